@@ -1,0 +1,62 @@
+package main
+
+import (
+	"context"
+
+	"github.com/spf13/cobra"
+
+	"purser/internal/lifecycle"
+)
+
+func (a *app) checkCommand() *cobra.Command {
+	return &cobra.Command{
+		Use:   "check [NAME…]",
+		Short: "Read what is stored as a consumer would, and prove it",
+		Long: `check reads each credential from where its consumers read it and asks the registry
+whether it still grants what is needed. It changes nothing. Without names it checks
+every credential of purser.yaml.
+
+Exit codes for schedules: 0 all good; 3 one is bad; 4 not signed in or not allowed at
+AWS; 5 a secret is missing; 6 could not tell (no answer, rate limit, outage).`,
+		Example: `  purser check
+  purser check dockerhub
+  purser check --output json`,
+		RunE: func(cmd *cobra.Command, args []string) error { return a.check(cmd.Context(), args) },
+	}
+}
+
+func (a *app) check(ctx context.Context, names []string) error {
+	file, err := a.load(true)
+	if err != nil {
+		return err
+	}
+	credentials, err := chosen(file, names)
+	if err != nil {
+		return err
+	}
+	w := a.wire()
+	work, err := a.work(ctx, w, credentials)
+	if err != nil {
+		return err
+	}
+	r := &lifecycle.Runner{Prover: w, Now: a.now, Random: a.random}
+	results := r.Check(ctx, work, nil)
+	codes := make([]int, 0, len(results))
+	for _, res := range results {
+		for _, p := range res.Places {
+			if p.Fault != nil {
+				codes = append(codes, exitCode(p.Fault))
+			}
+		}
+	}
+	code := worst(codes...)
+	if a.output.json {
+		a.writeJSON(checkReport(results, code))
+	} else {
+		a.printCheck(results)
+	}
+	if code != exitOK {
+		return &reportedError{code}
+	}
+	return nil
+}

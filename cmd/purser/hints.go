@@ -1,0 +1,280 @@
+package main
+
+import (
+	"fmt"
+	"strings"
+	"time"
+
+	"purser/internal/credential"
+)
+
+// advice is what a person is told after what happened and why.
+type advice struct {
+	Meaning string   // what it may mean, a sentence; may be empty
+	Next    []string // what to do next, commands where there is one
+}
+
+// advise is the only place where a failure is turned into what to do about it.
+func advise(f *credential.Fault) advice {
+	switch f.Reason {
+	case credential.TokenInArguments, credential.BadToken, credential.KindNotStored, credential.NoToken,
+		credential.NoTerminal, credential.Declined, credential.Usage:
+		return adviseInput(f)
+	case credential.TokenRefused, credential.TokenExpired, credential.NeedsToken, credential.LevelTooLow,
+		credential.NotPermitted, credential.WrongOwner, credential.RepositoryMissing:
+		return adviseCredential(f)
+	case credential.RateLimited, credential.RegistryUnreachable, credential.RegistryStrange,
+		credential.RegistryUnsafe, credential.ProofEmpty:
+		return adviseRegistry(f)
+	case credential.ProfileMissing, credential.NotSignedIn, credential.RegionMissing, credential.AccessDenied,
+		credential.KeyDenied, credential.ClockSkew:
+		return adviseAWS(f)
+	default:
+		return adviseStore(f)
+	}
+}
+
+func adviseInput(f *credential.Fault) advice {
+	switch f.Reason {
+	case credential.TokenInArguments:
+		return advice{
+			Meaning: "Treat it as leaked: whoever can read the history or the process list can push with it.",
+			Next: []string{
+				"revoke that token: " + tokenPage(f.Registry),
+				"make a new one and give it at the prompt, or pipe it in: " + store(f) + " --token-stdin",
+			},
+		}
+	case credential.BadToken:
+		return advice{Next: []string{"copy the token alone, in one piece, and run the same command again"}}
+	case credential.KindNotStored:
+		return advice{Next: makeToken(f)}
+	case credential.NoToken:
+		return advice{Next: []string{
+			"give it at the prompt: " + store(f),
+			"or pipe it in: " + store(f) + " --token-stdin",
+		}}
+	case credential.NoTerminal:
+		return advice{Next: []string{
+			"pipe the token in: " + store(f) + " --token-stdin",
+			"or take the one docker has: " + store(f) + " --from docker --yes",
+		}}
+	case credential.Usage:
+		return advice{Next: []string{"purser help"}}
+	default:
+		return advice{}
+	}
+}
+
+func adviseCredential(f *credential.Fault) advice {
+	switch f.Reason {
+	case credential.TokenRefused:
+		return advice{
+			Meaning: "The token of " + account(f) + " is expired, revoked or mistyped; the registry does not say which.",
+			Next:    makeToken(f),
+		}
+	case credential.TokenExpired, credential.NeedsToken:
+		return advice{Next: makeToken(f)}
+	case credential.LevelTooLow:
+		return advice{Meaning: "A token's level cannot be raised; it takes a new one.", Next: makeToken(f)}
+	case credential.NotPermitted:
+		return advice{
+			Meaning: "A new token of the same account would not help.",
+			Next: []string{
+				"give " + account(f) + " write access to " + repository(f) + ", or correct username or repositories in purser.yaml",
+				"then: " + check(f),
+			},
+		}
+	case credential.WrongOwner:
+		return advice{Next: append([]string{"correct username in purser.yaml if the token is the right one"}, makeToken(f)...)}
+	default: // RepositoryMissing
+		return advice{Next: []string{
+			"create the repository on the registry's page, or correct its name in purser.yaml",
+			"if the first push is to make it: " + store(f) + " --new-repository",
+		}}
+	}
+}
+
+func adviseRegistry(f *credential.Fault) advice {
+	again := "then try again; nothing was changed"
+	switch f.Reason {
+	case credential.RateLimited:
+		wait := "some minutes"
+		if f.Wait > 0 {
+			wait = roundUp(f.Wait)
+		}
+		return advice{
+			Meaning: "This says nothing about the token. Trying again at once makes the wait longer.",
+			Next:    []string{"wait " + wait + ", " + again},
+		}
+	case credential.RegistryUnreachable:
+		return advice{
+			Meaning: "This says nothing about the token.",
+			Next: []string{
+				"look whether it answers at all: curl -sSI https://" + f.Registry.API() + "/v2/",
+				again,
+			},
+		}
+	case credential.RegistryStrange:
+		return advice{
+			Meaning: "This says nothing about the token. A proxy, a sign-in page of the network or an outage answers so.",
+			Next:    []string{"look at what answers: curl -sSI https://" + f.Registry.API() + "/v2/", again},
+		}
+	case credential.RegistryUnsafe:
+		return advice{Next: []string{"check the registry's name in purser.yaml; where the other host is right, name it under auth-hosts"}}
+	default: // ProofEmpty
+		return advice{Next: []string{"name a repository that only this account may use"}}
+	}
+}
+
+func adviseAWS(f *credential.Fault) advice {
+	switch f.Reason {
+	case credential.ProfileMissing:
+		return advice{Next: []string{
+			"see the profiles that there are: aws configure list-profiles",
+			"make it: aws configure sso --profile " + profile(f),
+		}}
+	case credential.NotSignedIn:
+		return advice{Next: []string{"aws sso login --profile " + profile(f), "then run the same command again"}}
+	case credential.RegionMissing:
+		return advice{Next: []string{"set aws.region in purser.yaml, or give --region"}}
+	case credential.AccessDenied:
+		return advice{
+			Meaning: "AWS gives the same answer for a secret that does not exist: either this identity may not do it, or " +
+				f.Target.String() + " is not in this account and region.",
+			Next: []string{
+				"see as whom you are signed in: aws sts get-caller-identity --profile " + profile(f),
+				"see the secret's region and name in the Terraform that makes it",
+			},
+		}
+	case credential.KeyDenied:
+		return advice{Next: []string{
+			"allow this identity kms:Decrypt and kms:GenerateDataKey on the secret's key, through Secrets Manager",
+			"see that the key is enabled: aws kms describe-key --key-id KEY --region " + region(f),
+		}}
+	default: // ClockSkew
+		return advice{
+			Meaning: "AWS takes signed requests within five minutes of its own clock.",
+			Next:    []string{"set this machine's clock: timedatectl set-ntp true", "see the difference: date -u; curl -sI https://sts.amazonaws.com | grep -i ^date"},
+		}
+	}
+}
+
+func adviseStore(f *credential.Fault) advice {
+	switch f.Reason {
+	case credential.SecretMissing:
+		if f.Target.File != "" {
+			return advice{Next: []string{store(f)}}
+		}
+		return advice{Next: []string{
+			"let Terraform make it:\n\n" + indent(secretHCL(f), "      ") + "\n",
+			"or let purser make it: " + store(f) + " --create",
+		}}
+	case credential.SecretDeleted:
+		return advice{Next: []string{"bring it back: aws secretsmanager restore-secret --secret-id " + f.Target.Secret + " --region " + region(f)}}
+	case credential.SecretEmpty:
+		return advice{Next: []string{store(f)}}
+	case credential.ValueStrange:
+		return advice{
+			Meaning: "purser does not write over what it does not understand.",
+			Next:    []string{"set shape in purser.yaml to what is stored, or store this credential in a secret of its own"},
+		}
+	case credential.MidRotation:
+		return advice{Next: []string{
+			"let the other one finish, then run the same command again",
+			"see who it is: aws secretsmanager describe-secret --secret-id " + f.Target.String() + " --region " + region(f),
+		}}
+	case credential.StoreUnreachable:
+		return advice{Meaning: "This says nothing about the token.", Next: []string{"try again; running it twice does no harm"}}
+	case credential.ReadBackDiffers:
+		return advice{Next: []string{"run the same command again; if it stays so, look for something else that writes this secret"}}
+	default: // StoreRefused, StoreFile
+		return advice{}
+	}
+}
+
+// makeToken says where a token is made and how it comes to purser.
+func makeToken(f *credential.Fault) []string {
+	return []string{"make a new token for " + account(f) + ": " + tokenPage(f.Registry) + tokenLevel(f), store(f)}
+}
+
+func tokenLevel(f *credential.Fault) string {
+	if !f.Registry.IsDockerHub() {
+		return ""
+	}
+	if f.Access == credential.Pull {
+		return " (permission: Read-only)"
+	}
+	return " (permission: Read & Write)"
+}
+
+// tokenPage is where a person makes and revokes tokens.
+func tokenPage(host credential.Host) string {
+	switch host.Hostname() {
+	case "docker.io", "":
+		return "https://app.docker.com/settings/personal-access-tokens"
+	case "ghcr.io":
+		return "https://github.com/settings/tokens (classic, with write:packages)"
+	case "quay.io":
+		return "https://quay.io/organization/ (robot accounts)"
+	case "registry.gitlab.com":
+		return "https://gitlab.com/-/user_settings/personal_access_tokens (read_registry and write_registry)"
+	default:
+		return "on the pages of " + string(host)
+	}
+}
+
+func store(f *credential.Fault) string { return "purser store " + name(f) }
+func check(f *credential.Fault) string { return "purser check " + name(f) }
+
+func name(f *credential.Fault) string { return or(string(f.Credential), "NAME") }
+
+func account(f *credential.Fault) string { return or(f.Account, "the account") }
+
+func repository(f *credential.Fault) string { return or(string(f.Repository), "the repository") }
+
+func profile(f *credential.Fault) string { return or(f.Target.Profile, "PROFILE") }
+
+func region(f *credential.Fault) string { return or(f.Target.Region, "REGION") }
+
+func or(text, otherwise string) string {
+	if text == "" {
+		return otherwise
+	}
+	return text
+}
+
+// roundUp is a waiting time in the words of a person who waits.
+func roundUp(d time.Duration) string {
+	if d < 90*time.Second {
+		return fmt.Sprintf("%d seconds", int(d.Round(time.Second)/time.Second))
+	}
+	return fmt.Sprintf("%d minutes", int((d+time.Minute-1)/time.Minute))
+}
+
+// secretHCL is the Terraform for a secret that is missing: the empty secret
+// only, since a value in Terraform is a value in its state.
+func secretHCL(f *credential.Fault) string {
+	var b strings.Builder
+	fmt.Fprintf(&b, "resource \"aws_secretsmanager_secret\" %q {\n", hclName(name(f)))
+	fmt.Fprintf(&b, "  name        = %q\n", f.Target.Secret)
+	fmt.Fprintf(&b, "  description = %q\n", "Token for "+or(string(f.Registry), "the registry")+"; its value is kept by purser")
+	b.WriteString("}")
+	return b.String()
+}
+
+func hclName(text string) string {
+	out := strings.Map(func(r rune) rune {
+		if r >= 'a' && r <= 'z' || r >= '0' && r <= '9' {
+			return r
+		}
+		return '_'
+	}, strings.ToLower(text))
+	if out[0] >= '0' && out[0] <= '9' {
+		out = "_" + out
+	}
+	return out
+}
+
+func indent(text, with string) string {
+	return with + strings.ReplaceAll(text, "\n", "\n"+with)
+}

@@ -1,0 +1,26 @@
+// Command purser keeps the tokens with which CI pushes container images: it
+// takes one from where it is, proves that the registry grants what is needed,
+// stores it where the build agents read it, and verifies that it arrived,
+// without showing a byte of it.
+package main
+
+import (
+	"context"
+	"crypto/rand"
+	"os"
+	"os/signal"
+	"syscall"
+	"time"
+
+	"purser/internal/config"
+)
+
+func main() {
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	code := run(ctx, os.Args[1:], &app{
+		env: config.OSEnvironment(), in: os.Stdin, out: os.Stdout, err: os.Stderr,
+		tty: terminal{controllingTerminal}, now: time.Now, random: rand.Reader,
+	})
+	stop()
+	os.Exit(code)
+}

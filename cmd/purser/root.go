@@ -1,0 +1,244 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"io"
+	"net/http"
+	"os"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
+
+	"purser/internal/config"
+	"purser/internal/credential"
+	"purser/internal/lifecycle"
+	"purser/internal/wire"
+)
+
+// app is what a command gets from outside: everything that a test holds.
+type app struct {
+	env       config.Environment
+	in        io.Reader
+	out, err  io.Writer
+	tty       terminal
+	now       func() time.Time
+	random    io.Reader
+	transport http.RoundTripper // to registries; nil: the real one
+
+	output outputFlag
+	config string
+}
+
+// run executes one command line and returns the exit code.
+func run(ctx context.Context, args []string, a *app) int {
+	err := a.execute(ctx, args)
+	var done *reportedError
+	if errors.As(err, &done) {
+		return done.code
+	}
+	if err != nil {
+		a.printError(err)
+	}
+	return exitCode(err)
+}
+
+// reportedError ends a command whose output already says what is wrong.
+type reportedError struct{ code int }
+
+func (e *reportedError) Error() string { return "reported" }
+
+func (a *app) execute(ctx context.Context, args []string) error {
+	if err := refuseTokens(args); err != nil {
+		return err
+	}
+	root := a.root()
+	root.SetArgs(args)
+	root.SetIn(a.in)
+	root.SetOut(a.out)
+	root.SetErr(a.err)
+	return root.ExecuteContext(ctx)
+}
+
+// refuseTokens looks at every argument before anything else does, so that none
+// with the form of a token comes into a usage error.
+func refuseTokens(args []string) error {
+	for _, arg := range args {
+		_, value, _ := strings.Cut(arg, "=")
+		if credential.LooksLikeToken(arg) || credential.LooksLikeToken(value) {
+			return &credential.Fault{
+				Reason: credential.TokenInArguments, What: "a token was given as an argument",
+				Why: "it is now in the shell's history and, while a command runs, in the process list",
+			}
+		}
+	}
+	return nil
+}
+
+func (a *app) root() *cobra.Command {
+	root := &cobra.Command{
+		Use:   "purser",
+		Short: "Keep the registry tokens of CI: prove, store, check, without showing them",
+		Long: `purser keeps the tokens with which CI pushes container images. It takes a token
+from where it is, proves that the registry grants what is needed with it, stores
+it where the build agents read it, and verifies that it arrived. It never shows a
+byte of it.
+
+Exit codes: 0 done; 1 failed; 2 wrong usage or configuration; 3 the credential is
+bad; 4 not signed in or not allowed at AWS; 5 something is missing that Terraform
+should have made; 6 could not tell.`,
+		Example: `  purser sandbox try                        see the main job work, on this machine alone
+  purser store dockerhub                    prove and store a token, asked for without echo
+  purser check                              prove what is stored, for cron
+  purser status                             a table of all credentials, without values`,
+		SilenceErrors: true, SilenceUsage: true,
+		Args: noArguments,
+		RunE: func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
+	}
+	flags := root.PersistentFlags()
+	flags.VarP(&a.output, "output", "o", "how to print: text or json")
+	flags.StringVar(&a.config, "config", "", "the configuration `FILE` (default purser.yaml, here or in a folder above)")
+	root.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return flagFault(err) })
+	root.CompletionOptions.HiddenDefaultCmd = true
+	root.AddCommand(a.storeCommand(), a.checkCommand(), a.statusCommand(), a.schemaCommand(), a.sandboxCommand(), a.versionCommand())
+	return root
+}
+
+// flagFault says what is wrong with a flag without repeating what was typed: it
+// may be a token in the wrong place.
+func flagFault(err error) error {
+	f := &credential.Fault{Reason: credential.Usage, What: "a flag is not right", Why: "what was typed is not repeated here"}
+	if e, ok := errors.AsType[*pflag.InvalidValueError](err); ok {
+		f.What, f.Why = "the value of --"+e.GetFlag().Name+" is not right", usageOf(e.GetFlag())
+		if inner, ok := errors.AsType[*credential.Fault](e.Unwrap()); ok {
+			f.Why = inner.Why
+		}
+	}
+	if e, ok := errors.AsType[*pflag.ValueRequiredError](err); ok {
+		f.What, f.Why = "--"+e.GetFlag().Name+" needs a value", usageOf(e.GetFlag())
+	}
+	if _, ok := errors.AsType[*pflag.NotExistError](err); ok {
+		f.What = "there is no such flag"
+	}
+	return f
+}
+
+func usageOf(f *pflag.Flag) string { return "it is: " + strings.ReplaceAll(f.Usage, "`", "") }
+
+// noArguments refuses arguments without repeating them.
+func noArguments(cmd *cobra.Command, args []string) error { return atMost(cmd, args, 0) }
+
+func atMost(cmd *cobra.Command, args []string, n int) error {
+	if len(args) <= n {
+		return nil
+	}
+	if cmd.HasSubCommands() {
+		return &credential.Fault{Reason: credential.Usage, What: "there is no such command", Why: "known are " + commandNames(cmd)}
+	}
+	return &credential.Fault{
+		Reason: credential.Usage, What: "too many arguments: " + cmd.UseLine(),
+		Why: "what was typed is not repeated here; if it was a token, it is now in the shell's history and must be revoked",
+	}
+}
+
+func commandNames(cmd *cobra.Command) string {
+	var names []string
+	for _, c := range cmd.Commands() {
+		if c.IsAvailableCommand() {
+			names = append(names, c.Name())
+		}
+	}
+	return strings.Join(names, ", ")
+}
+
+// load reads purser.yaml; none is no error where flags may say everything.
+func (a *app) load(needed bool) (*config.File, error) {
+	cwd, err := os.Getwd()
+	if err != nil {
+		cwd = "."
+	}
+	path, err := config.Find(a.config, a.env, cwd)
+	if err != nil {
+		return nil, err
+	}
+	if path == "" {
+		if !needed {
+			return nil, nil //nolint:nilnil // no file, and none is needed
+		}
+		return nil, &credential.Fault{
+			Reason: credential.Usage, What: "there is no purser.yaml here or in a folder above",
+			Why: "it names the credentials; --config FILE names another place",
+		}
+	}
+	return config.Load(path, a.env)
+}
+
+// chosen are the credentials that the arguments name, all when they name none.
+func chosen(file *config.File, names []string) ([]credential.Credential, error) {
+	if len(names) == 0 {
+		return file.Credentials, nil
+	}
+	var all []credential.Credential
+	for _, text := range names {
+		name, err := credential.ParseName(text)
+		if err != nil {
+			return nil, err
+		}
+		c, err := file.Credential(name)
+		if err != nil {
+			return nil, err
+		}
+		if !slices.ContainsFunc(all, func(have credential.Credential) bool { return have.Name == c.Name }) {
+			all = append(all, c)
+		}
+	}
+	return all, nil
+}
+
+func (a *app) wire() *wire.Wire {
+	return &wire.Wire{Env: a.env, Now: a.now, Transport: a.transport, Passphrase: a.passphrase}
+}
+
+// places makes the stores of a credential.
+func places(ctx context.Context, w *wire.Wire, c credential.Credential) ([]lifecycle.Place, error) {
+	made := make([]lifecycle.Place, 0, len(c.Targets))
+	for _, t := range c.Targets {
+		s, err := w.Store(ctx, c, t)
+		if err != nil {
+			return nil, err
+		}
+		made = append(made, lifecycle.Place{Target: w.Target(c, t), Store: s})
+	}
+	return made, nil
+}
+
+func (a *app) work(ctx context.Context, w *wire.Wire, credentials []credential.Credential) ([]lifecycle.Work, error) {
+	all := make([]lifecycle.Work, 0, len(credentials))
+	for _, c := range credentials {
+		p, err := places(ctx, w, c)
+		if err != nil {
+			return nil, err
+		}
+		all = append(all, lifecycle.Work{Credential: c, Places: p})
+	}
+	return all, nil
+}
+
+// passphrase asks for the passphrase of an encrypted file.
+func (a *app) passphrase(ctx context.Context, confirm bool) (credential.Secret, error) {
+	first, err := a.tty.secret(ctx, "Passphrase of the encrypted file (not shown): ")
+	if err != nil || !confirm {
+		return credential.NewSecret(string(first)), err
+	}
+	again, err := a.tty.secret(ctx, "The same once more: ")
+	if err != nil {
+		return credential.Secret{}, err
+	}
+	if string(first) != string(again) || len(first) == 0 {
+		return credential.Secret{}, &credential.Fault{Reason: credential.Declined, What: "the two passphrases differ or are empty", Why: "nothing was changed"}
+	}
+	return credential.NewSecret(string(first)), nil
+}

@@ -1,0 +1,57 @@
+package main
+
+import (
+	"context"
+
+	"github.com/spf13/cobra"
+
+	"purser/internal/lifecycle"
+)
+
+func (a *app) statusCommand() *cobra.Command {
+	return &cobra.Command{
+		Use:   "status [NAME…]",
+		Short: "A table of all credentials, without reading a value",
+		Long: `status shows where each credential is kept, which version is current since when, when
+it ends or is due, and what lags or is missing. It describes secrets and never reads
+them, so it works without the right to read values; it asks no registry. To know
+whether a token works, use purser check.`,
+		Example: `  purser status
+  purser status dockerhub --output json`,
+		RunE: func(cmd *cobra.Command, args []string) error { return a.status(cmd.Context(), args) },
+	}
+}
+
+func (a *app) status(ctx context.Context, names []string) error {
+	file, err := a.load(true)
+	if err != nil {
+		return err
+	}
+	credentials, err := chosen(file, names)
+	if err != nil {
+		return err
+	}
+	w := a.wire()
+	work, err := a.work(ctx, w, credentials)
+	if err != nil {
+		return err
+	}
+	r := &lifecycle.Runner{Prover: w, Now: a.now, Random: a.random}
+	rows := r.Status(ctx, work)
+	codes := make([]int, 0, len(rows))
+	for _, row := range rows {
+		if row.Fault != nil {
+			codes = append(codes, exitCode(row.Fault))
+		}
+	}
+	code := worst(codes...)
+	if a.output.json {
+		a.writeJSON(statusReport(rows, code))
+	} else {
+		a.printStatus(rows)
+	}
+	if code != exitOK {
+		return &reportedError{code}
+	}
+	return nil
+}

@@ -1,0 +1,327 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"strings"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"purser/internal/config"
+	"purser/internal/credential"
+	"purser/internal/lifecycle"
+	"purser/internal/source"
+)
+
+// storeFlags are the settings of one credential as flags, and what to do.
+type storeFlags struct {
+	registry, username, access, shape string
+	repositories, secrets             []string
+	file, profile, region, ca         string
+
+	from          string
+	stdin         bool
+	yes           bool
+	create        bool
+	allowPassword bool
+	newRepository bool
+	dryRun        bool
+	expires       string
+}
+
+func (a *app) storeCommand() *cobra.Command {
+	var f storeFlags
+	cmd := &cobra.Command{
+		Use:   "store NAME [-]",
+		Short: "Prove a token and store it where CI reads it",
+		Long: `store takes a token, proves to the registry's own satisfaction that it can do what
+the credential needs, stores it, reads it back, proves that, and only then makes it
+current. The version before stays as AWSPREVIOUS. Where the same token is stored
+already, nothing is written.
+
+The token comes from a prompt that does not echo, from standard input, or from
+docker's configuration and credential helpers. It is never an argument.`,
+		Example: `  purser store dockerhub
+  purser store dockerhub --from docker
+  pass show docker/ci | purser store dockerhub --token-stdin
+  purser store dockerhub --dry-run
+  purser store snapshots --registry docker.io --username mockserver \
+      --repository mockserver/mockserver --secret-id mockserver-build/dockerhub --region eu-west-2`,
+		Args: func(cmd *cobra.Command, args []string) error {
+			if len(args) == 2 && args[1] == "-" {
+				return nil
+			}
+			if len(args) == 0 {
+				return &credential.Fault{Reason: credential.Usage, What: "store needs the NAME of a credential", Why: cmd.UseLine()}
+			}
+			return atMost(cmd, args, 1)
+		},
+		RunE: func(cmd *cobra.Command, args []string) error {
+			f.stdin = f.stdin || len(args) == 2
+			return a.store(cmd.Context(), args[0], f)
+		},
+	}
+	f.register(cmd)
+	return cmd
+}
+
+func (f *storeFlags) register(cmd *cobra.Command) {
+	flags := cmd.Flags()
+	flags.SortFlags = false
+	flags.StringVar(&f.from, "from", "", "where the token is: prompt, stdin or docker")
+	flags.BoolVar(&f.stdin, "token-stdin", false, "read the token from standard input; the same as a - after NAME")
+	flags.BoolVarP(&f.yes, "yes", "y", false, "use what was found without asking")
+	flags.BoolVar(&f.dryRun, "dry-run", false, "prove the token, say what would happen, change nothing")
+	flags.StringVar(&f.expires, "expires", "", "when the token ends, as `DATE` (2027-01-31) or time from now (90d); noted for status")
+	flags.BoolVar(&f.create, "create", false, "make a secret that does not exist")
+	flags.BoolVar(&f.newRepository, "new-repository", false, "the repository need not exist yet; the first push makes it")
+	flags.BoolVar(&f.allowPassword, "allow-password", false, "store an account's password")
+	flags.StringVar(&f.registry, "registry", "", "the registry's `HOST`, such as docker.io")
+	flags.StringVar(&f.username, "username", "", "the `ACCOUNT` that the token must belong to")
+	flags.StringArrayVar(&f.repositories, "repository", nil, "a `REPOSITORY` that consumers use (repeatable)")
+	flags.StringVar(&f.access, "access", "", "what consumers do there: push or pull")
+	flags.StringArrayVar(&f.secrets, "secret-id", nil, "name or ARN of the `SECRET` in AWS Secrets Manager (repeatable)")
+	flags.StringVar(&f.file, "file", "", "the age-encrypted `FILE` to keep it in instead")
+	flags.StringVar(&f.shape, "shape", "", "the JSON keys: "+strings.Join(credential.ShapeNames(), ", ")+", or USERNAMEKEY,TOKENKEY")
+	flags.StringVar(&f.profile, "profile", "", "the AWS `PROFILE`")
+	flags.StringVar(&f.region, "region", "", "the AWS `REGION`")
+	flags.StringVar(&f.ca, "ca", "", "PEM `FILE` of certificates to trust for the registry")
+}
+
+func (a *app) store(ctx context.Context, text string, f storeFlags) error {
+	c, err := a.credentialFor(text, f)
+	if err != nil {
+		return err
+	}
+	expires, err := parseExpiry(f.expires, a.now())
+	if err != nil {
+		return err
+	}
+	find, err := a.source(c, f)
+	if err != nil {
+		return err
+	}
+	w := a.wire()
+	where, err := places(ctx, w, c)
+	if err != nil {
+		return named(err, c)
+	}
+	r := &lifecycle.Runner{Prover: w, Now: a.now, Random: a.random, Report: a.reporter()}
+	res, err := r.Store(ctx, lifecycle.StoreRequest{
+		Credential: c, Places: where, Find: find, Create: f.create, AllowPassword: f.allowPassword,
+		AllowNew: f.newRepository, DryRun: f.dryRun, Expires: expires,
+	})
+	err = named(err, c)
+	if a.output.json {
+		return a.printJSON(storeReport(res, f.dryRun, err), err)
+	}
+	if err == nil {
+		a.printNotes(res.Proof)
+	}
+	return err
+}
+
+// named adds what the hints are made of to a fault from a layer that does not
+// know it.
+func named(err error, c credential.Credential) error {
+	f, ok := asFault(err)
+	if !ok {
+		return err
+	}
+	f.Credential = c.Name
+	if f.Registry == "" {
+		f.Registry = c.Registry
+	}
+	if f.Account == "" {
+		f.Account = c.Username
+	}
+	if f.Access == "" {
+		f.Access = c.Access
+	}
+	return err
+}
+
+// credentialFor takes the credential from purser.yaml and puts flags over it.
+// With a registry, a repository and a place as flags no file is needed, and the
+// name is any word.
+func (a *app) credentialFor(text string, f storeFlags) (credential.Credential, error) {
+	name, err := credential.ParseName(text)
+	if err != nil {
+		return credential.Credential{}, err
+	}
+	file, err := a.load(f.registry == "")
+	if err != nil {
+		return credential.Credential{}, err
+	}
+	c := credential.Credential{Name: name, Access: credential.Push}
+	if file != nil {
+		known, err := file.Credential(name)
+		if err == nil {
+			c = known
+		} else if f.registry == "" {
+			return c, err
+		}
+	}
+	return f.override(c)
+}
+
+func (f storeFlags) override(c credential.Credential) (credential.Credential, error) {
+	var err error
+	if f.registry != "" {
+		if c.Registry, err = credential.ParseHost(f.registry); err != nil {
+			return c, err
+		}
+	}
+	if f.username != "" {
+		if credential.LooksLikeToken(f.username) {
+			return c, refuseTokens([]string{f.username})
+		}
+		c.Username = f.username
+	}
+	if f.ca != "" {
+		c.CAFile = f.ca
+	}
+	switch credential.Access(f.access) {
+	case "":
+	case credential.Push, credential.Pull:
+		c.Access = credential.Access(f.access)
+	default:
+		return c, &credential.Fault{Reason: credential.Usage, What: "the value of --access is not right", Why: "it is push or pull"}
+	}
+	if err := f.overrideRepositories(&c); err != nil {
+		return c, err
+	}
+	return c, f.overrideTargets(&c)
+}
+
+func (f storeFlags) overrideRepositories(c *credential.Credential) error {
+	if len(f.repositories) > 0 {
+		c.Repositories = nil
+	}
+	for _, text := range f.repositories {
+		repo, err := credential.ParseRepository(c.Registry, text)
+		if err != nil {
+			return err
+		}
+		c.Repositories = append(c.Repositories, repo)
+	}
+	if len(c.Repositories) == 0 {
+		return &credential.Fault{
+			Reason: credential.Usage, What: "no repository is named",
+			Why: "a token is proved on the repositories that its consumers use: --repository",
+		}
+	}
+	return nil
+}
+
+func (f storeFlags) overrideTargets(c *credential.Credential) error {
+	if f.file != "" && len(f.secrets) > 0 {
+		return &credential.Fault{Reason: credential.Usage, What: "--file and --secret-id exclude each other"}
+	}
+	if f.file != "" {
+		c.Targets = []credential.Target{{File: f.file}}
+	}
+	if len(f.secrets) > 0 {
+		c.Targets = nil
+	}
+	for _, id := range f.secrets {
+		c.Targets = append(c.Targets, credential.Target{Secret: id})
+	}
+	if len(c.Targets) == 0 {
+		c.Targets = []credential.Target{{}}
+	}
+	for i := range c.Targets {
+		if err := f.overrideTarget(&c.Targets[i]); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (f storeFlags) overrideTarget(t *credential.Target) error {
+	if f.shape != "" {
+		shape, err := credential.ParseShape(f.shape)
+		if err != nil {
+			return err
+		}
+		t.Shape = shape
+	}
+	if f.profile != "" {
+		t.Profile = f.profile
+	}
+	if f.region != "" {
+		t.Region = f.region
+	}
+	if t.Secret == "" {
+		return nil
+	}
+	if err := credential.CheckSecretID(t.Secret); err != nil {
+		return err
+	}
+	return t.Shape.CheckSecret(t.Secret)
+}
+
+// parseExpiry reads a date or a time from now.
+func parseExpiry(text string, now time.Time) (time.Time, error) {
+	if text == "" {
+		return time.Time{}, nil
+	}
+	at, err := time.Parse(time.DateOnly, text)
+	if err != nil {
+		var d time.Duration
+		if d, err = config.ParseDuration(text); err != nil {
+			return at, &credential.Fault{Reason: credential.Usage, What: "the value of --expires is not right", Why: "it is a date such as 2027-01-31, or a time from now such as 90d"}
+		}
+		at = now.Add(d)
+	}
+	if !at.After(now) {
+		return at, &credential.Fault{Reason: credential.Usage, What: "the value of --expires is not right", Why: "it is in the past"}
+	}
+	return at.UTC(), nil
+}
+
+// source decides where the token comes from, before anything is done.
+func (a *app) source(c credential.Credential, f storeFlags) (func(context.Context) (lifecycle.Candidate, error), error) {
+	from := f.from
+	if f.stdin {
+		if from != "" && from != "stdin" {
+			return nil, &credential.Fault{Reason: credential.Usage, What: "--token-stdin and --from " + "name different sources"}
+		}
+		from = "stdin"
+	}
+	switch from {
+	case "stdin":
+		return finder(source.Stdin{Reader: a.in, Registry: c.Registry, Username: c.Username}), nil
+	case "", "prompt":
+		return finder(source.Prompt{Ask: a.tty.secret, Registry: c.Registry, Username: c.Username}), nil
+	case "docker":
+		return a.confirmed(c, source.DockerConfig{Dir: a.env.DockerConfigDir(), Registry: c.Registry}, f.yes), nil
+	}
+	return nil, &credential.Fault{Reason: credential.Usage, What: "the value of --from is not right", Why: "it is prompt, stdin or docker"}
+}
+
+type tokenSource interface {
+	Find(ctx context.Context) (source.Found, error)
+}
+
+func finder(s tokenSource) func(context.Context) (lifecycle.Candidate, error) {
+	return func(ctx context.Context) (lifecycle.Candidate, error) {
+		f, err := s.Find(ctx)
+		return lifecycle.Candidate{Login: f.Login, Kind: f.Kind, Where: f.Where}, err
+	}
+}
+
+// confirmed says what was found and asks before it is used: it was put there
+// for something else.
+func (a *app) confirmed(c credential.Credential, s tokenSource, yes bool) func(context.Context) (lifecycle.Candidate, error) {
+	find := finder(s)
+	return func(ctx context.Context) (lifecycle.Candidate, error) {
+		found, err := find(ctx)
+		if err != nil || yes || found.Kind == credential.Session || found.Kind == credential.IdentityToken {
+			return found, err // a session is refused in any case
+		}
+		question := fmt.Sprintf("Found a %s for %s of %s in %s. Store it?", found.Kind, c.Registry, or(credential.Quote(found.Username, found.Token), "an account that is not named"), found.Where)
+		return found, a.tty.confirm(ctx, question)
+	}
+}

@@ -1,0 +1,103 @@
+package main
+
+import (
+	"bufio"
+	"context"
+	"fmt"
+	"io"
+	"os"
+	"strings"
+
+	"golang.org/x/term"
+
+	"purser/internal/credential"
+)
+
+// terminal asks a person. It is the controlling terminal, so that questions
+// work while standard input and output are data.
+type terminal struct{ path string }
+
+// controllingTerminal is the process's own on every system that purser runs on.
+const controllingTerminal = "/dev/tty"
+
+func (t terminal) open() (*os.File, error) {
+	f, err := os.OpenFile(t.path, os.O_RDWR, 0)
+	if err != nil {
+		return nil, &credential.Fault{
+			Reason: credential.NoTerminal, What: "there is no terminal to ask on", Why: "purser runs without one, from a script or an agent",
+		}
+	}
+	return f, nil
+}
+
+// secret asks for text that is not echoed.
+func (t terminal) secret(ctx context.Context, question string) ([]byte, error) {
+	f, err := t.open()
+	if err != nil {
+		return nil, err
+	}
+	defer func() { _ = f.Close() }()
+	fd := int(f.Fd())
+	before, err := term.GetState(fd)
+	if err != nil {
+		return nil, fmt.Errorf("look at the terminal: %w", err)
+	}
+	_, _ = io.WriteString(f, question)
+	typed, err := interruptible(ctx, func() ([]byte, error) { return term.ReadPassword(fd) })
+	_ = term.Restore(fd, before) // an interrupted read leaves the echo off
+	_, _ = io.WriteString(f, "\n")
+	if err != nil {
+		return nil, declined(err)
+	}
+	return typed, nil
+}
+
+// confirm asks a question that is answered with yes or no; no is the default.
+func (t terminal) confirm(ctx context.Context, question string) error {
+	f, err := t.open()
+	if err != nil {
+		return err
+	}
+	defer func() { _ = f.Close() }()
+	_, _ = io.WriteString(f, question+" [y/N] ")
+	line, err := interruptible(ctx, func() ([]byte, error) { return bufio.NewReader(f).ReadBytes('\n') })
+	if err != nil {
+		return declined(err)
+	}
+	switch strings.ToLower(strings.TrimSpace(string(line))) {
+	case "y", "yes":
+		return nil
+	}
+	return declined(nil)
+}
+
+func declined(err error) error {
+	return &credential.Fault{Reason: credential.Declined, What: "nothing was changed", Why: "it was not confirmed", Err: err}
+}
+
+// interruptible lets an interrupt end a question: reading a terminal cannot be
+// cancelled, so the reader is left behind and the process ends.
+func interruptible(ctx context.Context, read func() ([]byte, error)) ([]byte, error) {
+	type result struct {
+		line []byte
+		err  error
+	}
+	done := make(chan result, 1)
+	go func() {
+		line, err := read()
+		done <- result{line, err}
+	}()
+	select {
+	case <-ctx.Done():
+		return nil, ctx.Err()
+	case r := <-done:
+		return r.line, r.err
+	}
+}
+
+// isTerminal reports whether a stream is one, which decides about symbols and
+// colour, never about content.
+func isTerminal(w io.Writer) bool {
+	f, ok := w.(*os.File)
+	return ok && term.IsTerminal(int(f.Fd()))
+}

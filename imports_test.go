@@ -1,0 +1,99 @@
+package purser_test
+
+import (
+	"encoding/json"
+	"os/exec"
+	"path"
+	"slices"
+	"strings"
+	"testing"
+)
+
+const module = "purser/"
+
+// mayImport is the map of the program: who may import whom of ours, tests
+// aside. A line is added with a package; widening one needs a sentence in the
+// commit that does it.
+var mayImport = map[string][]string{
+	"internal/credential": {},
+	"internal/config":     {"internal/credential"},
+	"internal/source":     {"internal/credential"},
+	"internal/registry":   {"internal/credential"},
+	"internal/store":      {"internal/credential"},
+	"internal/lifecycle":  {"internal/credential"},
+	"internal/sandbox":    {"internal/credential"},
+	"internal/rig":        {"internal/credential"},
+	"internal/wire":       {"internal/credential", "internal/config", "internal/source", "internal/registry", "internal/store"},
+	"cmd/purser": {
+		"internal/credential", "internal/config", "internal/source", "internal/lifecycle", "internal/wire", "internal/sandbox",
+	},
+}
+
+// maySee is the same for modules that only some packages are to know. A module
+// that is not listed may be imported anywhere.
+var maySee = map[string][]string{
+	"github.com/aws/":                        {"internal/store", "internal/wire"},
+	"github.com/spf13/":                      {"cmd/purser"},
+	"filippo.io/age":                         {"internal/store"},
+	"github.com/docker/":                     {"internal/source"},
+	"github.com/google/go-containerregistry": {"internal/sandbox", "internal/rig"},
+	"github.com/goccy/go-yaml":               {"internal/config"},
+	"golang.org/x/net/publicsuffix":          {"internal/registry"},
+	"golang.org/x/term":                      {"cmd/purser"},
+	module + "internal/rig":                  {}, // tests only
+}
+
+type goPackage struct {
+	ImportPath string
+	Doc        string
+	Imports    []string
+}
+
+func goPackages(t *testing.T) []goPackage {
+	t.Helper()
+	out, err := exec.CommandContext(t.Context(), "go", "list", "-json=ImportPath,Doc,Imports", "./cmd/...", "./internal/...").Output()
+	if err != nil {
+		t.Fatal(err)
+	}
+	var all []goPackage
+	dec := json.NewDecoder(strings.NewReader(string(out)))
+	for dec.More() {
+		var p goPackage
+		if err := dec.Decode(&p); err != nil {
+			t.Fatal(err)
+		}
+		all = append(all, p)
+	}
+	if len(all) < 5 {
+		t.Fatalf("go list found %d packages", len(all))
+	}
+	return all
+}
+
+func TestImportsGoOneWay(t *testing.T) {
+	for _, p := range goPackages(t) {
+		from := strings.TrimPrefix(p.ImportPath, module)
+		allowed, known := mayImport[from]
+		if !known {
+			t.Errorf("%s is not on the map in imports_test.go", from)
+		}
+		for _, imp := range p.Imports {
+			if to, ours := strings.CutPrefix(imp, module); ours && !slices.Contains(allowed, to) {
+				t.Errorf("%s imports %s; it may import %v", from, to, allowed)
+			}
+			for seen, by := range maySee {
+				if strings.HasPrefix(imp, seen) && !slices.Contains(by, from) {
+					t.Errorf("%s imports %s; only %v may", from, imp, by)
+				}
+			}
+		}
+	}
+}
+
+func TestEveryPackageSaysWhatItIsFor(t *testing.T) {
+	for _, p := range goPackages(t) {
+		if len(p.Doc) < len("Package x does y.")+len(path.Base(p.ImportPath)) {
+			t.Errorf("%s has no package comment", p.ImportPath)
+		}
+	}
+}

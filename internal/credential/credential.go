@@ -1,0 +1,206 @@
+package credential
+
+import (
+	"encoding/binary"
+	"encoding/hex"
+	"fmt"
+	"io"
+	"regexp"
+	"strings"
+	"time"
+)
+
+// Name is a credential's name in purser.yaml.
+type Name string
+
+var nameForm = regexp.MustCompile(`^[a-z0-9][a-z0-9._-]{0,62}$`)
+
+// ParseName reads a credential's name: lower-case letters, digits, . _ and -,
+// at most 63 characters. Text in the form of a token is refused as what it is.
+func ParseName(text string) (Name, error) {
+	if LooksLikeToken(text) {
+		return "", &Fault{
+			Reason: TokenInArguments, What: "a token was given as an argument",
+			Why: "it is now in the shell's history and, while this runs, in the process list",
+		}
+	}
+	if !nameForm.MatchString(text) {
+		return "", &Fault{
+			Reason: Usage, What: "the credential's name is not valid",
+			Why: "a name is lower-case letters, digits, '.', '_' and '-', at most 63 characters",
+		}
+	}
+	return Name(text), nil
+}
+
+// Credential is one entry of purser.yaml: a registry, an account, what its
+// consumers do there, and where its token is kept for them.
+type Credential struct {
+	Name         Name
+	Registry     Host
+	Username     string // empty: the account that the token says it belongs to
+	Repositories []Repository
+	Access       Access
+	Targets      []Target
+	Rotate       Rotation
+	Readers      []string // principals that may read it, for audits
+
+	CAFile    string   // PEM certificates to trust for this registry besides the system's
+	AuthHosts []string // hosts other than the registry's own that may ask for the token
+}
+
+// Rotation says how often a credential is renewed.
+type Rotation struct {
+	Every   time.Duration // 0: no schedule
+	Overlap time.Duration // how long the old token stays alive beside the new one
+}
+
+// Target is one place where a credential's token is kept. Exactly one of Secret
+// and File is set.
+type Target struct {
+	Secret  string // Secrets Manager: name or ARN
+	Region  string // "": from the environment or the profile
+	Profile string // "": from the environment
+	KMSKey  string // only for creating; "": aws/secretsmanager
+
+	File       string // path of the age-encrypted file
+	Passphrase bool   // the file opens with a passphrase, not with an identity
+
+	Shape Shape
+}
+
+// String names the target for people.
+func (t Target) String() string {
+	if t.File != "" {
+		return t.File
+	}
+	return t.Secret
+}
+
+const (
+	maxSecretName = 512
+	arnForm       = `^arn:aws[a-z-]*:secretsmanager:[a-z0-9-]+:[0-9]{12}:secret:[A-Za-z0-9/_+=.@-]+$`
+)
+
+var (
+	secretName   = regexp.MustCompile(`^[A-Za-z0-9/_+=.@-]+$`)
+	secretARN    = regexp.MustCompile(arnForm)
+	hyphenAndSix = regexp.MustCompile(`-[A-Za-z0-9]{6}$`)
+)
+
+// CheckSecretID reports why text can be neither the name nor the ARN of a
+// secret in Secrets Manager. A name that ends in a hyphen and six characters is
+// refused because AWS takes it for a complete ARN ending when it looks it up
+// (API reference of DescribeSecret, SecretId).
+func CheckSecretID(text string) error {
+	bad := func(why string) error {
+		return &Fault{Reason: Usage, What: "the secret's name is not one that AWS can have", Why: why}
+	}
+	switch {
+	case LooksLikeToken(text):
+		return bad("it has the form of a token")
+	case strings.HasPrefix(text, "arn:"):
+		if !secretARN.MatchString(text) {
+			return bad("it begins as an ARN and is not one of a secret: arn:aws:secretsmanager:REGION:ACCOUNT:secret:NAME")
+		}
+	case text == "" || len(text) > maxSecretName:
+		return bad("a name has 1 to 512 characters")
+	case !secretName.MatchString(text):
+		return bad("a name has only ASCII letters, digits and / _ + = . @ -")
+	case hyphenAndSix.MatchString(text):
+		return bad("it ends in a hyphen and six characters, as the ARNs that AWS makes do, so that looking it up by name fails; choose another ending")
+	}
+	return nil
+}
+
+// VersionID names one version of a stored value. For Secrets Manager it is the
+// ClientRequestToken of the call that made it.
+type VersionID string
+
+// versionPrefix marks the versions that purser made, so that a left-over of an
+// interrupted run can be told from somebody else's rotation.
+const versionPrefix = "purser-"
+
+// NewVersionID makes an id that is unique, says that it is ours and when it was
+// made: "purser-" and a UUID of version 7 (RFC 9562 section 5.7), 43 characters,
+// within Secrets Manager's 32 to 64.
+func NewVersionID(now time.Time, random io.Reader) (VersionID, error) {
+	var b [16]byte
+	if _, err := io.ReadFull(random, b[6:]); err != nil {
+		return "", fmt.Errorf("choose a version id: %w", err)
+	}
+	var ms [8]byte
+	binary.BigEndian.PutUint64(ms[:], uint64(now.UnixMilli())) //nolint:gosec // times before 1970 do not occur
+	copy(b[:6], ms[2:])
+	b[6] = b[6]&0x0f | 0x70
+	b[8] = b[8]&0x3f | 0x80
+	h := hex.EncodeToString(b[:])
+	return VersionID(versionPrefix + h[:8] + "-" + h[8:12] + "-" + h[12:16] + "-" + h[16:20] + "-" + h[20:]), nil
+}
+
+// IsOurs reports whether purser made the version.
+func (v VersionID) IsOurs() bool { return strings.HasPrefix(string(v), versionPrefix) }
+
+// Time is when one of our versions was made, to the millisecond; the zero time
+// for versions that purser did not make.
+func (v VersionID) Time() time.Time {
+	rest, ours := strings.CutPrefix(string(v), versionPrefix)
+	raw, err := hex.DecodeString(strings.ReplaceAll(rest, "-", ""))
+	if !ours || err != nil || len(raw) != 16 {
+		return time.Time{}
+	}
+	var ms [8]byte
+	copy(ms[2:], raw[:6])
+	return time.UnixMilli(int64(binary.BigEndian.Uint64(ms[:]))).UTC() //nolint:gosec // 48 bits
+}
+
+// Stage is a staging label in Secrets Manager's words; the encrypted file has
+// the same three.
+type Stage string
+
+// The stages of a version.
+const (
+	Current  Stage = "AWSCURRENT"
+	Pending  Stage = "AWSPENDING"
+	Previous Stage = "AWSPREVIOUS"
+)
+
+// Version is one version of a stored value, without the value.
+type Version struct {
+	ID     VersionID
+	Stages []Stage
+}
+
+// Description is what a store says about a target without showing its value.
+type Description struct {
+	Where        string    // the ARN or the file's path
+	KMSKey       string    // "" for the store's own key
+	Versions     []Version // those with a stage
+	Changed      time.Time // last change of any kind; the zero time when unknown
+	Deleted      time.Time // when it was marked for deletion; zero: it was not
+	Rotating     bool      // a rotation is configured at the store itself
+	NextRotation time.Time
+	Expires      time.Time // of the current token, where it was noted when stored; zero: unknown
+}
+
+// At returns the version that holds the stage, or "".
+func (d Description) At(stage Stage) VersionID {
+	for _, v := range d.Versions {
+		for _, s := range v.Stages {
+			if s == stage {
+				return v.ID
+			}
+		}
+	}
+	return ""
+}
+
+// CurrentSince is when the current version was made, and whether that is exact:
+// versions of purser carry the time, for others the last change of the whole
+// secret is the nearest that can be known without reading it.
+func (d Description) CurrentSince() (at time.Time, exact bool) {
+	if t := d.At(Current).Time(); !t.IsZero() {
+		return t, true
+	}
+	return d.Changed, false
+}

@@ -1,0 +1,120 @@
+package credential
+
+import (
+	"errors"
+	"strings"
+	"time"
+)
+
+// Reason is the kind of a failure that a person can do something about. The
+// command line turns it into an exit code and into the next command to type.
+type Reason string
+
+// The reasons, grouped by who has to act.
+const (
+	// Usage: wrong arguments or configuration.
+	Usage Reason = "usage"
+	// TokenInArguments: a secret was given where everyone can read it.
+	TokenInArguments Reason = "token-in-arguments"
+	// BadToken: the text cannot be a token of any registry.
+	BadToken Reason = "bad-token"
+	// KindNotStored: a session or, without leave, a password.
+	KindNotStored Reason = "kind-not-stored"
+	// NoToken: no source had one.
+	NoToken Reason = "no-token"
+	// NoTerminal: a question could not be asked.
+	NoTerminal Reason = "no-terminal"
+	// Declined: the person said no.
+	Declined Reason = "declined"
+
+	// TokenRefused: the registry does not know the token or the account.
+	TokenRefused Reason = "token-refused"
+	// TokenExpired: the registry says that the token has run out.
+	TokenExpired Reason = "token-expired"
+	// NeedsToken: a password where the registry wants an access token.
+	NeedsToken Reason = "needs-token"
+	// LevelTooLow: the token was made with fewer rights than are needed.
+	LevelTooLow Reason = "level-too-low"
+	// NotPermitted: the account behind the token lacks the right.
+	NotPermitted Reason = "not-permitted"
+	// WrongOwner: the token is another account's.
+	WrongOwner Reason = "wrong-owner"
+	// RepositoryMissing: pushing would create the repository.
+	RepositoryMissing Reason = "repository-missing"
+
+	// RateLimited: the registry wants to be left alone for a while.
+	RateLimited Reason = "rate-limited"
+	// RegistryUnreachable: no connection, or no answer in time.
+	RegistryUnreachable Reason = "registry-unreachable"
+	// RegistryStrange: an answer that the protocol does not have.
+	RegistryStrange Reason = "registry-strange"
+	// RegistryUnsafe: going on would send the token where it does not belong.
+	RegistryUnsafe Reason = "registry-unsafe"
+	// ProofEmpty: the registry grants the same to nobody, so nothing is proved.
+	ProofEmpty Reason = "proof-empty"
+
+	// ProfileMissing: the AWS configuration has no such profile.
+	ProfileMissing Reason = "profile-missing"
+	// NotSignedIn: no AWS credentials, or expired ones.
+	NotSignedIn Reason = "not-signed-in"
+	// RegionMissing: no AWS region is configured.
+	RegionMissing Reason = "region-missing"
+	// AccessDenied: AWS knows the caller and refuses; the secret may be missing.
+	AccessDenied Reason = "access-denied"
+	// KeyDenied: the secret's KMS key refuses.
+	KeyDenied Reason = "key-denied"
+	// ClockSkew: the machine's clock is too far off for signed requests.
+	ClockSkew Reason = "clock-skew"
+	// SecretMissing: there is no such secret in this account and region.
+	SecretMissing Reason = "secret-missing"
+	// SecretDeleted: the secret is waiting to be deleted.
+	SecretDeleted Reason = "secret-deleted"
+	// SecretEmpty: the secret exists and holds no value in the asked stage.
+	SecretEmpty Reason = "secret-empty"
+	// ValueStrange: what is stored is not what the shape says.
+	ValueStrange Reason = "value-strange"
+	// MidRotation: somebody else's rotation is under way.
+	MidRotation Reason = "mid-rotation"
+	// StoreUnreachable: the store gave no answer.
+	StoreUnreachable Reason = "store-unreachable"
+	// StoreRefused: the store rejected the request itself.
+	StoreRefused Reason = "store-refused"
+	// StoreFile: the encrypted file or its identity cannot be used.
+	StoreFile Reason = "store-file"
+	// ReadBackDiffers: the store did not give back what it was given.
+	ReadBackDiffers Reason = "read-back-differs"
+)
+
+// Fault is a failure with what a person needs to act on it. None of its texts
+// holds secret material.
+type Fault struct {
+	Reason Reason
+	What   string // what happened, lower-case, no full stop
+	Why    string // the cause, or the causes there may be; may be empty
+	Err    error  // what it came from; may be nil
+
+	// What the next command is made of; empty where it does not apply.
+	Credential Name
+	Registry   Host
+	Account    string
+	Repository Repository
+	Access     Access
+	Target     Target
+	Wait       time.Duration // how long to leave the registry alone; 0 when unknown
+}
+
+// Error is What and Why in one line.
+func (f *Fault) Error() string {
+	return strings.TrimSuffix(f.What+": "+f.Why, ": ")
+}
+
+// Unwrap gives the cause.
+func (f *Fault) Unwrap() error { return f.Err }
+
+// ReasonOf is the reason of the fault in err's chain, or "" when there is none.
+func ReasonOf(err error) Reason {
+	if f, ok := errors.AsType[*Fault](err); ok {
+		return f.Reason
+	}
+	return ""
+}

@@ -1,0 +1,180 @@
+package credential
+
+import (
+	"net"
+	"net/netip"
+	"regexp"
+	"strconv"
+	"strings"
+)
+
+// DockerHub is the canonical name of Docker Hub.
+const DockerHub = Host("docker.io")
+
+// Host is a registry in canonical form: lower-case host, or host:port. All
+// spellings of Docker Hub are docker.io.
+type Host string
+
+// hubNames are the names under which clients know Docker Hub.
+var hubNames = map[string]bool{
+	"docker.io": true, "index.docker.io": true, "registry-1.docker.io": true,
+	"registry.hub.docker.com": true, "hub.docker.com": true,
+}
+
+var hostLabel = regexp.MustCompile(`^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$`)
+
+// ParseHost reads a registry's name as people and docker configs write it: with
+// or without a scheme, a /v1/ or /v2/ path and a trailing slash. A host that is
+// not a valid name is an error.
+func ParseHost(text string) (Host, error) {
+	bad := func(why string) (Host, error) {
+		return "", &Fault{Reason: Usage, What: "the registry's name is not valid", Why: why}
+	}
+	name := strings.TrimSpace(text)
+	if LooksLikeToken(name) {
+		return bad("it has the form of a token; a registry is a host name such as docker.io or ghcr.io")
+	}
+	name = strings.ToLower(name)
+	for _, scheme := range []string{"https://", "http://"} {
+		name = strings.TrimPrefix(name, scheme)
+	}
+	name = strings.TrimRight(name, "/")
+	for _, path := range []string{"/v1", "/v2"} {
+		name = strings.TrimSuffix(name, path)
+	}
+	name = strings.TrimSuffix(name, "/")
+	if name == "" {
+		return bad("it is empty")
+	}
+	host, port, err := net.SplitHostPort(name)
+	if err != nil {
+		host, port = strings.Trim(name, "[]"), ""
+	}
+	if port != "" {
+		if n, err := strconv.Atoi(port); err != nil || n < 1 || n > 65535 {
+			return bad("the port is not a number from 1 to 65535")
+		}
+	}
+	if hubNames[host] && (port == "" || port == "443") {
+		return DockerHub, nil
+	}
+	if addr, err := netip.ParseAddr(host); err == nil {
+		if addr.Is6() {
+			host = "[" + host + "]"
+		}
+	} else if !validHostName(host) {
+		return bad("a registry is a host name such as docker.io or ghcr.io, with a port where it needs one")
+	}
+	if port != "" {
+		host += ":" + port
+	}
+	return Host(host), nil
+}
+
+func validHostName(host string) bool {
+	if len(host) > 253 {
+		return false
+	}
+	labels := strings.Split(host, ".")
+	for _, l := range labels {
+		if !hostLabel.MatchString(l) {
+			return false
+		}
+	}
+	return len(labels) > 1 || host == "localhost"
+}
+
+// IsDockerHub reports whether the registry is Docker Hub.
+func (h Host) IsDockerHub() bool { return h == DockerHub }
+
+// API is the host that answers the registry protocol.
+func (h Host) API() string {
+	if h.IsDockerHub() {
+		return "registry-1.docker.io"
+	}
+	return string(h)
+}
+
+// Hostname is the host without its port.
+func (h Host) Hostname() string {
+	if host, _, err := net.SplitHostPort(string(h)); err == nil {
+		return host
+	}
+	return strings.Trim(string(h), "[]")
+}
+
+// IsLoopback reports whether the registry is on this machine, by its name
+// alone: plain http is allowed to such a registry only.
+func (h Host) IsLoopback() bool { return IsLoopbackHost(h.Hostname()) }
+
+// IsLoopbackHost is Host.IsLoopback for a bare host name or address.
+func IsLoopbackHost(name string) bool {
+	if addr, err := netip.ParseAddr(name); err == nil {
+		return addr.Unmap().IsLoopback()
+	}
+	return name == "localhost" // not *.localhost: a resolver may send those elsewhere
+}
+
+// DockerKeys are the keys under which docker's family of clients keeps the
+// registry's credential in its config, the usual one first.
+func (h Host) DockerKeys() []string {
+	if h.IsDockerHub() {
+		return []string{"https://index.docker.io/v1/", "docker.io", "index.docker.io", "https://index.docker.io/v1", "registry-1.docker.io"}
+	}
+	return []string{string(h), "https://" + string(h), "https://" + string(h) + "/", "http://" + string(h)}
+}
+
+// Repository is a repository's path inside its registry, without tag or digest.
+type Repository string
+
+// The grammar is the OCI distribution specification's <name>.
+var repositoryForm = regexp.MustCompile(`^[a-z0-9]+((\.|_|__|-+)[a-z0-9]+)*(/[a-z0-9]+((\.|_|__|-+)[a-z0-9]+)*)*$`)
+
+// ParseRepository reads a repository's name. The registry's own host may stand
+// in front; on Docker Hub a single word means library/word, as docker reads it.
+func ParseRepository(host Host, text string) (Repository, error) {
+	bad := func(why string) (Repository, error) {
+		return "", &Fault{Reason: Usage, What: "the repository's name is not valid", Why: why}
+	}
+	name := text
+	if first, rest, ok := strings.Cut(text, "/"); ok && (strings.ContainsAny(first, ".:") || first == "localhost") {
+		if h, err := ParseHost(first); err == nil {
+			if h != host {
+				return bad("it names another registry than " + string(host))
+			}
+			name = rest
+		}
+	}
+	switch {
+	case name == "":
+		return bad("it is empty")
+	case len(name) > 255:
+		return bad("it is longer than 255 characters")
+	case strings.Contains(name, "@"), strings.LastIndex(name, ":") > strings.LastIndex(name, "/"):
+		return bad("leave the tag or digest away: a credential is for a whole repository")
+	case !repositoryForm.MatchString(name):
+		return bad("it is lower-case letters and digits, joined by . _ - and /, such as mockserver/mockserver")
+	}
+	if host.IsDockerHub() && !strings.Contains(name, "/") {
+		name = "library/" + name
+	}
+	return Repository(name), nil
+}
+
+// Access is what a credential's consumers do with its repositories.
+type Access string
+
+// The two kinds of access; push includes pull.
+const (
+	Pull Access = "pull"
+	Push Access = "push"
+)
+
+// Actions are the registry protocol's words for the access. Delete is never
+// among them: a token that may not delete must not be refused for it.
+func (a Access) Actions() []string {
+	if a == Pull {
+		return []string{"pull"}
+	}
+	return []string{"pull", "push"}
+}

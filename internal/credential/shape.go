@@ -1,0 +1,357 @@
+package credential
+
+import (
+	"bytes"
+	"encoding/base64"
+	"encoding/json"
+	"fmt"
+	"regexp"
+	"slices"
+	"strings"
+)
+
+// Shape says how a stored value holds a login: as two members of a JSON object,
+// or as docker's auths. The zero Shape is ShapeToken.
+type Shape struct {
+	UsernameKey string
+	TokenKey    string
+	dockerAuths bool
+}
+
+// The shapes with names, and what reads them.
+var (
+	ShapeToken    = Shape{UsernameKey: "username", TokenKey: "token"}
+	ShapePassword = Shape{UsernameKey: "username", TokenKey: "password"}
+	ShapeECRCache = Shape{UsernameKey: "username", TokenKey: "accessToken"}
+	ShapeDocker   = Shape{dockerAuths: true}
+)
+
+// ecrCachePrefix is the beginning that Amazon ECR demands of the names of
+// secrets for pull-through cache rules.
+const ecrCachePrefix = "ecr-pullthroughcache/"
+
+var shapeNames = []struct {
+	name  string
+	shape Shape
+}{
+	{"token", ShapeToken},
+	{"password", ShapePassword},
+	{"ecr-pull-through-cache", ShapeECRCache},
+	{"dockerconfigjson", ShapeDocker},
+}
+
+// ShapeNames lists the shapes that have a name.
+func ShapeNames() []string {
+	names := make([]string, len(shapeNames))
+	for i, s := range shapeNames {
+		names[i] = s.name
+	}
+	return names
+}
+
+// ParseShape reads a shape's name, or USERNAMEKEY,TOKENKEY for any two keys.
+func ParseShape(text string) (Shape, error) {
+	for _, s := range shapeNames {
+		if s.name == text {
+			return s.shape, nil
+		}
+	}
+	if user, token, ok := strings.Cut(text, ","); ok {
+		return NewShape(user, token)
+	}
+	return Shape{}, &Fault{
+		Reason: Usage, What: "there is no such shape",
+		Why: "known are " + strings.Join(ShapeNames(), ", ") + ", or two key names as USERNAMEKEY,TOKENKEY",
+	}
+}
+
+var keyForm = regexp.MustCompile(`^[A-Za-z][A-Za-z0-9_.-]{0,63}$`)
+
+// NewShape is the shape with the two keys given.
+func NewShape(usernameKey, tokenKey string) (Shape, error) {
+	if !keyForm.MatchString(usernameKey) || !keyForm.MatchString(tokenKey) || usernameKey == tokenKey {
+		return Shape{}, &Fault{
+			Reason: Usage, What: "the shape's keys are not valid",
+			Why: "two different names of letters, digits, '_', '.' and '-', the first a letter",
+		}
+	}
+	return Shape{UsernameKey: usernameKey, TokenKey: tokenKey}, nil
+}
+
+// String is the shape's name, or its two keys.
+func (s Shape) String() string {
+	s = s.orDefault()
+	for _, n := range shapeNames {
+		if n.shape == s {
+			return n.name
+		}
+	}
+	return s.UsernameKey + "," + s.TokenKey
+}
+
+// CheckSecret reports why the shape cannot be used for the secret of this name.
+func (s Shape) CheckSecret(id string) error {
+	name := id
+	if strings.HasPrefix(id, "arn:") {
+		name = id[strings.LastIndex(id, ":secret:")+len(":secret:"):]
+	}
+	if s == ShapeECRCache && !strings.HasPrefix(name, ecrCachePrefix) {
+		return &Fault{
+			Reason: Usage, What: "the shape ecr-pull-through-cache does not fit the secret's name",
+			Why: "Amazon ECR reads only secrets whose name begins with " + ecrCachePrefix,
+		}
+	}
+	return nil
+}
+
+func (s Shape) orDefault() Shape {
+	if s == (Shape{}) {
+		return ShapeToken
+	}
+	return s
+}
+
+// Keys are the JSON keys that the shape writes.
+func (s Shape) Keys() []string {
+	s = s.orDefault()
+	if s.dockerAuths {
+		return []string{"auths"}
+	}
+	return []string{s.UsernameKey, s.TokenKey}
+}
+
+// Encode puts the login into what is stored now, which may be empty, and keeps
+// every other key as it is, in the order and the spelling it had. A value that
+// is not a JSON object, or one of another shape, is an error: nothing of it is
+// guessed over.
+func (s Shape) Encode(stored Secret, host Host, l Login) (Secret, error) {
+	s = s.orDefault()
+	object, err := parseObject(stored)
+	if err != nil {
+		return Secret{}, err
+	}
+	if err := s.fits(object); err != nil {
+		return Secret{}, err
+	}
+	if s.dockerAuths {
+		err = s.encodeAuths(object, host, l)
+	} else {
+		object.set(s.UsernameKey, l.Username)
+		object.set(s.TokenKey, l.Token.Reveal())
+	}
+	if err != nil {
+		return Secret{}, err
+	}
+	return NewSecret(object.text()), nil
+}
+
+// Decode reads the login from a stored value. The registry's entry is looked
+// for under each of its docker keys where the shape is docker's auths.
+func (s Shape) Decode(stored Secret, host Host) (Login, error) {
+	s = s.orDefault()
+	object, err := parseObject(stored)
+	if err != nil {
+		return Login{}, err
+	}
+	if s.dockerAuths {
+		return s.decodeAuths(object, host)
+	}
+	user, err := object.str(s.UsernameKey)
+	if err != nil {
+		return Login{}, err
+	}
+	token, err := object.str(s.TokenKey)
+	if err != nil {
+		return Login{}, err
+	}
+	return Login{Username: user, Token: NewSecret(token)}, nil
+}
+
+// fits refuses an object that holds a login of another shape, and one whose own
+// keys are not what they should be.
+func (s Shape) fits(o *object) error {
+	own := 0
+	for _, k := range s.Keys() {
+		if o.has(k) {
+			own++
+		}
+	}
+	if own == len(s.Keys()) || len(o.members) == 0 {
+		return nil
+	}
+	for _, n := range shapeNames {
+		other := n.shape.Keys()
+		if n.shape != s && o.has(other[len(other)-1]) {
+			return &Fault{
+				Reason: ValueStrange, What: "the secret holds a login of another shape",
+				Why: fmt.Sprintf("it has the keys of %q and this credential writes %q", n.name, s),
+			}
+		}
+	}
+	return nil
+}
+
+type dockerAuth struct {
+	Username string `json:"username,omitempty"`
+	Password string `json:"password,omitempty"`
+	Auth     string `json:"auth,omitempty"`
+}
+
+func (s Shape) encodeAuths(o *object, host Host, l Login) error {
+	auths := &object{}
+	if raw, ok := o.get("auths"); ok {
+		var err error
+		if auths, err = parseObject(NewSecret(string(raw))); err != nil {
+			return err
+		}
+	}
+	entry, err := json.Marshal(dockerAuth{
+		Username: l.Username, Password: l.Token.Reveal(),
+		Auth: base64.StdEncoding.EncodeToString([]byte(l.Username + ":" + l.Token.Reveal())),
+	})
+	if err != nil {
+		return strange("the login cannot be written as docker's auths")
+	}
+	auths.setRaw(host.DockerKeys()[0], entry)
+	o.setRaw("auths", []byte(auths.text()))
+	return nil
+}
+
+func (s Shape) decodeAuths(o *object, host Host) (Login, error) {
+	raw, ok := o.get("auths")
+	if !ok {
+		return Login{}, strange(`it has no key "auths"`)
+	}
+	auths, err := parseObject(NewSecret(string(raw)))
+	if err != nil {
+		return Login{}, err
+	}
+	for _, key := range host.DockerKeys() {
+		raw, ok := auths.get(key)
+		if !ok {
+			continue
+		}
+		var entry dockerAuth
+		if json.Unmarshal(raw, &entry) != nil {
+			return Login{}, strange("its entry for " + string(host) + " is not docker's form")
+		}
+		if entry.Password == "" && entry.Auth != "" {
+			pair, err := base64.StdEncoding.DecodeString(entry.Auth)
+			user, password, found := strings.Cut(string(pair), ":")
+			if err != nil || !found {
+				return Login{}, strange("its auth for " + string(host) + " is not base64 of USER:TOKEN")
+			}
+			entry.Username, entry.Password = user, password
+		}
+		if entry.Username == "" || entry.Password == "" {
+			return Login{}, strange("its entry for " + string(host) + " is empty")
+		}
+		return Login{Username: entry.Username, Token: NewSecret(entry.Password)}, nil
+	}
+	return Login{}, strange("its auths have no entry for " + string(host))
+}
+
+func strange(why string) error {
+	return &Fault{Reason: ValueStrange, What: "the stored value is not what its consumers expect", Why: why}
+}
+
+// object is a JSON object that keeps the order and the raw text of its members,
+// so that keys which are not ours come back as they were.
+type object struct{ members []member }
+
+type member struct {
+	key string
+	raw json.RawMessage
+}
+
+func parseObject(stored Secret) (*object, error) {
+	text := stored.Reveal()
+	if strings.TrimSpace(text) == "" {
+		return &object{}, nil
+	}
+	dec := json.NewDecoder(strings.NewReader(text))
+	if open, err := dec.Token(); err != nil || open != json.Delim('{') {
+		return nil, strange("it is not a JSON object")
+	}
+	o := &object{}
+	for dec.More() {
+		key, err := dec.Token()
+		if err != nil {
+			return nil, strange("its JSON is damaged or cut off")
+		}
+		var raw json.RawMessage
+		if err := dec.Decode(&raw); err != nil {
+			return nil, strange("its JSON is damaged or cut off")
+		}
+		name, _ := key.(string)
+		if o.has(name) {
+			return nil, strange("its JSON has the same key twice")
+		}
+		o.members = append(o.members, member{name, raw})
+	}
+	if _, err := dec.Token(); err != nil {
+		return nil, strange("its JSON is damaged or cut off")
+	}
+	if dec.More() {
+		return nil, strange("something follows its JSON object")
+	}
+	return o, nil
+}
+
+func (o *object) get(key string) (json.RawMessage, bool) {
+	for _, m := range o.members {
+		if m.key == key {
+			return m.raw, true
+		}
+	}
+	return nil, false
+}
+
+func (o *object) has(key string) bool { _, ok := o.get(key); return ok }
+
+func (o *object) str(key string) (string, error) {
+	raw, ok := o.get(key)
+	if !ok {
+		return "", strange(fmt.Sprintf("it has no key %q", key))
+	}
+	var text string
+	if json.Unmarshal(raw, &text) != nil || raw[0] != '"' {
+		return "", strange(fmt.Sprintf("its key %q is not text", key))
+	}
+	if text == "" {
+		return "", strange(fmt.Sprintf("its key %q is empty", key))
+	}
+	return text, nil
+}
+
+func (o *object) set(key, text string) {
+	var b bytes.Buffer
+	enc := json.NewEncoder(&b)
+	enc.SetEscapeHTML(false)
+	_ = enc.Encode(text) // a string always encodes
+	o.setRaw(key, bytes.TrimSuffix(b.Bytes(), []byte("\n")))
+}
+
+func (o *object) setRaw(key string, raw []byte) {
+	if i := slices.IndexFunc(o.members, func(m member) bool { return m.key == key }); i >= 0 {
+		o.members[i].raw = raw
+		return
+	}
+	o.members = append(o.members, member{key, raw})
+}
+
+func (o *object) text() string {
+	var b strings.Builder
+	b.WriteByte('{')
+	for i, m := range o.members {
+		if i > 0 {
+			b.WriteByte(',')
+		}
+		key, _ := json.Marshal(m.key) // a string always encodes
+		b.Write(key)
+		b.WriteByte(':')
+		b.Write(m.raw)
+	}
+	b.WriteByte('}')
+	return b.String()
+}

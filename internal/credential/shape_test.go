@@ -1,0 +1,159 @@
+package credential_test
+
+import (
+	"strings"
+	"testing"
+	"time"
+
+	"purser/internal/credential"
+)
+
+var login = credential.Login{Username: "mockserver", Token: credential.NewSecret(canary)}
+
+func TestEncodePutsTheLoginAndKeepsEverythingElse(t *testing.T) {
+	custom, err := credential.NewShape("user", "pat")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for name, c := range map[string]struct {
+		shape        credential.Shape
+		stored, want string
+	}{
+		"empty":             {credential.ShapeToken, ``, `{"username":"mockserver","token":"` + canary + `"}`},
+		"the zero shape":    {credential.Shape{}, `{}`, `{"username":"mockserver","token":"` + canary + `"}`},
+		"password":          {credential.ShapePassword, ``, `{"username":"mockserver","password":"` + canary + `"}`},
+		"pull-through":      {credential.ShapeECRCache, ``, `{"username":"mockserver","accessToken":"` + canary + `"}`},
+		"any two keys":      {custom, ``, `{"user":"mockserver","pat":"` + canary + `"}`},
+		"replaced in place": {credential.ShapeToken, `{"token":"old","username":"x"}`, `{"token":"` + canary + `","username":"mockserver"}`},
+		"other keys": {
+			credential.ShapeToken, `{"note":{"a":[1, 2.50]},"token":"old","username":"x","big":12345678901234567890,"e":"\u00e9<&>"}`,
+			`{"note":{"a":[1, 2.50]},"token":"` + canary + `","username":"mockserver","big":12345678901234567890,"e":"\u00e9<&>"}`,
+		},
+		"a secret with one key of ours": {credential.ShapeToken, `{"username":"x"}`, `{"username":"mockserver","token":"` + canary + `"}`},
+	} {
+		got, err := c.shape.Encode(credential.NewSecret(c.stored), credential.DockerHub, login)
+		if err != nil {
+			t.Errorf("%s: %v", name, err)
+			continue
+		}
+		if got.Reveal() != c.want {
+			t.Errorf("%s: Encode gave another text than wanted:\n%s\n%s", name, got.Reveal(), c.want)
+		}
+		if back, err := c.shape.Decode(got, credential.DockerHub); err != nil || !back.Equal(login) {
+			t.Errorf("%s: Decode of what Encode wrote: %v", name, err)
+		}
+	}
+}
+
+func TestDockerAuthsKeepOtherRegistriesAndAreReadUnderEveryNameOfTheHub(t *testing.T) {
+	stored := credential.NewSecret(`{"auths":{"ghcr.io":{"auth":"eDp5"}},"credsStore":"x"}`)
+	got, err := credential.ShapeDocker.Encode(stored, credential.DockerHub, login)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, want := range []string{`"ghcr.io":{"auth":"eDp5"}`, `"credsStore":"x"`, `"https://index.docker.io/v1/":{"username":"mockserver"`} {
+		if !strings.Contains(got.Reveal(), want) {
+			t.Errorf("Encode lost or lacks %s", want)
+		}
+	}
+	for _, key := range credential.DockerHub.DockerKeys() {
+		value := credential.NewSecret(`{"auths":{"` + key + `":{"auth":"bW9ja3NlcnZlcjpGQUtFOmE="}}}`) // mockserver:FAKE:a
+		back, err := credential.ShapeDocker.Decode(value, credential.DockerHub)
+		if err != nil || back.Username != "mockserver" || back.Token.Reveal() != "FAKE:a" {
+			t.Errorf("Decode under %s: %v", key, err)
+		}
+	}
+}
+
+func TestWhatIsNotUnderstoodIsNotWrittenOver(t *testing.T) {
+	for name, c := range map[string]struct {
+		shape       credential.Shape
+		stored, why string
+	}{
+		"plain text":       {credential.ShapeToken, canary, "not a JSON object"},
+		"a list":           {credential.ShapeToken, `["a"]`, "not a JSON object"},
+		"cut off":          {credential.ShapeToken, `{"username":"a","tok`, "damaged or cut off"},
+		"something behind": {credential.ShapeToken, `{"username":"a"} x`, "follows"},
+		"a key twice":      {credential.ShapeToken, `{"token":"a","token":"b"}`, "same key twice"},
+		"another shape":    {credential.ShapeToken, `{"username":"a","password":"b"}`, `"password" and this credential writes "token"`},
+		"docker's":         {credential.ShapeToken, `{"auths":{}}`, `"dockerconfigjson"`},
+		"no docker's":      {credential.ShapeDocker, `{"username":"a","token":"b"}`, `"token"`},
+	} {
+		_, err := c.shape.Encode(credential.NewSecret(c.stored), credential.DockerHub, login)
+		if credential.ReasonOf(err) != credential.ValueStrange || !strings.Contains(err.Error(), c.why) {
+			t.Errorf("%s: error = %v, want %q", name, err, c.why)
+		}
+	}
+}
+
+func TestDecodeSaysWhatIsMissingAndNotWhatIsThere(t *testing.T) {
+	for stored, why := range map[string]string{
+		`{}`: `no key "username"`, `{"username":"a"}`: `no key "token"`, `{"username":"a","token":""}`: `"token" is empty`,
+		`{"username":"a","token":12345678}`: `"token" is not text`, `{"username":null,"token":"x"}`: `"username" is not text`,
+	} {
+		_, err := credential.ShapeToken.Decode(credential.NewSecret(stored), credential.DockerHub)
+		if credential.ReasonOf(err) != credential.ValueStrange || !strings.Contains(err.Error(), why) {
+			t.Errorf("Decode(%s): error = %v, want %q", stored, err, why)
+		}
+	}
+}
+
+func TestShapesHaveNames(t *testing.T) {
+	for _, name := range append(credential.ShapeNames(), "user,pat") {
+		s, err := credential.ParseShape(name)
+		if err != nil || s.String() != name {
+			t.Errorf("ParseShape(%q) = %s, %v", name, s, err)
+		}
+	}
+	for _, name := range []string{"", "nope", "a,", "same,same", "1a,b", "a,b,c"} {
+		if s, err := credential.ParseShape(name); err == nil {
+			t.Errorf("ParseShape(%q) = %s, want an error", name, s)
+		}
+	}
+}
+
+func TestVersionIDsSayWhoseTheyAreAndWhenTheyWereMade(t *testing.T) {
+	now := time.Date(2026, 11, 23, 13, 6, 59, 123e6, time.UTC)
+	id, err := credential.NewVersionID(now, strings.NewReader("0123456789"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if len(id) < 32 || len(id) > 64 {
+		t.Errorf("%s has %d characters; Secrets Manager takes 32 to 64", id, len(id))
+	}
+	if !id.IsOurs() || !id.Time().Equal(now) {
+		t.Errorf("%s: IsOurs %v, Time %v, want %v", id, id.IsOurs(), id.Time(), now)
+	}
+	other := credential.VersionID("0f9c1234-0000-4000-8000-000000000000")
+	if other.IsOurs() || !other.Time().IsZero() {
+		t.Errorf("%s is taken for one of purser's", other)
+	}
+	if _, err := credential.NewVersionID(now, strings.NewReader("short")); err == nil {
+		t.Error("a version id without randomness was made")
+	}
+}
+
+func FuzzStoredJSON(f *testing.F) {
+	for _, seed := range []string{``, `{}`, `{"username":"a","token":"b","x":[1,{"y":null}]}`, `{"auths":{"ghcr.io":{}}}`, `{"a":`, `[]`, `{"token":1}`} {
+		f.Add(seed)
+	}
+	f.Fuzz(func(t *testing.T, stored string) {
+		for _, shape := range []credential.Shape{credential.ShapeToken, credential.ShapeDocker} {
+			value, err := shape.Encode(credential.NewSecret(stored), credential.DockerHub, login)
+			if err != nil {
+				if credential.ReasonOf(err) != credential.ValueStrange {
+					t.Fatalf("an error without a reason: %v", err)
+				}
+				continue
+			}
+			back, err := shape.Decode(value, credential.DockerHub)
+			if err != nil || !back.Equal(login) {
+				t.Fatalf("what was encoded into %q does not decode: %v", stored, err)
+			}
+			again, err := shape.Encode(value, credential.DockerHub, login)
+			if err != nil || !again.Equal(value) {
+				t.Fatalf("encoding twice differs for %q: %v", stored, err)
+			}
+		}
+	})
+}

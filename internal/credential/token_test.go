@@ -1,0 +1,126 @@
+package credential_test
+
+import (
+	"strings"
+	"testing"
+
+	"purser/internal/credential"
+)
+
+const fakeJWT = "eyJhbGciOiJSUzI1NiJ9." + "eyJzdWIiOiJGQUtFIn0." + "RkFLRQ"
+
+func TestParseToken(t *testing.T) {
+	good := map[string]string{
+		"as it is":              canary,
+		"with a line end":       canary + "\n",
+		"with a Windows end":    canary + "\r\n",
+		"a password with signs": "p$ss!w&rd FAKE",
+	}
+	for name, raw := range good {
+		s, err := credential.ParseToken([]byte(raw))
+		if err != nil || s.Reveal() != strings.TrimRight(raw, "\r\n") {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+	bad := map[string]struct{ raw, why string }{
+		"empty":               {"", "it is empty"},
+		"a line end alone":    {"\n", "it is empty"},
+		"white space":         {"  \t", "it is only white space"},
+		"two lines":           {canary + "\n" + canary, "it has 2 lines"},
+		"two line ends":       {canary + "\n\n", "it has 2 lines"},
+		"a space in front":    {" " + canary, "begins or ends with white space"},
+		"one megabyte":        {strings.Repeat("x", 1<<20), "longer than 16384 bytes"},
+		"not UTF-8":           {"abc\xff\xfe", "invalid UTF-8"},
+		"a control character": {"abc\x07def", "at position 4"},
+		"an invisible one":    {"abc\u200bdef", "at position 4"},
+		"a byte order mark":   {"\ufeff" + canary, "at position 1"},
+		"cut off":             {"dckr_pat_abc", "is cut off after 12 characters"},
+	}
+	for name, c := range bad {
+		_, err := credential.ParseToken([]byte(c.raw))
+		if credential.ReasonOf(err) != credential.BadToken || !strings.Contains(err.Error(), c.why) {
+			t.Errorf("%s: error = %v, want %q", name, err, c.why)
+		}
+		if len(c.raw) > 12 && err != nil && credential.Shows(err.Error(), credential.NewSecret(c.raw)) {
+			t.Errorf("%s: the error shows the token", name)
+		}
+	}
+}
+
+func TestClassify(t *testing.T) {
+	const hub, other = credential.DockerHub, credential.Host("registry.example.com")
+	for _, c := range []struct {
+		host      credential.Host
+		user, raw string
+		want      credential.Kind
+	}{
+		{hub, "u", "dckr_pat_FAKE", credential.PersonalToken},
+		{hub, "u", "dckr_oat_FAKE", credential.OrganizationToken},
+		{hub, "u", "00000000-0000-4000-8000-00000000FAKE"[:32] + "fa4e", credential.PersonalToken},
+		{hub, "u", fakeJWT, credential.Session},
+		{hub, "<token>", "anything", credential.IdentityToken},
+		{hub, "u", "a password", credential.Password},
+		{other, "u", "a password", credential.OpaqueToken},
+		{other, "u", "ghp_FAKE", credential.RegistryToken},
+		{other, "u", "ghs_FAKE", credential.Session},
+		{other, "u", fakeJWT, credential.Session},
+	} {
+		if got := credential.Classify(c.host, credential.Login{Username: c.user, Token: credential.NewSecret(c.raw)}); got != c.want {
+			t.Errorf("Classify(%s, %s, %.9s…) = %s, want %s", c.host, c.user, c.raw, got, c.want)
+		}
+	}
+}
+
+func TestParseHost(t *testing.T) {
+	good := map[string]credential.Host{
+		"docker.io": "docker.io", "https://index.docker.io/v1/": "docker.io", "index.docker.io": "docker.io",
+		"registry-1.docker.io": "docker.io", "https://registry-1.docker.io/v2/": "docker.io", "DOCKER.IO": "docker.io",
+		"registry.hub.docker.com": "docker.io", "docker.io:443": "docker.io",
+		"ghcr.io": "ghcr.io", "GHCR.io/": "ghcr.io", "localhost:5000": "localhost:5000", "127.0.0.1:5000": "127.0.0.1:5000",
+		"[::1]:5000": "[::1]:5000", "http://127.0.0.1:5000": "127.0.0.1:5000", "registry.example.com:8443": "registry.example.com:8443",
+	}
+	for text, want := range good {
+		if got, err := credential.ParseHost(text); err != nil || got != want {
+			t.Errorf("ParseHost(%q) = %q, %v, want %q", text, got, err, want)
+		}
+	}
+	for _, text := range []string{"", " ", "dckr_pat_FAKE", "a b", "ghcr", "ghcr.io/owner", "ghcr.io:0", "ghcr.io:99999", "user@ghcr.io", "ghcr..io", "-x.io", "docker.io.", "ex\x00ample.com", "dоcker.io"} {
+		if got, err := credential.ParseHost(text); credential.ReasonOf(err) != credential.Usage {
+			t.Errorf("ParseHost(%q) = %q, %v, want a usage fault", text, got, err)
+		}
+	}
+}
+
+func TestParseRepository(t *testing.T) {
+	for _, c := range []struct {
+		host credential.Host
+		text string
+		want credential.Repository
+	}{
+		{"docker.io", "mockserver/mockserver", "mockserver/mockserver"}, {"docker.io", "alpine", "library/alpine"},
+		{"docker.io", "docker.io/mockserver/mockserver", "mockserver/mockserver"}, {"docker.io", "index.docker.io/a/b", "a/b"},
+		{"ghcr.io", "mock-server/charts/x", "mock-server/charts/x"}, {"ghcr.io", "single", "single"},
+	} {
+		if got, err := credential.ParseRepository(c.host, c.text); err != nil || got != c.want {
+			t.Errorf("ParseRepository(%s, %q) = %q, %v, want %q", c.host, c.text, got, err, c.want)
+		}
+	}
+	for _, text := range []string{"", "UPPER/case", "a/b:latest", "a/b@sha256:00", "ghcr.io/a/b", "a//b", "/a", "a/", "a b", strings.Repeat("a", 256)} {
+		if got, err := credential.ParseRepository("docker.io", text); credential.ReasonOf(err) != credential.Usage {
+			t.Errorf("ParseRepository(%q) = %q, %v, want a usage fault", text, got, err)
+		}
+	}
+}
+
+func TestCheckSecretID(t *testing.T) {
+	for _, text := range []string{"mockserver-build/dockerhub", "a", "a/b_c+d=e.f@g-h", "x-abcde", "arn:aws:secretsmanager:eu-west-2:123456789012:secret:mockserver-build/dockerhub-AbCdEf"} {
+		if err := credential.CheckSecretID(text); err != nil {
+			t.Errorf("CheckSecretID(%q) = %v", text, err)
+		}
+	}
+	for _, text := range []string{"", strings.Repeat("a", 513), "white space", "ends-in-hyphen-sixsix", "bang!", "umlaut-ü", "arn:aws:s3:::bucket", "dckr_pat_FAKE"} {
+		if err := credential.CheckSecretID(text); credential.ReasonOf(err) != credential.Usage {
+			t.Errorf("CheckSecretID(%q) = %v, want a usage fault", text, err)
+		}
+	}
+}

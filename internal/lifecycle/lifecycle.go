@@ -1,0 +1,85 @@
+// Package lifecycle is the flow of a credential: stage a token beside the
+// current one, prove it as it was stored, promote it. Its state is what the
+// store and the registry say, never a journal of its own, so that any run can
+// be killed at any instruction and the next one finishes or goes back.
+//
+// steps.go holds the steps; store.go, check.go and status.go are what people
+// ask for, made of them.
+package lifecycle
+
+import (
+	"context"
+	"io"
+	"time"
+
+	"purser/internal/credential"
+)
+
+// Prover asks a registry what a login may do. See registry.Client.Prove.
+type Prover interface {
+	Prove(ctx context.Context, c credential.Credential, l credential.Login, allowNew bool) credential.Proof
+}
+
+// Reader is the side of a store that tells. The contract is store.Store's.
+type Reader interface {
+	Open(ctx context.Context) (who string, err error)
+	Describe(ctx context.Context) (credential.Description, error)
+	Read(ctx context.Context, at credential.Stage) (credential.VersionID, credential.Secret, error)
+}
+
+// Writer is the side of a store that changes. The contract is store.Store's.
+type Writer interface {
+	Create(ctx context.Context) error
+	Stage(ctx context.Context, id credential.VersionID, value credential.Secret) error
+	Promote(ctx context.Context, id, from credential.VersionID) error
+	Unstage(ctx context.Context, id credential.VersionID) error
+	SetExpiry(ctx context.Context, id credential.VersionID, at time.Time) error
+}
+
+// Store is where one target is kept.
+type Store interface {
+	Reader
+	Writer
+}
+
+// Place is a target of a credential with the store that keeps it.
+type Place struct {
+	Target credential.Target
+	Store  Store
+}
+
+// Step names a part of a flow, in the words that people read.
+type Step string
+
+// The steps, in the order in which they happen.
+const (
+	StepSignIn   Step = "AWS"
+	StepIdentity Step = "Identity" // of the encrypted file
+	StepSecret   Step = "Secret"
+	StepFile     Step = "File"
+	StepToken    Step = "Token"
+	StepProof    Step = "Proof"
+	StepStored   Step = "Stored"
+	StepVerified Step = "Verified"
+)
+
+// Event is one thing that is now known or done.
+type Event struct {
+	Step    Step
+	Verdict credential.Verdict // Granted: done or good
+	Text    string
+}
+
+// Runner runs flows. It has no state of its own.
+type Runner struct {
+	Prover Prover
+	Now    func() time.Time
+	Random io.Reader   // for version ids
+	Report func(Event) // called in order, from one goroutine at a time; nil reports nothing
+}
+
+func (r *Runner) report(step Step, v credential.Verdict, text string) {
+	if r.Report != nil {
+		r.Report(Event{step, v, text})
+	}
+}

@@ -1,0 +1,105 @@
+package lifecycle
+
+import (
+	"context"
+	"time"
+
+	"purser/internal/credential"
+)
+
+// StatusRow is what is known about one place of a credential without reading
+// its value.
+type StatusRow struct {
+	Name     credential.Name
+	Registry credential.Host
+	Account  string
+	Target   credential.Target
+	Fault    *credential.Fault // why nothing is known; the rest is empty then
+
+	Description credential.Description
+	Since       time.Time // when the current version was made
+	Exact       bool      // Since is exact, not merely the latest it can be
+	Due         time.Time // when the next rotation is due; zero: no schedule
+	Notes       []string  // what lags, is missing or is under way
+}
+
+// describesAtOnce bounds the calls of Status: Secrets Manager answers tens of
+// thousands a second, so this is about this machine's connections only.
+const describesAtOnce = 48
+
+// Status describes every place of every credential, many at once.
+func (r *Runner) Status(ctx context.Context, work []Work) []StatusRow {
+	var rows []StatusRow
+	var stores []Store
+	for _, w := range work {
+		for _, p := range w.Places {
+			rows = append(rows, StatusRow{
+				Name: w.Credential.Name, Registry: w.Credential.Registry, Account: w.Credential.Username, Target: p.Target,
+			})
+			stores = append(stores, p.Store)
+		}
+	}
+	each(len(rows), describesAtOnce, func(i int) {
+		d, err := stores[i].Describe(ctx)
+		if err != nil {
+			rows[i].Fault = asFault(err)
+			rows[i].Fault.Credential = rows[i].Name
+			return
+		}
+		rows[i].Description = d
+	})
+	i := 0
+	for _, w := range work {
+		r.explain(w.Credential, rows[i:i+len(w.Places)])
+		i += len(w.Places)
+	}
+	return rows
+}
+
+// explain fills in what follows from the descriptions of one credential.
+func (r *Runner) explain(c credential.Credential, rows []StatusRow) {
+	var newest credential.VersionID
+	for i := range rows {
+		if id := rows[i].Description.At(credential.Current); id.IsOurs() && id > newest {
+			newest = id // ids of purser sort by time
+		}
+	}
+	for i := range rows {
+		if rows[i].Fault == nil {
+			r.explainRow(c, &rows[i], newest)
+		}
+	}
+}
+
+func (r *Runner) explainRow(c credential.Credential, row *StatusRow, newest credential.VersionID) {
+	d := row.Description
+	current, pending := d.At(credential.Current), d.At(credential.Pending)
+	note := func(text string) { row.Notes = append(row.Notes, text) }
+	if !d.Deleted.IsZero() {
+		note("marked for deletion")
+	}
+	switch {
+	case pending == "" || pending == current:
+	case pending.IsOurs():
+		note("a run was interrupted: run purser store " + string(row.Name) + " again")
+	default:
+		note("a rotation is under way")
+	}
+	if current == "" {
+		note("empty: run purser store " + string(row.Name))
+		return
+	}
+	if newest != "" && current != newest {
+		note("lags behind another place of this credential")
+	}
+	row.Since, row.Exact = d.CurrentSince()
+	if c.Rotate.Every > 0 && !row.Since.IsZero() {
+		row.Due = row.Since.Add(c.Rotate.Every)
+		if r.Now().After(row.Due) {
+			note("rotation is due")
+		}
+	}
+	if !d.Expires.IsZero() && r.Now().After(d.Expires) {
+		note("the token has expired")
+	}
+}

@@ -1,0 +1,146 @@
+package lifecycle
+
+import (
+	"context"
+	"fmt"
+
+	"purser/internal/credential"
+)
+
+// slot is one place during a run: what it holds now and what goes in.
+type slot struct {
+	Place
+	exists  bool
+	found   credential.Description // as it was when the run began
+	current credential.Secret      // the value in AWSCURRENT; zero when there is none
+	version credential.VersionID   // the version being stored
+	value   credential.Secret      // what it holds
+	same    bool                   // the current value already holds the login
+}
+
+// survey opens a place and looks at it before anything is asked of a person.
+// What would stop the run later is found here, while nothing has happened.
+func (r *Runner) survey(ctx context.Context, p Place, c credential.Credential, create bool) (*slot, error) {
+	s := &slot{Place: p}
+	d, err := p.Store.Describe(ctx)
+	switch {
+	case err == nil:
+		s.exists, s.found = true, d
+	case credential.ReasonOf(err) == credential.SecretMissing && (create || p.Target.File != ""):
+		return s, nil
+	default:
+		return nil, err
+	}
+	if !d.Deleted.IsZero() {
+		return nil, &credential.Fault{
+			Reason: credential.SecretDeleted, Target: p.Target, What: "the secret " + p.Target.String() + " is marked for deletion",
+			Why: "since " + d.Deleted.Format("2006-01-02"),
+		}
+	}
+	if err := notMidRotation(p.Target, d); err != nil {
+		return nil, err
+	}
+	if p.Target.Shape == credential.ShapeECRCache && d.KMSKey != "" {
+		return nil, &credential.Fault{
+			Reason: credential.Usage, Target: p.Target, What: "Amazon ECR cannot read " + p.Target.String(),
+			Why: "its pull-through cache needs a secret encrypted with aws/secretsmanager, and this one has a key of its own",
+		}
+	}
+	if d.At(credential.Current) == "" {
+		return s, nil
+	}
+	if _, s.current, err = p.Store.Read(ctx, credential.Current); err != nil {
+		return nil, err
+	}
+	// A login that is not the real one shows whether the real one would fit in.
+	_, err = p.Target.Shape.Encode(s.current, c.Registry, credential.Login{Username: "-", Token: credential.NewSecret("-")})
+	return s, locate(err, p.Target)
+}
+
+// notMidRotation refuses a target that somebody else is changing. A version in
+// AWSPENDING that is not current means a rotation under way, unless purser made
+// it: then it was left by a run that did not end, and is taken over.
+func notMidRotation(t credential.Target, d credential.Description) error {
+	pending := d.At(credential.Pending)
+	if pending == "" || pending == d.At(credential.Current) || pending.IsOurs() {
+		return nil
+	}
+	return &credential.Fault{
+		Reason: credential.MidRotation, Target: t, What: "a rotation of " + t.String() + " is under way",
+		Why: fmt.Sprintf("version %s is in AWSPENDING and purser did not put it there; storing now would break that rotation", short(pending)),
+	}
+}
+
+// stage puts the login beside the current value. A version that an interrupted
+// run of purser left in AWSPENDING with the very same value is taken up again.
+func (r *Runner) stage(ctx context.Context, s *slot, c credential.Credential, l credential.Login, id credential.VersionID) error {
+	value, err := s.Target.Shape.Encode(s.current, c.Registry, l)
+	if err != nil {
+		return locate(err, s.Target)
+	}
+	s.version, s.value = id, value
+	if !s.exists {
+		if err := s.Store.Create(ctx); err != nil {
+			return err
+		}
+	}
+	if left := s.found.At(credential.Pending); left != "" && left != s.found.At(credential.Current) {
+		at, value, err := s.Store.Read(ctx, credential.Pending)
+		if err == nil && at == left && value.Equal(s.value) {
+			s.version = left
+			return nil
+		}
+	}
+	return s.Store.Stage(ctx, s.version, s.value)
+}
+
+// readBack gets what was staged and compares it with what was sent, in constant
+// time. It returns the login as a consumer will find it.
+func (r *Runner) readBack(ctx context.Context, s *slot, c credential.Credential, at credential.Stage) (credential.Login, error) {
+	id, value, err := s.Store.Read(ctx, at)
+	if err != nil {
+		return credential.Login{}, err
+	}
+	if id != s.version {
+		return credential.Login{}, &credential.Fault{
+			Reason: credential.MidRotation, Target: s.Target, What: "somebody else is storing to " + s.Target.String() + " at the same time",
+			Why: fmt.Sprintf("%s is now on version %s", at, short(id)),
+		}
+	}
+	if !value.Equal(s.value) {
+		return credential.Login{}, &credential.Fault{
+			Reason: credential.ReadBackDiffers, Target: s.Target, What: s.Target.String() + " does not give back what was put there",
+			Why: fmt.Sprintf("%d characters were sent and %d came back", s.value.Len(), value.Len()),
+		}
+	}
+	l, err := s.Target.Shape.Decode(value, c.Registry)
+	return l, locate(err, s.Target)
+}
+
+// promote makes the version current, if what is current is still what the run
+// saw when it began.
+func (r *Runner) promote(ctx context.Context, s *slot) error {
+	from := s.found.At(credential.Current)
+	if from == "" {
+		from = s.version // the first version was made current by the store
+	}
+	return s.Store.Promote(ctx, s.version, from)
+}
+
+// locate adds the target to a fault that arose where it is not known.
+func locate(err error, t credential.Target) error {
+	if f, ok := err.(*credential.Fault); ok && f.Target.String() == "" { //nolint:errorlint // the shape's own fault, not one deep in a chain
+		f.Target = t
+		f.Why = t.String() + ": " + f.Why
+	}
+	return err
+}
+
+// short is a version id for people: its beginning.
+func short(id credential.VersionID) string {
+	const enough = 8 + len("purser-")
+	if len(id) > enough {
+		return string(id[:enough]) + "…"
+	}
+	return string(id)
+}

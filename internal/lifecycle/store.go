@@ -1,0 +1,400 @@
+package lifecycle
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	"purser/internal/credential"
+)
+
+// Candidate is a token that a source found.
+type Candidate struct {
+	credential.Login
+	Kind  credential.Kind
+	Where string
+}
+
+// StoreRequest says what to store and where.
+type StoreRequest struct {
+	Credential credential.Credential
+	Places     []Place
+	// Find gets the token. It is called after everything that can be looked at
+	// without one is in order, so that nobody is asked in vain.
+	Find func(ctx context.Context) (Candidate, error)
+
+	Create        bool      // make a secret that does not exist
+	AllowPassword bool      // an account's password may be stored
+	AllowNew      bool      // the repository need not exist yet
+	DryRun        bool      // change nothing
+	Expires       time.Time // when the token ends; zero: unknown
+}
+
+// Outcome says what became of a place.
+type Outcome string
+
+// The outcomes.
+const (
+	OutcomeStored    Outcome = "stored"
+	OutcomeUnchanged Outcome = "unchanged"
+	OutcomeWould     Outcome = "would store"
+)
+
+// PlaceResult is what is now at a place.
+type PlaceResult struct {
+	Target    credential.Target
+	Outcome   Outcome
+	Version   credential.VersionID
+	Stages    []credential.Stage
+	Replaced  credential.VersionID // the version that is AWSPREVIOUS now; "" for none
+	Keys      []string             // the JSON keys that hold the login
+	Length    int                  // of the token, in characters
+	Identical bool                 // read back and identical to what was sent
+}
+
+// StoreResult is what a run of Store did.
+type StoreResult struct {
+	Name   credential.Name
+	Kind   credential.Kind
+	Source string
+	Proof  credential.Proof
+	Places []PlaceResult
+}
+
+// Store is the main job: source, prove, stage, prove what was stored, promote,
+// verify. Nothing becomes current that was not read back and accepted by the
+// registry. An error leaves what is current as it was.
+func (r *Runner) Store(ctx context.Context, req StoreRequest) (StoreResult, error) {
+	res := StoreResult{Name: req.Credential.Name}
+	slots, err := r.surveyAll(ctx, req)
+	if err != nil {
+		return res, err
+	}
+	login, err := r.candidate(ctx, req, &res)
+	if err != nil {
+		return res, err
+	}
+	todo := r.compare(slots, req.Credential, login)
+	if len(todo) > 0 && req.DryRun {
+		res.Places = r.wouldStore(slots, login)
+		return res, nil
+	}
+	if err := r.replace(ctx, req, todo, login, res.Proof); err != nil {
+		return res, err
+	}
+	for _, s := range slots {
+		if err := r.tidy(ctx, s, req.DryRun); err != nil {
+			return res, err
+		}
+		p, err := r.verify(ctx, s, req.Credential, login)
+		if err != nil {
+			return res, err
+		}
+		res.Places = append(res.Places, p)
+	}
+	return res, nil
+}
+
+func (r *Runner) surveyAll(ctx context.Context, req StoreRequest) ([]*slot, error) {
+	var said []string
+	slots := make([]*slot, 0, len(req.Places))
+	for _, p := range req.Places {
+		who, err := p.Store.Open(ctx)
+		if err != nil {
+			return nil, err
+		}
+		if !slices.Contains(said, who) {
+			said = append(said, who)
+			r.report(p.openStep(), credential.Granted, who)
+		}
+	}
+	for _, p := range req.Places {
+		s, err := r.survey(ctx, p, req.Credential, req.Create)
+		if err != nil {
+			return nil, err
+		}
+		r.report(p.step(), credential.Granted, s.describe())
+		slots = append(slots, s)
+	}
+	return slots, nil
+}
+
+func (p Place) openStep() Step {
+	if p.Target.File != "" {
+		return StepIdentity
+	}
+	return StepSignIn
+}
+
+func (p Place) step() Step {
+	if p.Target.File != "" {
+		return StepFile
+	}
+	return StepSecret
+}
+
+func (s *slot) describe() string {
+	if !s.exists {
+		return s.Target.String() + " does not exist yet and will be made"
+	}
+	text := s.Target.String() + " exists"
+	if s.Target.File == "" {
+		key := s.found.KMSKey
+		if key == "" {
+			key = "aws/secretsmanager"
+		}
+		text += ", encrypted with " + key
+	}
+	switch left := s.found.At(credential.Pending); {
+	case left != "" && left != s.found.At(credential.Current):
+		text += "; version " + short(left) + " was left by an interrupted run"
+	case s.found.At(credential.Current) == "":
+		text += ", empty"
+	}
+	return text
+}
+
+// candidate gets the token from its source and proves it before it goes anywhere.
+func (r *Runner) candidate(ctx context.Context, req StoreRequest, res *StoreResult) (credential.Login, error) {
+	found, err := req.Find(ctx)
+	if err != nil {
+		return credential.Login{}, err
+	}
+	res.Kind, res.Source = found.Kind, found.Where
+	if err := mayStore(found, req); err != nil {
+		return credential.Login{}, err
+	}
+	login := found.Login
+	if req.Credential.Username != "" {
+		if login.Username != "" && !strings.EqualFold(login.Username, req.Credential.Username) {
+			return credential.Login{}, &credential.Fault{
+				Reason: credential.WrongOwner, Registry: req.Credential.Registry, Account: req.Credential.Username, Access: req.Credential.Access,
+				What: "the token found in " + found.Where + " is of another account than " + req.Credential.Username,
+			}
+		}
+		login.Username = req.Credential.Username
+	}
+	res.Proof = r.Prover.Prove(ctx, req.Credential, login, req.AllowNew)
+	if login.Username == "" {
+		login.Username = res.Proof.Owner
+	}
+	r.report(StepToken, credential.Granted, describeToken(found, login.Username))
+	r.reportProof(req.Credential, res.Proof)
+	if res.Proof.Verdict != credential.Granted {
+		return credential.Login{}, res.Proof.Fault
+	}
+	return login, nil
+}
+
+func describeToken(found Candidate, account string) string {
+	text := string(found.Kind)
+	if account != "" {
+		text += " for " + account
+	}
+	return text + ", from " + found.Where
+}
+
+// mayStore keeps out what must not be handed to build agents.
+func mayStore(found Candidate, req StoreRequest) error {
+	f := &credential.Fault{
+		Reason: credential.KindNotStored, Registry: req.Credential.Registry, Account: req.Credential.Username, Access: req.Credential.Access,
+		What: "what " + found.Where + " has is a " + string(found.Kind) + ", which is not stored",
+	}
+	switch found.Kind {
+	case credential.Session, credential.IdentityToken:
+		f.Why = "it is made for one person's computer and ends soon; build agents need an access token of their own"
+		return f
+	case credential.Password:
+		if !req.AllowPassword {
+			f.Why = "a password opens the whole account; make an access token, or insist with --allow-password"
+			return f
+		}
+	}
+	return nil
+}
+
+func (r *Runner) reportProof(c credential.Credential, p credential.Proof) {
+	for _, repo := range p.Repositories {
+		if repo.Verdict != credential.Granted {
+			continue
+		}
+		text := string(repo.Repository) + ": " + strings.Join(c.Access.Actions(), " and ") + " granted"
+		if repo.Upload != credential.NoUpload {
+			text += ", upload " + string(repo.Upload)
+		}
+		r.report(StepProof, credential.Granted, text)
+	}
+	if p.Verdict == credential.Granted && len(p.Excess) > 0 {
+		r.report(StepProof, credential.Granted, "more than was asked for: "+strings.Join(p.Excess, "; "))
+	}
+}
+
+// compare finds the places that do not hold the login yet.
+func (r *Runner) compare(slots []*slot, c credential.Credential, login credential.Login) []*slot {
+	var todo []*slot
+	for _, s := range slots {
+		stored, err := s.Target.Shape.Decode(s.current, c.Registry)
+		if !s.current.IsZero() && err == nil && stored.Equal(login) {
+			s.same, s.version, s.value = true, s.found.At(credential.Current), s.current
+			continue
+		}
+		todo = append(todo, s)
+	}
+	return todo
+}
+
+func (r *Runner) wouldStore(slots []*slot, login credential.Login) []PlaceResult {
+	results := make([]PlaceResult, 0, len(slots))
+	for _, s := range slots {
+		p := PlaceResult{Target: s.Target, Outcome: OutcomeWould, Keys: s.Target.Shape.Keys(), Length: login.Token.Len(), Replaced: s.found.At(credential.Current)}
+		text := "nothing was changed; it would become AWSCURRENT in " + s.Target.String()
+		switch {
+		case s.same:
+			p.Outcome, p.Version = OutcomeUnchanged, s.version
+			text = s.Target.String() + " already holds this token"
+		case p.Replaced != "":
+			text += ", and version " + short(p.Replaced) + " AWSPREVIOUS"
+		}
+		r.report(StepStored, credential.Granted, text)
+		results = append(results, p)
+	}
+	return results
+}
+
+// replace stages everywhere, proves what was staged, and only then promotes
+// anywhere: the places of a credential move together.
+func (r *Runner) replace(ctx context.Context, req StoreRequest, todo []*slot, login credential.Login, proof credential.Proof) error {
+	if len(todo) == 0 {
+		return nil
+	}
+	id, err := credential.NewVersionID(r.Now(), r.Random)
+	if err != nil {
+		return err
+	}
+	if err := r.stageAndProve(ctx, req, todo, login, id); err != nil {
+		return r.goBack(ctx, todo, err)
+	}
+	for i, s := range todo {
+		if err := r.promote(ctx, s); err != nil {
+			return partly(err, todo[:i])
+		}
+		if !req.Expires.IsZero() {
+			if err := s.Store.SetExpiry(ctx, s.version, req.Expires); err != nil {
+				return fmt.Errorf("the token is stored and current in %s, and its expiry could not be noted: %w", s.Target, err)
+			}
+		}
+		r.report(StepStored, credential.Granted, s.storedText())
+	}
+	return nil
+}
+
+func (s *slot) storedText() string {
+	text := "version " + short(s.version) + " is AWSCURRENT"
+	if s.found.At(credential.Current) != "" {
+		text += ", the one before is AWSPREVIOUS"
+	}
+	return text
+}
+
+func (r *Runner) stageAndProve(ctx context.Context, req StoreRequest, todo []*slot, login credential.Login, id credential.VersionID) error {
+	for _, s := range todo {
+		if err := r.stage(ctx, s, req.Credential, login, id); err != nil {
+			return err
+		}
+	}
+	var proved []credential.Login
+	for _, s := range todo {
+		stored, err := r.readBack(ctx, s, req.Credential, credential.Pending)
+		if err != nil {
+			return err
+		}
+		if slices.ContainsFunc(proved, stored.Equal) {
+			continue
+		}
+		if p := r.Prover.Prove(ctx, req.Credential, stored, req.AllowNew); p.Verdict != credential.Granted {
+			return p.Fault
+		}
+		proved = append(proved, stored)
+	}
+	return nil
+}
+
+// cleanUpTime is what a run that is being ended still takes to go back.
+const cleanUpTime = 10 * time.Second
+
+// goBack takes what was staged out of AWSPENDING, so that the next run of
+// anybody finds the target as it was. Should it fail, the version stays there,
+// is known as purser's by its id, and is taken over by the next run.
+func (r *Runner) goBack(ctx context.Context, todo []*slot, cause error) error {
+	ctx, stop := context.WithTimeout(context.WithoutCancel(ctx), cleanUpTime)
+	defer stop()
+	for _, s := range todo {
+		if s.version != "" {
+			_ = s.Store.Unstage(ctx, s.version) // the cause is what the person needs to read
+		}
+	}
+	return cause
+}
+
+// partly says which places moved before one failed.
+func partly(err error, moved []*slot) error {
+	if len(moved) == 0 {
+		return err
+	}
+	names := make([]string, len(moved))
+	for i, s := range moved {
+		names[i] = s.Target.String()
+	}
+	return fmt.Errorf("%s has the new token and the rest has not, run the same command again: %w", strings.Join(names, ", "), err)
+}
+
+// tidy takes away what an interrupted run left beside a value that is right.
+func (r *Runner) tidy(ctx context.Context, s *slot, dryRun bool) error {
+	left := s.found.At(credential.Pending)
+	if !s.same || dryRun || left == "" || left == s.version {
+		return nil
+	}
+	return s.Store.Unstage(ctx, left)
+}
+
+// verify reads what is current now, as a consumer would.
+func (r *Runner) verify(ctx context.Context, s *slot, c credential.Credential, login credential.Login) (PlaceResult, error) {
+	res := PlaceResult{Target: s.Target, Outcome: OutcomeStored, Version: s.version, Keys: s.Target.Shape.Keys()}
+	if s.same {
+		res.Outcome = OutcomeUnchanged
+		r.report(StepStored, credential.Granted, s.Target.String()+" already holds this token; nothing was written")
+	}
+	read, err := r.readBack(ctx, s, c, credential.Current)
+	if err != nil {
+		return res, err
+	}
+	d, err := s.Store.Describe(ctx)
+	if err != nil {
+		return res, err
+	}
+	for _, v := range d.Versions {
+		if v.ID == s.version {
+			res.Stages = v.Stages
+		}
+	}
+	if !s.same {
+		res.Replaced = s.found.At(credential.Current)
+	}
+	res.Length, res.Identical = read.Token.Len(), read.Equal(login)
+	if !res.Identical {
+		return res, &credential.Fault{Reason: credential.ReadBackDiffers, Target: s.Target, What: s.Target.String() + " holds another login than was sent"}
+	}
+	r.report(StepVerified, credential.Granted, describeKeys(res))
+	return res, nil
+}
+
+func describeKeys(p PlaceResult) string {
+	last := p.Keys[len(p.Keys)-1]
+	text := fmt.Sprintf("%s: yes, %d characters, identical to what was sent", last, p.Length)
+	if len(p.Keys) == 2 {
+		text = p.Keys[0] + ": yes · " + text
+	}
+	return text
+}

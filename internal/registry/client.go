@@ -1,0 +1,232 @@
+package registry
+
+import (
+	"context"
+	"crypto/tls"
+	"crypto/x509"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"net/url"
+	"os"
+	"strconv"
+	"strings"
+	"time"
+
+	"purser/internal/credential"
+)
+
+const (
+	defaultTimeout = 15 * time.Second
+	// bodyLimit is far above any token or error a registry sends.
+	bodyLimit = 1 << 20
+)
+
+// Config says how a Client reaches registries.
+type Config struct {
+	// Transport carries the requests; nil means NewTransport(nil). It must not
+	// follow redirects or add credentials of its own.
+	Transport http.RoundTripper
+	// Timeout is the longest wait for one answer; 0 means 15 s.
+	Timeout time.Duration
+	// Wait pauses before the one repetition that a proof makes; nil waits on the
+	// clock. Tests pass their own.
+	Wait func(ctx context.Context, d time.Duration) error
+	// Now is the clock; nil means time.Now. It reads Retry-After dates.
+	Now func() time.Time
+}
+
+// Client proves logins. It is safe for concurrent use.
+type Client struct {
+	http *http.Client
+	wait func(context.Context, time.Duration) error
+	now  func() time.Time
+}
+
+// New makes a Client.
+func New(cfg Config) *Client {
+	if cfg.Transport == nil {
+		cfg.Transport = NewTransport(nil)
+	}
+	if cfg.Timeout == 0 {
+		cfg.Timeout = defaultTimeout
+	}
+	if cfg.Wait == nil {
+		cfg.Wait = wait
+	}
+	if cfg.Now == nil {
+		cfg.Now = time.Now
+	}
+	return &Client{
+		http: &http.Client{
+			Transport: cfg.Transport, Timeout: cfg.Timeout,
+			// A redirect is an answer, never followed: it would carry the token along.
+			CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
+		},
+		wait: cfg.Wait, now: cfg.Now,
+	}
+}
+
+func wait(ctx context.Context, d time.Duration) error {
+	timer := time.NewTimer(d)
+	defer timer.Stop()
+	select {
+	case <-ctx.Done():
+		return ctx.Err()
+	case <-timer.C:
+		return nil
+	}
+}
+
+// NewTransport trusts the system's certificates and those given. A proxy of the
+// environment is used for https only, where it carries a tunnel that it cannot
+// read; plain http, which purser speaks on loopback alone, never goes through one.
+func NewTransport(roots *x509.CertPool) *http.Transport {
+	t := http.DefaultTransport.(*http.Transport).Clone() //nolint:forcetypeassert // documented type
+	t.TLSClientConfig = &tls.Config{RootCAs: roots, MinVersion: tls.VersionTLS12}
+	t.Proxy = func(r *http.Request) (*url.URL, error) {
+		if r.URL.Scheme != "https" {
+			return nil, nil //nolint:nilnil // the documented way to say: no proxy
+		}
+		return http.ProxyFromEnvironment(r)
+	}
+	return t
+}
+
+// LoadRoots reads PEM certificates to trust besides the system's.
+func LoadRoots(path string) (*x509.CertPool, error) {
+	pem, err := os.ReadFile(path) //nolint:gosec // the person names the file
+	if err != nil {
+		return nil, &credential.Fault{Reason: credential.Usage, What: "read the certificates to trust", Why: err.Error(), Err: err}
+	}
+	roots, err := x509.SystemCertPool()
+	if err != nil {
+		roots = x509.NewCertPool()
+	}
+	if !roots.AppendCertsFromPEM(pem) {
+		return nil, &credential.Fault{Reason: credential.Usage, What: "read the certificates to trust", Why: path + " holds no PEM certificate"}
+	}
+	return roots, nil
+}
+
+// answer is one answer of a registry, its body cut at bodyLimit.
+type answer struct {
+	status int
+	header http.Header
+	body   []byte
+	url    *url.URL
+}
+
+func (a *answer) ok() bool { return a.status >= 200 && a.status < 300 }
+
+// auth puts an Authorization header on a request; nil sends none.
+type auth func(*http.Request)
+
+func basic(l credential.Login) auth {
+	return func(r *http.Request) { r.SetBasicAuth(l.Username, l.Token.Reveal()) }
+}
+
+func bearer(token credential.Secret) auth {
+	return func(r *http.Request) { r.Header.Set("Authorization", "Bearer "+token.Reveal()) }
+}
+
+// do sends one request. It refuses to put a secret on a connection that others
+// can read. The error is a *credential.Fault about the connection; any status
+// that the server answered is not an error.
+func (c *Client) do(ctx context.Context, method string, u *url.URL, body string, with auth) (*answer, error) {
+	if u.Scheme != "https" && !credential.IsLoopbackHost(u.Hostname()) {
+		return nil, unsafeFault("a token is not sent over plain http to " + u.Host)
+	}
+	req, err := http.NewRequestWithContext(ctx, method, u.String(), strings.NewReader(body))
+	if err != nil {
+		return nil, fmt.Errorf("make a request to %s: %w", u.Host, err)
+	}
+	req.Header.Set("User-Agent", "purser")
+	req.Header.Set("Accept", "application/json")
+	if body != "" {
+		req.Header.Set("Content-Type", "application/json")
+	}
+	if with != nil {
+		with(req)
+	}
+	resp, err := c.http.Do(req)
+	if err != nil {
+		return nil, connectionFault(ctx, u.Host, err)
+	}
+	defer func() { _ = resp.Body.Close() }()
+	read, err := io.ReadAll(io.LimitReader(resp.Body, bodyLimit))
+	if err != nil {
+		return nil, connectionFault(ctx, u.Host, err)
+	}
+	return &answer{resp.StatusCode, resp.Header, read, u}, nil
+}
+
+func unsafeFault(why string) *credential.Fault {
+	return &credential.Fault{Reason: credential.RegistryUnsafe, What: "the token was not sent", Why: why}
+}
+
+// connectionFault says why there was no answer, in words that lead somewhere.
+// The errors of net/http hold the request's URL and no header.
+func connectionFault(ctx context.Context, host string, err error) *credential.Fault {
+	f := &credential.Fault{Reason: credential.RegistryUnreachable, What: "no answer from " + host, Err: err}
+	var (
+		dns     *net.DNSError
+		timeout net.Error
+	)
+	_, isCA := errors.AsType[x509.UnknownAuthorityError](err)
+	_, isName := errors.AsType[x509.HostnameError](err)
+	_, isInvalid := errors.AsType[x509.CertificateInvalidError](err)
+	switch {
+	case errors.Is(ctx.Err(), context.Canceled):
+		f.Why = "interrupted"
+	case isCA:
+		f.Why = "its certificate is signed by an authority that this machine does not trust; name a private one with ca: in purser.yaml or --ca"
+	case isName:
+		f.Why = "its certificate is for another name"
+	case isInvalid:
+		f.Why = "its certificate is not valid now: expired, not yet valid, or this machine's clock is off"
+	case errors.As(err, &dns):
+		f.Why = "its name cannot be looked up: a typing error, or no network"
+	case errors.As(err, &timeout) && timeout.Timeout():
+		f.Why = "it did not answer in time"
+	case errors.Is(err, http.ErrSchemeMismatch):
+		f.Why = "it speaks plain http, which is allowed on loopback only"
+	case errors.Is(err, io.EOF), errors.Is(err, io.ErrUnexpectedEOF):
+		f.Why = "it closed the connection"
+	default:
+		f.Why = lastCause(err)
+	}
+	return f
+}
+
+// lastCause is the innermost error's text, such as "connection refused".
+func lastCause(err error) string {
+	for {
+		next := errors.Unwrap(err)
+		if next == nil {
+			return credential.Quote(err.Error())
+		}
+		err = next
+	}
+}
+
+// retryAfter reads how long a 429 asks to be left alone: Retry-After in seconds
+// or as a date (RFC 9110 section 10.2.3), or Docker Hub's older X-Retry-After,
+// a Unix time. 0 when it does not say.
+func (c *Client) retryAfter(h http.Header) time.Duration {
+	until := func(t time.Time) time.Duration { return max(0, t.Sub(c.now()).Round(time.Second)) }
+	if text := h.Get("Retry-After"); text != "" {
+		if n, err := strconv.Atoi(text); err == nil {
+			return time.Duration(max(0, n)) * time.Second
+		}
+		if t, err := http.ParseTime(text); err == nil {
+			return until(t)
+		}
+	}
+	if n, err := strconv.ParseInt(h.Get("X-Retry-After"), 10, 64); err == nil {
+		return until(time.Unix(n, 0))
+	}
+	return 0
+}

@@ -1,0 +1,9 @@
+// Package registry asks a registry what a login may do there, without pushing
+// anything: the proof that a token is good for its consumers.
+//
+// oci.go is the proof over the registry protocol (OCI distribution
+// specification, and the distribution project's token specification);
+// dockerhub.go adds what Docker Hub alone can tell: whose token it is and of
+// which level. client.go is the only way to the network and holds the rules
+// about where a token may be sent.
+package registry

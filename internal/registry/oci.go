@@ -1,0 +1,491 @@
+package registry
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"net/http"
+	"net/url"
+	"slices"
+	"strings"
+	"time"
+
+	"purser/internal/credential"
+)
+
+const (
+	// freshTokenPause is waited once when a registry does not yet know a bearer
+	// that its own token service has just granted.
+	freshTokenPause = 2 * time.Second
+	cancelTimeout   = 5 * time.Second
+)
+
+// Prove asks the registry what the login may do for the credential, and answers
+// granted, refused or unknown with the reason. It pushes nothing: for push
+// access it opens an upload on each repository and cancels it. A repository
+// that does not exist is refused, because on some registries asking for push
+// already makes it; allowNew says that this is wanted.
+//
+// A wrong secret is shown to the registry once and never again: registries lock
+// accounts for repeated failures.
+func (c *Client) Prove(ctx context.Context, cred credential.Credential, login credential.Login, allowNew bool) credential.Proof {
+	p := &probe{client: c, cred: cred, login: login, allowNew: allowNew}
+	p.proof.Kind = credential.Classify(cred.Registry, login)
+	if err := p.run(ctx); err != nil {
+		p.proof.Fault = p.fault(err)
+		p.proof.Verdict = verdictOf(p.proof.Fault)
+		return p.proof
+	}
+	verdicts := make([]credential.Verdict, 0, len(p.proof.Repositories))
+	for _, r := range p.proof.Repositories {
+		verdicts = append(verdicts, r.Verdict)
+	}
+	p.proof.Verdict = credential.Fold(verdicts...)
+	return p.proof
+}
+
+// probe is one proof under way.
+type probe struct {
+	client   *Client
+	cred     credential.Credential
+	login    credential.Login
+	allowNew bool
+
+	base    *url.URL // of the registry's API
+	scheme  string   // "bearer", "basic", or "" for a registry that asks for nothing
+	realm   *url.URL
+	service string
+	hub     *hubIdentity // on Docker Hub
+
+	proof credential.Proof
+}
+
+func (p *probe) run(ctx context.Context) error {
+	if p.proof.Kind == credential.Session || p.proof.Kind == credential.IdentityToken {
+		p.proof.Notes = append(p.proof.Notes, "this is a "+string(p.proof.Kind)+": it ends soon and is no credential for others")
+	}
+	if p.cred.Registry.IsDockerHub() {
+		if err := p.askHub(ctx); err != nil {
+			return err
+		}
+	}
+	if p.login.Username == "" {
+		return &credential.Fault{
+			Reason: credential.Usage, What: "no account is named for " + string(p.cred.Registry),
+			Why: "the registry does not tell whose a token is; set username in purser.yaml or --username",
+		}
+	}
+	if err := p.ping(ctx); err != nil {
+		return err
+	}
+	for _, repo := range p.cred.Repositories {
+		r, err := p.repository(ctx, repo)
+		p.proof.Repositories = append(p.proof.Repositories, r)
+		if err != nil {
+			f := p.fault(err)
+			f.Repository = repo
+			return f
+		}
+	}
+	return nil
+}
+
+// fault makes any error one that says what to do about it.
+func (p *probe) fault(err error) *credential.Fault {
+	f, ok := errors.AsType[*credential.Fault](err)
+	if !ok {
+		f = &credential.Fault{Reason: credential.RegistryUnreachable, What: "the proof was not finished", Why: credential.Quote(err.Error(), p.login.Token), Err: err}
+	}
+	f.Registry, f.Access, f.Credential = p.cred.Registry, p.cred.Access, p.cred.Name
+	if f.Account == "" {
+		f.Account = p.login.Username
+	}
+	return f
+}
+
+// verdictOf tells refusals from answers that say nothing about the token.
+func verdictOf(f *credential.Fault) credential.Verdict {
+	switch f.Reason {
+	case credential.TokenRefused, credential.TokenExpired, credential.NeedsToken, credential.LevelTooLow,
+		credential.NotPermitted, credential.WrongOwner, credential.RepositoryMissing:
+		return credential.Refused
+	default:
+		return credential.Unknown
+	}
+}
+
+// ping finds out how the registry is spoken to: https, or http on loopback, and
+// which way in it offers. Nothing secret is sent.
+func (p *probe) ping(ctx context.Context) error {
+	p.base = &url.URL{Scheme: "https", Host: p.cred.Registry.API()}
+	a, err := p.client.do(ctx, http.MethodGet, p.base.JoinPath("/v2/"), "", nil)
+	if err != nil && p.cred.Registry.IsLoopback() && !isCertificate(err) {
+		p.base.Scheme = "http"
+		a, err = p.client.do(ctx, http.MethodGet, p.base.JoinPath("/v2/"), "", nil)
+	}
+	if err != nil {
+		return err
+	}
+	if a.status == http.StatusTooManyRequests {
+		return p.client.rateLimited(a, nil)
+	}
+	if a.ok() && json.Valid(a.body) || a.ok() && len(a.body) == 0 {
+		return p.challengeOfRepository(ctx)
+	}
+	if a.status != http.StatusUnauthorized {
+		return unexpected(a, nil)
+	}
+	return p.signInBy(a)
+}
+
+func isCertificate(err error) bool {
+	return strings.Contains(err.Error(), "its certificate is")
+}
+
+// challengeOfRepository asks again where a registry lets anybody in at its
+// front door and guards the repositories behind it.
+func (p *probe) challengeOfRepository(ctx context.Context) error {
+	if len(p.cred.Repositories) == 0 {
+		return nil
+	}
+	a, err := p.client.do(ctx, http.MethodGet, p.tags(p.cred.Repositories[0]), "", nil)
+	if err != nil {
+		return err
+	}
+	if a.status == http.StatusUnauthorized {
+		return p.signInBy(a)
+	}
+	return nil // it asks for nothing; the control will tell
+}
+
+func (p *probe) signInBy(a *answer) error {
+	ch, ok := choose(parseChallenges(a.header.Values("WWW-Authenticate")))
+	if !ok {
+		return strangeAnswer(a, "it asks for a sign-in and offers no way that purser knows (Bearer or Basic)")
+	}
+	p.scheme = ch.scheme
+	if ch.scheme == "basic" {
+		return nil
+	}
+	realm, err := checkRealm(p.cred, p.base, ch.params["realm"])
+	p.realm, p.service = realm, ch.params["service"]
+	return err
+}
+
+func (p *probe) tags(repo credential.Repository) *url.URL {
+	u := p.base.JoinPath("/v2/", string(repo), "/tags/list")
+	u.RawQuery = "n=1"
+	return u
+}
+
+func (p *probe) uploads(repo credential.Repository) *url.URL {
+	u := p.base.JoinPath("/v2/", string(repo), "/blobs/uploads/")
+	if !strings.HasSuffix(u.Path, "/") {
+		u.Path += "/"
+	}
+	return u
+}
+
+// repository proves one repository, in the order that has no side effects
+// before they are allowed: does it exist, what is granted, does it hold.
+func (p *probe) repository(ctx context.Context, repo credential.Repository) (credential.RepositoryProof, error) {
+	r := credential.RepositoryProof{Repository: repo, Verdict: credential.Unknown}
+	pull, exists, err := p.exists(ctx, repo)
+	if err != nil {
+		r.Verdict = verdictOf(p.fault(err))
+		return r, err
+	}
+	if p.cred.Access == credential.Pull {
+		err = p.provePull(ctx, &r, pull)
+	} else {
+		err = p.provePush(ctx, &r, exists)
+	}
+	if err != nil {
+		r.Verdict = verdictOf(p.fault(err))
+		return r, err
+	}
+	r.Verdict = credential.Granted
+	return r, nil
+}
+
+// authorise gets what is put on requests about one repository.
+func (p *probe) authorise(ctx context.Context, repo credential.Repository, actions []string, login *credential.Login) (auth, grant, error) {
+	if p.scheme == "bearer" {
+		g, err := p.client.requestToken(ctx, p.realm, p.service, repo, actions, login)
+		return bearer(g.bearer), g, err
+	}
+	if p.scheme == "" || login == nil {
+		return nil, grant{}, nil
+	}
+	return basic(*login), grant{}, nil
+}
+
+// exists asks with pull rights only, because on some registries the mere
+// request for push makes a missing repository.
+func (p *probe) exists(ctx context.Context, repo credential.Repository) (grant, bool, error) {
+	with, g, err := p.authorise(ctx, repo, []string{"pull"}, &p.login)
+	if err != nil {
+		return g, false, err
+	}
+	a, err := p.client.do(ctx, http.MethodGet, p.tags(repo), "", with)
+	if err != nil {
+		return g, false, err
+	}
+	switch {
+	case a.ok() && json.Valid(a.body):
+		return g, true, nil
+	case a.status == http.StatusTooManyRequests:
+		return g, false, p.client.rateLimited(a, &p.login)
+	case a.status == http.StatusUnauthorized && p.scheme == "basic":
+		return g, false, p.client.tokenFault(a, &p.login)
+	case a.status == http.StatusNotFound:
+		there, err := p.listed(ctx, repo)
+		return g, there, err
+	case a.status == http.StatusUnauthorized || a.status == http.StatusForbidden:
+		if p.hub != nil {
+			if _, err := p.listed(ctx, repo); err != nil {
+				return g, false, err
+			}
+		}
+		return g, false, p.notPermitted("the account may not even pull from it, or it does not exist", a)
+	}
+	return g, false, unexpected(a, &p.login)
+}
+
+// listed decides about a repository that the registry does not show. Docker
+// Hub's own list is asked there, since a repository without an image is in that
+// list and not in the registry.
+func (p *probe) listed(ctx context.Context, repo credential.Repository) (bool, error) {
+	if p.hub != nil {
+		there, err := p.client.hubRepositoryExists(ctx, p.hub, repo)
+		if there || err != nil {
+			return there, err
+		}
+	}
+	if p.allowNew {
+		return false, nil
+	}
+	return false, &credential.Fault{
+		Reason: credential.RepositoryMissing, What: "the repository " + string(repo) + " does not exist on " + string(p.cred.Registry),
+		Why: "a push would make a new one, public by default on some registries; or the name is mistyped",
+	}
+}
+
+func (p *probe) notPermitted(why string, a *answer) *credential.Fault {
+	if said := says(a, &p.login); said != "" {
+		why += "; " + said
+	}
+	return &credential.Fault{
+		Reason: credential.NotPermitted, Why: why,
+		What: "the token is good, and its account may not " + string(p.cred.Access),
+	}
+}
+
+func (p *probe) provePush(ctx context.Context, r *credential.RepositoryProof, exists bool) error {
+	with, g, err := p.authorise(ctx, r.Repository, []string{"pull", "push"}, &p.login)
+	if err != nil {
+		return forRepository(err)
+	}
+	r.Actions = g.actions
+	if g.readable && !g.allows("push") {
+		return &credential.Fault{
+			Reason: credential.NotPermitted, What: "the token is good, and its account may not push",
+			Why: "the registry granted " + actionList(g.actions) + " when pull and push were asked for",
+		}
+	}
+	p.noteExcess(g, "pull", "push")
+	r.Upload, err = p.upload(ctx, r.Repository, with, g.readable)
+	if err != nil {
+		return err
+	}
+	if !exists {
+		p.note("the repository " + string(r.Repository) + " did not exist yet")
+	}
+	return p.controlPush(ctx, r.Repository)
+}
+
+// forRepository is for a token that was good for pulling a moment before: a 401
+// or 403 now is about the right to push, not about the token.
+func forRepository(err error) error {
+	f, ok := errors.AsType[*credential.Fault](err)
+	if ok && f.Reason == credential.TokenRefused {
+		f.Reason, f.What = credential.NotPermitted, "the token may pull and not push"
+	}
+	return err
+}
+
+func actionList(actions []string) string {
+	if len(actions) == 0 {
+		return "nothing"
+	}
+	return strings.Join(actions, " and ") + " only"
+}
+
+// upload opens an upload session, which only a token that may push can, and
+// cancels it. No byte is sent, so nothing is stored.
+func (p *probe) upload(ctx context.Context, repo credential.Repository, with auth, fresh bool) (credential.Upload, error) {
+	a, err := p.client.do(ctx, http.MethodPost, p.uploads(repo), "", with)
+	if err != nil {
+		return credential.NoUpload, err
+	}
+	if a.status == http.StatusUnauthorized && fresh {
+		if err := p.client.wait(ctx, freshTokenPause); err != nil {
+			return credential.NoUpload, err
+		}
+		if a, err = p.client.do(ctx, http.MethodPost, p.uploads(repo), "", with); err != nil {
+			return credential.NoUpload, err
+		}
+	}
+	switch a.status {
+	case http.StatusAccepted, http.StatusCreated:
+		return p.cancel(ctx, a, with), nil
+	case http.StatusUnauthorized, http.StatusForbidden, http.StatusMethodNotAllowed:
+		return credential.NoUpload, p.notPermitted("the registry does not let it begin an upload", a)
+	case http.StatusNotFound:
+		return credential.NoUpload, p.missingOnUpload(repo, a)
+	case http.StatusTooManyRequests:
+		return credential.NoUpload, p.client.rateLimited(a, &p.login)
+	}
+	return credential.NoUpload, unexpected(a, &p.login)
+}
+
+func (p *probe) missingOnUpload(repo credential.Repository, a *answer) error {
+	return &credential.Fault{
+		Reason: credential.RepositoryMissing, Why: says(a, &p.login),
+		What: "the repository " + string(repo) + " does not exist on " + string(p.cred.Registry) + " and cannot be made by a push",
+	}
+}
+
+// cancel ends the upload and waits for the answer. It is best effort: reference
+// servers want the right to delete for it, which the token must not need, and
+// GHCR answers 405. A session left open holds no data and lapses by itself.
+func (p *probe) cancel(ctx context.Context, opened *answer, with auth) credential.Upload {
+	ctx, stop := context.WithTimeout(context.WithoutCancel(ctx), cancelTimeout)
+	defer stop()
+	to, err := opened.url.Parse(opened.header.Get("Location"))
+	if err != nil || opened.header.Get("Location") == "" || to.Host != p.base.Host || to.Scheme != p.base.Scheme {
+		return credential.UploadLeft
+	}
+	a, err := p.client.do(ctx, http.MethodDelete, to, "", with)
+	if err != nil || !a.ok() {
+		return credential.UploadLeft
+	}
+	return credential.UploadCancelled
+}
+
+// controlPush is the same upload by nobody. Where that works, the proof shows
+// nothing about the token.
+func (p *probe) controlPush(ctx context.Context, repo credential.Repository) error {
+	with, _, err := p.authorise(ctx, repo, []string{"pull", "push"}, nil)
+	if err != nil {
+		return controlRefusal(err)
+	}
+	a, err := p.client.do(ctx, http.MethodPost, p.uploads(repo), "", with)
+	if err != nil {
+		return err
+	}
+	switch {
+	case a.ok():
+		p.cancel(ctx, a, with)
+		return &credential.Fault{
+			Reason: credential.ProofEmpty, What: "nothing is proved: " + string(p.cred.Registry) + " lets anybody push to " + string(repo),
+			Why: "the same upload without a token was accepted",
+		}
+	case a.status == http.StatusTooManyRequests:
+		return p.client.rateLimited(a, nil)
+	case a.status >= http.StatusInternalServerError:
+		return unexpected(a, nil)
+	}
+	return nil
+}
+
+// controlRefusal takes a token service's no to nobody as the answer hoped for.
+func controlRefusal(err error) error {
+	if f, ok := errors.AsType[*credential.Fault](err); ok && verdictOf(f) == credential.Refused {
+		return nil
+	}
+	return err
+}
+
+// provePull is for credentials that only read. Where the repository is public
+// the pull itself shows nothing, so something else must have told that the
+// registry knows the token: Docker Hub's exchange, or a bearer made out to the
+// account.
+func (p *probe) provePull(ctx context.Context, r *credential.RepositoryProof, pull grant) error {
+	r.Actions = pull.actions
+	if pull.readable && !pull.allows("pull") {
+		return p.notPermittedToPull()
+	}
+	public, err := p.anybodyMayPull(ctx, r.Repository)
+	if err != nil {
+		return err
+	}
+	if public && p.hub == nil && pull.subject == "" {
+		return &credential.Fault{
+			Reason: credential.ProofEmpty, What: "nothing is proved: anybody may pull " + string(r.Repository),
+			Why: "name a repository that is private, so that pulling from it shows that the token works",
+		}
+	}
+	if public {
+		p.note(string(r.Repository) + " is public: the token is good, and is not needed to pull it")
+	}
+	return p.morePull(ctx, r.Repository)
+}
+
+func (p *probe) notPermittedToPull() error {
+	return &credential.Fault{
+		Reason: credential.NotPermitted, What: "the token is good, and its account may not pull",
+		Why: "the registry granted nothing when pull was asked for",
+	}
+}
+
+func (p *probe) anybodyMayPull(ctx context.Context, repo credential.Repository) (bool, error) {
+	with, _, err := p.authorise(ctx, repo, []string{"pull"}, nil)
+	if err != nil {
+		return false, controlRefusal(err)
+	}
+	a, err := p.client.do(ctx, http.MethodGet, p.tags(repo), "", with)
+	switch {
+	case err != nil:
+		return false, err
+	case a.status == http.StatusTooManyRequests:
+		return false, p.client.rateLimited(a, nil)
+	case a.status >= http.StatusInternalServerError:
+		return false, unexpected(a, nil)
+	}
+	return a.ok(), nil
+}
+
+// morePull finds out whether a credential that is only to read could also
+// write. Whatever comes of it, the proof stands.
+func (p *probe) morePull(ctx context.Context, repo credential.Repository) error {
+	if p.scheme != "bearer" || p.hub != nil {
+		return nil // Basic has no scopes to ask about; on Docker Hub the level is known
+	}
+	_, g, err := p.authorise(ctx, repo, []string{"pull", "push"}, &p.login)
+	if err == nil && g.readable {
+		p.noteExcess(g, "pull")
+	}
+	return nil
+}
+
+// noteExcess reports rights that were not needed.
+func (p *probe) noteExcess(g grant, needed ...string) {
+	for _, a := range g.actions {
+		if slices.Contains(needed, a) {
+			continue
+		}
+		text := map[string]string{
+			"push": "it may push", "delete": "it may delete images", "*": "it may do anything with the repository",
+		}[a]
+		if text != "" && !slices.Contains(p.proof.Excess, text) {
+			p.proof.Excess = append(p.proof.Excess, text)
+		}
+	}
+}
+
+func (p *probe) note(text string) {
+	if !slices.Contains(p.proof.Notes, text) {
+		p.proof.Notes = append(p.proof.Notes, text)
+	}
+}

@@ -1,0 +1,217 @@
+package registry
+
+import (
+	"context"
+	"encoding/base64"
+	"encoding/json"
+	"net/http"
+	"net/url"
+	"slices"
+	"strings"
+	"time"
+
+	"purser/internal/credential"
+)
+
+// hubLockout is how long Docker Hub keeps an account locked after too many
+// wrong secrets, by its staff's word; the answer itself does not say.
+const hubLockout = 15 * time.Minute
+
+// grant is what a token service gave for one scope.
+type grant struct {
+	bearer   credential.Secret
+	actions  []string // what the bearer says it may do on the repository
+	readable bool     // the bearer tells its actions; an opaque one does not
+	subject  string   // whom it was given to; "" for nobody, or unknown
+}
+
+func (g grant) allows(actions ...string) bool {
+	for _, a := range actions {
+		if !slices.Contains(g.actions, a) && !slices.Contains(g.actions, "*") {
+			return false
+		}
+	}
+	return true
+}
+
+// requestToken asks a token service for one repository and the actions
+// (distribution token specification: GET with Basic). A nil login asks as
+// nobody. A non-nil error is a *credential.Fault.
+func (c *Client) requestToken(ctx context.Context, realm *url.URL, service string, repo credential.Repository, actions []string, login *credential.Login) (grant, error) {
+	u := *realm
+	q := u.Query()
+	if service != "" {
+		q.Set("service", service)
+	}
+	q.Set("scope", "repository:"+string(repo)+":"+strings.Join(actions, ","))
+	q.Set("client_id", "purser")
+	var with auth
+	if login != nil {
+		q.Set("account", login.Username)
+		with = basic(*login)
+	}
+	u.RawQuery = q.Encode()
+	a, err := c.do(ctx, http.MethodGet, &u, "", with)
+	if err != nil {
+		return grant{}, err
+	}
+	if !a.ok() {
+		return grant{}, c.tokenFault(a, login)
+	}
+	var body struct {
+		Token       string `json:"token"`
+		AccessToken string `json:"access_token"`
+	}
+	if json.Unmarshal(a.body, &body) != nil || body.Token+body.AccessToken == "" {
+		return grant{}, strangeAnswer(a, "its token service answered 200 without a token")
+	}
+	if body.Token == "" {
+		body.Token = body.AccessToken
+	}
+	return readGrant(credential.NewSecret(body.Token), repo), nil
+}
+
+// readGrant looks into a bearer to explain it, never to trust it: the registry
+// decides. Bearers of the distribution token specification carry an access
+// claim; others are opaque, and nothing is guessed about them.
+func readGrant(bearer credential.Secret, repo credential.Repository) grant {
+	g := grant{bearer: bearer}
+	var claims struct {
+		Subject string `json:"sub"`
+		Access  *[]struct {
+			Type    string   `json:"type"`
+			Name    string   `json:"name"`
+			Actions []string `json:"actions"`
+		} `json:"access"`
+	}
+	if !decodeClaims(bearer, &claims) || claims.Access == nil {
+		return g
+	}
+	g.readable = true
+	g.subject = claims.Subject
+	for _, entry := range *claims.Access {
+		if entry.Type == "repository" && entry.Name == string(repo) {
+			g.actions = append(g.actions, entry.Actions...)
+		}
+	}
+	return g
+}
+
+// decodeClaims reads a JWT's payload without verifying it.
+func decodeClaims(token credential.Secret, into any) bool {
+	parts := strings.Split(token.Reveal(), ".")
+	if len(parts) != 3 {
+		return false
+	}
+	raw, err := base64.RawURLEncoding.DecodeString(parts[1])
+	return err == nil && json.Unmarshal(raw, into) == nil
+}
+
+// tokenFault reads a token service's refusal. Docker Hub has two: 401 with the
+// token's level too low, and 401 for a secret it does not take; revoked,
+// expired and mistyped look alike there. GitLab answers a wrong secret 403.
+func (c *Client) tokenFault(a *answer, login *credential.Login) *credential.Fault {
+	said := says(a, login)
+	text := strings.ToLower(errorText(a.body))
+	has := func(words ...string) bool {
+		return slices.ContainsFunc(words, func(w string) bool { return strings.Contains(text, w) })
+	}
+	f := &credential.Fault{Reason: credential.TokenRefused, What: "the registry refused the token", Why: said}
+	switch {
+	case a.status == http.StatusTooManyRequests:
+		return c.rateLimited(a, login)
+	case a.status != http.StatusUnauthorized && a.status != http.StatusForbidden:
+		return unexpected(a, login)
+	case has("insufficient scope", "higher privileges"):
+		f.Reason, f.What = credential.LevelTooLow, "the token was made with too few rights"
+	case has("personal access token"):
+		f.Reason, f.What = credential.NeedsToken, "the registry takes an access token here, not a password"
+	case has("expired"):
+		f.Reason, f.What = credential.TokenExpired, "the token has expired"
+	}
+	return f
+}
+
+func (c *Client) rateLimited(a *answer, login *credential.Login) *credential.Fault {
+	f := &credential.Fault{
+		Reason: credential.RateLimited, What: a.url.Host + " asks to be left alone for a while (429)",
+		Why: says(a, login), Wait: c.retryAfter(a.header),
+	}
+	if f.Wait == 0 && strings.Contains(strings.ToLower(errorText(a.body)), "failed login") {
+		f.Wait = hubLockout
+	}
+	return f
+}
+
+// unexpected is a status that is neither a grant nor a refusal: nothing follows
+// from it about the token.
+func unexpected(a *answer, login *credential.Login) *credential.Fault {
+	f := strangeAnswer(a, says(a, login))
+	if a.status >= 300 && a.status < 400 {
+		f.Reason = credential.RegistryUnsafe
+		f.What = a.url.Host + " sends elsewhere, which is not followed with a token"
+		f.Why = "it redirects to " + redirectHost(a)
+	}
+	return f
+}
+
+func strangeAnswer(a *answer, why string) *credential.Fault {
+	return &credential.Fault{
+		Reason: credential.RegistryStrange, Why: why,
+		What: a.url.Host + " gave an answer that a registry does not give (" + http.StatusText(a.status) + ")",
+	}
+}
+
+func redirectHost(a *answer) string {
+	to, err := a.url.Parse(a.header.Get("Location"))
+	if err != nil || to.Host == "" {
+		return "an address that cannot be read"
+	}
+	return credential.Quote(to.Host)
+}
+
+// says quotes a registry's own words, so that readers know who is speaking.
+func says(a *answer, login *credential.Login) string {
+	var secrets []credential.Secret
+	if login != nil {
+		secrets = append(secrets, login.Token)
+	}
+	text := errorText(a.body)
+	if text == "" {
+		return ""
+	}
+	return a.url.Host + " says: " + credential.Quote(text, secrets...)
+}
+
+// errorText finds the message in an error body. Registries use the distribution
+// form (errors[].code, message); Docker Hub has detail, details, message and
+// text; anything that is not JSON is not quoted: it is a page, not a message.
+func errorText(body []byte) string {
+	var known struct {
+		Errors []struct {
+			Code    string `json:"code"`
+			Message string `json:"message"`
+		} `json:"errors"`
+		Message any `json:"message"`
+		Detail  any `json:"detail"`
+		Details any `json:"details"`
+		Text    any `json:"text"`
+		Error   any `json:"error"`
+	}
+	if json.Unmarshal(body, &known) != nil {
+		text := strings.TrimSpace(string(body))
+		if len(text) < 200 && !strings.ContainsAny(text, "<{") {
+			return text
+		}
+		return ""
+	}
+	if len(known.Errors) > 0 {
+		return strings.TrimSpace(strings.ToLower(known.Errors[0].Code) + ": " + known.Errors[0].Message)
+	}
+	for _, field := range []any{known.Message, known.Detail, known.Details, known.Text, known.Error} {
+		if text, ok := field.(string); ok && text != "" {
+			return text
+		}
+	}
+	return ""
+}

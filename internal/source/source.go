@@ -1,0 +1,65 @@
+package source
+
+import (
+	"context"
+	"io"
+
+	"purser/internal/credential"
+)
+
+// Found is a login and where it was.
+type Found struct {
+	credential.Login
+	Kind  credential.Kind
+	Where string // for people: "docker's config /home/me/.docker/config.json"
+}
+
+// Stdin reads a token that another program pipes in. Nothing of it is echoed,
+// not even in errors.
+type Stdin struct {
+	Reader   io.Reader
+	Registry credential.Host
+	Username string
+}
+
+// Find reads to the end of the input, at most one byte more than a token has.
+func (s Stdin) Find(context.Context) (Found, error) {
+	raw, err := io.ReadAll(io.LimitReader(s.Reader, readLimit))
+	if err != nil {
+		return Found{}, &credential.Fault{Reason: credential.NoToken, What: "read the token from standard input", Why: err.Error(), Err: err}
+	}
+	return found(s.Registry, s.Username, raw, "standard input")
+}
+
+// readLimit is one more than ParseToken takes, so that it sees what is too long.
+const readLimit = 16<<10 + 3
+
+func found(host credential.Host, username string, raw []byte, where string) (Found, error) {
+	token, err := credential.ParseToken(raw)
+	if err != nil {
+		return Found{}, err
+	}
+	login := credential.Login{Username: username, Token: token}
+	return Found{Login: login, Kind: credential.Classify(host, login), Where: where}, nil
+}
+
+// Prompt asks a person, on a terminal that does not echo.
+type Prompt struct {
+	// Ask shows the question and returns what was typed, without the line end.
+	Ask      func(ctx context.Context, question string) ([]byte, error)
+	Registry credential.Host
+	Username string
+}
+
+// Find asks once.
+func (p Prompt) Find(ctx context.Context) (Found, error) {
+	whose := ""
+	if p.Username != "" {
+		whose = " of " + p.Username
+	}
+	raw, err := p.Ask(ctx, "Token"+whose+" for "+string(p.Registry)+" (not shown): ")
+	if err != nil {
+		return Found{}, err
+	}
+	return found(p.Registry, p.Username, raw, "the terminal")
+}

@@ -1,0 +1,235 @@
+package store
+
+import (
+	"context"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	sm "github.com/aws/aws-sdk-go-v2/service/secretsmanager"
+	"github.com/aws/aws-sdk-go-v2/service/secretsmanager/types"
+
+	"purser/internal/credential"
+)
+
+// SecretsManagerAPI is what is called of the AWS SDK's client.
+type SecretsManagerAPI interface {
+	DescribeSecret(context.Context, *sm.DescribeSecretInput, ...func(*sm.Options)) (*sm.DescribeSecretOutput, error)
+	GetSecretValue(context.Context, *sm.GetSecretValueInput, ...func(*sm.Options)) (*sm.GetSecretValueOutput, error)
+	PutSecretValue(context.Context, *sm.PutSecretValueInput, ...func(*sm.Options)) (*sm.PutSecretValueOutput, error)
+	UpdateSecretVersionStage(context.Context, *sm.UpdateSecretVersionStageInput, ...func(*sm.Options)) (*sm.UpdateSecretVersionStageOutput, error)
+	CreateSecret(context.Context, *sm.CreateSecretInput, ...func(*sm.Options)) (*sm.CreateSecretOutput, error)
+	TagResource(context.Context, *sm.TagResourceInput, ...func(*sm.Options)) (*sm.TagResourceOutput, error)
+}
+
+// Caller says as whom AWS knows this process: the ARN and the account. Its
+// error is one of the AWS SDK.
+type Caller func(ctx context.Context) (arn, account string, err error)
+
+// SecretsManagerConfig describes one secret.
+type SecretsManagerConfig struct {
+	API    SecretsManagerAPI
+	Caller Caller // nil: the identity is not asked for
+	Target credential.Target
+	Region string // where the API is; for messages
+}
+
+// SecretsManager is one secret of AWS Secrets Manager. Stages are named in
+// every call: without one, policies with a condition on the stage deny it.
+type SecretsManager struct {
+	cfg SecretsManagerConfig
+	who identity
+}
+
+// NewSecretsManager makes a store of an existing or future secret; nothing is
+// called yet.
+func NewSecretsManager(cfg SecretsManagerConfig) *SecretsManager {
+	return &SecretsManager{cfg: cfg, who: identity{caller: cfg.Caller}}
+}
+
+// Open asks AWS who is calling, so that a missing session is found before
+// anything else, and says it in words.
+func (s *SecretsManager) Open(ctx context.Context) (string, error) {
+	where := s.cfg.Region
+	if s.cfg.Target.Profile != "" {
+		where = s.cfg.Target.Profile + " in " + where
+	}
+	if s.cfg.Caller == nil {
+		return where, nil
+	}
+	arn, _, err := s.who.ask(ctx)
+	if err != nil {
+		if f := s.fault(ctx, "ask AWS who is calling", err); f.Reason != credential.AccessDenied {
+			return "", f
+		}
+		return where + " (AWS does not tell as whom)", nil
+	}
+	return where + " as " + arn[strings.LastIndex(arn, ":")+1:], nil
+}
+
+// expiryTag holds when a version's token ends: "<time> <version id>". A tag is
+// readable without the right to read the value; naming the version keeps it
+// from speaking about a later one.
+const expiryTag = "purser:expires"
+
+// Describe reads everything but the value.
+func (s *SecretsManager) Describe(ctx context.Context) (credential.Description, error) {
+	out, err := s.cfg.API.DescribeSecret(ctx, &sm.DescribeSecretInput{SecretId: &s.cfg.Target.Secret})
+	if err != nil {
+		return credential.Description{}, s.fault(ctx, "describe the secret", err)
+	}
+	d := credential.Description{
+		Where: aws.ToString(out.ARN), KMSKey: aws.ToString(out.KmsKeyId),
+		Changed: aws.ToTime(out.LastChangedDate), Deleted: aws.ToTime(out.DeletedDate),
+		Rotating: aws.ToBool(out.RotationEnabled), NextRotation: aws.ToTime(out.NextRotationDate),
+	}
+	for id, stages := range out.VersionIdsToStages {
+		if len(stages) == 0 {
+			continue
+		}
+		v := credential.Version{ID: credential.VersionID(id)}
+		for _, stage := range stages {
+			v.Stages = append(v.Stages, credential.Stage(stage))
+		}
+		slices.Sort(v.Stages)
+		d.Versions = append(d.Versions, v)
+	}
+	slices.SortFunc(d.Versions, func(a, b credential.Version) int { return strings.Compare(string(a.ID), string(b.ID)) })
+	d.Expires = expiry(out.Tags, d.At(credential.Current))
+	return d, nil
+}
+
+func expiry(tags []types.Tag, current credential.VersionID) time.Time {
+	for _, tag := range tags {
+		if aws.ToString(tag.Key) != expiryTag {
+			continue
+		}
+		at, id, _ := strings.Cut(aws.ToString(tag.Value), " ")
+		if t, err := time.Parse(time.RFC3339, at); err == nil && id == string(current) {
+			return t
+		}
+	}
+	return time.Time{}
+}
+
+// Read gets the value in a stage.
+func (s *SecretsManager) Read(ctx context.Context, at credential.Stage) (credential.VersionID, credential.Secret, error) {
+	out, err := s.cfg.API.GetSecretValue(ctx, &sm.GetSecretValueInput{
+		SecretId: &s.cfg.Target.Secret, VersionStage: aws.String(string(at)),
+	})
+	if err != nil {
+		return "", credential.Secret{}, s.fault(ctx, "read the secret", err)
+	}
+	id := credential.VersionID(aws.ToString(out.VersionId))
+	if out.SecretString == nil {
+		return id, credential.Secret{}, &credential.Fault{
+			Reason: credential.ValueStrange, Target: s.cfg.Target,
+			What: "the stored value is not what its consumers expect", Why: "it is binary (SecretBinary); consumers read JSON text",
+		}
+	}
+	return id, credential.NewSecret(*out.SecretString), nil
+}
+
+// Stage puts a value as a version of its own, beside the current one. The id is
+// the call's ClientRequestToken, so that sending it again changes nothing. AWS
+// makes the first version of an empty secret current at once.
+func (s *SecretsManager) Stage(ctx context.Context, id credential.VersionID, value credential.Secret) error {
+	text := value.Reveal()
+	_, err := s.cfg.API.PutSecretValue(ctx, &sm.PutSecretValueInput{
+		SecretId: &s.cfg.Target.Secret, ClientRequestToken: aws.String(string(id)),
+		SecretString: &text, VersionStages: []string{string(credential.Pending)},
+	})
+	if err != nil {
+		return s.fault(ctx, "put the new version", err, value)
+	}
+	return nil
+}
+
+// Promote moves AWSCURRENT to the version, provided that it is still where the
+// caller saw it: AWS compares and swaps. AWSPREVIOUS follows by itself.
+func (s *SecretsManager) Promote(ctx context.Context, id, from credential.VersionID) error {
+	d, err := s.Describe(ctx)
+	if err != nil {
+		return err
+	}
+	if current := d.At(credential.Current); current != id {
+		if current != from {
+			return s.moved()
+		}
+		if err := s.move(ctx, credential.Current, id, from); err != nil {
+			return err
+		}
+	}
+	if d.At(credential.Pending) == id {
+		return s.move(ctx, credential.Pending, "", id)
+	}
+	return nil
+}
+
+// Unstage takes AWSPENDING off the version.
+func (s *SecretsManager) Unstage(ctx context.Context, id credential.VersionID) error {
+	d, err := s.Describe(ctx)
+	if err != nil || d.At(credential.Pending) != id {
+		return err
+	}
+	return s.move(ctx, credential.Pending, "", id)
+}
+
+func (s *SecretsManager) move(ctx context.Context, stage credential.Stage, to, from credential.VersionID) error {
+	in := &sm.UpdateSecretVersionStageInput{SecretId: &s.cfg.Target.Secret, VersionStage: aws.String(string(stage))}
+	if to != "" {
+		in.MoveToVersionId = aws.String(string(to))
+	}
+	if from != "" {
+		in.RemoveFromVersionId = aws.String(string(from))
+	}
+	if _, err := s.cfg.API.UpdateSecretVersionStage(ctx, in); err != nil {
+		if code(err) == "InvalidParameterException" {
+			return s.moved()
+		}
+		return s.fault(ctx, "move "+string(stage), err)
+	}
+	return nil
+}
+
+func (s *SecretsManager) moved() *credential.Fault {
+	return &credential.Fault{
+		Reason: credential.MidRotation, Target: s.cfg.Target,
+		What: "somebody else moved the secret's stages meanwhile", Why: "nothing more was changed",
+	}
+}
+
+// Create makes the empty secret. One that is there already is no error.
+func (s *SecretsManager) Create(ctx context.Context) error {
+	in := &sm.CreateSecretInput{
+		Name: &s.cfg.Target.Secret, Description: aws.String("Registry token, kept by purser"),
+	}
+	if s.cfg.Target.KMSKey != "" {
+		in.KmsKeyId = &s.cfg.Target.KMSKey
+	}
+	if strings.HasPrefix(s.cfg.Target.Secret, "arn:") {
+		return &credential.Fault{
+			Reason: credential.Usage, Target: s.cfg.Target, What: "a secret cannot be made by its ARN",
+			Why: "AWS chooses the end of the ARN; give the name",
+		}
+	}
+	_, err := s.cfg.API.CreateSecret(ctx, in)
+	if err != nil && code(err) != "ResourceExistsException" {
+		return s.fault(ctx, "create the secret", err)
+	}
+	return nil
+}
+
+// SetExpiry notes in a tag when the version's token ends. It needs the right to
+// tag the secret.
+func (s *SecretsManager) SetExpiry(ctx context.Context, id credential.VersionID, at time.Time) error {
+	_, err := s.cfg.API.TagResource(ctx, &sm.TagResourceInput{
+		SecretId: &s.cfg.Target.Secret,
+		Tags:     []types.Tag{{Key: aws.String(expiryTag), Value: aws.String(at.UTC().Format(time.RFC3339) + " " + string(id))}},
+	})
+	if err != nil {
+		return s.fault(ctx, "tag the secret with the token's expiry", err)
+	}
+	return nil
+}

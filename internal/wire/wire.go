@@ -1,0 +1,176 @@
+// Package wire makes a credential's parts from its configuration: the stores of
+// its targets, the client for its registry. It is a list of cases and holds no
+// logic; programs drive what it makes.
+package wire
+
+import (
+	"context"
+	"crypto/x509"
+	"errors"
+	"net/http"
+	"path/filepath"
+	"sync"
+	"time"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	awsconfig "github.com/aws/aws-sdk-go-v2/config"
+	"github.com/aws/aws-sdk-go-v2/service/secretsmanager"
+	"github.com/aws/aws-sdk-go-v2/service/sts"
+
+	"purser/internal/config"
+	"purser/internal/credential"
+	"purser/internal/registry"
+	"purser/internal/store"
+)
+
+// Wire makes parts. Its fields are set before the first call and not changed.
+type Wire struct {
+	Env config.Environment
+	Now func() time.Time
+	// Passphrase asks for the passphrase of an encrypted file, twice when the
+	// file is about to be made.
+	Passphrase func(ctx context.Context, confirm bool) (credential.Secret, error)
+	// Transport carries requests to registries; nil makes one that trusts the
+	// system's certificates and those of the credential.
+	Transport http.RoundTripper
+	// AWSOptions are added to how the AWS SDK is configured.
+	AWSOptions []func(*awsconfig.LoadOptions) error
+
+	mu      sync.Mutex // guards the maps
+	clients map[awsPlace]*awsClients
+	trust   map[string]*registry.Client // by CA file
+}
+
+type awsPlace struct{ profile, region string }
+
+// awsClients are shared by all targets in one account and region: one set of
+// credentials, one pool of connections, one view of throttling.
+type awsClients struct {
+	secrets *secretsmanager.Client
+	caller  store.Caller
+	region  string
+}
+
+// Store makes the store of a credential's target.
+func (w *Wire) Store(ctx context.Context, c credential.Credential, t credential.Target) (store.Store, error) {
+	if t.Secret == "" {
+		return w.file(c, t), nil
+	}
+	clients, err := w.aws(ctx, t)
+	if err != nil {
+		return nil, err
+	}
+	return store.NewSecretsManager(store.SecretsManagerConfig{
+		API: clients.secrets, Caller: clients.caller, Target: t, Region: clients.region,
+	}), nil
+}
+
+// Target fills in where a credential without a store of its own is kept: in an
+// encrypted file in the person's data directory.
+func (w *Wire) Target(c credential.Credential, t credential.Target) credential.Target {
+	if t.Secret == "" && t.File == "" {
+		t.File = filepath.Join(w.Env.DataDir(), string(c.Name)+".age.json")
+	}
+	return t
+}
+
+func (w *Wire) file(c credential.Credential, t credential.Target) store.Store {
+	cfg := store.AgeFileConfig{Path: w.Target(c, t).File, Identity: w.Env.AgeIdentityPath(), Now: w.Now}
+	if t.Passphrase {
+		cfg.Passphrase = w.Passphrase
+	}
+	return store.NewAgeFile(cfg)
+}
+
+func (w *Wire) aws(ctx context.Context, t credential.Target) (*awsClients, error) {
+	place := awsPlace{t.Profile, t.Region}
+	if w.Env.HasAWSCredentials() {
+		place.profile = "" // the environment's own credentials win over a profile of a laptop
+	}
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if c, ok := w.clients[place]; ok {
+		return c, nil
+	}
+	options := append([]func(*awsconfig.LoadOptions) error{
+		awsconfig.WithSharedConfigProfile(place.profile),
+		awsconfig.WithRetryMode(aws.RetryModeAdaptive),
+	}, w.AWSOptions...)
+	if place.region != "" {
+		options = append(options, awsconfig.WithRegion(place.region))
+	}
+	cfg, err := awsconfig.LoadDefaultConfig(ctx, options...)
+	if err != nil {
+		return nil, configFault(t, err)
+	}
+	if cfg.Region == "" {
+		return nil, &credential.Fault{
+			Reason: credential.RegionMissing, Target: t, What: "no AWS region is configured",
+			Why: "neither purser.yaml, nor a flag, nor the environment, nor the profile names one",
+		}
+	}
+	clients := &awsClients{secrets: secretsmanager.NewFromConfig(cfg), caller: caller(sts.NewFromConfig(cfg)), region: cfg.Region}
+	if w.clients == nil {
+		w.clients = map[awsPlace]*awsClients{}
+	}
+	w.clients[place] = clients
+	return clients, nil
+}
+
+func caller(client *sts.Client) store.Caller {
+	return func(ctx context.Context) (arn, account string, err error) {
+		out, err := client.GetCallerIdentity(ctx, &sts.GetCallerIdentityInput{})
+		if err != nil {
+			return "", "", err
+		}
+		return aws.ToString(out.Arn), aws.ToString(out.Account), nil
+	}
+}
+
+func configFault(t credential.Target, err error) error {
+	f := &credential.Fault{Reason: credential.NotSignedIn, Target: t, What: "the AWS configuration cannot be used", Why: credential.Quote(err.Error()), Err: err}
+	if missing, ok := errors.AsType[awsconfig.SharedConfigProfileNotExistError](err); ok {
+		f.Reason, f.What, f.Why = credential.ProfileMissing, "there is no AWS profile "+credential.Quote(missing.Profile), ""
+	}
+	return f
+}
+
+// Registry makes the client for a credential's registry.
+func (w *Wire) Registry(c credential.Credential) (*registry.Client, error) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if client, ok := w.trust[c.CAFile]; ok {
+		return client, nil
+	}
+	transport := w.Transport
+	if transport == nil {
+		var roots *x509.CertPool
+		var err error
+		if c.CAFile != "" {
+			if roots, err = registry.LoadRoots(c.CAFile); err != nil {
+				return nil, err
+			}
+		}
+		transport = registry.NewTransport(roots)
+	}
+	client := registry.New(registry.Config{Transport: transport, Now: w.Now})
+	if w.trust == nil {
+		w.trust = map[string]*registry.Client{}
+	}
+	w.trust[c.CAFile] = client
+	return client, nil
+}
+
+// Prove proves a login with the client for the credential's registry. It makes
+// a Wire a lifecycle.Prover.
+func (w *Wire) Prove(ctx context.Context, c credential.Credential, l credential.Login, allowNew bool) credential.Proof {
+	client, err := w.Registry(c)
+	if err != nil {
+		f, ok := errors.AsType[*credential.Fault](err)
+		if !ok {
+			f = &credential.Fault{Reason: credential.Usage, What: err.Error(), Err: err}
+		}
+		return credential.Proof{Fault: f}
+	}
+	return client.Prove(ctx, c, l, allowNew)
+}
