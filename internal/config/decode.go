@@ -1,0 +1,196 @@
+package config
+
+import (
+	"fmt"
+	"regexp"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+	"unicode"
+
+	"purser/internal/credential"
+)
+
+// textLimit bounds one text, in bytes. The longest that means something is an
+// ARN or a path.
+const textLimit = 2048
+
+const tokenFound = "this has the form of a token, and purser.yaml holds no secrets: take it out, and revoke it if the file was shared"
+
+// value is a node with the path that leads to it.
+type value struct {
+	node
+	path string
+	from position // of the key or, in a list, of the item
+}
+
+// child is the value under a key, whose text is shown as given.
+func (v value) child(key node, shown string, n node) value {
+	return value{node: n, path: strings.TrimPrefix(v.path+"."+shown, "."), from: key.at}
+}
+
+// each gives the items of a list, or the value itself when it is none.
+func (v value) each() []value {
+	if v.kind != list {
+		return []value{v}
+	}
+	all := make([]value, len(v.items))
+	for i, n := range v.items {
+		all[i] = value{node: n, path: v.path + "[" + strconv.Itoa(i) + "]", from: n.at}
+	}
+	return all
+}
+
+func (v value) texts() []string {
+	all := make([]string, len(v.items))
+	for i, n := range v.items {
+		all[i] = n.text
+	}
+	return all
+}
+
+func (v value) isTrue() bool { return strings.EqualFold(v.text, "true") }
+
+// isSet reports whether the file has the value.
+func (v value) isSet() bool { return v.path != "" }
+
+// decoder goes through a file and collects what is wrong with it.
+type decoder struct {
+	options  Options
+	objects  []*object // all there are
+	problems []problem
+	patterns map[string]*regexp.Regexp // compiled, by their text
+}
+
+// refuse notes a problem with a value. It returns false for callers to return.
+func (d *decoder) refuse(v value, text string) bool {
+	at := v.at
+	if v.kind == null || at == (position{}) {
+		at = v.from
+	}
+	d.problems = append(d.problems, problem{at, v.path, text})
+	return false
+}
+
+// decode makes a T of a mapping as its table says.
+func decode[T any](d *decoder, t table[T], v value) T {
+	var made T
+	d.members(t.object, v, func(i int, v value) { t.into[i](d, &made, v) })
+	return made
+}
+
+// members checks the keys of a mapping and hands on each value that has the
+// form of its setting.
+func (d *decoder) members(o *object, v value, into func(int, value)) {
+	if v.kind != mapping {
+		d.refuse(v, "this is "+found(v.kind)+"; it has keys of its own: "+strings.Join(o.keys(), ", "))
+		return
+	}
+	seen := map[string]value{}
+	for _, p := range v.pairs {
+		i, known := o.find(p.key.text)
+		if !known {
+			d.unknownKey(o, v, p.key)
+			continue
+		}
+		member := v.child(p.key, p.key.text, p.value)
+		if first, twice := seen[p.key.text]; twice {
+			d.refuse(atKey(member), fmt.Sprintf("this key is set twice, first in line %d", first.from.line))
+			continue
+		}
+		seen[p.key.text] = member
+		if d.check(&o.settings[i], member) {
+			into(i, member)
+		}
+	}
+	d.together(o, v, seen)
+}
+
+// together checks what the keys of an object demand of each other.
+func (d *decoder) together(o *object, v value, seen map[string]value) {
+	whole := atKey(v)
+	for _, s := range o.settings {
+		member, set := seen[s.name]
+		if s.required && !set {
+			d.refuse(whole, "the key "+strconv.Quote(s.name)+" is missing")
+		}
+		if _, has := seen[s.with]; set && s.with != "" && !has {
+			d.refuse(atKey(member), "this goes only with the key "+strconv.Quote(s.with))
+		}
+	}
+	if len(o.oneOf) == 0 {
+		return
+	}
+	var set []string
+	for _, name := range o.oneOf {
+		if _, ok := seen[name]; ok {
+			set = append(set, name)
+		}
+	}
+	switch names := strings.Join(o.oneOf, " or "); {
+	case len(set) == 0:
+		d.refuse(whole, "one of the keys is missing: "+names)
+	case len(set) > 1:
+		d.refuse(atKey(seen[set[1]]), "only one of the keys can be set: "+names)
+	}
+}
+
+// atKey is the value with the place of its key.
+func atKey(v value) value {
+	if v.from != (position{}) {
+		v.at = v.from
+	}
+	return v
+}
+
+func (d *decoder) unknownKey(o *object, v value, key node) {
+	shown, text := hiddenKey, "unknown key; known here are "+strings.Join(o.keys(), ", ")
+	switch meant := nearest(key.text, o.keys()); {
+	case key.kind != word && key.kind != number:
+		text = "this cannot be a key; known here are " + strings.Join(o.keys(), ", ")
+	case looksLikeTokenKey(key.text):
+		text = tokenFound
+	case secretKeys[plain(key.text)]:
+		shown, text = key.text, "purser.yaml holds no secrets: take it out, and give the token to purser store when it asks"
+	case d.elsewhere(key.text) != "":
+		shown, text = key.text, "unknown key here; it belongs under "+d.elsewhere(key.text)
+	case meant != "":
+		shown, text = key.text, "unknown key; did you mean "+strconv.Quote(meant)+"?"
+	}
+	d.refuse(atKey(v.child(key, shown, node{})), text)
+}
+
+// secretKeys are what people call a secret that they mean to write down here.
+var secretKeys = map[string]bool{"token": true, "password": true, "access-token": true, "accesstoken": true, "auth": true}
+
+// elsewhere says where in the file a key is known. The keys of a shape are words
+// that mean something else in other places.
+func (d *decoder) elsewhere(name string) string {
+	var places []string
+	for _, o := range d.objects {
+		if _, ok := o.find(name); ok && o.name != "shape" && !slices.Contains(places, o.place) {
+			places = append(places, o.place)
+		}
+	}
+	return strings.Join(places, " or ")
+}
+
+func (d *decoder) duration(v value) time.Duration {
+	length, err := ParseDuration(v.text)
+	if err != nil {
+		d.refuse(v, why(err))
+	}
+	return length
+}
+
+func (d *decoder) shape(s credential.Shape, v value) credential.Shape {
+	if s.UsernameKey == "" || s.TokenKey == "" {
+		return credential.Shape{} // a problem is noted already
+	}
+	made, err := credential.NewShape(s.UsernameKey, s.TokenKey)
+	if err != nil {
+		d.refuse(v, why(err))
+	}
+	return made
+}

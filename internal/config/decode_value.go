@@ -1,0 +1,154 @@
+package config
+
+import (
+	"fmt"
+	"regexp"
+	"slices"
+	"strings"
+	"unicode"
+)
+
+// check reports whether a value has its setting's form, and notes what is wrong.
+func (d *decoder) check(s *setting, v value) bool {
+	if v.kind == null {
+		return d.refuse(v, "this key has no value")
+	}
+	switch s.form {
+	case aText:
+		return d.checkText(s, v)
+	case aFlag:
+		if v.kind != flag {
+			return d.refuse(v, tokenOr(v, "it is true or false"))
+		}
+	case texts:
+		return d.checkTexts(s, v)
+	case objects:
+		return d.checkNames(s, v)
+	case oneOrMany:
+		if v.kind == list && len(v.items) == 0 {
+			return d.refuse(v, "the list is empty")
+		}
+		fallthrough
+	case anObject:
+		if v.kind != mapping && (v.kind != list || s.form == anObject) {
+			return d.refuse(v, tokenOr(v, "this is "+found(v.kind)+"; it has keys of its own: "+strings.Join(s.object.keys(), ", ")))
+		}
+	case nameOrObject:
+		if v.kind != mapping {
+			return d.checkText(s, v)
+		}
+	}
+	return true
+}
+
+// tokenOr is the text, or where the value is a token what to do about that.
+func tokenOr(v value, text string) string {
+	if v.kind == word && len(v.text) <= textLimit && holdsToken(v.text) {
+		return tokenFound
+	}
+	return text
+}
+
+func (d *decoder) checkText(s *setting, v value) bool {
+	unprintable := func(r rune) bool { return !unicode.IsPrint(r) }
+	switch {
+	case v.kind == flag || v.kind == number:
+		return d.refuse(v, "this is "+found(v.kind)+" and must be text: put it in quotes")
+	case v.kind != word:
+		return d.refuse(v, "this is "+found(v.kind)+" and must be text")
+	case v.text == "":
+		return d.refuse(v, "this is empty")
+	case len(v.text) > textLimit:
+		return d.refuse(v, fmt.Sprintf("this is longer than %d bytes", textLimit))
+	case holdsToken(v.text):
+		return d.refuse(v, tokenFound)
+	case strings.ContainsFunc(v.text, unprintable):
+		return d.refuse(v, "this has a control or invisible character")
+	case len(s.enum) > 0 && !slices.Contains(s.enum, v.text):
+		return d.refuse(v, "known are "+strings.Join(s.enum, ", ")+orKeys(s))
+	case s.pattern != "" && !d.matches(s.pattern, v.text):
+		return d.refuse(v, s.rule)
+	}
+	return true
+}
+
+func orKeys(s *setting) string {
+	if s.object == nil {
+		return ""
+	}
+	return ", or the keys " + strings.Join(s.object.keys(), " and ")
+}
+
+func (d *decoder) checkTexts(s *setting, v value) bool {
+	if v.kind != list {
+		return d.refuse(v, tokenOr(v, "this is "+found(v.kind)+" and must be a list, as in [one, two]"))
+	}
+	if len(v.items) == 0 {
+		return d.refuse(v, "the list is empty")
+	}
+	ok, seen := true, map[string]bool{}
+	for _, item := range v.each() {
+		switch {
+		case !d.checkText(s, item):
+			ok = false
+		case seen[item.text]:
+			ok = d.refuse(item, "this is in the list twice")
+		}
+		seen[item.text] = true
+	}
+	return ok
+}
+
+// checkNames checks objects by name. The objects of bad names are looked at all
+// the same, so that one mistake does not hide the others.
+func (d *decoder) checkNames(s *setting, v value) bool {
+	if v.kind != mapping {
+		return d.refuse(v, tokenOr(v, "this is "+found(v.kind)+" and must be names with settings under each"))
+	}
+	if len(v.pairs) == 0 {
+		return d.refuse(v, "there is nothing in it")
+	}
+	lines := map[string]int{}
+	for _, p := range v.pairs {
+		entry := atKey(v.child(p.key, showName(p.key.text), node{}))
+		switch {
+		case looksLikeTokenKey(p.key.text):
+			d.refuse(entry, tokenFound)
+		case p.key.kind != word && p.key.kind != number || !d.matches(s.pattern, p.key.text):
+			d.refuse(entry, s.rule)
+		case lines[p.key.text] > 0:
+			d.refuse(entry, fmt.Sprintf("this name is used twice, first in line %d", lines[p.key.text]))
+		default:
+			lines[p.key.text] = p.key.at.line
+		}
+	}
+	return true
+}
+
+func (d *decoder) matches(pattern, text string) bool {
+	form, ok := d.patterns[pattern]
+	if !ok {
+		form = regexp.MustCompile(pattern)
+		d.patterns[pattern] = form
+	}
+	return form.MatchString(text)
+}
+
+func found(k kind) string {
+	switch k {
+	case null:
+		return "nothing"
+	case word:
+		return "text"
+	case flag:
+		return "true or false"
+	case number:
+		return "a number"
+	case mapping:
+		return "an object"
+	case list:
+		return "a list"
+	}
+	return "something else"
+}
+

@@ -1,0 +1,50 @@
+package config
+
+import (
+	"regexp"
+	"strconv"
+	"time"
+
+	"purser/internal/credential"
+)
+
+// durationPattern is for the schema and the decoder alike.
+const durationPattern = `^([0-9]{1,5}w)?([0-9]{1,5}d)?([0-9]{1,5}h)?([0-9]{1,5}m)?([0-9]{1,5}s)?$`
+
+const durationRule = "a duration is numbers with w, d, h, m or s behind them, such as 90d, 24h or 1d12h"
+
+// longest is a limit on durations that keeps their sum in range; no token is
+// meant to live as long.
+const longest = 100 * 365 * 24 * time.Hour
+
+var durationForm = regexp.MustCompile(durationPattern)
+
+// ParseDuration reads a duration as purser.yaml and the flags have it: weeks,
+// days, hours, minutes and seconds in this order, each at most once, such as
+// 90d or 1d12h. A day has 24 hours.
+func ParseDuration(text string) (time.Duration, error) {
+	parts := durationForm.FindStringSubmatch(text)
+	if text == "" || parts == nil {
+		return 0, &credential.Fault{Reason: credential.Usage, What: "the duration is not valid", Why: durationRule}
+	}
+	units := []time.Duration{7 * 24 * time.Hour, 24 * time.Hour, time.Hour, time.Minute, time.Second}
+	var sum time.Duration
+	for i, part := range parts[1:] {
+		if part == "" {
+			continue
+		}
+		n, _ := strconv.Atoi(part[:len(part)-1]) // one to five digits
+		if time.Duration(n) > longest/units[i] {
+			return 0, tooLong()
+		}
+		sum += time.Duration(n) * units[i]
+	}
+	if sum > longest {
+		return 0, tooLong()
+	}
+	return sum, nil
+}
+
+func tooLong() error {
+	return &credential.Fault{Reason: credential.Usage, What: "the duration is not valid", Why: "it is longer than a hundred years"}
+}

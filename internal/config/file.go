@@ -1,0 +1,194 @@
+package config
+
+import (
+	"errors"
+	"io"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"regexp"
+	"slices"
+	"strconv"
+	"strings"
+	"unicode"
+
+	"purser/internal/credential"
+)
+
+// FileName is what the configuration file of a project is called.
+const FileName = "purser.yaml"
+
+// File is what a configuration file says, checked.
+type File struct {
+	Path        string // as it was given to Load or Parse
+	AWS         AWS    // for targets that come from elsewhere, such as flags
+	Credentials []credential.Credential
+}
+
+// AWS is what targets in Secrets Manager use that do not say otherwise. The
+// targets in File.Credentials have it already.
+type AWS struct {
+	Profile string // "": the environment's
+	Region  string // "": the environment's or the profile's
+}
+
+// Options say what a file's text depends on.
+type Options struct {
+	Dir  string // the folder that relative paths start from; "": they stay relative
+	Home string // what ~ stands for; "": paths with ~ are an error
+}
+
+// Find names the configuration file to read: the one that was chosen, else the
+// one of PURSER_CONFIG, else the nearest purser.yaml from the working directory
+// upwards. It is "" when there is none. A file that was chosen need not exist.
+func Find(chosen string, env Environment, workingDir string) (string, error) {
+	if path := firstOf(chosen, env.Config); path != "" {
+		if holdsToken(path) {
+			return "", &credential.Fault{
+				Reason: credential.TokenInArguments, What: "a token was given where the path of the configuration file belongs",
+				Why: "it is now where others can read it, and is not repeated here",
+			}
+		}
+		return path, nil
+	}
+	dir, err := filepath.Abs(workingDir)
+	if err != nil {
+		return "", &credential.Fault{Reason: credential.Usage, What: "the working directory cannot be told; name the configuration file", Err: err}
+	}
+	for {
+		path := filepath.Join(dir, FileName)
+		// A folder that may not be looked into has nothing for us: go on.
+		if info, err := os.Stat(path); err == nil && !info.IsDir() {
+			return path, nil
+		}
+		parent := filepath.Dir(dir)
+		if parent == dir {
+			return "", nil
+		}
+		dir = parent
+	}
+}
+
+func firstOf(texts ...string) string {
+	for _, t := range texts {
+		if t != "" {
+			return t
+		}
+	}
+	return ""
+}
+
+// Load reads the configuration file at path.
+func Load(path string, env Environment) (*File, error) {
+	data, err := readFile(path)
+	if err != nil {
+		return nil, unreadable(path, err)
+	}
+	dir, err := filepath.Abs(filepath.Dir(path))
+	if err != nil {
+		return nil, unreadable(path, err)
+	}
+	file, err := Parse(display(path), data, Options{Dir: dir, Home: env.Home})
+	if err != nil {
+		return nil, err
+	}
+	file.Path = path
+	return file, nil
+}
+
+func readFile(path string) ([]byte, error) {
+	f, err := os.Open(path)
+	if err != nil {
+		return nil, err
+	}
+	defer func() { _ = f.Close() }() // nothing was written
+	return io.ReadAll(io.LimitReader(f, sizeLimit+1))
+}
+
+func unreadable(path string, err error) error {
+	why := "reading it failed"
+	info, statErr := os.Stat(path)
+	switch {
+	case errors.Is(err, fs.ErrNotExist):
+		why = "there is no such file"
+	case errors.Is(err, fs.ErrPermission):
+		why = "you may not read it"
+	case statErr == nil && info.IsDir():
+		why = "it is a folder"
+	}
+	return &credential.Fault{Reason: credential.Usage, What: "the configuration file " + display(path) + " cannot be read", Why: why, Err: err}
+}
+
+// display is a path as it is shown: from the working directory where that is
+// shorter, and never with a token or a terminal's escapes in it.
+func display(path string) string {
+	shown := path
+	if cwd, err := os.Getwd(); err == nil && filepath.IsAbs(path) {
+		if rel, err := filepath.Rel(cwd, path); err == nil && len(rel) < len(shown) {
+			shown = rel
+		}
+	}
+	switch unprintable := func(r rune) bool { return !unicode.IsPrint(r) }; {
+	case holdsToken(shown):
+		return "(a path that is not shown)"
+	case strings.ContainsFunc(shown, unprintable):
+		return strconv.QuoteToASCII(shown)
+	}
+	return shown
+}
+
+// Parse reads a configuration file's text. The name is for messages. An error
+// joins one Error for each problem.
+func Parse(name string, data []byte, options Options) (*File, error) {
+	root, bad := parseSyntax(data)
+	if bad != nil {
+		return nil, report(name, []problem{*bad})
+	}
+	if root.kind == null {
+		return nil, report(name, []problem{{text: "the file is empty; it needs the key \"credentials\""}})
+	}
+	d := &decoder{options: options, objects: allObjects(), patterns: map[string]*regexp.Regexp{}}
+	draft := decode(d, fileTable(), value{node: root})
+	file := &File{Path: name, AWS: draft.aws, Credentials: d.finish(draft)}
+	if len(d.problems) > 0 {
+		return nil, report(name, d.problems)
+	}
+	return file, nil
+}
+
+// namesShown bounds how many names a message lists.
+const namesShown = 20
+
+// Credential is the credential of that name. The error for one that is not there
+// names the nearest, and those there are.
+func (f *File) Credential(name credential.Name) (credential.Credential, error) {
+	var names []string
+	for _, c := range f.Credentials {
+		if c.Name == name {
+			return c, nil
+		}
+		names = append(names, string(c.Name))
+	}
+	why := "it has " + strings.Join(names[:min(len(names), namesShown)], ", ")
+	if rest := len(names) - namesShown; rest > 0 {
+		why += " and " + strconv.Itoa(rest) + " more"
+	}
+	if len(names) == 0 {
+		why = "it has none"
+	}
+	if meant := nearest(string(name), names); meant != "" {
+		why = "did you mean " + strconv.Quote(meant) + "? " + why
+	}
+	return credential.Credential{}, &credential.Fault{
+		Reason: credential.Usage, What: "the configuration has no credential of that name", Why: why,
+	}
+}
+
+// Names are the names of the credentials, in the order of the file.
+func (f *File) Names() []credential.Name {
+	names := make([]credential.Name, len(f.Credentials))
+	for i, c := range f.Credentials {
+		names[i] = c.Name
+	}
+	return slices.Clip(names)
+}

@@ -1,0 +1,162 @@
+package config
+
+import "purser/internal/credential"
+
+// The patterns of the settings. They are read by Go's regexp and, in the JSON
+// Schema, by editors.
+const (
+	// freePattern is text without white space at its ends and without control
+	// characters.
+	freePattern   = `^[^\s\x00-\x1f\x7f]([^\x00-\x1f\x7f]*[^\s\x00-\x1f\x7f])?$`
+	freeRule      = "it begins or ends with white space"
+	wordPattern   = `^[^\s\x00-\x1f\x7f]+$`
+	userPattern   = `^[^:\s\x00-\x1f\x7f]{1,255}$`
+	regionPattern = `^[a-z]{2,4}(-[a-z]+)+-[0-9]{1,2}$`
+	secretPattern = `^[A-Za-z0-9/_+=.@:-]{1,600}$`
+	keyPattern    = `^[A-Za-z][A-Za-z0-9_.-]{0,63}$`
+	hostPattern   = `^[A-Za-z0-9._:/\[\]-]+$`
+	kmsPattern    = `^(arn:aws[a-z-]*:kms:[a-z0-9-]+:[0-9]{12}:(key|alias)/[A-Za-z0-9/_-]+|alias/[A-Za-z0-9/_-]+|mrk-[0-9a-f]{32}|[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12})$`
+	namePattern   = `^[a-z0-9][a-z0-9._-]{0,62}$`
+
+	profileRule = "a profile is named as in ~/.aws/config, without white space at the ends"
+	regionRule  = "a region is written as eu-west-2"
+)
+
+func fileTable() table[fileDraft] {
+	aws, entry := awsTable(), credentialTable()
+	return declare(object{
+		name: "purser.yaml", title: "purser.yaml", place: "the top level",
+		doc: "The registry credentials of a project: what each is for, where it is kept and who may read it. The file holds no secret and belongs in version control.",
+	},
+		field[fileDraft]{setting{
+			name: "aws", form: anObject, object: aws.object,
+			doc:     "What every target in AWS Secrets Manager uses that does not say otherwise.",
+			without: "the environment's profile and region",
+			example: map[string]any{"profile": "mockserver-build", "region": "eu-west-2"},
+		}, func(d *decoder, f *fileDraft, v value) { f.aws = decode(d, aws, v) }},
+		field[fileDraft]{setting{
+			name: "credentials", form: objects, object: entry.object, required: true,
+			pattern: namePattern, rule: "a name is lower-case letters, digits, '.', '_' and '-', at most 63 characters",
+			doc:     "The credentials by name. A name is lower-case letters, digits, '.', '_' and '-', at most 63 characters.",
+			example: map[string]any{"dockerhub": map[string]any{"registry": "docker.io", "repositories": []any{"mockserver/mockserver"}}},
+		}, func(d *decoder, f *fileDraft, v value) {
+			for _, p := range v.pairs {
+				c := decode(d, entry, v.child(p.key, showName(p.key.text), p.value))
+				c.name, c.at = credential.Name(p.key.text), v.child(p.key, showName(p.key.text), p.value)
+				f.credentials = append(f.credentials, c)
+			}
+		}},
+	)
+}
+
+func awsTable() table[AWS] {
+	return declare(object{
+		name: "aws", title: "AWS", place: "aws",
+		doc: "The account and region of AWS that the targets share.",
+	},
+		field[AWS]{setting{
+			name: "profile", pattern: freePattern, rule: profileRule, example: "mockserver-build",
+			doc:     "The AWS profile to sign in with. It is ignored where the environment has credentials of its own, as in CI.",
+			without: "AWS_PROFILE, or AWS's default profile",
+		}, func(_ *decoder, a *AWS, v value) { a.Profile = v.text }},
+		field[AWS]{setting{
+			name: "region", pattern: regionPattern, rule: regionRule, example: "eu-west-2",
+			doc:     "The AWS region of the secrets.",
+			without: "AWS_REGION, or the profile's region",
+		}, func(_ *decoder, a *AWS, v value) { a.Region = v.text }},
+	)
+}
+
+func credentialTable() table[credentialDraft] {
+	target, rotate := targetTable(), rotateTable()
+	return declare(object{
+		name: "credential", title: "Credential", place: "credentials.NAME",
+		doc: "One credential: a registry, an account, what its consumers do there, and where its token is kept for them.",
+	}, append(accountFields(),
+		field[credentialDraft]{setting{
+			name: "store", form: oneOrMany, object: target.object,
+			doc:     "Where the token is kept: one target, or a list of targets that are kept alike.",
+			without: "a file encrypted with age in your data directory",
+			example: map[string]any{"secret": "mockserver-build/dockerhub"},
+		}, func(d *decoder, c *credentialDraft, v value) {
+			for _, one := range v.each() {
+				t := decode(d, target, one)
+				t.at = one
+				c.targets = append(c.targets, t)
+			}
+		}},
+		field[credentialDraft]{setting{
+			name: "rotate", form: anObject, object: rotate.object,
+			doc:     "How often the token is renewed.",
+			without: "no schedule",
+			example: map[string]any{"every": "90d", "overlap": "24h"},
+		}, func(d *decoder, c *credentialDraft, v value) {
+			c.rotate, c.rotateAt = decode(d, rotate, v), v
+		}},
+		field[credentialDraft]{setting{
+			name: "readers", form: texts, pattern: wordPattern, rule: "a reader is an ARN, or a kind and a name such as policy/NAME or role/NAME",
+			doc:     "The AWS principals and policies that may read the secret, each as an ARN or as a kind and a name. Audits compare them with what is the case.",
+			without: "not compared",
+			example: []any{"policy/buildkite-read-dockerhub-secret"},
+		}, func(_ *decoder, c *credentialDraft, v value) { c.readers = v.texts() }},
+		field[credentialDraft]{setting{
+			name: "ca", pattern: freePattern, rule: freeRule,
+			doc:     "A file of PEM certificates to trust for this registry, relative to purser.yaml.",
+			without: "the system's certificates",
+			example: "registry-ca.pem",
+		}, func(_ *decoder, c *credentialDraft, v value) { c.ca = v }},
+		field[credentialDraft]{setting{
+			name: "auth-hosts", form: texts, pattern: hostPattern, rule: hostRule,
+			doc:     "Hosts besides the registry's own domain that may ask for the token, as some registries leave signing in to another host.",
+			without: "the registry's own domain only",
+			example: []any{"auth.example.net"},
+		}, func(_ *decoder, c *credentialDraft, v value) { c.authHosts = v.each() }},
+	)...)
+}
+
+const hostRule = "it is a host name such as auth.example.net, without scheme, port and path"
+
+func accountFields() []field[credentialDraft] {
+	return []field[credentialDraft]{
+		{setting{
+			name: "registry", required: true, pattern: hostPattern, rule: "a registry is a host name such as docker.io or ghcr.io",
+			doc:     "The registry's host, with a port where it needs one. All names of Docker Hub mean docker.io.",
+			example: "docker.io",
+		}, func(_ *decoder, c *credentialDraft, v value) { c.registry = v }},
+		{setting{
+			name: "username", pattern: userPattern, rule: "an account's name has no white space and no colon",
+			doc:     "The account at the registry. A token of another account is refused.",
+			without: "the account that the token belongs to",
+			example: "mockserver",
+		}, func(_ *decoder, c *credentialDraft, v value) { c.username = v.text }},
+		{setting{
+			name: "repositories", form: texts, required: true,
+			pattern: `^[A-Za-z0-9._:/-]+$`, rule: "a repository is written as mockserver/mockserver, without a tag",
+			doc:     "The repositories that the consumers use; the token is proved on every one. On Docker Hub a single word means library/WORD.",
+			example: []any{"mockserver/mockserver"},
+		}, func(_ *decoder, c *credentialDraft, v value) { c.repositories = v.each() }},
+		{setting{
+			name: "access", enum: []string{string(credential.Push), string(credential.Pull)},
+			doc:     "What the consumers do with the repositories. Push includes pull.",
+			without: "push", fallback: "push", example: "push",
+		}, func(_ *decoder, c *credentialDraft, v value) { c.access = credential.Access(v.text) }},
+	}
+}
+
+func rotateTable() table[rotateDraft] {
+	return declare(object{
+		name: "rotate", title: "Rotation", place: "credentials.NAME.rotate",
+		doc: "How often a token is renewed. Durations are numbers with w, d, h, m or s behind them, in this order: 90d, 1d12h.",
+	},
+		field[rotateDraft]{setting{
+			name: "every", required: true, pattern: durationPattern, rule: durationRule,
+			doc:     "How old a token may become. It is longer than the overlap.",
+			example: "90d",
+		}, func(d *decoder, r *rotateDraft, v value) { r.Every = d.duration(v) }},
+		field[rotateDraft]{setting{
+			name: "overlap", pattern: durationPattern, rule: durationRule,
+			doc:     "How long the old token stays alive beside the new one: longer than any job runs that has already read it.",
+			without: "24h", fallback: "24h", example: "24h",
+		}, func(d *decoder, r *rotateDraft, v value) { r.Overlap, r.overlapSet = d.duration(v), true }},
+	)
+}

@@ -1,0 +1,140 @@
+package registry
+
+import (
+	"context"
+	"errors"
+	"net/http"
+	"strings"
+
+	"purser/internal/credential"
+)
+
+// provePush asks for push and tries it as far as nothing is stored.
+func (p *probe) provePush(ctx context.Context, r *credential.RepositoryProof, exists bool) error {
+	with, g, err := p.authorise(ctx, r.Repository, []string{"pull", "push"}, &p.login)
+	if err != nil {
+		return forRepository(err)
+	}
+	r.Actions = g.actions
+	if g.readable && !g.allows("push") {
+		return &credential.Fault{
+			Reason: credential.NotPermitted, What: "the token is good, and its account may not push",
+			Why: "the registry granted " + actionList(g.actions) + " when pull and push were asked for",
+		}
+	}
+	r.Upload, err = p.upload(ctx, r.Repository, with, g.readable)
+	if err != nil {
+		return err
+	}
+	if !exists {
+		p.note("the repository " + string(r.Repository) + " did not exist yet")
+	}
+	if err := p.controlPush(ctx, r.Repository); err != nil {
+		return err
+	}
+	p.askForMore(ctx, r.Repository, g, "pull", "push", "delete")
+	return nil
+}
+
+// forRepository is for a token that was good for pulling a moment before: a 401
+// or 403 now is about the right to push, not about the token.
+func forRepository(err error) error {
+	f, ok := errors.AsType[*credential.Fault](err)
+	if ok && f.Reason == credential.TokenRefused {
+		f.Reason, f.What = credential.NotPermitted, "the token may pull and not push"
+	}
+	return err
+}
+
+func actionList(actions []string) string {
+	if len(actions) == 0 {
+		return "nothing"
+	}
+	return strings.Join(actions, " and ") + " only"
+}
+
+// upload opens an upload session, which only a token that may push can, and
+// cancels it. No byte is sent, so nothing is stored.
+func (p *probe) upload(ctx context.Context, repo credential.Repository, with auth, fresh bool) (credential.Upload, error) {
+	a, err := p.client.do(ctx, http.MethodPost, p.uploads(repo), "", with)
+	if err != nil {
+		return credential.NoUpload, err
+	}
+	if a.status == http.StatusUnauthorized && fresh {
+		if err := p.client.wait(ctx, freshTokenPause); err != nil {
+			return credential.NoUpload, err
+		}
+		if a, err = p.client.do(ctx, http.MethodPost, p.uploads(repo), "", with); err != nil {
+			return credential.NoUpload, err
+		}
+	}
+	switch a.status {
+	case http.StatusAccepted, http.StatusCreated:
+		return p.cancel(ctx, a, with), nil
+	case http.StatusUnauthorized, http.StatusForbidden, http.StatusMethodNotAllowed:
+		return credential.NoUpload, p.notPermitted("the registry does not let it begin an upload", a)
+	case http.StatusNotFound:
+		return credential.NoUpload, p.missingOnUpload(repo, a)
+	case http.StatusTooManyRequests:
+		return credential.NoUpload, p.client.rateLimited(a, &p.login)
+	}
+	return credential.NoUpload, unexpected(a, &p.login)
+}
+
+func (p *probe) missingOnUpload(repo credential.Repository, a *answer) error {
+	return &credential.Fault{
+		Reason: credential.RepositoryMissing, Why: says(a, &p.login),
+		What: "the repository " + string(repo) + " does not exist on " + string(p.cred.Registry) + " and cannot be made by a push",
+	}
+}
+
+// cancel ends the upload and waits for the answer. It is best effort: reference
+// servers want the right to delete for it, which the token must not need, and
+// GHCR answers 405. A session left open holds no data and lapses by itself.
+func (p *probe) cancel(ctx context.Context, opened *answer, with auth) credential.Upload {
+	ctx, stop := context.WithTimeout(context.WithoutCancel(ctx), cancelTimeout)
+	defer stop()
+	to, err := opened.url.Parse(opened.header.Get("Location"))
+	if err != nil || opened.header.Get("Location") == "" || to.Host != p.base.Host || to.Scheme != p.base.Scheme {
+		return credential.UploadLeft
+	}
+	a, err := p.client.do(ctx, http.MethodDelete, to, "", with)
+	if err != nil || !a.ok() {
+		return credential.UploadLeft
+	}
+	return credential.UploadCancelled
+}
+
+// controlPush is the same upload by nobody. Where that works, the proof shows
+// nothing about the token.
+func (p *probe) controlPush(ctx context.Context, repo credential.Repository) error {
+	with, _, err := p.authorise(ctx, repo, []string{"pull", "push"}, nil)
+	if err != nil {
+		return controlRefusal(err)
+	}
+	a, err := p.client.do(ctx, http.MethodPost, p.uploads(repo), "", with)
+	if err != nil {
+		return err
+	}
+	switch {
+	case a.ok():
+		p.cancel(ctx, a, with)
+		return &credential.Fault{
+			Reason: credential.ProofEmpty, What: "nothing is proved: " + string(p.cred.Registry) + " lets anybody push to " + string(repo),
+			Why: "the same upload without a token was accepted",
+		}
+	case a.status == http.StatusTooManyRequests:
+		return p.client.rateLimited(a, nil)
+	case a.status >= http.StatusInternalServerError:
+		return unexpected(a, nil)
+	}
+	return nil
+}
+
+// controlRefusal takes a token service's no to nobody as the answer hoped for.
+func controlRefusal(err error) error {
+	if f, ok := errors.AsType[*credential.Fault](err); ok && verdictOf(f) == credential.Refused {
+		return nil
+	}
+	return err
+}

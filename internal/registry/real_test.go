@@ -1,0 +1,132 @@
+package registry_test
+
+import (
+	"fmt"
+	"net/http"
+	"testing"
+
+	"purser/internal/credential"
+	"purser/internal/registry"
+	"purser/internal/rig"
+)
+
+// realRegistries are third-party registries with users of different rights.
+var realRegistries = map[string]func(t testing.TB, o ...rig.Option) *rig.Registry{
+	"docker-registry 2.8 with a token server": rig.Registry2,
+	"distribution 3 with a token server":      rig.Registry3,
+	"docker-registry with Basic auth":         rig.BasicRegistry,
+}
+
+func clientFor(t *testing.T, r *rig.Registry) *registry.Client {
+	t.Helper()
+	var transport http.RoundTripper = registry.NewTransport(nil)
+	if r.CAFile != "" {
+		roots, err := registry.LoadRoots(r.CAFile)
+		if err != nil {
+			t.Fatal(err)
+		}
+		transport = registry.NewTransport(roots)
+	}
+	return registry.New(registry.Config{Transport: transport})
+}
+
+// TestAProofIsGrantedExactlyWhenARealPushWorks holds the proof against what real
+// clients can do, over registries, users and repositories.
+func TestAProofIsGrantedExactlyWhenARealPushWorks(t *testing.T) {
+	for name, start := range realRegistries {
+		t.Run(name, func(t *testing.T) {
+			r := start(t)
+			rig.Seed(t, r, r.Repository)
+			client := clientFor(t, r)
+			users := []rig.User{r.Push, {Name: r.Push.Name, Password: "wrong-FAKE"}, {Name: "nobody", Password: "nothing-FAKE"}}
+			if r.Pull.Name != "" {
+				users = append(users, r.Pull)
+			}
+			repositories := []string{r.Repository, r.Repository + "-new"}
+			if r.Foreign != "" {
+				repositories = append(repositories, r.Foreign)
+			}
+			for _, user := range users {
+				for _, repository := range repositories {
+					agree(t, client, r, user, repository)
+				}
+			}
+		})
+	}
+}
+
+func agree(t *testing.T, client *registry.Client, r *rig.Registry, user rig.User, repository string) {
+	t.Helper()
+	proof := prove(t, client, r, user, repository, credential.Push, true)
+	if proof.Verdict == credential.Unknown {
+		t.Errorf("%s on %s: unknown: %v", user.Name, repository, proof.Fault)
+	}
+	for _, c := range rig.Clients() {
+		if c == rig.Docker && repository == r.Repository+"-new" {
+			continue // without a daemon docker can only add to what is there
+		}
+		t.Run(fmt.Sprintf("%s pushes %s as %s", c, repository, user.Name), func(t *testing.T) {
+			err := rig.Push(t, c, r, repository, user.Name, user.Password)
+			if pushed := err == nil; pushed != (proof.Verdict == credential.Granted) {
+				t.Errorf("the proof says %v (%v), the push says %v", proof.Verdict, proof.Fault, err)
+			}
+		})
+	}
+}
+
+func prove(t *testing.T, client *registry.Client, r *rig.Registry, user rig.User, repository string, access credential.Access, allowNew bool) credential.Proof {
+	t.Helper()
+	host, err := credential.ParseHost(r.Host)
+	if err != nil {
+		t.Fatal(err)
+	}
+	repo, err := credential.ParseRepository(host, repository)
+	if err != nil {
+		t.Fatal(err)
+	}
+	cred := credential.Credential{Name: "rig", Registry: host, Repositories: []credential.Repository{repo}, Access: access}
+	return client.Prove(t.Context(), cred, credential.Login{Username: user.Name, Token: credential.NewSecret(user.Password)}, allowNew)
+}
+
+func TestWhyARealRegistryRefuses(t *testing.T) {
+	for name, start := range realRegistries {
+		t.Run(name, func(t *testing.T) {
+			r := start(t)
+			rig.Seed(t, r, r.Repository)
+			client := clientFor(t, r)
+			expect := func(what string, p credential.Proof, want credential.Reason) {
+				t.Helper()
+				if p.Fault == nil || p.Fault.Reason != want {
+					t.Errorf("%s: %v %v, want %s", what, p.Verdict, p.Fault, want)
+				}
+			}
+			expect("wrong password", prove(t, client, r, rig.User{Name: r.Push.Name, Password: "wrong-FAKE"}, r.Repository, credential.Push, false), credential.TokenRefused)
+			expect("no such repository", prove(t, client, r, r.Push, r.Repository+"-missing", credential.Push, false), credential.RepositoryMissing)
+			if r.Pull.Name == "" {
+				return
+			}
+			expect("pull-only user", prove(t, client, r, r.Pull, r.Repository, credential.Push, false), credential.NotPermitted)
+			expect("no rights at all", prove(t, client, r, r.Push, r.Foreign, credential.Push, false), credential.NotPermitted)
+			if p := prove(t, client, r, r.Pull, r.Repository, credential.Pull, false); p.Verdict != credential.Granted {
+				t.Errorf("the pull-only user may not pull: %v", p.Fault)
+			}
+			p := prove(t, client, r, r.Push, r.Repository, credential.Pull, false)
+			if p.Verdict != credential.Granted || len(p.Excess) == 0 {
+				t.Errorf("a pusher's token for pulling: %v, excess %v", p.Verdict, p.Excess)
+			}
+		})
+	}
+}
+
+func TestAPrivateCAIsTrustedOnlyWhenNamed(t *testing.T) {
+	r := rig.Registry3(t, rig.WithTLS)
+	rig.Seed(t, r, r.Repository)
+	if p := prove(t, clientFor(t, r), r, r.Push, r.Repository, credential.Push, false); p.Verdict != credential.Granted {
+		t.Errorf("with the CA named: %v", p.Fault)
+	}
+	untrusting := registry.New(registry.Config{})
+	p := prove(t, untrusting, r, r.Push, r.Repository, credential.Push, false)
+	if p.Verdict != credential.Unknown || p.Fault.Reason != credential.RegistryUnreachable {
+		t.Errorf("without it: %v %v", p.Verdict, p.Fault)
+	}
+}

@@ -1,0 +1,90 @@
+package purser_test
+
+import (
+	"fmt"
+	"go/ast"
+	"go/parser"
+	"go/token"
+	"io/fs"
+	"maps"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+)
+
+// reveals lists every place that takes the text out of a credential.Secret:
+// "file function" and how often, with the reason. A new call fails this test
+// until the list says why it is needed; that is the moment to ask whether it is.
+var reveals = map[string]string{
+	"internal/credential/redact.go Shows 1":        "looks for pieces of the secret in a text that is about to be shown",
+	"internal/credential/secret.go Equal 2":        "compares in constant time",
+	"internal/credential/secret.go Len 1":          "counts",
+	"internal/credential/shape.go Encode 1":        "writes the token into the value that is stored",
+	"internal/credential/shape.go encodeAuths 2":   "the same in docker's form, which has it twice",
+	"internal/credential/shape.go parseObject 1":   "takes a stored value apart",
+	"internal/credential/token.go Classify 1":      "tells a token's kind by its form",
+	"internal/registry/client.go basic 1":          "an Authorization header to the registry's own token service",
+	"internal/registry/client.go bearer 1":         "an Authorization header to the registry",
+	"internal/registry/dockerhub.go hubExchange 1": "the body of Docker Hub's exchange",
+	"internal/registry/token.go decodeClaims 1":    "reads what a bearer says about itself",
+	"internal/store/secretsmanager.go Stage 1":     "the body of PutSecretValue",
+}
+
+func TestEveryRevealIsListedWithItsReason(t *testing.T) {
+	found := map[string]int{}
+	err := filepath.WalkDir(".", func(path string, d fs.DirEntry, err error) error {
+		if err != nil {
+			return err
+		}
+		if d.IsDir() && (strings.HasPrefix(d.Name(), ".") && path != "." || d.Name() == "testdata") {
+			return filepath.SkipDir
+		}
+		if !strings.HasSuffix(path, ".go") || strings.HasSuffix(path, "_test.go") {
+			return nil
+		}
+		return countReveals(path, found)
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, place := range slices.Sorted(maps.Keys(found)) {
+		key := fmt.Sprintf("%s %d", place, found[place])
+		if reveals[key] == "" {
+			t.Errorf("%q is not on the list: add it with its reason, or do without", key)
+		}
+	}
+	for key := range reveals {
+		i := strings.LastIndex(key, " ")
+		if fmt.Sprint(found[key[:i]]) != key[i+1:] {
+			t.Errorf("%q is on the list and not in the code", key)
+		}
+	}
+}
+
+// countReveals counts the uses of Reveal in each function of a file, method
+// values included.
+func countReveals(path string, found map[string]int) error {
+	src, err := os.ReadFile(path)
+	if err != nil {
+		return err
+	}
+	file, err := parser.ParseFile(token.NewFileSet(), path, src, 0)
+	if err != nil {
+		return err
+	}
+	for _, decl := range file.Decls {
+		name := "(declaration)"
+		if f, ok := decl.(*ast.FuncDecl); ok {
+			name = f.Name.Name
+		}
+		ast.Inspect(decl, func(n ast.Node) bool {
+			if sel, ok := n.(*ast.SelectorExpr); ok && sel.Sel.Name == "Reveal" {
+				found[filepath.ToSlash(path)+" "+name]++
+			}
+			return true
+		})
+	}
+	return nil
+}
