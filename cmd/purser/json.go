@@ -2,8 +2,10 @@ package main
 
 import (
 	"encoding/json"
+	"errors"
 	"time"
 
+	"purser/internal/config"
 	"purser/internal/credential"
 	"purser/internal/lifecycle"
 )
@@ -103,6 +105,9 @@ func (a *app) printJSON(r report, err error) error {
 func errorReport(err error) *errorJSON {
 	if err == nil {
 		return nil
+	}
+	if _, ok := errors.AsType[*config.Error](err); ok {
+		return &errorJSON{Reason: string(credential.Usage), What: "the configuration is not right", Why: err.Error()}
 	}
 	f, ok := asFault(err)
 	if !ok {

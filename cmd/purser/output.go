@@ -8,6 +8,7 @@ import (
 	"text/tabwriter"
 	"time"
 
+	"purser/internal/config"
 	"purser/internal/credential"
 	"purser/internal/lifecycle"
 )
@@ -92,6 +93,10 @@ func (a *app) printError(err error) {
 
 func errorText(err error) string {
 	var b strings.Builder
+	if _, ok := errors.AsType[*config.Error](err); ok {
+		fmt.Fprintf(&b, "purser: the configuration is not right; nothing was done\n%s\n", indent(err.Error(), "  "))
+		return b.String()
+	}
 	f, ok := asFault(err)
 	if !ok {
 		fmt.Fprintf(&b, "purser: %s\n", credential.Quote(err.Error()))

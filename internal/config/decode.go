@@ -7,7 +7,6 @@ import (
 	"strconv"
 	"strings"
 	"time"
-	"unicode"
 
 	"purser/internal/credential"
 )
@@ -42,10 +41,15 @@ func (v value) each() []value {
 	return all
 }
 
+// good gives the texts of a list that was checked.
+func (v value) good() []value {
+	return slices.DeleteFunc(v.each(), func(item value) bool { return item.kind != word })
+}
+
 func (v value) texts() []string {
-	all := make([]string, len(v.items))
-	for i, n := range v.items {
-		all[i] = n.text
+	var all []string
+	for _, item := range v.good() {
+		all = append(all, item.text)
 	}
 	return all
 }
@@ -84,14 +88,14 @@ func decode[T any](d *decoder, t table[T], v value) T {
 // form of its setting.
 func (d *decoder) members(o *object, v value, into func(int, value)) {
 	if v.kind != mapping {
-		d.refuse(v, "this is "+found(v.kind)+"; it has keys of its own: "+strings.Join(o.keys(), ", "))
+		d.refuse(v, mustBeObject(v, o))
 		return
 	}
-	seen := map[string]value{}
+	seen, meant := map[string]value{}, map[string]bool{}
 	for _, p := range v.pairs {
 		i, known := o.find(p.key.text)
 		if !known {
-			d.unknownKey(o, v, p.key)
+			meant[d.unknownKey(o, v, p.key)] = true
 			continue
 		}
 		member := v.child(p.key, p.key.text, p.value)
@@ -100,19 +104,20 @@ func (d *decoder) members(o *object, v value, into func(int, value)) {
 			continue
 		}
 		seen[p.key.text] = member
-		if d.check(&o.settings[i], member) {
+		if d.check(&o.settings[i], &member) {
 			into(i, member)
 		}
 	}
-	d.together(o, v, seen)
+	d.together(o, v, seen, meant)
 }
 
-// together checks what the keys of an object demand of each other.
-func (d *decoder) together(o *object, v value, seen map[string]value) {
+// together checks what the keys of an object demand of each other. A key that is
+// there and mistyped is not missing.
+func (d *decoder) together(o *object, v value, seen map[string]value, meant map[string]bool) {
 	whole := atKey(v)
 	for _, s := range o.settings {
 		member, set := seen[s.name]
-		if s.required && !set {
+		if s.required && !set && !meant[s.name] {
 			d.refuse(whole, "the key "+strconv.Quote(s.name)+" is missing")
 		}
 		if _, has := seen[s.with]; set && s.with != "" && !has {
@@ -124,7 +129,7 @@ func (d *decoder) together(o *object, v value, seen map[string]value) {
 	}
 	var set []string
 	for _, name := range o.oneOf {
-		if _, ok := seen[name]; ok {
+		if _, ok := seen[name]; ok || meant[name] {
 			set = append(set, name)
 		}
 	}
@@ -132,7 +137,7 @@ func (d *decoder) together(o *object, v value, seen map[string]value) {
 	case len(set) == 0:
 		d.refuse(whole, "one of the keys is missing: "+names)
 	case len(set) > 1:
-		d.refuse(atKey(seen[set[1]]), "only one of the keys can be set: "+names)
+		d.refuse(atKey(seen[set[len(set)-1]]), "only one of the keys can be set: "+names)
 	}
 }
 
@@ -144,9 +149,12 @@ func atKey(v value) value {
 	return v
 }
 
-func (d *decoder) unknownKey(o *object, v value, key node) {
+// unknownKey notes a key that is not known and returns the one that was probably
+// meant.
+func (d *decoder) unknownKey(o *object, v value, key node) string {
 	shown, text := hiddenKey, "unknown key; known here are "+strings.Join(o.keys(), ", ")
-	switch meant := nearest(key.text, o.keys()); {
+	meant := nearest(key.text, o.keys())
+	switch {
 	case key.kind != word && key.kind != number:
 		text = "this cannot be a key; known here are " + strings.Join(o.keys(), ", ")
 	case looksLikeTokenKey(key.text):
@@ -159,6 +167,7 @@ func (d *decoder) unknownKey(o *object, v value, key node) {
 		shown, text = key.text, "unknown key; did you mean "+strconv.Quote(meant)+"?"
 	}
 	d.refuse(atKey(v.child(key, shown, node{})), text)
+	return meant
 }
 
 // secretKeys are what people call a secret that they mean to write down here.
@@ -176,12 +185,12 @@ func (d *decoder) elsewhere(name string) string {
 	return strings.Join(places, " or ")
 }
 
-func (d *decoder) duration(v value) time.Duration {
+func (d *decoder) duration(v value) (time.Duration, bool) {
 	length, err := ParseDuration(v.text)
 	if err != nil {
-		d.refuse(v, why(err))
+		return 0, d.refuse(v, why(err))
 	}
-	return length
+	return length, true
 }
 
 func (d *decoder) shape(s credential.Shape, v value) credential.Shape {

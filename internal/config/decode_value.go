@@ -9,7 +9,9 @@ import (
 )
 
 // check reports whether a value has its setting's form, and notes what is wrong.
-func (d *decoder) check(s *setting, v value) bool {
+// Of a list of texts it leaves the good ones.
+func (d *decoder) check(s *setting, member *value) bool {
+	v := *member
 	if v.kind == null {
 		return d.refuse(v, "this key has no value")
 	}
@@ -17,11 +19,11 @@ func (d *decoder) check(s *setting, v value) bool {
 	case aText:
 		return d.checkText(s, v)
 	case aFlag:
-		if v.kind != flag {
+		if v.kind != boolean {
 			return d.refuse(v, tokenOr(v, "it is true or false"))
 		}
 	case texts:
-		return d.checkTexts(s, v)
+		return d.checkTexts(s, member)
 	case objects:
 		return d.checkNames(s, v)
 	case oneOrMany:
@@ -31,7 +33,7 @@ func (d *decoder) check(s *setting, v value) bool {
 		fallthrough
 	case anObject:
 		if v.kind != mapping && (v.kind != list || s.form == anObject) {
-			return d.refuse(v, tokenOr(v, "this is "+found(v.kind)+"; it has keys of its own: "+strings.Join(s.object.keys(), ", ")))
+			return d.refuse(v, tokenOr(v, mustBeObject(v, s.object)))
 		}
 	case nameOrObject:
 		if v.kind != mapping {
@@ -39,6 +41,10 @@ func (d *decoder) check(s *setting, v value) bool {
 		}
 	}
 	return true
+}
+
+func mustBeObject(v value, o *object) string {
+	return "this is " + found(v.kind) + " and must be an object; its keys are " + strings.Join(o.keys(), ", ")
 }
 
 // tokenOr is the text, or where the value is a token what to do about that.
@@ -52,7 +58,7 @@ func tokenOr(v value, text string) string {
 func (d *decoder) checkText(s *setting, v value) bool {
 	unprintable := func(r rune) bool { return !unicode.IsPrint(r) }
 	switch {
-	case v.kind == flag || v.kind == number:
+	case v.kind == boolean || v.kind == number:
 		return d.refuse(v, "this is "+found(v.kind)+" and must be text: put it in quotes")
 	case v.kind != word:
 		return d.refuse(v, "this is "+found(v.kind)+" and must be text")
@@ -79,24 +85,29 @@ func orKeys(s *setting) string {
 	return ", or the keys " + strings.Join(s.object.keys(), " and ")
 }
 
-func (d *decoder) checkTexts(s *setting, v value) bool {
+// checkTexts looks at every text of a list, and takes out what is wrong so that
+// the rest can be looked at more closely.
+func (d *decoder) checkTexts(s *setting, member *value) bool {
+	v := *member
 	if v.kind != list {
 		return d.refuse(v, tokenOr(v, "this is "+found(v.kind)+" and must be a list, as in [one, two]"))
 	}
 	if len(v.items) == 0 {
 		return d.refuse(v, "the list is empty")
 	}
-	ok, seen := true, map[string]bool{}
-	for _, item := range v.each() {
-		switch {
-		case !d.checkText(s, item):
-			ok = false
-		case seen[item.text]:
+	seen := map[string]bool{}
+	member.items = slices.Clone(v.items)
+	for i, item := range v.each() {
+		ok := d.checkText(s, item)
+		if ok && seen[item.text] {
 			ok = d.refuse(item, "this is in the list twice")
+		}
+		if !ok {
+			member.items[i].kind = other
 		}
 		seen[item.text] = true
 	}
-	return ok
+	return true
 }
 
 // checkNames checks objects by name. The objects of bad names are looked at all
@@ -140,7 +151,7 @@ func found(k kind) string {
 		return "nothing"
 	case word:
 		return "text"
-	case flag:
+	case boolean:
 		return "true or false"
 	case number:
 		return "a number"
@@ -151,4 +162,3 @@ func found(k kind) string {
 	}
 	return "something else"
 }
-

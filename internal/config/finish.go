@@ -24,7 +24,6 @@ type (
 	}
 	credentialDraft struct {
 		name         credential.Name
-		at           value
 		registry     value
 		username     string
 		repositories []value
@@ -50,7 +49,7 @@ type (
 // the file is known.
 func (d *decoder) finish(f fileDraft) []credential.Credential {
 	all := make([]credential.Credential, 0, len(f.credentials))
-	owners := map[targetID]credential.Name{}
+	owners, names := map[targetID]credential.Name{}, map[credential.Name]bool{}
 	for _, c := range f.credentials {
 		made := credential.Credential{
 			Name: c.name, Username: c.username, Access: c.access, Readers: c.readers,
@@ -63,12 +62,15 @@ func (d *decoder) finish(f fileDraft) []credential.Credential {
 		}
 		for _, t := range c.targets {
 			target := d.target(f.aws, t)
-			d.once(owners, c.name, t.at, target)
+			if !names[c.name] { // else it is the name that is used twice
+				d.once(owners, c.name, t.at, target)
+			}
 			made.Targets = append(made.Targets, target)
 		}
 		if len(made.Targets) == 0 {
 			made.Targets = []credential.Target{{}} // the encrypted file in the data directory
 		}
+		names[c.name] = true
 		all = append(all, made)
 	}
 	return all
@@ -133,10 +135,7 @@ func (d *decoder) authHosts(c credentialDraft) []string {
 func (d *decoder) rotation(c credentialDraft) credential.Rotation {
 	r := c.rotate.Rotation
 	if r.Every == 0 {
-		if c.rotateAt.has("every") {
-			d.refuse(c.rotateAt.member("every"), "this is no time at all")
-		}
-		return credential.Rotation{}
+		return credential.Rotation{} // not set, or a problem is noted already
 	}
 	if !c.rotate.overlapSet {
 		r.Overlap = defaultOverlap
@@ -242,8 +241,6 @@ func (v value) member(key string) value {
 	}
 	return v
 }
-
-func (v value) has(key string) bool { return v.member(key).path != v.path }
 
 // why is a fault's text for people who are shown the key besides. The faults of
 // the functions used here repeat nothing of what they were given.

@@ -42,7 +42,7 @@ func fileTable() table[fileDraft] {
 		}, func(d *decoder, f *fileDraft, v value) {
 			for _, p := range v.pairs {
 				c := decode(d, entry, v.child(p.key, showName(p.key.text), p.value))
-				c.name, c.at = credential.Name(p.key.text), v.child(p.key, showName(p.key.text), p.value)
+				c.name = credential.Name(p.key.text)
 				f.credentials = append(f.credentials, c)
 			}
 		}},
@@ -110,7 +110,7 @@ func credentialTable() table[credentialDraft] {
 			doc:     "Hosts besides the registry's own domain that may ask for the token, as some registries leave signing in to another host.",
 			without: "the registry's own domain only",
 			example: []any{"auth.example.net"},
-		}, func(_ *decoder, c *credentialDraft, v value) { c.authHosts = v.each() }},
+		}, func(_ *decoder, c *credentialDraft, v value) { c.authHosts = v.good() }},
 	)...)
 }
 
@@ -134,7 +134,7 @@ func accountFields() []field[credentialDraft] {
 			pattern: `^[A-Za-z0-9._:/-]+$`, rule: "a repository is written as mockserver/mockserver, without a tag",
 			doc:     "The repositories that the consumers use; the token is proved on every one. On Docker Hub a single word means library/WORD.",
 			example: []any{"mockserver/mockserver"},
-		}, func(_ *decoder, c *credentialDraft, v value) { c.repositories = v.each() }},
+		}, func(_ *decoder, c *credentialDraft, v value) { c.repositories = v.good() }},
 		{setting{
 			name: "access", enum: []string{string(credential.Push), string(credential.Pull)},
 			doc:     "What the consumers do with the repositories. Push includes pull.",
@@ -152,11 +152,19 @@ func rotateTable() table[rotateDraft] {
 			name: "every", required: true, pattern: durationPattern, rule: durationRule,
 			doc:     "How old a token may become. It is longer than the overlap.",
 			example: "90d",
-		}, func(d *decoder, r *rotateDraft, v value) { r.Every = d.duration(v) }},
+		}, func(d *decoder, r *rotateDraft, v value) {
+			var ok bool
+			if r.Every, ok = d.duration(v); ok && r.Every == 0 {
+				d.refuse(v, "this is no time at all")
+			}
+		}},
 		field[rotateDraft]{setting{
 			name: "overlap", pattern: durationPattern, rule: durationRule,
 			doc:     "How long the old token stays alive beside the new one: longer than any job runs that has already read it.",
 			without: "24h", fallback: "24h", example: "24h",
-		}, func(d *decoder, r *rotateDraft, v value) { r.Overlap, r.overlapSet = d.duration(v), true }},
+		}, func(d *decoder, r *rotateDraft, v value) {
+			r.Overlap, _ = d.duration(v)
+			r.overlapSet = true
+		}},
 	)
 }

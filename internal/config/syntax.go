@@ -28,9 +28,9 @@ const (
 type kind int
 
 const (
-	null kind = iota
-	word      // text in quotes or not
-	flag      // true or false
+	null    kind = iota
+	word         // text in quotes or not
+	boolean      // true or false
 	number
 	mapping
 	list
@@ -202,7 +202,7 @@ func convert(n ast.Node) node {
 	case *ast.StringNode:
 		return node{kind: word, at: place(n.Token), text: n.Value}
 	case *ast.BoolNode:
-		return node{kind: flag, at: place(n.Token), text: n.Token.Value}
+		return node{kind: boolean, at: place(n.Token), text: n.Token.Value}
 	case *ast.IntegerNode:
 		return node{kind: number, at: place(n.Token), text: n.Token.Value}
 	case *ast.FloatNode:

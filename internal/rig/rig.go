@@ -46,18 +46,16 @@ func Need(t testing.TB, program string) string {
 }
 
 func find(program string) (path string, ok bool) {
-	if path, err := exec.LookPath(program); err == nil {
-		return path, true
+	var places []string
+	if dir := os.Getenv("GOBIN"); dir != "" {
+		places = append(places, filepath.Join(dir, program))
 	}
-	dirs := []string{os.Getenv("GOBIN")}
 	for _, gopath := range filepath.SplitList(build.Default.GOPATH) {
-		dirs = append(dirs, filepath.Join(gopath, "bin"))
+		places = append(places, filepath.Join(gopath, "bin", program))
 	}
-	for _, dir := range append(dirs, "/usr/local/sbin", "/usr/sbin") {
-		if dir == "" {
-			continue
-		}
-		if path, err := exec.LookPath(filepath.Join(dir, program)); err == nil {
+	places = append(places, program, filepath.Join("/usr/sbin", program))
+	for _, place := range places {
+		if path, err := exec.LookPath(place); err == nil {
 			return path, true
 		}
 	}

@@ -77,7 +77,7 @@ const expiryTag = "purser:expires"
 func (s *SecretsManager) Describe(ctx context.Context) (credential.Description, error) {
 	out, err := s.cfg.API.DescribeSecret(ctx, &sm.DescribeSecretInput{SecretId: &s.cfg.Target.Secret})
 	if err != nil {
-		return credential.Description{}, s.fault(ctx, "describe the secret", err)
+		return credential.Description{}, s.fault(ctx, "describe the secret "+s.cfg.Target.Secret, err)
 	}
 	d := credential.Description{
 		Where: aws.ToString(out.ARN), KMSKey: aws.ToString(out.KmsKeyId),
@@ -119,7 +119,7 @@ func (s *SecretsManager) Read(ctx context.Context, at credential.Stage) (credent
 		SecretId: &s.cfg.Target.Secret, VersionStage: aws.String(string(at)),
 	})
 	if err != nil {
-		return "", credential.Secret{}, s.fault(ctx, "read the secret", err)
+		return "", credential.Secret{}, s.fault(ctx, "read the secret "+s.cfg.Target.Secret, err)
 	}
 	id := credential.VersionID(aws.ToString(out.VersionId))
 	if out.SecretString == nil {
@@ -141,7 +141,7 @@ func (s *SecretsManager) Stage(ctx context.Context, id credential.VersionID, val
 		SecretString: &text, VersionStages: []string{string(credential.Pending)},
 	})
 	if err != nil {
-		return s.fault(ctx, "put the new version", err, value)
+		return s.fault(ctx, "put a new version into "+s.cfg.Target.Secret, err, value)
 	}
 	return nil
 }
@@ -188,7 +188,7 @@ func (s *SecretsManager) move(ctx context.Context, stage credential.Stage, to, f
 		if code(err) == "InvalidParameterException" {
 			return s.moved()
 		}
-		return s.fault(ctx, "move "+string(stage), err)
+		return s.fault(ctx, "move "+string(stage)+" of "+s.cfg.Target.Secret, err)
 	}
 	return nil
 }
@@ -216,7 +216,7 @@ func (s *SecretsManager) Create(ctx context.Context) error {
 	}
 	_, err := s.cfg.API.CreateSecret(ctx, in)
 	if err != nil && code(err) != "ResourceExistsException" {
-		return s.fault(ctx, "create the secret", err)
+		return s.fault(ctx, "create the secret "+s.cfg.Target.Secret, err)
 	}
 	return nil
 }
@@ -229,7 +229,7 @@ func (s *SecretsManager) SetExpiry(ctx context.Context, id credential.VersionID,
 		Tags:     []types.Tag{{Key: aws.String(expiryTag), Value: aws.String(at.UTC().Format(time.RFC3339) + " " + string(id))}},
 	})
 	if err != nil {
-		return s.fault(ctx, "tag the secret with the token's expiry", err)
+		return s.fault(ctx, "tag the secret "+s.cfg.Target.Secret+" with the token's expiry", err)
 	}
 	return nil
 }

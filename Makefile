@@ -1,0 +1,32 @@
+SHELL := bash
+.SHELLFLAGS := -euo pipefail -c
+GOLANGCI := go tool -modfile=tools/go.mod golangci-lint
+FUZZTIME := 10s
+
+.PHONY: help test tools lint fuzz bench build
+
+help: ## say what there is
+	@sed -n 's/^\([a-z]*\):.*## /  make \1\t/p' $(firstword $(MAKEFILE_LIST)) | expand -t 16
+
+test: tools lint ## everything that a change must pass; installs the tools it needs
+	@race=-race; command -v "$$(go env CC)" >/dev/null || { race=; echo 'no C compiler: without the race detector' >&2; }; \
+	go test $$race ./...
+
+tools: ## install the programs that the tests are run against
+	@scripts/test-tools.sh
+
+lint: ## check form and house rules
+	@files=$$(gofmt -l .); [[ -z $$files ]] || { printf 'not formatted; run gofmt -w on:\n%s\n' "$$files" >&2; exit 1; }
+	@go vet ./...
+	@$(GOLANGCI) run ./...
+
+fuzz: ## run each fuzz test for FUZZTIME (10s)
+	@grep -roE --include='*_test.go' '^func Fuzz[A-Za-z0-9_]*' . | while IFS=: read -r file name; do \
+		go test -run '^$$' -fuzz "^$${name#func }$$" -fuzztime $(FUZZTIME) "$$(dirname "$$file")" </dev/null; \
+	done
+
+bench: ## measure
+	@go test -run '^$$' -bench . -benchmem ./...
+
+build: ## the programs, into bin/
+	@CGO_ENABLED=0 go build -trimpath -o bin/ ./cmd/...

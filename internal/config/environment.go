@@ -1,0 +1,161 @@
+package config
+
+import (
+	"os"
+	"path/filepath"
+)
+
+// Environment is what the environment says. It holds no secret: of the variables
+// that may carry one it only knows whether they are set.
+type Environment struct {
+	Config      string // PURSER_CONFIG
+	AgeIdentity string // PURSER_AGE_IDENTITY
+
+	NoColor bool   // NO_COLOR is set
+	Term    string // TERM
+
+	Home          string // HOME
+	XDGConfigHome string // XDG_CONFIG_HOME, where it is an absolute path
+	XDGDataHome   string // XDG_DATA_HOME, where it is an absolute path
+	XDGRuntimeDir string // XDG_RUNTIME_DIR, where it is an absolute path
+
+	DockerConfig     string // DOCKER_CONFIG
+	DockerAuthConfig bool   // DOCKER_AUTH_CONFIG is set; it holds credentials
+	RegistryAuthFile string // REGISTRY_AUTH_FILE
+
+	Proxy       bool   // HTTPS_PROXY is set; it may hold a password
+	NoProxy     string // NO_PROXY
+	SSLCertFile string // SSL_CERT_FILE
+
+	AWSProfile               string // AWS_PROFILE
+	AWSRegion                string // AWS_REGION, else AWS_DEFAULT_REGION
+	AWSEndpointURL           string // AWS_ENDPOINT_URL
+	AWSConfigFile            string // AWS_CONFIG_FILE
+	AWSSharedCredentialsFile string // AWS_SHARED_CREDENTIALS_FILE
+	AWSAccessKey             bool   // AWS_ACCESS_KEY_ID is set
+	AWSWebIdentity           bool   // AWS_WEB_IDENTITY_TOKEN_FILE is set
+	AWSContainer             bool   // AWS_CONTAINER_CREDENTIALS_RELATIVE_URI or _FULL_URI is set
+}
+
+// Variable is an environment variable that matters to purser.
+type Variable struct {
+	Name   string
+	Doc    string // a sentence
+	Reader string // who acts on it; "" for purser itself
+	set    func(e *Environment, value string)
+}
+
+// Variables are all environment variables that purser reads, or that something
+// inside it reads.
+func Variables() []Variable {
+	all := ownVariables()
+	all = append(all, dockerVariables()...)
+	all = append(all, networkVariables()...)
+	return append(all, awsVariables()...)
+}
+
+func ownVariables() []Variable {
+	return []Variable{
+		{"PURSER_CONFIG", "The configuration file, where `--config` does not name one.", "", func(e *Environment, v string) { e.Config = v }},
+		{"PURSER_AGE_IDENTITY", "The file with the age identity that opens encrypted files, instead of `purser/identity.txt` in the configuration directory.", "", func(e *Environment, v string) { e.AgeIdentity = v }},
+		{"NO_COLOR", "Output has no colour when this is set to anything.", "", func(e *Environment, _ string) { e.NoColor = true }},
+		{"TERM", "Output has no colour when this is `dumb`.", "", func(e *Environment, v string) { e.Term = v }},
+		{"HOME", "The home directory, for `~/` in paths and where the directories below are not set.", "", func(e *Environment, v string) { e.Home = absolute(v) }},
+		{"XDG_CONFIG_HOME", "The configuration directory, instead of `~/.config`.", "", func(e *Environment, v string) { e.XDGConfigHome = absolute(v) }},
+		{"XDG_DATA_HOME", "The data directory, instead of `~/.local/share`; encrypted files are kept in `purser` in it.", "", func(e *Environment, v string) { e.XDGDataHome = absolute(v) }},
+		{"XDG_RUNTIME_DIR", "The directory of the session: other clients keep a login in `containers/auth.json` in it.", "", func(e *Environment, v string) { e.XDGRuntimeDir = absolute(v) }},
+	}
+}
+
+func dockerVariables() []Variable {
+	return []Variable{
+		{"DOCKER_CONFIG", "The directory of docker's `config.json`, instead of `~/.docker`.", "", func(e *Environment, v string) { e.DockerConfig = v }},
+		{"DOCKER_AUTH_CONFIG", "Credentials in the environment itself. Only whether it is set is noticed, as docker looks there before its config file.", "docker", func(e *Environment, _ string) { e.DockerAuthConfig = true }},
+		{"REGISTRY_AUTH_FILE", "The file in which podman, skopeo and buildah keep logins.", "", func(e *Environment, v string) { e.RegistryAuthFile = v }},
+	}
+}
+
+func networkVariables() []Variable {
+	return []Variable{
+		{"HTTPS_PROXY", "The proxy for requests to registries and to AWS. Only whether it is set is noticed.", "Go", func(e *Environment, _ string) { e.Proxy = true }},
+		{"NO_PROXY", "The hosts that are asked without the proxy.", "Go", func(e *Environment, v string) { e.NoProxy = v }},
+		{"SSL_CERT_FILE", "The file of certificates to trust, instead of the system's.", "Go", func(e *Environment, v string) { e.SSLCertFile = v }},
+	}
+}
+
+func awsVariables() []Variable {
+	const sdk = "the AWS SDK"
+	container := func(e *Environment, _ string) { e.AWSContainer = true }
+	return []Variable{
+		{"AWS_PROFILE", "The AWS profile, where neither a flag nor purser.yaml names one.", sdk, func(e *Environment, v string) { e.AWSProfile = v }},
+		{"AWS_REGION", "The AWS region, where neither a flag nor purser.yaml names one.", sdk, func(e *Environment, v string) { e.AWSRegion = v }},
+		{"AWS_DEFAULT_REGION", "The same for the AWS command line; it counts where AWS_REGION is not set.", sdk, func(e *Environment, v string) { e.AWSRegion = firstOf(e.AWSRegion, v) }},
+		{"AWS_ENDPOINT_URL", "Another address for AWS's services, as for a stand-in.", sdk, func(e *Environment, v string) { e.AWSEndpointURL = v }},
+		{"AWS_CONFIG_FILE", "AWS's configuration file, instead of `~/.aws/config`.", sdk, func(e *Environment, v string) { e.AWSConfigFile = v }},
+		{"AWS_SHARED_CREDENTIALS_FILE", "AWS's credentials file, instead of `~/.aws/credentials`.", sdk, func(e *Environment, v string) { e.AWSSharedCredentialsFile = v }},
+		{"AWS_ACCESS_KEY_ID", "Credentials of the environment's own. Where it is set, the profile in purser.yaml is ignored.", sdk, func(e *Environment, _ string) { e.AWSAccessKey = true }},
+		{"AWS_WEB_IDENTITY_TOKEN_FILE", "Credentials of the environment's own, as Kubernetes and CI services give. Where it is set, the profile in purser.yaml is ignored.", sdk, func(e *Environment, _ string) { e.AWSWebIdentity = true }},
+		{"AWS_CONTAINER_CREDENTIALS_RELATIVE_URI", "Credentials of the environment's own, as ECS gives. Where it is set, the profile in purser.yaml is ignored.", sdk, container},
+		{"AWS_CONTAINER_CREDENTIALS_FULL_URI", "The same, as EKS Pod Identity gives.", sdk, container},
+	}
+}
+
+// absolute drops a relative path: the XDG specification has such ones ignored.
+func absolute(path string) string {
+	if !filepath.IsAbs(path) {
+		return ""
+	}
+	return path
+}
+
+// OSEnvironment reads the environment of the process.
+func OSEnvironment() Environment { return ReadEnvironment(os.LookupEnv) }
+
+// ReadEnvironment reads the variables with lookup. One that is empty counts as
+// not set.
+func ReadEnvironment(lookup func(string) (string, bool)) Environment {
+	var e Environment
+	for _, v := range Variables() {
+		if text, ok := lookup(v.Name); ok && text != "" {
+			v.set(&e, text)
+		}
+	}
+	return e
+}
+
+// HasAWSCredentials reports whether the environment has AWS credentials of its
+// own, as in CI. They win over a profile in purser.yaml, which is a laptop's.
+func (e Environment) HasAWSCredentials() bool {
+	return e.AWSAccessKey || e.AWSWebIdentity || e.AWSContainer
+}
+
+// DockerConfigDir is the directory of docker's config.json, "" when there is no
+// home directory either.
+func (e Environment) DockerConfigDir() string {
+	return firstOf(e.DockerConfig, under(e.Home, ".docker"))
+}
+
+// ConfigDir is purser's own configuration directory, "" when it is not known.
+func (e Environment) ConfigDir() string {
+	return under(firstOf(e.XDGConfigHome, under(e.Home, ".config")), "purser")
+}
+
+// DataDir is purser's own data directory, "" when it is not known. It is where
+// the tokens of credentials without a store of their own are kept, encrypted.
+func (e Environment) DataDir() string {
+	return under(firstOf(e.XDGDataHome, under(e.Home, ".local", "share")), "purser")
+}
+
+// AgeIdentityPath is the file with the age identity that opens encrypted files,
+// "" when it is not known.
+func (e Environment) AgeIdentityPath() string {
+	return firstOf(e.AgeIdentity, under(e.ConfigDir(), "identity.txt"))
+}
+
+// under joins a path to a directory that may not be known.
+func under(dir string, path ...string) string {
+	if dir == "" {
+		return ""
+	}
+	return filepath.Join(append([]string{dir}, path...)...)
+}

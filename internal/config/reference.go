@@ -1,0 +1,104 @@
+package config
+
+import (
+	"fmt"
+	"strings"
+)
+
+const referenceHead = `# Configuration reference
+
+This page is made from the declarations in ` + "`internal/config`" + `; do not edit it.
+
+## purser.yaml
+
+purser reads the file that ` + "`--config`" + ` names, else the one that ` + "`PURSER_CONFIG`" + ` names, else
+the nearest ` + "`purser.yaml`" + ` from the working directory upwards. An editor that knows JSON Schema
+completes it with ` + "`purser.schema.json`" + `.
+
+The file is YAML without anchors, aliases, merge keys, tags and block text. Unknown keys are errors.
+An error names the file, the line, the column and the key, and never repeats what is written there.
+
+` + "```yaml" + `
+` + Example + "```" + `
+`
+
+// Example is a purser.yaml that shows the usual settings.
+const Example = `aws: {profile: mockserver-build, region: eu-west-2}
+credentials:
+  dockerhub:
+    registry: docker.io
+    username: mockserver
+    repositories: [mockserver/mockserver]
+    access: push
+    store: {secret: mockserver-build/dockerhub}
+    rotate: {every: 90d, overlap: 24h}
+    readers: [policy/buildkite-read-dockerhub-secret]
+  ecr-cache:
+    registry: docker.io
+    repositories: [library/alpine]
+    access: pull
+    store: {secret: ecr-pullthroughcache/dockerhub, shape: ecr-pull-through-cache}
+`
+
+// Reference describes every setting and every environment variable, in Markdown.
+func Reference() string {
+	var b strings.Builder
+	b.WriteString(referenceHead)
+	for _, o := range allObjects() {
+		o.reference(&b)
+	}
+	b.WriteString("\n## Environment variables\n\nNone of them carries a token for purser, and none ever will: the environment of a process can be read by others.\n\n")
+	b.WriteString("| variable | read by | meaning |\n|---|---|---|\n")
+	for _, v := range Variables() {
+		fmt.Fprintf(&b, "| `%s` | %s | %s |\n", v.Name, firstOf(v.Reader, "purser"), v.Doc)
+	}
+	return b.String()
+}
+
+func (o *object) reference(b *strings.Builder) {
+	fmt.Fprintf(b, "\n### %s\n\n%s\n", strings.ToUpper(o.place[:1])+o.place[1:], o.doc)
+	if len(o.oneOf) > 0 {
+		fmt.Fprintf(b, "Exactly one of %s is set.\n", quotedList(o.oneOf, " and "))
+	}
+	b.WriteString("\n| key | value | when left out | meaning |\n|---|---|---|---|\n")
+	for _, s := range o.settings {
+		without := s.without
+		if s.required {
+			without = "*it is required*"
+		}
+		fmt.Fprintf(b, "| `%s` | %s | %s | %s |\n", s.name, s.valueText(), without, s.doc)
+	}
+}
+
+// valueText says what a value looks like.
+func (s *setting) valueText() string {
+	example, _ := plainJSON(s.example) // declarations hold only what JSON has
+	text := strings.Trim(string(example), `"`)
+	switch s.form {
+	case aFlag:
+		return "`true` or `false`"
+	case texts:
+		return "list, such as `" + strings.ReplaceAll(text, `"`, "") + "`"
+	case anObject:
+		return "object"
+	case objects:
+		return "objects by name"
+	case oneOrMany:
+		return "object, or a list of them"
+	case nameOrObject:
+		return quotedList(s.enum, ", ") + ", or an object"
+	case aText:
+	}
+	if len(s.enum) > 0 {
+		return quotedList(s.enum, " or ")
+	}
+	text = "text, such as `" + text + "`"
+	if s.with != "" {
+		text += "; only with `" + s.with + "`"
+	}
+	return text
+}
+
+func quotedList(words []string, between string) string {
+	return "`" + strings.Join(words, "`"+between+"`") + "`"
+}

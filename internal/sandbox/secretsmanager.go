@@ -1,0 +1,233 @@
+package sandbox
+
+import (
+	"encoding/json"
+	"fmt"
+	"io"
+	"net/http"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"time"
+)
+
+// SecretsManagerConfig says which account the stand-in plays.
+type SecretsManagerConfig struct {
+	Account   string           // twelve digits; empty: 123456789012, the account of AWS's own examples
+	Region    string           // in the ARNs; empty: eu-west-2
+	CallerARN string           // what GetCallerIdentity answers; empty: the session purser of the role sandbox
+	Now       func() time.Time // dates and the age of signatures; nil: time.Now
+}
+
+// SecretsManager is an http.Handler that speaks Secrets Manager's AWS JSON 1.1
+// and, on the same address, STS GetCallerIdentity, as one AWS_ENDPOINT_URL
+// serves both. It keeps everything in memory and may be used concurrently.
+//
+// It is as strict as the service about names, ARNs, versions, staging labels,
+// idempotency and secrets that wait for deletion, and answers with the
+// service's codes and, where they are on record, its texts. It asks for a
+// Signature Version 4 header made for the right service at about the right
+// time, and does not verify the signature itself: it knows no keys. There is no
+// IAM, no KMS and no Lambda; Fault plays their refusals.
+type SecretsManager struct {
+	cfg      SecretsManagerConfig
+	requests atomic.Uint64 // numbers the answers
+
+	mu      sync.RWMutex         // guards secrets and what is in them
+	secrets map[string]*smSecret // by name, those waiting for deletion included
+
+	script sync.Mutex // guards what follows
+	calls  []string   // the latest operations, oldest first
+	faults []AWSFault // in the order in which they were asked for
+}
+
+// NewSecretsManager makes a stand-in that holds no secret yet.
+func NewSecretsManager(cfg SecretsManagerConfig) *SecretsManager {
+	if cfg.Account == "" {
+		cfg.Account = "123456789012"
+	}
+	if cfg.Region == "" {
+		cfg.Region = "eu-west-2"
+	}
+	if cfg.CallerARN == "" {
+		cfg.CallerARN = "arn:aws:sts::" + cfg.Account + ":assumed-role/sandbox/purser"
+	}
+	if cfg.Now == nil {
+		cfg.Now = time.Now
+	}
+	return &SecretsManager{cfg: cfg, secrets: map[string]*smSecret{}}
+}
+
+// maxAWSRequest is more than the largest PutSecretValue: 64 KiB, each byte
+// escaped as \u0000, and its other members.
+const maxAWSRequest = 1 << 20
+
+// ServeHTTP answers one call of either service.
+func (s *SecretsManager) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	call, err := s.readCall(w, r)
+	fault, faulty := s.note(call.operation)
+	if faulty && !fault.After && s.misbehave(w, r, call, fault) {
+		return
+	}
+	var out any
+	if err == nil {
+		out, err = s.perform(call)
+	}
+	if faulty && fault.After && s.misbehave(w, r, call, fault) {
+		return
+	}
+	s.answer(w, call, out, err)
+}
+
+// awsCall is a request that was read and not yet acted on.
+type awsCall struct {
+	operation string // "PutSecretValue"; empty where the request names none
+	query     bool   // STS's query protocol instead of AWS JSON
+	body      []byte
+}
+
+func (s *SecretsManager) readCall(w http.ResponseWriter, r *http.Request) (awsCall, error) {
+	var call awsCall
+	body, err := io.ReadAll(http.MaxBytesReader(w, r.Body, maxAWSRequest))
+	if err != nil {
+		return call, smError("SerializationException", "the request's body cannot be read")
+	}
+	call.body = body
+	target := r.Header.Get("X-Amz-Target")
+	if target == "" && strings.HasPrefix(r.Header.Get("Content-Type"), "application/x-www-form-urlencoded") {
+		call.query, call.operation = true, stsAction(body)
+		return call, s.checkSignature(r, stsSigning)
+	}
+	operation, ours := strings.CutPrefix(target, "secretsmanager.")
+	if !ours || r.Method != http.MethodPost {
+		return call, smError("UnknownOperationException",
+			"the stand-in answers POST with an X-Amz-Target of secretsmanager, and STS GetCallerIdentity")
+	}
+	call.operation = operation
+	return call, s.checkSignature(r, smSigning)
+}
+
+func (s *SecretsManager) perform(call awsCall) (any, error) {
+	if call.query {
+		return s.stsPerform(call.operation)
+	}
+	op, known := smOperations[call.operation]
+	if !known {
+		return nil, smError("UnknownOperationException", "the stand-in has no operation "+call.operation)
+	}
+	return op(s, call.body)
+}
+
+// smOperation decodes a request, does it under the lock that it needs, and
+// returns what is to be encoded. An answer shares no memory that changes later.
+type smOperation func(*SecretsManager, []byte) (any, error)
+
+// smOperations are the operations by name. What is missing of the service's 23
+// concerns replicas, and the analysis of policies.
+var smOperations = map[string]smOperation{
+	"BatchGetSecretValue":      smReads((*SecretsManager).batchGetSecretValue),
+	"CancelRotateSecret":       smWrites((*SecretsManager).cancelRotateSecret),
+	"CreateSecret":             smWrites((*SecretsManager).createSecret),
+	"DeleteResourcePolicy":     smWrites((*SecretsManager).deleteResourcePolicy),
+	"DeleteSecret":             smWrites((*SecretsManager).deleteSecret),
+	"DescribeSecret":           smReads((*SecretsManager).describeSecret),
+	"GetRandomPassword":        smReads((*SecretsManager).getRandomPassword),
+	"GetResourcePolicy":        smReads((*SecretsManager).getResourcePolicy),
+	"GetSecretValue":           smReads((*SecretsManager).getSecretValue),
+	"ListSecretVersionIds":     smReads((*SecretsManager).listSecretVersionIDs),
+	"ListSecrets":              smReads((*SecretsManager).listSecrets),
+	"PutResourcePolicy":        smWrites((*SecretsManager).putResourcePolicy),
+	"PutSecretValue":           smWrites((*SecretsManager).putSecretValue),
+	"RestoreSecret":            smWrites((*SecretsManager).restoreSecret),
+	"RotateSecret":             smWrites((*SecretsManager).rotateSecret),
+	"TagResource":              smWrites((*SecretsManager).tagResource),
+	"UntagResource":            smWrites((*SecretsManager).untagResource),
+	"UpdateSecret":             smWrites((*SecretsManager).updateSecret),
+	"UpdateSecretVersionStage": smWrites((*SecretsManager).updateSecretVersionStage),
+}
+
+func smReads[In, Out any](do func(*SecretsManager, In) (Out, error)) smOperation {
+	return func(s *SecretsManager, body []byte) (any, error) {
+		in, err := smDecode[In](body)
+		if err != nil {
+			return nil, err
+		}
+		s.mu.RLock()
+		defer s.mu.RUnlock()
+		return do(s, in)
+	}
+}
+
+func smWrites[In, Out any](do func(*SecretsManager, In) (Out, error)) smOperation {
+	return func(s *SecretsManager, body []byte) (any, error) {
+		in, err := smDecode[In](body)
+		if err != nil {
+			return nil, err
+		}
+		s.mu.Lock()
+		defer s.mu.Unlock()
+		return do(s, in)
+	}
+}
+
+// smDecode passes over members that it does not know, as the service does. Its
+// error quotes nothing: what cannot be decoded may be a value.
+func smDecode[In any](body []byte) (in In, err error) {
+	if len(body) == 0 {
+		return in, nil
+	}
+	if json.Unmarshal(body, &in) != nil {
+		return in, smError("SerializationException", "the request's body is not the JSON of this operation")
+	}
+	return in, nil
+}
+
+// awsError is a failure in the service's own words.
+type awsError struct {
+	code, message string
+	status        int
+}
+
+func (e *awsError) Error() string { return e.code + ": " + e.message }
+
+// smError is an error of Secrets Manager. All of them have the status 400, also
+// the one for a secret that does not exist.
+func smError(code, format string, a ...any) error {
+	return &awsError{code: code, message: fmt.Sprintf(format, a...), status: http.StatusBadRequest}
+}
+
+// answer writes a result or an error in the protocol of the call.
+func (s *SecretsManager) answer(w http.ResponseWriter, call awsCall, out any, err error) {
+	if call.query {
+		s.stsAnswer(w, out, err)
+		return
+	}
+	status := http.StatusOK
+	if err != nil {
+		failure := asAWSError(err)
+		status = failure.status
+		w.Header().Set("X-Amzn-ErrorType", failure.code)
+		// The service spells the member both ways; its modelled errors have "Message".
+		out = map[string]string{"__type": failure.code, "Message": failure.message}
+	}
+	raw, err := json.Marshal(out)
+	if err != nil {
+		raw, status = []byte(`{"__type":"InternalServiceError","Message":"the stand-in cannot encode its answer"}`), http.StatusInternalServerError
+	}
+	s.send(w, status, "application/x-amz-json-1.1", raw)
+}
+
+// send adds what every answer of AWS has. The date is the stand-in's own, so
+// that the SDK's correction of a wrong clock can be rehearsed.
+func (s *SecretsManager) send(w http.ResponseWriter, status int, contentType string, raw []byte) {
+	h := w.Header()
+	h.Set("Content-Type", contentType)
+	h.Set("Date", s.cfg.Now().UTC().Format(http.TimeFormat))
+	h.Set("X-Amzn-RequestId", s.requestID())
+	w.WriteHeader(status)
+	_, _ = w.Write(raw) // nobody is left to tell when the client has gone
+}
+
+func (s *SecretsManager) requestID() string {
+	return fmt.Sprintf("00000000-0000-4000-8000-%012x", s.requests.Add(1))
+}

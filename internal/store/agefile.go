@@ -1,0 +1,170 @@
+package store
+
+import (
+	"context"
+	"errors"
+	"io/fs"
+	"slices"
+	"time"
+
+	"purser/internal/credential"
+)
+
+// AgeFileConfig describes one encrypted file.
+type AgeFileConfig struct {
+	Path string
+	// Identity is the file with the age identity that opens it. It is made on
+	// the first write when it does not exist.
+	Identity string
+	// Passphrase asks for a passphrase; nil: the identity is used. confirm is
+	// set when the file holds nothing yet, so that a slip does not lock it up.
+	Passphrase func(ctx context.Context, confirm bool) (credential.Secret, error)
+	Now        func() time.Time // nil: time.Now
+	WorkFactor int              // of scrypt, as the power of two; 0: age's default
+}
+
+// AgeFile keeps a credential in a file with the three stages of Secrets
+// Manager. Values are encrypted, each by itself; ids, stages and dates are in
+// the open, so that Describe needs no key.
+type AgeFile struct {
+	cfg        AgeFileConfig
+	passphrase credential.Secret // once asked for
+}
+
+// NewAgeFile makes a store of an existing or future file; nothing is touched yet.
+func NewAgeFile(cfg AgeFileConfig) *AgeFile {
+	if cfg.Now == nil {
+		cfg.Now = time.Now
+	}
+	return &AgeFile{cfg: cfg}
+}
+
+// Open says which key is used.
+func (a *AgeFile) Open(context.Context) (string, error) {
+	if a.cfg.Passphrase != nil {
+		return "a passphrase, asked for when it is needed", nil
+	}
+	if err := checkIdentity(a.cfg.Identity); errors.Is(err, fs.ErrNotExist) {
+		return "age identity " + a.cfg.Identity + ", made on the first write", nil
+	} else if err != nil {
+		return "", err
+	}
+	return "age identity " + a.cfg.Identity, nil
+}
+
+// Describe reads what is in the open.
+func (a *AgeFile) Describe(context.Context) (credential.Description, error) {
+	content, info, err := a.load()
+	if err != nil {
+		return credential.Description{}, err
+	}
+	d := credential.Description{Where: a.cfg.Path, Changed: info.ModTime()}
+	for _, v := range content.Versions {
+		d.Versions = append(d.Versions, credential.Version{ID: v.ID, Stages: slices.Clone(v.Stages)})
+		if v.Expires != nil && slices.Contains(v.Stages, credential.Current) {
+			d.Expires = *v.Expires
+		}
+	}
+	return d, nil
+}
+
+// Read decrypts the value in a stage.
+func (a *AgeFile) Read(ctx context.Context, at credential.Stage) (credential.VersionID, credential.Secret, error) {
+	content, _, err := a.load()
+	if err != nil {
+		return "", credential.Secret{}, err
+	}
+	v := content.at(at)
+	if v == nil {
+		return "", credential.Secret{}, &credential.Fault{
+			Reason: credential.SecretEmpty, Target: a.target(), What: a.cfg.Path + " holds no value in " + string(at),
+		}
+	}
+	value, err := a.decrypt(ctx, v)
+	return v.ID, value, err
+}
+
+// Create makes the file without a version in it.
+func (a *AgeFile) Create(ctx context.Context) error {
+	return a.change(ctx, func(*ageContent) error { return nil }, true)
+}
+
+// Stage encrypts a value as a new version in AWSPENDING.
+func (a *AgeFile) Stage(ctx context.Context, id credential.VersionID, value credential.Secret) error {
+	sealed, err := a.encrypt(ctx, id, value)
+	if err != nil {
+		return err
+	}
+	return a.change(ctx, func(c *ageContent) error {
+		if v := c.find(id); v != nil {
+			stored, err := a.decrypt(ctx, v)
+			if err != nil {
+				return err
+			}
+			if !stored.Equal(value) {
+				return &credential.Fault{Reason: credential.StoreRefused, Target: a.target(), What: "the version id is taken by another value"}
+			}
+			c.give(id, credential.Pending)
+			return nil
+		}
+		c.Versions = append(c.Versions, ageVersion{ID: id, Created: a.cfg.Now().UTC(), Value: sealed})
+		c.give(id, credential.Pending)
+		if c.at(credential.Current) == nil {
+			c.give(id, credential.Current)
+		}
+		return nil
+	}, false)
+}
+
+// Promote compares and swaps AWSCURRENT.
+func (a *AgeFile) Promote(ctx context.Context, id, from credential.VersionID) error {
+	return a.change(ctx, func(c *ageContent) error {
+		var current credential.VersionID
+		if v := c.at(credential.Current); v != nil {
+			current = v.ID
+		}
+		if current != id {
+			if current != from || c.find(id) == nil {
+				return &credential.Fault{
+					Reason: credential.MidRotation, Target: a.target(), What: "somebody else moved the file's stages meanwhile", Why: "nothing more was changed",
+				}
+			}
+			c.take(credential.Previous)
+			if from != "" {
+				c.give(from, credential.Previous)
+			}
+			c.give(id, credential.Current)
+		}
+		if v := c.at(credential.Pending); v != nil && v.ID == id {
+			c.take(credential.Pending)
+		}
+		return nil
+	}, false)
+}
+
+// Unstage takes AWSPENDING off the version; one without a stage is dropped.
+func (a *AgeFile) Unstage(ctx context.Context, id credential.VersionID) error {
+	return a.change(ctx, func(c *ageContent) error {
+		if v := c.at(credential.Pending); v != nil && v.ID == id {
+			c.take(credential.Pending)
+		}
+		return nil
+	}, false)
+}
+
+// SetExpiry notes when the version's token ends.
+func (a *AgeFile) SetExpiry(ctx context.Context, id credential.VersionID, at time.Time) error {
+	return a.change(ctx, func(c *ageContent) error {
+		if v := c.find(id); v != nil {
+			v.Expires = new(at.UTC())
+		}
+		return nil
+	}, false)
+}
+
+func (a *AgeFile) target() credential.Target { return credential.Target{File: a.cfg.Path} }
+
+// fault is a problem with the file or its key that a person has to look at.
+func (a *AgeFile) fault(what, why string) *credential.Fault {
+	return &credential.Fault{Reason: credential.StoreFile, Target: a.target(), What: what, Why: why}
+}

@@ -1,0 +1,196 @@
+package store
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"io"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"runtime"
+	"strings"
+
+	"filippo.io/age"
+	"filippo.io/age/armor"
+
+	"purser/internal/credential"
+)
+
+// envelope is what is encrypted: the value with the id of the version that it
+// belongs to, so that a value moved to another version is noticed.
+type envelope struct {
+	ID    credential.VersionID `json:"id"`
+	Value string               `json:"value"`
+}
+
+func (a *AgeFile) encrypt(ctx context.Context, id credential.VersionID, value credential.Secret) (string, error) {
+	to, err := a.recipient(ctx)
+	if err != nil {
+		return "", err
+	}
+	plain, err := json.Marshal(envelope{id, value.Reveal()})
+	if err != nil {
+		return "", a.fault("the value cannot be encrypted", "it is not text")
+	}
+	var sealed bytes.Buffer
+	text := armor.NewWriter(&sealed)
+	w, err := age.Encrypt(text, to)
+	if err != nil {
+		return "", a.fault("the value cannot be encrypted", err.Error())
+	}
+	_, err = w.Write(plain)
+	if err := errors.Join(err, w.Close(), text.Close()); err != nil {
+		return "", a.fault("the value cannot be encrypted", err.Error())
+	}
+	return sealed.String(), nil
+}
+
+func (a *AgeFile) decrypt(ctx context.Context, v *ageVersion) (credential.Secret, error) {
+	with, who, err := a.identity(ctx)
+	if err != nil {
+		return credential.Secret{}, err
+	}
+	r, err := age.Decrypt(armor.NewReader(strings.NewReader(v.Value)), with)
+	if err != nil {
+		a.passphrase = credential.Secret{} // a wrong one is asked for again
+		return credential.Secret{}, a.fault(a.cfg.Path+" does not open", who+" is not the one it was encrypted for, or it is damaged")
+	}
+	plain, err := io.ReadAll(io.LimitReader(r, ageFileLimit))
+	var e envelope
+	if err != nil || json.Unmarshal(plain, &e) != nil {
+		return credential.Secret{}, a.fault(a.cfg.Path+" is damaged", "a value in it cannot be decrypted whole")
+	}
+	if e.ID != v.ID {
+		return credential.Secret{}, a.fault(a.cfg.Path+" was tampered with", "a value in it belongs to another version than it stands at")
+	}
+	return credential.NewSecret(e.Value), nil
+}
+
+func (a *AgeFile) identity(ctx context.Context) (age.Identity, string, error) {
+	if a.cfg.Passphrase != nil {
+		if err := a.ask(ctx, false); err != nil {
+			return nil, "", err
+		}
+		id, err := age.NewScryptIdentity(a.passphrase.Reveal())
+		if err != nil {
+			return nil, "", a.fault("the passphrase cannot be used", "it is empty")
+		}
+		if a.cfg.WorkFactor > 0 {
+			id.SetMaxWorkFactor(a.cfg.WorkFactor)
+		}
+		return id, "the passphrase", nil
+	}
+	k, err := a.loadIdentity()
+	return k.identity, "the identity " + a.cfg.Identity, err
+}
+
+// key is an age identity with its public side.
+type key struct {
+	identity  age.Identity
+	recipient age.Recipient
+}
+
+func (a *AgeFile) recipient(ctx context.Context) (age.Recipient, error) {
+	if a.cfg.Passphrase != nil {
+		d, err := a.Describe(ctx)
+		if err := a.ask(ctx, err != nil || len(d.Versions) == 0); err != nil {
+			return nil, err
+		}
+		to, err := age.NewScryptRecipient(a.passphrase.Reveal())
+		if err != nil {
+			return nil, a.fault("the passphrase cannot be used", "it is empty")
+		}
+		if a.cfg.WorkFactor > 0 {
+			to.SetWorkFactor(a.cfg.WorkFactor)
+		}
+		return to, nil
+	}
+	k, err := a.loadIdentity()
+	if errors.Is(err, fs.ErrNotExist) {
+		k, err = a.makeIdentity()
+	}
+	return k.recipient, err
+}
+
+func (a *AgeFile) ask(ctx context.Context, confirm bool) error {
+	if !a.passphrase.IsZero() {
+		return nil
+	}
+	p, err := a.cfg.Passphrase(ctx, confirm)
+	a.passphrase = p
+	return err
+}
+
+// identityLimit is far above a file with one identity and comments.
+const identityLimit = 64 << 10
+
+// checkIdentity refuses a key that others on the machine may read.
+func checkIdentity(path string) error {
+	info, err := os.Stat(path)
+	if err != nil {
+		return err
+	}
+	if runtime.GOOS != "windows" && info.Mode().Perm()&0o077 != 0 {
+		return &credential.Fault{
+			Reason: credential.StoreFile, What: "the identity " + path + " may be read by others", Why: "make it yours alone: chmod 600 " + path,
+		}
+	}
+	return nil
+}
+
+// loadIdentity reads the native age identity. That it does not exist comes back
+// as fs.ErrNotExist inside a fault.
+func (a *AgeFile) loadIdentity() (key, error) {
+	if err := checkIdentity(a.cfg.Identity); err != nil {
+		if f, ok := errors.AsType[*credential.Fault](err); ok {
+			return key{}, f
+		}
+		f := a.fault("the age identity "+a.cfg.Identity+" cannot be read", cause(err))
+		f.Err = err
+		return key{}, f
+	}
+	file, err := os.Open(a.cfg.Identity)
+	if err != nil {
+		return key{}, a.fault("the age identity cannot be read", cause(err))
+	}
+	defer func() { _ = file.Close() }()
+	all, err := age.ParseIdentities(io.LimitReader(file, identityLimit))
+	if err == nil && len(all) == 1 {
+		switch id := all[0].(type) {
+		case *age.X25519Identity:
+			return key{id, id.Recipient()}, nil
+		case *age.HybridIdentity:
+			return key{id, id.Recipient()}, nil
+		}
+	}
+	return key{}, a.fault("the age identity "+a.cfg.Identity+" cannot be used", "it is not a file with one AGE-SECRET-KEY line, as age-keygen makes it")
+}
+
+// makeIdentity makes the key where there is none. Two processes at once end
+// with the same one: the link fails for the second, which then reads the first's.
+func (a *AgeFile) makeIdentity() (key, error) {
+	id, err := age.GenerateHybridIdentity() // what age advises since 1.3
+	if err != nil {
+		return key{}, a.fault("the age identity cannot be made", err.Error())
+	}
+	dir := filepath.Dir(a.cfg.Identity)
+	if err := os.MkdirAll(dir, 0o700); err != nil {
+		return key{}, a.fault("the age identity cannot be made", cause(err))
+	}
+	text := "# made by purser for its encrypted files; keep it, they do not open without it\n# public key: " + id.Recipient().String() + "\n" + id.String() + "\n"
+	f, err := os.CreateTemp(dir, ".identity-*") // mode 0600
+	if err != nil {
+		return key{}, a.fault("the age identity cannot be made", cause(err))
+	}
+	defer func() { _ = os.Remove(f.Name()) }()
+	_, err = f.WriteString(text)
+	if err := errors.Join(err, f.Sync(), f.Close()); err != nil {
+		return key{}, a.fault("the age identity cannot be made", cause(err))
+	}
+	if err := os.Link(f.Name(), a.cfg.Identity); err != nil && !errors.Is(err, fs.ErrExist) {
+		return key{}, a.fault("the age identity cannot be made", cause(err))
+	}
+	return a.loadIdentity()
+}

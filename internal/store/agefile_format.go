@@ -1,0 +1,188 @@
+package store
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"io"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"slices"
+	"time"
+
+	"purser/internal/credential"
+)
+
+const (
+	ageFormat = "purser/v1"
+	// ageFileLimit is far above three versions of the longest value that Secrets
+	// Manager takes, encrypted and armoured.
+	ageFileLimit = 1 << 20
+)
+
+// ageContent is the file.
+type ageContent struct {
+	Format   string       `json:"format"`
+	Versions []ageVersion `json:"versions"`
+}
+
+// ageVersion is one version; Value is an age file in its text form.
+type ageVersion struct {
+	ID      credential.VersionID `json:"id"`
+	Stages  []credential.Stage   `json:"stages"`
+	Created time.Time            `json:"created"`
+	Expires *time.Time           `json:"expires,omitempty"`
+	Value   string               `json:"value"`
+}
+
+func (c *ageContent) find(id credential.VersionID) *ageVersion {
+	for i := range c.Versions {
+		if c.Versions[i].ID == id {
+			return &c.Versions[i]
+		}
+	}
+	return nil
+}
+
+func (c *ageContent) at(stage credential.Stage) *ageVersion {
+	for i := range c.Versions {
+		if slices.Contains(c.Versions[i].Stages, stage) {
+			return &c.Versions[i]
+		}
+	}
+	return nil
+}
+
+// take removes a stage from whichever version has it.
+func (c *ageContent) take(stage credential.Stage) {
+	for i := range c.Versions {
+		c.Versions[i].Stages = slices.DeleteFunc(c.Versions[i].Stages, func(s credential.Stage) bool { return s == stage })
+	}
+}
+
+// give moves a stage to a version: a stage is on one version at most.
+func (c *ageContent) give(id credential.VersionID, stage credential.Stage) {
+	c.take(stage)
+	v := c.find(id)
+	v.Stages = append(v.Stages, stage)
+	slices.Sort(v.Stages)
+}
+
+// load reads the file. One that does not exist is SecretMissing.
+func (a *AgeFile) load() (*ageContent, fs.FileInfo, error) {
+	f, err := os.Open(a.cfg.Path)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil, nil, &credential.Fault{Reason: credential.SecretMissing, Target: a.target(), What: "there is no file " + a.cfg.Path}
+	}
+	if err != nil {
+		return nil, nil, a.fault("the encrypted file cannot be read", cause(err))
+	}
+	defer func() { _ = f.Close() }()
+	info, err := f.Stat()
+	if err != nil {
+		return nil, nil, a.fault("the encrypted file cannot be read", cause(err))
+	}
+	raw, err := io.ReadAll(io.LimitReader(f, ageFileLimit+1))
+	if err != nil {
+		return nil, nil, a.fault("the encrypted file cannot be read", cause(err))
+	}
+	var c ageContent
+	if len(raw) > ageFileLimit || json.Unmarshal(raw, &c) != nil {
+		return nil, nil, a.fault(a.cfg.Path+" is damaged or no file of purser's", "it is not the JSON that purser writes")
+	}
+	if c.Format != ageFormat {
+		return nil, nil, a.fault(a.cfg.Path+" cannot be used", "its format is not "+ageFormat+"; a newer purser may have written it")
+	}
+	return &c, info, nil
+}
+
+// change reads, changes and writes the file while no other process does. The
+// file on disk is at every moment the old one or the new one, whole.
+func (a *AgeFile) change(ctx context.Context, edit func(*ageContent) error, create bool) error {
+	path, err := a.resolve()
+	if err != nil {
+		return err
+	}
+	unlock, err := lockFile(ctx, path+".lock")
+	if err != nil {
+		return a.fault("the encrypted file cannot be locked", cause(err))
+	}
+	defer unlock()
+	c, _, err := a.load()
+	if create && credential.ReasonOf(err) == credential.SecretMissing {
+		c, err = &ageContent{Format: ageFormat, Versions: []ageVersion{}}, nil
+	} else if create && err == nil {
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	if err := edit(c); err != nil {
+		return err
+	}
+	c.Versions = slices.DeleteFunc(c.Versions, func(v ageVersion) bool { return len(v.Stages) == 0 })
+	text, err := json.MarshalIndent(c, "", "  ")
+	if err != nil {
+		return a.fault("the encrypted file cannot be written", cause(err))
+	}
+	if err := writeWhole(path, append(text, '\n')); err != nil {
+		return a.fault("the encrypted file cannot be written", cause(err))
+	}
+	return nil
+}
+
+// resolve follows a symbolic link, so that writing replaces what it points to
+// and not the link, and makes the folder.
+func (a *AgeFile) resolve() (string, error) {
+	path, err := filepath.EvalSymlinks(a.cfg.Path)
+	if errors.Is(err, fs.ErrNotExist) {
+		path, err = a.cfg.Path, nil
+	}
+	if err == nil {
+		err = os.MkdirAll(filepath.Dir(path), 0o700)
+	}
+	if err != nil {
+		return "", a.fault("the folder of the encrypted file cannot be used", cause(err))
+	}
+	return path, nil
+}
+
+// writeWhole puts a file in place of another in one step, on disk before it
+// returns.
+func writeWhole(path string, text []byte) (err error) {
+	f, err := os.CreateTemp(filepath.Dir(path), ".purser-*") // mode 0600
+	if err != nil {
+		return err
+	}
+	defer func() {
+		if err != nil {
+			_ = os.Remove(f.Name())
+		}
+	}()
+	_, err = f.Write(text)
+	err = errors.Join(err, f.Sync(), f.Close())
+	if err != nil {
+		return err
+	}
+	if err = os.Rename(f.Name(), path); err != nil {
+		return err
+	}
+	return syncDir(filepath.Dir(path))
+}
+
+func syncDir(dir string) error {
+	d, err := os.Open(dir) //nolint:gosec // the folder of the file just written
+	if err != nil {
+		return err
+	}
+	return errors.Join(d.Sync(), d.Close())
+}
+
+// cause is a system error without the path that the message names already.
+func cause(err error) string {
+	if e, ok := errors.AsType[*fs.PathError](err); ok {
+		return e.Path + ": " + e.Err.Error()
+	}
+	return err.Error()
+}

@@ -1,0 +1,148 @@
+#!/usr/bin/env bash
+# Installs the programs of other people that the tests are run against, those
+# that are missing: Debian packages where there is apt-get and root or a sudo that
+# does not ask, Go programs at pinned versions, moto in a Python environment of
+# its own. What cannot be had is named together with the tests that will be
+# skipped; that is no failure. NO_INSTALL=1 only looks.
+set -euo pipefail
+
+say() { printf 'test tools: %s\n' "$*" >&2; }
+have() { command -v "$1" >/dev/null || [[ -x /usr/sbin/$1 ]]; }
+may_install() { [[ -z ${NO_INSTALL:-} ]]; }
+
+# program, Debian package, what is not tested without it
+packages='
+make                    make                               everything that make starts
+gcc                     gcc                                data races: the tests run without the race detector
+docker-registry         docker-registry                    proofs and pushes against registry 2 and a registry with passwords
+nginx                   nginx-light                        proofs and pushes against registries with tokens
+skopeo                  skopeo                             pushes by skopeo
+docker-credential-pass  golang-docker-credential-helpers   reading tokens from a real credential helper
+pass                    pass                               reading tokens from a real credential helper
+gpg                     gnupg                              reading tokens from a real credential helper
+strace                  strace                             the search for secrets in system calls
+hyperfine               hyperfine                          the comparison of speed with other tools
+'
+
+# program, Go package, module, version, what is not tested without it
+go_programs='
+registry      github.com/distribution/distribution/v3/cmd/registry  github.com/distribution/distribution/v3  v3.1.2                proofs and pushes against registry 3
+token-server  github.com/docker/distribution/contrib/token-server   github.com/docker/distribution           v2.8.3+incompatible   proofs and pushes against registries with tokens
+crane         github.com/google/go-containerregistry/cmd/crane      github.com/google/go-containerregistry   v0.22.1               pushes by crane
+'
+
+moto_version=5.2.1
+
+as_root() {
+  if [[ $(id -u) == 0 ]]; then "$@"; else sudo -n "$@"; fi
+}
+
+# quietly shows what a command printed only when the command fails.
+quietly() {
+  local log
+  log=$(mktemp)
+  if "$@" >"$log" 2>&1; then
+    rm -f "$log"
+    return 0
+  fi
+  tail -n 20 "$log" >&2
+  rm -f "$log"
+  return 1
+}
+
+# no_daemons keeps Debian from starting the servers that it installs: the tests
+# start their own, and nothing else on the machine wants them.
+no_daemons() {
+  local policy=/usr/sbin/policy-rc.d
+  if [[ ! -e $policy ]]; then
+    as_root sh -c "printf '#!/bin/sh\nexit 101\n' >$policy && chmod 755 $policy"
+    trap "as_root rm -f $policy" EXIT
+  fi
+}
+
+install_packages() {
+  local wanted=() there=() program package rest
+  while read -r program package rest; do
+    if [[ -n $program ]] && ! have "$program"; then wanted+=("$package"); fi
+  done <<<"$packages"
+  if [[ ${#wanted[@]} == 0 ]] || ! may_install; then return; fi
+  if ! command -v apt-get >/dev/null || ! as_root true 2>/dev/null; then
+    say "not installed, for want of apt-get or of the right to use it: ${wanted[*]}"
+    return
+  fi
+  say "installing with apt-get: ${wanted[*]}"
+  quietly as_root apt-get -q update || say "apt-get update failed; going on with the package lists at hand"
+  for package in "${wanted[@]}"; do
+    if apt-cache show "$package" >/dev/null 2>&1; then there+=("$package"); fi
+  done
+  if [[ ${#there[@]} == 0 ]]; then return; fi
+  # A compiler is of no use without the C library's headers.
+  if [[ " ${there[*]} " == *" gcc "* ]]; then there+=(libc6-dev); fi
+  no_daemons
+  quietly as_root env DEBIAN_FRONTEND=noninteractive \
+    apt-get -q install -y --no-install-recommends "${there[@]}" || say "apt-get install failed"
+}
+
+go_bin() {
+  local bin
+  bin=$(go env GOBIN)
+  if [[ -z $bin ]]; then
+    bin=$(go env GOPATH)
+    bin=${bin%%:*}/bin
+  fi
+  printf '%s\n' "$bin"
+}
+
+# go_program_there tells whether go install has put this very version there.
+go_program_there() {
+  local program=$1 module=$2 version=$3 built
+  built=$(go version -m "$bin/$program" 2>/dev/null) || return 1
+  grep -qF "$(printf '\tmod\t%s\t%s' "$module" "$version")" <<<"$built"
+}
+
+install_go_programs() {
+  local program package module version rest
+  while read -r program package module version rest; do
+    if [[ -z $program ]] || ! may_install || go_program_there "$program" "$module" "$version"; then continue; fi
+    say "building $program $version"
+    quietly go install "$package@$version" </dev/null || say "$program could not be built"
+  done <<<"$go_programs"
+}
+
+# install_moto links the server to where the tests look for Go programs, so that
+# nobody has to change PATH for it.
+install_moto() {
+  local home=${XDG_CACHE_HOME:-$HOME/.cache}/purser-test-tools/moto-$moto_version
+  if have moto_server || [[ -x $bin/moto_server ]] || ! may_install; then return; fi
+  if ! python3 -c 'import ensurepip, venv' 2>/dev/null; then return; fi
+  say "installing moto $moto_version"
+  if quietly python3 -m venv "$home" && quietly "$home/bin/pip" install -q "moto[server]==$moto_version"; then
+    mkdir -p "$bin"
+    ln -sf "$home/bin/moto_server" "$bin/moto_server"
+  fi
+}
+
+# report names what is still missing, and what that leaves untested.
+report() {
+  local program rest
+  while read -r program _ rest; do
+    if [[ -n $program ]] && ! have "$program"; then say "$program is missing; not tested: $rest"; fi
+  done <<<"$packages"
+  while read -r program _ _ _ rest; do
+    if [[ -n $program && ! -x $bin/$program ]] && ! have "$program"; then say "$program is missing; not tested: $rest"; fi
+  done <<<"$go_programs"
+  if [[ ! -x $bin/moto_server ]] && ! have moto_server; then
+    say "moto_server is missing; not tested: the store against moto (the stand-in is)"
+  fi
+  if ! have docker; then say "docker is missing; not tested: pushes by docker"; fi
+}
+
+if ! command -v go >/dev/null; then
+  say "go is missing: https://go.dev/dl/ has it; go.mod names the version"
+  exit 1
+fi
+bin=$(go_bin)
+install_packages
+install_go_programs
+install_moto
+report
