@@ -128,13 +128,15 @@ func (d *decoder) together(o *object, v value, seen map[string]value, meant map[
 		return
 	}
 	var set []string
+	mistyped := false
 	for _, name := range o.oneOf {
-		if _, ok := seen[name]; ok || meant[name] {
+		if _, ok := seen[name]; ok {
 			set = append(set, name)
 		}
+		mistyped = mistyped || meant[name]
 	}
 	switch names := strings.Join(o.oneOf, " or "); {
-	case len(set) == 0:
+	case len(set) == 0 && !mistyped:
 		d.refuse(whole, "one of the keys is missing: "+names)
 	case len(set) > 1:
 		d.refuse(atKey(seen[set[len(set)-1]]), "only one of the keys can be set: "+names)

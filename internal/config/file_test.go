@@ -1,0 +1,256 @@
+package config
+
+import (
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+
+	"purser/internal/credential"
+)
+
+func parse(t *testing.T, text string) *File {
+	t.Helper()
+	file, err := Parse("purser.yaml", []byte(text), Options{Dir: "/project", Home: "/home/me"})
+	if err != nil {
+		t.Fatalf("Parse: %v", err)
+	}
+	return file
+}
+
+// equal compares what was parsed; a Shape has fields of its own.
+func equal(t *testing.T, got, want any) {
+	t.Helper()
+	shapes := cmp.Comparer(func(a, b credential.Shape) bool { return a == b })
+	if diff := cmp.Diff(want, got, shapes); diff != "" {
+		t.Errorf("(-want +got):\n%s", diff)
+	}
+}
+
+func TestTheExampleBecomesCredentials(t *testing.T) {
+	equal(t, parse(t, Example), &File{
+		Path: "purser.yaml",
+		AWS:  AWS{Profile: "mockserver-build", Region: "eu-west-2"},
+		Credentials: []credential.Credential{
+			{
+				Name: "dockerhub", Registry: "docker.io", Username: "mockserver",
+				Repositories: []credential.Repository{"mockserver/mockserver"}, Access: credential.Push,
+				Targets: []credential.Target{{Secret: "mockserver-build/dockerhub", Region: "eu-west-2", Profile: "mockserver-build"}},
+				Rotate:  credential.Rotation{Every: 90 * 24 * time.Hour, Overlap: 24 * time.Hour},
+				Readers: []string{"policy/buildkite-read-dockerhub-secret"},
+			},
+			{
+				Name: "ecr-cache", Registry: "docker.io",
+				Repositories: []credential.Repository{"library/alpine"}, Access: credential.Pull,
+				Targets: []credential.Target{{
+					Secret: "ecr-pullthroughcache/dockerhub", Region: "eu-west-2", Profile: "mockserver-build",
+					Shape: credential.ShapeECRCache,
+				}},
+			},
+		},
+	})
+}
+
+func TestEverySettingArrives(t *testing.T) {
+	shape, err := credential.NewShape("user", "secret")
+	if err != nil {
+		t.Fatal(err)
+	}
+	equal(t, parse(t, full).Credentials, []credential.Credential{{
+		Name: "dockerhub", Registry: "docker.io", Username: "mockserver",
+		Repositories: []credential.Repository{"mockserver/mockserver"}, Access: credential.Push,
+		Targets: []credential.Target{
+			{Secret: "mockserver-build/dockerhub", Region: "eu-west-1", Profile: "other", KMSKey: "alias/build", Shape: shape},
+			{File: "/project/dockerhub.age.json", Passphrase: true, Shape: credential.ShapePassword},
+		},
+		Rotate:    credential.Rotation{Every: 90 * 24 * time.Hour, Overlap: 24 * time.Hour},
+		Readers:   []string{"policy/read"},
+		CAFile:    "/project/ca.pem",
+		AuthHosts: []string{"auth.example.net"},
+	}})
+}
+
+func TestWhatIsLeftOutHasTheDefault(t *testing.T) {
+	file := parse(t, "aws: {region: eu-west-2}\ncredentials: {a: {registry: ghcr.io, repositories: [acme/app]}, b: {registry: index.docker.io, repositories: [alpine, docker.io/acme/app], rotate: {every: 2d}}}")
+	equal(t, file.Credentials, []credential.Credential{
+		{
+			Name: "a", Registry: "ghcr.io", Repositories: []credential.Repository{"acme/app"},
+			Access: credential.Push, Targets: []credential.Target{{}},
+		},
+		{
+			Name: "b", Registry: "docker.io", Repositories: []credential.Repository{"library/alpine", "acme/app"},
+			Access: credential.Push, Targets: []credential.Target{{}},
+			Rotate: credential.Rotation{Every: 48 * time.Hour, Overlap: 24 * time.Hour},
+		},
+	})
+}
+
+func TestTargetsInheritAndPathsBecomeAbsolute(t *testing.T) {
+	const arn = "arn:aws:secretsmanager:us-east-1:123456789012:secret:build/one-AbCdEf"
+	for text, want := range map[string]credential.Target{
+		"{secret: one}":                    {Secret: "one", Region: "eu-west-2", Profile: "build"},
+		"{secret: one, region: us-east-1}": {Secret: "one", Region: "us-east-1", Profile: "build"},
+		"{secret: one, profile: other}":    {Secret: "one", Region: "eu-west-2", Profile: "other"},
+		`{secret: "` + arn + `"}`:          {Secret: arn, Region: "us-east-1", Profile: "build"},
+		"{file: one.json}":                 {File: "/project/one.json"},
+		"{file: ../one.json}":              {File: "/one.json"},
+		"{file: /var/lib/one.json}":        {File: "/var/lib/one.json"},
+		"{file: ~/one.json}":               {File: "/home/me/one.json"},
+	} {
+		file := parse(t, "aws: {profile: build, region: eu-west-2}\ncredentials: {a: {registry: ghcr.io, repositories: [acme/app], store: "+text+"}}")
+		equal(t, file.Credentials[0].Targets, []credential.Target{want})
+	}
+}
+
+func TestAByteOrderMarkAndWindowsLineEndsDoNotMatter(t *testing.T) {
+	equal(t, parse(t, "\ufeff"+strings.ReplaceAll(Example, "\n", "\r\n")), parse(t, Example))
+}
+
+func TestOneSecretInTwoRegionsIsTwoTargets(t *testing.T) {
+	file := parse(t, "credentials: {a: {registry: ghcr.io, repositories: [acme/app], store: [{secret: one, region: eu-west-1}, {secret: one, region: eu-west-2}]}}")
+	if n := len(file.Credentials[0].Targets); n != 2 {
+		t.Errorf("%d targets, want 2", n)
+	}
+}
+
+func TestAHomePathNeedsAHome(t *testing.T) {
+	_, err := Parse("purser.yaml", []byte("credentials: {a: {registry: ghcr.io, repositories: [acme/app], ca: ~/ca.pem}}"), Options{})
+	if err == nil || !strings.Contains(err.Error(), "HOME is not set") {
+		t.Errorf("error = %v, want that HOME is not set", err)
+	}
+}
+
+func TestACredentialThatIsNotThereSuggestsTheNearest(t *testing.T) {
+	file := parse(t, Example)
+	if c, err := file.Credential("ecr-cache"); err != nil || c.Name != "ecr-cache" {
+		t.Errorf("Credential(ecr-cache) = %v, %v", c.Name, err)
+	}
+	for name, want := range map[credential.Name]string{
+		"docker-hub": `the configuration has no credential of that name: did you mean "dockerhub"? it has dockerhub, ecr-cache`,
+		"ecr":        `the configuration has no credential of that name: did you mean "ecr-cache"? it has dockerhub, ecr-cache`,
+		"quay":       "the configuration has no credential of that name: it has dockerhub, ecr-cache",
+	} {
+		_, err := file.Credential(name)
+		if err == nil || err.Error() != want || credential.ReasonOf(err) != credential.Usage {
+			t.Errorf("Credential(%s) = %v, want %q", name, err, want)
+		}
+	}
+	equal(t, file.Names(), []credential.Name{"dockerhub", "ecr-cache"})
+	if _, err := (&File{}).Credential("x"); err == nil || !strings.HasSuffix(err.Error(), "it has none") {
+		t.Errorf("error = %v, want that it has none", err)
+	}
+}
+
+func TestTheNearestFileUpwardsIsFound(t *testing.T) {
+	root := t.TempDir()
+	deep := filepath.Join(root, "a", "b", "c")
+	// A folder of that name is not the file.
+	if err := os.MkdirAll(filepath.Join(deep, FileName), 0o700); err != nil {
+		t.Fatal(err)
+	}
+	for _, dir := range []string{root, filepath.Join(root, "a")} {
+		if err := os.WriteFile(filepath.Join(dir, FileName), []byte(Example), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	want := filepath.Join(root, "a", FileName)
+	if got, err := Find("", Environment{}, deep); err != nil || got != want {
+		t.Errorf("Find = %q, %v, want %q", got, err, want)
+	}
+	if got, err := Find("", Environment{Config: "from-env.yaml"}, deep); err != nil || got != "from-env.yaml" {
+		t.Errorf("Find with PURSER_CONFIG = %q, %v", got, err)
+	}
+	if got, err := Find("flag.yaml", Environment{Config: "from-env.yaml"}, deep); err != nil || got != "flag.yaml" {
+		t.Errorf("Find with --config = %q, %v", got, err)
+	}
+	if got, err := Find("", Environment{}, string(filepath.Separator)); err != nil || got != "" {
+		t.Errorf("Find at the root = %q, %v, want nothing", got, err)
+	}
+}
+
+func TestAPathThatIsATokenIsNotRepeated(t *testing.T) {
+	_, err := Find(canaries[0], Environment{}, ".")
+	if credential.ReasonOf(err) != credential.TokenInArguments {
+		t.Errorf("Find = %v, want a token in arguments", err)
+	}
+	assertHidden(t, err, canaries[0], "")
+	_, err = Load(canaries[0], Environment{})
+	if err == nil || strings.Contains(err.Error(), canaries[0]) {
+		t.Errorf("Load = %v", err)
+	}
+}
+
+func TestLoadResolvesPathsFromTheFilesFolder(t *testing.T) {
+	dir := t.TempDir()
+	path := filepath.Join(dir, FileName)
+	if err := os.WriteFile(path, []byte("credentials: {a: {registry: ghcr.io, repositories: [acme/app], ca: ca.pem, store: {file: ~/a.json}}}"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	file, err := Load(path, Environment{Home: "/home/me"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if c := file.Credentials[0]; file.Path != path || c.CAFile != filepath.Join(dir, "ca.pem") || c.Targets[0].File != "/home/me/a.json" {
+		t.Errorf("Load = %q, %q, %q", file.Path, c.CAFile, c.Targets[0].File)
+	}
+}
+
+func TestErrorsNameAFileInTheWorkingDirectoryShortly(t *testing.T) {
+	dir := t.TempDir()
+	t.Chdir(dir)
+	path := filepath.Join(dir, FileName)
+	if err := os.WriteFile(path, []byte("credentials: 1\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	_, err := Load(path, Environment{})
+	if err == nil || !strings.HasPrefix(err.Error(), "purser.yaml:1:14: credentials: ") {
+		t.Errorf("Load = %v", err)
+	}
+}
+
+func TestFilesThatCannotBeReadSayWhy(t *testing.T) {
+	dir := t.TempDir()
+	for path, want := range map[string]string{
+		filepath.Join(dir, "none.yaml"): "there is no such file",
+		dir:                             "it is a folder",
+	} {
+		_, err := Load(path, Environment{})
+		if credential.ReasonOf(err) != credential.Usage || !strings.HasSuffix(err.Error(), want) {
+			t.Errorf("Load = %v, want %q", err, want)
+		}
+	}
+}
+
+func TestDurations(t *testing.T) {
+	const day = 24 * time.Hour
+	for text, want := range map[string]time.Duration{
+		"90d": 90 * day, "24h": day, "2w": 14 * day, "1d12h": 36 * time.Hour, "30m": 30 * time.Minute,
+		"1w1d1h1m1s": 8*day + time.Hour + time.Minute + time.Second, "0s": 0, "36500d": longest,
+	} {
+		if got, err := ParseDuration(text); err != nil || got != want {
+			t.Errorf("ParseDuration(%s) = %v, %v, want %v", text, got, err, want)
+		}
+	}
+	for _, text := range []string{"", "90", "d", "-1d", "1.5d", "12h1d", "1d 12h", "1D", "99999w", "36501d", "5000w99d9999h", "1d1d", "100000d", "1y"} {
+		if got, err := ParseDuration(text); credential.ReasonOf(err) != credential.Usage {
+			t.Errorf("ParseDuration(%q) = %v, %v, want a usage fault", text, got, err)
+		}
+	}
+}
+
+func TestNearestKeys(t *testing.T) {
+	known := credentialTable().object.keys()
+	for text, want := range map[string]string{
+		"registri": "registry", "Registry": "registry", "reg": "registry", "ergistry": "registry",
+		"auth_hosts": "auth-hosts", "authHosts": "auth-hosts", "repository": "", "repositorys": "repositories",
+		"repo": "repositories", "user": "username", "stroe": "store", "cs": "", "x": "", "": "",
+		"registry\x1b": "", "dckr_pat_x": "",
+	} {
+		if got := nearest(text, known); got != want {
+			t.Errorf("nearest(%q) = %q, want %q", text, got, want)
+		}
+	}
+}

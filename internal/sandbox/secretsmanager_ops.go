@@ -1,0 +1,393 @@
+package sandbox
+
+import (
+	"slices"
+	"time"
+
+)
+
+// smNamed begins most answers.
+type smNamed struct {
+	ARN  string
+	Name string
+}
+
+func (c *smSecret) named() smNamed { return smNamed{ARN: c.arn, Name: c.name} }
+
+type smSecretInput struct{ SecretId string } //nolint:revive // the service's spelling, which the decoder goes by
+
+// smNewVersion is what CreateSecret, PutSecretValue and UpdateSecret share.
+type smNewVersion struct {
+	ClientRequestToken string
+	SecretString       smText
+	SecretBinary       smBinary
+	VersionStages      []string
+}
+
+// value is the one value that was given. With none, it is not given.
+func (in *smNewVersion) value() (smText, error) {
+	if in.SecretString.given && in.SecretBinary.given {
+		return smText{}, smError("InvalidParameterException",
+			"You can't specify both a binary secret value and a string secret value in the same secret.")
+	}
+	v, member := in.SecretString, "secretString"
+	if in.SecretBinary.given {
+		v, member = in.SecretBinary.smText, "secretBinary"
+	}
+	switch {
+	case v.given && v.size == 0:
+		return smText{}, smInvalid(member, "length greater than or equal to 1")
+	case v.size > smMaxValue:
+		return smText{}, smInvalid(member, "length less than or equal to 65536")
+	}
+	return v, nil
+}
+
+// smCheckToken: the SDKs fill the token in, a request of one's own has to. The
+// code for a missing one differs by operation.
+func smCheckToken(token, missing string) error {
+	if token == "" {
+		return smError(missing, "You must provide a ClientRequestToken value. We recommend a UUID-type value.")
+	}
+	if len(token) < 32 || len(token) > 64 {
+		return smError("InvalidParameterException", "ClientRequestToken must be 32-64 characters long.")
+	}
+	return nil
+}
+
+// check looks at everything that does not depend on the secret.
+func (in *smNewVersion) check() (smText, error) {
+	if err := smCheckToken(in.ClientRequestToken, "InvalidRequestException"); err != nil {
+		return smText{}, err
+	}
+	if len(in.VersionStages) > smMaxLabels {
+		return smText{}, smInvalid("versionStages", "length less than or equal to 20")
+	}
+	for _, stage := range in.VersionStages {
+		if stage == "" || len(stage) > 256 {
+			return smText{}, smInvalid("versionStages", "members with a length between 1 and 256")
+		}
+	}
+	return in.value()
+}
+
+// holds reports whether a version has this value, whatever its labels.
+func (v *smVersion) holds(in *smNewVersion, value smText) bool {
+	return !v.empty && v.binary == in.SecretBinary.given && v.value.Equal(value.value)
+}
+
+func smTokenInUse(token string, c *smSecret) error {
+	return smError("ResourceExistsException",
+		"You can't use ClientRequestToken %s because that value is already in use for a version of secret %s.", token, c.arn)
+}
+
+// put adds the version, or fills the empty one that a rotation made for it.
+func (c *smSecret) put(in *smNewVersion, value smText, now time.Time) (*smVersion, error) {
+	stages := in.VersionStages
+	if len(stages) == 0 {
+		stages = []string{smCurrent}
+	}
+	stages = slices.Clone(stages)
+	if c.at(smCurrent) == nil {
+		stages = append(stages, smCurrent) // the first value of a secret is current at once
+	}
+	if c.labels(stages) > smMaxLabels {
+		return nil, smError("LimitExceededException", "A secret can have at most %d staging labels.", smMaxLabels)
+	}
+	v := c.version(in.ClientRequestToken)
+	if v == nil {
+		c.prune(now)
+		if len(c.versions) >= smMaxVersions {
+			return nil, smError("LimitExceededException", "The secret has %d versions, the most that it can have.", smMaxVersions)
+		}
+		c.abandonRotation()
+		v = &smVersion{id: in.ClientRequestToken}
+		c.versions = append(slices.Clone(c.versions), v)
+	}
+	v.value, v.binary, v.empty = value.value, in.SecretBinary.given, false
+	v.created, v.kmsKey = now, c.kmsKey
+	old := c.at(smCurrent)
+	for _, stage := range stages {
+		c.place(stage, v, now)
+	}
+	if old != nil && old != c.at(smCurrent) {
+		old.take(smPending) // recorded of the service: a put that replaces a current version takes AWSPENDING off it
+	}
+	c.changed = now
+	return v, nil
+}
+
+// abandonRotation: a version that the running rotation did not make ends it, and
+// AWSPENDING goes. CloudTrail calls it RotationAbandoned.
+func (c *smSecret) abandonRotation() {
+	if v := c.version(c.rotation.running); v != nil {
+		v.take(smPending)
+	}
+	c.rotation.running = ""
+}
+
+type smCreateInput struct {
+	Name, Description, KmsKeyId string //nolint:revive // the service's spelling, which the decoder goes by
+	Tags                        []smTag
+	smNewVersion
+}
+
+type smVersionOutput struct {
+	smNamed
+	VersionId     string   `json:",omitempty"` //nolint:revive // the service's spelling
+	VersionStages []string `json:",omitempty"`
+}
+
+func (s *SecretsManager) createSecret(in smCreateInput) (*smVersionOutput, error) {
+	if err := smCheckName(in.Name); err != nil {
+		return nil, err
+	}
+	in.VersionStages = nil
+	value, err := in.check()
+	if err != nil {
+		return nil, err
+	}
+	tags, err := smMergeTags(nil, in.Tags)
+	if err != nil {
+		return nil, err
+	}
+	now := s.cfg.Now()
+	if old := s.secrets[in.Name]; old != nil && !old.gone(now) {
+		return old.recreate(&in.smNewVersion, value)
+	}
+	c := &smSecret{
+		arn: s.newARN(in.Name), name: in.Name, description: in.Description, kmsKey: smKey(in.KmsKeyId),
+		created: now, changed: now, tags: tags,
+	}
+	out := &smVersionOutput{smNamed: c.named()}
+	if value.given {
+		v, err := c.put(&in.smNewVersion, value, now)
+		if err != nil {
+			return nil, err
+		}
+		out.VersionId = v.id
+	}
+	s.secrets[in.Name] = c
+	return out, nil
+}
+
+// recreate answers a CreateSecret for a name that is taken: the same token and
+// value again is the same call again.
+func (c *smSecret) recreate(in *smNewVersion, value smText) (*smVersionOutput, error) {
+	if !c.deleted.IsZero() {
+		return nil, smError("InvalidRequestException",
+			"You can't create this secret because a secret with this name is already scheduled for deletion.")
+	}
+	v := c.version(in.ClientRequestToken)
+	switch {
+	case v == nil || !value.given:
+		return nil, smError("ResourceExistsException", "The operation failed because the secret %s already exists.", c.name)
+	case !v.holds(in, value):
+		return nil, smTokenInUse(v.id, c)
+	}
+	return &smVersionOutput{smNamed: c.named(), VersionId: v.id}, nil
+}
+
+func smKey(id string) string {
+	if id == smDefaultKey {
+		return ""
+	}
+	return id
+}
+
+type smPutInput struct {
+	SecretId string //nolint:revive // the service's spelling, which the decoder goes by
+	smNewVersion
+}
+
+func (s *SecretsManager) putSecretValue(in smPutInput) (*smVersionOutput, error) {
+	value, err := in.check()
+	if err != nil {
+		return nil, err
+	}
+	if !value.given {
+		return nil, smError("InvalidRequestException", "You must provide either SecretString or SecretBinary.")
+	}
+	c, err := s.findLive(in.SecretId)
+	if err != nil {
+		return nil, err
+	}
+	v := c.version(in.ClientRequestToken)
+	switch {
+	case v == nil || v.empty:
+		if v, err = c.put(&in.smNewVersion, value, s.cfg.Now()); err != nil {
+			return nil, err
+		}
+	case !v.holds(&in.smNewVersion, value):
+		return nil, smTokenInUse(v.id, c)
+	}
+	return &smVersionOutput{smNamed: c.named(), VersionId: v.id, VersionStages: v.stages}, nil
+}
+
+type smUpdateInput struct {
+	SecretId              string  //nolint:revive // the service's spelling, which the decoder goes by
+	Description, KmsKeyId *string //nolint:revive // the same; nil: as it is
+	smNewVersion
+}
+
+// updateSecret takes no token twice, unlike PutSecretValue: API reference of
+// UpdateSecret, "matches an existing version's VersionId … results in an error".
+func (s *SecretsManager) updateSecret(in smUpdateInput) (*smVersionOutput, error) {
+	in.VersionStages = nil
+	value, err := in.check()
+	if err != nil {
+		return nil, err
+	}
+	c, err := s.findLive(in.SecretId)
+	if err != nil {
+		return nil, err
+	}
+	if value.given && c.version(in.ClientRequestToken) != nil {
+		return nil, smTokenInUse(in.ClientRequestToken, c)
+	}
+	c.changed = s.cfg.Now()
+	if in.Description != nil {
+		c.description = *in.Description
+	}
+	if in.KmsKeyId != nil {
+		c.reencrypt(smKey(*in.KmsKeyId))
+	}
+	out := &smVersionOutput{smNamed: c.named()}
+	if value.given {
+		v, err := c.put(&in.smNewVersion, value, c.changed)
+		if err != nil {
+			return nil, err
+		}
+		out.VersionId = v.id
+	}
+	return out, nil
+}
+
+// reencrypt gives the new key to the versions with one of AWS's labels: API
+// reference of UpdateSecret, KmsKeyId.
+func (c *smSecret) reencrypt(key string) {
+	c.kmsKey = key
+	for _, stage := range []string{smCurrent, smPending, smPrevious} {
+		if v := c.at(stage); v != nil {
+			v.kmsKey = key
+		}
+	}
+}
+
+type smStageInput struct {
+	SecretId, VersionStage               string //nolint:revive // the service's spelling, which the decoder goes by
+	RemoveFromVersionId, MoveToVersionId string //nolint:revive // the same
+}
+
+// updateSecretVersionStage compares and swaps: a label that sits on another
+// version moves only for a caller who names that version. The texts for a wrong
+// or superfluous RemoveFromVersionId are not on record; these say the same.
+func (s *SecretsManager) updateSecretVersionStage(in smStageInput) (*smNamed, error) {
+	if in.VersionStage == "" || len(in.VersionStage) > 256 {
+		return nil, smInvalid("versionStage", "length between 1 and 256")
+	}
+	if in.RemoveFromVersionId == "" && in.MoveToVersionId == "" {
+		return nil, smError("InvalidParameterException", "You must provide RemoveFromVersionId, MoveToVersionId, or both.")
+	}
+	c, err := s.findLive(in.SecretId)
+	if err != nil {
+		return nil, err
+	}
+	holder, to := c.at(in.VersionStage), c.version(in.MoveToVersionId)
+	if err := c.checkMove(in, holder, to); err != nil {
+		return nil, err
+	}
+	now := s.cfg.Now()
+	if to != nil {
+		c.place(in.VersionStage, to, now)
+	} else {
+		holder.take(in.VersionStage)
+	}
+	c.changed = now
+	out := c.named()
+	return &out, nil
+}
+
+func (c *smSecret) checkMove(in smStageInput, holder, to *smVersion) error {
+	refuse := func(format string, a ...any) error { return smError("InvalidParameterException", format, a...) }
+	switch {
+	case in.MoveToVersionId != "" && to == nil:
+		return smError("ResourceNotFoundException", smNoVersion+"VersionId: %s", in.MoveToVersionId)
+	case in.RemoveFromVersionId != "" && (holder == nil || holder.id != in.RemoveFromVersionId):
+		return refuse("The parameter RemoveFromVersionId is not valid. Staging label %s is not attached to version %s.",
+			in.VersionStage, in.RemoveFromVersionId)
+	case in.RemoveFromVersionId == "" && holder != nil && holder != to:
+		return refuse("The parameter RemoveFromVersionId can't be empty. Staging label %s is currently attached to version %s,"+
+			" so you must explicitly reference that version in RemoveFromVersionId.", in.VersionStage, holder.id)
+	case to == nil && in.VersionStage == smCurrent:
+		return refuse("You can only move staging label AWSCURRENT to a different secret version. It can't be completely removed.")
+	case c.labels([]string{in.VersionStage}) > smMaxLabels:
+		return smError("LimitExceededException", "A secret can have at most %d staging labels.", smMaxLabels)
+	}
+	return nil
+}
+
+const smNoVersion = "Secrets Manager can't find the specified secret value for "
+
+type smGetInput struct{ SecretId, VersionId, VersionStage string } //nolint:revive // the service's spelling, which the decoder goes by
+
+// smValueOutput is an answer of GetSecretValue and an entry in one of
+// BatchGetSecretValue. Nothing but the encoder sees it.
+type smValueOutput struct {
+	smNamed
+	VersionId     string  //nolint:revive // the service's spelling
+	SecretString  *string `json:",omitempty"`
+	SecretBinary  *string `json:",omitempty"`
+	VersionStages []string
+	CreatedDate   smTime
+}
+
+func (s *SecretsManager) getSecretValue(in smGetInput) (*smValueOutput, error) {
+	c, err := s.findLive(in.SecretId)
+	if err != nil {
+		return nil, err
+	}
+	v, err := c.pick(in)
+	if err != nil {
+		return nil, err
+	}
+	now := s.cfg.Now()
+	c.accessed.touch(now)
+	v.accessed.touch(now)
+	return c.reveal(v), nil
+}
+
+// pick finds the version that is asked for by id, by label, or by both, which
+// then have to agree. AWSCURRENT is meant where neither is given.
+func (c *smSecret) pick(in smGetInput) (*smVersion, error) {
+	if in.VersionId == "" {
+		if in.VersionStage == "" {
+			in.VersionStage = smCurrent
+		}
+		if v := c.at(in.VersionStage); v != nil && !v.empty {
+			return v, nil
+		}
+		return nil, smError("ResourceNotFoundException", smNoVersion+"staging label: %s", in.VersionStage)
+	}
+	v := c.version(in.VersionId)
+	if v != nil && in.VersionStage != "" && !slices.Contains(v.stages, in.VersionStage) {
+		return nil, smError("InvalidRequestException", "You provided a VersionStage that is not associated to the provided VersionId.")
+	}
+	if v == nil || v.empty {
+		return nil, smError("ResourceNotFoundException", smNoVersion+"VersionId: %s", in.VersionId)
+	}
+	return v, nil
+}
+
+// reveal is where values leave the stand-in.
+func (c *smSecret) reveal(v *smVersion) *smValueOutput {
+	out := &smValueOutput{smNamed: c.named(), VersionId: v.id, VersionStages: v.stages, CreatedDate: smTime{v.created}}
+	text := v.value.Reveal()
+	if v.binary {
+		out.SecretBinary = &text
+	} else {
+		out.SecretString = &text
+	}
+	return out
+}
+
