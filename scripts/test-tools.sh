@@ -116,9 +116,11 @@ install_moto() {
   if have moto_server || [[ -x $bin/moto_server ]] || ! may_install; then return; fi
   if ! python3 -c 'import ensurepip, venv' 2>/dev/null; then return; fi
   say "installing moto $moto_version"
-  if quietly python3 -m venv "$home" && quietly "$home/bin/pip" install -q "moto[server]==$moto_version"; then
+  if quietly python3 -m venv "$home" && quietly "$home/bin/pip" install -q --retries 1 "moto[server]==$moto_version"; then
     mkdir -p "$bin"
     ln -sf "$home/bin/moto_server" "$bin/moto_server"
+  else
+    say "moto could not be installed"
   fi
 }
 

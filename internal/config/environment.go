@@ -89,7 +89,7 @@ func awsVariables() []Variable {
 	return []Variable{
 		{"AWS_PROFILE", "The AWS profile, where neither a flag nor purser.yaml names one.", sdk, func(e *Environment, v string) { e.AWSProfile = v }},
 		{"AWS_REGION", "The AWS region, where neither a flag nor purser.yaml names one.", sdk, func(e *Environment, v string) { e.AWSRegion = v }},
-		{"AWS_DEFAULT_REGION", "The same for the AWS command line; it counts where AWS_REGION is not set.", sdk, func(e *Environment, v string) { e.AWSRegion = firstOf(e.AWSRegion, v) }},
+		{"AWS_DEFAULT_REGION", "The AWS region, where AWS_REGION is not set either.", sdk, func(e *Environment, v string) { e.AWSRegion = firstOf(e.AWSRegion, v) }},
 		{"AWS_ENDPOINT_URL", "Another address for AWS's services, as for a stand-in.", sdk, func(e *Environment, v string) { e.AWSEndpointURL = v }},
 		{"AWS_CONFIG_FILE", "AWS's configuration file, instead of `~/.aws/config`.", sdk, func(e *Environment, v string) { e.AWSConfigFile = v }},
 		{"AWS_SHARED_CREDENTIALS_FILE", "AWS's credentials file, instead of `~/.aws/credentials`.", sdk, func(e *Environment, v string) { e.AWSSharedCredentialsFile = v }},

@@ -62,7 +62,7 @@ func nearest(text string, known []string) string {
 	best, least := "", suggestionDistance+1
 	for _, k := range known {
 		// Short keys are near to everything: they need a closer match.
-		if d := distance(text, k); d < least && d <= (len(k)+1)/3 {
+		if d := distance(text, k); d < least && d <= len(k)/3 {
 			best, least = k, d
 		}
 	}

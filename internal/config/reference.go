@@ -56,7 +56,11 @@ func Reference() string {
 }
 
 func (o *object) reference(b *strings.Builder) {
-	fmt.Fprintf(b, "\n### %s\n\n%s\n", strings.ToUpper(o.place[:1])+o.place[1:], o.doc)
+	heading := "`" + o.place + "`"
+	if o.name == FileName {
+		heading = "The top level"
+	}
+	fmt.Fprintf(b, "\n### %s\n\n%s\n", heading, o.doc)
 	if len(o.oneOf) > 0 {
 		fmt.Fprintf(b, "Exactly one of %s is set.\n", quotedList(o.oneOf, " and "))
 	}

@@ -25,7 +25,7 @@ const (
 func fileTable() table[fileDraft] {
 	aws, entry := awsTable(), credentialTable()
 	return declare(object{
-		name: "purser.yaml", title: "purser.yaml", place: "the top level",
+		name: FileName, title: FileName, place: "the top level",
 		doc: "The registry credentials of a project: what each is for, where it is kept and who may read it. The file holds no secret and belongs in version control.",
 	},
 		field[fileDraft]{setting{
@@ -72,7 +72,7 @@ func credentialTable() table[credentialDraft] {
 	return declare(object{
 		name: "credential", title: "Credential", place: "credentials.NAME",
 		doc: "One credential: a registry, an account, what its consumers do there, and where its token is kept for them.",
-	}, append(accountFields(),
+	}, append(append(accountFields(), trustFields()...),
 		field[credentialDraft]{setting{
 			name: "store", form: oneOrMany, object: target.object,
 			doc:     "Where the token is kept: one target, or a list of targets that are kept alike.",
@@ -99,18 +99,6 @@ func credentialTable() table[credentialDraft] {
 			without: "not compared",
 			example: []any{"policy/buildkite-read-dockerhub-secret"},
 		}, func(_ *decoder, c *credentialDraft, v value) { c.readers = v.texts() }},
-		field[credentialDraft]{setting{
-			name: "ca", pattern: freePattern, rule: freeRule,
-			doc:     "A file of PEM certificates to trust for this registry, relative to purser.yaml.",
-			without: "the system's certificates",
-			example: "registry-ca.pem",
-		}, func(_ *decoder, c *credentialDraft, v value) { c.ca = v }},
-		field[credentialDraft]{setting{
-			name: "auth-hosts", form: texts, pattern: hostPattern, rule: hostRule,
-			doc:     "Hosts besides the registry's own domain that may ask for the token, as some registries leave signing in to another host.",
-			without: "the registry's own domain only",
-			example: []any{"auth.example.net"},
-		}, func(_ *decoder, c *credentialDraft, v value) { c.authHosts = v.good() }},
 	)...)
 }
 
@@ -140,6 +128,23 @@ func accountFields() []field[credentialDraft] {
 			doc:     "What the consumers do with the repositories. Push includes pull.",
 			without: "push", fallback: "push", example: "push",
 		}, func(_ *decoder, c *credentialDraft, v value) { c.access = credential.Access(v.text) }},
+	}
+}
+
+func trustFields() []field[credentialDraft] {
+	return []field[credentialDraft]{
+		{setting{
+			name: "ca", pattern: freePattern, rule: freeRule,
+			doc:     "A file of PEM certificates to trust for this registry, relative to purser.yaml.",
+			without: "the system's certificates",
+			example: "registry-ca.pem",
+		}, func(_ *decoder, c *credentialDraft, v value) { c.ca = v }},
+		{setting{
+			name: "auth-hosts", form: texts, pattern: hostPattern, rule: hostRule,
+			doc:     "Hosts besides the registry's own domain that may ask for the token, as some registries leave signing in to another host.",
+			without: "the registry's own domain only",
+			example: []any{"auth.example.net"},
+		}, func(_ *decoder, c *credentialDraft, v value) { c.authHosts = v.good() }},
 	}
 }
 

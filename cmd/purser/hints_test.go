@@ -1,0 +1,117 @@
+package main
+
+import (
+	"flag"
+	"go/ast"
+	"go/parser"
+	"go/token"
+	"os"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+
+	"purser/internal/credential"
+)
+
+var update = flag.Bool("update", false, "write golden files anew")
+
+// reasons reads the declared reasons from the source, so that none is forgotten.
+func reasons(t *testing.T) []credential.Reason {
+	t.Helper()
+	file, err := parser.ParseFile(token.NewFileSet(), "../../internal/credential/fault.go", nil, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var all []credential.Reason
+	ast.Inspect(file, func(n ast.Node) bool {
+		spec, ok := n.(*ast.ValueSpec)
+		if !ok {
+			return true
+		}
+		if id, ok := spec.Type.(*ast.Ident); !ok || id.Name != "Reason" {
+			return true
+		}
+		for _, v := range spec.Values {
+			if lit, ok := v.(*ast.BasicLit); ok {
+				text, _ := strconv.Unquote(lit.Value)
+				all = append(all, credential.Reason(text))
+			}
+		}
+		return true
+	})
+	if len(all) < 30 {
+		t.Fatalf("found %d reasons", len(all))
+	}
+	return all
+}
+
+func TestEveryReasonHasAnExitCode(t *testing.T) {
+	known := map[credential.Reason]bool{}
+	for _, r := range reasons(t) {
+		known[r] = true
+		if _, ok := exitCodes[r]; !ok {
+			t.Errorf("%s has no exit code in exit.go", r)
+		}
+	}
+	for r := range exitCodes {
+		if !known[r] {
+			t.Errorf("exit.go has %q, which is no reason", r)
+		}
+	}
+}
+
+// TestWhatPeopleAreTold shows every failure as it is printed, once with all that
+// can be known about it.
+func TestWhatPeopleAreTold(t *testing.T) {
+	var b strings.Builder
+	for _, r := range reasons(t) {
+		f := &credential.Fault{
+			Reason: r, What: "what happened", Why: "the cause", Credential: "dockerhub", Registry: credential.DockerHub,
+			Account: "mockserver", Repository: "mockserver/mockserver", Access: credential.Push, Wait: 15 * time.Minute,
+			Target: credential.Target{Secret: "mockserver-build/dockerhub", Profile: "mockserver-build", Region: "eu-west-2"},
+		}
+		b.WriteString("== " + string(r) + ", exit code " + strconv.Itoa(exitCode(f)) + "\n" + errorText(f) + "\n")
+	}
+	golden(t, "testdata/hints.txt", b.String())
+}
+
+func golden(t *testing.T, path, got string) {
+	t.Helper()
+	path = filepath.FromSlash(path)
+	if *update {
+		if err := os.WriteFile(path, []byte(got), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	want, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if diff := cmp.Diff(string(want), got); diff != "" {
+		t.Errorf("%s (-want +got); go test ./cmd/purser -update writes it anew:\n%s", path, diff)
+	}
+}
+
+func TestAFaultWithNothingKnownStillReadsWell(t *testing.T) {
+	for _, r := range reasons(t) {
+		text := errorText(&credential.Fault{Reason: r, What: "what happened"})
+		if strings.Contains(text, "  \n") || strings.Contains(text, ": \n") {
+			t.Errorf("%s:\n%s", r, text)
+		}
+	}
+}
+
+func TestTheWorstCodeWins(t *testing.T) {
+	for _, c := range []struct {
+		codes []int
+		want  int
+	}{{nil, 0}, {[]int{6, 3, 4}, 3}, {[]int{6, 4}, 4}, {[]int{4, 5}, 5}, {[]int{1, 6}, 6}, {[]int{0, 0}, 0}} {
+		if got := worst(c.codes...); got != c.want {
+			t.Errorf("worst(%v) = %d, want %d", c.codes, got, c.want)
+		}
+	}
+}
