@@ -28,6 +28,8 @@ type app struct {
 	now       func() time.Time
 	random    io.Reader
 	transport http.RoundTripper // to registries; nil: the real one
+	aws       *wire.LocalAWS    // a stand-in for AWS; nil: the real one
+	dir       string            // the working directory; "": the process's
 
 	output outputFlag
 	config string
@@ -156,11 +158,11 @@ func commandNames(cmd *cobra.Command) string {
 
 // load reads purser.yaml; none is no error where flags may say everything.
 func (a *app) load(needed bool) (*config.File, error) {
-	cwd, err := os.Getwd()
-	if err != nil {
-		cwd = "."
+	dir := a.dir
+	if dir == "" {
+		dir, _ = os.Getwd() // without one, only the chosen file can be found
 	}
-	path, err := config.Find(a.config, a.env, cwd)
+	path, err := config.Find(a.config, a.env, dir)
 	if err != nil {
 		return nil, err
 	}
@@ -199,7 +201,7 @@ func chosen(file *config.File, names []string) ([]credential.Credential, error) 
 }
 
 func (a *app) wire() *wire.Wire {
-	return &wire.Wire{Env: a.env, Now: a.now, Transport: a.transport, Passphrase: a.passphrase}
+	return &wire.Wire{Env: a.env, Now: a.now, Transport: a.transport, AWS: a.aws, Passphrase: a.passphrase}
 }
 
 // places makes the stores of a credential.

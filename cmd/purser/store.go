@@ -19,6 +19,7 @@ type storeFlags struct {
 	registry, username, access, shape string
 	repositories, secrets             []string
 	file, profile, region, ca         string
+	aws                               config.AWS // of the file, for secrets named by flags
 
 	from          string
 	stdin         bool
@@ -162,6 +163,7 @@ func (a *app) credentialFor(text string, f storeFlags) (credential.Credential, e
 		} else if f.registry == "" {
 			return c, err
 		}
+		f.aws = file.AWS
 	}
 	return f.override(c)
 }
@@ -226,7 +228,7 @@ func (f storeFlags) overrideTargets(c *credential.Credential) error {
 		c.Targets = nil
 	}
 	for _, id := range f.secrets {
-		c.Targets = append(c.Targets, credential.Target{Secret: id})
+		c.Targets = append(c.Targets, credential.Target{Secret: id, Profile: f.aws.Profile, Region: f.aws.Region})
 	}
 	if len(c.Targets) == 0 {
 		c.Targets = []credential.Target{{}}

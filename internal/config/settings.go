@@ -1,6 +1,10 @@
 package config
 
-import "purser/internal/credential"
+import (
+	"slices"
+
+	"purser/internal/credential"
+)
 
 // The patterns of the settings. They are read by Go's regexp and, in the JSON
 // Schema, by editors.
@@ -72,8 +76,8 @@ func credentialTable() table[credentialDraft] {
 	return declare(object{
 		name: "credential", title: "Credential", place: "credentials.NAME",
 		doc: "One credential: a registry, an account, what its consumers do there, and where its token is kept for them.",
-	}, append(append(accountFields(), trustFields()...),
-		field[credentialDraft]{setting{
+	}, slices.Concat(accountFields(), []field[credentialDraft]{
+		{setting{
 			name: "store", form: oneOrMany, object: target.object,
 			doc:     "Where the token is kept: one target, or a list of targets that are kept alike.",
 			without: "a file encrypted with age in your data directory",
@@ -85,7 +89,7 @@ func credentialTable() table[credentialDraft] {
 				c.targets = append(c.targets, t)
 			}
 		}},
-		field[credentialDraft]{setting{
+		{setting{
 			name: "rotate", form: anObject, object: rotate.object,
 			doc:     "How often the token is renewed.",
 			without: "no schedule",
@@ -93,13 +97,13 @@ func credentialTable() table[credentialDraft] {
 		}, func(d *decoder, c *credentialDraft, v value) {
 			c.rotate, c.rotateAt = decode(d, rotate, v), v
 		}},
-		field[credentialDraft]{setting{
+		{setting{
 			name: "readers", form: texts, pattern: wordPattern, rule: "a reader is an ARN, or a kind and a name such as policy/NAME or role/NAME",
 			doc:     "The AWS principals and policies that may read the secret, each as an ARN or as a kind and a name. Audits compare them with what is the case.",
 			without: "not compared",
 			example: []any{"policy/buildkite-read-dockerhub-secret"},
 		}, func(_ *decoder, c *credentialDraft, v value) { c.readers = v.texts() }},
-	)...)
+	}, trustFields())...)
 }
 
 const hostRule = "it is a host name such as auth.example.net, without scheme, port and path"

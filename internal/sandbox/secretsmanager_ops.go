@@ -3,8 +3,10 @@ package sandbox
 import (
 	"slices"
 	"time"
-
 )
+
+// The inputs and outputs of operations carry the service's own spelling, SecretId
+// instead of SecretID: the JSON codec goes by it.
 
 // smNamed begins most answers.
 type smNamed struct {
@@ -14,7 +16,7 @@ type smNamed struct {
 
 func (c *smSecret) named() smNamed { return smNamed{ARN: c.arn, Name: c.name} }
 
-type smSecretInput struct{ SecretId string } //nolint:revive // the service's spelling, which the decoder goes by
+type smSecretInput struct{ SecretId string }
 
 // smNewVersion is what CreateSecret, PutSecretValue and UpdateSecret share.
 type smNewVersion struct {
@@ -127,14 +129,14 @@ func (c *smSecret) abandonRotation() {
 }
 
 type smCreateInput struct {
-	Name, Description, KmsKeyId string //nolint:revive // the service's spelling, which the decoder goes by
+	Name, Description, KmsKeyId string
 	Tags                        []smTag
 	smNewVersion
 }
 
 type smVersionOutput struct {
 	smNamed
-	VersionId     string   `json:",omitempty"` //nolint:revive // the service's spelling
+	VersionId     string   `json:",omitempty"`
 	VersionStages []string `json:",omitempty"`
 }
 
@@ -196,7 +198,7 @@ func smKey(id string) string {
 }
 
 type smPutInput struct {
-	SecretId string //nolint:revive // the service's spelling, which the decoder goes by
+	SecretId string
 	smNewVersion
 }
 
@@ -225,8 +227,8 @@ func (s *SecretsManager) putSecretValue(in smPutInput) (*smVersionOutput, error)
 }
 
 type smUpdateInput struct {
-	SecretId              string  //nolint:revive // the service's spelling, which the decoder goes by
-	Description, KmsKeyId *string //nolint:revive // the same; nil: as it is
+	SecretId              string
+	Description, KmsKeyId *string
 	smNewVersion
 }
 
@@ -245,21 +247,21 @@ func (s *SecretsManager) updateSecret(in smUpdateInput) (*smVersionOutput, error
 	if value.given && c.version(in.ClientRequestToken) != nil {
 		return nil, smTokenInUse(in.ClientRequestToken, c)
 	}
-	c.changed = s.cfg.Now()
+	out, now := &smVersionOutput{smNamed: c.named()}, s.cfg.Now()
+	if value.given {
+		v, err := c.put(&in.smNewVersion, value, now)
+		if err != nil {
+			return nil, err
+		}
+		out.VersionId = v.id
+	}
 	if in.Description != nil {
 		c.description = *in.Description
 	}
 	if in.KmsKeyId != nil {
 		c.reencrypt(smKey(*in.KmsKeyId))
 	}
-	out := &smVersionOutput{smNamed: c.named()}
-	if value.given {
-		v, err := c.put(&in.smNewVersion, value, c.changed)
-		if err != nil {
-			return nil, err
-		}
-		out.VersionId = v.id
-	}
+	c.changed = now
 	return out, nil
 }
 
@@ -275,8 +277,8 @@ func (c *smSecret) reencrypt(key string) {
 }
 
 type smStageInput struct {
-	SecretId, VersionStage               string //nolint:revive // the service's spelling, which the decoder goes by
-	RemoveFromVersionId, MoveToVersionId string //nolint:revive // the same
+	SecretId, VersionStage               string
+	RemoveFromVersionId, MoveToVersionId string
 }
 
 // updateSecretVersionStage compares and swaps: a label that sits on another
@@ -329,13 +331,13 @@ func (c *smSecret) checkMove(in smStageInput, holder, to *smVersion) error {
 
 const smNoVersion = "Secrets Manager can't find the specified secret value for "
 
-type smGetInput struct{ SecretId, VersionId, VersionStage string } //nolint:revive // the service's spelling, which the decoder goes by
+type smGetInput struct{ SecretId, VersionId, VersionStage string }
 
 // smValueOutput is an answer of GetSecretValue and an entry in one of
 // BatchGetSecretValue. Nothing but the encoder sees it.
 type smValueOutput struct {
 	smNamed
-	VersionId     string  //nolint:revive // the service's spelling
+	VersionId     string
 	SecretString  *string `json:",omitempty"`
 	SecretBinary  *string `json:",omitempty"`
 	VersionStages []string
@@ -390,4 +392,3 @@ func (c *smSecret) reveal(v *smVersion) *smValueOutput {
 	}
 	return out
 }
-

@@ -101,10 +101,6 @@ func (s *SecretsManager) refine(f *credential.Fault, message string) {
 			f.Reason = credential.ClockSkew
 		}
 	case credential.SecretMissing:
-		if has("staging label") || has("secret value") || has("versionid") {
-			f.Reason, f.What = credential.SecretEmpty, "the secret "+s.cfg.Target.Secret+" holds no value in this stage"
-			return
-		}
 		f.What = "there is no secret " + s.cfg.Target.Secret + " in " + s.cfg.Region
 		f.Why = "looked for " + s.wantedARN() + "; Terraform has not made it yet, or it is in another region or account"
 	case credential.StoreRefused:

@@ -119,7 +119,7 @@ func (s *SecretsManager) Read(ctx context.Context, at credential.Stage) (credent
 		SecretId: &s.cfg.Target.Secret, VersionStage: aws.String(string(at)),
 	})
 	if err != nil {
-		return "", credential.Secret{}, s.fault(ctx, "read the secret "+s.cfg.Target.Secret, err)
+		return "", credential.Secret{}, s.missingOrEmpty(ctx, at, s.fault(ctx, "read the secret "+s.cfg.Target.Secret, err))
 	}
 	id := credential.VersionID(aws.ToString(out.VersionId))
 	if out.SecretString == nil {
@@ -129,6 +129,21 @@ func (s *SecretsManager) Read(ctx context.Context, at credential.Stage) (credent
 		}
 	}
 	return id, credential.NewSecret(*out.SecretString), nil
+}
+
+// missingOrEmpty tells a secret that is not there from one without a value in
+// the stage. AWS has one code for both and documents no text to tell them by.
+func (s *SecretsManager) missingOrEmpty(ctx context.Context, at credential.Stage, f *credential.Fault) *credential.Fault {
+	if f.Reason != credential.SecretMissing {
+		return f
+	}
+	if _, err := s.Describe(ctx); err != nil {
+		return f
+	}
+	return &credential.Fault{
+		Reason: credential.SecretEmpty, Target: f.Target, Err: f.Err,
+		What: "the secret " + s.cfg.Target.Secret + " holds no value in " + string(at),
+	}
 }
 
 // Stage puts a value as a version of its own, beside the current one. The id is

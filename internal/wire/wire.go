@@ -14,6 +14,7 @@ import (
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	awsconfig "github.com/aws/aws-sdk-go-v2/config"
+	"github.com/aws/aws-sdk-go-v2/credentials"
 	"github.com/aws/aws-sdk-go-v2/service/secretsmanager"
 	"github.com/aws/aws-sdk-go-v2/service/sts"
 
@@ -33,12 +34,27 @@ type Wire struct {
 	// Transport carries requests to registries; nil makes one that trusts the
 	// system's certificates and those of the credential.
 	Transport http.RoundTripper
-	// AWSOptions are added to how the AWS SDK is configured.
-	AWSOptions []func(*awsconfig.LoadOptions) error
+	// AWS is where AWS is instead of where the environment says; nil: there.
+	AWS *LocalAWS
 
 	mu      sync.Mutex // guards the maps
 	clients map[awsPlace]*awsClients
 	trust   map[string]*registry.Client // by CA file
+}
+
+// LocalAWS is a stand-in for AWS on this machine. It takes any credentials, so
+// none of the person's are sent to it.
+type LocalAWS struct{ Endpoint string }
+
+func (l *LocalAWS) options() []func(*awsconfig.LoadOptions) error {
+	if l == nil {
+		return nil
+	}
+	return []func(*awsconfig.LoadOptions) error{
+		awsconfig.WithBaseEndpoint(l.Endpoint),
+		awsconfig.WithCredentialsProvider(credentials.NewStaticCredentialsProvider("SANDBOX", "SANDBOX", "")),
+		awsconfig.WithSharedConfigFiles(nil), awsconfig.WithSharedCredentialsFiles(nil),
+	}
 }
 
 type awsPlace struct{ profile, region string }
@@ -54,7 +70,7 @@ type awsClients struct {
 // Store makes the store of a credential's target.
 func (w *Wire) Store(ctx context.Context, c credential.Credential, t credential.Target) (store.Store, error) {
 	if t.Secret == "" {
-		return w.file(c, t), nil
+		return w.file(c, t)
 	}
 	clients, err := w.aws(ctx, t)
 	if err != nil {
@@ -74,17 +90,23 @@ func (w *Wire) Target(c credential.Credential, t credential.Target) credential.T
 	return t
 }
 
-func (w *Wire) file(c credential.Credential, t credential.Target) store.Store {
+func (w *Wire) file(c credential.Credential, t credential.Target) (store.Store, error) {
 	cfg := store.AgeFileConfig{Path: w.Target(c, t).File, Identity: w.Env.AgeIdentityPath(), Now: w.Now}
+	if !filepath.IsAbs(cfg.Path) && t.File == "" || cfg.Identity == "" && !t.Passphrase {
+		return nil, &credential.Fault{
+			Reason: credential.Usage, Credential: c.Name, What: "it is not known where to keep the encrypted file or its identity",
+			Why: "HOME is not set; name the file in purser.yaml or with --file, and the identity with PURSER_AGE_IDENTITY",
+		}
+	}
 	if t.Passphrase {
 		cfg.Passphrase = w.Passphrase
 	}
-	return store.NewAgeFile(cfg)
+	return store.NewAgeFile(cfg), nil
 }
 
 func (w *Wire) aws(ctx context.Context, t credential.Target) (*awsClients, error) {
 	place := awsPlace{t.Profile, t.Region}
-	if w.Env.HasAWSCredentials() {
+	if w.Env.HasAWSCredentials() || w.AWS != nil {
 		place.profile = "" // the environment's own credentials win over a profile of a laptop
 	}
 	w.mu.Lock()
@@ -95,7 +117,7 @@ func (w *Wire) aws(ctx context.Context, t credential.Target) (*awsClients, error
 	options := append([]func(*awsconfig.LoadOptions) error{
 		awsconfig.WithSharedConfigProfile(place.profile),
 		awsconfig.WithRetryMode(aws.RetryModeAdaptive),
-	}, w.AWSOptions...)
+	}, w.AWS.options()...)
 	if place.region != "" {
 		options = append(options, awsconfig.WithRegion(place.region))
 	}

@@ -1,0 +1,269 @@
+package store_test
+
+import (
+	"context"
+	"fmt"
+	"path/filepath"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"purser/internal/credential"
+	"purser/internal/store"
+)
+
+// subject is a store under the contract. open gives a store of a target of that
+// name; two with the same name are two processes at one target.
+type subject struct {
+	name string
+	open func(t *testing.T, name string) store.Store
+	// deviations names the laws that the software behind the store is known to
+	// break, with how.
+	deviations map[string]string
+}
+
+func subjects(t *testing.T) []subject {
+	t.Helper()
+	all := []subject{
+		{name: "encrypted file", open: ageFiles(t, nil)},
+		{name: "encrypted file with a passphrase", open: ageFiles(t, func(context.Context, bool) (credential.Secret, error) {
+			return credential.NewSecret("FAKE passphrase"), nil
+		})},
+	}
+	return append(all, secretsManagerSubjects(t)...)
+}
+
+func ageFiles(t *testing.T, passphrase func(context.Context, bool) (credential.Secret, error)) func(*testing.T, string) store.Store {
+	t.Helper()
+	dir := t.TempDir()
+	return func(_ *testing.T, name string) store.Store {
+		return store.NewAgeFile(store.AgeFileConfig{
+			Path: filepath.Join(dir, "files", name+".age.json"), Identity: filepath.Join(dir, "keys", "identity.txt"),
+			Passphrase: passphrase, WorkFactor: 10, Now: time.Now,
+		})
+	}
+}
+
+func id(n int) credential.VersionID {
+	return credential.VersionID(fmt.Sprintf("purser-00000000-0000-7000-8000-%012d", n))
+}
+
+func value(text string) credential.Secret { return credential.NewSecret(text) }
+
+// world is one target that a law is about.
+type world struct {
+	*testing.T
+	store.Store
+	again func() store.Store // another process at the same target
+}
+
+// laws are the contract, one behaviour each.
+var laws = map[string]func(w world){
+	"a target that is not there is missing": func(w world) {
+		_, err := w.Describe(w.Context())
+		w.reason(err, credential.SecretMissing)
+		_, _, err = w.Read(w.Context(), credential.Current)
+		w.reason(err, credential.SecretMissing)
+	},
+	"creating twice is creating once": func(w world) {
+		w.must(w.Create(w.Context()))
+		w.must(w.Create(w.Context()))
+		_, _, err := w.Read(w.Context(), credential.Current)
+		w.reason(err, credential.SecretEmpty)
+	},
+	"the first version becomes current": func(w world) {
+		w.must(w.Create(w.Context()))
+		w.must(w.Stage(w.Context(), id(1), value("one")))
+		w.holds(credential.Current, id(1), "one")
+	},
+	"staging leaves what is current": func(w world) {
+		w.with(1)
+		w.must(w.Stage(w.Context(), id(2), value("two")))
+		w.holds(credential.Current, id(1), "v1")
+		w.holds(credential.Pending, id(2), "two")
+	},
+	"staging the same again changes nothing": func(w world) {
+		w.with(1)
+		w.must(w.Stage(w.Context(), id(2), value("two")))
+		w.must(w.Stage(w.Context(), id(2), value("two")))
+		w.holds(credential.Pending, id(2), "two")
+	},
+	"a version id is taken once": func(w world) {
+		w.with(1)
+		w.must(w.Stage(w.Context(), id(2), value("two")))
+		w.reason(w.Stage(w.Context(), id(2), value("other")), credential.StoreRefused)
+		w.holds(credential.Pending, id(2), "two")
+	},
+	"pending is on one version at most": func(w world) {
+		w.with(1)
+		w.must(w.Stage(w.Context(), id(2), value("two")))
+		w.must(w.Stage(w.Context(), id(3), value("three")))
+		w.holds(credential.Pending, id(3), "three")
+		w.holds(credential.Current, id(1), "v1")
+	},
+	"promoting moves all three stages": func(w world) {
+		w.with(1)
+		w.must(w.Stage(w.Context(), id(2), value("two")))
+		w.must(w.Promote(w.Context(), id(2), id(1)))
+		w.holds(credential.Current, id(2), "two")
+		w.holds(credential.Previous, id(1), "v1")
+		w.free(credential.Pending)
+	},
+	"promoting twice does no harm": func(w world) {
+		w.with(1)
+		w.must(w.Stage(w.Context(), id(2), value("two")))
+		w.must(w.Promote(w.Context(), id(2), id(1)))
+		w.must(w.Promote(w.Context(), id(2), id(1)))
+		w.holds(credential.Current, id(2), "two")
+		w.holds(credential.Previous, id(1), "v1")
+	},
+	"promoting the first version clears pending": func(w world) {
+		w.must(w.Create(w.Context()))
+		w.must(w.Stage(w.Context(), id(1), value("one")))
+		w.must(w.Promote(w.Context(), id(1), id(1)))
+		w.holds(credential.Current, id(1), "one")
+		w.free(credential.Pending)
+	},
+	"promoting from what is no longer current is refused": func(w world) {
+		w.with(1)
+		w.must(w.Stage(w.Context(), id(2), value("two")))
+		w.must(w.Promote(w.Context(), id(2), id(1)))
+		w.must(w.Stage(w.Context(), id(3), value("three")))
+		w.reason(w.Promote(w.Context(), id(3), id(1)), credential.MidRotation)
+		w.holds(credential.Current, id(2), "two")
+	},
+	"unstaging takes pending away, once and only from its version": func(w world) {
+		w.with(1)
+		w.must(w.Stage(w.Context(), id(2), value("two")))
+		w.must(w.Unstage(w.Context(), id(1)))
+		w.holds(credential.Pending, id(2), "two")
+		w.must(w.Unstage(w.Context(), id(2)))
+		w.must(w.Unstage(w.Context(), id(2)))
+		w.free(credential.Pending)
+		w.holds(credential.Current, id(1), "v1")
+	},
+	"three generations leave the last two": func(w world) {
+		w.with(3)
+		w.holds(credential.Current, id(3), "v3")
+		w.holds(credential.Previous, id(2), "v2")
+	},
+	"a value comes back byte for byte": func(w world) {
+		text := `{"a":"é\u00e9 \"\\ <&>","b":` + "\n\t" + `"` + strings.Repeat("x", 60_000) + `"}` + "\n"
+		w.must(w.Create(w.Context()))
+		w.must(w.Stage(w.Context(), id(1), value(text)))
+		w.holds(credential.Current, id(1), text)
+	},
+	"an expiry is told while its version is current": func(w world) {
+		at := time.Date(2027, 1, 31, 0, 0, 0, 0, time.UTC)
+		w.with(1)
+		w.must(w.SetExpiry(w.Context(), id(1), at))
+		if d := w.describe(); !d.Expires.Equal(at) {
+			w.Errorf("expires %v, want %v", d.Expires, at)
+		}
+		w.must(w.Stage(w.Context(), id(2), value("two")))
+		w.must(w.Promote(w.Context(), id(2), id(1)))
+		if d := w.describe(); !d.Expires.IsZero() {
+			w.Errorf("the next version expires %v", d.Expires)
+		}
+	},
+	"another process sees the same": func(w world) {
+		w.with(2)
+		w.Store = w.again()
+		w.holds(credential.Current, id(2), "v2")
+	},
+	"of two at once one wins and nothing breaks": func(w world) {
+		w.with(1)
+		var wg sync.WaitGroup
+		errs := make([]error, 2)
+		for i := range 2 {
+			s := w.again()
+			wg.Go(func() {
+				n := id(10 + i)
+				if errs[i] = s.Stage(w.Context(), n, value(fmt.Sprint("runner", i))); errs[i] == nil {
+					errs[i] = s.Promote(w.Context(), n, id(1))
+				}
+			})
+		}
+		wg.Wait()
+		current := w.describe().At(credential.Current)
+		for i, err := range errs {
+			if (err == nil) != (current == id(10+i)) {
+				w.Errorf("current is %s, and runner %d ended with %v", current, i, err)
+			}
+			if err != nil {
+				w.reason(err, credential.MidRotation)
+			}
+		}
+	},
+}
+
+func (w world) must(err error) {
+	w.Helper()
+	if err != nil {
+		w.Fatal(err)
+	}
+}
+
+func (w world) reason(err error, want credential.Reason) {
+	w.Helper()
+	if got := credential.ReasonOf(err); got != want {
+		w.Errorf("error = %v (%s), want %s", err, got, want)
+	}
+}
+
+// with makes versions 1 to n, the last one current.
+func (w world) with(n int) {
+	w.Helper()
+	w.must(w.Create(w.Context()))
+	for i := 1; i <= n; i++ {
+		w.must(w.Stage(w.Context(), id(i), value(fmt.Sprint("v", i))))
+		w.must(w.Promote(w.Context(), id(i), id(max(1, i-1))))
+	}
+}
+
+func (w world) describe() credential.Description {
+	w.Helper()
+	d, err := w.Describe(w.Context())
+	w.must(err)
+	return d
+}
+
+func (w world) holds(stage credential.Stage, id credential.VersionID, text string) {
+	w.Helper()
+	got, v, err := w.Read(w.Context(), stage)
+	if err != nil || got != id || v.Reveal() != text {
+		w.Errorf("%s holds version %s (right value: %v), %v; want %s", stage, got, v.Reveal() == text, err, id)
+	}
+	if at := w.describe().At(stage); at != id {
+		w.Errorf("%s is described to be on %s, want %s", stage, at, id)
+	}
+}
+
+func (w world) free(stage credential.Stage) {
+	w.Helper()
+	if at := w.describe().At(stage); at != "" {
+		w.Errorf("%s is on %s, want nowhere", stage, at)
+	}
+}
+
+func TestTheContractOfStores(t *testing.T) {
+	names := make([]string, 0, len(laws))
+	for law := range laws {
+		names = append(names, law)
+	}
+	slices.Sort(names)
+	for _, s := range subjects(t) {
+		for i, law := range names {
+			t.Run(s.name+"/"+law, func(t *testing.T) {
+				if how, known := s.deviations[law]; known {
+					t.Skip("known deviation: " + how)
+				}
+				target := fmt.Sprintf("contract/law%02dx", i)
+				again := func() store.Store { return s.open(t, target) }
+				laws[law](world{t, again(), again})
+			})
+		}
+	}
+}
