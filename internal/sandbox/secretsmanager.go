@@ -113,7 +113,7 @@ func (s *SecretsManager) perform(call awsCall) (any, error) {
 	}
 	op, known := smOperations[call.operation]
 	if !known {
-		return nil, smError("UnknownOperationException", "the stand-in has no operation "+call.operation)
+		return nil, smError("UnknownOperationException", "the stand-in has no operation %s", call.operation)
 	}
 	return op(s, call.body)
 }

@@ -149,23 +149,23 @@ func (a *AgeFile) resolve() (string, error) {
 }
 
 // writeWhole puts a file in place of another in one step, on disk before it
-// returns.
-func writeWhole(path string, text []byte) (err error) {
-	f, err := os.CreateTemp(filepath.Dir(path), ".purser-*") // mode 0600
+// returns. The caller has the lock, so the temporary name is its own, and what a
+// killed process left under it is written over.
+func writeWhole(path string, text []byte) error {
+	temporary := path + ".tmp"
+	if err := os.Remove(temporary); err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return err
+	}
+	f, err := os.OpenFile(temporary, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600) //nolint:gosec // beside the file itself
 	if err != nil {
 		return err
 	}
-	defer func() {
-		if err != nil {
-			_ = os.Remove(f.Name())
-		}
-	}()
 	_, err = f.Write(text)
-	err = errors.Join(err, f.Sync(), f.Close())
-	if err != nil {
+	if err := errors.Join(err, f.Sync(), f.Close()); err != nil {
+		_ = os.Remove(temporary)
 		return err
 	}
-	if err = os.Rename(f.Name(), path); err != nil {
+	if err := os.Rename(temporary, path); err != nil {
 		return err
 	}
 	return syncDir(filepath.Dir(path))

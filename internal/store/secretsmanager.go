@@ -176,19 +176,29 @@ func (s *SecretsManager) Promote(ctx context.Context, id, from credential.Versio
 			return err
 		}
 	}
-	if d.At(credential.Pending) == id {
-		return s.move(ctx, credential.Pending, "", id)
-	}
-	return nil
+	return s.clearPending(ctx, d, id)
 }
 
 // Unstage takes AWSPENDING off the version.
 func (s *SecretsManager) Unstage(ctx context.Context, id credential.VersionID) error {
 	d, err := s.Describe(ctx)
-	if err != nil || d.At(credential.Pending) != id {
+	if err != nil {
 		return err
 	}
-	return s.move(ctx, credential.Pending, "", id)
+	return s.clearPending(ctx, d, id)
+}
+
+// clearPending takes AWSPENDING off the version. That it is no longer there is
+// what was wanted.
+func (s *SecretsManager) clearPending(ctx context.Context, d credential.Description, id credential.VersionID) error {
+	if d.At(credential.Pending) != id {
+		return nil
+	}
+	err := s.move(ctx, credential.Pending, "", id)
+	if credential.ReasonOf(err) == credential.MidRotation {
+		return nil
+	}
+	return err
 }
 
 func (s *SecretsManager) move(ctx context.Context, stage credential.Stage, to, from credential.VersionID) error {

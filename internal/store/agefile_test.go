@@ -1,0 +1,273 @@
+package store_test
+
+import (
+	"context"
+	"encoding/json"
+	"io/fs"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"testing"
+	"time"
+
+	"purser/internal/credential"
+	"purser/internal/store"
+)
+
+const canary = "dckr_pat_" + "FAKEcanaryFAKEcanaryFAKE000"
+
+// ageHome is a folder with one encrypted file and its identity.
+type ageHome struct {
+	*testing.T
+	dir, path, identity string
+}
+
+func newAgeHome(t *testing.T) ageHome {
+	t.Helper()
+	dir := t.TempDir()
+	return ageHome{t, dir, filepath.Join(dir, "files", "ci.age.json"), filepath.Join(dir, "keys", "identity.txt")}
+}
+
+func (h ageHome) store() *store.AgeFile {
+	return store.NewAgeFile(store.AgeFileConfig{Path: h.path, Identity: h.identity})
+}
+
+func (h ageHome) filled() ageHome {
+	h.Helper()
+	s := h.store()
+	for _, err := range []error{
+		s.Create(h.Context()), s.Stage(h.Context(), id(1), value(canary)), s.Promote(h.Context(), id(1), id(1)),
+	} {
+		if err != nil {
+			h.Fatal(err)
+		}
+	}
+	return h
+}
+
+// refused fails unless reading ends in a StoreFile fault that says why.
+func (h ageHome) refused(why string) {
+	h.Helper()
+	_, _, err := h.store().Read(h.Context(), credential.Current)
+	if credential.ReasonOf(err) != credential.StoreFile || !strings.Contains(err.Error(), why) {
+		h.Errorf("error = %v, want %q", err, why)
+	}
+}
+
+func (h ageHome) read(path string) string {
+	h.Helper()
+	raw, err := os.ReadFile(path)
+	if err != nil {
+		h.Fatal(err)
+	}
+	return string(raw)
+}
+
+func (h ageHome) write(path, text string, mode fs.FileMode) {
+	h.Helper()
+	if err := os.WriteFile(path, []byte(text), mode); err != nil {
+		h.Fatal(err)
+	}
+	if err := os.Chmod(path, mode); err != nil {
+		h.Fatal(err)
+	}
+}
+
+func TestTheFileAndItsIdentityAreTheOwnersAlone(t *testing.T) {
+	h := newAgeHome(t).filled()
+	for path, want := range map[string]fs.FileMode{
+		h.path: 0o600, h.identity: 0o600, filepath.Dir(h.path): 0o700 | fs.ModeDir, filepath.Dir(h.identity): 0o700 | fs.ModeDir,
+	} {
+		info, err := os.Stat(path)
+		if err != nil || info.Mode() != want {
+			t.Errorf("%s: mode %v, want %v (%v)", path, info.Mode(), want, err)
+		}
+	}
+	if credential.Shows(h.read(h.path), value(canary)) {
+		t.Error("the file shows the token")
+	}
+	left, err := filepath.Glob(filepath.Join(h.dir, "*", "*tmp*"))
+	if err != nil || len(left) != 0 {
+		t.Errorf("temporary files are left: %v %v", left, err)
+	}
+}
+
+func TestAnIdentityThatOthersMayReadIsRefused(t *testing.T) {
+	h := newAgeHome(t).filled()
+	if err := os.Chmod(h.identity, 0o644); err != nil {
+		t.Fatal(err)
+	}
+	h.refused("chmod 600 " + h.identity)
+}
+
+func TestTheWrongIdentityIsNamed(t *testing.T) {
+	h := newAgeHome(t).filled()
+	other := newAgeHome(t).filled()
+	h.write(h.identity, h.read(other.identity), 0o600)
+	h.refused("the identity " + h.identity + " is not the one it was encrypted for")
+}
+
+func TestAnIdentityThatIsNoneIsRefused(t *testing.T) {
+	for _, text := range []string{"", "garbage", canary, "# comment only\n"} {
+		h := newAgeHome(t).filled()
+		h.write(h.identity, text, 0o600)
+		h.refused("it is not a file with one AGE-SECRET-KEY line")
+	}
+}
+
+func TestAMissingIdentityIsNotMadeForReading(t *testing.T) {
+	h := newAgeHome(t).filled()
+	if err := os.Remove(h.identity); err != nil {
+		t.Fatal(err)
+	}
+	h.refused("no such file")
+	if _, err := os.Stat(h.identity); err == nil {
+		t.Error("reading made a new identity")
+	}
+}
+
+func TestDamageIsNoticed(t *testing.T) {
+	for name, c := range map[string]struct {
+		spoil func(text string) string
+		why   string
+	}{
+		"cut off":         {func(text string) string { return text[:len(text)/2] }, "damaged or no file of purser's"},
+		"garbage":         {func(string) string { return canary }, "damaged or no file of purser's"},
+		"another format":  {func(text string) string { return strings.Replace(text, "purser/v1", "purser/v9", 1) }, "its format is not purser/v1"},
+		"a changed value": {func(text string) string { return strings.Replace(text, "----\\nY", "----\\nZ", 1) }, "does not open"},
+		"too long":        {func(text string) string { return text + strings.Repeat(" ", 2<<20) }, "damaged or no file of purser's"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			h := newAgeHome(t).filled()
+			h.write(h.path, c.spoil(h.read(h.path)), 0o600)
+			h.refused(c.why)
+		})
+	}
+}
+
+func TestAValueMovedToAnotherVersionIsNoticed(t *testing.T) {
+	h := newAgeHome(t).filled()
+	s := h.store()
+	if err := s.Stage(t.Context(), id(2), value("two")); err != nil {
+		t.Fatal(err)
+	}
+	var content struct {
+		Format   string           `json:"format"`
+		Versions []map[string]any `json:"versions"`
+	}
+	if err := json.Unmarshal([]byte(h.read(h.path)), &content); err != nil {
+		t.Fatal(err)
+	}
+	content.Versions[0]["value"] = content.Versions[1]["value"]
+	text, err := json.Marshal(content)
+	if err != nil {
+		t.Fatal(err)
+	}
+	h.write(h.path, string(text), 0o600)
+	h.refused("belongs to another version")
+}
+
+func TestAWrongPassphraseIsRefused(t *testing.T) {
+	h := newAgeHome(t)
+	with := func(p string) *store.AgeFile {
+		return store.NewAgeFile(store.AgeFileConfig{Path: h.path, WorkFactor: 10, Passphrase: func(context.Context, bool) (credential.Secret, error) {
+			return value(p), nil
+		}})
+	}
+	s := with("right FAKE")
+	if err := s.Create(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	if err := s.Stage(t.Context(), id(1), value("one")); err != nil {
+		t.Fatal(err)
+	}
+	_, _, err := with("wrong FAKE").Read(t.Context(), credential.Current)
+	if credential.ReasonOf(err) != credential.StoreFile || !strings.Contains(err.Error(), "the passphrase is not the one") {
+		t.Errorf("error = %v", err)
+	}
+	if _, err := with("wrong FAKE").Describe(t.Context()); err != nil {
+		t.Errorf("describing needs the passphrase: %v", err)
+	}
+}
+
+func TestASymbolicLinkStaysOne(t *testing.T) {
+	h := newAgeHome(t).filled()
+	link := filepath.Join(h.dir, "link.json")
+	if err := os.Symlink(h.path, link); err != nil {
+		t.Fatal(err)
+	}
+	s := store.NewAgeFile(store.AgeFileConfig{Path: link, Identity: h.identity})
+	if err := s.Stage(t.Context(), id(2), value("two")); err != nil {
+		t.Fatal(err)
+	}
+	if info, err := os.Lstat(link); err != nil || info.Mode()&fs.ModeSymlink == 0 {
+		t.Errorf("the link was replaced: %v %v", info.Mode(), err)
+	}
+	if d, err := h.store().Describe(t.Context()); err != nil || d.At(credential.Pending) != id(2) {
+		t.Errorf("what the link points to was not changed: %v", err)
+	}
+}
+
+// TestAKilledWriterLeavesAWholeFile runs a process that stages and promotes
+// without end and kills it at ever other moments.
+func TestAKilledWriterLeavesAWholeFile(t *testing.T) {
+	if path := os.Getenv("PURSER_TEST_WRITER"); path != "" {
+		writeForever(t, path, os.Getenv("PURSER_TEST_IDENTITY"))
+		return
+	}
+	h := newAgeHome(t).filled()
+	for round := range 15 {
+		cmd := exec.CommandContext(t.Context(), os.Args[0], "-test.run", "^TestAKilledWriterLeavesAWholeFile$")
+		cmd.Env = append(os.Environ(), "PURSER_TEST_WRITER="+h.path, "PURSER_TEST_IDENTITY="+h.identity)
+		before := h.read(h.path)
+		if err := cmd.Start(); err != nil {
+			t.Fatal(err)
+		}
+		h.changes(before, round)
+		if err := cmd.Process.Kill(); err != nil {
+			t.Fatal(err)
+		}
+		_ = cmd.Wait()
+		got, v, err := h.store().Read(t.Context(), credential.Current)
+		if err != nil || v.Reveal() != "value of "+string(got) && v.Reveal() != canary {
+			t.Fatalf("after the kill: %v", err)
+		}
+	}
+}
+
+// changes waits until the file has been changed and a little more work is under
+// way, by looking at it.
+func (h ageHome) changes(before string, looks int) {
+	h.Helper()
+	deadline := time.Now().Add(20 * time.Second)
+	for h.read(h.path) == before {
+		if time.Now().After(deadline) {
+			h.Fatal("the writer does not write")
+		}
+	}
+	for range looks * 7 {
+		h.read(h.path)
+	}
+}
+
+func writeForever(t *testing.T, path, identity string) {
+	t.Helper()
+	s := store.NewAgeFile(store.AgeFileConfig{Path: path, Identity: identity})
+	d, err := s.Describe(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	current := d.At(credential.Current)
+	for n := 0; ; n++ {
+		next := credential.VersionID("purser-" + strconv.Itoa(os.Getpid()) + "-" + strconv.Itoa(n))
+		if err := s.Stage(t.Context(), next, value("value of "+string(next))); err != nil {
+			t.Fatal(err)
+		}
+		if err := s.Promote(t.Context(), next, current); err != nil {
+			t.Fatal(err)
+		}
+		current = next
+	}
+}
