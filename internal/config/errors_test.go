@@ -130,7 +130,7 @@ func chain(err error) func(func(error) bool) {
 			if !yield(e) {
 				return
 			}
-			switch u := e.(type) {
+			switch u := e.(type) { //nolint:errorlint // this walks the tree of errors itself
 			case interface{ Unwrap() error }:
 				if inner := u.Unwrap(); inner != nil {
 					queue = append(queue, inner)

@@ -63,11 +63,11 @@ const (
 	StepVerified Step = "Verified"
 )
 
-// Event is one thing that is now known or done.
+// Event is one thing that is now known to be good, or done. What is not ends
+// the flow with an error.
 type Event struct {
-	Step    Step
-	Verdict credential.Verdict // Granted: done or good
-	Text    string
+	Step Step
+	Text string
 }
 
 // Runner runs flows. It has no state of its own.
@@ -78,8 +78,8 @@ type Runner struct {
 	Report func(Event) // called in order, from one goroutine at a time; nil reports nothing
 }
 
-func (r *Runner) report(step Step, v credential.Verdict, text string) {
+func (r *Runner) report(step Step, text string) {
 	if r.Report != nil {
-		r.Report(Event{step, v, text})
+		r.Report(Event{step, text})
 	}
 }

@@ -81,7 +81,7 @@ func (r *Runner) Store(ctx context.Context, req StoreRequest) (StoreResult, erro
 		res.Places = r.wouldStore(slots, login)
 		return res, nil
 	}
-	if err := r.replace(ctx, req, todo, login, res.Proof); err != nil {
+	if err := r.replace(ctx, req, todo, login); err != nil {
 		return res, err
 	}
 	for _, s := range slots {
@@ -107,7 +107,7 @@ func (r *Runner) surveyAll(ctx context.Context, req StoreRequest) ([]*slot, erro
 		}
 		if !slices.Contains(said, who) {
 			said = append(said, who)
-			r.report(p.openStep(), credential.Granted, who)
+			r.report(p.openStep(), who)
 		}
 	}
 	for _, p := range req.Places {
@@ -115,7 +115,7 @@ func (r *Runner) surveyAll(ctx context.Context, req StoreRequest) ([]*slot, erro
 		if err != nil {
 			return nil, err
 		}
-		r.report(p.step(), credential.Granted, s.describe())
+		r.report(p.step(), s.describe())
 		slots = append(slots, s)
 	}
 	return slots, nil
@@ -180,7 +180,7 @@ func (r *Runner) candidate(ctx context.Context, req StoreRequest, res *StoreResu
 	if login.Username == "" {
 		login.Username = res.Proof.Owner
 	}
-	r.report(StepToken, credential.Granted, describeToken(found, login.Username))
+	r.report(StepToken, describeToken(found, login.Username))
 	r.reportProof(req.Credential, res.Proof)
 	if res.Proof.Verdict != credential.Granted {
 		return credential.Login{}, res.Proof.Fault
@@ -224,10 +224,10 @@ func (r *Runner) reportProof(c credential.Credential, p credential.Proof) {
 		if repo.Upload != credential.NoUpload {
 			text += ", upload " + string(repo.Upload)
 		}
-		r.report(StepProof, credential.Granted, text)
+		r.report(StepProof, text)
 	}
 	if p.Verdict == credential.Granted && len(p.Excess) > 0 {
-		r.report(StepProof, credential.Granted, "more than was asked for: "+strings.Join(p.Excess, "; "))
+		r.report(StepProof, "more than was asked for: "+strings.Join(p.Excess, "; "))
 	}
 }
 
@@ -257,7 +257,7 @@ func (r *Runner) wouldStore(slots []*slot, login credential.Login) []PlaceResult
 		case p.Replaced != "":
 			text += ", and version " + short(p.Replaced) + " AWSPREVIOUS"
 		}
-		r.report(StepStored, credential.Granted, text)
+		r.report(StepStored, text)
 		results = append(results, p)
 	}
 	return results
@@ -265,7 +265,7 @@ func (r *Runner) wouldStore(slots []*slot, login credential.Login) []PlaceResult
 
 // replace stages everywhere, proves what was staged, and only then promotes
 // anywhere: the places of a credential move together.
-func (r *Runner) replace(ctx context.Context, req StoreRequest, todo []*slot, login credential.Login, proof credential.Proof) error {
+func (r *Runner) replace(ctx context.Context, req StoreRequest, todo []*slot, login credential.Login) error {
 	if len(todo) == 0 {
 		return nil
 	}
@@ -285,7 +285,7 @@ func (r *Runner) replace(ctx context.Context, req StoreRequest, todo []*slot, lo
 				return fmt.Errorf("the token is stored and current in %s, and its expiry could not be noted: %w", s.Target, err)
 			}
 		}
-		r.report(StepStored, credential.Granted, s.storedText())
+		r.report(StepStored, s.storedText())
 	}
 	return nil
 }
@@ -364,7 +364,7 @@ func (r *Runner) verify(ctx context.Context, s *slot, c credential.Credential, l
 	res := PlaceResult{Target: s.Target, Outcome: OutcomeStored, Version: s.version, Keys: s.Target.Shape.Keys()}
 	if s.same {
 		res.Outcome = OutcomeUnchanged
-		r.report(StepStored, credential.Granted, s.Target.String()+" already holds this token; nothing was written")
+		r.report(StepStored, s.Target.String()+" already holds this token; nothing was written")
 	}
 	read, err := r.readBack(ctx, s, c, credential.Current)
 	if err != nil {
@@ -386,7 +386,7 @@ func (r *Runner) verify(ctx context.Context, s *slot, c credential.Credential, l
 	if !res.Identical {
 		return res, &credential.Fault{Reason: credential.ReadBackDiffers, Target: s.Target, What: s.Target.String() + " holds another login than was sent"}
 	}
-	r.report(StepVerified, credential.Granted, describeKeys(res))
+	r.report(StepVerified, describeKeys(res))
 	return res, nil
 }
 

@@ -83,9 +83,10 @@ func newSMRig(t *testing.T, attempts int) *smRig {
 // smID is a version id; the service wants 32 characters at least.
 func smID(n int) string { return fmt.Sprintf("version-%024d", n) }
 
-func (r *smRig) create(name, value string, n int) string {
+// create makes a secret, with version 1 where there is a value.
+func (r *smRig) create(name, value string) string {
 	r.t.Helper()
-	in := &sm.CreateSecretInput{Name: &name, ClientRequestToken: new(smID(n))}
+	in := &sm.CreateSecretInput{Name: &name, ClientRequestToken: new(smID(1))}
 	if value != "" {
 		in.SecretString = &value
 	}
@@ -145,8 +146,8 @@ func (r *smRig) wantStages(want ...string) {
 	}
 }
 
-// wantFailure checks an error's code and text. An empty code wants none.
-func wantFailure(t *testing.T, err error, code, message string) {
+// wantAWSFailure checks an error's code and text. An empty code wants none.
+func wantAWSFailure(t *testing.T, err error, code, message string) {
 	t.Helper()
 	api, ok := errors.AsType[smithy.APIError](err)
 	switch {
@@ -161,9 +162,9 @@ const smMissing = "Secrets Manager can't find the specified secret."
 
 func TestASecretIsFoundByNameARNAndPartialARN(t *testing.T) {
 	r := newSMRig(t, 1)
-	arn := r.create(smName, smCanary, 1)
+	arn := r.create(smName, smCanary)
 	suffix := strings.TrimPrefix(arn, smPrefix+smName)
-	tricky := r.create("ends-in-sixsix", smCanary, 1)
+	tricky := r.create("ends-in-sixsix", smCanary)
 	for name, c := range map[string]struct{ id, code, message string }{
 		"the name":                               {smName, "", ""},
 		"the ARN":                                {arn, "", ""},
@@ -179,7 +180,7 @@ func TestASecretIsFoundByNameARNAndPartialARN(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			out, err := r.client.GetSecretValue(t.Context(), &sm.GetSecretValueInput{SecretId: &c.id})
-			wantFailure(t, err, c.code, c.message)
+			wantAWSFailure(t, err, c.code, c.message)
 			if err == nil && (*out.SecretString != smCanary || *out.VersionId != smID(1)) {
 				t.Errorf("GetSecretValue(%s) is not what was stored", c.id)
 			}
@@ -198,7 +199,7 @@ func TestNamesAreCheckedWhenASecretIsMade(t *testing.T) {
 		"white space": "ValidationException", "colon:": "ValidationException", "star*": "ValidationException",
 	} {
 		_, err := r.client.CreateSecret(t.Context(), &sm.CreateSecretInput{Name: &name})
-		wantFailure(t, err, code, "")
+		wantAWSFailure(t, err, code, "")
 	}
 }
 
@@ -239,9 +240,9 @@ func TestRepeatingAWriteIsTheSameWriteOrAConflict(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			r := newSMRig(t, 1)
-			r.create(smName, smCanary, 1)
+			r.create(smName, smCanary)
 			err := c.write(r)
-			wantFailure(t, err, c.code, c.message)
+			wantAWSFailure(t, err, c.code, c.message)
 			if err != nil && strings.Contains(err.Error(), smCanary) {
 				t.Error("the error shows the value")
 			}
@@ -254,32 +255,32 @@ func TestRepeatingAWriteIsTheSameWriteOrAConflict(t *testing.T) {
 
 func TestAValueHasOneToSixtyFourKibibytes(t *testing.T) {
 	r := newSMRig(t, 1)
-	r.create(smName, "", 1)
-	wantFailure(t, r.put(1, strings.Repeat("x", 65536)), "", "")
-	wantFailure(t, r.put(2, strings.Repeat("x", 65537)), "ValidationException", "less than or equal to 65536")
-	wantFailure(t, r.put(3, ""), "ValidationException", "greater than or equal to 1")
+	r.create(smName, "")
+	wantAWSFailure(t, r.put(1, strings.Repeat("x", 65536)), "", "")
+	wantAWSFailure(t, r.put(2, strings.Repeat("x", 65537)), "ValidationException", "less than or equal to 65536")
+	wantAWSFailure(t, r.put(3, ""), "ValidationException", "greater than or equal to 1")
 	_, err := r.client.PutSecretValue(t.Context(), &sm.PutSecretValueInput{SecretId: new(smName)})
-	wantFailure(t, err, "InvalidRequestException", "You must provide either SecretString or SecretBinary.")
+	wantAWSFailure(t, err, "InvalidRequestException", "You must provide either SecretString or SecretBinary.")
 	_, err = r.client.PutSecretValue(t.Context(), &sm.PutSecretValueInput{
 		SecretId: new(smName), SecretString: new("a"), SecretBinary: []byte("a"),
 	})
-	wantFailure(t, err, "InvalidParameterException", "both")
-	wantFailure(t, r.put(1234, "x"), "", "")
+	wantAWSFailure(t, err, "InvalidParameterException", "both")
+	wantAWSFailure(t, r.put(1234, "x"), "", "")
 	_, err = r.client.PutSecretValue(t.Context(), &sm.PutSecretValueInput{
 		SecretId: new(smName), SecretString: new("a"), ClientRequestToken: new("too-short"),
 	})
-	wantFailure(t, err, "InvalidParameterException", "32-64 characters")
+	wantAWSFailure(t, err, "InvalidParameterException", "32-64 characters")
 }
 
 func TestABinaryValueComesBackAsItWas(t *testing.T) {
 	r := newSMRig(t, 1)
-	r.create(smName, "", 1)
+	r.create(smName, "")
 	blob := []byte{0, 1, 2, 0xff, '"'}
 	for range 2 { // the second is the same call again
 		_, err := r.client.PutSecretValue(t.Context(), &sm.PutSecretValueInput{
 			SecretId: new(smName), ClientRequestToken: new(smID(1)), SecretBinary: blob,
 		})
-		wantFailure(t, err, "", "")
+		wantAWSFailure(t, err, "", "")
 	}
 	out, err := r.client.GetSecretValue(t.Context(), &sm.GetSecretValueInput{SecretId: new(smName)})
 	if err != nil || out.SecretString != nil || !slices.Equal(out.SecretBinary, blob) {
@@ -289,7 +290,7 @@ func TestABinaryValueComesBackAsItWas(t *testing.T) {
 
 func TestLabelsMoveAsTheyDoInTheService(t *testing.T) {
 	r := newSMRig(t, 1)
-	r.create(smName, "", 1)
+	r.create(smName, "")
 	if got := r.describe(); got.VersionIdsToStages != nil || got.RotationEnabled != nil || got.KmsKeyId != nil {
 		t.Errorf("an empty secret is described as %+v", got)
 	}
@@ -297,11 +298,11 @@ func TestLabelsMoveAsTheyDoInTheService(t *testing.T) {
 	r.wantStages("1 AWSCURRENT AWSPENDING")
 	r.mustPut(2, "v2", "AWSPENDING", "CUSTOM")
 	r.wantStages("1 AWSCURRENT", "2 AWSPENDING CUSTOM")
-	wantFailure(t, r.move("AWSCURRENT", 1, 2), "", "")
+	wantAWSFailure(t, r.move("AWSCURRENT", 1, 2), "", "")
 	r.wantStages("1 AWSPREVIOUS", "2 AWSCURRENT AWSPENDING CUSTOM")
 	r.mustPut(3, "v3") // takes AWSPENDING off the version that it replaces, but not custom labels
 	r.wantStages("2 AWSPREVIOUS CUSTOM", "3 AWSCURRENT")
-	wantFailure(t, r.move("AWSCURRENT", 3, 2), "", "") // back
+	wantAWSFailure(t, r.move("AWSCURRENT", 3, 2), "", "") // back
 	r.wantStages("2 AWSCURRENT CUSTOM", "3 AWSPREVIOUS")
 	r.mustPut(4, "v4", "CUSTOM") // a put moves any label
 	r.wantStages("2 AWSCURRENT", "3 AWSPREVIOUS", "4 CUSTOM")
@@ -331,9 +332,9 @@ func TestMovingALabelComparesAndSwaps(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			r := newSMRig(t, 1)
-			r.create(smName, "v1", 1)
+			r.create(smName, "v1")
 			r.mustPut(2, "v2", "AWSPENDING")
-			wantFailure(t, r.move(c.stage, c.from, c.to), c.code, c.message)
+			wantAWSFailure(t, r.move(c.stage, c.from, c.to), c.code, c.message)
 			if c.stages == nil {
 				c.stages = []string{"1 AWSCURRENT", "2 AWSPENDING"}
 			}
@@ -345,7 +346,7 @@ func TestMovingALabelComparesAndSwaps(t *testing.T) {
 
 func TestReadingByVersionAndStage(t *testing.T) {
 	r := newSMRig(t, 1)
-	r.create(smName, "v1", 1)
+	r.create(smName, "v1")
 	r.mustPut(2, "v2", "AWSPENDING")
 	const none = "Secrets Manager can't find the specified secret value for "
 	for name, c := range map[string]struct {
@@ -371,7 +372,7 @@ func TestReadingByVersionAndStage(t *testing.T) {
 				in.VersionStage = &c.stage
 			}
 			out, err := r.client.GetSecretValue(t.Context(), in)
-			wantFailure(t, err, c.code, c.message)
+			wantAWSFailure(t, err, c.code, c.message)
 			if err == nil && *out.SecretString != c.value {
 				t.Errorf("GetSecretValue = %q, want %q", *out.SecretString, c.value)
 			}

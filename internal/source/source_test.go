@@ -153,7 +153,7 @@ func TestDockersOwnHelperIsUnderstood(t *testing.T) {
 			t.Skipf("%s is not on this machine: skipped; helpers are covered by scripts that speak the protocol", program)
 		}
 	}
-	home, err := os.MkdirTemp("", "purser-pass") // gpg-agent's socket needs a short path
+	home, err := os.MkdirTemp("", "purser-pass") //nolint:usetesting // gpg-agent's socket needs a short path
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -65,12 +65,9 @@ func (h ageHome) read(path string) string {
 	return string(raw)
 }
 
-func (h ageHome) write(path, text string, mode fs.FileMode) {
+func (h ageHome) write(path, text string) {
 	h.Helper()
-	if err := os.WriteFile(path, []byte(text), mode); err != nil {
-		h.Fatal(err)
-	}
-	if err := os.Chmod(path, mode); err != nil {
+	if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
 		h.Fatal(err)
 	}
 }
@@ -105,14 +102,14 @@ func TestAnIdentityThatOthersMayReadIsRefused(t *testing.T) {
 func TestTheWrongIdentityIsNamed(t *testing.T) {
 	h := newAgeHome(t).filled()
 	other := newAgeHome(t).filled()
-	h.write(h.identity, h.read(other.identity), 0o600)
+	h.write(h.identity, h.read(other.identity))
 	h.refused("the identity " + h.identity + " is not the one it was encrypted for")
 }
 
 func TestAnIdentityThatIsNoneIsRefused(t *testing.T) {
 	for _, text := range []string{"", "garbage", canary, "# comment only\n"} {
 		h := newAgeHome(t).filled()
-		h.write(h.identity, text, 0o600)
+		h.write(h.identity, text)
 		h.refused("it is not a file with one AGE-SECRET-KEY line")
 	}
 }
@@ -141,7 +138,7 @@ func TestDamageIsNoticed(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			h := newAgeHome(t).filled()
-			h.write(h.path, c.spoil(h.read(h.path)), 0o600)
+			h.write(h.path, c.spoil(h.read(h.path)))
 			h.refused(c.why)
 		})
 	}
@@ -165,7 +162,7 @@ func TestAValueMovedToAnotherVersionIsNoticed(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	h.write(h.path, string(text), 0o600)
+	h.write(h.path, string(text))
 	h.refused("belongs to another version")
 }
 

@@ -27,7 +27,7 @@ func lockFile(ctx context.Context, path string) (unlock func(), err error) {
 		if err == nil {
 			return func() { _ = f.Close() }, nil
 		}
-		if err != syscall.EWOULDBLOCK { //nolint:errorlint // a bare errno
+		if err != syscall.EWOULDBLOCK {
 			_ = f.Close()
 			return nil, err
 		}
