@@ -1,0 +1,206 @@
+package sandbox
+
+import (
+	"fmt"
+	"io"
+	"slices"
+	"strings"
+	"sync"
+	"time"
+
+	"purser/internal/credential"
+)
+
+// Level is what a personal access token may do, in Docker Hub's words. Each
+// level includes those before it.
+type Level string
+
+// The levels from low to high.
+const (
+	PublicRead Level = "repo:public_read"
+	Read       Level = "repo:read"
+	ReadWrite  Level = "repo:write"
+	Admin      Level = "repo:admin"
+)
+
+var levelActions = map[Level][]string{
+	PublicRead: {"pull"}, Read: {"pull"}, ReadWrite: {"pull", "push"}, Admin: {"pull", "push", "delete", "*"},
+}
+
+// Token is a registry token of an account.
+type Token struct {
+	ID      string // a UUID
+	Owner   string
+	Level   Level
+	Secret  credential.Secret
+	Active  bool
+	Expires time.Time // zero: never
+}
+
+// lockoutAfter is how many wrong secrets for one name the token service takes
+// before it answers 429.
+const lockoutAfter = 10
+
+// Accounts are the accounts, tokens and repositories that the registry's token
+// service and Docker Hub's API share. It is safe for concurrent use.
+type Accounts struct {
+	now    func() time.Time
+	random io.Reader
+
+	mu           sync.Mutex // guards what follows
+	passwords    map[string]password
+	tokens       []*Token
+	repositories map[string]repository
+	failures     map[string]int // wrong secrets in a row, by user name
+}
+
+type password struct {
+	secret       credential.Secret
+	secondFactor bool
+}
+
+type repository struct {
+	owner  string
+	public bool
+}
+
+// NewAccounts makes an empty set of accounts.
+func NewAccounts(now func() time.Time, random io.Reader) *Accounts {
+	return &Accounts{
+		now: now, random: random, passwords: map[string]password{}, repositories: map[string]repository{}, failures: map[string]int{},
+	}
+}
+
+// AddAccount makes an account. One with a second factor cannot sign in to the
+// registry with its password.
+func (a *Accounts) AddAccount(name string, secret credential.Secret, secondFactor bool) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	a.passwords[name] = password{secret, secondFactor}
+}
+
+// AddRepository makes a repository that belongs to an account.
+func (a *Accounts) AddRepository(name, owner string, public bool) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	a.repositories[name] = repository{owner, public}
+}
+
+// AddToken makes a personal access token. Its secret is 36 characters long, as
+// Docker Hub's are, and says that it is not one of those.
+func (a *Accounts) AddToken(owner string, level Level) (*Token, error) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	var b [20]byte
+	if _, err := io.ReadFull(a.random, b[:]); err != nil {
+		return nil, fmt.Errorf("make a token: %w", err)
+	}
+	t := &Token{
+		ID:    fmt.Sprintf("%x-%x-4%x-8%x-%x", b[:4], b[4:6], b[6:8], b[8:10], b[10:16])[:36],
+		Owner: owner, Level: level, Active: true, Secret: credential.NewSecret("dckr_pat_FAKE" + letters(b[:], 23)),
+	}
+	a.tokens = append(a.tokens, t)
+	return t, nil
+}
+
+// letters spells random bytes, so that a token has the alphabet of real ones.
+func letters(b []byte, n int) string {
+	const alphabet = "ABCDEFGHJKMNPQRSTUVWXYZabcdefghjkmnpqrstuvwxyz23456789"
+	out := make([]byte, n)
+	for i := range out {
+		out[i] = alphabet[(int(b[i%len(b)])+i*7)%len(alphabet)]
+	}
+	return string(out)
+}
+
+// SetActive deactivates a token or brings it back.
+func (a *Accounts) SetActive(t *Token, active bool) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	t.Active = active
+}
+
+// principal is who a secret turned out to be.
+type principal struct {
+	account string
+	token   *Token // nil for a password, and for nobody
+}
+
+// refusal is a sign-in that failed, with the words of Docker Hub's token
+// service.
+type refusal struct {
+	status int
+	text   string
+	factor bool // the password is right and a second factor is wanted
+}
+
+// signIn looks a secret up. The user name counts only beside a password: Docker
+// Hub ignores it beside a token.
+func (a *Accounts) signIn(user string, secret credential.Secret) (principal, *refusal) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	if a.failures[user] >= lockoutAfter {
+		return principal{}, &refusal{status: 429, text: "toomanyrequests: too many failed login attempts for username or IP address"}
+	}
+	for _, t := range a.tokens {
+		if t.Secret.Equal(secret) && t.Active && (t.Expires.IsZero() || a.now().Before(t.Expires)) {
+			delete(a.failures, user)
+			return principal{t.Owner, t}, nil
+		}
+	}
+	if p, ok := a.passwords[strings.ToLower(user)]; ok && p.secret.Equal(secret) && !p.secret.IsZero() {
+		if p.secondFactor {
+			return principal{}, &refusal{status: 401, text: "please use personal access token to login", factor: true}
+		}
+		return principal{account: strings.ToLower(user)}, nil
+	}
+	a.failures[user]++
+	return principal{}, &refusal{status: 401, text: "incorrect username or password"}
+}
+
+// exists reports whether a repository is there, and whether anybody may see it.
+func (a *Accounts) exists(name string) (there, public bool) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	r, ok := a.repositories[name]
+	return ok, r.public
+}
+
+// adopt records a repository that a push has made. It belongs to the namespace.
+func (a *Accounts) adopt(name string) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	if _, ok := a.repositories[name]; !ok {
+		owner, _, _ := strings.Cut(name, "/")
+		a.repositories[name] = repository{owner, true}
+	}
+}
+
+// rights are what a principal's account may do with a repository, leaving the
+// token's level aside. A missing repository in one's own namespace may be made.
+func (a *Accounts) rights(p principal, name string) []string {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	r, ok := a.repositories[name]
+	namespace, _, _ := strings.Cut(name, "/")
+	switch {
+	case p.account != "" && (ok && r.owner == p.account || !ok && namespace == p.account):
+		return []string{"pull", "push", "delete"}
+	case ok && r.public:
+		return []string{"pull"}
+	}
+	return nil
+}
+
+// withinLevel reports whether a token's level covers all actions.
+func (p principal) withinLevel(actions []string) bool {
+	if p.token == nil {
+		return true
+	}
+	for _, a := range actions {
+		if !slices.Contains(levelActions[p.token.Level], a) {
+			return false
+		}
+	}
+	return true
+}

@@ -1,0 +1,111 @@
+package sandbox
+
+import (
+	"io"
+	"log"
+	"net/http"
+	"strings"
+	"sync"
+)
+
+// Fault is how a stand-in for a registry or Docker Hub misbehaves. The zero
+// Fault cuts the connection.
+type Fault struct {
+	Status int         // answer with this status
+	Header http.Header // and these headers
+	Body   string      // and this body
+	HTML   bool        // a page of a proxy instead of an answer
+	Echo   bool        // repeat the secret that was sent, in body and header
+	Flood  bool        // a body without end
+	Hang   bool        // never answer
+	Times  int         // how many requests; 0: one, negative: all
+}
+
+// faults are waiting for requests of their kind: ping, token, tags, upload,
+// cancel; exchange and repositories on Docker Hub's API.
+type faults struct {
+	mu      sync.Mutex
+	waiting map[string]Fault
+}
+
+func (f *faults) set(kind string, fault Fault) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if f.waiting == nil {
+		f.waiting = map[string]Fault{}
+	}
+	if fault.Times == 0 {
+		fault.Times = 1
+	}
+	f.waiting[kind] = fault
+}
+
+func (f *faults) take(kind string) (Fault, bool) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	fault, ok := f.waiting[kind]
+	if !ok || fault.Times == 0 {
+		return fault, false
+	}
+	if fault.Times > 0 {
+		left := fault
+		left.Times--
+		f.waiting[kind] = left
+	}
+	return fault, true
+}
+
+// strike misbehaves when a fault is waiting, and reports whether it did.
+func (f *faults) strike(kind string, w http.ResponseWriter, req *http.Request) bool {
+	fault, ok := f.take(kind)
+	if !ok {
+		return false
+	}
+	for k, values := range fault.Header {
+		w.Header()[k] = values
+	}
+	switch {
+	case fault.Hang:
+		<-req.Context().Done()
+	case fault.HTML:
+		w.Header().Set("Content-Type", "text/html")
+		w.WriteHeader(max(fault.Status, http.StatusOK))
+		_, _ = io.WriteString(w, "<!doctype html><title>Sign in to the network</title>")
+	case fault.Echo:
+		echo(w, req, max(fault.Status, http.StatusInternalServerError))
+	case fault.Flood:
+		w.WriteHeader(max(fault.Status, http.StatusOK))
+		flood(w, req)
+	case fault.Status != 0:
+		w.WriteHeader(fault.Status)
+		_, _ = io.WriteString(w, fault.Body)
+	default:
+		panic(http.ErrAbortHandler) // net/http's way to cut a connection
+	}
+	return true
+}
+
+// echo repeats what was sent, as a server that logs into its answers does.
+func echo(w http.ResponseWriter, req *http.Request, status int) {
+	_, secret, _ := req.BasicAuth()
+	body, _ := io.ReadAll(io.LimitReader(req.Body, 64<<10))
+	sent := secret + " " + strings.ReplaceAll(string(body), `"`, "'") + " " + req.Header.Get("Authorization")
+	w.Header().Set("X-Debug", strings.ReplaceAll(sent, "\n", " "))
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(status)
+	_, _ = io.WriteString(w, `{"message":"cannot handle `+sent+`"}`)
+}
+
+// flood sends until the client goes away.
+func flood(w http.ResponseWriter, req *http.Request) {
+	block := []byte(strings.Repeat("flood ", 1<<12))
+	for req.Context().Err() == nil {
+		if _, err := w.Write(block); err != nil {
+			return
+		}
+	}
+}
+
+// nolog drops what net/http reports about cut connections: cutting them is what
+// faults are for.
+func nolog() *log.Logger { return log.New(io.Discard, "", 0) }

@@ -1,0 +1,134 @@
+package sandbox
+
+import (
+	"encoding/json"
+	"io"
+	"net/http"
+	"strconv"
+	"strings"
+	"time"
+
+	"purser/internal/credential"
+)
+
+// Hub is Docker Hub's API, as far as a token is exchanged and repositories are
+// looked up there (Docker Hub API reference, version 2).
+type Hub struct {
+	accounts *Accounts
+	now      func() time.Time
+	signer   *signer
+	faults   faults
+}
+
+// NewHub makes the API over accounts.
+func NewHub(accounts *Accounts, now func() time.Time, random io.Reader) (*Hub, error) {
+	s, err := newSigner(random)
+	return &Hub{accounts: accounts, now: now, signer: s}, err
+}
+
+// Fault makes requests of a kind misbehave: exchange or repositories.
+func (h *Hub) Fault(kind string, f Fault) { h.faults.set(kind, f) }
+
+const (
+	hubBearerLife = 10 * time.Minute
+	hubRateLimit  = 180 // answers a minute, as the headers say; not enforced
+)
+
+// ServeHTTP answers the API.
+func (h *Hub) ServeHTTP(w http.ResponseWriter, req *http.Request) {
+	w.Header().Set("Content-Type", "application/json")
+	w.Header().Set("X-RateLimit-Limit", strconv.Itoa(hubRateLimit))
+	w.Header().Set("X-RateLimit-Remaining", strconv.Itoa(hubRateLimit-1))
+	w.Header().Set("X-RateLimit-Reset", strconv.FormatInt(h.now().Add(time.Minute).Unix(), 10))
+	rest, repositories := strings.CutPrefix(req.URL.Path, "/v2/namespaces/")
+	switch {
+	case req.URL.Path == "/v2/auth/token" && req.Method == http.MethodPost:
+		if !h.faults.strike("exchange", w, req) {
+			h.exchange(w, req)
+		}
+	case repositories && (req.Method == http.MethodGet || req.Method == http.MethodHead):
+		if !h.faults.strike("repositories", w, req) {
+			h.repository(w, req, rest)
+		}
+	default:
+		hubError(w, http.StatusNotFound, "object not found", nil)
+	}
+}
+
+func hubError(w http.ResponseWriter, status int, message string, more map[string]any) {
+	body := map[string]any{"errinfo": map[string]any{}, "message": message, "detail": message}
+	for k, v := range more {
+		body[k] = v
+	}
+	w.WriteHeader(status)
+	_ = json.NewEncoder(w).Encode(body)
+}
+
+type hubClaims struct {
+	Issuer    string   `json:"iss"`
+	Audience  string   `json:"aud"`
+	IssuedAt  int64    `json:"iat"`
+	NotBefore int64    `json:"nbf"`
+	Expires   int64    `json:"exp"`
+	Scope     string   `json:"scope"`
+	Hub       hubClaim `json:"https://hub.docker.com"`
+}
+
+type hubClaim struct {
+	Username string `json:"username"`
+	Source   string `json:"source"`
+}
+
+// exchange is POST /v2/auth/token. The identifier is ignored beside a token,
+// as it is on Docker Hub.
+func (h *Hub) exchange(w http.ResponseWriter, req *http.Request) {
+	var body struct{ Identifier, Secret string }
+	if err := json.NewDecoder(io.LimitReader(req.Body, 64<<10)).Decode(&body); err != nil || body.Identifier == "" {
+		hubError(w, http.StatusBadRequest, "identifier and secret are required", nil)
+		return
+	}
+	p, refused := h.accounts.signIn(body.Identifier, credential.NewSecret(body.Secret))
+	if refused != nil {
+		var more map[string]any
+		if refused.factor {
+			more = map[string]any{"login_2fa_token": "FAKE-second-factor"}
+		}
+		hubError(w, refused.status, refused.text, more)
+		return
+	}
+	now := h.now()
+	c := hubClaims{
+		Issuer: "https://api.docker.com/", Audience: "https://hub.docker.com", IssuedAt: now.Unix(), NotBefore: now.Unix(),
+		Expires: now.Add(hubBearerLife).Unix(), Scope: string(Admin), Hub: hubClaim{p.account, "docker_password|"},
+	}
+	if p.token != nil {
+		c.Scope, c.Hub.Source = string(p.token.Level), "docker_pat|"+p.token.ID
+	}
+	token, err := h.signer.sign(c)
+	if err != nil {
+		hubError(w, http.StatusInternalServerError, "cannot sign", nil)
+		return
+	}
+	_ = json.NewEncoder(w).Encode(map[string]string{"access_token": token.Reveal()})
+}
+
+// repository is GET and HEAD /v2/namespaces/{namespace}/repositories/{name}. A
+// private one is hidden from others as if it did not exist; the permissions are
+// those of the account, whatever the token's level.
+func (h *Hub) repository(w http.ResponseWriter, req *http.Request, rest string) {
+	namespace, name, ok := strings.Cut(rest, "/repositories/")
+	var who hubClaims
+	if text, sent := strings.CutPrefix(req.Header.Get("Authorization"), "Bearer "); sent {
+		h.signer.read(credential.NewSecret(text), h.now(), &who)
+	}
+	there, public := h.accounts.exists(namespace + "/" + name)
+	mine := who.Hub.Username == namespace
+	if !ok || !there || !public && !mine {
+		hubError(w, http.StatusNotFound, "object not found", nil)
+		return
+	}
+	_ = json.NewEncoder(w).Encode(map[string]any{
+		"name": name, "namespace": namespace, "is_private": !public,
+		"permissions": map[string]bool{"read": true, "write": mine, "admin": mine},
+	})
+}

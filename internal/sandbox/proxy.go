@@ -1,0 +1,55 @@
+package sandbox
+
+import (
+	"context"
+	"io"
+	"net"
+	"net/http"
+	"sync"
+	"time"
+)
+
+const dialTimeout = 5 * time.Second
+
+// proxy carries Docker Hub's names to the stand-in, for programs that know
+// HTTPS_PROXY: they believe to speak to Docker Hub, and nothing leaves the
+// machine. Any other name is refused.
+type proxy struct {
+	names map[string]bool
+	to    string // address of the stand-in
+}
+
+// ServeHTTP answers CONNECT (RFC 9110 section 9.3.6) and nothing else.
+func (p *proxy) ServeHTTP(w http.ResponseWriter, req *http.Request) {
+	host, port, err := net.SplitHostPort(req.Host)
+	if req.Method != http.MethodConnect || err != nil || port != "443" || !p.names[host] {
+		http.Error(w, "the sandbox knows only Docker Hub's names", http.StatusForbidden)
+		return
+	}
+	ctx, stop := context.WithTimeout(req.Context(), dialTimeout)
+	defer stop()
+	there, err := (&net.Dialer{}).DialContext(ctx, "tcp", p.to)
+	if err != nil {
+		http.Error(w, "the stand-in does not answer", http.StatusBadGateway)
+		return
+	}
+	here, _, err := http.NewResponseController(w).Hijack()
+	if err != nil {
+		_ = there.Close()
+		return
+	}
+	_, _ = io.WriteString(here, "HTTP/1.1 200 Connection established\r\n\r\n")
+	join(here, there)
+}
+
+// join copies both ways until both sides have ended.
+func join(a, b net.Conn) {
+	var both sync.WaitGroup
+	for _, way := range [][2]net.Conn{{a, b}, {b, a}} {
+		both.Go(func() {
+			_, _ = io.Copy(way[0], way[1])
+			_ = way[0].Close()
+		})
+	}
+	both.Wait()
+}

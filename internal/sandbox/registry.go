@@ -1,0 +1,397 @@
+package sandbox
+
+import (
+	"encoding/base64"
+	"encoding/json"
+	"fmt"
+	"io"
+	"net/http"
+	"slices"
+	"strings"
+	"sync"
+	"time"
+
+	ggcr "github.com/google/go-containerregistry/pkg/registry"
+
+	"purser/internal/credential"
+)
+
+// AuthMode is how a registry lets people in.
+type AuthMode string
+
+// The ways in.
+const (
+	AuthBearer AuthMode = "bearer" // a token service whose bearers say what they grant
+	AuthOpaque AuthMode = "opaque" // a token service as GHCR's: any scope is granted to a good secret, and the bearer says nothing
+	AuthBasic  AuthMode = "basic"  // user name and secret at every request
+	AuthOpen   AuthMode = "open"   // nothing is asked for
+)
+
+// RegistryConfig describes a registry.
+type RegistryConfig struct {
+	Auth     AuthMode
+	Realm    string // address of the token service; "": /token at the registry itself
+	Service  string
+	Accounts *Accounts
+	Now      func() time.Time
+	Random   io.Reader
+
+	CancelStatus  int  // answer to the cancelling of an upload; 0: 401 to those without delete, else 204
+	AbsoluteURLs  bool // upload locations name the host
+	TwoChallenges bool // Basic is offered beside Bearer, as Gitea does
+	AccessToken   bool // the token service answers access_token instead of token
+}
+
+// Registry is a registry with its token service: go-containerregistry's
+// registry, which keeps real images in memory, behind authorisation that
+// enforces scopes as the distribution project's does.
+type Registry struct {
+	cfg    RegistryConfig
+	images http.Handler
+	signer *signer
+	faults faults
+
+	mu     sync.Mutex // guards opaque and asked
+	opaque map[string]principal
+	asked  []string
+}
+
+// NewRegistry makes a registry without images.
+func NewRegistry(cfg RegistryConfig) (*Registry, error) {
+	s, err := newSigner(cfg.Random)
+	if err != nil {
+		return nil, err
+	}
+	return &Registry{
+		cfg: cfg, signer: s, opaque: map[string]principal{},
+		images: ggcr.New(ggcr.Logger(nolog())),
+	}, nil
+}
+
+// Fault makes requests of a kind misbehave.
+func (r *Registry) Fault(kind string, f Fault) { r.faults.set(kind, f) }
+
+// Requests are what was asked, in order: method, path, and for the token
+// service the scopes; never a secret.
+func (r *Registry) Requests() []string {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return slices.Clone(r.asked)
+}
+
+// ServeHTTP answers the registry protocol, and the token service at /token.
+func (r *Registry) ServeHTTP(w http.ResponseWriter, req *http.Request) {
+	kind, repo := kindOf(req)
+	r.mu.Lock()
+	r.asked = append(r.asked, strings.TrimSpace(req.Method+" "+req.URL.Path+" "+strings.Join(req.URL.Query()["scope"], " ")))
+	r.mu.Unlock()
+	if r.faults.strike(kind, w, req) {
+		return
+	}
+	if kind == "token" {
+		r.serveToken(w, req)
+		return
+	}
+	if !r.authorise(w, req, kind, repo) {
+		return
+	}
+	r.serveImages(w, req, kind, repo)
+}
+
+// kindOf sorts requests into those that a proof makes, and the rest.
+func kindOf(req *http.Request) (kind, repo string) {
+	path := req.URL.Path
+	switch {
+	case path == "/token":
+		return "token", ""
+	case path == "/v2/" || path == "/v2":
+		return "ping", ""
+	}
+	rest, _ := strings.CutPrefix(path, "/v2/")
+	for _, part := range []string{"/tags/list", "/blobs/", "/manifests/", "/referrers/"} {
+		if i := strings.LastIndex(rest, part); i > 0 {
+			repo = rest[:i]
+			switch {
+			case part == "/tags/list":
+				return "tags", repo
+			case strings.HasSuffix(path, "/blobs/uploads/") && req.Method == http.MethodPost:
+				return "upload", repo
+			case strings.Contains(path, "/blobs/uploads/") && req.Method == http.MethodDelete:
+				return "cancel", repo
+			}
+			return "other", repo
+		}
+	}
+	return "other", ""
+}
+
+// actionsFor is what the distribution project's registry demands for a request:
+// every DELETE wants delete, also that of an upload session.
+func actionsFor(method string) []string {
+	switch method {
+	case http.MethodGet, http.MethodHead:
+		return []string{"pull"}
+	case http.MethodDelete:
+		return []string{"delete"}
+	}
+	return []string{"pull", "push"}
+}
+
+// authorise lets a request through or answers it.
+func (r *Registry) authorise(w http.ResponseWriter, req *http.Request, kind, repo string) bool {
+	if r.cfg.Auth == AuthOpen {
+		return true
+	}
+	need := actionsFor(req.Method)
+	if kind == "cancel" && r.cfg.CancelStatus != 0 {
+		w.WriteHeader(r.cfg.CancelStatus)
+		return false
+	}
+	granted, known := r.granted(req, repo)
+	if known && (repo == "" || containsAll(granted, need)) {
+		return true
+	}
+	r.challenge(w, repo, need, known)
+	return false
+}
+
+func containsAll(have, want []string) bool {
+	for _, a := range want {
+		if !slices.Contains(have, a) {
+			return false
+		}
+	}
+	return true
+}
+
+// granted reads the request's credential: what it allows on the repository, and
+// whether it was one at all.
+func (r *Registry) granted(req *http.Request, repo string) (actions []string, known bool) {
+	if r.cfg.Auth == AuthBasic {
+		user, secret, ok := req.BasicAuth()
+		if !ok {
+			return nil, false
+		}
+		p, refused := r.cfg.Accounts.signIn(user, credential.NewSecret(secret))
+		return r.allowed(p, repo), refused == nil
+	}
+	text, ok := strings.CutPrefix(req.Header.Get("Authorization"), "Bearer ")
+	if !ok {
+		return nil, false
+	}
+	token := credential.NewSecret(text)
+	if r.cfg.Auth == AuthOpaque {
+		r.mu.Lock()
+		p, ok := r.opaque[text]
+		r.mu.Unlock()
+		return r.allowed(p, repo), ok
+	}
+	var c registryClaims
+	if !r.signer.read(token, r.cfg.Now(), &c) {
+		return nil, false
+	}
+	for _, entry := range c.Access {
+		if entry.Name == repo {
+			actions = append(actions, entry.Actions...)
+		}
+	}
+	return actions, true
+}
+
+// allowed is what account and token level together permit.
+func (r *Registry) allowed(p principal, repo string) []string {
+	var out []string
+	for _, a := range r.cfg.Accounts.rights(p, repo) {
+		if p.withinLevel([]string{a}) {
+			out = append(out, a)
+		}
+	}
+	return out
+}
+
+func (r *Registry) challenge(w http.ResponseWriter, repo string, need []string, known bool) {
+	if r.cfg.Auth == AuthBasic {
+		w.Header().Set("WWW-Authenticate", `Basic realm="sandbox"`)
+	} else {
+		text := fmt.Sprintf(`Bearer realm=%q,service=%q`, r.cfg.Realm, r.cfg.Service)
+		if repo != "" {
+			text += fmt.Sprintf(`,scope="repository:%s:%s"`, repo, strings.Join(need, ","))
+		}
+		if known {
+			text += `,error="insufficient_scope"`
+		}
+		w.Header().Set("WWW-Authenticate", text)
+		if r.cfg.TwoChallenges {
+			w.Header().Add("WWW-Authenticate", `Basic realm="sandbox"`)
+		}
+	}
+	writeError(w, http.StatusUnauthorized, "UNAUTHORIZED", "authentication required")
+}
+
+// writeError answers in the form of the distribution specification.
+func writeError(w http.ResponseWriter, status int, code, message string) {
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(status)
+	_ = json.NewEncoder(w).Encode(map[string]any{"errors": []map[string]any{{"code": code, "message": message, "detail": nil}}})
+}
+
+// serveImages leaves the protocol to go-containerregistry, but for what it
+// lacks: repositories without an image, and cancelling an upload.
+func (r *Registry) serveImages(w http.ResponseWriter, req *http.Request, kind, repo string) {
+	w.Header().Set("Docker-Distribution-Api-Version", "registry/2.0")
+	switch kind {
+	case "tags":
+		if there, _ := r.cfg.Accounts.exists(repo); !there {
+			writeError(w, http.StatusNotFound, "NAME_UNKNOWN", "repository name not known to registry")
+			return
+		}
+		_ = json.NewEncoder(w).Encode(map[string]any{"name": repo, "tags": []string{}})
+		return
+	case "cancel":
+		w.WriteHeader(http.StatusNoContent)
+		return
+	case "upload":
+		if r.cfg.AbsoluteURLs {
+			w = &absolute{w, req}
+		}
+	}
+	if req.Method == http.MethodPut && repo != "" {
+		r.cfg.Accounts.adopt(repo)
+	}
+	r.images.ServeHTTP(w, req)
+}
+
+// absolute writes the host into an upload's location.
+type absolute struct {
+	http.ResponseWriter
+	req *http.Request
+}
+
+// WriteHeader sends the header with the location changed.
+func (a *absolute) WriteHeader(status int) {
+	scheme := "http://"
+	if a.req.TLS != nil {
+		scheme = "https://"
+	}
+	if l := a.Header().Get("Location"); strings.HasPrefix(l, "/") {
+		a.Header().Set("Location", scheme+a.req.Host+l)
+	}
+	a.ResponseWriter.WriteHeader(status)
+}
+
+type registryClaims struct {
+	Issuer    string        `json:"iss"`
+	Audience  string        `json:"aud"`
+	Subject   string        `json:"sub"`
+	IssuedAt  int64         `json:"iat"`
+	NotBefore int64         `json:"nbf"`
+	Expires   int64         `json:"exp"`
+	Access    []accessClaim `json:"access"`
+}
+
+type accessClaim struct {
+	Type    string   `json:"type"`
+	Name    string   `json:"name"`
+	Actions []string `json:"actions"`
+}
+
+// bearerLife is that of Docker Hub's registry bearers.
+const bearerLife = 5 * time.Minute
+
+// serveToken is the token service (distribution token specification). It has
+// two noes, as Docker Hub's has: a level too low is 401, a right that the
+// account lacks is 200 with less than was asked for.
+func (r *Registry) serveToken(w http.ResponseWriter, req *http.Request) {
+	if req.Method != http.MethodGet {
+		writeError(w, http.StatusMethodNotAllowed, "UNSUPPORTED", "use GET")
+		return
+	}
+	var p principal
+	if user, secret, ok := req.BasicAuth(); ok {
+		var refused *refusal
+		if p, refused = r.cfg.Accounts.signIn(user, credential.NewSecret(secret)); refused != nil {
+			writeDetails(w, refused.status, refused.text)
+			return
+		}
+	}
+	claims, ok := r.claims(p, req.URL.Query()["scope"])
+	if !ok {
+		writeDetails(w, http.StatusUnauthorized, "access token has insufficient scopes")
+		return
+	}
+	if r.cfg.Auth == AuthOpaque {
+		r.serveOpaque(w, p, claims)
+		return
+	}
+	token, err := r.signer.sign(claims)
+	if err != nil {
+		writeError(w, http.StatusInternalServerError, "UNKNOWN", "cannot sign")
+		return
+	}
+	r.writeToken(w, token)
+}
+
+// writeDetails answers as auth.docker.io does: one key, a line end behind it.
+func writeDetails(w http.ResponseWriter, status int, text string) {
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(status)
+	_ = json.NewEncoder(w).Encode(map[string]string{"details": text})
+}
+
+func (r *Registry) claims(p principal, scopes []string) (registryClaims, bool) {
+	now := r.cfg.Now()
+	c := registryClaims{
+		Issuer: "sandbox", Audience: r.cfg.Service, Subject: p.account, IssuedAt: now.Unix(),
+		NotBefore: now.Add(-bearerLife).Unix(), Expires: now.Add(bearerLife).Unix(), Access: []accessClaim{},
+	}
+	for _, scope := range scopes {
+		parts := strings.Split(scope, ":")
+		if len(parts) != 3 || parts[0] != "repository" {
+			continue
+		}
+		asked := strings.Split(parts[2], ",")
+		if !p.withinLevel(asked) && r.cfg.Auth == AuthBearer {
+			return c, false
+		}
+		var granted []string
+		for _, a := range r.allowed(p, parts[1]) {
+			if slices.Contains(asked, a) {
+				granted = append(granted, a)
+			}
+		}
+		if len(granted) > 0 {
+			c.Access = append(c.Access, accessClaim{"repository", parts[1], granted})
+		}
+	}
+	return c, true
+}
+
+// serveOpaque is GHCR's way: nobody is refused push outright, everybody else
+// gets a bearer for whatever was asked, and only the registry decides.
+func (r *Registry) serveOpaque(w http.ResponseWriter, p principal, c registryClaims) {
+	if p.account == "" {
+		writeError(w, http.StatusForbidden, "DENIED", "requested access to the resource is denied")
+		return
+	}
+	var b [24]byte
+	if _, err := io.ReadFull(r.cfg.Random, b[:]); err != nil {
+		writeError(w, http.StatusInternalServerError, "UNKNOWN", c.Issuer)
+		return
+	}
+	text := base64.StdEncoding.EncodeToString(b[:])
+	r.mu.Lock()
+	r.opaque[text] = p
+	r.mu.Unlock()
+	r.writeToken(w, credential.NewSecret(text))
+}
+
+func (r *Registry) writeToken(w http.ResponseWriter, token credential.Secret) {
+	key := "token"
+	if r.cfg.AccessToken {
+		key = "access_token"
+	}
+	w.Header().Set("Content-Type", "application/json")
+	_ = json.NewEncoder(w).Encode(map[string]any{
+		key: token.Reveal(), "expires_in": int(bearerLife.Seconds()), "issued_at": r.cfg.Now().UTC().Format(time.RFC3339),
+	})
+}

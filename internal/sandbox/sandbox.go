@@ -1,0 +1,188 @@
+package sandbox
+
+import (
+	"context"
+	"crypto/rand"
+	"crypto/tls"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"os"
+	"path/filepath"
+	"time"
+
+	"purser/internal/credential"
+)
+
+// Options say how a sandbox is started. The zero Options are good.
+type Options struct {
+	Now    func() time.Time // nil: time.Now
+	Random io.Reader        // of tokens; nil: the system's
+}
+
+// Sandbox is a running set of stand-ins with the accounts of an example.
+type Sandbox struct {
+	Accounts       *Accounts
+	Hub            *Hub            // Docker Hub's API
+	HubRegistry    *Registry       // Docker Hub's registry and token service
+	SecretsManager *SecretsManager // AWS
+
+	SecretsManagerURL string
+
+	// Tokens of the account mockserver, and of someone-else's.
+	PushToken, SecondPushToken, ReadOnlyToken, RevokedToken, OtherToken credential.Secret
+	// Password is mockserver's, which asks for a second factor.
+	Password credential.Secret
+
+	authority *authority
+	hub       string // address of the TLS listener
+	proxyURL  string
+	servers   []*http.Server
+}
+
+const (
+	hubAPI      = "hub.docker.com"
+	hubAuth     = "auth.docker.io"
+	hubRegistry = "registry-1.docker.io"
+	hubIndex    = "index.docker.io"
+)
+
+// Start starts the stand-ins on free ports of 127.0.0.1. Close ends them.
+func Start(ctx context.Context, o Options) (*Sandbox, error) {
+	if o.Now == nil {
+		o.Now = time.Now
+	}
+	if o.Random == nil {
+		o.Random = rand.Reader
+	}
+	s := &Sandbox{Accounts: NewAccounts(o.Now, o.Random), SecretsManager: NewSecretsManager(SecretsManagerConfig{Now: o.Now})}
+	if err := s.populate(); err != nil {
+		return nil, err
+	}
+	if err := s.build(o); err != nil {
+		return nil, err
+	}
+	if err := s.listen(ctx); err != nil {
+		return nil, errors.Join(err, s.Close())
+	}
+	return s, nil
+}
+
+// populate makes the accounts of the running example.
+func (s *Sandbox) populate() error {
+	s.Password = credential.NewSecret("FAKE-password-of-mockserver")
+	s.Accounts.AddAccount("mockserver", s.Password, true)
+	s.Accounts.AddRepository("mockserver/mockserver", "mockserver", true)
+	s.Accounts.AddRepository("mockserver/second", "mockserver", false)
+	s.Accounts.AddRepository("someone-else/private", "someone-else", false)
+	s.Accounts.AddRepository("library/alpine", "library", true)
+	for _, t := range []struct {
+		into  *credential.Secret
+		owner string
+		level Level
+		dead  bool
+	}{
+		{&s.PushToken, "mockserver", ReadWrite, false}, {&s.SecondPushToken, "mockserver", ReadWrite, false},
+		{&s.ReadOnlyToken, "mockserver", Read, false}, {&s.RevokedToken, "mockserver", ReadWrite, true},
+		{&s.OtherToken, "someone-else", ReadWrite, false},
+	} {
+		token, err := s.Accounts.AddToken(t.owner, t.level)
+		if err != nil {
+			return err
+		}
+		s.Accounts.SetActive(token, !t.dead)
+		*t.into = token.Secret
+	}
+	return nil
+}
+
+func (s *Sandbox) build(o Options) (err error) {
+	if s.authority, err = newAuthority([]string{hubAPI, hubAuth, hubRegistry, hubIndex, "docker.io", "localhost"}); err != nil {
+		return err
+	}
+	if s.Hub, err = NewHub(s.Accounts, o.Now, o.Random); err != nil {
+		return err
+	}
+	s.HubRegistry, err = NewRegistry(RegistryConfig{
+		Auth: AuthBearer, Realm: "https://" + hubAuth + "/token", Service: "registry.docker.io",
+		Accounts: s.Accounts, Now: o.Now, Random: o.Random,
+	})
+	return err
+}
+
+// serveHub sorts requests by the name that they came in under.
+func (s *Sandbox) serveHub(w http.ResponseWriter, req *http.Request) {
+	if req.TLS != nil && req.TLS.ServerName == hubAPI {
+		s.Hub.ServeHTTP(w, req)
+		return
+	}
+	s.HubRegistry.ServeHTTP(w, req)
+}
+
+func (s *Sandbox) listen(ctx context.Context) error {
+	hub, err := s.serve(ctx, http.HandlerFunc(s.serveHub), &tls.Config{Certificates: []tls.Certificate{s.authority.server}, MinVersion: tls.VersionTLS12})
+	if err != nil {
+		return err
+	}
+	secrets, err := s.serve(ctx, s.SecretsManager, nil)
+	if err != nil {
+		return err
+	}
+	through, err := s.serve(ctx, &proxy{names: map[string]bool{hubAPI: true, hubAuth: true, hubRegistry: true, hubIndex: true}, to: hub}, nil)
+	if err != nil {
+		return err
+	}
+	s.hub, s.SecretsManagerURL, s.proxyURL = hub, "http://"+secrets, "http://"+through
+	return nil
+}
+
+func (s *Sandbox) serve(ctx context.Context, h http.Handler, t *tls.Config) (address string, err error) {
+	l, err := (&net.ListenConfig{}).Listen(ctx, "tcp", "127.0.0.1:0")
+	if err != nil {
+		return "", fmt.Errorf("listen on loopback: %w", err)
+	}
+	address = l.Addr().String()
+	if t != nil {
+		l = tls.NewListener(l, t)
+	}
+	server := &http.Server{Handler: h, ReadHeaderTimeout: dialTimeout, ErrorLog: nolog()}
+	s.servers = append(s.servers, server)
+	go func() { _ = server.Serve(l) }() // ends with Close
+	return address, nil
+}
+
+// Close stops the stand-ins and cuts their connections.
+func (s *Sandbox) Close() error {
+	var errs []error
+	for _, server := range s.servers {
+		errs = append(errs, server.Close())
+	}
+	return errors.Join(errs...)
+}
+
+// Transport carries requests of this process for Docker Hub's names to the
+// stand-in. It trusts no other server.
+func (s *Sandbox) Transport() *http.Transport {
+	return &http.Transport{
+		TLSClientConfig: &tls.Config{RootCAs: s.authority.roots(), MinVersion: tls.VersionTLS12},
+		DialContext: func(ctx context.Context, network, _ string) (net.Conn, error) {
+			return (&net.Dialer{}).DialContext(ctx, network, s.hub)
+		},
+	}
+}
+
+// Environment is what another program needs to take the stand-ins for Docker
+// Hub and AWS. The certificate is written into dir.
+func (s *Sandbox) Environment(dir string) ([]string, error) {
+	ca := filepath.Join(dir, "sandbox-ca.pem")
+	if err := os.WriteFile(ca, s.authority.pem, 0o600); err != nil {
+		return nil, err
+	}
+	return []string{
+		"HTTPS_PROXY=" + s.proxyURL, "NO_PROXY=127.0.0.1,localhost", "SSL_CERT_FILE=" + ca,
+		"AWS_ENDPOINT_URL=" + s.SecretsManagerURL, "AWS_ACCESS_KEY_ID=SANDBOX", "AWS_SECRET_ACCESS_KEY=SANDBOX",
+		"AWS_EC2_METADATA_DISABLED=true", "AWS_CONFIG_FILE=" + os.DevNull, "AWS_SHARED_CREDENTIALS_FILE=" + os.DevNull,
+	}, nil
+}

@@ -1,0 +1,77 @@
+package sandbox
+
+import (
+	"crypto/ecdsa"
+	"crypto/elliptic"
+	"crypto/sha256"
+	"encoding/base64"
+	"encoding/json"
+	"fmt"
+	"io"
+	"math/big"
+	"strings"
+	"time"
+
+	"purser/internal/credential"
+)
+
+// signer makes and reads JSON Web Tokens (RFC 7519) with a key of its own.
+type signer struct {
+	key    *ecdsa.PrivateKey
+	random io.Reader
+}
+
+func newSigner(random io.Reader) (*signer, error) {
+	key, err := ecdsa.GenerateKey(elliptic.P256(), random)
+	if err != nil {
+		return nil, fmt.Errorf("make a signing key: %w", err)
+	}
+	return &signer{key, random}, nil
+}
+
+func (s *signer) sign(claims any) (credential.Secret, error) {
+	payload, err := json.Marshal(claims)
+	if err != nil {
+		return credential.Secret{}, err
+	}
+	text := encodePart([]byte(`{"alg":"ES256","typ":"JWT"}`)) + "." + encodePart(payload)
+	digest := sha256.Sum256([]byte(text))
+	r, v, err := ecdsa.Sign(s.random, s.key, digest[:])
+	if err != nil {
+		return credential.Secret{}, err
+	}
+	signature := make([]byte, 64)
+	r.FillBytes(signature[:32])
+	v.FillBytes(signature[32:])
+	return credential.NewSecret(text + "." + encodePart(signature)), nil
+}
+
+// read checks a token's signature and times, and decodes its claims.
+func (s *signer) read(token credential.Secret, now time.Time, into any) bool {
+	text := token.Reveal()
+	cut := strings.LastIndex(text, ".")
+	if cut < 0 {
+		return false
+	}
+	signature, err := base64.RawURLEncoding.DecodeString(text[cut+1:])
+	if err != nil || len(signature) != 64 {
+		return false
+	}
+	digest := sha256.Sum256([]byte(text[:cut]))
+	r, v := new(big.Int).SetBytes(signature[:32]), new(big.Int).SetBytes(signature[32:])
+	if !ecdsa.Verify(&s.key.PublicKey, digest[:], r, v) {
+		return false
+	}
+	_, payload, _ := strings.Cut(text[:cut], ".")
+	raw, err := base64.RawURLEncoding.DecodeString(payload)
+	var times struct {
+		NotBefore int64 `json:"nbf"`
+		Expires   int64 `json:"exp"`
+	}
+	if err != nil || json.Unmarshal(raw, &times) != nil || now.Unix() < times.NotBefore || now.Unix() >= times.Expires {
+		return false
+	}
+	return json.Unmarshal(raw, into) == nil
+}
+
+func encodePart(raw []byte) string { return base64.RawURLEncoding.EncodeToString(raw) }
