@@ -1,7 +1,10 @@
 package main
 
 import (
+	"crypto/rand"
+	"net/http"
 	"testing"
+	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/credentials"
@@ -25,3 +28,17 @@ func getSecretValue(t *testing.T, endpoint, region, id string) string {
 	}
 	return aws.ToString(out.SecretString)
 }
+
+// signForStandIn makes a request one that the stand-in answers: it looks for a
+// signature and does not verify it.
+func signForStandIn(req *http.Request, target string) {
+	now := time.Now().UTC()
+	req.Header.Set("Content-Type", "application/x-amz-json-1.1")
+	req.Header.Set("X-Amz-Target", target)
+	req.Header.Set("X-Amz-Date", now.Format("20060102T150405Z"))
+	req.Header.Set("Authorization", "AWS4-HMAC-SHA256 Credential=SCRIPT/"+now.Format("20060102")+
+		"/eu-west-2/secretsmanager/aws4_request, SignedHeaders=host;x-amz-date, Signature=0000")
+}
+
+// newToken is a ClientRequestToken of somebody who is not purser.
+func newToken() string { return "script-" + rand.Text() + rand.Text() }

@@ -17,26 +17,27 @@ import (
 
 	"purser/internal/config"
 	"purser/internal/credential"
+	"purser/internal/sandbox"
 )
 
-// exitLeak is how a script's purser ends when its output shows a token, a code
+// exitLeak is how a script's purser ends when its output shows a token: a code
 // that no script expects.
 const exitLeak = 99
 
 func TestMain(m *testing.M) {
-	testscript.Main(m, map[string]func(){"purser": watchedPurser})
+	testscript.Main(m, map[string]func(){"watched-purser": watchedPurser})
 }
 
-// watchedPurser is main with its output looked through for the tokens in the
+// watchedPurser is main with its output looked through for every token in the
 // folder that PURSER_TEST_TOKENS names.
 func watchedPurser() {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
-	defer stop()
 	var out, errs bytes.Buffer
 	code := run(ctx, os.Args[1:], &app{
 		env: config.OSEnvironment(), in: os.Stdin, out: io.MultiWriter(os.Stdout, &out), err: io.MultiWriter(os.Stderr, &errs),
 		tty: terminal{controllingTerminal}, now: time.Now, random: rand.Reader,
 	})
+	stop()
 	files, _ := filepath.Glob(filepath.Join(os.Getenv("PURSER_TEST_TOKENS"), "*.token"))
 	for _, file := range files {
 		raw, err := os.ReadFile(file)
@@ -47,4 +48,84 @@ func watchedPurser() {
 		}
 	}
 	os.Exit(code)
+}
+
+// TestScripts runs the user stories in testdata/script, each with a sandbox of
+// its own and the configuration of the running example.
+func TestScripts(t *testing.T) {
+	testscript.Run(t, testscript.Params{
+		Dir: "testdata/script", Setup: setUpScript, RequireExplicitExec: true, RequireUniqueNames: true,
+		Cmds: map[string]func(*testscript.TestScript, bool, []string){
+			"purser": purserCommand, "code": codeCommand, "secret": secretCommand,
+			"registry": registryCommand, "aws": awsCommand, "docker-config": dockerConfigCommand,
+		},
+	})
+}
+
+const scriptConfig = `aws: {profile: mockserver-build, region: eu-west-2}
+credentials:
+  dockerhub:
+    registry: docker.io
+    username: mockserver
+    repositories: [mockserver/mockserver]
+    access: push
+    store: {secret: mockserver-build/dockerhub}
+    rotate: {every: 90d}
+`
+
+const scriptFiles = `aws: {profile: mockserver-build, region: eu-west-2}
+credentials:
+  laptop:
+    registry: docker.io
+    repositories: [mockserver/mockserver]
+  locked:
+    registry: docker.io
+    repositories: [mockserver/mockserver]
+    store: {file: locked.age.json, passphrase: true}
+`
+
+// script is what a running script's commands share.
+type script struct {
+	box  *sandbox.Sandbox
+	code int // of the last purser
+	seen int // how many calls of AWS were looked at
+}
+
+type scriptKey struct{}
+
+func scriptOf(ts *testscript.TestScript) *script { return ts.Value(scriptKey{}).(*script) }
+
+func setUpScript(env *testscript.Env) error {
+	box, err := sandbox.Start(context.Background(), sandbox.Options{})
+	if err != nil {
+		return err
+	}
+	env.Defer(func() { _ = box.Close() })
+	env.Values[scriptKey{}] = &script{box: box}
+	for _, dir := range []string{"home", "tokens", "docker"} {
+		if err := os.MkdirAll(filepath.Join(env.WorkDir, dir), 0o700); err != nil {
+			return err
+		}
+	}
+	files := map[string]string{
+		"purser.yaml": scriptConfig, "files.yaml": scriptFiles,
+		"tokens/push.token": box.PushToken.Reveal() + "\n", "tokens/push2.token": box.SecondPushToken.Reveal() + "\n",
+		"tokens/readonly.token": box.ReadOnlyToken.Reveal(), "tokens/revoked.token": box.RevokedToken.Reveal(),
+		"tokens/other.token": box.OtherToken.Reveal(), "tokens/password.token": box.Password.Reveal(),
+		"tokens/session.token":   "eyJhbGciOiJSUzI1NiJ9.eyJzdWIiOiJGQUtFRkFLRSJ9.RkFLRUZBS0VGQUtF",
+		"tokens/two-lines.token": box.PushToken.Reveal() + "\n" + box.PushToken.Reveal() + "\n",
+	}
+	for name, text := range files {
+		if err := os.WriteFile(filepath.Join(env.WorkDir, name), []byte(text), 0o600); err != nil {
+			return err
+		}
+	}
+	vars, err := box.Environment(env.WorkDir)
+	if err != nil {
+		return err
+	}
+	env.Vars = append(env.Vars, vars...)
+	env.Setenv("HOME", filepath.Join(env.WorkDir, "home"))
+	env.Setenv("PURSER_TEST_TOKENS", filepath.Join(env.WorkDir, "tokens"))
+	return nil
 }

@@ -106,14 +106,14 @@ func (a *app) store(ctx context.Context, text string, f storeFlags) error {
 	w := a.wire()
 	where, err := places(ctx, w, c)
 	if err != nil {
-		return named(err, c)
+		return about(err, c)
 	}
 	r := &lifecycle.Runner{Prover: w, Now: a.now, Random: a.random, Report: a.reporter()}
 	res, err := r.Store(ctx, lifecycle.StoreRequest{
 		Credential: c, Places: where, Find: find, Create: f.create, AllowPassword: f.allowPassword,
 		AllowNew: f.newRepository, DryRun: f.dryRun, Expires: expires,
 	})
-	err = named(err, c)
+	err = about(err, c)
 	if a.output.json {
 		return a.printJSON(storeReport(res, f.dryRun, err), err)
 	}
@@ -123,22 +123,11 @@ func (a *app) store(ctx context.Context, text string, f storeFlags) error {
 	return err
 }
 
-// named adds what the hints are made of to a fault from a layer that does not
+// about adds what the hints are made of to a fault from a layer that does not
 // know it.
-func named(err error, c credential.Credential) error {
-	f, ok := asFault(err)
-	if !ok {
-		return err
-	}
-	f.Credential = c.Name
-	if f.Registry == "" {
-		f.Registry = c.Registry
-	}
-	if f.Account == "" {
-		f.Account = c.Username
-	}
-	if f.Access == "" {
-		f.Access = c.Access
+func about(err error, c credential.Credential) error {
+	if f, ok := asFault(err); ok {
+		f.About(c)
 	}
 	return err
 }

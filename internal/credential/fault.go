@@ -111,6 +111,21 @@ func (f *Fault) Error() string {
 // Unwrap gives the cause.
 func (f *Fault) Unwrap() error { return f.Err }
 
+// About fills in whose fault it is where that is not known yet, and returns it.
+func (f *Fault) About(c Credential) *Fault {
+	f.Credential = c.Name
+	if f.Registry == "" {
+		f.Registry = c.Registry
+	}
+	if f.Account == "" {
+		f.Account = c.Username
+	}
+	if f.Access == "" {
+		f.Access = c.Access
+	}
+	return f
+}
+
 // ReasonOf is the reason of the fault in err's chain, or "" when there is none.
 func ReasonOf(err error) Reason {
 	if f, ok := errors.AsType[*Fault](err); ok {

@@ -95,8 +95,7 @@ type provedLogin struct {
 func (r *Runner) checkPlace(ctx context.Context, c credential.Credential, p Place, proved []provedLogin) (PlaceCheck, []provedLogin) {
 	pc := PlaceCheck{Target: p.Target, Keys: p.Target.Shape.Keys()}
 	fail := func(err error) (PlaceCheck, []provedLogin) {
-		pc.Fault = asFault(locate(err, p.Target))
-		pc.Fault.Credential = c.Name
+		pc.Fault = asFault(locate(err, p.Target)).About(c)
 		pc.Verdict = verdictOfRead(pc.Fault)
 		return pc, proved
 	}

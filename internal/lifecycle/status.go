@@ -43,7 +43,6 @@ func (r *Runner) Status(ctx context.Context, work []Work) []StatusRow {
 		d, err := stores[i].Describe(ctx)
 		if err != nil {
 			rows[i].Fault = asFault(err)
-			rows[i].Fault.Credential = rows[i].Name
 			return
 		}
 		rows[i].Description = d
@@ -65,9 +64,11 @@ func (r *Runner) explain(c credential.Credential, rows []StatusRow) {
 		}
 	}
 	for i := range rows {
-		if rows[i].Fault == nil {
-			r.explainRow(c, &rows[i], newest)
+		if rows[i].Fault != nil {
+			rows[i].Fault.About(c)
+			continue
 		}
+		r.explainRow(c, &rows[i], newest)
 	}
 }
 

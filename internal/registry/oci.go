@@ -96,11 +96,10 @@ func (p *probe) fault(err error) *credential.Fault {
 	if !ok {
 		f = &credential.Fault{Reason: credential.RegistryUnreachable, What: "the proof was not finished", Why: credential.Quote(err.Error(), p.login.Token), Err: err}
 	}
-	f.Registry, f.Access, f.Credential = p.cred.Registry, p.cred.Access, p.cred.Name
 	if f.Account == "" {
 		f.Account = p.login.Username
 	}
-	return f
+	return f.About(p.cred)
 }
 
 // verdictOf tells refusals from answers that say nothing about the token.

@@ -72,7 +72,7 @@ func Start(ctx context.Context, o Options) (*Sandbox, error) {
 
 // populate makes the accounts of the running example.
 func (s *Sandbox) populate() error {
-	s.Password = credential.NewSecret("FAKE-password-of-mockserver")
+	s.Password = credential.NewSecret("FAKE-Xk29Zq81Lm37Wt65")
 	s.Accounts.AddAccount("mockserver", s.Password, true)
 	s.Accounts.AddRepository("mockserver/mockserver", "mockserver", true)
 	s.Accounts.AddRepository("mockserver/second", "mockserver", false)

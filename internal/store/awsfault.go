@@ -4,40 +4,12 @@ import (
 	"context"
 	"errors"
 	"strings"
-	"sync"
 
 	"github.com/aws/smithy-go"
 	smithyhttp "github.com/aws/smithy-go/transport/http"
 
 	"purser/internal/credential"
 )
-
-// identity asks once who is calling.
-type identity struct {
-	caller Caller
-
-	mu           sync.Mutex // guards what follows
-	arn, account string
-}
-
-func (i *identity) ask(ctx context.Context) (arn, account string, err error) {
-	i.mu.Lock()
-	defer i.mu.Unlock()
-	if i.arn == "" {
-		i.arn, i.account, err = i.caller(ctx)
-	}
-	return i.arn, i.account, err
-}
-
-// accountKnown is the account when it has been asked for, else a placeholder.
-func (i *identity) accountKnown() string {
-	i.mu.Lock()
-	defer i.mu.Unlock()
-	if i.account == "" {
-		return "ACCOUNT"
-	}
-	return i.account
-}
 
 func code(err error) string {
 	if e, ok := errors.AsType[smithy.APIError](err); ok {
@@ -84,12 +56,12 @@ func (s *SecretsManager) fault(ctx context.Context, doing string, err error, sen
 	}
 	message := api.ErrorMessage()
 	f.Why = "AWS says: " + credential.Quote(strings.TrimSpace(api.ErrorCode()+": "+message), sent...)
-	s.refine(f, message)
+	s.refine(ctx, f, message)
 	return f
 }
 
 // refine tells apart what AWS puts under one code.
-func (s *SecretsManager) refine(f *credential.Fault, message string) {
+func (s *SecretsManager) refine(ctx context.Context, f *credential.Fault, message string) {
 	has := func(text string) bool { return strings.Contains(strings.ToLower(message), text) }
 	switch f.Reason {
 	case credential.AccessDenied:
@@ -102,7 +74,7 @@ func (s *SecretsManager) refine(f *credential.Fault, message string) {
 		}
 	case credential.SecretMissing:
 		f.What = "there is no secret " + s.cfg.Target.Secret + " in " + s.cfg.Region
-		f.Why = "looked for " + s.wantedARN() + "; Terraform has not made it yet, or it is in another region or account"
+		f.Why = "looked for " + s.wantedARN(ctx) + "; Terraform has not made it yet, or it is in another region or account"
 	case credential.StoreRefused:
 		if has("deletion") {
 			f.Reason = credential.SecretDeleted
@@ -110,11 +82,19 @@ func (s *SecretsManager) refine(f *credential.Fault, message string) {
 	}
 }
 
-func (s *SecretsManager) wantedARN() string {
+// wantedARN is the ARN that the secret would have, up to the end that AWS
+// chooses.
+func (s *SecretsManager) wantedARN(ctx context.Context) string {
 	if strings.HasPrefix(s.cfg.Target.Secret, "arn:") {
 		return s.cfg.Target.Secret
 	}
-	return "arn:aws:secretsmanager:" + s.cfg.Region + ":" + s.who.accountKnown() + ":secret:" + s.cfg.Target.Secret + "-??????"
+	account := "ACCOUNT"
+	if s.cfg.Caller != nil {
+		if _, known, err := s.cfg.Caller(ctx); err == nil {
+			account = known
+		}
+	}
+	return "arn:aws:secretsmanager:" + s.cfg.Region + ":" + account + ":secret:" + s.cfg.Target.Secret + "-??????"
 }
 
 // noAnswer is for errors before or instead of an answer of the service. The

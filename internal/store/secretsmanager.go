@@ -37,15 +37,12 @@ type SecretsManagerConfig struct {
 
 // SecretsManager is one secret of AWS Secrets Manager. Stages are named in
 // every call: without one, policies with a condition on the stage deny it.
-type SecretsManager struct {
-	cfg SecretsManagerConfig
-	who identity
-}
+type SecretsManager struct{ cfg SecretsManagerConfig }
 
 // NewSecretsManager makes a store of an existing or future secret; nothing is
 // called yet.
 func NewSecretsManager(cfg SecretsManagerConfig) *SecretsManager {
-	return &SecretsManager{cfg: cfg, who: identity{caller: cfg.Caller}}
+	return &SecretsManager{cfg}
 }
 
 // Open asks AWS who is calling, so that a missing session is found before
@@ -58,7 +55,7 @@ func (s *SecretsManager) Open(ctx context.Context) (string, error) {
 	if s.cfg.Caller == nil {
 		return where, nil
 	}
-	arn, _, err := s.who.ask(ctx)
+	arn, _, err := s.cfg.Caller(ctx)
 	if err != nil {
 		if f := s.fault(ctx, "ask AWS who is calling", err); f.Reason != credential.AccessDenied {
 			return "", f

@@ -139,12 +139,21 @@ func (w *Wire) aws(ctx context.Context, t credential.Target) (*awsClients, error
 	return clients, nil
 }
 
+// caller asks once, since the answer is the same for all targets.
 func caller(client *sts.Client) store.Caller {
+	var mu sync.Mutex // guards known
+	var known *sts.GetCallerIdentityOutput
 	return func(ctx context.Context) (arn, account string, err error) {
+		mu.Lock()
+		defer mu.Unlock()
+		if known != nil {
+			return aws.ToString(known.Arn), aws.ToString(known.Account), nil
+		}
 		out, err := client.GetCallerIdentity(ctx, &sts.GetCallerIdentityInput{})
 		if err != nil {
 			return "", "", err
 		}
+		known = out
 		return aws.ToString(out.Arn), aws.ToString(out.Account), nil
 	}
 }

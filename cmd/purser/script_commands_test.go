@@ -1,0 +1,176 @@
+package main
+
+import (
+	"encoding/base64"
+	"encoding/json"
+	"net/http"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strconv"
+	"strings"
+
+	"github.com/rogpeppe/go-internal/testscript"
+
+	"purser/internal/sandbox"
+)
+
+// purserCommand: purser ARGS... runs it and keeps its exit code.
+func purserCommand(ts *testscript.TestScript, neg bool, args []string) {
+	err := ts.Exec("watched-purser", args...)
+	s := scriptOf(ts)
+	s.code = 0
+	if exit, ok := err.(*exec.ExitError); ok { //nolint:errorlint // what Exec returns
+		s.code = exit.ExitCode()
+	}
+	if s.code == exitLeak {
+		ts.Fatalf("the output shows a token")
+	}
+	if neg != (err != nil) {
+		ts.Fatalf("purser %s ended with code %d", strings.Join(args, " "), s.code)
+	}
+}
+
+// codeCommand: code N checks the exit code of the last purser.
+func codeCommand(ts *testscript.TestScript, _ bool, args []string) {
+	if got := strconv.Itoa(scriptOf(ts).code); got != args[0] {
+		ts.Fatalf("exit code %s, want %s", got, args[0])
+	}
+}
+
+// call speaks to the stand-in for AWS as the AWS CLI would.
+func call(ts *testscript.TestScript, operation string, in any) map[string]any {
+	body, err := json.Marshal(in)
+	ts.Check(err)
+	req, err := http.NewRequest(http.MethodPost, scriptOf(ts).box.SecretsManagerURL, strings.NewReader(string(body)))
+	ts.Check(err)
+	signForStandIn(req, "secretsmanager."+operation)
+	resp, err := http.DefaultClient.Do(req)
+	ts.Check(err)
+	defer func() { _ = resp.Body.Close() }()
+	var out map[string]any
+	ts.Check(json.NewDecoder(resp.Body).Decode(&out))
+	if resp.StatusCode != http.StatusOK {
+		ts.Fatalf("%s: %v", operation, out)
+	}
+	return out
+}
+
+// secretCommand: secret VERB NAME ... prepares and looks at secrets.
+func secretCommand(ts *testscript.TestScript, _ bool, args []string) {
+	verb, id := args[0], args[1]
+	s := scriptOf(ts)
+	switch verb {
+	case "create":
+		call(ts, "CreateSecret", map[string]any{"Name": id, "ClientRequestToken": newToken()})
+	case "put", "binary":
+		in := map[string]any{"SecretId": id, "ClientRequestToken": newToken(), "SecretBinary": "RkFLRQ=="}
+		if verb == "put" {
+			delete(in, "SecretBinary")
+			in["SecretString"] = args[2]
+		}
+		if !exists(ts, id) {
+			call(ts, "CreateSecret", map[string]any{"Name": id, "ClientRequestToken": newToken()})
+		}
+		call(ts, "PutSecretValue", in)
+	case "pending":
+		call(ts, "PutSecretValue", map[string]any{
+			"SecretId": id, "ClientRequestToken": newToken(), "SecretString": "{}", "VersionStages": []string{"AWSPENDING"},
+		})
+	case "delete":
+		call(ts, "DeleteSecret", map[string]any{"SecretId": id})
+	case "equals", "token":
+		want := args[3]
+		if verb == "token" {
+			want = strings.TrimSpace(ts.ReadFile(want))
+		}
+		if current(ts, id)[args[2]] != want {
+			ts.Fatalf("%s of %s is not what it should be", args[2], id)
+		}
+	case "versions":
+		got := call(ts, "DescribeSecret", map[string]any{"SecretId": id})["VersionIdsToStages"].(map[string]any)
+		if strconv.Itoa(len(got)) != args[2] {
+			ts.Fatalf("%s has %d versions, want %s", id, len(got), args[2])
+		}
+	case "nocall": // secret nocall OPERATION: since the last look, nobody called it
+		for _, c := range s.box.SecretsManager.Calls()[s.seen:] {
+			if c == id {
+				ts.Fatalf("%s was called", id)
+			}
+		}
+	default:
+		ts.Fatalf("there is no secret %s", verb)
+	}
+	s.seen = len(s.box.SecretsManager.Calls())
+}
+
+func exists(ts *testscript.TestScript, id string) bool {
+	for _, s := range call(ts, "ListSecrets", map[string]any{})["SecretList"].([]any) {
+		if s.(map[string]any)["Name"] == id {
+			return true
+		}
+	}
+	return false
+}
+
+func current(ts *testscript.TestScript, id string) map[string]string {
+	out := call(ts, "GetSecretValue", map[string]any{"SecretId": id, "VersionStage": "AWSCURRENT"})
+	var value map[string]string
+	ts.Check(json.Unmarshal([]byte(out["SecretString"].(string)), &value))
+	return value
+}
+
+// registryCommand: registry fault KIND STATUS|html|echo|redirect|hang|cut [HEADER]
+func registryCommand(ts *testscript.TestScript, _ bool, args []string) {
+	f := sandbox.Fault{Header: http.Header{}, Times: -1}
+	switch args[2] {
+	case "html":
+		f.HTML = true
+	case "echo":
+		f.Echo = true
+	case "flood":
+		f.Flood = true
+	case "cut":
+	case "none":
+		f.Times = 0
+	case "redirect":
+		f.Status = http.StatusTemporaryRedirect
+		f.Header.Set("Location", args[3])
+	default:
+		status, err := strconv.Atoi(args[2])
+		ts.Check(err)
+		f.Status = status
+		if len(args) > 3 {
+			name, value, _ := strings.Cut(args[3], ": ")
+			f.Header.Set(name, value)
+		}
+	}
+	box := scriptOf(ts).box
+	if f.Times == -1 {
+		f.Times = 1
+	}
+	if args[1] == "exchange" || args[1] == "repositories" {
+		box.Hub.Fault(args[1], f)
+		return
+	}
+	box.HubRegistry.Fault(args[1], f)
+}
+
+// awsCommand: aws fault OPERATION CODE MESSAGE, or aws cut OPERATION, which
+// loses the answer after the call took effect.
+func awsCommand(ts *testscript.TestScript, _ bool, args []string) {
+	manager := scriptOf(ts).box.SecretsManager
+	if args[0] == "cut" {
+		manager.Fault(args[1], sandbox.AWSFault{After: true})
+		return
+	}
+	manager.Fault(args[1], sandbox.AWSFault{Code: args[2], Message: args[3], Status: http.StatusBadRequest})
+}
+
+// dockerConfigCommand: docker-config DIR TOKENFILE USER writes what docker login
+// would leave.
+func dockerConfigCommand(ts *testscript.TestScript, _ bool, args []string) {
+	auth := base64.StdEncoding.EncodeToString([]byte(args[2] + ":" + strings.TrimSpace(ts.ReadFile(args[1]))))
+	text := `{"auths":{"https://index.docker.io/v1/":{"auth":"` + auth + `"}}}`
+	ts.Check(os.WriteFile(filepath.Join(ts.MkAbs(args[0]), "config.json"), []byte(text), 0o600))
+}
