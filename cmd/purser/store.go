@@ -127,7 +127,7 @@ func (a *app) store(ctx context.Context, text string, f storeFlags) error {
 // know it.
 func about(err error, c credential.Credential) error {
 	if f, ok := asFault(err); ok {
-		f.About(c)
+		_ = f.About(c) // changes f in place
 	}
 	return err
 }

@@ -65,7 +65,7 @@ func (r *Runner) explain(c credential.Credential, rows []StatusRow) {
 	}
 	for i := range rows {
 		if rows[i].Fault != nil {
-			rows[i].Fault.About(c)
+			rows[i].Fault = rows[i].Fault.About(c)
 			continue
 		}
 		r.explainRow(c, &rows[i], newest)

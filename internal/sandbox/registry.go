@@ -101,10 +101,10 @@ func (r *Registry) ServeHTTP(w http.ResponseWriter, req *http.Request) {
 // kindOf sorts requests into those that a proof makes, and the rest.
 func kindOf(req *http.Request) (kind, repo string) {
 	path := req.URL.Path
-	switch {
-	case path == "/token":
+	switch path {
+	case "/token":
 		return "token", ""
-	case path == "/v2/" || path == "/v2":
+	case "/v2/", "/v2":
 		return "ping", ""
 	}
 	rest, _ := strings.CutPrefix(path, "/v2/")
