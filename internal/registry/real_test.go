@@ -1,20 +1,61 @@
 package registry_test
 
 import (
+	"crypto/rand"
 	"fmt"
 	"net/http"
+	"net/http/httptest"
 	"testing"
+	"time"
 
 	"purser/internal/credential"
 	"purser/internal/registry"
 	"purser/internal/rig"
+	"purser/internal/sandbox"
 )
 
-// realRegistries are third-party registries with users of different rights.
-var realRegistries = map[string]func(t testing.TB, o ...rig.Option) *rig.Registry{
+// registries are third-party registries with users of different rights, and the
+// stand-in in each of its ways to let people in: what holds for one holds for all.
+var registries = map[string]func(t testing.TB, o ...rig.Option) *rig.Registry{
 	"docker-registry 2.8 with a token server": rig.Registry2,
 	"distribution 3 with a token server":      rig.Registry3,
 	"docker-registry with Basic auth":         rig.BasicRegistry,
+	"stand-in with a token service":           standIn(sandbox.RegistryConfig{Auth: sandbox.AuthBearer}),
+	"stand-in with access_token alone":        standIn(sandbox.RegistryConfig{Auth: sandbox.AuthBearer, AccessToken: true, CancelStatus: http.StatusNoContent, AbsoluteURLs: true}),
+	"stand-in with two challenges":            standIn(sandbox.RegistryConfig{Auth: sandbox.AuthBearer, TwoChallenges: true}),
+	"stand-in with opaque bearers":            standIn(sandbox.RegistryConfig{Auth: sandbox.AuthOpaque, CancelStatus: http.StatusMethodNotAllowed}),
+	"stand-in with Basic auth":                standIn(sandbox.RegistryConfig{Auth: sandbox.AuthBasic}),
+}
+
+// standIn starts the stand-in as if it were one of the rig's.
+func standIn(cfg sandbox.RegistryConfig) func(testing.TB, ...rig.Option) *rig.Registry {
+	return func(t testing.TB, _ ...rig.Option) *rig.Registry {
+		t.Helper()
+		r := &rig.Registry{
+			Push: rig.User{Name: "ci-push", Password: rand.Text()}, Pull: rig.User{Name: "ci-pull", Password: rand.Text()},
+			Repository: "ci-push/app", Foreign: "else/app",
+		}
+		accounts := sandbox.NewAccounts(time.Now, rand.Reader)
+		accounts.Patient = true
+		for _, u := range []rig.User{r.Push, r.Pull} {
+			accounts.AddAccount(u.Name, credential.NewSecret(u.Password), false)
+		}
+		accounts.AddRepository(r.Repository, r.Push.Name, true)
+		accounts.AddRepository(r.Foreign, "else", false)
+		server := httptest.NewUnstartedServer(nil)
+		r.Host = "localhost:" + server.Listener.Addr().String()[len("127.0.0.1:"):]
+		r.URL = "http://" + r.Host
+		cfg := cfg
+		cfg.Realm, cfg.Service, cfg.Accounts, cfg.Now, cfg.Random = r.URL+"/token", "stand-in", accounts, time.Now, rand.Reader
+		handler, err := sandbox.NewRegistry(cfg)
+		if err != nil {
+			t.Fatal(err)
+		}
+		server.Config.Handler = handler
+		server.Start()
+		t.Cleanup(server.Close)
+		return r
+	}
 }
 
 func clientFor(t *testing.T, r *rig.Registry) *registry.Client {
@@ -33,7 +74,7 @@ func clientFor(t *testing.T, r *rig.Registry) *registry.Client {
 // TestAProofIsGrantedExactlyWhenARealPushWorks holds the proof against what real
 // clients can do, over registries, users and repositories.
 func TestAProofIsGrantedExactlyWhenARealPushWorks(t *testing.T) {
-	for name, start := range realRegistries {
+	for name, start := range registries {
 		t.Run(name, func(t *testing.T) {
 			r := start(t)
 			rig.Seed(t, r, r.Repository)
@@ -89,7 +130,7 @@ func prove(t *testing.T, client *registry.Client, r *rig.Registry, user rig.User
 }
 
 func TestWhyARealRegistryRefuses(t *testing.T) {
-	for name, start := range realRegistries {
+	for name, start := range registries {
 		t.Run(name, func(t *testing.T) {
 			r := start(t)
 			rig.Seed(t, r, r.Repository)
@@ -111,8 +152,9 @@ func TestWhyARealRegistryRefuses(t *testing.T) {
 				t.Errorf("the pull-only user may not pull: %v", p.Fault)
 			}
 			p := prove(t, client, r, r.Push, r.Repository, credential.Pull, false)
-			if p.Verdict != credential.Granted || len(p.Excess) == 0 {
-				t.Errorf("a pusher's token for pulling: %v, excess %v", p.Verdict, p.Excess)
+			tells := len(p.Repositories) == 1 && len(p.Repositories[0].Actions) > 0
+			if p.Verdict != credential.Granted || tells && len(p.Excess) == 0 {
+				t.Errorf("a pusher's token for pulling: %v, excess %v (%v)", p.Verdict, p.Excess, p.Fault)
 			}
 		})
 	}

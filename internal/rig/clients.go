@@ -101,7 +101,7 @@ const noManifest = "no such manifest"
 
 // refusal is how the clients say that the registry, and not something on the way
 // to it, said no.
-var refusal = regexp.MustCompile(`(?i)unauthorized|denied: |insufficient_scope|no basic auth credentials|` + noManifest)
+var refusal = regexp.MustCompile(`(?im)unauthorized|(?:^|[^n] )denied\b|403 \(?Forbidden|insufficient_scope|no basic auth credentials|` + noManifest)
 
 func (c clientRun) do(t testing.TB, args ...string) error {
 	t.Helper()

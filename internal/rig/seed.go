@@ -68,7 +68,11 @@ func (s seeder) send(t testing.TB, method, address, contentType string, body []b
 	if got.status != want {
 		t.Fatalf("seed: %s %s = %d, want %d: %s", method, req.URL.Path, got.status, want, got.body)
 	}
-	return got.header.Get("Location")
+	to, err := req.URL.Parse(got.header.Get("Location"))
+	if err != nil {
+		t.Fatalf("seed: %v", err)
+	}
+	return to.String()
 }
 
 var realmForm = regexp.MustCompile(`^Bearer realm="([^"]+)",service="([^"]+)"`)
@@ -99,10 +103,14 @@ func (r *Registry) authorize(t testing.TB, repository string, u User) string {
 	req.Header = basic.Header
 	got := do(t, r.HTTPClient(t), req)
 	var answer struct {
-		Token string `json:"access_token"`
+		Token       string `json:"token"`
+		AccessToken string `json:"access_token"`
 	}
-	if err := json.Unmarshal(got.body, &answer); err != nil || answer.Token == "" {
+	if err := json.Unmarshal(got.body, &answer); err != nil || answer.Token+answer.AccessToken == "" {
 		t.Fatalf("sign in to %s: the token server answers %d without a token", r.Host, got.status)
+	}
+	if answer.Token == "" {
+		answer.Token = answer.AccessToken // the specification has both names for the same
 	}
 	return "Bearer " + answer.Token
 }

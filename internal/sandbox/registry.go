@@ -38,7 +38,7 @@ type RegistryConfig struct {
 
 	CancelStatus  int  // answer to the cancelling of an upload; 0: 401 to those without delete, else 204
 	AbsoluteURLs  bool // upload locations name the host
-	TwoChallenges bool // Basic is offered beside Bearer, as Gitea does
+	TwoChallenges bool // Basic is offered and taken beside Bearer, as Gitea does
 	AccessToken   bool // the token service answers access_token instead of token
 }
 
@@ -167,11 +167,7 @@ func containsAll(have, want []string) bool {
 // granted reads the request's credential: what it allows on the repository, and
 // whether it was one at all.
 func (r *Registry) granted(req *http.Request, repo string) (actions []string, known bool) {
-	if r.cfg.Auth == AuthBasic {
-		user, secret, ok := req.BasicAuth()
-		if !ok {
-			return nil, false
-		}
+	if user, secret, ok := req.BasicAuth(); ok && (r.cfg.Auth == AuthBasic || r.cfg.TwoChallenges) {
 		p, refused := r.cfg.Accounts.signIn(user, credential.NewSecret(secret))
 		return r.allowed(p, repo), refused == nil
 	}
@@ -210,6 +206,10 @@ func (r *Registry) allowed(p principal, repo string) []string {
 }
 
 func (r *Registry) challenge(w http.ResponseWriter, repo string, need []string, known bool) {
+	if r.cfg.Auth == AuthBasic && known {
+		writeError(w, http.StatusForbidden, "DENIED", "requested access to the resource is denied")
+		return
+	}
 	if r.cfg.Auth == AuthBasic {
 		w.Header().Set("WWW-Authenticate", `Basic realm="sandbox"`)
 	} else {
