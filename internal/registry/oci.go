@@ -231,7 +231,7 @@ func (p *probe) exists(ctx context.Context, repo credential.Repository) (grant, 
 		return g, false, err
 	}
 	switch {
-	case a.ok() && json.Valid(a.body):
+	case a.ok() && isTagList(a.body):
 		return g, true, nil
 	case a.status == http.StatusTooManyRequests:
 		return g, false, p.client.rateLimited(a, &p.login)
@@ -249,6 +249,16 @@ func (p *probe) exists(ctx context.Context, repo credential.Repository) (grant, 
 		return g, false, p.notPermitted("the account may not even pull from it, or it does not exist", a)
 	}
 	return g, false, unexpected(a, &p.login)
+}
+
+// isTagList tells a list of tags (OCI distribution specification, end-8a) from
+// whatever else a proxy answers with 200.
+func isTagList(body []byte) bool {
+	var list struct {
+		Name *string   `json:"name"`
+		Tags *[]string `json:"tags"`
+	}
+	return json.Unmarshal(body, &list) == nil && (list.Name != nil || list.Tags != nil)
 }
 
 // listed decides about a repository that the registry does not show. Docker
