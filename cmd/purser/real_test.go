@@ -125,7 +125,7 @@ func readSecret(t *testing.T, endpoint string) string {
 	return login.Token
 }
 
-func writeFile(t *testing.T, path, text string) {
+func writeFile(t testing.TB, path, text string) {
 	t.Helper()
 	if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
 		t.Fatal(err)

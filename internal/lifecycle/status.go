@@ -25,7 +25,7 @@ type StatusRow struct {
 
 // describesAtOnce bounds the calls of Status: Secrets Manager answers tens of
 // thousands a second, so this is about this machine's connections only.
-const describesAtOnce = 48
+const describesAtOnce = 256
 
 // Status describes every place of every credential, many at once.
 func (r *Runner) Status(ctx context.Context, work []Work) []StatusRow {

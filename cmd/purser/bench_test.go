@@ -1,0 +1,69 @@
+package main
+
+import (
+	"context"
+	"crypto/rand"
+	"fmt"
+	"io"
+	"strings"
+	"testing"
+	"time"
+
+	"purser/internal/config"
+	"purser/internal/sandbox"
+	"purser/internal/wire"
+)
+
+// BenchmarkCheck and BenchmarkStatus measure the whole command, from the
+// arguments to the last line, over the sandbox. 200 credentials should take
+// little longer than one batch of what runs at once, not 200 times as long.
+func BenchmarkCheck(b *testing.B)  { overCredentials(b, "check") }
+func BenchmarkStatus(b *testing.B) { overCredentials(b, "status") }
+
+func overCredentials(b *testing.B, command string) {
+	for _, n := range []int{1, 16, 48, 200} {
+		b.Run(fmt.Sprintf("%d credentials", n), func(b *testing.B) {
+			a := stocked(b, n)
+			for b.Loop() {
+				if code := run(b.Context(), []string{command}, a); code != exitOK {
+					b.Fatalf("%s ended with code %d", command, code)
+				}
+			}
+		})
+	}
+}
+
+// delay is what a call to AWS or Docker Hub takes from a laptop, at least. The
+// stand-in answers in microseconds, which would hide whether calls overlap.
+const delay = 20 * time.Millisecond
+
+// stocked is purser in a sandbox that holds n credentials.
+func stocked(b *testing.B, n int) *app {
+	b.Helper()
+	box, err := sandbox.Start(b.Context(), sandbox.Options{})
+	if err != nil {
+		b.Fatal(err)
+	}
+	b.Cleanup(func() { _ = box.Close() })
+	var text strings.Builder
+	text.WriteString("aws: {region: eu-west-2}\ncredentials:\n")
+	for i := range n {
+		fmt.Fprintf(&text, "  c%03d: {registry: docker.io, username: mockserver, repositories: [mockserver/mockserver], store: {secret: bench/c%03d}}\n", i, i)
+	}
+	dir := b.TempDir()
+	writeFile(b, dir+"/"+config.FileName, text.String())
+	a := &app{
+		env: config.Environment{Home: dir}, out: io.Discard, err: io.Discard, now: time.Now, random: rand.Reader,
+		transport: box.Transport(), aws: &wire.LocalAWS{Endpoint: box.SecretsManagerURL}, dir: dir,
+	}
+	for i := range n {
+		a.in = strings.NewReader(box.PushToken.Reveal())
+		if code := run(context.Background(), []string{"store", fmt.Sprintf("c%03d", i), "--create", "--token-stdin"}, a); code != exitOK {
+			b.Fatalf("store ended with code %d", code)
+		}
+	}
+	for _, operation := range []string{"DescribeSecret", "GetSecretValue"} {
+		box.SecretsManager.Fault(operation, sandbox.AWSFault{Delay: delay, Times: -1})
+	}
+	return a
+}
