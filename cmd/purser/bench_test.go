@@ -21,6 +21,7 @@ func BenchmarkCheck(b *testing.B)  { overCredentials(b, "check") }
 func BenchmarkStatus(b *testing.B) { overCredentials(b, "status") }
 
 func overCredentials(b *testing.B, command string) {
+	b.Helper()
 	for _, n := range []int{1, 16, 48, 200} {
 		b.Run(fmt.Sprintf("%d credentials", n), func(b *testing.B) {
 			a := stocked(b, n)

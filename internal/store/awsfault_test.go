@@ -1,0 +1,146 @@
+package store_test
+
+import (
+	"context"
+	"errors"
+	"net/http/httptest"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/credentials"
+	sm "github.com/aws/aws-sdk-go-v2/service/secretsmanager"
+
+	"purser/internal/credential"
+	"purser/internal/sandbox"
+	"purser/internal/store"
+)
+
+// faulty is a secret in a stand-in that misbehaves.
+func faulty(t *testing.T, operation string, f sandbox.AWSFault) store.Store {
+	t.Helper()
+	stand := sandbox.NewSecretsManager(sandbox.SecretsManagerConfig{})
+	server := httptest.NewServer(stand)
+	t.Cleanup(server.Close)
+	s := secretsAt(server.URL)(t, "team/ci")
+	for _, err := range []error{s.Create(t.Context()), s.Stage(t.Context(), id(1), value(canary)), s.Promote(t.Context(), id(1), id(1))} {
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	f.Times = -1
+	stand.Fault(operation, f)
+	return s
+}
+
+// TestAnswersOfAWSAreTakenForWhatTheyMean has the texts that the service is
+// known to send.
+func TestAnswersOfAWSAreTakenForWhatTheyMean(t *testing.T) {
+	for _, c := range []struct {
+		code, message string
+		want          credential.Reason
+	}{
+		{"AccessDeniedException", "User: arn:aws:sts::1:assumed-role/x is not authorized to perform: secretsmanager:GetSecretValue on resource: team/ci because no identity-based policy allows the secretsmanager:GetSecretValue action", credential.AccessDenied},
+		{"AccessDeniedException", "Access to KMS is not allowed", credential.KeyDenied},
+		{"DecryptionFailure", "Secrets Manager can't decrypt the protected secret text using the provided KMS key.", credential.KeyDenied},
+		{"ExpiredTokenException", "The security token included in the request is expired", credential.NotSignedIn},
+		{"UnrecognizedClientException", "The security token included in the request is invalid.", credential.NotSignedIn},
+		{"InvalidSignatureException", "The request signature we calculated does not match the signature you provided.", credential.NotSignedIn},
+		{"InvalidSignatureException", "Signature expired: 20260101T000000Z is now earlier than 20260101T001000Z", credential.ClockSkew},
+		{"InvalidSignatureException", "Signature not yet current: 20260101T001000Z is still later than 20260101T000000Z", credential.ClockSkew},
+		{"ThrottlingException", "Rate exceeded", credential.StoreUnreachable},
+		{"InternalServiceError", "An error occurred on the server side.", credential.StoreUnreachable},
+		{"InvalidRequestException", "You can't perform this operation on the secret because it was marked for deletion.", credential.SecretDeleted},
+		{"InvalidParameterException", "something else", credential.StoreRefused},
+		{"SomethingNew", "unheard of", credential.StoreRefused},
+	} {
+		s := faulty(t, "GetSecretValue", sandbox.AWSFault{Code: c.code, Message: c.message, Status: 400})
+		_, _, err := s.Read(t.Context(), credential.Current)
+		if got := credential.ReasonOf(err); got != c.want {
+			t.Errorf("%s %q: %s, want %s", c.code, c.message, got, c.want)
+		}
+		if err != nil && !strings.Contains(err.Error(), c.code) {
+			t.Errorf("%s: AWS is not quoted: %v", c.code, err)
+		}
+	}
+}
+
+func TestWhatIsNoAnswerOfAWSIsUnknown(t *testing.T) {
+	for name, f := range map[string]sandbox.AWSFault{
+		"cut": {}, "cut after the effect": {After: true}, "a page": {Status: 200, Body: "<html>sign in</html>"}, "half": {Status: 200, Body: `{"SecretStr`},
+		"500 with a page": {Status: 500, Body: "<html>"},
+	} {
+		_, _, err := faulty(t, "GetSecretValue", f).Read(t.Context(), credential.Current)
+		if got := credential.ReasonOf(err); got != credential.StoreUnreachable && got != credential.StoreRefused {
+			t.Errorf("%s: %v (%s)", name, err, got)
+		}
+	}
+	ctx, stop := context.WithCancel(t.Context())
+	stop()
+	_, _, err := faulty(t, "GetSecretValue", sandbox.AWSFault{Hang: true}).Read(ctx, credential.Current)
+	if credential.ReasonOf(err) != credential.StoreUnreachable || !strings.Contains(err.Error(), "interrupted") {
+		t.Errorf("interrupted: %v", err)
+	}
+}
+
+func TestAnEchoOfTheValueIsNotQuoted(t *testing.T) {
+	s := faulty(t, "PutSecretValue", sandbox.AWSFault{Code: "InvalidParameterException", Message: "cannot take " + canary, Status: 400})
+	err := s.Stage(t.Context(), id(2), value(`{"username":"u","token":"`+canary+`"}`))
+	if err == nil || credential.Shows(err.Error(), value(canary)) {
+		t.Error("the error shows the value, or there is none")
+	}
+}
+
+func TestALostAnswerToAPutIsMadeGoodByTheSameCall(t *testing.T) {
+	stand := sandbox.NewSecretsManager(sandbox.SecretsManagerConfig{})
+	server := httptest.NewServer(stand)
+	t.Cleanup(server.Close)
+	s := secretsAt(server.URL)(t, "team/ci")
+	if err := s.Create(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	stand.Fault("PutSecretValue", sandbox.AWSFault{After: true})
+	if err := s.Stage(t.Context(), id(1), value("one")); credential.ReasonOf(err) != credential.StoreUnreachable {
+		t.Fatalf("the lost answer: %v", err)
+	}
+	if err := s.Stage(t.Context(), id(1), value("one")); err != nil {
+		t.Fatalf("the same call again: %v", err)
+	}
+	if _, v, err := s.Read(t.Context(), credential.Current); err != nil || v.Reveal() != "one" {
+		t.Errorf("the value: %v", err)
+	}
+}
+
+func TestCredentialsThatCannotBeHadAreNamed(t *testing.T) {
+	for text, why := range map[string]string{
+		"failed to refresh cached credentials, the SSO session has expired or is invalid":                     "IAM Identity Center",
+		"failed to refresh cached credentials, refresh cached SSO token failed":                               "IAM Identity Center",
+		"failed to refresh cached credentials, error in credential process: exit status 1 (process provider)": "credential_process",
+		"failed to refresh cached credentials, failed to retrieve credentials, WebIdentityErr":                "web identity",
+		"failed to refresh cached credentials, no EC2 IMDS role found":                                        "EC2",
+		"failed to refresh cached credentials, static credentials are empty":                                  "no AWS credentials were found",
+	} {
+		provider := aws.CredentialsProviderFunc(func(context.Context) (aws.Credentials, error) { return aws.Credentials{}, errors.New(text) })
+		client := sm.New(sm.Options{Region: region, Credentials: aws.NewCredentialsCache(provider), RetryMaxAttempts: 1})
+		_, err := store.NewSecretsManager(store.SecretsManagerConfig{API: client, Target: credential.Target{Secret: "team/ci"}, Region: region}).Describe(t.Context())
+		if credential.ReasonOf(err) != credential.NotSignedIn || !strings.Contains(err.Error(), why) {
+			t.Errorf("%q: %v, want %q", text, err, why)
+		}
+	}
+}
+
+func TestAMissingSecretIsLookedForByItsARN(t *testing.T) {
+	server := httptest.NewServer(sandbox.NewSecretsManager(sandbox.SecretsManagerConfig{Account: "123456789012", Region: region, Now: time.Now}))
+	t.Cleanup(server.Close)
+	_, err := secretsAt(server.URL)(t, "team/ci").Describe(t.Context())
+	if credential.ReasonOf(err) != credential.SecretMissing || !strings.Contains(err.Error(), "arn:aws:secretsmanager:eu-west-2:123456789012:secret:team/ci-??????") {
+		t.Errorf("error = %v", err)
+	}
+	client := sm.New(sm.Options{BaseEndpoint: &server.URL, Region: region, Credentials: credentials.NewStaticCredentialsProvider("FAKE", "FAKE", "")})
+	byARN := "arn:aws:secretsmanager:eu-west-2:123456789012:secret:other-AbCdEf"
+	_, err = store.NewSecretsManager(store.SecretsManagerConfig{API: client, Target: credential.Target{Secret: byARN}, Region: region}).Describe(t.Context())
+	if !strings.Contains(err.Error(), byARN) {
+		t.Errorf("error = %v", err)
+	}
+}

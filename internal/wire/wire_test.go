@@ -1,0 +1,78 @@
+package wire_test
+
+import (
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"purser/internal/config"
+	"purser/internal/credential"
+	"purser/internal/wire"
+)
+
+// alone keeps the machine's own AWS configuration out of a test.
+func alone(t *testing.T, profiles string) {
+	t.Helper()
+	for _, name := range []string{"AWS_PROFILE", "AWS_REGION", "AWS_DEFAULT_REGION", "AWS_ACCESS_KEY_ID", "AWS_ENDPOINT_URL"} {
+		t.Setenv(name, "")
+	}
+	path := filepath.Join(t.TempDir(), "config")
+	writeFile(t, path, profiles)
+	t.Setenv("AWS_CONFIG_FILE", path)
+	t.Setenv("AWS_SHARED_CREDENTIALS_FILE", filepath.Join(t.TempDir(), "none"))
+	t.Setenv("AWS_EC2_METADATA_DISABLED", "true")
+}
+
+var someCredential = credential.Credential{Name: "dockerhub", Registry: credential.DockerHub}
+
+func TestWhatAWSLacksIsFoundBeforeAnythingIsAsked(t *testing.T) {
+	const profiles = "[profile here]\nregion = eu-west-2\n[profile nowhere]\n"
+	for name, c := range map[string]struct {
+		target credential.Target
+		env    config.Environment
+		want   credential.Reason
+	}{
+		"a profile that there is":        {credential.Target{Secret: "x", Profile: "here"}, config.Environment{}, ""},
+		"one that there is not":          {credential.Target{Secret: "x", Profile: "elsewhere"}, config.Environment{}, credential.ProfileMissing},
+		"no region":                      {credential.Target{Secret: "x", Profile: "nowhere"}, config.Environment{}, credential.RegionMissing},
+		"a region of its own":            {credential.Target{Secret: "x", Profile: "nowhere", Region: "us-east-1"}, config.Environment{}, ""},
+		"credentials in the environment": {credential.Target{Secret: "x", Profile: "elsewhere", Region: "us-east-1"}, config.Environment{AWSAccessKey: true}, ""},
+		"a file without a home":          {credential.Target{}, config.Environment{}, credential.Usage},
+		"a file":                         {credential.Target{}, config.Environment{Home: "/home/me"}, ""},
+	} {
+		t.Run(name, func(t *testing.T) {
+			alone(t, profiles)
+			w := &wire.Wire{Env: c.env}
+			_, err := w.Store(t.Context(), someCredential, c.target)
+			if got := credential.ReasonOf(err); got != c.want || (err == nil) != (c.want == "") {
+				t.Errorf("error = %v (%s), want %s", err, got, c.want)
+			}
+		})
+	}
+}
+
+func TestACredentialWithoutAStoreIsKeptInTheDataDirectory(t *testing.T) {
+	w := &wire.Wire{Env: config.Environment{Home: "/home/me"}}
+	if got := w.Target(someCredential, credential.Target{}).File; got != "/home/me/.local/share/purser/dockerhub.age.json" {
+		t.Errorf("kept in %s", got)
+	}
+}
+
+func TestACAFileThatIsNoneIsAFault(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "ca.pem")
+	writeFile(t, path, "no certificate")
+	c := someCredential
+	c.CAFile = path
+	p := (&wire.Wire{}).Prove(t.Context(), c, credential.Login{Username: "u", Token: credential.NewSecret("FAKE")}, false)
+	if p.Verdict != credential.Unknown || p.Fault == nil || !strings.Contains(p.Fault.Error(), "holds no PEM certificate") {
+		t.Errorf("%v %v", p.Verdict, p.Fault)
+	}
+}
+
+func writeFile(t *testing.T, path, text string) {
+	t.Helper()
+	if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
+		t.Fatal(err)
+	}
+}
