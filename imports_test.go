@@ -23,9 +23,12 @@ var mayImport = map[string][]string{
 	"internal/lifecycle":  {"internal/credential"},
 	"internal/sandbox":    {"internal/credential"},
 	"internal/rig":        {"internal/credential"},
-	"internal/wire":       {"internal/credential", "internal/config", "internal/source", "internal/registry", "internal/store"},
+	"internal/process":    {},
+	"internal/transport":  {"internal/credential"},
+	"internal/wire":       {"internal/credential", "internal/config", "internal/source", "internal/registry", "internal/store", "internal/transport"},
 	"cmd/purser": {
 		"internal/credential", "internal/config", "internal/source", "internal/lifecycle", "internal/wire", "internal/sandbox",
+		"internal/process",
 	},
 }
 

@@ -13,9 +13,11 @@ import (
 	"time"
 
 	"purser/internal/config"
+	"purser/internal/process"
 )
 
 func main() {
+	process.Protect()
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	code := run(ctx, os.Args[1:], &app{
 		env: config.OSEnvironment(), in: os.Stdin, out: os.Stdout, err: os.Stderr,

@@ -3,9 +3,12 @@ package main
 import (
 	"context"
 	"errors"
+	"fmt"
 	"io"
 	"net/http"
 	"os"
+	"path"
+	"runtime"
 	"slices"
 	"strings"
 	"time"
@@ -33,10 +36,17 @@ type app struct {
 
 	output outputFlag
 	config string
+	debug  bool
 }
 
 // run executes one command line and returns the exit code.
-func run(ctx context.Context, args []string, a *app) int {
+func run(ctx context.Context, args []string, a *app) (code int) {
+	defer func() {
+		if bug := recover(); bug != nil {
+			code = exitFailed
+			_, _ = io.WriteString(a.err, bugText(bug))
+		}
+	}()
 	err := a.execute(ctx, args)
 	var done *reportedError
 	if errors.As(err, &done) {
@@ -46,6 +56,25 @@ func run(ctx context.Context, args []string, a *app) int {
 		a.printError(err)
 	}
 	return exitCode(err)
+}
+
+// bugText says where a bug of purser's is. What the panic carried is not shown:
+// it may be anything, a secret included.
+func bugText(bug any) string {
+	var b strings.Builder
+	fmt.Fprintf(&b, "purser: a bug in purser (%T), please report it; nothing current was changed\n", bug)
+	callers := make([]uintptr, 32)
+	const runtimeFrames = 3 // Callers, this function, the deferred one
+	frames := runtime.CallersFrames(callers[:runtime.Callers(runtimeFrames, callers)])
+	for {
+		frame, more := frames.Next()
+		if strings.Contains(frame.Function, "purser") {
+			fmt.Fprintf(&b, "  at %s, %s:%d\n", frame.Function, path.Base(frame.File), frame.Line)
+		}
+		if !more {
+			return b.String()
+		}
+	}
 }
 
 // reportedError ends a command whose output already says what is wrong.
@@ -103,6 +132,7 @@ should have made; 6 could not tell.`,
 	flags := root.PersistentFlags()
 	flags.VarP(&a.output, "output", "o", "how to print: text or json")
 	flags.StringVar(&a.config, "config", "", "the configuration `FILE` (default purser.yaml, here or in a folder above)")
+	flags.BoolVar(&a.debug, "debug", false, "show the requests on standard error, without what is secret in them")
 	root.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return flagFault(err) })
 	root.CompletionOptions.HiddenDefaultCmd = true
 	root.AddCommand(a.storeCommand(), a.checkCommand(), a.statusCommand(), a.schemaCommand(), a.sandboxCommand(), a.versionCommand())
@@ -201,7 +231,11 @@ func chosen(file *config.File, names []string) ([]credential.Credential, error) 
 }
 
 func (a *app) wire() *wire.Wire {
-	return &wire.Wire{Env: a.env, Now: a.now, Transport: a.transport, AWS: a.aws, Passphrase: a.passphrase}
+	w := &wire.Wire{Env: a.env, Now: a.now, Transport: a.transport, AWS: a.aws, Passphrase: a.passphrase}
+	if a.debug {
+		w.Debug = a.err
+	}
+	return w
 }
 
 // places makes the stores of a credential.

@@ -2,7 +2,6 @@ package registry
 
 import (
 	"context"
-	"crypto/tls"
 	"crypto/x509"
 	"errors"
 	"fmt"
@@ -10,7 +9,6 @@ import (
 	"net"
 	"net/http"
 	"net/url"
-	"os"
 	"strconv"
 	"strings"
 	"time"
@@ -26,8 +24,7 @@ const (
 
 // Config says how a Client reaches registries.
 type Config struct {
-	// Transport carries the requests; nil means NewTransport(nil). It must not
-	// follow redirects or add credentials of its own.
+	// Transport carries the requests; nil means http.DefaultTransport.
 	Transport http.RoundTripper
 	// Timeout is the longest wait for one answer; 0 means 15 s.
 	Timeout time.Duration
@@ -47,9 +44,6 @@ type Client struct {
 
 // New makes a Client.
 func New(cfg Config) *Client {
-	if cfg.Transport == nil {
-		cfg.Transport = NewTransport(nil)
-	}
 	if cfg.Timeout == 0 {
 		cfg.Timeout = defaultTimeout
 	}
@@ -78,37 +72,6 @@ func wait(ctx context.Context, d time.Duration) error {
 	case <-timer.C:
 		return nil
 	}
-}
-
-// NewTransport trusts the system's certificates and those given. A proxy of the
-// environment is used for https only, where it carries a tunnel that it cannot
-// read; plain http, which purser speaks on loopback alone, never goes through one.
-func NewTransport(roots *x509.CertPool) *http.Transport {
-	t := http.DefaultTransport.(*http.Transport).Clone() //nolint:forcetypeassert // documented type
-	t.TLSClientConfig = &tls.Config{RootCAs: roots, MinVersion: tls.VersionTLS12}
-	t.Proxy = func(r *http.Request) (*url.URL, error) {
-		if r.URL.Scheme != "https" {
-			return nil, nil //nolint:nilnil // the documented way to say: no proxy
-		}
-		return http.ProxyFromEnvironment(r)
-	}
-	return t
-}
-
-// LoadRoots reads PEM certificates to trust besides the system's.
-func LoadRoots(path string) (*x509.CertPool, error) {
-	pem, err := os.ReadFile(path) //nolint:gosec // the person names the file
-	if err != nil {
-		return nil, &credential.Fault{Reason: credential.Usage, What: "read the certificates to trust", Why: err.Error(), Err: err}
-	}
-	roots, err := x509.SystemCertPool()
-	if err != nil {
-		roots = x509.NewCertPool()
-	}
-	if !roots.AppendCertsFromPEM(pem) {
-		return nil, &credential.Fault{Reason: credential.Usage, What: "read the certificates to trust", Why: path + " holds no PEM certificate"}
-	}
-	return roots, nil
 }
 
 // answer is one answer of a registry, its body cut at bodyLimit.

@@ -12,6 +12,7 @@ import (
 	"purser/internal/registry"
 	"purser/internal/rig"
 	"purser/internal/sandbox"
+	"purser/internal/transport"
 )
 
 // registries are third-party registries with users of different rights, and the
@@ -60,15 +61,15 @@ func standIn(cfg sandbox.RegistryConfig) func(testing.TB, ...rig.Option) *rig.Re
 
 func clientFor(t *testing.T, r *rig.Registry) *registry.Client {
 	t.Helper()
-	var transport http.RoundTripper = registry.NewTransport(nil)
+	var carry http.RoundTripper = transport.New(nil)
 	if r.CAFile != "" {
-		roots, err := registry.LoadRoots(r.CAFile)
+		roots, err := transport.LoadRoots(r.CAFile)
 		if err != nil {
 			t.Fatal(err)
 		}
-		transport = registry.NewTransport(roots)
+		carry = transport.New(roots)
 	}
-	return registry.New(registry.Config{Transport: transport})
+	return registry.New(registry.Config{Transport: carry})
 }
 
 // TestAProofIsGrantedExactlyWhenARealPushWorks holds the proof against what real

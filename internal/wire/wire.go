@@ -7,12 +7,14 @@ import (
 	"context"
 	"crypto/x509"
 	"errors"
+	"io"
 	"net/http"
 	"path/filepath"
 	"sync"
 	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
+	awshttp "github.com/aws/aws-sdk-go-v2/aws/transport/http"
 	awsconfig "github.com/aws/aws-sdk-go-v2/config"
 	"github.com/aws/aws-sdk-go-v2/credentials"
 	"github.com/aws/aws-sdk-go-v2/service/secretsmanager"
@@ -22,6 +24,7 @@ import (
 	"purser/internal/credential"
 	"purser/internal/registry"
 	"purser/internal/store"
+	"purser/internal/transport"
 )
 
 // Wire makes parts. Its fields are set before the first call and not changed.
@@ -34,12 +37,15 @@ type Wire struct {
 	// Transport carries requests to registries; nil makes one that trusts the
 	// system's certificates and those of the credential.
 	Transport http.RoundTripper
+	// Debug gets a line for each request; nil: none is written.
+	Debug io.Writer
 	// AWS is where AWS is instead of where the environment says; nil: there.
 	AWS *LocalAWS
 
 	mu      sync.Mutex // guards the maps
 	clients map[awsPlace]*awsClients
 	trust   map[string]*registry.Client // by CA file
+	trace   *transport.Trace
 }
 
 // LocalAWS is a stand-in for AWS on this machine. It takes any credentials, so
@@ -117,6 +123,7 @@ func (w *Wire) aws(ctx context.Context, t credential.Target) (*awsClients, error
 	options := append([]func(*awsconfig.LoadOptions) error{
 		awsconfig.WithSharedConfigProfile(place.profile),
 		awsconfig.WithRetryMode(aws.RetryModeAdaptive),
+		awsconfig.WithHTTPClient(awshttp.NewBuildableClient().WithTransportOptions(manyIdle)),
 	}, w.AWS.options()...)
 	if place.region != "" {
 		options = append(options, awsconfig.WithRegion(place.region))
@@ -131,12 +138,45 @@ func (w *Wire) aws(ctx context.Context, t credential.Target) (*awsClients, error
 			Why: "neither purser.yaml, nor a flag, nor the environment, nor the profile names one",
 		}
 	}
+	cfg.HTTPClient = w.awsHTTP(cfg.HTTPClient)
 	clients := &awsClients{secrets: secretsmanager.NewFromConfig(cfg), caller: caller(sts.NewFromConfig(cfg)), region: cfg.Region}
 	if w.clients == nil {
 		w.clients = map[awsPlace]*awsClients{}
 	}
 	w.clients[place] = clients
 	return clients, nil
+}
+
+// awsHTTP carries what is stored. The credentials that sign it are got by other
+// clients of the SDK, some of which speak plain http to the machine's own
+// metadata service; no token passes there.
+func (w *Wire) awsHTTP(sdk aws.HTTPClient) *http.Client {
+	return &http.Client{Transport: w.traced(transport.Guard(carrier{sdk})), Timeout: awsTimeout}
+}
+
+// carrier is the SDK's own client, with the proxy and the certificates that the
+// AWS configuration names, as something to wrap.
+type carrier struct{ aws.HTTPClient }
+
+// RoundTrip sends one request.
+func (c carrier) RoundTrip(r *http.Request) (*http.Response, error) { return c.Do(r) }
+
+// manyIdle keeps the connections of many calls at once for the next ones.
+func manyIdle(t *http.Transport) { t.MaxIdleConnsPerHost = idlePerHost }
+
+const idlePerHost = 64
+
+// awsTimeout is for one attempt; the SDK makes three.
+const awsTimeout = 20 * time.Second
+
+func (w *Wire) traced(next http.RoundTripper) http.RoundTripper {
+	if w.Debug == nil {
+		return next
+	}
+	if w.trace == nil {
+		w.trace = transport.NewTrace(w.Debug)
+	}
+	return w.trace.Wrap(next)
 }
 
 // caller asks once, since the answer is the same for all targets.
@@ -173,18 +213,18 @@ func (w *Wire) Registry(c credential.Credential) (*registry.Client, error) {
 	if client, ok := w.trust[c.CAFile]; ok {
 		return client, nil
 	}
-	transport := w.Transport
-	if transport == nil {
+	carry := w.Transport
+	if carry == nil {
 		var roots *x509.CertPool
 		var err error
 		if c.CAFile != "" {
-			if roots, err = registry.LoadRoots(c.CAFile); err != nil {
+			if roots, err = transport.LoadRoots(c.CAFile); err != nil {
 				return nil, err
 			}
 		}
-		transport = registry.NewTransport(roots)
+		carry = transport.New(roots)
 	}
-	client := registry.New(registry.Config{Transport: transport, Now: w.Now})
+	client := registry.New(registry.Config{Transport: w.traced(transport.Guard(carry)), Now: w.Now})
 	if w.trust == nil {
 		w.trust = map[string]*registry.Client{}
 	}

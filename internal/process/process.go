@@ -1,0 +1,55 @@
+// Package process keeps what a process holds in memory from the rest of the
+// machine: no core file, no tracing by the same user, no swap where that can be
+// had. Programs that handle secrets call Protect before they read one.
+//
+// What it does not do: keep anything from root, or wipe memory. A Go program
+// cannot promise that no copy of a string is left.
+package process
+
+import (
+	"fmt"
+	"os"
+	"os/signal"
+	"strings"
+	"syscall"
+)
+
+// Protection says what was achieved.
+type Protection struct {
+	NoCore   bool // no core file is written, whatever ends the process
+	NoTrace  bool // other processes of the same user cannot attach or read its memory
+	NoSwap   bool // its memory is not written to swap
+	problems []string
+}
+
+// Missing lists what could not be had, for people; empty when all is well.
+func (p Protection) Missing() string { return strings.Join(p.problems, "; ") }
+
+func (p *Protection) failed(what string, err error) {
+	p.problems = append(p.problems, fmt.Sprintf("%s: %v", what, err))
+}
+
+// Protect does what the system offers. It is called once, early; a part that
+// cannot be had is no reason not to run.
+func Protect() Protection {
+	p := protect()
+	quietCrash()
+	return p
+}
+
+// exitBySignal is what shells report for a process that a signal ended, less the
+// signal's number.
+const exitBySignal = 128
+
+// quietCrash takes the signals on which the Go runtime prints every stack and
+// register. The dump holds addresses and lengths, and a register can hold eight
+// bytes of anything.
+func quietCrash() {
+	dump := make(chan os.Signal, 1)
+	signal.Notify(dump, syscall.SIGQUIT, syscall.SIGABRT)
+	go func() {
+		sig, _ := (<-dump).(syscall.Signal)
+		fmt.Fprintf(os.Stderr, "purser: ended by %v; nothing is dumped, since it holds secrets\n", sig)
+		os.Exit(exitBySignal + int(sig)) //nolint:forbidigo // what the runtime would do, without the dump
+	}()
+}
