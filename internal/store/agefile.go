@@ -91,21 +91,26 @@ func (a *AgeFile) Create(ctx context.Context) error {
 
 // Stage encrypts a value as a new version in AWSPENDING.
 func (a *AgeFile) Stage(ctx context.Context, id credential.VersionID, value credential.Secret) error {
+	content, _, err := a.load()
+	if err != nil {
+		return err
+	}
+	if err := a.opens(ctx, content); err != nil {
+		return err
+	}
+	// Encrypting may ask for a passphrase: others do not wait for that.
 	sealed, err := a.encrypt(ctx, id, value)
 	if err != nil {
 		return err
 	}
 	return a.change(ctx, func(c *ageContent) error {
 		if v := c.find(id); v != nil {
-			stored, err := a.decrypt(ctx, v)
-			if err != nil {
+			return a.same(ctx, v, value)
+		}
+		if len(content.Versions) == 0 { // somebody may have stored the first one meanwhile
+			if err := a.opens(ctx, c); err != nil {
 				return err
 			}
-			if !stored.Equal(value) {
-				return &credential.Fault{Reason: credential.StoreRefused, Target: a.target(), What: "the version id is taken by another value"}
-			}
-			c.give(id, credential.Pending)
-			return nil
 		}
 		c.Versions = append(c.Versions, ageVersion{ID: id, Created: a.cfg.Now().UTC(), Value: sealed})
 		c.give(id, credential.Pending)
@@ -114,6 +119,31 @@ func (a *AgeFile) Stage(ctx context.Context, id credential.VersionID, value cred
 		}
 		return nil
 	}, false)
+}
+
+// opens fails when the key at hand is not the one of the values in the file. A
+// mistyped passphrase, or an identity made anew on another machine, would
+// otherwise store a value that those who read the file cannot open.
+func (a *AgeFile) opens(ctx context.Context, c *ageContent) error {
+	if len(c.Versions) == 0 {
+		return nil
+	}
+	v := c.at(credential.Current)
+	if v == nil {
+		v = &c.Versions[0]
+	}
+	_, err := a.decrypt(ctx, v)
+	return err
+}
+
+// same fails when the version holds another value. When it does not, nothing is
+// left to do: the version keeps the stages that it has got to, as at AWS.
+func (a *AgeFile) same(ctx context.Context, v *ageVersion, value credential.Secret) error {
+	stored, err := a.decrypt(ctx, v)
+	if err == nil && !stored.Equal(value) {
+		return &credential.Fault{Reason: credential.StoreRefused, Target: a.target(), What: "the version id is taken by another value"}
+	}
+	return err
 }
 
 // Promote compares and swaps AWSCURRENT.

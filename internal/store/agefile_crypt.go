@@ -11,6 +11,7 @@ import (
 	"path/filepath"
 	"runtime"
 	"strings"
+	"unicode/utf8"
 
 	"filippo.io/age"
 	"filippo.io/age/armor"
@@ -30,18 +31,19 @@ func (a *AgeFile) encrypt(ctx context.Context, id credential.VersionID, value cr
 	if err != nil {
 		return "", err
 	}
-	plain, err := json.Marshal(envelope{id, value.Reveal()})
-	if err != nil {
+	text := value.Reveal()
+	plain, err := json.Marshal(envelope{id, text})
+	if err != nil || !utf8.ValidString(text) { // which JSON would change
 		return "", a.fault("the value cannot be encrypted", "it is not text")
 	}
 	var sealed bytes.Buffer
-	text := armor.NewWriter(&sealed)
-	w, err := age.Encrypt(text, to)
+	letters := armor.NewWriter(&sealed)
+	w, err := age.Encrypt(letters, to)
 	if err != nil {
 		return "", a.fault("the value cannot be encrypted", err.Error())
 	}
 	_, err = w.Write(plain)
-	if err := errors.Join(err, w.Close(), text.Close()); err != nil {
+	if err := errors.Join(err, w.Close(), letters.Close()); err != nil {
 		return "", a.fault("the value cannot be encrypted", err.Error())
 	}
 	return sealed.String(), nil
@@ -190,6 +192,9 @@ func (a *AgeFile) makeIdentity() (key, error) {
 		return key{}, a.fault("the age identity cannot be made", cause(err))
 	}
 	if err := os.Link(f.Name(), a.cfg.Identity); err != nil && !errors.Is(err, fs.ErrExist) {
+		return key{}, a.fault("the age identity cannot be made", cause(err))
+	}
+	if err := syncDir(dir); err != nil { // before anything is encrypted for it
 		return key{}, a.fault("the age identity cannot be made", cause(err))
 	}
 	return a.loadIdentity()

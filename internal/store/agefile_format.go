@@ -8,6 +8,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"runtime"
 	"slices"
 	"time"
 
@@ -73,7 +74,7 @@ func (c *ageContent) give(id credential.VersionID, stage credential.Stage) {
 func (a *AgeFile) load() (*ageContent, fs.FileInfo, error) {
 	f, err := os.Open(a.cfg.Path)
 	if errors.Is(err, fs.ErrNotExist) {
-		return nil, nil, &credential.Fault{Reason: credential.SecretMissing, Target: a.target(), What: "there is no file " + a.cfg.Path}
+		return nil, nil, a.missing()
 	}
 	if err != nil {
 		return nil, nil, a.fault("the encrypted file cannot be read", cause(err))
@@ -100,13 +101,15 @@ func (a *AgeFile) load() (*ageContent, fs.FileInfo, error) {
 // change reads, changes and writes the file while no other process does. The
 // file on disk is at every moment the old one or the new one, whole.
 func (a *AgeFile) change(ctx context.Context, edit func(*ageContent) error, create bool) error {
-	path, err := a.resolve()
+	path, err := a.resolve(create)
 	if err != nil {
 		return err
 	}
 	unlock, err := lockFile(ctx, path+".lock")
 	if err != nil {
-		return a.fault("the encrypted file cannot be locked", cause(err))
+		f := a.fault("the encrypted file cannot be locked", cause(err))
+		f.Err = err // callers tell a cancelled wait from a broken file
+		return f
 	}
 	defer unlock()
 	c, _, err := a.load()
@@ -121,31 +124,75 @@ func (a *AgeFile) change(ctx context.Context, edit func(*ageContent) error, crea
 	if err := edit(c); err != nil {
 		return err
 	}
+	return a.save(path, c)
+}
+
+// save writes the versions that have a stage. The caller has the lock.
+func (a *AgeFile) save(path string, c *ageContent) error {
 	c.Versions = slices.DeleteFunc(c.Versions, func(v ageVersion) bool { return len(v.Stages) == 0 })
 	text, err := json.MarshalIndent(c, "", "  ")
 	if err != nil {
 		return a.fault("the encrypted file cannot be written", cause(err))
 	}
-	if err := writeWhole(path, append(text, '\n')); err != nil {
+	text = append(text, '\n')
+	if len(text) > ageFileLimit { // load would refuse it from then on
+		return &credential.Fault{
+			Reason: credential.StoreRefused, Target: a.target(), What: "the value is too long for the encrypted file", Why: "nothing was changed",
+		}
+	}
+	if err := writeWhole(path, text); err != nil {
 		return a.fault("the encrypted file cannot be written", cause(err))
 	}
 	return nil
 }
 
+// missing is what every method but Create says when there is no file.
+func (a *AgeFile) missing() *credential.Fault {
+	return &credential.Fault{Reason: credential.SecretMissing, Target: a.target(), What: "there is no file " + a.cfg.Path}
+}
+
 // resolve follows a symbolic link, so that writing replaces what it points to
-// and not the link, and makes the folder.
-func (a *AgeFile) resolve() (string, error) {
-	path, err := filepath.EvalSymlinks(a.cfg.Path)
-	if errors.Is(err, fs.ErrNotExist) {
-		path, err = a.cfg.Path, nil
-	}
-	if err == nil {
+// and not the link, and makes the folder when the file is to be made. Otherwise
+// nothing, not even a lock, is left beside a file that is not there.
+func (a *AgeFile) resolve(create bool) (string, error) {
+	path, err := realPath(a.cfg.Path)
+	switch {
+	case err != nil:
+	case create:
 		err = os.MkdirAll(filepath.Dir(path), 0o700)
+	default:
+		if _, err = os.Stat(path); errors.Is(err, fs.ErrNotExist) {
+			return "", a.missing()
+		}
 	}
 	if err != nil {
 		return "", a.fault("the folder of the encrypted file cannot be used", cause(err))
 	}
 	return path, nil
+}
+
+// realPath is where links lead to, also when nothing is there yet: EvalSymlinks
+// alone gives up at a link to a file that is still to be made. A ring of links
+// ends it, because EvalSymlinks has another error for that.
+func realPath(path string) (string, error) {
+	for {
+		found, err := filepath.EvalSymlinks(path)
+		if !errors.Is(err, fs.ErrNotExist) {
+			return found, err
+		}
+		to, err := os.Readlink(path)
+		if err != nil {
+			return path, nil //nolint:nilerr // no link: the file is just not there yet
+		}
+		if !filepath.IsAbs(to) {
+			dir, err := filepath.EvalSymlinks(filepath.Dir(path))
+			if err != nil {
+				return "", err
+			}
+			to = filepath.Join(dir, to)
+		}
+		path = to
+	}
 }
 
 // writeWhole puts a file in place of another in one step, on disk before it
@@ -171,7 +218,12 @@ func writeWhole(path string, text []byte) error {
 	return syncDir(filepath.Dir(path))
 }
 
+// syncDir makes a rename last. Windows has no such call for folders: it refuses
+// it, and its file systems keep a journal of renames themselves.
 func syncDir(dir string) error {
+	if runtime.GOOS == "windows" {
+		return nil
+	}
 	d, err := os.Open(dir) //nolint:gosec // the folder of the file just written
 	if err != nil {
 		return err

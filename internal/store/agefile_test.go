@@ -3,10 +3,13 @@ package store_test
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"io/fs"
 	"os"
 	"os/exec"
 	"path/filepath"
+	"runtime"
+	"slices"
 	"strconv"
 	"strings"
 	"testing"
@@ -166,26 +169,191 @@ func TestAValueMovedToAnotherVersionIsNoticed(t *testing.T) {
 	h.refused("belongs to another version")
 }
 
+// typing is the store as somebody uses it who types that passphrase; asked, when
+// not nil, collects whether it had to be confirmed.
+func (h ageHome) typing(passphrase string, asked *[]bool) *store.AgeFile {
+	return store.NewAgeFile(store.AgeFileConfig{Path: h.path, WorkFactor: 10, Passphrase: func(_ context.Context, confirm bool) (credential.Secret, error) {
+		if asked != nil {
+			*asked = append(*asked, confirm)
+		}
+		return value(passphrase), nil
+	}})
+}
+
+// locked is a file with one version behind the passphrase "right FAKE".
+func (h ageHome) locked() ageHome {
+	h.Helper()
+	s := h.typing("right FAKE", nil)
+	for _, err := range []error{s.Create(h.Context()), s.Stage(h.Context(), id(1), value("one"))} {
+		if err != nil {
+			h.Fatal(err)
+		}
+	}
+	return h
+}
+
 func TestAWrongPassphraseIsRefused(t *testing.T) {
-	h := newAgeHome(t)
-	with := func(p string) *store.AgeFile {
-		return store.NewAgeFile(store.AgeFileConfig{Path: h.path, WorkFactor: 10, Passphrase: func(context.Context, bool) (credential.Secret, error) {
-			return value(p), nil
-		}})
-	}
-	s := with("right FAKE")
-	if err := s.Create(t.Context()); err != nil {
-		t.Fatal(err)
-	}
-	if err := s.Stage(t.Context(), id(1), value("one")); err != nil {
-		t.Fatal(err)
-	}
-	_, _, err := with("wrong FAKE").Read(t.Context(), credential.Current)
+	h := newAgeHome(t).locked()
+	_, _, err := h.typing("wrong FAKE", nil).Read(t.Context(), credential.Current)
 	if credential.ReasonOf(err) != credential.StoreFile || !strings.Contains(err.Error(), "the passphrase is not the one") {
 		t.Errorf("error = %v", err)
 	}
-	if _, err := with("wrong FAKE").Describe(t.Context()); err != nil {
-		t.Errorf("describing needs the passphrase: %v", err)
+}
+
+func TestAMistypedPassphraseLocksNoNewValueUp(t *testing.T) {
+	h := newAgeHome(t).locked()
+	before := h.read(h.path)
+	err := h.typing("wrong FAKE", nil).Stage(t.Context(), id(2), value("two"))
+	if credential.ReasonOf(err) != credential.StoreFile || !strings.Contains(err.Error(), "the passphrase is not the one") {
+		t.Errorf("Stage = %v, want %s", err, credential.StoreFile)
+	}
+	if h.read(h.path) != before {
+		t.Error("the file was changed")
+	}
+}
+
+// TestTheLoserOfTheFirstWriteKeepsToTheWinnersPassphrase lets another process
+// store the first version while this one is still being asked.
+func TestTheLoserOfTheFirstWriteKeepsToTheWinnersPassphrase(t *testing.T) {
+	h := newAgeHome(t)
+	s := store.NewAgeFile(store.AgeFileConfig{Path: h.path, WorkFactor: 10, Passphrase: func(context.Context, bool) (credential.Secret, error) {
+		h.locked()
+		return value("other FAKE"), nil
+	}})
+	if err := s.Create(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	if err := s.Stage(t.Context(), id(2), value("two")); credential.ReasonOf(err) != credential.StoreFile {
+		t.Errorf("Stage = %v, want %s", err, credential.StoreFile)
+	}
+	if d, err := s.Describe(t.Context()); err != nil || d.At(credential.Pending) != id(1) {
+		t.Errorf("the winner's version is not pending: %v", err)
+	}
+}
+
+func TestAPassphraseIsConfirmedForTheFirstVersionOnly(t *testing.T) {
+	h := newAgeHome(t)
+	for n, confirm := range []bool{true, false} {
+		var asked []bool
+		s := h.typing("right FAKE", &asked)
+		if err := s.Create(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		if err := s.Stage(t.Context(), id(n), value("a value")); err != nil {
+			t.Fatal(err)
+		}
+		if !slices.Equal(asked, []bool{confirm}) {
+			t.Errorf("version %d: asked with confirm = %v, want once with %v", n, asked, confirm)
+		}
+	}
+}
+
+func TestDescribingNeedsNoKey(t *testing.T) {
+	h := newAgeHome(t).filled()
+	if err := os.Remove(h.identity); err != nil {
+		t.Fatal(err)
+	}
+	if d, err := h.store().Describe(t.Context()); err != nil || d.At(credential.Current) != id(1) {
+		t.Errorf("without the identity: %v", err)
+	}
+	var asked []bool
+	h = newAgeHome(t).locked()
+	if _, err := h.typing("", &asked).Describe(t.Context()); err != nil || asked != nil {
+		t.Errorf("the passphrase was asked for %v (%v)", asked, err)
+	}
+}
+
+func TestALostIdentityIsNotReplacedUnderAFileWithValues(t *testing.T) {
+	h := newAgeHome(t).filled()
+	if err := os.Remove(h.identity); err != nil {
+		t.Fatal(err)
+	}
+	err := h.store().Stage(t.Context(), id(2), value("two"))
+	if credential.ReasonOf(err) != credential.StoreFile || !strings.Contains(err.Error(), h.identity) {
+		t.Errorf("Stage = %v, want %s that names the identity", err, credential.StoreFile)
+	}
+	if _, err := os.Stat(h.identity); err == nil {
+		t.Error("a new identity was made; it does not open the file")
+	}
+}
+
+func TestAValueTooLongForTheFileIsRefusedAndChangesNothing(t *testing.T) {
+	h := newAgeHome(t).filled()
+	before := h.read(h.path)
+	if err := h.store().Stage(t.Context(), id(2), value(strings.Repeat("x", 1<<20))); credential.ReasonOf(err) != credential.StoreRefused {
+		t.Errorf("Stage = %v, want %s", err, credential.StoreRefused)
+	}
+	if h.read(h.path) != before {
+		t.Error("the file was changed")
+	}
+}
+
+func TestNothingIsMadeForAFileThatIsNotThere(t *testing.T) {
+	h := newAgeHome(t)
+	s := h.store()
+	for name, err := range map[string]error{
+		"Stage":     s.Stage(t.Context(), id(1), value("one")),
+		"Promote":   s.Promote(t.Context(), id(1), ""),
+		"Unstage":   s.Unstage(t.Context(), id(1)),
+		"SetExpiry": s.SetExpiry(t.Context(), id(1), time.Now()),
+	} {
+		if credential.ReasonOf(err) != credential.SecretMissing {
+			t.Errorf("%s = %v, want %s", name, err, credential.SecretMissing)
+		}
+	}
+	if made, err := filepath.Glob(filepath.Join(h.dir, "*")); err != nil || len(made) != 0 {
+		t.Errorf("made %v (%v)", made, err)
+	}
+}
+
+// TestWaitingForTheLockEndsWithTheContext holds the lock by a clock that does
+// not come back: it is read while the file is being changed.
+func TestWaitingForTheLockEndsWithTheContext(t *testing.T) {
+	if runtime.GOOS == "windows" {
+		t.Skip("no lock on this system, see lock_other.go")
+	}
+	h := newAgeHome(t).filled()
+	holds, release := make(chan struct{}), make(chan struct{})
+	s := store.NewAgeFile(store.AgeFileConfig{Path: h.path, Identity: h.identity, Now: func() time.Time {
+		close(holds)
+		<-release
+		return time.Time{}
+	}})
+	staged := make(chan error, 1)
+	go func() { staged <- s.Stage(t.Context(), id(2), value("two")) }()
+	select {
+	case <-holds:
+	case err := <-staged:
+		t.Fatalf("Stage = %v before it looked at the clock", err)
+	}
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	if err := h.store().Unstage(ctx, id(1)); !errors.Is(err, context.Canceled) || credential.ReasonOf(err) != credential.StoreFile {
+		t.Errorf("Unstage = %v, want %s by %v", err, credential.StoreFile, context.Canceled)
+	}
+	close(release)
+	if err := <-staged; err != nil {
+		t.Errorf("Stage = %v", err)
+	}
+}
+
+func TestALinkToNothingStaysOneWhenTheFileIsMade(t *testing.T) {
+	h := newAgeHome(t)
+	link := filepath.Join(h.dir, "link.json")
+	for name, to := range map[string]string{link: "next.json", filepath.Join(h.dir, "next.json"): h.path} {
+		if err := os.Symlink(to, name); err != nil {
+			t.Fatal(err)
+		}
+	}
+	s := store.NewAgeFile(store.AgeFileConfig{Path: link, Identity: h.identity})
+	if err := s.Create(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	if info, err := os.Lstat(link); err != nil || info.Mode()&fs.ModeSymlink == 0 {
+		t.Errorf("the link was replaced: %v %v", info.Mode(), err)
+	}
+	if _, err := h.store().Describe(t.Context()); err != nil {
+		t.Errorf("what the links point to was not made: %v", err)
 	}
 }
 
@@ -249,6 +417,10 @@ func (h ageHome) changes(before string, looks int) {
 	}
 }
 
+// writerLimit ends a writer whose parent died without killing it; no round of
+// the test gets that far.
+const writerLimit = 100_000
+
 func writeForever(t *testing.T, path, identity string) {
 	t.Helper()
 	s := store.NewAgeFile(store.AgeFileConfig{Path: path, Identity: identity})
@@ -257,7 +429,7 @@ func writeForever(t *testing.T, path, identity string) {
 		t.Fatal(err)
 	}
 	current := d.At(credential.Current)
-	for n := 0; ; n++ {
+	for n := range writerLimit {
 		next := credential.VersionID("purser-" + strconv.Itoa(os.Getpid()) + "-" + strconv.Itoa(n))
 		if err := s.Stage(t.Context(), next, value("value of "+string(next))); err != nil {
 			t.Fatal(err)

@@ -72,6 +72,9 @@ var laws = map[string]func(w world){
 		w.must(w.Create(w.Context()))
 		_, _, err := w.Read(w.Context(), credential.Current)
 		w.reason(err, credential.SecretEmpty)
+		if d := w.describe(); len(d.Versions) != 0 {
+			w.Errorf("an empty target is described with %d versions", len(d.Versions))
+		}
 	},
 	"the first version becomes current": func(w world) {
 		w.must(w.Create(w.Context()))
@@ -89,6 +92,12 @@ var laws = map[string]func(w world){
 		w.must(w.Stage(w.Context(), id(2), value("two")))
 		w.must(w.Stage(w.Context(), id(2), value("two")))
 		w.holds(credential.Pending, id(2), "two")
+	},
+	"staging again what was promoted leaves it promoted": func(w world) {
+		w.with(1)
+		w.must(w.Stage(w.Context(), id(1), value("v1")))
+		w.holds(credential.Current, id(1), "v1")
+		w.free(credential.Pending)
 	},
 	"a version id is taken once": func(w world) {
 		w.with(1)
@@ -133,6 +142,8 @@ var laws = map[string]func(w world){
 		w.must(w.Stage(w.Context(), id(3), value("three")))
 		w.reason(w.Promote(w.Context(), id(3), id(1)), credential.MidRotation)
 		w.holds(credential.Current, id(2), "two")
+		w.holds(credential.Previous, id(1), "v1")
+		w.holds(credential.Pending, id(3), "three")
 	},
 	"unstaging takes pending away, once and only from its version": func(w world) {
 		w.with(1)
@@ -143,6 +154,22 @@ var laws = map[string]func(w world){
 		w.must(w.Unstage(w.Context(), id(2)))
 		w.free(credential.Pending)
 		w.holds(credential.Current, id(1), "v1")
+	},
+	"versions that purser did not make are moved like its own": func(w world) {
+		const theirs = credential.VersionID("11111111-2222-4333-8444-555555555555")
+		w.must(w.Create(w.Context()))
+		w.must(w.Stage(w.Context(), theirs, value("theirs")))
+		w.must(w.Promote(w.Context(), theirs, theirs))
+		w.must(w.Stage(w.Context(), id(2), value("ours")))
+		w.must(w.Promote(w.Context(), id(2), theirs))
+		w.holds(credential.Current, id(2), "ours")
+		w.holds(credential.Previous, theirs, "theirs")
+	},
+	"promoting the one before goes back to it": func(w world) {
+		w.with(2)
+		w.must(w.Promote(w.Context(), id(1), id(2)))
+		w.holds(credential.Current, id(1), "v1")
+		w.holds(credential.Previous, id(2), "v2")
 	},
 	"three generations leave the last two": func(w world) {
 		w.with(3)

@@ -135,7 +135,7 @@ func TestATraceShowsNothingSecret(t *testing.T) {
 func TestATraceOfAStoredValueShowsItsNameAndNotItsText(t *testing.T) {
 	var out strings.Builder
 	carry := transport.NewTrace(&out).Wrap(roundTripper(func(*http.Request) (*http.Response, error) {
-		return &http.Response{StatusCode: 200, Body: io.NopCloser(strings.NewReader(`{"ARN":"arn:x","SecretString":"{\"username\":\"mockserver\",\"token\":\"` + canary + `\"}"}`))}, nil
+		return &http.Response{StatusCode: http.StatusOK, Body: io.NopCloser(strings.NewReader(`{"ARN":"arn:x","SecretString":"{\"username\":\"mockserver\",\"token\":\"` + canary + `\"}"}`))}, nil
 	}))
 	r := request(t, http.MethodPost, "https://secretsmanager.eu-west-2.amazonaws.com/", `{"SecretId":"mockserver-build/dockerhub","SecretString":"{\"username\":\"mockserver\",\"token\":\"`+canary+`\"}"}`)
 	resp, err := carry.RoundTrip(r)
