@@ -19,7 +19,7 @@ const (
 var exitCodes = map[credential.Reason]int{
 	credential.Usage: exitUsage, credential.TokenInArguments: exitUsage, credential.BadToken: exitUsage,
 	credential.KindNotStored: exitUsage, credential.NoTerminal: exitUsage,
-	credential.NoToken: exitFailed, credential.Declined: exitFailed,
+	credential.NoToken: exitFailed, credential.CannotWatch: exitFailed, credential.Declined: exitFailed,
 
 	credential.TokenRefused: exitBad, credential.TokenExpired: exitBad, credential.NeedsToken: exitBad,
 	credential.LevelTooLow: exitBad, credential.NotPermitted: exitBad, credential.WrongOwner: exitBad,

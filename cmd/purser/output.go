@@ -37,6 +37,27 @@ func (o *outputFlag) Set(text string) error {
 // Type names the value in help.
 func (*outputFlag) Type() string { return "FORM" }
 
+// limitFlag is --timeout, written as durations in purser.yaml are.
+type limitFlag time.Duration
+
+// String is the flag's value.
+func (l *limitFlag) String() string {
+	if *l == 0 {
+		return ""
+	}
+	return time.Duration(*l).String()
+}
+
+// Set takes a duration.
+func (l *limitFlag) Set(text string) error {
+	d, err := config.ParseDuration(text)
+	*l = limitFlag(d)
+	return err
+}
+
+// Type names the value in help.
+func (*limitFlag) Type() string { return "TIME" }
+
 const (
 	green = "\x1b[32m"
 	red   = "\x1b[31m"

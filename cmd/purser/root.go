@@ -37,6 +37,7 @@ type app struct {
 	output outputFlag
 	config string
 	debug  bool
+	limit  limitFlag
 }
 
 // run executes one command line and returns the exit code.
@@ -87,6 +88,15 @@ func (a *app) execute(ctx context.Context, args []string) error {
 		return err
 	}
 	root := a.root()
+	stop := func() {}
+	defer func() { stop() }()
+	root.PersistentPreRun = func(cmd *cobra.Command, _ []string) {
+		if a.limit > 0 {
+			limited, cancel := context.WithTimeout(cmd.Context(), time.Duration(a.limit))
+			stop = cancel
+			cmd.SetContext(limited)
+		}
+	}
 	root.SetArgs(args)
 	root.SetIn(a.in)
 	root.SetOut(a.out)
@@ -133,9 +143,10 @@ should have made; 6 could not tell.`,
 	flags.VarP(&a.output, "output", "o", "how to print: text or json")
 	flags.StringVar(&a.config, "config", "", "the configuration `FILE` (default purser.yaml, here or in a folder above)")
 	flags.BoolVar(&a.debug, "debug", false, "show the requests on standard error, without what is secret in them")
+	flags.Var(&a.limit, "timeout", "give up after this time, such as 30s")
 	root.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return flagFault(err) })
 	root.CompletionOptions.HiddenDefaultCmd = true
-	root.AddCommand(a.storeCommand(), a.checkCommand(), a.statusCommand(), a.schemaCommand(), a.sandboxCommand(), a.versionCommand())
+	root.AddCommand(a.storeCommand(), a.checkCommand(), a.statusCommand(), a.schemaCommand(), a.sandboxCommand(), a.selftestCommand(), a.versionCommand())
 	return root
 }
 

@@ -42,6 +42,10 @@ func (t terminal) secret(ctx context.Context, question string) ([]byte, error) {
 	if err != nil {
 		return nil, fmt.Errorf("look at the terminal: %w", err)
 	}
+	// The echo is off before the question is there: who pastes fast is not shown.
+	if _, err := term.MakeRaw(fd); err != nil {
+		return nil, fmt.Errorf("turn off the terminal's echo: %w", err)
+	}
 	_, _ = io.WriteString(f, question)
 	typed, err := interruptible(ctx, func() ([]byte, error) { return term.ReadPassword(fd) })
 	_ = term.Restore(fd, before) // an interrupted read leaves the echo off

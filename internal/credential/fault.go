@@ -24,6 +24,8 @@ const (
 	NoToken Reason = "no-token"
 	// NoTerminal: a question could not be asked.
 	NoTerminal Reason = "no-terminal"
+	// CannotWatch: a self-test needs what this machine does not allow.
+	CannotWatch Reason = "cannot-watch"
 	// Declined: the person said no.
 	Declined Reason = "declined"
 

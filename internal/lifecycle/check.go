@@ -53,14 +53,25 @@ func (r *Runner) Check(ctx context.Context, work []Work, done func(CheckResult))
 	return results
 }
 
-// each calls f for 0 to n-1, at most limit at once.
+// each calls f for 0 to n-1, at most limit at once. A panic of f is the
+// caller's, whose program knows how to end without printing what it holds; in a
+// goroutine of its own it would print every stack.
 func each(n, limit int, f func(int)) {
 	var wg sync.WaitGroup
+	bugs := make(chan any, n)
+	guarded := func(i int) {
+		defer func() {
+			if bug := recover(); bug != nil {
+				bugs <- bug
+			}
+		}()
+		f(i)
+	}
 	next := make(chan int)
 	for range min(n, limit) {
 		wg.Go(func() {
 			for i := range next {
-				f(i)
+				guarded(i)
 			}
 		})
 	}
@@ -69,6 +80,11 @@ func each(n, limit int, f func(int)) {
 	}
 	close(next)
 	wg.Wait()
+	select {
+	case bug := <-bugs:
+		panic(bug)
+	default:
+	}
 }
 
 func (r *Runner) checkOne(ctx context.Context, w Work) CheckResult {

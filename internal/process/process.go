@@ -42,11 +42,13 @@ func Protect() Protection {
 const exitBySignal = 128
 
 // quietCrash takes the signals on which the Go runtime prints every stack and
-// register. The dump holds addresses and lengths, and a register can hold eight
-// bytes of anything.
+// register, when another process sends them. The dump holds addresses and
+// lengths, and a register can hold eight bytes of anything. Where the program's
+// own mistake raises one, it stays a panic.
 func quietCrash() {
 	dump := make(chan os.Signal, 1)
-	signal.Notify(dump, syscall.SIGQUIT, syscall.SIGABRT)
+	signal.Notify(dump, syscall.SIGQUIT, syscall.SIGABRT, syscall.SIGSEGV, syscall.SIGBUS, syscall.SIGFPE,
+		syscall.SIGILL, syscall.SIGTRAP)
 	go func() {
 		sig, _ := (<-dump).(syscall.Signal)
 		fmt.Fprintf(os.Stderr, "purser: ended by %v; nothing is dumped, since it holds secrets\n", sig)

@@ -6,11 +6,8 @@ import "golang.org/x/sys/unix"
 // and descriptors under /proc belong to root; ptrace by the same user is refused
 // (prctl(2), PR_SET_DUMPABLE; ptrace(2), access mode checking).
 func protect() Protection {
-	p := Protection{NoCore: true, NoTrace: true}
-	if err := unix.Setrlimit(unix.RLIMIT_CORE, &unix.Rlimit{}); err != nil {
-		p.NoCore = false
-		p.failed("core files", err)
-	}
+	p := Protection{NoTrace: true}
+	noCore(&p)
 	if err := unix.Prctl(unix.PR_SET_DUMPABLE, 0, 0, 0, 0); err != nil {
 		p.NoTrace = false
 		p.failed("tracing", err)

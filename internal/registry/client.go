@@ -80,19 +80,27 @@ type answer struct {
 	header http.Header
 	body   []byte
 	url    *url.URL
+	sent   credential.Secret // what the Authorization header held
 }
 
 func (a *answer) ok() bool { return a.status >= 200 && a.status < 300 }
 
-// auth puts an Authorization header on a request; nil sends none.
-type auth func(*http.Request)
+// auth puts a secret into the Authorization header of a request and says which;
+// nil sends none.
+type auth func(*http.Request) credential.Secret
 
 func basic(l credential.Login) auth {
-	return func(r *http.Request) { r.SetBasicAuth(l.Username, l.Token.Reveal()) }
+	return func(r *http.Request) credential.Secret {
+		r.SetBasicAuth(l.Username, l.Token.Reveal())
+		return l.Token
+	}
 }
 
 func bearer(token credential.Secret) auth {
-	return func(r *http.Request) { r.Header.Set("Authorization", "Bearer "+token.Reveal()) }
+	return func(r *http.Request) credential.Secret {
+		r.Header.Set("Authorization", "Bearer "+token.Reveal())
+		return token
+	}
 }
 
 // do sends one request. It refuses to put a secret on a connection that others
@@ -111,8 +119,9 @@ func (c *Client) do(ctx context.Context, method string, u *url.URL, body string,
 	if body != "" {
 		req.Header.Set("Content-Type", "application/json")
 	}
+	var sent credential.Secret
 	if with != nil {
-		with(req)
+		sent = with(req)
 	}
 	resp, err := c.http.Do(req)
 	if err != nil {
@@ -123,7 +132,7 @@ func (c *Client) do(ctx context.Context, method string, u *url.URL, body string,
 	if err != nil {
 		return nil, connectionFault(ctx, u.Host, err)
 	}
-	return &answer{resp.StatusCode, resp.Header, read, u}, nil
+	return &answer{resp.StatusCode, resp.Header, read, u, sent}, nil
 }
 
 func unsafeFault(why string) *credential.Fault {

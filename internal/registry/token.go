@@ -170,9 +170,10 @@ func redirectHost(a *answer) string {
 	return credential.Quote(to.Host)
 }
 
-// says quotes a registry's own words, so that readers know who is speaking.
+// says quotes a registry's own words, so that readers know who is speaking, and
+// nothing when they repeat the token or the bearer that was sent.
 func says(a *answer, login *credential.Login) string {
-	var secrets []credential.Secret
+	secrets := []credential.Secret{a.sent}
 	if login != nil {
 		secrets = append(secrets, login.Token)
 	}

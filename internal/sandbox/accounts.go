@@ -136,6 +136,13 @@ type refusal struct {
 	factor bool // the password is right and a second factor is wanted
 }
 
+// Revoke ends a token for good.
+func (a *Accounts) Revoke(secret credential.Secret) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	a.tokens = slices.DeleteFunc(a.tokens, func(t *Token) bool { return t.Secret.Equal(secret) })
+}
+
 // signIn looks a secret up. The user name counts only beside a password: Docker
 // Hub ignores it beside a token.
 func (a *Accounts) signIn(user string, secret credential.Secret) (principal, *refusal) {

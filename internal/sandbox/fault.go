@@ -18,6 +18,7 @@ type Fault struct {
 	Echo   bool        // repeat the secret that was sent, in body and header
 	Flood  bool        // a body without end
 	Hang   bool        // never answer
+	Struck func()      // called when it strikes, before anything is answered; may be nil
 	Times  int         // how many requests; 0: one, negative: all
 }
 
@@ -60,6 +61,9 @@ func (f *faults) strike(kind string, w http.ResponseWriter, req *http.Request) b
 	fault, ok := f.take(kind)
 	if !ok {
 		return false
+	}
+	if fault.Struck != nil {
+		fault.Struck()
 	}
 	for k, values := range fault.Header {
 		w.Header()[k] = values

@@ -11,6 +11,7 @@ import (
 	"net/http"
 	"os"
 	"path/filepath"
+	"slices"
 	"time"
 
 	"purser/internal/credential"
@@ -20,6 +21,9 @@ import (
 type Options struct {
 	Now    func() time.Time // nil: time.Now
 	Random io.Reader        // of tokens; nil: the system's
+	// Issued is told of every bearer token that the stand-ins give out, from any
+	// goroutine; may be nil.
+	Issued func(credential.Secret)
 }
 
 // Sandbox is a running set of stand-ins with the accounts of an example.
@@ -29,7 +33,7 @@ type Sandbox struct {
 	HubRegistry    *Registry       // Docker Hub's registry and token service
 	SecretsManager *SecretsManager // AWS
 
-	SecretsManagerURL string
+	SecretsManagerURL string // plain http, for this process; Environment has one with TLS
 
 	// Tokens of the account mockserver, and of someone-else's.
 	PushToken, SecondPushToken, ReadOnlyToken, RevokedToken, OtherToken credential.Secret
@@ -38,7 +42,9 @@ type Sandbox struct {
 
 	authority *authority
 	hub       string // address of the TLS listener
-	proxyURL  string
+	aws       string // and of that of AWS
+	proxy     *proxy
+	proxyAt   string
 	servers   []*http.Server
 }
 
@@ -109,7 +115,11 @@ func (s *Sandbox) build(o Options) (err error) {
 		Auth: AuthBearer, Realm: "https://" + hubAuth + "/token", Service: "registry.docker.io",
 		Accounts: s.Accounts, Now: o.Now, Random: o.Random,
 	})
-	return err
+	if err != nil {
+		return err
+	}
+	s.Hub.signer.issued, s.HubRegistry.signer.issued = o.Issued, o.Issued
+	return nil
 }
 
 // serveHub sorts requests by the name that they came in under.
@@ -122,20 +132,22 @@ func (s *Sandbox) serveHub(w http.ResponseWriter, req *http.Request) {
 }
 
 func (s *Sandbox) listen(ctx context.Context) error {
-	hub, err := s.serve(ctx, http.HandlerFunc(s.serveHub), &tls.Config{Certificates: []tls.Certificate{s.authority.server}, MinVersion: tls.VersionTLS12})
+	secure := &tls.Config{Certificates: []tls.Certificate{s.authority.server}, MinVersion: tls.VersionTLS12}
+	var err error
+	if s.hub, err = s.serve(ctx, http.HandlerFunc(s.serveHub), secure); err != nil {
+		return err
+	}
+	plain, err := s.serve(ctx, s.SecretsManager, nil)
 	if err != nil {
 		return err
 	}
-	secrets, err := s.serve(ctx, s.SecretsManager, nil)
-	if err != nil {
+	s.SecretsManagerURL = "http://" + plain
+	if s.aws, err = s.serve(ctx, s.SecretsManager, secure); err != nil {
 		return err
 	}
-	through, err := s.serve(ctx, &proxy{names: map[string]bool{hubAPI: true, hubAuth: true, hubRegistry: true, hubIndex: true}, to: hub}, nil)
-	if err != nil {
-		return err
-	}
-	s.hub, s.SecretsManagerURL, s.proxyURL = hub, "http://"+secrets, "http://"+through
-	return nil
+	s.proxy = &proxy{names: map[string]bool{hubAPI: true, hubAuth: true, hubRegistry: true, hubIndex: true}, to: s.hub}
+	s.proxyAt, err = s.serve(ctx, s.proxy, nil)
+	return err
 }
 
 func (s *Sandbox) serve(ctx context.Context, h http.Handler, t *tls.Config) (address string, err error) {
@@ -181,8 +193,19 @@ func (s *Sandbox) Environment(dir string) ([]string, error) {
 		return nil, err
 	}
 	return []string{
-		"HTTPS_PROXY=" + s.proxyURL, "NO_PROXY=127.0.0.1,localhost", "SSL_CERT_FILE=" + ca,
-		"AWS_ENDPOINT_URL=" + s.SecretsManagerURL, "AWS_ACCESS_KEY_ID=SANDBOX", "AWS_SECRET_ACCESS_KEY=SANDBOX",
+		"HTTPS_PROXY=http://" + s.proxyAt, "NO_PROXY=127.0.0.1,localhost", "SSL_CERT_FILE=" + ca,
+		"AWS_ENDPOINT_URL=https://" + s.aws, "AWS_ACCESS_KEY_ID=SANDBOX", "AWS_SECRET_ACCESS_KEY=SANDBOX",
 		"AWS_EC2_METADATA_DISABLED=true", "AWS_CONFIG_FILE=" + os.DevNull, "AWS_SHARED_CREDENTIALS_FILE=" + os.DevNull,
 	}, nil
+}
+
+// Peers are the addresses to which a program with that Environment connects.
+func (s *Sandbox) Peers() []string { return []string{s.proxyAt, s.aws} }
+
+// Strangers are the hosts, with their ports, that were asked of the proxy and
+// are not Docker Hub's.
+func (s *Sandbox) Strangers() []string {
+	s.proxy.mu.Lock()
+	defer s.proxy.mu.Unlock()
+	return slices.Clone(s.proxy.refused)
 }

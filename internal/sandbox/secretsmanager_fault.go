@@ -1,10 +1,12 @@
 package sandbox
 
 import (
+	"cmp"
 	"encoding/json"
 	"io"
 	"net/http"
 	"slices"
+	"strings"
 	"time"
 )
 
@@ -19,11 +21,13 @@ type AWSFault struct {
 	Message string // the error's text
 	Status  int    // HTTP status; zero: 400 with a Code, else 200
 	Body    string // sent as it is instead of the error made of Code and Message
+	Echo    bool   // repeat what was sent, in the error's text and in a header
 
-	Times int           // how many calls; zero: one; negative: all from now on
-	After bool          // the call takes effect first, and then this happens instead of its answer
-	Hang  bool          // no answer until the client gives up
-	Delay time.Duration // how long the stand-in waits before it does what the rest says
+	Times  int           // how many calls; zero: one; negative: all from now on
+	After  bool          // the call takes effect first, and then this happens instead of its answer
+	Hang   bool          // no answer until the client gives up
+	Struck func()        // called when it strikes; may be nil
+	Delay  time.Duration // how long the stand-in waits before it does what the rest says
 
 	operation string
 }
@@ -88,6 +92,9 @@ func (s *SecretsManager) note(operation string) (AWSFault, bool) {
 // misbehave does what the fault says and reports whether the request is dealt
 // with. A false means that the call was only slow.
 func (s *SecretsManager) misbehave(w http.ResponseWriter, r *http.Request, call awsCall, f AWSFault) bool {
+	if f.Struck != nil {
+		f.Struck()
+	}
 	if f.Delay > 0 {
 		pause := time.NewTimer(f.Delay)
 		defer pause.Stop()
@@ -101,6 +108,11 @@ func (s *SecretsManager) misbehave(w http.ResponseWriter, r *http.Request, call 
 	case f.Hang:
 		<-r.Context().Done()
 		panic(http.ErrAbortHandler)
+	case f.Echo:
+		w.Header().Set("X-Debug", strings.ReplaceAll(string(call.body), "\n", " "))
+		f.Code, f.Message = cmp.Or(f.Code, "ValidationException"), "cannot handle "+string(call.body)
+		s.answerFault(w, call, f)
+		return true
 	case f.Body != "" || f.Code != "" || f.Status != 0:
 		s.answerFault(w, call, f)
 		return true

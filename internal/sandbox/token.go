@@ -19,6 +19,7 @@ import (
 type signer struct {
 	key    *ecdsa.PrivateKey
 	random io.Reader
+	issued func(credential.Secret) // told of every token; may be nil
 }
 
 func newSigner(random io.Reader) (*signer, error) {
@@ -26,7 +27,7 @@ func newSigner(random io.Reader) (*signer, error) {
 	if err != nil {
 		return nil, fmt.Errorf("make a signing key: %w", err)
 	}
-	return &signer{key, random}, nil
+	return &signer{key: key, random: random}, nil
 }
 
 func (s *signer) sign(claims any) (credential.Secret, error) {
@@ -43,7 +44,11 @@ func (s *signer) sign(claims any) (credential.Secret, error) {
 	signature := make([]byte, 64)
 	r.FillBytes(signature[:32])
 	v.FillBytes(signature[32:])
-	return credential.NewSecret(text + "." + encodePart(signature)), nil
+	token := credential.NewSecret(text + "." + encodePart(signature))
+	if s.issued != nil {
+		s.issued(token)
+	}
+	return token, nil
 }
 
 // read checks a token's signature and times, and decodes its claims.

@@ -1,0 +1,262 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"encoding/base64"
+	"errors"
+	"fmt"
+	"net/http"
+	"os"
+	"path/filepath"
+	"strings"
+	"sync"
+	"syscall"
+
+	"purser/internal/config"
+	"purser/internal/credential"
+	"purser/internal/exposure"
+	"purser/internal/sandbox"
+	"purser/internal/wire"
+)
+
+// exposureFlow is one command line in one situation. A new command comes with
+// flows of its own: a test holds that each has some.
+type exposureFlow struct {
+	name  string
+	args  []string
+	want  int                        // exit code; minus a signal's number where it ends the process
+	set   func(*exposureScene) error // prepares the situation; may be nil
+	allow []exposure.Channel         // where the command hands the secret over: that is its job
+	leaks exposure.Channel           // of a control: where it must be found
+	shell bool                       // of a control: args are a script for sh
+
+	leaking bool // it takes a build with the tag leak
+}
+
+func (f exposureFlow) commandLine() string { return "purser " + strings.Join(f.args, " ") }
+
+// exposureScene is a flow's own world.
+type exposureScene struct {
+	app      *app
+	box      *sandbox.Sandbox
+	run      *exposure.Run
+	reached  chan struct{} // closed when a fault that hangs has been reached
+	once     sync.Once
+	mu       sync.Mutex // guards canaries
+	canaries []exposure.Canary
+}
+
+const exposureConfig = `aws: {region: eu-west-2}
+credentials:
+  dockerhub:
+    registry: docker.io
+    username: mockserver
+    repositories: [mockserver/mockserver]
+    access: push
+    store: {secret: mockserver-build/dockerhub}
+    rotate: {every: 90d}
+  laptop:
+    registry: docker.io
+    repositories: [mockserver/mockserver]
+  locked:
+    registry: docker.io
+    repositories: [mockserver/mockserver]
+    store: {file: locked.age.json, passphrase: true}
+`
+
+// watch runs the flow in a world of its own.
+func (a *app) watch(ctx context.Context, watcher *exposure.Watcher, o exposureOptions, f exposureFlow) (res exposure.Result, err error) {
+	s := &exposureScene{app: a, reached: make(chan struct{})}
+	if s.box, err = sandbox.Start(ctx, sandbox.Options{Issued: s.issued}); err != nil {
+		return res, err
+	}
+	dir, err := os.MkdirTemp("", "purser-exposure-")
+	if err != nil {
+		return res, errors.Join(err, s.box.Close())
+	}
+	defer func() { err = errors.Join(err, s.box.Close(), os.RemoveAll(dir)) }()
+	program := o.program
+	if f.leaking {
+		program = o.leaking
+	}
+	s.run = &exposure.Run{Program: program, Args: f.args, Dir: dir, Allow: f.allow, Peers: s.box.Peers(), Canaries: s.known}
+	if f.shell {
+		s.run.Program, s.run.Args = "/bin/sh", []string{"-c", strings.Join(f.args, " ")}
+	}
+	if err := s.furnish(dir); err != nil {
+		return res, err
+	}
+	if f.set != nil {
+		if err := f.set(s); err != nil {
+			return res, err
+		}
+	}
+	if res, err = watcher.Run(ctx, *s.run); err != nil {
+		return res, err
+	}
+	for _, host := range s.box.Strangers() {
+		res.Findings = append(res.Findings, exposure.Finding{Channel: exposure.Network, What: "a connection to a host that is none of the two peers", Where: host})
+	}
+	return res, nil
+}
+
+// furnish gives the flow its configuration and the environment of a user.
+func (s *exposureScene) furnish(dir string) error {
+	vars, err := s.box.Environment(dir)
+	if err != nil {
+		return err
+	}
+	s.run.Env = append(vars, "HOME="+dir, "PATH="+dir+":/usr/local/bin:/usr/bin:/bin", "TERM=xterm", "GOTRACEBACK=crash")
+	s.canaries = []exposure.Canary{
+		{Name: "the token that may push", Secret: s.box.PushToken}, {Name: "the second token", Secret: s.box.SecondPushToken},
+		{Name: "the read-only token", Secret: s.box.ReadOnlyToken}, {Name: "the revoked token", Secret: s.box.RevokedToken},
+		{Name: "the token of another account", Secret: s.box.OtherToken}, {Name: "the password", Secret: s.box.Password},
+		{Name: "the session", Secret: sessionCanary}, {Name: "the passphrase", Secret: passphraseCanary},
+	}
+	return s.file(config.FileName, exposureConfig, false)
+}
+
+var (
+	sessionCanary    = credential.NewSecret("eyJhbGciOiJSUzI1NiJ9.eyJzdWIiOiJGQUtFRkFLRSJ9.Rk1xWjNOb3RBU2Vzc2lvbg")
+	passphraseCanary = credential.NewSecret("FAKE-crab-lemon-orbit-77")
+)
+
+// issued takes the secret part of each bearer as a canary: its signature.
+func (s *exposureScene) issued(bearer credential.Secret) {
+	text := bearer.Reveal()
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.canaries = append(s.canaries, exposure.Canary{Name: "a bearer", Secret: credential.NewSecret(text[strings.LastIndex(text, ".")+1:])})
+}
+
+func (s *exposureScene) known() []exposure.Canary {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return append([]exposure.Canary{}, s.canaries...)
+}
+
+func (s *exposureScene) file(name, text string, executable bool) error {
+	mode := os.FileMode(0o600)
+	if executable {
+		mode = 0o700
+	}
+	path := filepath.Join(s.run.Dir, name)
+	if err := os.MkdirAll(filepath.Dir(path), 0o700); err != nil {
+		return err
+	}
+	return os.WriteFile(path, []byte(text), mode)
+}
+
+// stored has a token stored, as by an earlier run.
+func stored(token func(*sandbox.Sandbox) credential.Secret, name string) func(*exposureScene) error {
+	return func(s *exposureScene) error {
+		var said bytes.Buffer
+		first := &app{
+			env: config.Environment{Home: s.run.Dir}, in: strings.NewReader(token(s.box).Reveal()), out: &said, err: &said,
+			now: s.app.now, random: s.app.random, transport: s.box.Transport(),
+			aws: &wire.LocalAWS{Endpoint: s.box.SecretsManagerURL}, dir: s.run.Dir,
+		}
+		if code := run(context.Background(), []string{"store", name, "--token-stdin", "--create"}, first); code != exitOK {
+			return fmt.Errorf("store a token to begin with: %s", said.String())
+		}
+		return nil
+	}
+}
+
+func pushToken(b *sandbox.Sandbox) credential.Secret   { return b.PushToken }
+func secondToken(b *sandbox.Sandbox) credential.Secret { return b.SecondPushToken }
+
+// input gives a secret on standard input.
+func input(token func(*sandbox.Sandbox) credential.Secret) func(*exposureScene) error {
+	return func(s *exposureScene) error { s.run.Input = token(s.box); return nil }
+}
+
+// all prepares several things.
+func all(steps ...func(*exposureScene) error) func(*exposureScene) error {
+	return func(s *exposureScene) error {
+		for _, step := range steps {
+			if err := step(s); err != nil {
+				return err
+			}
+		}
+		return nil
+	}
+}
+
+// registryFault makes the registry or Docker Hub misbehave in one kind of call.
+func registryFault(kind string, f sandbox.Fault) func(*exposureScene) error {
+	return func(s *exposureScene) error {
+		f := f
+		f.Struck = s.reach
+		if kind == "exchange" || kind == "repositories" {
+			s.box.Hub.Fault(kind, f)
+		} else {
+			s.box.HubRegistry.Fault(kind, f)
+		}
+		return nil
+	}
+}
+
+func awsFault(operation string, f sandbox.AWSFault) func(*exposureScene) error {
+	return func(s *exposureScene) error {
+		f := f
+		f.Struck = s.reach
+		s.box.SecretsManager.Fault(operation, f)
+		return nil
+	}
+}
+
+func (s *exposureScene) reach() { s.once.Do(func() { close(s.reached) }) }
+
+// signalled sends a signal when a fault has been reached.
+func signalled(sig syscall.Signal) func(*exposureScene) error {
+	return func(s *exposureScene) error { s.run.Signal, s.run.When = sig, s.reached; return nil }
+}
+
+// typed answers at a terminal.
+func typed(answers func(*exposureScene) []exposure.Answer) func(*exposureScene) error {
+	return func(s *exposureScene) error { s.run.Terminal = answers(s); return nil }
+}
+
+// argument puts a secret among the arguments, where people put it.
+func argument(format string) func(*exposureScene) error {
+	return func(s *exposureScene) error {
+		s.run.Args = append(s.run.Args, fmt.Sprintf(format, s.box.PushToken.Reveal()))
+		return nil
+	}
+}
+
+// configured puts a secret into purser.yaml, where it does not belong.
+func configured(before, after string) func(*exposureScene) error {
+	return func(s *exposureScene) error {
+		text := strings.ReplaceAll(exposureConfig, before, fmt.Sprintf(after, s.box.PushToken.Reveal()))
+		return s.file(config.FileName, text, false)
+	}
+}
+
+// dockerLogin leaves what docker login would, in the file or with a helper.
+func dockerLogin(token func(*sandbox.Sandbox) credential.Secret, helper string) func(*exposureScene) error {
+	return func(s *exposureScene) error {
+		if helper == "" {
+			auth := base64.StdEncoding.EncodeToString([]byte("mockserver:" + token(s.box).Reveal()))
+			return s.file(".docker/config.json", `{"auths":{"https://index.docker.io/v1/":{"auth":"`+auth+`"}}}`, false)
+		}
+		answer := fmt.Sprintf(helper, token(s.box).Reveal())
+		return errors.Join(
+			s.file(".docker/config.json", `{"credsStore":"fake"}`, false), s.file("answer", answer, false),
+			s.file("docker-credential-fake", "#!/bin/sh\ncat >/dev/null\ncat "+filepath.Join(s.run.Dir, "answer")+"\n"+helperEnd(answer), true),
+		)
+	}
+}
+
+// helperEnd has a helper fail when its answer is not JSON.
+func helperEnd(answer string) string {
+	if strings.HasPrefix(answer, "{") {
+		return ""
+	}
+	return "exit 1\n"
+}
+
+// redirected sends the request to a host that is not the registry's.
+var redirected = sandbox.Fault{Status: http.StatusTemporaryRedirect, Header: http.Header{"Location": {"https://elsewhere.example/v2/"}}}

@@ -1,0 +1,303 @@
+package main
+
+import (
+	"net/http"
+	"slices"
+	"syscall"
+
+	"purser/internal/credential"
+	"purser/internal/exposure"
+	"purser/internal/sandbox"
+)
+
+// exposureFlows are all flows, command by command.
+func exposureFlows() []exposureFlow {
+	return slices.Concat(storeFlows(), storeSourceFlows(), misplacedFlows(), hostileFlows(), endedFlows(), readingFlows(), plainFlows())
+}
+
+var storeArgs = []string{"store", "dockerhub", "--token-stdin", "--create"}
+
+func storeFlows() []exposureFlow {
+	refused := func(name string, token func(*sandbox.Sandbox) credential.Secret, code int) exposureFlow {
+		return exposureFlow{name: "store: " + name, args: storeArgs, want: code, set: input(token)}
+	}
+	return []exposureFlow{
+		{name: "store: all well", args: storeArgs, set: input(pushToken)},
+		{name: "store: over another token", args: storeArgs, set: all(stored(secondToken, "dockerhub"), input(pushToken))},
+		{name: "store: there already", args: storeArgs, set: all(stored(pushToken, "dockerhub"), input(pushToken))},
+		{name: "store: --dry-run", args: []string{"store", "dockerhub", "-", "--dry-run", "--create"}, set: input(pushToken)},
+		{name: "store: --output json", args: append([]string{"--output", "json"}, storeArgs...), set: input(pushToken)},
+		{name: "store: --debug", args: append([]string{"--debug"}, storeArgs...), set: input(pushToken)},
+		{name: "store: encrypted file", args: []string{"store", "laptop", "-"}, set: input(pushToken)},
+		{name: "store: no such secret", args: []string{"store", "dockerhub", "-"}, want: exitMissing, set: input(pushToken)},
+		refused("revoked token", func(b *sandbox.Sandbox) credential.Secret { return b.RevokedToken }, exitBad),
+		refused("read-only token", func(b *sandbox.Sandbox) credential.Secret { return b.ReadOnlyToken }, exitBad),
+		refused("token of another account", func(b *sandbox.Sandbox) credential.Secret { return b.OtherToken }, exitBad),
+		refused("password", func(b *sandbox.Sandbox) credential.Secret { return b.Password }, exitUsage),
+		refused("session", func(*sandbox.Sandbox) credential.Secret { return sessionCanary }, exitUsage),
+		refused("two lines", func(b *sandbox.Sandbox) credential.Secret {
+			return credential.NewSecret(b.PushToken.Reveal() + "\n" + b.SecondPushToken.Reveal() + "\n")
+		}, exitUsage),
+		refused("escapes in the token", func(b *sandbox.Sandbox) credential.Secret {
+			return credential.NewSecret("\x1b[31m" + b.PushToken.Reveal() + "\x00")
+		}, exitUsage),
+	}
+}
+
+func storeSourceFlows() []exposureFlow {
+	prompt := func(after string, token func(*sandbox.Sandbox) credential.Secret) func(*exposureScene) []exposure.Answer {
+		return func(s *exposureScene) []exposure.Answer { return []exposure.Answer{{After: after, Type: token(s.box)}} }
+	}
+	locked := func(s *exposureScene) []exposure.Answer {
+		return []exposure.Answer{
+			{After: "oken", Type: s.box.PushToken}, {After: "Passphrase", Type: passphraseCanary}, {After: "once more", Type: passphraseCanary},
+		}
+	}
+	fromDocker := []string{"store", "dockerhub", "--create", "--from", "docker", "--yes"}
+	const good, echo, escapes = `{"ServerURL":"https://index.docker.io/v1/","Username":"mockserver","Secret":"%s"}`,
+		`error: the store would not hand out %s`, "\x1b]0;%s\x07 is not JSON"
+	return []exposureFlow{
+		{name: "store: typed at the prompt", args: []string{"store", "dockerhub", "--create"}, set: typed(prompt("oken", pushToken))},
+		{name: "store: a revoked token at the prompt", args: []string{"store", "dockerhub", "--create"}, want: exitBad, set: typed(prompt("oken", func(b *sandbox.Sandbox) credential.Secret { return b.RevokedToken }))},
+		{name: "store: file with a passphrase", args: []string{"store", "locked"}, set: typed(locked)},
+		{name: "store: docker's file", args: fromDocker, set: dockerLogin(pushToken, "")},
+		{name: "store: docker's helper", args: fromDocker, set: dockerLogin(pushToken, good)},
+		{name: "store: a helper that repeats the token", args: fromDocker, want: exitFailed, set: dockerLogin(pushToken, echo)},
+		{name: "store: a helper with escapes", args: fromDocker, want: exitFailed, set: dockerLogin(pushToken, escapes)},
+	}
+}
+
+// misplacedFlows have a token where it does not belong.
+func misplacedFlows() []exposureFlow {
+	flow := func(name, format string, args ...string) exposureFlow {
+		return exposureFlow{name: "misplaced: " + name, args: args, want: exitUsage, set: argument(format)}
+	}
+	inFile := func(name, before, after string) exposureFlow {
+		return exposureFlow{name: "misplaced: " + name, args: []string{"check"}, want: exitUsage, set: configured(before, after)}
+	}
+	return []exposureFlow{
+		flow("an argument", "%s", "store", "dockerhub"),
+		flow("the name", "%s", "store"),
+		flow("the command", "%s"),
+		flow("a flag's value", "--username=%s", "store", "dockerhub"),
+		flow("an unknown flag", "--%s", "check"),
+		flow("an unknown flag's value", "--token=%s", "store", "dockerhub"),
+		flow("the output form", "%s", "check", "--output"),
+		flow("the time limit", "%s", "check", "--timeout"),
+		flow("the configuration's name", "%s", "check", "--config"),
+		inFile("a user name in the configuration", "username: mockserver", "username: %s"),
+		inFile("a key in the configuration", "    access: push", "    %s: push"),
+		inFile("a name in the configuration", "  dockerhub:", "  %s:"),
+		inFile("a host in the configuration", "registry: docker.io\n    username", "registry: %s\n    username"),
+		inFile("broken YAML", "access: push", "access: [%s"),
+		inFile("an alias in YAML", "access: push", "access: *%s"),
+	}
+}
+
+// hostileFlows are registries and an AWS that misbehave in every call, in every
+// way.
+func hostileFlows() []exposureFlow {
+	var flows []exposureFlow
+	check := []string{"check", "dockerhub"}
+	add := func(kind, how string, fault sandbox.Fault, limit string) {
+		for _, command := range [][]string{storeArgs, check} {
+			f := exposureFlow{name: command[0] + ": registry, " + kind + ", " + how, args: command, want: exitUnknown}
+			before := stored(pushToken, "dockerhub")
+			if command[0] == "store" {
+				before = all(stored(secondToken, "dockerhub"), input(pushToken))
+			}
+			f.set = all(before, registryFault(kind, fault))
+			if limit != "" {
+				f.args = append([]string{"--timeout", limit}, f.args...)
+			}
+			if fault.Echo {
+				f.args = append([]string{"--debug"}, f.args...)
+			}
+			flows = append(flows, f)
+		}
+	}
+	for _, kind := range []string{"ping", "token", "tags", "upload", "exchange"} {
+		add(kind, "500 with the token", sandbox.Fault{Echo: true, Times: -1}, "")
+		add(kind, "no answer", sandbox.Fault{Hang: true, Times: -1}, "1s")
+	}
+	for _, kind := range []string{"ping", "token", "upload"} {
+		add(kind, "a page", sandbox.Fault{HTML: true, Times: -1}, "")
+		add(kind, "elsewhere", redirected, "")
+		add(kind, "an endless answer", sandbox.Fault{Flood: true, Times: -1}, "")
+		add(kind, "cut", sandbox.Fault{Times: -1}, "")
+	}
+	add("token", "429", sandbox.Fault{Status: http.StatusTooManyRequests, Times: -1}, "")
+	return append(flows, hostileAWSFlows()...)
+}
+
+func hostileAWSFlows() []exposureFlow {
+	var flows []exposureFlow
+	for _, operation := range []string{"GetCallerIdentity", "DescribeSecret", "PutSecretValue", "GetSecretValue", "UpdateSecretVersionStage"} {
+		for _, way := range []struct {
+			name  string
+			fault sandbox.AWSFault
+			code  int
+			limit string
+		}{
+			{"400 with the value", sandbox.AWSFault{Echo: true, Times: -1}, exitFailed, ""},
+			{"access denied", sandbox.AWSFault{Echo: true, Code: "AccessDeniedException", Times: -1}, exitAWS, ""},
+			{"500 with the value", sandbox.AWSFault{Echo: true, Status: http.StatusInternalServerError, Code: "InternalFailure", Times: -1}, exitUnknown, "1s"},
+			{"not JSON", sandbox.AWSFault{Body: `{"SecretString": 7, `, Times: -1}, exitUnknown, "1s"},
+			{"no answer", sandbox.AWSFault{Hang: true, Times: -1}, exitUnknown, "1s"},
+		} {
+			args := slices.Concat([]string{"--debug"}, storeArgs)
+			if way.limit != "" {
+				args = slices.Concat([]string{"--timeout", way.limit}, args)
+			}
+			if operation == "GetCallerIdentity" && (way.code == exitAWS || way.name == "not JSON") {
+				way.code = exitOK // who one is may stay unknown
+			}
+			flows = append(flows, exposureFlow{
+				name: "store: AWS, " + operation + ", " + way.name, args: args, want: way.code,
+				set: all(stored(secondToken, "dockerhub"), input(pushToken), awsFault(operation, way.fault)),
+			})
+		}
+	}
+	return append(flows, exposureFlow{
+		name: "store: AWS, PutSecretValue, an answer that is lost", args: storeArgs,
+		set: all(stored(secondToken, "dockerhub"), input(pushToken), awsFault("PutSecretValue", sandbox.AWSFault{After: true})),
+	})
+}
+
+// endedFlows end the process while it holds the token.
+func endedFlows() []exposureFlow {
+	const bySignal = 128
+	hanging := map[string]func(*exposureScene) error{
+		"registry, upload":    registryFault("upload", sandbox.Fault{Hang: true, Times: -1}),
+		"AWS, PutSecretValue": awsFault("PutSecretValue", sandbox.AWSFault{Hang: true, Times: -1}),
+	}
+	var flows []exposureFlow
+	for _, where := range []string{"registry, upload", "AWS, PutSecretValue"} {
+		for _, end := range []struct {
+			name string
+			sig  syscall.Signal
+			code int
+		}{
+			{"interrupted", syscall.SIGINT, exitUnknown}, {"terminated", syscall.SIGTERM, exitUnknown},
+			{"SIGQUIT", syscall.SIGQUIT, bySignal + 3}, {"SIGABRT", syscall.SIGABRT, bySignal + 6},
+			{"SIGSEGV", syscall.SIGSEGV, bySignal + 11}, {"killed", syscall.SIGKILL, -9},
+		} {
+			flows = append(flows, exposureFlow{
+				name: "store: " + where + ", " + end.name, args: storeArgs, want: end.code,
+				set: all(stored(secondToken, "dockerhub"), input(pushToken), hanging[where], signalled(end.sig)),
+			})
+		}
+	}
+	return append(flows,
+		exposureFlow{
+			name: "check: registry, token, SIGQUIT", args: []string{"check"}, want: bySignal + 3,
+			set: all(stored(pushToken, "dockerhub"), registryFault("token", sandbox.Fault{Hang: true, Times: -1}), signalled(syscall.SIGQUIT)),
+		},
+	)
+}
+
+// readingFlows are the commands that look at what is stored.
+func readingFlows() []exposureFlow {
+	both := all(stored(pushToken, "dockerhub"), stored(pushToken, "laptop"))
+	return []exposureFlow{
+		{name: "check: all well", args: []string{"check", "dockerhub", "laptop"}, set: both},
+		{name: "check: --output json", args: []string{"check", "dockerhub", "--output", "json"}, set: both},
+		{name: "check: --debug", args: []string{"check", "dockerhub", "--debug"}, set: both},
+		{name: "check: revoked since", args: []string{"check", "dockerhub"}, want: exitBad, set: all(both, revoke)},
+		{name: "check: nothing stored", args: []string{"check", "dockerhub"}, want: exitMissing},
+		{name: "status: all well", args: []string{"status", "dockerhub", "laptop"}, set: both},
+		{name: "status: --output json", args: []string{"status", "dockerhub", "--output", "json"}, set: both},
+		{name: "status: AWS repeats what it got", args: []string{"status", "dockerhub"}, want: exitFailed, set: all(both, awsFault("DescribeSecret", sandbox.AWSFault{Echo: true, Times: -1}))},
+	}
+}
+
+// plainFlows have no secret to lose. They are here for the day when one has.
+func plainFlows() []exposureFlow {
+	return []exposureFlow{
+		{name: "help", args: nil},
+		{name: "schema", args: []string{"schema"}},
+		{name: "version", args: []string{"version"}},
+		{name: "completion", args: []string{"completion", "bash"}},
+		{name: "sandbox", args: []string{"sandbox"}},
+		{name: "sandbox try", args: []string{"sandbox", "try"}, set: ownPeers},
+		{name: "selftest", args: []string{"selftest"}},
+	}
+}
+
+// ownPeers lets a command call the stand-ins that it starts itself.
+func ownPeers(s *exposureScene) error {
+	s.run.Peers = nil
+	return nil
+}
+
+func revoke(s *exposureScene) error {
+	s.box.Accounts.Revoke(s.box.PushToken)
+	return nil
+}
+
+// panicFlows are bugs in purser while it holds the token. They are in the build
+// that is made to leak.
+func panicFlows() []exposureFlow {
+	const uncaught = -6 // by SIGABRT, since GOTRACEBACK is crash
+	return []exposureFlow{
+		{name: "store: a panic with the token in it", args: storeArgs, want: exitFailed, leaking: true, set: all(input(pushToken), leaksBy("panic"))},
+		{name: "store: a panic in a goroutine", args: storeArgs, want: uncaught, leaking: true, set: all(input(pushToken), leaksBy("panic elsewhere"))},
+	}
+}
+
+// exposureControls are a shell that leaks what it is given, once in each way
+// that a shell has.
+func exposureControls() []exposureFlow {
+	leak := func(channel exposure.Channel, script string) exposureFlow {
+		return exposureFlow{
+			name: "a shell leaked into " + string(channel), shell: true, args: []string{"read -r token;", script},
+			set: input(pushToken), leaks: channel,
+		}
+	}
+	onTerminal := exposureFlow{
+		name: "a terminal echoed what was typed", shell: true, args: []string{"printf 'token: '; read -r token"}, leaks: exposure.Terminal,
+		set: typed(func(s *exposureScene) []exposure.Answer {
+			return []exposure.Answer{{After: "token", Type: s.box.PushToken}}
+		}),
+	}
+	return []exposureFlow{
+		leak(exposure.Output, `printf '%s' "$token" | cut -c 12-20`),
+		leak(exposure.Errors, `printf '%s' "$token" >&2`),
+		leak(exposure.Arguments, `/bin/echo "$token" >/dev/null`),
+		leak(exposure.Environment, `export token; /bin/true`),
+		leak(exposure.Files, `printf '%s' "$token" | base64 >gone; rm gone`),
+		onTerminal,
+	}
+}
+
+// leakControls are the deliberate leaks of a build with the tag leak: every way
+// out, and every form in which a token can travel.
+func leakControls() []exposureFlow {
+	ways := []struct {
+		name    string
+		channel exposure.Channel
+	}{
+		{"output", exposure.Output}, {"errors", exposure.Errors}, {"terminal", exposure.Terminal},
+		{"arguments", exposure.Arguments}, {"environment", exposure.Environment}, {"files", exposure.Files},
+		{"file names", exposure.Files}, {"sockets", exposure.Sockets}, {"network", exposure.Network}, {"tls", exposure.Network},
+		{"keyring", exposure.Keyring}, {"cores", exposure.Cores}, {"two writes", exposure.Output}, {"six", exposure.Output},
+		{"base64", exposure.Output}, {"hex", exposure.Output}, {"hex words", exposure.Output}, {"reversed", exposure.Output},
+		{"URL", exposure.Output}, {"JSON", exposure.Output}, {"shell", exposure.Output}, {"query", exposure.Output}, {"numbers", exposure.Output},
+	}
+	var flows []exposureFlow
+	for _, way := range ways {
+		f := exposureFlow{name: "purser leaked by " + way.name, args: storeArgs, leaking: true, leaks: way.channel, set: all(input(pushToken), leaksBy(way.name))}
+		if way.name == "terminal" {
+			f.args = []string{"store", "dockerhub", "--create"}
+			f.set = all(typed(func(s *exposureScene) []exposure.Answer {
+				return []exposure.Answer{{After: "oken", Type: s.box.PushToken}}
+			}), leaksBy(way.name))
+		}
+		flows = append(flows, f)
+	}
+	return flows
+}
+
+func leaksBy(way string) func(*exposureScene) error {
+	return func(s *exposureScene) error { s.run.Env = append(s.run.Env, "PURSER_LEAK="+way); return nil }
+}

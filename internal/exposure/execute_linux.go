@@ -1,0 +1,212 @@
+package exposure
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"sync"
+	"syscall"
+	"time"
+
+	"github.com/creack/pty"
+	"golang.org/x/sys/unix"
+)
+
+// execution is what was recorded of a run.
+type execution struct {
+	out, err, terminal []byte
+	outPipe, errPipe   string // as strace names them
+	trace              []byte
+	code               int
+}
+
+// limit ends a program that hangs for a reason of its own.
+const limit = time.Minute
+
+// ready says why nothing can be watched: without the right to trace processes
+// that forbid it, strace shows addresses where the bytes are.
+func ready() error {
+	if _, err := exec.LookPath("strace"); err != nil {
+		return cannot("strace is not installed; Debian's package is strace")
+	}
+	if unix.Geteuid() != 0 {
+		return cannot("it takes root: purser forbids to be traced by its own user, and that holds for strace as well")
+	}
+	return nil
+}
+
+func (w *Watcher) execute(ctx context.Context, r Run, scratch string) (execution, error) {
+	ctx, stop := context.WithTimeout(ctx, limit)
+	defer stop()
+	trace := filepath.Join(scratch, "trace")
+	args := append(straceArguments(trace), "--", r.Program)
+	cmd := exec.CommandContext(ctx, w.strace, append(args, r.Args...)...)
+	cmd.Env, cmd.Dir = r.Env, r.Dir
+	allowCores()
+	var seen execution
+	var wait func() error
+	var err error
+	if len(r.Terminal) > 0 {
+		wait, err = onTerminal(cmd, r.Terminal, &seen)
+	} else {
+		wait, err = onPipes(cmd, r.Input.Reveal(), &seen)
+	}
+	if err != nil {
+		return seen, fmt.Errorf("start strace: %w", err)
+	}
+	done := make(chan struct{})
+	var signals sync.WaitGroup
+	if r.When != nil {
+		signals.Go(func() { sendWhenReady(r, trace, done) })
+	}
+	err = wait()
+	close(done)
+	signals.Wait()
+	if ctx.Err() != nil {
+		return seen, fmt.Errorf("%s %s did not end: %w", filepath.Base(r.Program), strings.Join(r.Args, " "), ctx.Err())
+	}
+	if seen.code, err = exitCode(err); err != nil {
+		return seen, err
+	}
+	seen.trace, err = os.ReadFile(trace) //nolint:gosec // our own
+	if err != nil {
+		return seen, fmt.Errorf("%w: %s", err, bytes.TrimSpace(seen.err))
+	}
+	return seen, nil
+}
+
+// allowCores gives back what this process has given up, for the programs that
+// it starts: none of them may rely on a limit that it did not set itself.
+func allowCores() {
+	var limit unix.Rlimit
+	if unix.Getrlimit(unix.RLIMIT_CORE, &limit) == nil {
+		limit.Cur = limit.Max
+		_ = unix.Setrlimit(unix.RLIMIT_CORE, &limit) // with none, no program can leave one
+	}
+}
+
+// exitCode is the traced program's: strace ends as it did.
+func exitCode(err error) (int, error) {
+	if err == nil {
+		return 0, nil
+	}
+	exit, ok := errors.AsType[*exec.ExitError](err)
+	if !ok {
+		return 0, fmt.Errorf("run strace: %w", err)
+	}
+	if status, ok := exit.Sys().(syscall.WaitStatus); ok && status.Signaled() {
+		return -int(status.Signal()), nil
+	}
+	return exit.ExitCode(), nil
+}
+
+// onPipes runs it as a script or an agent does.
+func onPipes(cmd *exec.Cmd, input string, seen *execution) (wait func() error, err error) {
+	cmd.Stdin = strings.NewReader(input)
+	var readers sync.WaitGroup
+	var ends []*os.File // of the child
+	for _, stream := range []struct {
+		into *[]byte
+		name *string
+		to   *io.Writer
+	}{{&seen.out, &seen.outPipe, &cmd.Stdout}, {&seen.err, &seen.errPipe, &cmd.Stderr}} {
+		in, out, err := os.Pipe()
+		if err != nil {
+			return nil, err
+		}
+		var stat unix.Stat_t
+		if err := unix.Fstat(int(out.Fd()), &stat); err != nil {
+			return nil, err
+		}
+		*stream.name = "pipe:[" + strconv.FormatUint(stat.Ino, 10) + "]"
+		*stream.to = out
+		ends = append(ends, out)
+		readers.Go(func() {
+			*stream.into, _ = io.ReadAll(in)
+			_ = in.Close()
+		})
+	}
+	err = cmd.Start()
+	for _, end := range ends {
+		_ = end.Close()
+	}
+	return func() error {
+		err := cmd.Wait()
+		readers.Wait()
+		return err
+	}, err
+}
+
+// onTerminal runs it as a person does, with a terminal of its own.
+func onTerminal(cmd *exec.Cmd, answers []Answer, seen *execution) (wait func() error, err error) {
+	master, slave, err := pty.Open()
+	if err != nil {
+		return nil, err
+	}
+	cmd.Stdin, cmd.Stdout, cmd.Stderr = slave, slave, slave
+	cmd.SysProcAttr = &syscall.SysProcAttr{Setsid: true, Setctty: true}
+	err = cmd.Start()
+	_ = slave.Close()
+	if err != nil {
+		return nil, errors.Join(err, master.Close())
+	}
+	var reader sync.WaitGroup
+	reader.Go(func() { seen.terminal = converse(master, answers) })
+	return func() error {
+		err := cmd.Wait()
+		reader.Wait()
+		return errors.Join(err, master.Close())
+	}, nil
+}
+
+// converse answers each question when it appears, and returns all that
+// appeared. Reading a terminal whose other side is closed is an error, which
+// is the end.
+func converse(master io.ReadWriter, answers []Answer) []byte {
+	var all []byte
+	from := 0
+	block := make([]byte, 4<<10)
+	for {
+		n, err := master.Read(block)
+		all = append(all, block[:n]...)
+		for len(answers) > 0 {
+			at := bytes.Index(all[from:], []byte(answers[0].After))
+			if at < 0 {
+				break
+			}
+			from += at + len(answers[0].After)
+			_, _ = io.WriteString(master, answers[0].Type.Reveal()+"\n")
+			answers = answers[1:]
+		}
+		if err != nil {
+			return all
+		}
+	}
+}
+
+// sendWhenReady signals the program itself, whose number begins the trace.
+func sendWhenReady(r Run, trace string, done <-chan struct{}) {
+	select {
+	case <-done:
+		return
+	case <-r.When:
+	}
+	head := make([]byte, 32)
+	f, err := os.Open(trace) //nolint:gosec // our own
+	if err != nil {
+		return
+	}
+	n, _ := f.Read(head)
+	_ = f.Close()
+	number, _, _ := strings.Cut(string(head[:n]), " ")
+	if pid, err := strconv.Atoi(number); err == nil && pid > 1 {
+		_ = unix.Kill(pid, r.Signal)
+	}
+}

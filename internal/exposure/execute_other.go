@@ -1,0 +1,18 @@
+//go:build !linux
+
+package exposure
+
+import "context"
+
+type execution struct {
+	out, err, terminal []byte
+	outPipe, errPipe   string
+	trace              []byte
+	code               int
+}
+
+func ready() error { return cannot("it takes Linux, where strace is") }
+
+func (w *Watcher) execute(context.Context, Run, string) (execution, error) {
+	return execution{}, ready()
+}
