@@ -21,7 +21,7 @@ import (
 func holder(t *testing.T, env ...string) (*exec.Cmd, io.Reader) {
 	t.Helper()
 	cmd := exec.CommandContext(t.Context(), os.Args[0], "-test.run", "^TestMain$")
-	cmd.Env = append(os.Environ(), append(env, "PURSER_TEST_HOLDER=1")...)
+	cmd.Env = append(os.Environ(), append(env, "PURSER_TEST_HOLDER=true")...)
 	cmd.Dir = t.TempDir()
 	out, err := cmd.StdoutPipe()
 	if err != nil {
@@ -45,8 +45,14 @@ func holder(t *testing.T, env ...string) (*exec.Cmd, io.Reader) {
 }
 
 func TestMain(m *testing.M) {
-	if os.Getenv("PURSER_TEST_HOLDER") != "" {
-		process.Protect()
+	if victim := os.Getenv("PURSER_TEST_VICTIM"); victim != "" {
+		attack(victim)
+		return
+	}
+	if holder := os.Getenv("PURSER_TEST_HOLDER"); holder != "" {
+		if holder == "true" {
+			process.Protect()
+		}
 		fmt.Println("ready")
 		_, _ = io.Copy(io.Discard, os.Stdin)
 		return
@@ -72,16 +78,76 @@ func TestTheProcessIsNotDumpable(t *testing.T) {
 	}
 }
 
-// TestTheSameUserCannotAttach runs as nobody where the test is root, since root
-// may trace anything.
+// TestTheSameUserCannotAttach has both sides run as nobody where the test is
+// root, since root may trace anything.
 func TestTheSameUserCannotAttach(t *testing.T) {
+	program := os.Args[0]
+	as := &syscall.SysProcAttr{}
 	if os.Getuid() == 0 {
-		t.Skip("root may trace any process: skipped; that the process is not dumpable is tested")
+		const nobody = 65534
+		program = forEverybody(t, program)
+		as.Credential = &syscall.Credential{Uid: nobody, Gid: nobody}
 	}
-	cmd, _ := holder(t)
-	if err := unix.PtraceAttach(cmd.Process.Pid); !errors.Is(err, unix.EPERM) {
-		t.Errorf("attaching: %v, want it refused", err)
+	for _, protected := range []bool{true, false} {
+		victim := exec.CommandContext(t.Context(), program)
+		victim.Env = append(os.Environ(), "PURSER_TEST_HOLDER="+strconv.FormatBool(protected))
+		victim.SysProcAttr, victim.Dir = as, "/"
+		in, err := victim.StdinPipe()
+		if err != nil {
+			t.Fatal(err)
+		}
+		out, err := victim.StdoutPipe()
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := victim.Start(); err != nil {
+			t.Fatal(err)
+		}
+		t.Cleanup(func() { _ = in.Close(); _ = victim.Wait() })
+		if _, err := io.ReadFull(out, make([]byte, len("ready\n"))); err != nil {
+			t.Fatal(err)
+		}
+		attacker := exec.CommandContext(t.Context(), program)
+		attacker.Env = append(os.Environ(), "PURSER_TEST_VICTIM="+strconv.Itoa(victim.Process.Pid))
+		attacker.SysProcAttr, attacker.Dir = as, "/"
+		got, err := attacker.CombinedOutput()
+		if err != nil {
+			t.Fatalf("%v: %s", err, got)
+		}
+		want := "memory: permission denied, trace: operation not permitted\n"
+		if protected && string(got) != want {
+			t.Errorf("the same user gets %q, want %q", got, want)
+		}
+		if !protected && strings.Contains(string(got), "memory: permission denied") {
+			t.Logf("this machine lets nobody look at a process in any case: %s", got)
+		}
 	}
+}
+
+// forEverybody copies a program to where nobody can run it.
+func forEverybody(t *testing.T, program string) string {
+	t.Helper()
+	dir, err := os.MkdirTemp("", "purser-process-")
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = os.RemoveAll(dir) })
+	raw, err := os.ReadFile(program)
+	if err != nil {
+		t.Fatal(err)
+	}
+	to := filepath.Join(dir, "holder")
+	if err := errors.Join(os.WriteFile(to, raw, 0o755), os.Chmod(dir, 0o755)); err != nil {
+		t.Fatal(err)
+	}
+	return to
+}
+
+// attack says how far the same user comes with a process.
+func attack(pid string) {
+	n, _ := strconv.Atoi(pid)
+	_, memory := os.Open("/proc/" + pid + "/mem")
+	fmt.Printf("memory: %v, trace: %v\n", errors.Unwrap(memory), unix.PtraceAttach(n))
 }
 
 func TestACrashIsQuietAndLeavesNoCore(t *testing.T) {
