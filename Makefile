@@ -3,7 +3,7 @@ SHELL := bash
 GOLANGCI := go tool -modfile=tools/go.mod golangci-lint
 FUZZTIME := 10s
 
-.PHONY: help test tools lint fuzz bench build
+.PHONY: help test tools lint fuzz bench exposure build
 
 help: ## say what there is
 	@sed -n 's/^\([a-z]*\):.*## /  make \1\t/p' $(firstword $(MAKEFILE_LIST)) | expand -t 16
@@ -27,6 +27,10 @@ fuzz: ## run each fuzz test for FUZZTIME (10s)
 
 bench: ## measure
 	@go test -run '^$$' -bench . -benchmem ./...
+
+exposure: build ## search everything that leaves purser for secrets; needs strace and root
+	@CGO_ENABLED=0 go build -trimpath -tags leak -o bin/leaking/ ./cmd/purser
+	@sudo=; [[ $$(id -u) == 0 ]] || sudo=sudo; $$sudo bin/purser selftest exposure --leaking bin/leaking/purser
 
 build: ## the programs, into bin/
 	@CGO_ENABLED=0 go build -trimpath -o bin/ ./cmd/...

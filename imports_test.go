@@ -24,11 +24,12 @@ var mayImport = map[string][]string{
 	"internal/sandbox":    {"internal/credential"},
 	"internal/rig":        {"internal/credential"},
 	"internal/process":    {},
+	"internal/exposure":   {"internal/credential"},
 	"internal/transport":  {"internal/credential"},
 	"internal/wire":       {"internal/credential", "internal/config", "internal/source", "internal/registry", "internal/store", "internal/transport"},
 	"cmd/purser": {
 		"internal/credential", "internal/config", "internal/source", "internal/lifecycle", "internal/wire", "internal/sandbox",
-		"internal/process",
+		"internal/process", "internal/exposure",
 	},
 }
 
@@ -43,6 +44,7 @@ var maySee = map[string][]string{
 	"github.com/goccy/go-yaml":               {"internal/config"},
 	"golang.org/x/net/publicsuffix":          {"internal/registry"},
 	"golang.org/x/term":                      {"cmd/purser"},
+	"github.com/creack/pty":                  {"internal/exposure"},
 	module + "internal/rig":                  {}, // tests only
 }
 

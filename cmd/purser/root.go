@@ -92,8 +92,8 @@ func (a *app) execute(ctx context.Context, args []string) error {
 	defer func() { stop() }()
 	root.PersistentPreRun = func(cmd *cobra.Command, _ []string) {
 		if a.limit > 0 {
-			limited, cancel := context.WithTimeout(cmd.Context(), time.Duration(a.limit))
-			stop = cancel
+			var limited context.Context
+			limited, stop = context.WithTimeout(cmd.Context(), time.Duration(a.limit)) //nolint:gosec // stop is called above
 			cmd.SetContext(limited)
 		}
 	}

@@ -128,6 +128,8 @@ func registryCommand(ts *testscript.TestScript, _ bool, args []string) {
 		f.HTML = true
 	case "echo":
 		f.Echo = true
+	case "hang":
+		f.Hang = true
 	case "flood":
 		f.Flood = true
 	case "cut":

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"path/filepath"
 	"runtime"
 	"slices"
 	"strings"
@@ -68,6 +69,15 @@ func (a *app) exposure(ctx context.Context, o exposureOptions) error {
 	if o.program == "" {
 		if o.program, err = os.Executable(); err != nil {
 			return fmt.Errorf("find this program: %w", err)
+		}
+	}
+	for _, program := range []*string{&o.program, &o.leaking} {
+		if *program == "" {
+			continue
+		}
+		// Each flow has a working directory of its own.
+		if *program, err = filepath.Abs(*program); err != nil {
+			return fmt.Errorf("find %s: %w", *program, err)
 		}
 	}
 	flows, controls := exposureFlows(), exposureControls()

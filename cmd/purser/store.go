@@ -299,7 +299,7 @@ type tokenSource interface {
 func finder(s tokenSource) func(context.Context) (lifecycle.Candidate, error) {
 	return func(ctx context.Context) (lifecycle.Candidate, error) {
 		f, err := s.Find(ctx)
-		leak(f.Login.Token)
+		leak(f.Token)
 		return lifecycle.Candidate{Login: f.Login, Kind: f.Kind, Where: f.Where}, err
 	}
 }

@@ -47,7 +47,7 @@ func (w *Watcher) execute(ctx context.Context, r Run, scratch string) (execution
 	defer stop()
 	trace := filepath.Join(scratch, "trace")
 	args := append(straceArguments(trace), "--", r.Program)
-	cmd := exec.CommandContext(ctx, w.strace, append(args, r.Args...)...)
+	cmd := exec.CommandContext(ctx, w.strace, append(args, r.Args...)...) //nolint:gosec // running what it is told to is its job
 	cmd.Env, cmd.Dir = r.Env, r.Dir
 	allowCores()
 	var seen execution
@@ -90,6 +90,12 @@ func allowCores() {
 		limit.Cur = limit.Max
 		_ = unix.Setrlimit(unix.RLIMIT_CORE, &limit) // with none, no program can leave one
 	}
+}
+
+// CoresPossible reports whether any program may leave a core file here.
+func CoresPossible() bool {
+	var limit unix.Rlimit
+	return unix.Getrlimit(unix.RLIMIT_CORE, &limit) == nil && limit.Max > 0
 }
 
 // exitCode is the traced program's: strace ends as it did.

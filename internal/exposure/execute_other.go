@@ -16,3 +16,6 @@ func ready() error { return cannot("it takes Linux, where strace is") }
 func (w *Watcher) execute(context.Context, Run, string) (execution, error) {
 	return execution{}, ready()
 }
+
+// CoresPossible reports whether any program may leave a core file here.
+func CoresPossible() bool { return false }

@@ -201,29 +201,25 @@ func unescape(text string) string {
 
 // escape decodes what follows a backslash and says how long it is.
 func escape(text string) (decoded string, length int) {
-	number := func(digits string, base, size int) (string, int) {
-		v, err := strconv.ParseUint(digits, base, 32)
-		if err != nil {
-			return "", 0
-		}
-		if size == 1 {
-			return string([]byte{byte(v)}), 0
-		}
-		return string(rune(v)), 0 //nolint:gosec // at most four hex digits
-	}
 	for _, form := range []struct {
 		after  string
 		digits int
 		base   int
-		size   int
-	}{{"x", 2, 16, 1}, {"u", 4, 16, 2}, {"", 3, 8, 1}} {
+		bits   int
+	}{{"x", 2, 16, 8}, {"u", 4, 16, 16}, {"", 3, 8, 8}} {
 		rest, ok := strings.CutPrefix(text, form.after)
 		if !ok || len(rest) < form.digits {
 			continue
 		}
-		if decoded, _ = number(rest[:form.digits], form.base, form.size); decoded != "" {
-			return decoded, len(form.after) + form.digits
+		v, err := strconv.ParseUint(rest[:form.digits], form.base, form.bits)
+		if err != nil {
+			continue
 		}
+		length = len(form.after) + form.digits
+		if form.bits == 8 {
+			return string([]byte{byte(v)}), length //nolint:gosec // it has eight bits
+		}
+		return string(rune(v)), length //nolint:gosec // it has sixteen
 	}
 	return text[:1], 1
 }

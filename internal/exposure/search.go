@@ -58,7 +58,7 @@ func (s *search) write(channel Channel, where string, texts ...string) {
 		s.order = append(s.order, p)
 	}
 	for _, t := range texts {
-		s.written[p].WriteString(t)
+		_, _ = s.written[p].WriteString(t)
 	}
 }
 

@@ -153,11 +153,9 @@ func (c call) file() (fd, what string) {
 		fd, _, _ = strings.Cut(c.args, ",")
 		return fd, ""
 	}
-	what = m[2]
-	if i := strings.Index(what, `\x`); i == 0 {
-		path, rest, _ := strings.Cut(what, "<") // what kind of device it is
-		what = unhex(path)
-		_ = rest
+	what, _, _ = strings.Cut(m[2], "<") // and what kind of device it is
+	if strings.HasPrefix(what, `\x`) {
+		what = unhex(what)
 	}
 	return m[1], what
 }
