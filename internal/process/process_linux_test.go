@@ -127,7 +127,7 @@ func TestTheSameUserCannotAttach(t *testing.T) {
 // forEverybody copies a program to where nobody can run it.
 func forEverybody(t *testing.T, program string) string {
 	t.Helper()
-	dir, err := os.MkdirTemp("", "purser-process-")
+	dir, err := os.MkdirTemp("", "purser-process-") //nolint:usetesting // only its user may look into a t.TempDir
 	if err != nil {
 		t.Fatal(err)
 	}
