@@ -189,6 +189,12 @@ func adviseStore(f *credential.Fault) advice {
 		return advice{Meaning: "This says nothing about the token.", Next: []string{"try again; running it twice does no harm"}}
 	case credential.ReadBackDiffers:
 		return advice{Next: []string{"run the same command again; if it stays so, look for something else that writes this secret"}}
+	case credential.KeyUnfit:
+		return advice{Next: []string{"in Terraform, take kms_key_id off the secret and apply; or store it in a secret of its own"}}
+	case credential.DockerPlaintext:
+		return advice{Next: []string{"take it out: purser doctor --fix", "and revoke it, when others could read the file"}}
+	case credential.HelperMissing:
+		return advice{Next: []string{"install it, or take its name out of credsStore and credHelpers in docker's config.json"}}
 	default: // StoreRefused, StoreFile
 		return advice{}
 	}

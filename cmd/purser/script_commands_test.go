@@ -63,6 +63,10 @@ func secretCommand(ts *testscript.TestScript, _ bool, args []string) {
 	switch verb {
 	case "create":
 		call(ts, "CreateSecret", map[string]any{"Name": id, "ClientRequestToken": newToken()})
+	case "create-with-key":
+		call(ts, "CreateSecret", map[string]any{
+			"Name": id, "ClientRequestToken": newToken(), "KmsKeyId": "arn:aws:kms:eu-west-2:123456789012:key/11111111-2222-3333-4444-555555555555",
+		})
 	case "put", "binary":
 		in := map[string]any{"SecretId": id, "ClientRequestToken": newToken(), "SecretBinary": "RkFLRQ=="}
 		if verb == "put" {

@@ -83,6 +83,13 @@ const (
 	StoreRefused Reason = "store-refused"
 	// StoreFile: the encrypted file or its identity cannot be used.
 	StoreFile Reason = "store-file"
+	// KeyUnfit: the secret's key is one that its consumer cannot use.
+	KeyUnfit Reason = "key-unfit"
+	// DockerPlaintext: docker's config holds a password that anybody who reads the
+	// file has.
+	DockerPlaintext Reason = "docker-plaintext"
+	// HelperMissing: docker is told to use a helper that is not installed.
+	HelperMissing Reason = "helper-missing"
 	// ReadBackDiffers: the store did not give back what it was given.
 	ReadBackDiffers Reason = "read-back-differs"
 )

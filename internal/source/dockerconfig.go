@@ -32,7 +32,8 @@ const (
 	configLimit = 4 << 20  // far above any real docker configuration
 	helperLimit = 64 << 10 // and any answer of a credential helper
 	// helperTimeout leaves time for a keychain to ask for its own password.
-	helperTimeout = 2 * time.Minute
+	helperTimeout        = 2 * time.Minute
+	helperVersionTimeout = 5 * time.Second
 )
 
 // Find looks the registry up under each of its names. Nothing there is a fault

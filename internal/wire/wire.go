@@ -71,6 +71,7 @@ type awsClients struct {
 	secrets *secretsmanager.Client
 	caller  store.Caller
 	region  string
+	clock   *clock
 }
 
 // Store makes the store of a credential's target.
@@ -138,8 +139,9 @@ func (w *Wire) aws(ctx context.Context, t credential.Target) (*awsClients, error
 			Why: "neither purser.yaml, nor a flag, nor the environment, nor the profile names one",
 		}
 	}
-	cfg.HTTPClient = w.awsHTTP(cfg.HTTPClient)
-	clients := &awsClients{secrets: secretsmanager.NewFromConfig(cfg), caller: caller(sts.NewFromConfig(cfg)), region: cfg.Region}
+	clients := &awsClients{region: cfg.Region, clock: &clock{next: carrier{cfg.HTTPClient}, now: w.Now}}
+	cfg.HTTPClient = w.awsHTTP(clients.clock)
+	clients.secrets, clients.caller = secretsmanager.NewFromConfig(cfg), caller(sts.NewFromConfig(cfg))
 	if w.clients == nil {
 		w.clients = map[awsPlace]*awsClients{}
 	}
@@ -150,8 +152,8 @@ func (w *Wire) aws(ctx context.Context, t credential.Target) (*awsClients, error
 // awsHTTP carries what is stored. The credentials that sign it are got by other
 // clients of the SDK, some of which speak plain http to the machine's own
 // metadata service; no token passes there.
-func (w *Wire) awsHTTP(sdk aws.HTTPClient) *http.Client {
-	return &http.Client{Transport: w.traced(transport.Guard(carrier{sdk})), Timeout: awsTimeout}
+func (w *Wire) awsHTTP(sdk http.RoundTripper) *http.Client {
+	return &http.Client{Transport: w.traced(transport.Guard(sdk)), Timeout: awsTimeout}
 }
 
 // carrier is the SDK's own client, with the proxy and the certificates that the

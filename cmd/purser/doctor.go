@@ -1,0 +1,378 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"strings"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"purser/internal/config"
+	"purser/internal/credential"
+	"purser/internal/source"
+	"purser/internal/wire"
+)
+
+func (a *app) doctorCommand() *cobra.Command {
+	var fix bool
+	cmd := &cobra.Command{
+		Use:   "doctor [NAME…]",
+		Short: "Check everything that storing needs, and say how to get what is missing",
+		Long: `doctor looks at all that the other commands rely on: purser.yaml, the AWS profile,
+session and region, the clock, each secret with its key and what this identity may do
+to it, the registries, and docker's own configuration. It reads no value and changes
+nothing. For each thing that is missing it says why and what to type.
+
+With --fix it does what can be done without Terraform: it takes logins that anybody
+can read out of docker's configuration, after asking.
+
+✓ is good, ✗ is not, ? could not be told. Exit codes are those of every command: the
+worst of what was found.`,
+		Example: `  purser doctor
+  purser doctor dockerhub
+  purser doctor --output json
+  purser doctor --fix`,
+		RunE: func(cmd *cobra.Command, args []string) error {
+			d := &doctor{app: a, ctx: cmd.Context(), wire: a.wire(), fix: fix}
+			return d.run(args)
+		},
+	}
+	cmd.Flags().BoolVar(&fix, "fix", false, "do what can be done without Terraform, after asking")
+	return cmd
+}
+
+// finding is one line of the doctor's.
+type finding struct {
+	credential credential.Name // "" for what all of them share
+	check      string
+	verdict    credential.Verdict
+	text       string
+	fault      error // why it is not good; nil otherwise
+}
+
+// doctor is one visit.
+type doctor struct {
+	*app
+	ctx  context.Context //nolint:containedctx // it lives for one command
+	wire *wire.Wire
+	fix  bool
+
+	path     string
+	findings []finding
+	asked    map[string]bool // what several credentials share is looked at once
+}
+
+func (d *doctor) run(names []string) error {
+	d.asked = map[string]bool{}
+	file, err := d.load(true)
+	if err != nil {
+		d.bad("", "Config", "the configuration is not right", err)
+		return d.end()
+	}
+	chosen, err := chosen(file, names)
+	if err != nil {
+		return err
+	}
+	d.path = file.Path
+	d.good("", "Config", fmt.Sprintf("%s names %s", file.Path, counted(len(file.Credentials), "credential")))
+	for _, c := range chosen {
+		for _, t := range c.Targets {
+			d.target(c, d.wire.Target(c, t))
+		}
+		d.registry(c)
+		d.docker(c)
+	}
+	return d.end()
+}
+
+func counted(n int, thing string) string {
+	if n == 1 {
+		return "1 " + thing
+	}
+	return fmt.Sprintf("%d %ss", n, thing)
+}
+
+func (d *doctor) add(f finding) {
+	d.findings = append(d.findings, f)
+	if d.output.json {
+		return
+	}
+	label := f.check
+	if f.credential != "" {
+		f.text = string(f.credential) + ": " + f.text
+	}
+	d.line(d.out, f.verdict, label, f.text)
+	if f.fault == nil {
+		return
+	}
+	var b strings.Builder
+	if _, ok := errors.AsType[*config.Error](f.fault); ok {
+		fmt.Fprintf(&b, "%s\n", indent(f.fault.Error(), "    "))
+	} else if fault, ok := asFault(f.fault); ok {
+		if fault.Why != "" {
+			fmt.Fprintf(&b, "    why:  %s\n", fault.Why)
+		}
+		writeAdvice(&b, advise(fault), "    ")
+	}
+	_, _ = io.WriteString(d.out, b.String())
+}
+
+func (d *doctor) good(name credential.Name, check, text string) {
+	d.add(finding{credential: name, check: check, verdict: credential.Granted, text: text})
+}
+
+func (d *doctor) unknown(name credential.Name, check, text string) {
+	d.add(finding{credential: name, check: check, verdict: credential.Unknown, text: text})
+}
+
+// bad is a thing that is missing, or one that could not be looked at: the fault
+// tells which.
+func (d *doctor) bad(name credential.Name, check, text string, err error) {
+	verdict := credential.Refused
+	if exitCode(err) == exitUnknown {
+		verdict = credential.Unknown
+	}
+	_, badConfig := errors.AsType[*config.Error](err)
+	if f, ok := asFault(err); ok && !badConfig {
+		text = f.What
+	}
+	d.add(finding{credential: name, check: check, verdict: verdict, text: text, fault: err})
+}
+
+// once reports whether a thing is looked at for the first time.
+func (d *doctor) once(what string) bool {
+	first := !d.asked[what]
+	d.asked[what] = true
+	return first
+}
+
+// rights is what a store can tell about its identity's permissions.
+type rights interface {
+	Rights(ctx context.Context) []credential.Right
+}
+
+// target looks at one place where a credential is kept.
+func (d *doctor) target(c credential.Credential, t credential.Target) {
+	place, err := d.wire.Store(d.ctx, c, t)
+	if err != nil {
+		if d.once("aws " + t.Profile + " " + t.Region) {
+			d.bad("", "AWS", "", about(err, c))
+		}
+		return
+	}
+	if t.Secret == "" {
+		d.file(c, t, place)
+		return
+	}
+	if !d.signedIn(c, t, place) {
+		return
+	}
+	description, err := place.Describe(d.ctx)
+	if err != nil {
+		d.bad(c.Name, "Secret", "", about(err, c))
+		return
+	}
+	if !description.Deleted.IsZero() {
+		d.bad(c.Name, "Secret", "", about(&credential.Fault{
+			Reason: credential.SecretDeleted, Target: t, What: "the secret " + t.Secret + " is waiting to be deleted",
+			Why: "since " + description.Deleted.Format(time.DateOnly),
+		}, c))
+		return
+	}
+	text := t.Secret + " is there"
+	if description.At(credential.Current) == "" {
+		text += " and empty"
+	}
+	d.good(c.Name, "Secret", text)
+	d.key(c, t, description)
+	if r, ok := place.(rights); ok {
+		for _, right := range r.Rights(d.ctx) {
+			d.right(c, right)
+		}
+	}
+}
+
+type describer interface {
+	Open(ctx context.Context) (string, error)
+	Describe(ctx context.Context) (credential.Description, error)
+}
+
+// file looks at an encrypted file.
+func (d *doctor) file(c credential.Credential, t credential.Target, place describer) {
+	who, err := place.Open(d.ctx)
+	if err != nil {
+		d.bad(c.Name, "File", "", about(err, c))
+		return
+	}
+	if _, err := place.Describe(d.ctx); err != nil && credential.ReasonOf(err) != credential.SecretMissing {
+		d.bad(c.Name, "File", "", about(err, c))
+		return
+	}
+	d.good(c.Name, "File", t.File+", opened by "+who)
+}
+
+// signedIn looks once at each set of AWS credentials, and at the clock.
+func (d *doctor) signedIn(c credential.Credential, t credential.Target, place describer) bool {
+	key := "aws " + t.Profile + " " + t.Region
+	if !d.once(key) {
+		return !d.asked["failed "+key]
+	}
+	who, err := place.Open(d.ctx)
+	if err != nil {
+		d.asked["failed "+key] = true
+		d.bad("", "AWS", "", about(err, c))
+		return false
+	}
+	id, err := d.wire.Identity(d.ctx, t)
+	if err == nil {
+		who += ", account " + id.Account
+	}
+	d.good("", "AWS", who)
+	const askew, limit = 30 * time.Second, 5 * time.Minute
+	switch off := id.Ahead.Abs(); {
+	case !id.Timed:
+		d.unknown("", "Clock", "AWS does not say what time it is")
+	case off >= limit:
+		d.bad("", "Clock", "", &credential.Fault{Reason: credential.ClockSkew, What: "this machine's clock is off by " + off.String(), Why: "AWS takes five minutes at most"})
+	case off >= askew:
+		d.unknown("", "Clock", "this machine's is off by "+off.String()+"; AWS takes five minutes at most")
+	default:
+		d.good("", "Clock", "this machine's agrees with AWS's")
+	}
+	return true
+}
+
+// key looks at what encrypts the secret, and whether its consumer can use that.
+func (d *doctor) key(c credential.Credential, t credential.Target, description credential.Description) {
+	if description.KMSKey == "" {
+		d.good(c.Name, "Key", "AWS's own, aws/secretsmanager")
+		return
+	}
+	if t.Shape == credential.ShapeECRCache {
+		d.bad(c.Name, "Key", "", about(&credential.Fault{
+			Reason: credential.KeyUnfit, Target: t, What: "the secret is encrypted with a key of your own",
+			Why: "ECR's pull-through cache reads secrets with AWS's own key, aws/secretsmanager, only",
+		}, c))
+		return
+	}
+	d.unknown(c.Name, "Key", description.KMSKey+"; whether it lets this identity in shows when a value is read")
+}
+
+func (d *doctor) right(c credential.Credential, r credential.Right) {
+	switch r.Verdict {
+	case credential.Granted:
+		d.good(c.Name, "Right", r.Action)
+	case credential.Refused:
+		d.bad(c.Name, "Right", r.Action, about(r.Fault, c))
+	case credential.Unknown:
+		text := r.Action + ": could not be told"
+		if r.Fault == nil {
+			text = r.Action + ": cannot be tried without writing"
+		}
+		d.unknown(c.Name, "Right", text)
+	}
+}
+
+func (d *doctor) registry(c credential.Credential) {
+	if !d.once("registry " + string(c.Registry) + " " + c.CAFile) {
+		return
+	}
+	how, err := d.wire.Reach(d.ctx, c)
+	if err != nil {
+		d.bad("", "Registry", string(c.Registry), about(err, c))
+		return
+	}
+	var through []string
+	if d.env.Proxy {
+		through = append(through, "through the proxy of HTTPS_PROXY")
+	}
+	if c.CAFile != "" {
+		through = append(through, "trusting "+c.CAFile)
+	}
+	text := string(c.Registry) + " answers"
+	if len(through) > 0 {
+		text += " " + strings.Join(through, ", ")
+	}
+	d.good("", "Registry", text+"; "+how)
+}
+
+// docker looks at docker's own configuration for the credential's registry.
+func (d *doctor) docker(c credential.Credential) {
+	if !d.once("docker " + string(c.Registry)) {
+		return
+	}
+	cfg := source.DockerConfig{Dir: d.env.DockerConfigDir(), Registry: c.Registry}
+	s, err := cfg.State()
+	if err != nil {
+		d.bad("", "Docker", "", err)
+		return
+	}
+	if !s.Exists {
+		d.good("", "Docker", "no configuration at "+s.Path+", so no login lies in it")
+		return
+	}
+	clean := len(s.Plaintext) == 0 || d.fix && d.dropped(cfg, s)
+	if !clean {
+		d.bad("", "Docker", "", about(&credential.Fault{
+			Reason: credential.DockerPlaintext, Registry: c.Registry, What: "a login for " + string(c.Registry) + " lies readable in " + s.Path,
+			Why: "docker login without a credential helper leaves base64 of USER:PASSWORD, which is no encryption",
+		}, c))
+	} else {
+		d.good("", "Docker", "no login for "+string(c.Registry)+" lies readable in "+s.Path)
+	}
+	if s.Helper == "" || !d.once("helper "+s.Helper) {
+		return
+	}
+	version, err := source.HelperVersion(d.ctx, s.Helper)
+	if err != nil {
+		d.bad("", "Helper", "", err)
+		return
+	}
+	d.good("", "Helper", "docker asks docker-credential-"+s.Helper+" for "+string(c.Registry)+"; "+version)
+}
+
+// dropped takes readable logins out, when the person agrees.
+func (d *doctor) dropped(cfg source.DockerConfig, s source.DockerState) bool {
+	if err := d.tty.confirm(d.ctx, "Take the login for "+strings.Join(s.Plaintext, ", ")+" out of "+s.Path+"? docker must sign in again."); err != nil {
+		return false
+	}
+	if err := cfg.DropAuths(s.Plaintext); err != nil {
+		d.bad("", "Docker", "", err)
+		return false
+	}
+	return true
+}
+
+// doctorJSON is a finding as JSON.
+type doctorJSON struct {
+	Credential string     `json:"credential,omitempty"`
+	Check      string     `json:"check"`
+	Verdict    string     `json:"verdict"`
+	Text       string     `json:"text"`
+	Error      *errorJSON `json:"error,omitempty"`
+}
+
+// end prints what is not printed yet and chooses the exit code.
+func (d *doctor) end() error {
+	var codes []int
+	out := report{Schema: schemaVersion, Doctor: []doctorJSON{}}
+	for _, f := range d.findings {
+		if f.fault != nil {
+			codes = append(codes, exitCode(f.fault))
+		}
+		out.Doctor = append(out.Doctor, doctorJSON{
+			Credential: string(f.credential), Check: strings.ToLower(f.check), Verdict: f.verdict.String(), Text: f.text, Error: errorReport(f.fault),
+		})
+	}
+	out.Exit = worst(codes...)
+	if d.output.json {
+		d.writeJSON(out)
+	}
+	if out.Exit != exitOK {
+		return &reportedError{out.Exit}
+	}
+	return nil
+}

@@ -1,0 +1,65 @@
+package store_test
+
+import (
+	"context"
+	"reflect"
+	"testing"
+
+	"purser/internal/credential"
+	"purser/internal/sandbox"
+	"purser/internal/store"
+)
+
+func rightsOf(t *testing.T, s store.Store) map[string]credential.Verdict {
+	t.Helper()
+	told := map[string]credential.Verdict{}
+	for _, r := range s.(interface {
+		Rights(ctx context.Context) []credential.Right
+	}).Rights(t.Context()) {
+		told[r.Action] = r.Verdict
+		if (r.Verdict == credential.Refused) != (r.Fault != nil) && r.Verdict != credential.Unknown {
+			t.Errorf("%s: %v with the fault %v", r.Action, r.Verdict, r.Fault)
+		}
+	}
+	return told
+}
+
+const get, move, put = "secretsmanager:GetSecretValue", "secretsmanager:UpdateSecretVersionStage", "secretsmanager:PutSecretValue"
+
+// TestRightsAreTriedWithoutReadingOrChanging runs over the stand-in and moto.
+func TestRightsAreTriedWithoutReadingOrChanging(t *testing.T) {
+	for _, subject := range secretsManagerSubjects(t) {
+		s := subject.open(t, "team/rights")
+		for _, err := range []error{s.Create(t.Context()), s.Stage(t.Context(), id(1), value(canary)), s.Promote(t.Context(), id(1), id(1))} {
+			if err != nil {
+				t.Fatal(err)
+			}
+		}
+		before, _ := s.Describe(t.Context())
+		want := map[string]credential.Verdict{get: credential.Granted, move: credential.Granted, put: credential.Unknown}
+		if got := rightsOf(t, s); !reflect.DeepEqual(got, want) {
+			t.Errorf("%s: %v", subject.name, got)
+		}
+		after, err := s.Describe(t.Context())
+		if err != nil || !reflect.DeepEqual(before.Versions, after.Versions) {
+			t.Errorf("%s: the versions changed from %v to %v (%v)", subject.name, before.Versions, after.Versions, err)
+		}
+	}
+}
+
+func TestARefusedRightIsToldFromAnOutage(t *testing.T) {
+	for name, c := range map[string]struct {
+		fault sandbox.AWSFault
+		want  credential.Verdict
+	}{
+		"denied":    {sandbox.AWSFault{Code: "AccessDeniedException", Message: "not authorized to perform: secretsmanager:GetSecretValue"}, credential.Refused},
+		"key":       {sandbox.AWSFault{Code: "AccessDeniedException", Message: "Access to KMS is not allowed"}, credential.Refused},
+		"throttled": {sandbox.AWSFault{Code: "ThrottlingException", Message: "Rate exceeded"}, credential.Unknown},
+		"cut":       {sandbox.AWSFault{}, credential.Unknown},
+		"no such":   {sandbox.AWSFault{Code: "ResourceNotFoundException", Message: "can't find"}, credential.Granted},
+	} {
+		if got := rightsOf(t, faulty(t, "GetSecretValue", c.fault))[get]; got != c.want {
+			t.Errorf("%s: %v, want %v", name, got, c.want)
+		}
+	}
+}
