@@ -25,18 +25,19 @@ var mayImport = map[string][]string{
 	"internal/rig":        {"internal/credential"},
 	"internal/process":    {},
 	"internal/exposure":   {"internal/credential"},
+	"internal/signin":     {"internal/credential"},
 	"internal/transport":  {"internal/credential"},
-	"internal/wire":       {"internal/credential", "internal/config", "internal/source", "internal/registry", "internal/store", "internal/transport"},
+	"internal/wire":       {"internal/credential", "internal/config", "internal/source", "internal/registry", "internal/store", "internal/transport", "internal/signin"},
 	"cmd/purser": {
 		"internal/credential", "internal/config", "internal/source", "internal/lifecycle", "internal/wire", "internal/sandbox",
-		"internal/process", "internal/exposure",
+		"internal/process", "internal/exposure", "internal/signin",
 	},
 }
 
 // maySee is the same for modules that only some packages are to know. A module
 // that is not listed may be imported anywhere.
 var maySee = map[string][]string{
-	"github.com/aws/":                        {"internal/store", "internal/wire"},
+	"github.com/aws/":                        {"internal/store", "internal/wire", "internal/signin"},
 	"github.com/spf13/":                      {"cmd/purser"},
 	"filippo.io/age":                         {"internal/store"},
 	"github.com/docker/":                     {"internal/source"},

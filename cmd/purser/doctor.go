@@ -12,6 +12,7 @@ import (
 
 	"purser/internal/config"
 	"purser/internal/credential"
+	"purser/internal/signin"
 	"purser/internal/source"
 	"purser/internal/wire"
 )
@@ -26,8 +27,8 @@ session and region, the clock, each secret with its key and what this identity m
 to it, the registries, and docker's own configuration. It reads no value and changes
 nothing. For each thing that is missing it says why and what to type.
 
-With --fix it does what can be done without Terraform: it takes logins that anybody
-can read out of docker's configuration, after asking.
+With --fix it does what can be done without Terraform, after asking: it signs in to AWS,
+and takes logins that anybody can read out of docker's configuration.
 
 ✓ is good, ✗ is not, ? could not be told. Exit codes are those of every command: the
 worst of what was found.`,
@@ -78,6 +79,13 @@ func (d *doctor) run(names []string) error {
 	}
 	d.path = file.Path
 	d.good("", "Config", fmt.Sprintf("%s names %s", file.Path, counted(len(file.Credentials), "credential")))
+	if d.fix {
+		for _, c := range chosen {
+			if err := d.offerSignIn(d.ctx, d.wire, c.Targets); err != nil {
+				return err
+			}
+		}
+	}
 	for _, c := range chosen {
 		for _, t := range c.Targets {
 			d.target(c, d.wire.Target(c, t))
@@ -229,6 +237,11 @@ func (d *doctor) signedIn(c credential.Credential, t credential.Target, place de
 	id, err := d.wire.Identity(d.ctx, t)
 	if err == nil {
 		who += ", account " + id.Account
+	}
+	if p, err := d.wire.Profiles().Profile(d.wire.ProfileName(t)); err == nil && p.SSO() && !d.env.HasAWSCredentials() && d.aws == nil {
+		if _, until := (signin.Cache{Dir: d.env.SSOCacheDir()}).State(p, d.now()); !until.IsZero() {
+			who += ", session until " + until.Local().Format("2006-01-02 15:04")
+		}
 	}
 	d.good("", "AWS", who)
 	const askew, limit = 30 * time.Second, 5 * time.Minute

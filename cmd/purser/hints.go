@@ -132,14 +132,17 @@ func adviseAWS(f *credential.Fault) advice {
 	switch f.Reason {
 	case credential.ProfileMissing:
 		return advice{Next: []string{
-			"see the profiles that there are: aws configure list-profiles",
-			"make it: aws configure sso --profile " + profile(f),
+			"see the profiles that there are: grep '^\\[' ~/.aws/config",
+			"or make it: purser login aws --profile " + profile(f) + " --start-url URL --sso-region REGION --account ACCOUNT --role ROLE",
 		}}
 	case credential.NotSignedIn:
-		return advice{Next: []string{"aws sso login --profile " + profile(f), "then run the same command again"}}
+		return adviseSignIn(f)
 	case credential.RegionMissing:
 		return advice{Next: []string{"set aws.region in purser.yaml, or give --region"}}
 	case credential.AccessDenied:
+		if f.SignIn == credential.NotAssigned {
+			return advice{Next: []string{"put an assigned account and role into the profile " + profile(f) + " in ~/.aws/config, or ask for the assignment"}}
+		}
 		return advice{
 			Meaning: "AWS gives the same answer for a secret that does not exist: either this identity may not do it, or " +
 				f.Target.String() + " is not in this account and region.",
@@ -158,6 +161,34 @@ func adviseAWS(f *credential.Fault) advice {
 			Meaning: "AWS takes signed requests within five minutes of its own clock.",
 			Next:    []string{"set this machine's clock: timedatectl set-ntp true", "see the difference: date -u; curl -sI https://sts.amazonaws.com | grep -i ^date"},
 		}
+	}
+}
+
+// adviseSignIn: each way of coming to credentials has its own way back.
+func adviseSignIn(f *credential.Fault) advice {
+	again := "then run the same command again"
+	switch f.SignIn {
+	case "static":
+		return advice{Next: []string{"put new keys of " + profile(f) + " into ~/.aws/credentials, or sign in with IAM Identity Center instead: purser login aws --help"}}
+	case "environment":
+		return advice{Next: []string{"take a new key, or unset AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY and AWS_SESSION_TOKEN to use a profile", again}}
+	case "credential_process":
+		return advice{Next: []string{"run the program of credential_process by hand and see what it says", again}}
+	case "web-identity":
+		return advice{Next: []string{"see that the token file is there and that the role trusts its issuer", again}}
+	case "container":
+		return advice{Next: []string{"see that the task has a task role, or the pod an identity association", again}}
+	case "login_session":
+		return advice{Next: []string{"aws login --profile " + profile(f), again}}
+	case "role":
+		return advice{Next: []string{"sign in to the profile that it assumes the role with, and see that the role trusts it", again}}
+	case "machine":
+		return advice{Next: []string{
+			"on a laptop: name a profile with --profile or in purser.yaml, and sign in: purser login aws --profile " + profile(f),
+			"on EC2: give the instance a role; in a container there: aws ec2 modify-instance-metadata-options --http-put-response-hop-limit 2 --instance-id ID",
+		}}
+	default:
+		return advice{Next: []string{"purser login aws --profile " + profile(f), again}}
 	}
 }
 

@@ -33,6 +33,7 @@ type app struct {
 	transport http.RoundTripper // to registries; nil: the real one
 	aws       *wire.LocalAWS    // a stand-in for AWS; nil: the real one
 	dir       string            // the working directory; "": the process's
+	asks      bool              // a person is there to be asked whatever standard output is
 
 	output outputFlag
 	config string
@@ -146,7 +147,7 @@ should have made; 6 could not tell.`,
 	flags.Var(&a.limit, "timeout", "give up after this time, such as 30s")
 	root.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return flagFault(err) })
 	root.CompletionOptions.HiddenDefaultCmd = true
-	root.AddCommand(a.storeCommand(), a.doctorCommand(), a.checkCommand(), a.statusCommand(), a.schemaCommand(), a.sandboxCommand(), a.selftestCommand(), a.versionCommand())
+	root.AddCommand(a.loginCommand(), a.logoutCommand(), a.storeCommand(), a.doctorCommand(), a.checkCommand(), a.statusCommand(), a.schemaCommand(), a.sandboxCommand(), a.selftestCommand(), a.versionCommand())
 	return root
 }
 
@@ -250,7 +251,10 @@ func (a *app) wire() *wire.Wire {
 }
 
 // places makes the stores of a credential.
-func places(ctx context.Context, w *wire.Wire, c credential.Credential) ([]lifecycle.Place, error) {
+func (a *app) places(ctx context.Context, w *wire.Wire, c credential.Credential) ([]lifecycle.Place, error) {
+	if err := a.offerSignIn(ctx, w, c.Targets); err != nil {
+		return nil, err
+	}
 	made := make([]lifecycle.Place, 0, len(c.Targets))
 	for _, t := range c.Targets {
 		s, err := w.Store(ctx, c, t)
@@ -265,7 +269,7 @@ func places(ctx context.Context, w *wire.Wire, c credential.Credential) ([]lifec
 func (a *app) work(ctx context.Context, w *wire.Wire, credentials []credential.Credential) ([]lifecycle.Work, error) {
 	all := make([]lifecycle.Work, 0, len(credentials))
 	for _, c := range credentials {
-		p, err := places(ctx, w, c)
+		p, err := a.places(ctx, w, c)
 		if err != nil {
 			return nil, err
 		}

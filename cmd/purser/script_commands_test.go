@@ -173,6 +173,22 @@ func awsCommand(ts *testscript.TestScript, _ bool, args []string) {
 	manager.Fault(args[1], sandbox.AWSFault{Code: args[2], Message: args[3], Status: http.StatusBadRequest})
 }
 
+// idcCommand: idc answer CODE..., idc deny, idc end
+func idcCommand(ts *testscript.TestScript, _ bool, args []string) {
+	idc := scriptOf(ts).box.IdentityCenter
+	switch args[0] {
+	case "answer":
+		idc.Answer(args[1:]...)
+	case "deny":
+		idc.Deny(true)
+	case "agree":
+		idc.Agreed = true
+		idc.Deny(false)
+	case "end":
+		idc.End(true)
+	}
+}
+
 // dockerConfigCommand: docker-config DIR TOKENFILE USER writes what docker login
 // would leave.
 func dockerConfigCommand(ts *testscript.TestScript, _ bool, args []string) {

@@ -2,6 +2,7 @@ package main
 
 import (
 	"net/http"
+	"path/filepath"
 	"slices"
 	"syscall"
 
@@ -12,7 +13,7 @@ import (
 
 // exposureFlows are all flows, command by command.
 func exposureFlows() []exposureFlow {
-	return slices.Concat(storeFlows(), storeSourceFlows(), misplacedFlows(), hostileFlows(), endedFlows(), readingFlows(), plainFlows())
+	return slices.Concat(storeFlows(), storeSourceFlows(), misplacedFlows(), hostileFlows(), endedFlows(), readingFlows(), signInFlows(), plainFlows())
 }
 
 var storeArgs = []string{"store", "dockerhub", "--token-stdin", "--create"}
@@ -216,6 +217,30 @@ func readingFlows() []exposureFlow {
 	}
 }
 
+// signInFlows sign in to AWS. The session's tokens belong into the file that AWS's
+// tools share, and nowhere else.
+func signInFlows() []exposureFlow {
+	profile := func(s *exposureScene) error {
+		s.box.IdentityCenter.Agreed = true
+		s.run.Env = append(s.run.Env, "AWS_CONFIG_FILE="+filepath.Join(s.run.Dir, "aws-config"))
+		return s.file("aws-config", "[profile p]\nsso_session = s\nsso_account_id = 123456789012\nsso_role_name = AdministratorAccess\n"+
+			"[sso-session s]\nsso_start_url = https://mockserver.awsapps.example/start\nsso_region = eu-west-2\n", false)
+	}
+	answer := func(code string) func(*exposureScene) error {
+		return func(s *exposureScene) error { s.box.IdentityCenter.Answer(code); return nil }
+	}
+	args := []string{"login", "aws", "--profile", "p", "--no-browser"}
+	cache := []exposure.Channel{exposure.Files}
+	return []exposureFlow{
+		{name: "login: by code", args: args, set: profile, allow: cache},
+		{name: "login: --debug", args: append([]string{"--debug", "--output", "json"}, args...), set: profile, allow: cache},
+		{name: "login: refused", args: args, want: exitAWS, set: all(profile, answer("access_denied"))},
+		{name: "login: no such profile", args: []string{"login", "aws", "--profile", "q"}, want: exitAWS, set: profile},
+		{name: "login: nobody at the browser", args: append([]string{"--timeout", "1s"}, args[:4]...), want: exitAWS, set: profile},
+		{name: "logout: not signed in", args: []string{"logout", "aws", "--profile", "p"}, set: profile},
+	}
+}
+
 // plainFlows have no secret to lose. They are here for the day when one has.
 func plainFlows() []exposureFlow {
 	return []exposureFlow{
@@ -226,6 +251,8 @@ func plainFlows() []exposureFlow {
 		{name: "sandbox", args: []string{"sandbox"}},
 		{name: "sandbox try", args: []string{"sandbox", "try"}, set: ownPeers},
 		{name: "selftest", args: []string{"selftest"}},
+		{name: "login", args: []string{"login"}},
+		{name: "logout", args: []string{"logout"}},
 	}
 }
 

@@ -104,7 +104,7 @@ func (a *app) store(ctx context.Context, text string, f storeFlags) error {
 		return err
 	}
 	w := a.wire()
-	where, err := places(ctx, w, c)
+	where, err := a.places(ctx, w, c)
 	if err != nil {
 		return about(err, c)
 	}

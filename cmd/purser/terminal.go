@@ -105,3 +105,16 @@ func isTerminal(w io.Writer) bool {
 	f, ok := w.(*os.File)
 	return ok && term.IsTerminal(int(f.Fd()))
 }
+
+// interactive reports whether a person is there to be asked what was not
+// expected: there is a terminal, and what is printed goes to one.
+func (a *app) interactive() bool {
+	if !a.asks && !isTerminal(a.out) && !isTerminal(a.err) {
+		return false
+	}
+	f, err := a.tty.open()
+	if err != nil {
+		return false
+	}
+	return f.Close() == nil
+}

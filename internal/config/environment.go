@@ -3,6 +3,7 @@ package config
 import (
 	"os"
 	"path/filepath"
+	"strings"
 )
 
 // Environment is what the environment says. It holds no secret: of the variables
@@ -35,6 +36,12 @@ type Environment struct {
 	AWSAccessKey             bool   // AWS_ACCESS_KEY_ID is set
 	AWSWebIdentity           bool   // AWS_WEB_IDENTITY_TOKEN_FILE is set
 	AWSContainer             bool   // AWS_CONTAINER_CREDENTIALS_RELATIVE_URI or _FULL_URI is set
+	AWSEndpointURLSSO        string // AWS_ENDPOINT_URL_SSO
+	AWSEndpointURLSSOOIDC    string // AWS_ENDPOINT_URL_SSO_OIDC
+	AWSMetadataEndpoint      string // AWS_EC2_METADATA_SERVICE_ENDPOINT
+	AWSMetadataDisabled      bool   // AWS_EC2_METADATA_DISABLED is true
+
+	RemoteSession bool // SSH_CONNECTION or SSH_TTY is set
 }
 
 // Variable is an environment variable that matters to purser.
@@ -79,6 +86,8 @@ func networkVariables() []Variable {
 	return []Variable{
 		{"HTTPS_PROXY", "The proxy for requests to registries and to AWS. Only whether it is set is noticed.", "Go", func(e *Environment, _ string) { e.Proxy = true }},
 		{"NO_PROXY", "The hosts that are asked without the proxy.", "Go", func(e *Environment, v string) { e.NoProxy = v }},
+		{"SSH_CONNECTION", "The browser is on another machine, so that signing in shows a code. Only whether it is set is noticed.", "", func(e *Environment, _ string) { e.RemoteSession = true }},
+		{"SSH_TTY", "The same.", "", func(e *Environment, _ string) { e.RemoteSession = true }},
 		{"SSL_CERT_FILE", "The file of certificates to trust, instead of the system's.", "Go", func(e *Environment, v string) { e.SSLCertFile = v }},
 	}
 }
@@ -95,6 +104,10 @@ func awsVariables() []Variable {
 		{"AWS_SHARED_CREDENTIALS_FILE", "AWS's credentials file, instead of `~/.aws/credentials`.", sdk, func(e *Environment, v string) { e.AWSSharedCredentialsFile = v }},
 		{"AWS_ACCESS_KEY_ID", "Credentials of the environment's own. Where it is set, the profile in purser.yaml is ignored.", sdk, func(e *Environment, _ string) { e.AWSAccessKey = true }},
 		{"AWS_WEB_IDENTITY_TOKEN_FILE", "Credentials of the environment's own, as Kubernetes and CI services give. Where it is set, the profile in purser.yaml is ignored.", sdk, func(e *Environment, _ string) { e.AWSWebIdentity = true }},
+		{"AWS_ENDPOINT_URL_SSO", "Another address for the portal of IAM Identity Center.", sdk, func(e *Environment, v string) { e.AWSEndpointURLSSO = v }},
+		{"AWS_ENDPOINT_URL_SSO_OIDC", "Another address for signing in to IAM Identity Center.", sdk, func(e *Environment, v string) { e.AWSEndpointURLSSOOIDC = v }},
+		{"AWS_EC2_METADATA_SERVICE_ENDPOINT", "Another address for the metadata service of EC2 instances.", sdk, func(e *Environment, v string) { e.AWSMetadataEndpoint = v }},
+		{"AWS_EC2_METADATA_DISABLED", "With `true`, the metadata service is not asked for credentials.", sdk, func(e *Environment, v string) { e.AWSMetadataDisabled = strings.EqualFold(v, "true") }},
 		{"AWS_CONTAINER_CREDENTIALS_RELATIVE_URI", "Credentials of the environment's own, as ECS gives. Where it is set, the profile in purser.yaml is ignored.", sdk, container},
 		{"AWS_CONTAINER_CREDENTIALS_FULL_URI", "The same, as EKS Pod Identity gives.", sdk, container},
 	}
@@ -134,6 +147,20 @@ func (e Environment) HasAWSCredentials() bool {
 func (e Environment) DockerConfigDir() string {
 	return firstOf(e.DockerConfig, under(e.Home, ".docker"))
 }
+
+// AWSConfigPath is AWS's configuration file, "" when it is not known.
+func (e Environment) AWSConfigPath() string {
+	return firstOf(e.AWSConfigFile, under(e.Home, ".aws", "config"))
+}
+
+// AWSCredentialsPath is AWS's credentials file, "" when it is not known.
+func (e Environment) AWSCredentialsPath() string {
+	return firstOf(e.AWSSharedCredentialsFile, under(e.Home, ".aws", "credentials"))
+}
+
+// SSOCacheDir is where AWS's tools keep the sessions of IAM Identity Center; no
+// variable moves it. "" when it is not known.
+func (e Environment) SSOCacheDir() string { return under(e.Home, ".aws", "sso", "cache") }
 
 // ConfigDir is purser's own configuration directory, "" when it is not known.
 func (e Environment) ConfigDir() string {

@@ -94,6 +94,10 @@ const (
 	ReadBackDiffers Reason = "read-back-differs"
 )
 
+// NotAssigned is the SignIn of a fault where the person is signed in and the
+// profile's role is not assigned to them.
+const NotAssigned = "not-assigned"
+
 // Fault is a failure with what a person needs to act on it. None of its texts
 // holds secret material.
 type Fault struct {
@@ -109,6 +113,7 @@ type Fault struct {
 	Repository Repository
 	Access     Access
 	Target     Target
+	SignIn     string        // how the AWS profile comes to credentials; "" when unknown
 	Wait       time.Duration // how long to leave the registry alone; 0 when unknown
 }
 

@@ -32,6 +32,7 @@ type Sandbox struct {
 	Hub            *Hub            // Docker Hub's API
 	HubRegistry    *Registry       // Docker Hub's registry and token service
 	SecretsManager *SecretsManager // AWS
+	IdentityCenter *IdentityCenter // AWS's sign-in
 
 	SecretsManagerURL string // plain http, for this process; Environment has one with TLS
 
@@ -43,6 +44,7 @@ type Sandbox struct {
 	authority *authority
 	hub       string // address of the TLS listener
 	aws       string // and of that of AWS
+	idc       string // and of that of IAM Identity Center
 	proxy     *proxy
 	proxyAt   string
 	servers   []*http.Server
@@ -63,7 +65,7 @@ func Start(ctx context.Context, o Options) (*Sandbox, error) {
 	if o.Random == nil {
 		o.Random = rand.Reader
 	}
-	s := &Sandbox{Accounts: NewAccounts(o.Now, o.Random), SecretsManager: NewSecretsManager(SecretsManagerConfig{Now: o.Now})}
+	s := &Sandbox{Accounts: NewAccounts(o.Now, o.Random), SecretsManager: NewSecretsManager(SecretsManagerConfig{Now: o.Now}), IdentityCenter: NewIdentityCenter(o.Now, o.Random)}
 	if err := s.populate(); err != nil {
 		return nil, err
 	}
@@ -118,7 +120,7 @@ func (s *Sandbox) build(o Options) (err error) {
 	if err != nil {
 		return err
 	}
-	s.Hub.signer.issued, s.HubRegistry.signer.issued = o.Issued, o.Issued
+	s.Hub.signer.issued, s.HubRegistry.signer.issued, s.IdentityCenter.issued = o.Issued, o.Issued, o.Issued
 	return nil
 }
 
@@ -143,6 +145,9 @@ func (s *Sandbox) listen(ctx context.Context) error {
 	}
 	s.SecretsManagerURL = "http://" + plain
 	if s.aws, err = s.serve(ctx, s.SecretsManager, secure); err != nil {
+		return err
+	}
+	if s.idc, err = s.serve(ctx, s.IdentityCenter, secure); err != nil {
 		return err
 	}
 	s.proxy = &proxy{names: map[string]bool{hubAPI: true, hubAuth: true, hubRegistry: true, hubIndex: true}, to: s.hub}
@@ -194,13 +199,14 @@ func (s *Sandbox) Environment(dir string) ([]string, error) {
 	}
 	return []string{
 		"HTTPS_PROXY=http://" + s.proxyAt, "NO_PROXY=127.0.0.1,localhost", "SSL_CERT_FILE=" + ca,
-		"AWS_ENDPOINT_URL=https://" + s.aws, "AWS_ACCESS_KEY_ID=SANDBOX", "AWS_SECRET_ACCESS_KEY=SANDBOX",
+		"AWS_ENDPOINT_URL=https://" + s.aws,
+		"AWS_ENDPOINT_URL_SSO=https://" + s.idc, "AWS_ENDPOINT_URL_SSO_OIDC=https://" + s.idc, "AWS_ACCESS_KEY_ID=SANDBOX", "AWS_SECRET_ACCESS_KEY=SANDBOX",
 		"AWS_EC2_METADATA_DISABLED=true", "AWS_CONFIG_FILE=" + os.DevNull, "AWS_SHARED_CREDENTIALS_FILE=" + os.DevNull,
 	}, nil
 }
 
 // Peers are the addresses to which a program with that Environment connects.
-func (s *Sandbox) Peers() []string { return []string{s.proxyAt, s.aws} }
+func (s *Sandbox) Peers() []string { return []string{s.proxyAt, s.aws, s.idc} }
 
 // Strangers are the hosts, with their ports, that were asked of the proxy and
 // are not Docker Hub's.

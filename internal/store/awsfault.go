@@ -44,6 +44,14 @@ var reasonsByCode = map[string]credential.Reason{
 // fault makes an error of the AWS SDK one that says what to do. The value that
 // was being sent is passed along so that no echo of it is quoted.
 func (s *SecretsManager) fault(ctx context.Context, doing string, err error, sent ...credential.Secret) *credential.Fault {
+	f := s.faultOf(ctx, doing, err, sent...)
+	if s.cfg.Explain != nil {
+		s.cfg.Explain(ctx, f)
+	}
+	return f
+}
+
+func (s *SecretsManager) faultOf(ctx context.Context, doing string, err error, sent ...credential.Secret) *credential.Fault {
 	f := &credential.Fault{Reason: credential.StoreRefused, What: "AWS did not let purser " + doing, Target: s.cfg.Target, Err: err}
 	f.Target.Region = s.cfg.Region
 	api, answered := errors.AsType[smithy.APIError](err)

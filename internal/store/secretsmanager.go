@@ -33,6 +33,8 @@ type SecretsManagerConfig struct {
 	Caller Caller // nil: the identity is not asked for
 	Target credential.Target
 	Region string // where the API is; for messages
+	// Explain adds to a fault what is known of the caller's credentials; nil: nothing.
+	Explain func(ctx context.Context, f *credential.Fault)
 }
 
 // SecretsManager is one secret of AWS Secrets Manager. Stages are named in
@@ -57,7 +59,7 @@ func (s *SecretsManager) Open(ctx context.Context) (string, error) {
 	}
 	arn, _, err := s.cfg.Caller(ctx)
 	if err != nil {
-		if f := s.fault(ctx, "ask AWS who is calling", err); f.Reason != credential.AccessDenied {
+		if f := s.fault(ctx, "ask AWS who is calling", err); f.Reason != credential.AccessDenied || f.SignIn == credential.NotAssigned {
 			return "", f
 		}
 		return where + " (AWS does not tell as whom)", nil

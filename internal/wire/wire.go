@@ -84,7 +84,7 @@ func (w *Wire) Store(ctx context.Context, c credential.Credential, t credential.
 		return nil, err
 	}
 	return store.NewSecretsManager(store.SecretsManagerConfig{
-		API: clients.secrets, Caller: clients.caller, Target: t, Region: clients.region,
+		API: clients.secrets, Caller: clients.caller, Target: t, Region: clients.region, Explain: w.explain,
 	}), nil
 }
 
@@ -121,8 +121,13 @@ func (w *Wire) aws(ctx context.Context, t credential.Target) (*awsClients, error
 	if c, ok := w.clients[place]; ok {
 		return c, nil
 	}
+	if !w.Env.HasAWSCredentials() && w.AWS == nil && w.Env.AWSConfigPath() != "" {
+		if _, err := w.Profiles().Profile(w.ProfileName(t)); err != nil {
+			return nil, err
+		}
+	}
 	options := append([]func(*awsconfig.LoadOptions) error{
-		awsconfig.WithSharedConfigProfile(place.profile),
+		awsconfig.WithSharedConfigProfile(place.profile), instanceRole(w.Env),
 		awsconfig.WithRetryMode(aws.RetryModeAdaptive),
 		awsconfig.WithHTTPClient(awshttp.NewBuildableClient().WithTransportOptions(manyIdle)),
 	}, w.AWS.options()...)
@@ -139,6 +144,7 @@ func (w *Wire) aws(ctx context.Context, t credential.Target) (*awsClients, error
 			Why: "neither purser.yaml, nor a flag, nor the environment, nor the profile names one",
 		}
 	}
+	cfg.Credentials = once{cfg.Credentials}
 	clients := &awsClients{region: cfg.Region, clock: &clock{next: carrier{cfg.HTTPClient}, now: w.Now}}
 	cfg.HTTPClient = w.awsHTTP(clients.clock)
 	clients.secrets, clients.caller = secretsmanager.NewFromConfig(cfg), caller(sts.NewFromConfig(cfg))

@@ -1,0 +1,312 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"regexp"
+	"strings"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"purser/internal/credential"
+	"purser/internal/signin"
+	"purser/internal/wire"
+)
+
+// loginFlags are the settings of signing in, and of a profile that is made.
+type loginFlags struct {
+	profile               string
+	noBrowser, again      bool
+	startURL, ssoRegion   string
+	account, role, region string
+}
+
+func (a *app) loginCommand() *cobra.Command {
+	cmd := &cobra.Command{
+		Use:     "login",
+		Short:   "Sign in, so that other commands can work",
+		Example: `  purser login aws`,
+		Args:    noArguments,
+		RunE:    func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
+	}
+	var f loginFlags
+	aws := &cobra.Command{
+		Use:   "aws",
+		Short: "Sign in to AWS through IAM Identity Center, without the AWS CLI",
+		Long: `aws signs in with the browser and leaves the session where the AWS CLI and all of AWS's
+SDKs look for it. A session that is still good is kept, one that can be renewed is
+renewed. With --no-browser, or over ssh, it shows an address and a code for a browser
+on another machine.
+
+Where there is no profile yet, --start-url, --sso-region, --account and --role make it
+in AWS's configuration file, of which nothing else is changed.`,
+		Example: `  purser login aws
+  purser login aws --profile mockserver-build
+  purser login aws --no-browser
+  purser login aws --profile mockserver-build --start-url https://mockserver.awsapps.example/start \
+      --sso-region eu-west-2 --account 123456789012 --role AdministratorAccess --region eu-west-2`,
+		Args: noArguments,
+		RunE: func(cmd *cobra.Command, _ []string) error { return a.loginAWS(cmd.Context(), f) },
+	}
+	flags := aws.Flags()
+	flags.SortFlags = false
+	flags.StringVar(&f.profile, "profile", "", "the AWS `PROFILE` (default that of purser.yaml, else AWS_PROFILE, else AWS's default)")
+	flags.BoolVar(&f.noBrowser, "no-browser", false, "show an address and a code for a browser elsewhere")
+	flags.BoolVar(&f.again, "again", false, "sign in anew, also when the session is still good")
+	flags.StringVar(&f.startURL, "start-url", "", "make the profile: the start `URL` of IAM Identity Center")
+	flags.StringVar(&f.ssoRegion, "sso-region", "", "make the profile: the `REGION` of IAM Identity Center")
+	flags.StringVar(&f.account, "account", "", "make the profile: the number of the `ACCOUNT`")
+	flags.StringVar(&f.role, "role", "", "make the profile: the name of the `ROLE`")
+	flags.StringVar(&f.region, "region", "", "make the profile: the `REGION` of the secrets")
+	cmd.AddCommand(aws)
+	return cmd
+}
+
+func (a *app) logoutCommand() *cobra.Command {
+	cmd := &cobra.Command{
+		Use:     "logout",
+		Short:   "End what purser login began",
+		Example: `  purser logout aws`,
+		Args:    noArguments,
+		RunE:    func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
+	}
+	var profile string
+	aws := &cobra.Command{
+		Use:   "aws",
+		Short: "End the session of IAM Identity Center",
+		Long: `aws ends the profile's session at AWS and removes it from this machine, for the AWS CLI
+and the SDKs as well. Sessions of other start URLs stay.`,
+		Example: `  purser logout aws`,
+		Args:    noArguments,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			w, p, err := a.profileFor(profile)
+			if err != nil {
+				return err
+			}
+			if err := w.SignIn(nil).SignOut(cmd.Context(), p); err != nil {
+				return err
+			}
+			return a.signedOut(p)
+		},
+	}
+	aws.Flags().StringVar(&profile, "profile", "", "the AWS `PROFILE`")
+	cmd.AddCommand(aws)
+	return cmd
+}
+
+// sessionJSON is a sign-in as JSON.
+type sessionJSON struct {
+	Profile string     `json:"profile"`
+	Outcome string     `json:"outcome"` // signed-in, renewed, kept, signed-out
+	Until   *time.Time `json:"until,omitempty"`
+	Who     string     `json:"who,omitempty"`
+	Account string     `json:"account,omitempty"`
+}
+
+func (a *app) signedOut(p signin.Profile) error {
+	if a.output.json {
+		a.writeJSON(report{Schema: schemaVersion, Session: &sessionJSON{Profile: p.Name, Outcome: "signed-out"}})
+		return nil
+	}
+	a.line(a.out, credential.Granted, "AWS", "signed out of "+p.StartURL)
+	return nil
+}
+
+// profileFor finds the profile that a flag, purser.yaml or the environment
+// names. It must be one of IAM Identity Center.
+func (a *app) profileFor(name string) (*wire.Wire, signin.Profile, error) {
+	w := a.wire()
+	if name == "" {
+		if file, err := a.load(false); err == nil && file != nil {
+			name = file.AWS.Profile
+		}
+	}
+	name = w.ProfileName(credential.Target{Profile: name})
+	p, err := w.Profiles().Profile(name)
+	if err != nil {
+		return w, p, err
+	}
+	if !p.SSO() {
+		how := map[signin.Kind]string{
+			signin.KindNone: "nothing in AWS's configuration says how to sign in to it", signin.KindStatic: "it has access keys of its own",
+			signin.KindConsole: "it is one of `aws login`",
+		}[p.Kind]
+		return w, p, &credential.Fault{
+			Reason: credential.ProfileMissing, SignIn: string(p.Kind), Target: credential.Target{Profile: p.Name},
+			What: "the AWS profile " + p.Name + " does not sign in with IAM Identity Center", Why: or(how, "it comes to credentials by "+string(p.Kind)),
+		}
+	}
+	return w, p, nil
+}
+
+func (a *app) loginAWS(ctx context.Context, f loginFlags) error {
+	if f.startURL != "" {
+		if err := a.makeProfile(f); err != nil {
+			return err
+		}
+	}
+	w, p, err := a.profileFor(f.profile)
+	if err != nil {
+		return err
+	}
+	res, err := a.signIn(ctx, w, p, signin.How{NoBrowser: f.noBrowser || a.env.RemoteSession, Again: f.again})
+	if err != nil {
+		return err
+	}
+	out := sessionJSON{Profile: p.Name, Outcome: "signed-in", Until: moment(res.Until)}
+	switch {
+	case res.Kept:
+		out.Outcome = "kept"
+	case res.Renewed:
+		out.Outcome = "renewed"
+	}
+	if !a.output.json {
+		a.line(a.out, credential.Granted, "Session", fmt.Sprintf("%s, until %s", map[string]string{
+			"signed-in": "signed in to " + p.StartURL, "kept": "still good", "renewed": "renewed without asking",
+		}[out.Outcome], res.Until.Local().Format("2006-01-02 15:04")))
+	}
+	return a.introduce(ctx, w, p, out)
+}
+
+// introduce says as whom one is signed in. A role that is not assigned shows
+// here.
+func (a *app) introduce(ctx context.Context, w *wire.Wire, p signin.Profile, out sessionJSON) error {
+	t := credential.Target{Secret: "none", Profile: p.Name, Region: or(p.Region, p.SSORegion)}
+	place, err := w.Store(ctx, credential.Credential{}, t)
+	if err == nil {
+		out.Who, err = place.Open(ctx)
+	}
+	if err == nil {
+		if id, err := w.Identity(ctx, t); err == nil {
+			out.Account = id.Account
+		}
+	}
+	if a.output.json {
+		return a.printJSON(report{Schema: schemaVersion, Exit: exitCode(err), Error: errorReport(err), Session: &out}, err)
+	}
+	if err == nil {
+		a.line(a.out, credential.Granted, "AWS", out.Who+", account "+or(out.Account, "unknown"))
+	}
+	return err
+}
+
+// signIn shows the person what to do, on standard error.
+func (a *app) signIn(ctx context.Context, w *wire.Wire, p signin.Profile, how signin.How) (signin.Result, error) {
+	return w.SignIn(func(prompt signin.Prompt) {
+		text := "open this page in a browser to sign in:"
+		if prompt.Opened {
+			text = "a browser was opened to sign in; if it was not:"
+		}
+		_, _ = fmt.Fprintf(a.err, "%s\n\n  %s\n\n", text, prompt.URL)
+		if prompt.Code != "" {
+			_, _ = fmt.Fprintf(a.err, "the page shows this code: %s\n", credential.Quote(prompt.Code))
+		}
+	}).SignIn(ctx, p, how)
+}
+
+// offerSignIn asks once for each profile whose session has ended, where there
+// is a person to ask. Elsewhere the command goes on and fails with the advice.
+func (a *app) offerSignIn(ctx context.Context, w *wire.Wire, targets []credential.Target) error {
+	if a.output.json || a.env.HasAWSCredentials() || a.aws != nil || !a.interactive() {
+		return nil
+	}
+	asked := map[string]bool{}
+	for _, t := range targets {
+		name := w.ProfileName(t)
+		if t.Secret == "" || asked[name] {
+			continue
+		}
+		asked[name] = true
+		p, err := w.Profiles().Profile(name)
+		if err != nil || !p.SSO() {
+			continue // what is wrong with it is said when it is used
+		}
+		state, _ := (signin.Cache{Dir: a.env.SSOCacheDir()}).State(p, a.now())
+		if state == signin.SignedIn || state == signin.Refreshable {
+			continue
+		}
+		if a.tty.confirm(ctx, "The AWS profile "+p.Name+" is not signed in. Sign in now?") != nil {
+			continue
+		}
+		if _, err := a.signIn(ctx, w, p, signin.How{NoBrowser: a.env.RemoteSession}); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+var (
+	profileForm = regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9_.@ -]{0,62}$`)
+	accountForm = regexp.MustCompile(`^[0-9]{12}$`)
+	roleForm    = regexp.MustCompile(`^[A-Za-z0-9_+=,.@-]{1,64}$`)
+	regionForm  = regexp.MustCompile(`^[a-z]{2,4}(-[a-z]+)+-[0-9]{1,2}$`)
+	startForm   = regexp.MustCompile(`^https://[A-Za-z0-9.-]+(/[A-Za-z0-9/_#.-]*)?$`)
+)
+
+// makeProfile adds a profile and its session to AWS's configuration file. It
+// never changes one that is there.
+func (a *app) makeProfile(f loginFlags) error {
+	for _, need := range []struct {
+		flag, value string
+		form        *regexp.Regexp
+		example     string
+	}{
+		{"profile", f.profile, profileForm, "mockserver-build"}, {"start-url", f.startURL, startForm, "https://mockserver.awsapps.com/start"},
+		{"sso-region", f.ssoRegion, regionForm, "eu-west-2"}, {"account", f.account, accountForm, "123456789012"},
+		{"role", f.role, roleForm, "AdministratorAccess"}, {"region", or(f.region, f.ssoRegion), regionForm, "eu-west-2"},
+	} {
+		if !need.form.MatchString(need.value) {
+			return &credential.Fault{Reason: credential.Usage, What: "the value of --" + need.flag + " is not right", Why: "making a profile takes all of them; it is written as " + need.example}
+		}
+	}
+	w := a.wire()
+	names, err := w.Profiles().Names()
+	if err != nil {
+		return err
+	}
+	for _, name := range names {
+		if name == f.profile {
+			return &credential.Fault{Reason: credential.Usage, What: "there is an AWS profile " + f.profile + " already", Why: "it is not changed; sign in to it without --start-url, or choose another name"}
+		}
+	}
+	path := a.env.AWSConfigPath()
+	text := fmt.Sprintf("[profile %[1]s]\nsso_session = %[1]s\nsso_account_id = %[2]s\nsso_role_name = %[3]s\nregion = %[4]s\n\n[sso-session %[1]s]\nsso_start_url = %[5]s\nsso_region = %[6]s\nsso_registration_scopes = sso:account:access\n",
+		f.profile, f.account, f.role, or(f.region, f.ssoRegion), f.startURL, f.ssoRegion)
+	return appendTo(path, text)
+}
+
+// appendTo adds text at the end of a file, which is replaced whole.
+func appendTo(path, text string) error {
+	before, err := os.ReadFile(path) //nolint:gosec // AWS's own path, or one the person set
+	if err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return fmt.Errorf("add a profile to AWS's configuration: %w", err)
+	}
+	mode := os.FileMode(0o600)
+	if info, err := os.Stat(path); err == nil {
+		mode = info.Mode().Perm()
+	}
+	gap := ""
+	if len(before) > 0 {
+		gap = strings.Repeat("\n", 2-min(1, strings.Count(string(before[len(before)-1:]), "\n")))
+	}
+	if err := os.MkdirAll(filepath.Dir(path), 0o700); err != nil {
+		return fmt.Errorf("add a profile to AWS's configuration: %w", err)
+	}
+	next, err := os.CreateTemp(filepath.Dir(path), ".config-*")
+	if err != nil {
+		return fmt.Errorf("add a profile to AWS's configuration: %w", err)
+	}
+	_, err = next.WriteString(string(before) + gap + text)
+	if err = errors.Join(err, next.Chmod(mode), next.Close()); err == nil {
+		err = os.Rename(next.Name(), path)
+	}
+	if err != nil {
+		return fmt.Errorf("add a profile to AWS's configuration: %w", errors.Join(err, os.Remove(next.Name())))
+	}
+	return nil
+}

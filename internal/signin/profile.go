@@ -1,0 +1,375 @@
+// Package signin signs in to AWS through IAM Identity Center, without the AWS
+// CLI, and says what an AWS profile lacks. What it writes is the cache that the
+// AWS CLI and all of AWS's SDKs read, in their place and form.
+package signin
+
+import (
+	"bufio"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+	"slices"
+	"strings"
+
+	"purser/internal/credential"
+)
+
+// Kind is how a profile comes to credentials.
+type Kind string
+
+// The kinds, as AWS's configuration files tell them apart.
+const (
+	KindNone        Kind = ""                   // nothing in it says how
+	KindSession     Kind = "sso-session"        // IAM Identity Center, through an [sso-session]
+	KindLegacy      Kind = "sso"                // the same, written into the profile itself
+	KindStatic      Kind = "static"             // access keys in the file
+	KindRole        Kind = "role"               // another profile, or the machine, assumes a role
+	KindProcess     Kind = "credential_process" // a program prints them
+	KindWebIdentity Kind = "web-identity"       // a token in a file is exchanged
+	KindConsole     Kind = "login_session"      // aws login, with console credentials
+)
+
+// Profile is what AWS's configuration says of one profile.
+type Profile struct {
+	Name string
+	At   string // file:line where it begins; "" for a default profile that is nowhere
+	Kind Kind
+
+	// Of IAM Identity Center.
+	Session             string // name of the [sso-session]; "" for KindLegacy
+	StartURL, SSORegion string
+	Account, Role       string
+	Scopes              []string
+
+	Region string // of the services that are called
+	Source string // of KindRole: the profile or the service whose credentials assume the role
+}
+
+// SSO reports whether one signs in to it with a browser.
+func (p Profile) SSO() bool { return p.Kind == KindSession || p.Kind == KindLegacy }
+
+// Files are AWS's two configuration files. One that is not there is empty.
+type Files struct{ Config, Credentials string }
+
+// fileLimit is far above any real file of its kind, in bytes.
+const fileLimit = 4 << 20
+
+// section is one [section] of a file.
+type section struct {
+	kind, name string // "profile", "sso-session", "services"
+	at         string // file:line
+	values     map[string]string
+}
+
+// Profile finds a profile and says how it comes to credentials. The name "" is
+// the default profile, which may be nowhere. The error is a *credential.Fault:
+// ProfileMissing names the nearest one; Usage names file and line.
+func (f Files) Profile(name string) (Profile, error) {
+	sections, err := f.read()
+	if err != nil {
+		return Profile{}, err
+	}
+	wanted := name
+	if wanted == "" {
+		wanted = "default"
+	}
+	values, at := merged(sections, wanted)
+	if values == nil {
+		if name == "" || name == "default" {
+			return Profile{Name: wanted}, nil
+		}
+		return Profile{}, f.missing(sections, name)
+	}
+	p := Profile{Name: wanted, At: at, Region: values["region"]}
+	if err := p.chain(sections, values, []string{wanted}); err != nil {
+		return p, err
+	}
+	return p, p.kindOf(sections, values)
+}
+
+// Names lists the profiles, sorted.
+func (f Files) Names() ([]string, error) {
+	sections, err := f.read()
+	if err != nil {
+		return nil, err
+	}
+	return profileNames(sections), nil
+}
+
+func profileNames(sections []section) []string {
+	var names []string
+	for _, s := range sections {
+		if s.kind == "profile" && !slices.Contains(names, s.name) {
+			names = append(names, s.name)
+		}
+	}
+	slices.Sort(names)
+	return names
+}
+
+// merged puts the sections of a profile together. Of two values the first file's
+// is taken; AWS's tools prefer the credentials file for keys, which does not
+// matter here: no value of a key is kept.
+func merged(sections []section, name string) (values map[string]string, at string) {
+	for _, s := range sections {
+		if s.kind != "profile" || s.name != name {
+			continue
+		}
+		if values == nil {
+			values, at = map[string]string{}, s.at
+		}
+		for k, v := range s.values {
+			if _, there := values[k]; !there {
+				values[k] = v
+			}
+		}
+	}
+	return values, at
+}
+
+func (f Files) missing(sections []section, name string) error {
+	why := "looked in " + f.Config + " and " + f.Credentials
+	names := profileNames(sections)
+	if near := closest(name, names); near != "" {
+		why = "the nearest is " + near + "; " + why
+	} else if len(names) == 0 {
+		why = "no profile is configured; " + why
+	}
+	return &credential.Fault{
+		Reason: credential.ProfileMissing, What: "there is no AWS profile " + credential.Quote(name), Why: why,
+		Target: credential.Target{Profile: name},
+	}
+}
+
+// chain follows source_profile, which may come back to where it began.
+func (p *Profile) chain(sections []section, values map[string]string, seen []string) error {
+	source := values["source_profile"]
+	if source == "" || values["role_arn"] == "" {
+		return nil
+	}
+	if len(seen) == 1 {
+		p.Source = "profile " + source
+	}
+	next, at := merged(sections, source)
+	if next == nil {
+		return p.usage("its source_profile "+credential.Quote(source)+" does not exist", p.At)
+	}
+	if source == seen[len(seen)-1] && (next["aws_access_key_id"] != "" || next["web_identity_token_file"] != "") {
+		return nil // a profile may assume its role with keys of its own
+	}
+	if slices.Contains(seen, source) {
+		return p.usage("its source_profile leads back to "+credential.Quote(source)+", so that there is nothing to begin with", at)
+	}
+	return p.chain(sections, next, append(seen, source))
+}
+
+func (p *Profile) usage(why, at string) error {
+	return &credential.Fault{
+		Reason: credential.Usage, Target: credential.Target{Profile: p.Name},
+		What: "the AWS profile " + p.Name + " cannot work", Why: at + ": " + why,
+	}
+}
+
+// kindOf follows the order in which AWS's SDKs decide.
+func (p *Profile) kindOf(sections []section, values map[string]string) error {
+	has := func(key string) bool { return values[key] != "" }
+	switch {
+	case has("role_arn") && has("web_identity_token_file"):
+		p.Kind, p.Source = KindWebIdentity, values["web_identity_token_file"]
+	case has("role_arn"):
+		p.Kind = KindRole
+		if has("credential_source") {
+			p.Source = values["credential_source"]
+		}
+	case has("sso_session"):
+		return p.session(sections, values)
+	case has("sso_start_url"):
+		p.Kind, p.StartURL, p.SSORegion = KindLegacy, values["sso_start_url"], values["sso_region"]
+		return p.complete(values)
+	case has("aws_access_key_id"):
+		p.Kind = KindStatic
+	case has("login_session"):
+		p.Kind = KindConsole
+	case has("credential_process"):
+		p.Kind = KindProcess
+	}
+	return nil
+}
+
+func (p *Profile) session(sections []section, values map[string]string) error {
+	p.Kind, p.Session = KindSession, values["sso_session"]
+	i := slices.IndexFunc(sections, func(s section) bool { return s.kind == "sso-session" && s.name == p.Session })
+	if i < 0 {
+		return p.usage("it names the sso_session "+credential.Quote(p.Session)+", and there is no section [sso-session "+credential.Quote(p.Session)+"]", p.At)
+	}
+	s := sections[i].values
+	p.StartURL, p.SSORegion = s["sso_start_url"], s["sso_region"]
+	for scope := range strings.SplitSeq(s["sso_registration_scopes"], ",") {
+		if scope = strings.TrimSpace(scope); scope != "" {
+			p.Scopes = append(p.Scopes, scope)
+		}
+	}
+	return p.complete(values)
+}
+
+// complete holds a profile of IAM Identity Center to what signing in needs. An
+// SDK without account and role calls AWS with empty ones.
+func (p *Profile) complete(values map[string]string) error {
+	p.Account, p.Role = values["sso_account_id"], values["sso_role_name"]
+	var lacks []string
+	for _, need := range []struct{ key, value string }{
+		{"sso_start_url", p.StartURL}, {"sso_region", p.SSORegion}, {"sso_account_id", p.Account}, {"sso_role_name", p.Role},
+	} {
+		if need.value == "" {
+			lacks = append(lacks, need.key)
+		}
+	}
+	if len(lacks) == 0 {
+		return nil
+	}
+	return p.usage("it signs in with IAM Identity Center and lacks "+strings.Join(lacks, ", "), p.At)
+}
+
+func (f Files) read() ([]section, error) {
+	var all []section
+	for _, file := range []struct {
+		path  string
+		plain bool // profiles are named without the word profile
+	}{{f.Config, false}, {f.Credentials, true}} {
+		if file.path == "" {
+			continue
+		}
+		r, err := os.Open(file.path)
+		if errors.Is(err, fs.ErrNotExist) {
+			continue
+		}
+		if err != nil {
+			return nil, unreadable(file.path, err)
+		}
+		sections, err := parse(file.path, r, file.plain)
+		if err = errors.Join(err, r.Close()); err != nil {
+			return nil, unreadable(file.path, err)
+		}
+		all = append(all, sections...)
+	}
+	return all, nil
+}
+
+func unreadable(path string, err error) error {
+	if f, ok := errors.AsType[*credential.Fault](err); ok {
+		return f
+	}
+	if cause := errors.Unwrap(err); cause != nil {
+		err = cause
+	}
+	return &credential.Fault{Reason: credential.Usage, What: "AWS's configuration " + path + " cannot be read", Why: credential.Quote(err.Error()), Err: err}
+}
+
+// parse reads an INI file as AWS's tools do: comments begin a line, or follow
+// white space; indented lines belong to the key before. What it cannot read is a
+// fault with file and line, which does not repeat the line: it may be a key.
+func parse(path string, r io.Reader, plain bool) ([]section, error) {
+	var all []section
+	lines := bufio.NewScanner(io.LimitReader(r, fileLimit))
+	lines.Buffer(nil, fileLimit)
+	for n := 1; lines.Scan(); n++ {
+		text := lines.Text()
+		at := fmt.Sprintf("%s:%d", path, n)
+		trimmed := strings.TrimSpace(text)
+		switch {
+		case trimmed == "" || trimmed[0] == '#' || trimmed[0] == ';':
+		case trimmed[0] == '[':
+			s, ok := header(trimmed, plain)
+			if !ok {
+				return nil, bad(at, "the name of a section does not end with a ]")
+			}
+			s.at = at
+			all = append(all, s)
+		case text[0] == ' ' || text[0] == '\t':
+			// A member of the key before; none of those matters to signing in.
+		default:
+			key, value, ok := strings.Cut(trimmed, "=")
+			if !ok || len(all) == 0 {
+				return nil, bad(at, "it is neither a [section] nor a key = value")
+			}
+			all[len(all)-1].values[strings.ToLower(strings.TrimSpace(key))] = withoutComment(value)
+		}
+	}
+	if err := lines.Err(); err != nil {
+		return nil, err
+	}
+	return all, nil
+}
+
+func bad(at, why string) error {
+	return &credential.Fault{Reason: credential.Usage, What: "AWS's configuration is not right", Why: at + ": " + why}
+}
+
+func header(text string, plain bool) (section, bool) {
+	inside, _, ok := strings.Cut(text[1:], "]")
+	s := section{kind: "profile", name: strings.Trim(strings.TrimSpace(inside), `"'`), values: map[string]string{}}
+	if plain || s.name == "default" {
+		return s, ok
+	}
+	fields := strings.Fields(inside)
+	if len(fields) < 2 {
+		s.kind = "" // AWS's tools pass over it
+		return s, ok
+	}
+	s.kind = fields[0]
+	s.name = strings.Trim(strings.TrimSpace(strings.TrimPrefix(strings.TrimSpace(inside), fields[0])), `"'`)
+	return s, ok
+}
+
+func withoutComment(value string) string {
+	for i, r := range value {
+		if (r == '#' || r == ';') && i > 0 && (value[i-1] == ' ' || value[i-1] == '\t') {
+			value = value[:i]
+			break
+		}
+	}
+	return strings.TrimSpace(value)
+}
+
+// closest finds the name that was probably meant: at most two letters away, or
+// one that contains the other.
+func closest(text string, names []string) string {
+	best, least := "", 3
+	for _, name := range names {
+		if d := distance(strings.ToLower(text), strings.ToLower(name)); d < least {
+			best, least = name, d
+		}
+	}
+	if best != "" {
+		return best
+	}
+	for _, name := range names {
+		if strings.Contains(name, text) || strings.Contains(text, name) {
+			return name
+		}
+	}
+	return ""
+}
+
+// distance counts the letters to insert, drop or change.
+func distance(a, b string) int {
+	row := make([]int, len(b)+1)
+	for j := range row {
+		row[j] = j
+	}
+	for i := range len(a) {
+		before := row[0]
+		row[0] = i + 1
+		for j := range len(b) {
+			changed := before
+			if a[i] != b[j] {
+				changed++
+			}
+			before = row[j+1]
+			row[j+1] = min(changed, row[j]+1, row[j+1]+1)
+		}
+	}
+	return row[len(b)]
+}
