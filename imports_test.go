@@ -26,11 +26,12 @@ var mayImport = map[string][]string{
 	"internal/process":    {},
 	"internal/exposure":   {"internal/credential"},
 	"internal/signin":     {"internal/credential"},
+	"internal/terraform":  {"internal/credential"},
 	"internal/transport":  {"internal/credential"},
 	"internal/wire":       {"internal/credential", "internal/config", "internal/source", "internal/registry", "internal/store", "internal/transport", "internal/signin"},
 	"cmd/purser": {
 		"internal/credential", "internal/config", "internal/source", "internal/lifecycle", "internal/wire", "internal/sandbox",
-		"internal/process", "internal/exposure", "internal/signin",
+		"internal/process", "internal/exposure", "internal/signin", "internal/terraform", "deploy/terraform",
 	},
 }
 
@@ -46,6 +47,7 @@ var maySee = map[string][]string{
 	"golang.org/x/net/publicsuffix":          {"internal/registry"},
 	"golang.org/x/term":                      {"cmd/purser"},
 	"github.com/creack/pty":                  {"internal/exposure"},
+	"github.com/hashicorp/":                  {"internal/terraform"},
 	module + "internal/rig":                  {}, // tests only
 }
 

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"path/filepath"
 	"strings"
 	"time"
 
@@ -14,6 +15,7 @@ import (
 	"purser/internal/credential"
 	"purser/internal/signin"
 	"purser/internal/source"
+	"purser/internal/terraform"
 	"purser/internal/wire"
 )
 
@@ -90,6 +92,7 @@ func (d *doctor) run(names []string) error {
 		for _, t := range c.Targets {
 			d.target(c, d.wire.Target(c, t))
 		}
+		d.terraformOf(c)
 		d.registry(c)
 		d.docker(c)
 	}
@@ -286,6 +289,28 @@ func (d *doctor) right(c credential.Credential, r credential.Right) {
 			text = r.Action + ": cannot be tried without writing"
 		}
 		d.unknown(c.Name, "Right", text)
+	}
+}
+
+// terraformOf looks whether the project's Terraform makes the secret, and leaves
+// its value alone.
+func (d *doctor) terraformOf(c credential.Credential) {
+	root := filepath.Dir(d.path)
+	if err := overwrites(root, c); err != nil {
+		d.bad(c.Name, "Terraform", "", about(err, c))
+		return
+	}
+	for _, t := range c.Targets {
+		at, problem := terraform.Find(root, t.Secret)
+		switch {
+		case at != "":
+			if rel, err := filepath.Rel(root, at); err == nil {
+				at = rel
+			}
+			d.good(c.Name, "Terraform", at+" makes "+t.Secret+", and leaves its value alone")
+		case problem != nil && d.once("terraform "+problem.Error()):
+			d.bad("", "Terraform", "", problem)
+		}
 	}
 }
 

@@ -220,6 +220,11 @@ func adviseStore(f *credential.Fault) advice {
 		return advice{Meaning: "This says nothing about the token.", Next: []string{"try again; running it twice does no harm"}}
 	case credential.ReadBackDiffers:
 		return advice{Next: []string{"run the same command again; if it stays so, look for something else that writes this secret"}}
+	case credential.TerraformOverwrites:
+		return advice{Next: []string{
+			"take the resource out, or have it leave the value alone:\n\n" + indent(or(f.Change, "lifecycle { ignore_changes = [secret_string] }"), "      ") + "\n",
+			"or store all the same: " + store(f) + " --despite-terraform",
+		}}
 	case credential.KeyUnfit:
 		return advice{Next: []string{"in Terraform, take kms_key_id off the secret and apply; or store it in a secret of its own"}}
 	case credential.DockerPlaintext:

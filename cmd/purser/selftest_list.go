@@ -245,6 +245,7 @@ func signInFlows() []exposureFlow {
 func plainFlows() []exposureFlow {
 	return []exposureFlow{
 		{name: "help", args: nil},
+		{name: "terraform", args: []string{"terraform", "dockerhub", "--inline"}},
 		{name: "schema", args: []string{"schema"}},
 		{name: "version", args: []string{"version"}},
 		{name: "completion", args: []string{"completion", "bash"}},

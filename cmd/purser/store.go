@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"fmt"
+	"path/filepath"
 	"strings"
 	"time"
 
@@ -28,6 +29,8 @@ type storeFlags struct {
 	allowPassword bool
 	newRepository bool
 	dryRun        bool
+	despite       bool   // Terraform that writes the value as well
+	root          string // the folder of purser.yaml; "" without one
 	expires       string
 }
 
@@ -77,6 +80,7 @@ func (f *storeFlags) register(cmd *cobra.Command) {
 	flags.StringVar(&f.expires, "expires", "", "when the token ends, as `DATE` (2027-01-31) or time from now (90d); noted for status")
 	flags.BoolVar(&f.create, "create", false, "make a secret that does not exist")
 	flags.BoolVar(&f.newRepository, "new-repository", false, "the repository need not exist yet; the first push makes it")
+	flags.BoolVar(&f.despite, "despite-terraform", false, "store although the project's Terraform would write over it")
 	flags.BoolVar(&f.allowPassword, "allow-password", false, "store an account's password")
 	flags.StringVar(&f.registry, "registry", "", "the registry's `HOST`, such as docker.io")
 	flags.StringVar(&f.username, "username", "", "the `ACCOUNT` that the token must belong to")
@@ -91,9 +95,14 @@ func (f *storeFlags) register(cmd *cobra.Command) {
 }
 
 func (a *app) store(ctx context.Context, text string, f storeFlags) error {
-	c, err := a.credentialFor(text, f)
+	c, err := a.credentialFor(text, &f)
 	if err != nil {
 		return err
+	}
+	if f.root != "" && !f.despite {
+		if err := overwrites(f.root, c); err != nil {
+			return about(err, c)
+		}
 	}
 	expires, err := parseExpiry(f.expires, a.now())
 	if err != nil {
@@ -135,7 +144,7 @@ func about(err error, c credential.Credential) error {
 // credentialFor takes the credential from purser.yaml and puts flags over it.
 // With a registry, a repository and a place as flags no file is needed, and the
 // name is any word.
-func (a *app) credentialFor(text string, f storeFlags) (credential.Credential, error) {
+func (a *app) credentialFor(text string, f *storeFlags) (credential.Credential, error) {
 	name, err := credential.ParseName(text)
 	if err != nil {
 		return credential.Credential{}, err
@@ -152,7 +161,7 @@ func (a *app) credentialFor(text string, f storeFlags) (credential.Credential, e
 		} else if f.registry == "" {
 			return c, err
 		}
-		f.aws = file.AWS
+		f.aws, f.root = file.AWS, filepath.Dir(file.Path)
 	}
 	return f.override(c)
 }

@@ -90,6 +90,8 @@ const (
 	DockerPlaintext Reason = "docker-plaintext"
 	// HelperMissing: docker is told to use a helper that is not installed.
 	HelperMissing Reason = "helper-missing"
+	// TerraformOverwrites: the project's Terraform writes the secret's value too.
+	TerraformOverwrites Reason = "terraform-overwrites"
 	// ReadBackDiffers: the store did not give back what it was given.
 	ReadBackDiffers Reason = "read-back-differs"
 )
@@ -113,6 +115,7 @@ type Fault struct {
 	Repository Repository
 	Access     Access
 	Target     Target
+	Change     string        // what to write instead, in lines; may be empty
 	SignIn     string        // how the AWS profile comes to credentials; "" when unknown
 	Wait       time.Duration // how long to leave the registry alone; 0 when unknown
 }

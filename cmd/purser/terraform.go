@@ -1,0 +1,155 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"strings"
+
+	"github.com/spf13/cobra"
+
+	module "purser/deploy/terraform"
+	"purser/internal/credential"
+	"purser/internal/terraform"
+)
+
+type terraformFlags struct {
+	terraform.Options
+	inline bool
+	write  bool
+}
+
+func (a *app) terraformCommand() *cobra.Command {
+	var f terraformFlags
+	cmd := &cobra.Command{
+		Use:   "terraform [NAME…]",
+		Short: "Print the Terraform for a credential's secret and who may read it",
+		Long: `terraform prints the configuration of the secrets that purser.yaml names: each is made
+empty, since a value that Terraform writes is in its state, with a policy that reads
+that secret alone. By default it calls purser's module, which also has replicas,
+rotation and alarms; --write puts the module where --source says. With --inline it
+prints plain resources for your own files.`,
+		Example: `  purser terraform dockerhub
+  purser terraform dockerhub --inline --role buildkite-default-queue
+  purser terraform --write`,
+		RunE: func(_ *cobra.Command, args []string) error { return a.terraform(args, f) },
+	}
+	flags := cmd.Flags()
+	flags.SortFlags = false
+	flags.BoolVar(&f.inline, "inline", false, "print resources instead of a call of the module")
+	flags.StringArrayVar(&f.Roles, "role", nil, "the name of an IAM `ROLE` that reads the secrets (repeatable)")
+	flags.StringVar(&f.KMSKey, "kms-key", "", "the `ARN` of a KMS key of your own")
+	flags.StringVar(&f.Source, "source", "./modules/purser", "where the module is: a `FOLDER` below, or any source that Terraform knows")
+	flags.BoolVar(&f.write, "write", false, "write the module into the folder of --source")
+	return cmd
+}
+
+// terraformJSON is configuration as JSON.
+type terraformJSON struct {
+	HCL   string   `json:"hcl"`
+	Wrote []string `json:"wrote,omitempty"`
+}
+
+func (a *app) terraform(names []string, f terraformFlags) error {
+	file, err := a.load(true)
+	if err != nil {
+		return err
+	}
+	credentials, err := chosen(file, names)
+	if err != nil {
+		return err
+	}
+	text := terraform.Module(credentials, f.Options)
+	if f.inline {
+		text = terraform.Inline(credentials, f.Options)
+	}
+	if strings.TrimSpace(text) == "" {
+		return &credential.Fault{
+			Reason: credential.Usage, What: "there is nothing for Terraform to make",
+			Why: "the credentials are kept in files, or in secrets that are named by their ARN and so are there already",
+		}
+	}
+	out := terraformJSON{HCL: text}
+	if f.write {
+		if out.Wrote, err = a.writeModule(f.Source); err != nil {
+			return err
+		}
+	}
+	if a.output.json {
+		a.writeJSON(report{Schema: schemaVersion, Terraform: &out})
+		return nil
+	}
+	for _, path := range out.Wrote {
+		_, _ = fmt.Fprintf(a.err, "wrote %s\n", path)
+	}
+	_, _ = fmt.Fprint(a.out, text)
+	return nil
+}
+
+// writeModule puts the module's files into a folder. A file that is there and
+// differs is somebody's own, and nothing is written.
+func (a *app) writeModule(source string) ([]string, error) {
+	if !strings.HasPrefix(source, "./") && !strings.HasPrefix(source, "../") && !filepath.IsAbs(source) {
+		return nil, &credential.Fault{Reason: credential.Usage, What: "the value of --source is not right", Why: "the module is written to a folder, such as ./modules/purser"}
+	}
+	dir := source
+	if a.dir != "" && !filepath.IsAbs(dir) {
+		dir = filepath.Join(a.dir, dir)
+	}
+	entries, err := module.Files.ReadDir(".")
+	if err != nil {
+		return nil, err
+	}
+	wanted := map[string][]byte{}
+	var order []string
+	for _, e := range entries {
+		text, err := module.Files.ReadFile(e.Name())
+		if err != nil {
+			return nil, err
+		}
+		path := filepath.Join(dir, e.Name())
+		switch have, err := os.ReadFile(path); { //nolint:gosec // where the person asked
+		case errors.Is(err, fs.ErrNotExist):
+			wanted[path] = text
+			order = append(order, path)
+		case err != nil:
+			return nil, fmt.Errorf("write the module: %w", err)
+		case string(have) != string(text):
+			return nil, &credential.Fault{Reason: credential.Usage, What: path + " is there and differs", Why: "nothing was written; move it away, or name another folder with --source"}
+		}
+	}
+	if err := os.MkdirAll(dir, 0o750); err != nil {
+		return nil, fmt.Errorf("write the module: %w", err)
+	}
+	for _, path := range order {
+		if err := os.WriteFile(path, wanted[path], 0o644); err != nil { //nolint:gosec // it belongs in version control
+			return nil, fmt.Errorf("write the module: %w", err)
+		}
+	}
+	return order, nil
+}
+
+// overwrites is a fault where the project's Terraform would write over what is
+// about to be stored.
+func overwrites(root string, c credential.Credential) error {
+	for _, t := range c.Targets {
+		if t.Secret == "" {
+			continue
+		}
+		risks := terraform.FindRisks(root, t.Secret)
+		if len(risks) == 0 {
+			continue
+		}
+		r := risks[0]
+		if rel, err := filepath.Rel(root, r.At); err == nil {
+			r.At = rel
+		}
+		return &credential.Fault{
+			Reason: credential.TerraformOverwrites, Target: t, What: "Terraform would write over what is stored in " + t.Secret,
+			Why: r.At + ": " + r.Address + " has a value of its own, which the next apply brings back", Change: r.Change,
+		}
+	}
+	return nil
+}

@@ -1,0 +1,124 @@
+package module_test
+
+import (
+	"io/fs"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	module "purser/deploy/terraform"
+	"purser/internal/credential"
+	"purser/internal/terraform"
+)
+
+// terraformWith returns a function that runs Terraform with the stand-in for
+// the AWS provider.
+func terraformWith(t *testing.T) func(dir string, args ...string) (string, error) {
+	t.Helper()
+	program, err := exec.LookPath("terraform")
+	if err != nil {
+		t.Skip("terraform is not on this machine: skipped, the module under terraform fmt, validate and test")
+	}
+	dir := t.TempDir()
+	build := exec.CommandContext(t.Context(), "go", "build", "-o", filepath.Join(dir, "terraform-provider-aws"), ".")
+	build.Dir = "testprovider"
+	if out, err := build.CombinedOutput(); err != nil {
+		t.Fatalf("%v\n%s", err, out)
+	}
+	settings := filepath.Join(dir, "terraform.rc")
+	text := "provider_installation {\n  dev_overrides { \"hashicorp/aws\" = \"" + filepath.ToSlash(dir) + "\" }\n  direct {}\n}\n"
+	if err := os.WriteFile(settings, []byte(text), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	return func(dir string, args ...string) (string, error) {
+		cmd := exec.CommandContext(t.Context(), program, args...)
+		cmd.Dir = dir
+		cmd.Env = append(os.Environ(), "TF_CLI_CONFIG_FILE="+settings, "TF_DATA_DIR="+filepath.Join(filepath.Dir(settings), "data"), "CHECKPOINT_DISABLE=1")
+		out, err := cmd.CombinedOutput()
+		return string(out), err
+	}
+}
+
+func TestTheModuleUnderTerraform(t *testing.T) {
+	run := terraformWith(t)
+	for _, args := range [][]string{{"fmt", "-check", "-recursive", "-diff"}, {"validate", "-no-color"}, {"test", "-no-color"}} {
+		if out, err := run(".", args...); err != nil {
+			t.Errorf("terraform %s: %v\n%s", strings.Join(args, " "), err, out)
+		}
+	}
+	for _, args := range [][]string{{"get"}, {"validate", "-no-color"}} {
+		if out, err := run("examples/buildkite", args...); err != nil {
+			t.Errorf("the example: terraform %s: %v\n%s", strings.Join(args, " "), err, out)
+		}
+	}
+}
+
+// TestTheStandInKnowsWrongArguments: a validation that takes anything proves
+// nothing.
+func TestTheStandInKnowsWrongArguments(t *testing.T) {
+	run := terraformWith(t)
+	for name, text := range map[string]string{
+		"unknown": `resource "aws_secretsmanager_secret" "a" { title = "x" }`,
+		"missing": `resource "aws_secretsmanager_secret_rotation" "a" { rotation_lambda_arn = "x" }`,
+		"type":    `resource "aws_secretsmanager_secret" "a" { tags = "x" }`,
+	} {
+		dir := t.TempDir()
+		if err := os.WriteFile(filepath.Join(dir, "main.tf"), []byte(text+"\n"), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		if out, err := run(dir, "validate", "-no-color"); err == nil {
+			t.Errorf("%s: an argument that is wrong was taken\n%s", name, out)
+		}
+	}
+}
+
+func credentials() []credential.Credential {
+	return []credential.Credential{
+		{
+			Name: "dockerhub", Registry: "docker.io", Readers: []string{"policy/buildkite-read-dockerhub-secret", "role/queue"},
+			Targets: []credential.Target{{Secret: "mockserver-build/dockerhub", Region: "eu-west-2"}, {Secret: "mockserver-build/dockerhub", Region: "us-east-1"}},
+			Rotate:  credential.Rotation{Every: 90 * 24 * time.Hour},
+		},
+		{Name: "ecr-cache", Registry: "docker.io", Targets: []credential.Target{{Secret: "ecr-pullthroughcache/dockerhub", Shape: credential.ShapeECRCache}}},
+		{Name: "9.odd", Registry: "ghcr.io", Targets: []credential.Target{{Secret: "team/ghcr"}, {Secret: "team/other"}, {File: "x.age.json"}}},
+	}
+}
+
+// TestWhatPurserWritesUnderTerraform validates both forms, with and without a
+// key.
+func TestWhatPurserWritesUnderTerraform(t *testing.T) {
+	run := terraformWith(t)
+	for name, o := range map[string]terraform.Options{
+		"plain": {Source: "./purser"}, "key and roles": {Source: "./purser", KMSKey: "arn:aws:kms:eu-west-2:123456789012:key/1", Roles: []string{"a", "b"}},
+	} {
+		for form, text := range map[string]string{"module": terraform.Module(credentials(), o), "inline": terraform.Inline(credentials(), o)} {
+			dir := t.TempDir()
+			if err := os.WriteFile(filepath.Join(dir, "main.tf"), []byte(text), 0o600); err != nil {
+				t.Fatal(err)
+			}
+			if err := os.CopyFS(filepath.Join(dir, "purser"), module.Files); err != nil {
+				t.Fatal(err)
+			}
+			for _, args := range [][]string{{"fmt", "-check", "-diff"}, {"get"}, {"validate", "-no-color"}} {
+				if out, err := run(dir, args...); err != nil {
+					t.Errorf("%s, %s: terraform %s: %v\n%s\n%s", name, form, args[0], err, out, text)
+				}
+			}
+		}
+	}
+}
+
+func TestAllOfTheModuleIsCarried(t *testing.T) {
+	here, err := filepath.Glob("*.tf")
+	if err != nil || len(here) == 0 {
+		t.Fatal(here, err)
+	}
+	for _, name := range here {
+		if _, err := fs.Stat(module.Files, name); err != nil {
+			t.Errorf("%s is not carried: %v", name, err)
+		}
+	}
+}

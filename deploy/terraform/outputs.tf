@@ -1,0 +1,14 @@
+output "secret_arn" {
+  description = "ARN of the secret."
+  value       = aws_secretsmanager_secret.this.arn
+}
+
+output "read_policy_arn" {
+  description = "ARN of the policy that reads the secret."
+  value       = aws_iam_policy.read.arn
+}
+
+output "read_policy_name" {
+  description = "Name of that policy, known at plan time."
+  value       = aws_iam_policy.read.name
+}

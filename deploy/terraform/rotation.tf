@@ -1,0 +1,199 @@
+locals {
+  rotates  = var.rotation != null
+  function = "purser-${substr(sha1(var.name), 0, 8)}"
+}
+
+data "aws_iam_policy_document" "rotation_trust" {
+  count = local.rotates ? 1 : 0
+
+  statement {
+    actions = ["sts:AssumeRole"]
+
+    principals {
+      type        = "Service"
+      identifiers = ["lambda.amazonaws.com"]
+    }
+  }
+}
+
+resource "aws_iam_role" "rotation" {
+  count = local.rotates ? 1 : 0
+
+  name               = local.function
+  description        = "Rotates ${var.name}"
+  assume_role_policy = data.aws_iam_policy_document.rotation_trust[0].json
+  tags               = var.tags
+}
+
+data "aws_iam_policy_document" "rotation" {
+  count = local.rotates ? 1 : 0
+
+  statement {
+    sid = "RotateSecret"
+    actions = [
+      "secretsmanager:DescribeSecret",
+      "secretsmanager:GetSecretValue",
+      "secretsmanager:PutSecretValue",
+      "secretsmanager:UpdateSecretVersionStage",
+    ]
+    resources = [aws_secretsmanager_secret.this.arn]
+  }
+
+  statement {
+    sid       = "WriteLogs"
+    actions   = ["logs:CreateLogStream", "logs:PutLogEvents"]
+    resources = ["${aws_cloudwatch_log_group.rotation[0].arn}:*"]
+  }
+
+  dynamic "statement" {
+    for_each = var.kms_key_arn == null ? [] : [var.kms_key_arn]
+
+    content {
+      sid       = "UseKeyThroughSecretsManager"
+      actions   = ["kms:Decrypt", "kms:GenerateDataKey"]
+      resources = [statement.value]
+
+      condition {
+        test     = "StringLike"
+        variable = "kms:ViaService"
+        values   = ["secretsmanager.*.amazonaws.com"]
+      }
+    }
+  }
+}
+
+resource "aws_iam_role_policy" "rotation" {
+  count = local.rotates ? 1 : 0
+
+  name   = "rotate"
+  role   = aws_iam_role.rotation[0].name
+  policy = data.aws_iam_policy_document.rotation[0].json
+}
+
+resource "aws_cloudwatch_log_group" "rotation" {
+  count = local.rotates ? 1 : 0
+
+  name              = "/aws/lambda/${local.function}"
+  retention_in_days = 90
+  tags              = var.tags
+}
+
+resource "aws_lambda_function" "rotation" {
+  count = local.rotates ? 1 : 0
+
+  function_name    = local.function
+  description      = "Rotates ${var.name}"
+  role             = aws_iam_role.rotation[0].arn
+  runtime          = "provided.al2023"
+  handler          = "bootstrap"
+  filename         = var.rotation.zip
+  source_code_hash = filebase64sha256(var.rotation.zip)
+  timeout          = var.rotation.timeout
+  memory_size      = var.rotation.memory_mb
+  tags             = var.tags
+
+  environment {
+    variables = var.rotation.environment
+  }
+
+  depends_on = [aws_iam_role_policy.rotation]
+}
+
+resource "aws_lambda_permission" "rotation" {
+  count = local.rotates ? 1 : 0
+
+  statement_id   = "SecretsManagerRotates"
+  action         = "lambda:InvokeFunction"
+  function_name  = aws_lambda_function.rotation[0].function_name
+  principal      = "secretsmanager.amazonaws.com"
+  source_account = data.aws_caller_identity.here.account_id
+}
+
+resource "aws_secretsmanager_secret_rotation" "this" {
+  count = local.rotates ? 1 : 0
+
+  secret_id           = aws_secretsmanager_secret.this.id
+  rotation_lambda_arn = aws_lambda_function.rotation[0].arn
+  rotate_immediately  = false
+
+  rotation_rules {
+    automatically_after_days = var.rotation.every_days
+  }
+
+  depends_on = [aws_lambda_permission.rotation]
+}
+
+# CloudTrail tells EventBridge of every rotation that fails or is given up. The
+# rule takes those of all secrets: one alarm too many is better than one that a
+# changed form of the event keeps silent.
+resource "aws_cloudwatch_event_rule" "failed" {
+  count = local.rotates && var.alarm_topic_arn != null ? 1 : 0
+
+  name        = "${local.function}-failed"
+  description = "A rotation failed or was given up"
+  tags        = var.tags
+
+  event_pattern = jsonencode({
+    source        = ["aws.secretsmanager"]
+    "detail-type" = ["AWS Service Event via CloudTrail"]
+    detail        = { eventName = ["RotationFailed", "RotationAbandoned"] }
+  })
+}
+
+resource "aws_cloudwatch_event_target" "failed" {
+  count = local.rotates && var.alarm_topic_arn != null ? 1 : 0
+
+  rule = aws_cloudwatch_event_rule.failed[0].name
+  arn  = var.alarm_topic_arn
+}
+
+# A rotation that never begins sends no event. Once a day the Lambda looks whether
+# it is overdue, and ends with an error when it is, which this alarm tells.
+resource "aws_cloudwatch_metric_alarm" "errors" {
+  count = local.rotates && var.alarm_topic_arn != null ? 1 : 0
+
+  alarm_name          = "${local.function}-errors"
+  alarm_description   = "The rotation of ${var.name} ends with errors"
+  namespace           = "AWS/Lambda"
+  metric_name         = "Errors"
+  dimensions          = { FunctionName = aws_lambda_function.rotation[0].function_name }
+  statistic           = "Sum"
+  period              = 3600
+  evaluation_periods  = 1
+  threshold           = 0
+  comparison_operator = "GreaterThanThreshold"
+  treat_missing_data  = "notBreaching"
+  alarm_actions       = [var.alarm_topic_arn]
+  tags                = var.tags
+}
+
+resource "aws_cloudwatch_event_rule" "overdue" {
+  count = local.rotates && var.alarm_topic_arn != null ? 1 : 0
+
+  name                = "${local.function}-overdue"
+  description         = "Once a day: have the Lambda look whether ${var.name} is overdue"
+  schedule_expression = "rate(1 day)"
+  tags                = var.tags
+}
+
+resource "aws_cloudwatch_event_target" "overdue" {
+  count = local.rotates && var.alarm_topic_arn != null ? 1 : 0
+
+  rule = aws_cloudwatch_event_rule.overdue[0].name
+  arn  = aws_lambda_function.rotation[0].arn
+
+  input = jsonencode({
+    purser   = "overdue"
+    SecretId = aws_secretsmanager_secret.this.arn
+  })
+}
+
+resource "aws_lambda_permission" "overdue" {
+  count = local.rotates && var.alarm_topic_arn != null ? 1 : 0
+
+  statement_id  = "EventBridgeLooksForOverdue"
+  action        = "lambda:InvokeFunction"
+  function_name = aws_lambda_function.rotation[0].function_name
+  principal     = "events.amazonaws.com"
+  source_arn    = aws_cloudwatch_event_rule.overdue[0].arn
+}

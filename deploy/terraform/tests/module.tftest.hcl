@@ -1,0 +1,141 @@
+mock_provider "aws" {
+  mock_data "aws_iam_policy_document" {
+    defaults = { json = "{}" }
+  }
+  mock_data "aws_caller_identity" {
+    defaults = { account_id = "123456789012" }
+  }
+}
+
+variables {
+  name = "mockserver-build/dockerhub"
+}
+
+run "an_empty_secret_and_a_policy" {
+  command = plan
+
+  assert {
+    condition     = aws_secretsmanager_secret.this.name == "mockserver-build/dockerhub" && aws_secretsmanager_secret.this.kms_key_id == null
+    error_message = "the secret is not as it was asked for"
+  }
+  assert {
+    condition     = aws_iam_policy.read.name == "read-mockserver-build-dockerhub"
+    error_message = "the policy's name is not made of the secret's"
+  }
+  assert {
+    condition     = data.aws_iam_policy_document.read.statement[0].actions == tolist(["secretsmanager:GetSecretValue", "secretsmanager:DescribeSecret"])
+    error_message = "the policy allows something else than reading"
+  }
+  assert {
+    condition     = length(data.aws_iam_policy_document.read.statement) == 1 && length(aws_secretsmanager_secret_policy.only) == 0 && length(aws_lambda_function.rotation) == 0
+    error_message = "there is more than was asked for"
+  }
+}
+
+run "readers_key_and_replicas" {
+  command = plan
+
+  variables {
+    kms_key_arn      = "arn:aws:kms:eu-west-2:123456789012:key/11111111-2222-3333-4444-555555555555"
+    read_policy_name = "buildkite-read-dockerhub-secret"
+    reader_roles     = ["queue-a", "queue-b"]
+    replica_regions  = ["us-east-1"]
+  }
+
+  assert {
+    condition     = length(aws_iam_role_policy_attachment.read) == 2 && aws_iam_policy.read.name == "buildkite-read-dockerhub-secret"
+    error_message = "the roles do not get the policy"
+  }
+  assert {
+    condition     = data.aws_iam_policy_document.read.statement[1].actions == tolist(["kms:Decrypt"]) && data.aws_iam_policy_document.read.statement[1].condition[0].variable == "kms:ViaService"
+    error_message = "the key can be used otherwise than through Secrets Manager"
+  }
+  assert {
+    condition     = one(aws_secretsmanager_secret.this.replica).region == "us-east-1"
+    error_message = "there is no replica"
+  }
+}
+
+run "everyone_else_is_denied" {
+  command = apply
+
+  variables {
+    only_principals = ["arn:aws:iam::123456789012:role/admin"]
+  }
+
+  assert {
+    condition     = data.aws_iam_policy_document.only[0].statement[0].effect == "Deny" && data.aws_iam_policy_document.only[0].statement[0].condition[0].test == "ArnNotLike"
+    error_message = "others are not denied"
+  }
+  assert {
+    condition     = aws_secretsmanager_secret_policy.only[0].block_public_policy
+    error_message = "a public policy would be taken"
+  }
+}
+
+run "rotation_with_alarms" {
+  command = apply
+
+  variables {
+    rotation        = { zip = "tests/empty.zip", every_days = 30, environment = { PURSER_CREDENTIAL = "dockerhub" } }
+    alarm_topic_arn = "arn:aws:sns:eu-west-2:123456789012:alarms"
+  }
+
+  assert {
+    condition     = aws_secretsmanager_secret_rotation.this[0].rotation_rules[0].automatically_after_days == 30 && !aws_secretsmanager_secret_rotation.this[0].rotate_immediately
+    error_message = "the schedule is not as it was asked for"
+  }
+  assert {
+    condition     = aws_lambda_permission.rotation[0].principal == "secretsmanager.amazonaws.com" && aws_lambda_permission.rotation[0].source_account == "123456789012"
+    error_message = "others may invoke the function"
+  }
+  assert {
+    condition     = aws_lambda_function.rotation[0].runtime == "provided.al2023" && aws_lambda_function.rotation[0].handler == "bootstrap"
+    error_message = "the function cannot start"
+  }
+  assert {
+    condition     = strcontains(aws_cloudwatch_event_rule.failed[0].event_pattern, "RotationAbandoned") && length(aws_cloudwatch_event_rule.overdue) == 1
+    error_message = "a failed or an overdue rotation is not told"
+  }
+}
+
+run "a_key_of_ones_own_is_not_for_ecr" {
+  command = plan
+
+  variables {
+    name        = "ecr-pullthroughcache/dockerhub"
+    kms_key_arn = "arn:aws:kms:eu-west-2:123456789012:key/11111111-2222-3333-4444-555555555555"
+  }
+
+  expect_failures = [var.kms_key_arn]
+}
+
+run "a_name_that_looks_like_an_arn" {
+  command = plan
+
+  variables {
+    name = "team/docker-abc123"
+  }
+
+  expect_failures = [var.name]
+}
+
+run "a_name_with_a_space" {
+  command = plan
+
+  variables {
+    name = "team docker"
+  }
+
+  expect_failures = [var.name]
+}
+
+run "too_rare_a_rotation" {
+  command = plan
+
+  variables {
+    rotation = { zip = "tests/empty.zip", every_days = 2000 }
+  }
+
+  expect_failures = [var.rotation]
+}

@@ -1,0 +1,243 @@
+// Package terraform reads what a Terraform configuration says about secrets, and
+// writes the configuration for a credential. It runs no Terraform and asks no
+// cloud: it says what is written, and names what it does not understand.
+package terraform
+
+import (
+	"cmp"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+
+	"github.com/hashicorp/hcl/v2"
+	"github.com/hashicorp/hcl/v2/hclparse"
+	"github.com/hashicorp/hcl/v2/hclsyntax"
+
+	"purser/internal/credential"
+)
+
+// Configuration is what the files of one folder say.
+type Configuration struct {
+	Dir             string
+	Profile, Region string // of the aws provider, where they are written out
+	Secrets         []Secret
+	Risks           []Risk
+	Notes           []string // file:line and what was not understood
+}
+
+// Secret is an aws_secretsmanager_secret, made or looked up.
+type Secret struct {
+	Address     string // aws_secretsmanager_secret.dockerhub
+	Name        string
+	Description string
+	KMSKey      string
+	Region      string
+	At          string   // file:line
+	Data        bool     // looked up, and made elsewhere
+	Readers     []string // policy/NAME and role/NAME that may get its value
+}
+
+// Risk is a resource that writes a secret's value and will do so again.
+type Risk struct {
+	Address string // aws_secretsmanager_secret_version.dockerhub
+	Secret  string // the secret's name, or its address where the name is not known
+	At      string // file:line
+	Change  string // what makes it harmless, as HCL
+}
+
+const (
+	fileLimit  = 2 << 20 // of one file, in bytes
+	filesLimit = 500     // of one folder
+)
+
+// Read parses the *.tf files of a folder, not those below it. The error is a
+// *credential.Fault with the reason Usage; one about syntax names file, line and
+// column and repeats nothing of the line.
+func Read(dir string) (*Configuration, error) {
+	bodies, err := parse(dir)
+	if err != nil {
+		return nil, err
+	}
+	r := &reader{c: &Configuration{Dir: dir}, blocks: bodies}
+	r.scope()
+	r.provider()
+	r.secrets()
+	r.readers()
+	r.risks()
+	return r.c, nil
+}
+
+// block is one block of the files.
+type block struct {
+	*hclsyntax.Block
+	source []byte // of its file
+}
+
+// at is where the block begins.
+func (b block) at() string { return place(b.DefRange()) }
+
+func place(r hcl.Range) string {
+	return fmt.Sprintf("%s:%d", filepath.Base(r.Filename), r.Start.Line)
+}
+
+// address is how Terraform names a resource.
+func (b block) address() string {
+	text := strings.Join(b.Labels, ".")
+	if b.Type == "data" {
+		return "data." + text
+	}
+	return text
+}
+
+func (b block) is(kind string) bool { return len(b.Labels) == 2 && b.Labels[0] == kind }
+
+func usage(what, why string) error {
+	return &credential.Fault{Reason: credential.Usage, What: what, Why: why}
+}
+
+func parse(dir string) ([]block, error) {
+	entries, err := os.ReadDir(dir)
+	if err != nil {
+		return nil, usage("the Terraform folder cannot be read", credential.Quote(err.Error()))
+	}
+	var all []block
+	count := 0
+	for _, e := range entries {
+		if !strings.HasSuffix(e.Name(), ".tf") || e.IsDir() {
+			continue
+		}
+		if count++; count > filesLimit {
+			return nil, usage("the Terraform folder cannot be read", fmt.Sprintf("%s has more than %d files", dir, filesLimit))
+		}
+		blocks, err := parseFile(filepath.Join(dir, e.Name()))
+		if err != nil {
+			return nil, err
+		}
+		all = append(all, blocks...)
+	}
+	return all, nil
+}
+
+func parseFile(path string) ([]block, error) {
+	source, err := readFile(path)
+	if err != nil {
+		return nil, usage("a Terraform file cannot be read", path+": "+credential.Quote(err.Error()))
+	}
+	file, problems := hclparse.NewParser().ParseHCL(source, path)
+	if problems.HasErrors() {
+		first := problems.Errs()[0]
+		at := path
+		if d, ok := errors.AsType[*hcl.Diagnostic](first); ok && d.Subject != nil {
+			// The summary is the parser's own text; its detail may quote the file.
+			at, first = fmt.Sprintf("%s:%d:%d", path, d.Subject.Start.Line, d.Subject.Start.Column), errors.New(strings.ToLower(d.Summary))
+		}
+		return nil, usage("a Terraform file does not parse", at+": "+credential.Quote(first.Error()))
+	}
+	body, ok := file.Body.(*hclsyntax.Body)
+	if !ok {
+		return nil, nil
+	}
+	all := make([]block, 0, len(body.Blocks))
+	for _, b := range body.Blocks {
+		all = append(all, block{b, source})
+	}
+	return all, nil
+}
+
+func readFile(path string) ([]byte, error) {
+	f, err := os.Open(path) //nolint:gosec // reading the files that the person names is its purpose
+	if err != nil {
+		return nil, err
+	}
+	defer func() { _ = f.Close() }()
+	if info, err := f.Stat(); err != nil || !info.Mode().IsRegular() {
+		return nil, cmp.Or(err, errors.New("it is no regular file"))
+	}
+	raw, err := io.ReadAll(io.LimitReader(f, fileLimit+1))
+	if err == nil && len(raw) > fileLimit {
+		err = fmt.Errorf("it is larger than %d MiB", fileLimit>>20)
+	}
+	return raw, err
+}
+
+// FindRisks looks for resources that would overwrite a secret's value, in a
+// folder and three levels below it. Files that do not parse are passed over: the
+// person's Terraform may be half-written while they store.
+func FindRisks(root, secret string) []Risk {
+	var risks []Risk
+	for _, dir := range folders(root, "aws_secretsmanager_secret_version") {
+		c, err := Read(dir)
+		if err != nil {
+			continue
+		}
+		for _, r := range c.Risks {
+			if r.Secret == secret || strings.HasPrefix(secret, "arn:") && strings.Contains(secret, ":secret:"+r.Secret+"-") {
+				r.At = filepath.Join(dir, r.At)
+				risks = append(risks, r)
+			}
+		}
+	}
+	return risks
+}
+
+// Find looks for the resource that makes a secret, in a folder and three levels
+// below it. at is file:line, "" where there is none; err is about a file that
+// does not parse, when nothing was found.
+func Find(root, secret string) (at string, err error) {
+	if secret == "" {
+		return "", nil
+	}
+	for _, dir := range folders(root, "aws_secretsmanager_secret") {
+		c, problem := Read(dir)
+		if problem != nil {
+			err = problem
+			continue
+		}
+		for _, s := range c.Secrets {
+			if s.Name == secret && !s.Data {
+				return filepath.Join(dir, s.At), nil
+			}
+		}
+	}
+	return "", err
+}
+
+const (
+	depthLimit = 3   // levels below the root
+	walkLimit  = 200 // files of Terraform that are looked into
+)
+
+// folders are those with a file that has the word in it, so that few are parsed.
+func folders(root, word string) []string {
+	var found []string
+	looked := 0
+	_ = filepath.WalkDir(root, func(path string, d fs.DirEntry, err error) error {
+		if err != nil {
+			return nil //nolint:nilerr // what cannot be read cannot be applied from here either
+		}
+		if d.IsDir() {
+			rel, _ := filepath.Rel(root, path)
+			deep := rel != "." && strings.Count(rel, string(filepath.Separator)) >= depthLimit
+			if path != root && (strings.HasPrefix(d.Name(), ".") || d.Name() == "node_modules") || deep {
+				return filepath.SkipDir
+			}
+			return nil
+		}
+		if !strings.HasSuffix(path, ".tf") || slices.Contains(found, filepath.Dir(path)) {
+			return nil
+		}
+		if looked++; looked > walkLimit {
+			return filepath.SkipAll
+		}
+		if raw, err := readFile(path); err == nil && strings.Contains(string(raw), word) {
+			found = append(found, filepath.Dir(path))
+		}
+		return nil
+	})
+	return found
+}

@@ -1,0 +1,23 @@
+# dockerhub: the secret is made empty, and purser writes its value. A value that Terraform
+# wrote would be in its state.
+module "purser_dockerhub" {
+  source = "./modules/purser"
+
+  name             = "mockserver-build/dockerhub"
+  description      = "Token for docker.io; its value is kept by purser"
+  kms_key_arn      = "arn:aws:kms:eu-west-2:123456789012:key/1"
+  read_policy_name = "buildkite-read-dockerhub-secret"
+  reader_roles     = ["queue"]
+  replica_regions  = ["us-east-1"]
+}
+
+# ecr-cache: the secret is made empty, and purser writes its value. A value that Terraform
+# wrote would be in its state.
+# ECR's pull-through cache reads it with AWS's own key only.
+module "purser_ecr_cache" {
+  source = "./modules/purser"
+
+  name             = "ecr-pullthroughcache/dockerhub"
+  description      = "Token for docker.io; its value is kept by purser"
+  read_policy_name = "read-ecr-pullthroughcache-dockerhub"
+}
