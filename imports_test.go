@@ -27,11 +27,12 @@ var mayImport = map[string][]string{
 	"internal/exposure":   {"internal/credential"},
 	"internal/signin":     {"internal/credential"},
 	"internal/terraform":  {"internal/credential"},
+	"internal/script":     {"internal/credential"},
 	"internal/transport":  {"internal/credential"},
 	"internal/wire":       {"internal/credential", "internal/config", "internal/source", "internal/registry", "internal/store", "internal/transport", "internal/signin"},
 	"cmd/purser": {
 		"internal/credential", "internal/config", "internal/source", "internal/lifecycle", "internal/wire", "internal/sandbox",
-		"internal/process", "internal/exposure", "internal/signin", "internal/terraform", "deploy/terraform",
+		"internal/process", "internal/exposure", "internal/signin", "internal/terraform", "internal/script", "deploy/terraform",
 	},
 }
 
@@ -46,6 +47,8 @@ var maySee = map[string][]string{
 	"github.com/goccy/go-yaml":               {"internal/config"},
 	"golang.org/x/net/publicsuffix":          {"internal/registry"},
 	"golang.org/x/term":                      {"cmd/purser"},
+	"charm.land/huh/":                        {"cmd/purser"}, // never in the helper or the Lambda
+	"github.com/aymanbagabas/go-udiff":       {"cmd/purser"},
 	"github.com/creack/pty":                  {"internal/exposure"},
 	"github.com/hashicorp/":                  {"internal/terraform"},
 	module + "internal/rig":                  {}, // tests only

@@ -18,6 +18,7 @@ import (
 
 	"purser/internal/config"
 	"purser/internal/credential"
+	"purser/internal/rig"
 	"purser/internal/sandbox"
 )
 
@@ -36,7 +37,7 @@ func watchedPurser() {
 	var out, errs bytes.Buffer
 	code := run(ctx, os.Args[1:], &app{
 		env: config.OSEnvironment(), in: os.Stdin, out: io.MultiWriter(os.Stdout, &out), err: io.MultiWriter(os.Stderr, &errs),
-		tty: terminal{controllingTerminal}, now: time.Now, random: rand.Reader, asks: true,
+		tty: terminal{controllingTerminal}, now: time.Now, random: rand.Reader, asks: os.Getenv("PURSER_TEST_ASKS") != "",
 	})
 	stop()
 	files, _ := filepath.Glob(filepath.Join(os.Getenv("PURSER_TEST_TOKENS"), "*.token"))
@@ -61,14 +62,43 @@ func agreeingBrowser() {
 // TestScripts runs the user stories in testdata/script, each with a sandbox of
 // its own and the configuration of the running example.
 func TestScripts(t *testing.T) {
+	moto := motoOrNot(t)
 	testscript.Run(t, testscript.Params{
-		Dir: "testdata/script", Setup: setUpScript, RequireExplicitExec: true, RequireUniqueNames: true,
+		Dir: "testdata/script", RequireExplicitExec: true, RequireUniqueNames: true,
+		Setup: func(env *testscript.Env) error {
+			env.Setenv("MOTO", moto)
+			return setUpScript(env)
+		},
+		Condition: func(name string) (bool, error) {
+			if name != "moto" {
+				return false, fmt.Errorf("there is no condition %s", name)
+			}
+			return moto != "", nil
+		},
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){
 			"purser": purserCommand, "code": codeCommand, "secret": secretCommand,
 			"registry": registryCommand, "aws": awsCommand, "docker-config": dockerConfigCommand, "idc": idcCommand,
 		},
 	})
 }
+
+// motoOrNot starts moto, and says that it is skipped where it is not there,
+// without skipping the scripts.
+func motoOrNot(t *testing.T) (url string) {
+	t.Helper()
+	t.Run("moto", func(sub *testing.T) { url = rig.Moto(keptUntil{sub, t}) })
+	return url
+}
+
+// keptUntil is a test whose clean-up waits for the end of an outer one.
+type keptUntil struct {
+	*testing.T
+	outer *testing.T
+}
+
+func (k keptUntil) Cleanup(f func())         { k.outer.Cleanup(f) }
+func (k keptUntil) TempDir() string          { return k.outer.TempDir() }
+func (k keptUntil) Context() context.Context { return k.outer.Context() }
 
 const scriptConfig = `aws: {profile: mockserver-build, region: eu-west-2}
 credentials:
@@ -92,8 +122,8 @@ credentials:
     store: {file: locked.age.json, passphrase: true}
 `
 
-// script is what a running script's commands share.
-type script struct {
+// story is what a running script's commands share.
+type story struct {
 	box  *sandbox.Sandbox
 	code int // of the last purser
 	seen int // how many calls of AWS were looked at
@@ -101,7 +131,7 @@ type script struct {
 
 type scriptKey struct{}
 
-func scriptOf(ts *testscript.TestScript) *script { return ts.Value(scriptKey{}).(*script) }
+func scriptOf(ts *testscript.TestScript) *story { return ts.Value(scriptKey{}).(*story) }
 
 func setUpScript(env *testscript.Env) error {
 	box, err := sandbox.Start(context.Background(), sandbox.Options{})
@@ -109,7 +139,7 @@ func setUpScript(env *testscript.Env) error {
 		return err
 	}
 	env.Defer(func() { _ = box.Close() })
-	env.Values[scriptKey{}] = &script{box: box}
+	env.Values[scriptKey{}] = &story{box: box}
 	for _, dir := range []string{"home", "tokens", "docker"} {
 		if err := os.MkdirAll(filepath.Join(env.WorkDir, dir), 0o700); err != nil {
 			return err

@@ -86,6 +86,7 @@ func misplacedFlows() []exposureFlow {
 		flow("the output form", "%s", "check", "--output"),
 		flow("the time limit", "%s", "check", "--timeout"),
 		flow("the configuration's name", "%s", "check", "--config"),
+		flow("a new configuration", "--username=%s", "init", "--registry", "docker.io", "--repository", "a/b", "--yes"),
 		inFile("a user name in the configuration", "username: mockserver", "username: %s"),
 		inFile("a key in the configuration", "    access: push", "    %s: push"),
 		inFile("a name in the configuration", "  dockerhub:", "  %s:"),
@@ -246,6 +247,7 @@ func plainFlows() []exposureFlow {
 	return []exposureFlow{
 		{name: "help", args: nil},
 		{name: "terraform", args: []string{"terraform", "dockerhub", "--inline"}},
+		{name: "init", args: []string{"init", "--registry", "ghcr.io", "--repository", "a/b", "--secret-id", "x/y", "--yes"}},
 		{name: "schema", args: []string{"schema"}},
 		{name: "version", args: []string{"version"}},
 		{name: "completion", args: []string{"completion", "bash"}},

@@ -14,6 +14,8 @@ type Environment struct {
 
 	NoColor bool   // NO_COLOR is set
 	Term    string // TERM
+	// Accessible: ACCESSIBLE is set; forms ask line by line.
+	Accessible bool
 
 	Home          string // HOME
 	XDGConfigHome string // XDG_CONFIG_HOME, where it is an absolute path
@@ -67,6 +69,7 @@ func ownVariables() []Variable {
 		{"PURSER_AGE_IDENTITY", "The file with the age identity that opens encrypted files, instead of `purser/identity.txt` in the configuration directory.", "", func(e *Environment, v string) { e.AgeIdentity = v }},
 		{"NO_COLOR", "Output has no colour when this is set to anything.", "", func(e *Environment, _ string) { e.NoColor = true }},
 		{"TERM", "Output has no colour when this is `dumb`.", "", func(e *Environment, v string) { e.Term = v }},
+		{"ACCESSIBLE", "Forms ask line by line, for screen readers, when this is set to anything or TERM is `dumb`.", "", func(e *Environment, _ string) { e.Accessible = true }},
 		{"HOME", "The home directory, for `~/` in paths and where the directories below are not set.", "", func(e *Environment, v string) { e.Home = absolute(v) }},
 		{"XDG_CONFIG_HOME", "The configuration directory, instead of `~/.config`.", "", func(e *Environment, v string) { e.XDGConfigHome = absolute(v) }},
 		{"XDG_DATA_HOME", "The data directory, instead of `~/.local/share`; encrypted files are kept in `purser` in it.", "", func(e *Environment, v string) { e.XDGDataHome = absolute(v) }},

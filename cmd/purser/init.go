@@ -1,0 +1,225 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"strings"
+
+	udiff "github.com/aymanbagabas/go-udiff"
+	"github.com/spf13/cobra"
+
+	"purser/internal/config"
+	"purser/internal/credential"
+)
+
+// initFlags say what is to be in purser.yaml.
+type initFlags struct {
+	entry             config.Entry
+	profile, region   string
+	terraform         string
+	scripts           []string
+	yes, replace, dry bool
+}
+
+func (a *app) initCommand() *cobra.Command {
+	var f initFlags
+	cmd := &cobra.Command{
+		Use:   "init",
+		Short: "Write purser.yaml from answers, flags, Terraform or a CI script",
+		Long: `init writes purser.yaml, which names the credentials and holds no secret. What is to be
+in it comes from flags, from an existing Terraform folder, from scripts that call
+"aws secretsmanager get-secret-value", or from questions on a terminal; what the first
+three leave open is asked.
+
+An existing file keeps every line that it has. What will change is shown, and nothing
+is written without a yes.`,
+		Example: `  purser init
+  purser init --registry docker.io --username mockserver --repository mockserver/mockserver \
+      --secret-id mockserver-build/dockerhub --profile mockserver-build --region eu-west-2 --yes
+  purser init --from-terraform terraform/buildkite-agents --username mockserver --repository mockserver/mockserver
+  purser init --from-script .buildkite/docker-login.sh --dry-run`,
+		Args: noArguments,
+		RunE: func(cmd *cobra.Command, _ []string) error { return a.init(cmd.Context(), f) },
+	}
+	flags := cmd.Flags()
+	flags.SortFlags = false
+	flags.StringVar(&f.terraform, "from-terraform", "", "take secrets and their readers from the Terraform in this `FOLDER`")
+	flags.StringArrayVar(&f.scripts, "from-script", nil, "take secrets and their use from this CI `FILE` (repeatable)")
+	flags.StringVar(&f.entry.Name, "name", "", "the credential's `NAME` (default made of the secret's)")
+	flags.StringVar(&f.entry.Registry, "registry", "", "the registry's `HOST`, such as docker.io")
+	flags.StringVar(&f.entry.Username, "username", "", "the `ACCOUNT` at the registry")
+	flags.StringArrayVar(&f.entry.Repositories, "repository", nil, "a `REPOSITORY` that consumers use (repeatable)")
+	flags.StringVar(&f.entry.Access, "access", "", "what consumers do there: push or pull")
+	flags.StringVar(&f.entry.Secret, "secret-id", "", "the `SECRET` in AWS Secrets Manager")
+	flags.StringVar(&f.entry.File, "file", "", "the age-encrypted `FILE` to keep it in instead")
+	flags.StringVar(&f.entry.Shape, "shape", "", "the JSON keys: "+strings.Join(credential.ShapeNames(), ", ")+", or USERNAMEKEY,TOKENKEY")
+	flags.StringVar(&f.entry.Every, "rotate-every", "", "renew the token after this `TIME`, such as 90d")
+	flags.StringVar(&f.entry.Overlap, "overlap", "", "how long the old token lives on, such as 24h")
+	flags.StringArrayVar(&f.entry.Readers, "reader", nil, "who may read the secret, as policy/NAME or an ARN (repeatable)")
+	flags.StringVar(&f.profile, "profile", "", "the AWS `PROFILE` of all credentials")
+	flags.StringVar(&f.region, "region", "", "the AWS `REGION` of all credentials")
+	flags.BoolVar(&f.replace, "replace", false, "write a credential anew that is there already")
+	flags.BoolVar(&f.dry, "dry-run", false, "show what would change, write nothing")
+	flags.BoolVarP(&f.yes, "yes", "y", false, "write without asking")
+	return cmd
+}
+
+// initJSON is what init did.
+type initJSON struct {
+	Path  string   `json:"path"`
+	Wrote bool     `json:"wrote"`
+	Diff  string   `json:"diff"`
+	Found []string `json:"found"`
+}
+
+func (a *app) init(ctx context.Context, f initFlags) error {
+	drafts, found, err := f.drafts(&f)
+	if err != nil {
+		return err
+	}
+	out := initJSON{Found: append([]string{}, found...)}
+	if !a.output.json {
+		for _, line := range found {
+			_, _ = fmt.Fprintln(a.err, line)
+		}
+	}
+	asks := !a.output.json && a.interactive()
+	if len(drafts) == 0 {
+		if !asks {
+			return &credential.Fault{
+				Reason: credential.Usage, What: "init does not know what to write",
+				Why: "there is no terminal to ask on; give --registry, --repository and --secret-id, or --from-terraform or --from-script",
+			}
+		}
+		drafts = []config.Entry{{}}
+	}
+	for i := range drafts {
+		if asks {
+			err = a.askDraft(&f, &drafts[i])
+		} else {
+			err = complete(drafts[i])
+		}
+		if err != nil {
+			return err
+		}
+	}
+	return a.writeConfig(ctx, f, unique(drafts), out)
+}
+
+// complete names what a draft lacks, in terms of flags.
+func complete(e config.Entry) error {
+	var lacks []string
+	if e.Registry == "" {
+		lacks = append(lacks, "--registry")
+	}
+	if len(e.Repositories) == 0 {
+		lacks = append(lacks, "--repository")
+	}
+	if len(lacks) == 0 {
+		return nil
+	}
+	of := or(e.Secret, or(e.Name, "the credential"))
+	return &credential.Fault{
+		Reason: credential.Usage, What: "what was found does not say all of " + credential.Quote(of),
+		Why: "give " + strings.Join(lacks, " and ") + "; nothing was written",
+	}
+}
+
+// writeConfig shows what changes and writes it when that is wanted. What is
+// written was read back as configuration first.
+func (a *app) writeConfig(ctx context.Context, f initFlags, drafts []config.Entry, out initJSON) error {
+	path, before, err := a.existing()
+	if err != nil {
+		return err
+	}
+	out.Path = path
+	after := config.Render(config.AWS{Profile: f.profile, Region: f.region}, drafts)
+	if before != nil {
+		if after, err = config.Add(before, drafts, f.replace); err != nil {
+			return err
+		}
+	}
+	if _, err := config.Parse(path, after, config.Options{Dir: filepath.Dir(path), Home: a.env.Home}); err != nil {
+		return err
+	}
+	name := filepath.Base(path)
+	out.Diff = udiff.Unified(name, name, string(before), string(after))
+	if !a.output.json {
+		_, _ = fmt.Fprint(a.out, out.Diff)
+	}
+	switch {
+	case f.dry:
+	case out.Diff == "":
+	case f.yes:
+		out.Wrote = true
+	case a.output.json:
+		return &credential.Fault{Reason: credential.Declined, What: "nothing was written", Why: "give --yes to write without being asked"}
+	default:
+		if err := a.tty.confirm(ctx, "Write this to "+path+"?"); err != nil {
+			return err
+		}
+		out.Wrote = true
+	}
+	if out.Wrote {
+		if err := replaceFile(path, after); err != nil {
+			return err
+		}
+	}
+	if a.output.json {
+		a.writeJSON(report{Schema: schemaVersion, Init: &out})
+		return nil
+	}
+	if out.Wrote {
+		a.line(a.out, credential.Granted, "Config", "wrote "+path+"; next: purser doctor")
+	}
+	return nil
+}
+
+// existing finds the file that is to be changed, or names the one that is to be
+// made.
+func (a *app) existing() (path string, text []byte, err error) {
+	dir := a.dir
+	if dir == "" {
+		if dir, err = os.Getwd(); err != nil {
+			return "", nil, fmt.Errorf("find the working directory: %w", err)
+		}
+	}
+	path = or(or(a.config, a.env.Config), filepath.Join(dir, config.FileName))
+	info, err := os.Stat(path)
+	if errors.Is(err, fs.ErrNotExist) {
+		return path, nil, nil
+	}
+	if err == nil && !info.Mode().IsRegular() {
+		return "", nil, &credential.Fault{Reason: credential.Usage, What: "the configuration cannot be written", Why: path + " is no regular file"}
+	}
+	// It is read as configuration, so that what is wrong with it is said first.
+	if _, err := config.Load(path, a.env); err != nil {
+		return "", nil, err
+	}
+	text, err = os.ReadFile(path) //nolint:gosec // the file that the person chose
+	return path, text, err
+}
+
+// replaceFile writes a file whole, or not at all, and keeps its mode.
+func replaceFile(path string, text []byte) error {
+	mode := os.FileMode(0o644)
+	if info, err := os.Stat(path); err == nil {
+		mode = info.Mode().Perm()
+	}
+	next, err := os.CreateTemp(filepath.Dir(path), ".purser-*.yaml")
+	if err != nil {
+		return fmt.Errorf("write the configuration: %w", err)
+	}
+	_, err = next.Write(text)
+	if err = errors.Join(err, next.Chmod(mode), next.Close()); err == nil {
+		err = os.Rename(next.Name(), path)
+	}
+	if err != nil {
+		return fmt.Errorf("write the configuration: %w", errors.Join(err, os.Remove(next.Name())))
+	}
+	return nil
+}

@@ -1,0 +1,77 @@
+package main
+
+import (
+	"cmp"
+	"errors"
+	"strings"
+
+	"charm.land/huh/v2"
+
+	"purser/internal/config"
+	"purser/internal/credential"
+)
+
+// askDraft asks a person what a draft leaves open. Nothing that it asks is
+// secret, and what has the form of a token is refused.
+func (a *app) askDraft(f *initFlags, e *config.Entry) error {
+	if complete(*e) == nil {
+		return nil
+	}
+	tty, err := a.tty.open()
+	if err != nil {
+		return err
+	}
+	defer func() { _ = tty.Close() }()
+	e.Registry = cmp.Or(e.Registry, "docker.io")
+	e.Access = cmp.Or(e.Access, string(credential.Push))
+	f.profile = cmp.Or(f.profile, a.onlyProfile())
+	repositories := strings.Join(e.Repositories, ", ")
+	form := huh.NewForm(huh.NewGroup(
+		huh.NewInput().Title("Registry").Value(&e.Registry).Validate(func(text string) error {
+			if _, err := credential.ParseHost(text); err != nil {
+				return errors.New("a host such as docker.io or ghcr.io")
+			}
+			return nil
+		}),
+		huh.NewInput().Title("Account at the registry").Value(&e.Username).Validate(noToken),
+		huh.NewInput().Title("Repositories").Description("separated by commas, such as mockserver/mockserver").Value(&repositories).Validate(func(text string) error {
+			if strings.TrimSpace(text) == "" {
+				return errors.New("at least one: a token is proved on them")
+			}
+			return noToken(text)
+		}),
+		huh.NewSelect[string]().Title("What CI does with them").Options(huh.NewOption("push", "push"), huh.NewOption("pull", "pull")).Value(&e.Access),
+	), huh.NewGroup(
+		huh.NewInput().Title("Secret in AWS Secrets Manager").Description("empty: an encrypted file on this machine").Value(&e.Secret).Validate(noToken),
+		huh.NewInput().Title("AWS profile").Value(&f.profile).Validate(noToken),
+		huh.NewInput().Title("AWS region").Value(&f.region).Validate(noToken),
+	)).WithInput(tty).WithOutput(tty).WithAccessible(a.env.Accessible || a.env.Term == "dumb")
+	if err := form.Run(); err != nil {
+		return declined(err)
+	}
+	e.Repositories = nil
+	for part := range strings.SplitSeq(repositories, ",") {
+		if part = strings.TrimSpace(part); part != "" {
+			e.Repositories = append(e.Repositories, part)
+		}
+	}
+	e.Username, e.Secret = strings.TrimSpace(e.Username), strings.TrimSpace(e.Secret)
+	e.Name = cmp.Or(e.Name, nameOf(*e))
+	return nil
+}
+
+func noToken(text string) error {
+	if credential.LooksLikeToken(strings.TrimSpace(text)) {
+		return errors.New("this looks like a token; none belongs into purser.yaml")
+	}
+	return nil
+}
+
+// onlyProfile is AWS's profile where there is one.
+func (a *app) onlyProfile() string {
+	names, err := a.wire().Profiles().Names()
+	if err != nil || len(names) != 1 {
+		return ""
+	}
+	return names[0]
+}

@@ -1,0 +1,185 @@
+package config
+
+import (
+	"fmt"
+	"regexp"
+	"strconv"
+	"strings"
+
+	"purser/internal/credential"
+)
+
+// Entry is a credential as it is to be written into purser.yaml. What is empty
+// is left out.
+type Entry struct {
+	Name, Registry, Username, Access string
+	Repositories                     []string
+	Secret, File, Profile, Region    string
+	Shape                            string
+	Every, Overlap                   string
+	Readers                          []string
+}
+
+// plainForm are scalars that YAML reads as the text that they are.
+var plainForm = regexp.MustCompile(`^([A-Za-z][A-Za-z0-9_./@-]*|([0-9]+[wdhms])+)$`)
+
+// words that YAML reads as something else than text.
+var notText = regexp.MustCompile(`(?i)^(true|false|yes|no|on|off|null|y|n|nan|inf)$`)
+
+func scalar(text string) string {
+	if plainForm.MatchString(text) && !notText.MatchString(text) {
+		return text
+	}
+	return strconv.Quote(text) // the double-quoted form of YAML takes Go's escapes
+}
+
+func scalars(texts []string) string {
+	all := make([]string, len(texts))
+	for i, t := range texts {
+		all[i] = scalar(t)
+	}
+	return "[" + strings.Join(all, ", ") + "]"
+}
+
+// pairs renders a mapping on one line.
+func pairs(keysAndValues ...string) string {
+	var all []string
+	for i := 0; i+1 < len(keysAndValues); i += 2 {
+		if keysAndValues[i+1] != "" {
+			all = append(all, keysAndValues[i]+": "+scalar(keysAndValues[i+1]))
+		}
+	}
+	return "{" + strings.Join(all, ", ") + "}"
+}
+
+// lines renders the entry with its name at one indentation.
+func (e Entry) lines(indent string) []string {
+	in := indent + indent
+	all := []string{indent + scalar(e.Name) + ":", in + "registry: " + scalar(e.Registry)}
+	if e.Username != "" {
+		all = append(all, in+"username: "+scalar(e.Username))
+	}
+	all = append(all, in+"repositories: "+scalars(e.Repositories))
+	if e.Access != "" {
+		all = append(all, in+"access: "+scalar(e.Access))
+	}
+	store := []string{"secret", e.Secret, "file", e.File, "profile", e.Profile, "region", e.Region}
+	if first, second, custom := strings.Cut(e.Shape, ","); custom {
+		if text := pairs(store...); text != "{}" {
+			all = append(all, in+"store: "+strings.TrimSuffix(text, "}")+", shape: "+pairs("username", first, "token", second)+"}")
+		}
+	} else if text := pairs(append(store, "shape", e.Shape)...); text != "{}" {
+		all = append(all, in+"store: "+text)
+	}
+	if e.Every != "" {
+		all = append(all, in+"rotate: "+pairs("every", e.Every, "overlap", e.Overlap))
+	}
+	if len(e.Readers) > 0 {
+		all = append(all, in+"readers: "+scalars(e.Readers))
+	}
+	return all
+}
+
+// Render makes a new file.
+func Render(aws AWS, entries []Entry) []byte {
+	var b strings.Builder
+	if text := pairs("profile", aws.Profile, "region", aws.Region); text != "{}" {
+		fmt.Fprintf(&b, "aws: %s\n", text)
+	}
+	b.WriteString("credentials:\n")
+	for _, e := range entries {
+		b.WriteString(strings.Join(e.lines("  "), "\n") + "\n")
+	}
+	return []byte(b.String())
+}
+
+// Add puts credentials into an existing file and keeps every other line as it
+// is. One of the same name is replaced where replace says so, and is a
+// *credential.Fault otherwise, as is a file whose credentials are written in
+// braces.
+func Add(existing []byte, entries []Entry, replace bool) ([]byte, error) {
+	newline := "\n"
+	if strings.Contains(string(existing), "\r\n") {
+		newline = "\r\n"
+	}
+	lines := strings.Split(strings.TrimSuffix(strings.ReplaceAll(string(existing), "\r\n", "\n"), "\n"), "\n")
+	for _, e := range entries {
+		var err error
+		if lines, err = addOne(lines, e, replace); err != nil {
+			return nil, err
+		}
+	}
+	return []byte(strings.Join(lines, newline) + newline), nil
+}
+
+var credentialsKey = regexp.MustCompile(`^credentials\s*:\s*(#.*)?$`)
+
+func addOne(lines []string, e Entry, replace bool) ([]string, error) {
+	begin := -1
+	for i, l := range lines {
+		if credentialsKey.MatchString(l) {
+			begin = i
+		}
+	}
+	if begin < 0 {
+		return nil, &credential.Fault{
+			Reason: credential.Usage, What: "the credential cannot be added to the file",
+			Why: "it has no line credentials: with the credentials indented below; write it in that form first",
+		}
+	}
+	end, indent := begin+1, "  "
+	found := false
+	for ; end < len(lines); end++ {
+		l := lines[end]
+		if l == "" || strings.HasPrefix(strings.TrimSpace(l), "#") {
+			continue
+		}
+		width := len(l) - len(strings.TrimLeft(l, " "))
+		if width == 0 {
+			break
+		}
+		if !found {
+			indent, found = l[:width], true
+		}
+	}
+	for end > begin+1 && (strings.TrimSpace(lines[end-1]) == "" || lines[end-1][0] == '#') {
+		end-- // blank lines and comments stay with the next key
+	}
+	from, to := entryLines(lines[begin+1:end], indent, e.Name)
+	insert := e.lines(indent)
+	if from < 0 {
+		return splice(lines, end, end, insert), nil
+	}
+	if !replace {
+		return nil, &credential.Fault{
+			Reason: credential.Usage, What: "there is a credential " + e.Name + " already",
+			Why: fmt.Sprintf("at line %d; give --replace to write it anew, or choose another name with --name", begin+2+from),
+		}
+	}
+	return splice(lines, begin+1+from, begin+1+to, insert), nil
+}
+
+// entryLines finds the lines of a credential; from is negative without one.
+func entryLines(lines []string, indent, name string) (from, to int) {
+	from = -1
+	for i, l := range lines {
+		trimmed := strings.TrimSpace(l)
+		if !strings.HasPrefix(l, indent) || strings.HasPrefix(l[len(indent):], " ") || trimmed == "" || trimmed[0] == '#' {
+			continue
+		}
+		if from >= 0 {
+			return from, i
+		}
+		key, _, _ := strings.Cut(trimmed, ":")
+		if strings.Trim(strings.TrimSpace(key), `"'`) == name {
+			from = i
+		}
+	}
+	return from, len(lines)
+}
+
+func splice(lines []string, from, to int, insert []string) []string {
+	out := append([]string{}, lines[:from]...)
+	out = append(out, insert...)
+	return append(out, lines[to:]...)
+}
