@@ -304,14 +304,38 @@ func (d *doctor) terraformOf(c credential.Credential) {
 		at, problem := terraform.Find(root, t.Secret)
 		switch {
 		case at != "":
-			if rel, err := filepath.Rel(root, at); err == nil {
-				at = rel
-			}
-			d.good(c.Name, "Terraform", at+" makes "+t.Secret+", and leaves its value alone")
+			d.terraformState(c, t, root, at)
 		case problem != nil && d.once("terraform "+problem.Error()):
 			d.bad("", "Terraform", "", problem)
 		}
 	}
+}
+
+// terraformState looks at the state file beside the configuration, where that is
+// where the state is.
+func (d *doctor) terraformState(c credential.Credential, t credential.Target, root, at string) {
+	s := terraform.ReadState(filepath.Dir(at), t.Secret)
+	rel := func(path string) string {
+		if r, err := filepath.Rel(root, path); err == nil {
+			return r
+		}
+		return path
+	}
+	text := rel(at) + " makes " + t.Secret + ", and leaves its value alone"
+	switch {
+	case s.Value:
+		d.bad(c.Name, "Terraform", "", about(&credential.Fault{
+			Reason: credential.TerraformHolds, Target: t, What: "Terraform's state holds a value of " + t.Secret,
+			Why: rel(s.Path) + " has it as readable text, for whoever reads that file",
+		}, c))
+		return
+	case s.Local && !s.Applied:
+		d.unknown(c.Name, "Terraform", text+"; "+rel(s.Path)+" does not have it: terraform apply")
+		return
+	case s.Local:
+		text += "; applied"
+	}
+	d.good(c.Name, "Terraform", text)
 }
 
 func (d *doctor) registry(c credential.Credential) {

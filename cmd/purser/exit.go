@@ -36,8 +36,8 @@ var exitCodes = map[credential.Reason]int{
 
 	credential.MidRotation: exitFailed, credential.StoreRefused: exitFailed, credential.StoreFile: exitFailed,
 	credential.ReadBackDiffers: exitFailed, credential.DockerPlaintext: exitFailed, credential.HelperMissing: exitFailed,
-	credential.TerraformOverwrites: exitFailed,
-	credential.KeyUnfit:            exitMissing,
+	credential.TerraformOverwrites: exitFailed, credential.TerraformHolds: exitFailed,
+	credential.KeyUnfit: exitMissing,
 }
 
 // exitCode is what the process ends with for an error.

@@ -225,6 +225,14 @@ func adviseStore(f *credential.Fault) advice {
 			"take the resource out, or have it leave the value alone:\n\n" + indent(or(f.Change, "lifecycle { ignore_changes = [secret_string] }"), "      ") + "\n",
 			"or store all the same: " + store(f) + " --despite-terraform",
 		}}
+	case credential.TerraformHolds:
+		return advice{
+			Meaning: "Treat that token as leaked where others can read the file or its copies.",
+			Next: []string{
+				"take the aws_secretsmanager_secret_version out of the configuration, then: terraform state rm ADDRESS",
+				"revoke that token and store a new one: " + store(f),
+			},
+		}
 	case credential.KeyUnfit:
 		return advice{Next: []string{"in Terraform, take kms_key_id off the secret and apply; or store it in a secret of its own"}}
 	case credential.DockerPlaintext:

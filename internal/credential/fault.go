@@ -92,6 +92,8 @@ const (
 	HelperMissing Reason = "helper-missing"
 	// TerraformOverwrites: the project's Terraform writes the secret's value too.
 	TerraformOverwrites Reason = "terraform-overwrites"
+	// TerraformHolds: a state file of Terraform has a value of the secret.
+	TerraformHolds Reason = "terraform-holds"
 	// ReadBackDiffers: the store did not give back what it was given.
 	ReadBackDiffers Reason = "read-back-differs"
 )

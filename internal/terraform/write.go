@@ -24,6 +24,7 @@ type kept struct {
 	secret    string
 	regions   []string // the first is where it is written
 	shape     credential.Shape
+	key       string // ARN of the KMS key; "" for AWS's
 	about     string
 	every     int // days between rotations; 0: none
 	policy    string
@@ -50,6 +51,12 @@ func keptOf(c credential.Credential, o Options) []kept {
 		}
 		k := kept{name: string(c.Name), secret: t.Secret, shape: t.Shape, about: "Token for " + string(c.Registry) + "; its value is kept by purser", roles: o.Roles}
 		k.hcl = identifier(k.name)
+		if k.key = o.KMSKey; strings.HasPrefix(t.KMSKey, "arn:") {
+			k.key = t.KMSKey
+		}
+		if t.Shape == credential.ShapeECRCache {
+			k.key = ""
+		}
 		if len(all) > 0 {
 			k.hcl = fmt.Sprintf("%s_%d", k.hcl, len(all)+1)
 		}
@@ -118,8 +125,8 @@ func Module(credentials []credential.Credential, o Options) string {
 		for _, k := range keptOf(c, o) {
 			k.comment(&b)
 			fmt.Fprintf(&b, "module %s {\nsource = %s\n\nname = %s\ndescription = %s\n", quoted("purser_"+k.hcl), quoted(o.Source), quoted(k.secret), quoted(k.about))
-			if o.KMSKey != "" && k.shape != credential.ShapeECRCache {
-				fmt.Fprintf(&b, "kms_key_arn = %s\n", quoted(o.KMSKey))
+			if k.key != "" {
+				fmt.Fprintf(&b, "kms_key_arn = %s\n", quoted(k.key))
 			}
 			fmt.Fprintf(&b, "read_policy_name = %s\n", quoted(k.policy))
 			if len(k.roles) > 0 {
@@ -141,8 +148,8 @@ func Inline(credentials []credential.Credential, o Options) string {
 	for _, c := range credentials {
 		for _, k := range keptOf(c, o) {
 			k.comment(&b)
-			k.inlineSecret(&b, o)
-			k.inlinePolicy(&b, o)
+			k.inlineSecret(&b)
+			k.inlinePolicy(&b)
 			for i, role := range k.roles {
 				fmt.Fprintf(&b, "resource \"aws_iam_role_policy_attachment\" %s {\nrole = %s\npolicy_arn = aws_iam_policy.read_%s.arn\n}\n\n",
 					quoted(fmt.Sprintf("read_%s_%d", k.hcl, i+1)), quoted(role), k.hcl)
@@ -162,10 +169,10 @@ func (k kept) comment(b *strings.Builder) {
 	}
 }
 
-func (k kept) inlineSecret(b *strings.Builder, o Options) {
+func (k kept) inlineSecret(b *strings.Builder) {
 	fmt.Fprintf(b, "resource \"aws_secretsmanager_secret\" %s {\nname = %s\ndescription = %s\n", quoted(k.hcl), quoted(k.secret), quoted(k.about))
-	if o.KMSKey != "" && k.shape != credential.ShapeECRCache {
-		fmt.Fprintf(b, "kms_key_id = %s\n", quoted(o.KMSKey))
+	if k.key != "" {
+		fmt.Fprintf(b, "kms_key_id = %s\n", quoted(k.key))
 	}
 	if len(k.regions) > 1 {
 		for _, region := range k.regions[1:] {
@@ -175,7 +182,7 @@ func (k kept) inlineSecret(b *strings.Builder, o Options) {
 	b.WriteString("}\n\n")
 }
 
-func (k kept) inlinePolicy(b *strings.Builder, o Options) {
+func (k kept) inlinePolicy(b *strings.Builder) {
 	fmt.Fprintf(b, `resource "aws_iam_policy" %s {
 name = %s
 description = %s
@@ -189,14 +196,14 @@ Action = ["secretsmanager:GetSecretValue", "secretsmanager:DescribeSecret"]
 Resource = aws_secretsmanager_secret.%s.arn
 },
 `, quoted("read_"+k.hcl), quoted(k.policy), quoted("Reads "+k.secret), k.hcl)
-	if o.KMSKey != "" && k.shape != credential.ShapeECRCache {
+	if k.key != "" {
 		fmt.Fprintf(b, `{
 Effect = "Allow"
 Action = "kms:Decrypt"
 Resource = %s
 Condition = { StringLike = { "kms:ViaService" = "secretsmanager.*.amazonaws.com" } }
 },
-`, quoted(o.KMSKey))
+`, quoted(k.key))
 	}
 	b.WriteString("]\n})\n}\n\n")
 }

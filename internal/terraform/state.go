@@ -1,0 +1,76 @@
+package terraform
+
+import (
+	"encoding/json"
+	"errors"
+	"io/fs"
+	"os"
+	"path/filepath"
+)
+
+// State is what a folder's own state file says of a secret. A state that is kept
+// elsewhere, as most are, says nothing here.
+type State struct {
+	Local   bool // there is a state file beside the configuration
+	Applied bool // it has the secret
+	Value   bool // it has a value of the secret: readable text
+	Path    string
+}
+
+// stateLimit bounds what is read of a state file, in bytes.
+const stateLimit = 64 << 20
+
+// ReadState looks for a secret in terraform.tfstate. No value of it is kept.
+func ReadState(dir, secret string) State {
+	s := State{Path: filepath.Join(dir, "terraform.tfstate")}
+	info, err := os.Stat(s.Path)
+	if errors.Is(err, fs.ErrNotExist) || err != nil || info.Size() > stateLimit {
+		return s
+	}
+	raw, err := os.ReadFile(s.Path)
+	if err != nil {
+		return s
+	}
+	var state struct {
+		Resources []struct {
+			Mode, Type string
+			Instances  []struct {
+				Attributes struct {
+					Name   string
+					ARN    string
+					Secret string    `json:"secret_id"`
+					Text   *presence `json:"secret_string"`
+				}
+			}
+		}
+	}
+	if json.Unmarshal(raw, &state) != nil {
+		return s
+	}
+	s.Local = true
+	var arn string
+	for _, r := range state.Resources {
+		for _, i := range r.Instances {
+			if r.Type == "aws_secretsmanager_secret" && i.Attributes.Name == secret {
+				s.Applied, arn = s.Applied || r.Mode == "managed", i.Attributes.ARN
+			}
+		}
+	}
+	for _, r := range state.Resources {
+		for _, i := range r.Instances {
+			if r.Type == "aws_secretsmanager_secret_version" && i.Attributes.Text != nil && (i.Attributes.Secret == arn || i.Attributes.Secret == secret) {
+				s.Value = s.Value || i.Attributes.Text.there
+			}
+		}
+	}
+	return s
+}
+
+// presence tells that there is text, and forgets it.
+type presence struct{ there bool }
+
+// UnmarshalJSON looks at the length.
+func (p *presence) UnmarshalJSON(raw []byte) error {
+	p.there = string(raw) != "null" && string(raw) != `""`
+	return nil
+}
