@@ -30,6 +30,9 @@ var mayImport = map[string][]string{
 	"internal/script":     {"internal/credential"},
 	"internal/transport":  {"internal/credential"},
 	"internal/wire":       {"internal/credential", "internal/config", "internal/source", "internal/registry", "internal/store", "internal/transport", "internal/signin"},
+	"cmd/docker-credential-purser": {
+		"internal/credential", "internal/config", "internal/wire", "internal/process",
+	},
 	"cmd/purser": {
 		"internal/credential", "internal/config", "internal/source", "internal/lifecycle", "internal/wire", "internal/sandbox",
 		"internal/process", "internal/exposure", "internal/signin", "internal/terraform", "internal/script", "deploy/terraform",
@@ -42,7 +45,7 @@ var maySee = map[string][]string{
 	"github.com/aws/":                        {"internal/store", "internal/wire", "internal/signin"},
 	"github.com/spf13/":                      {"cmd/purser"},
 	"filippo.io/age":                         {"internal/store"},
-	"github.com/docker/":                     {"internal/source"},
+	"github.com/docker/":                     {"internal/source", "cmd/docker-credential-purser"},
 	"github.com/google/go-containerregistry": {"internal/sandbox", "internal/rig"},
 	"github.com/goccy/go-yaml":               {"internal/config"},
 	"golang.org/x/net/publicsuffix":          {"internal/registry"},

@@ -19,6 +19,7 @@ import (
 // until the list says why it is needed; that is the moment to ask whether it is.
 var reveals = map[string]string{
 	"cmd/purser/sandbox.go visit 1":                   "pipes a made-up token into purser, in the tour",
+	"cmd/docker-credential-purser/helper.go answer 1": "the answer to docker's client, which is what the program is for",
 	"cmd/purser/leak_on.go leak 1":                    "gives the token away, in builds that are made to be caught",
 	"cmd/purser/selftest_flows.go argument 1":         "puts a made-up token among the arguments, to see it refused",
 	"cmd/purser/selftest_flows.go configured 1":       "puts a made-up token into purser.yaml, to see it refused",

@@ -30,7 +30,8 @@ to it, the registries, and docker's own configuration. It reads no value and cha
 nothing. For each thing that is missing it says why and what to type.
 
 With --fix it does what can be done without Terraform, after asking: it signs in to AWS,
-and takes logins that anybody can read out of docker's configuration.
+takes logins that anybody can read out of docker's configuration, and has docker ask
+purser's credential helper where that is installed.
 
 ✓ is good, ✗ is not, ? could not be told. Exit codes are those of every command: the
 worst of what was found.`,
@@ -372,7 +373,7 @@ func (d *doctor) docker(c credential.Credential) {
 		d.bad("", "Docker", "", err)
 		return
 	}
-	if !s.Exists {
+	if !s.Exists && !d.fix {
 		d.good("", "Docker", "no configuration at "+s.Path+", so no login lies in it")
 		return
 	}
@@ -385,6 +386,9 @@ func (d *doctor) docker(c credential.Credential) {
 	} else {
 		d.good("", "Docker", "no login for "+string(c.Registry)+" lies readable in "+s.Path)
 	}
+	if s.Helper == "" && d.fix {
+		s.Helper = d.configured(c, s)
+	}
 	if s.Helper == "" || !d.once("helper "+s.Helper) {
 		return
 	}
@@ -394,6 +398,26 @@ func (d *doctor) docker(c credential.Credential) {
 		return
 	}
 	d.good("", "Helper", "docker asks docker-credential-"+s.Helper+" for "+string(c.Registry)+"; "+version)
+}
+
+// configured has docker ask purser's helper, where that is installed and the
+// person agrees.
+func (d *doctor) configured(c credential.Credential, s source.DockerState) string {
+	if _, err := source.HelperVersion(d.ctx, helperName); err != nil {
+		return ""
+	}
+	if d.tty.confirm(d.ctx, "Have docker ask docker-credential-"+helperName+" for "+string(c.Registry)+"?") != nil {
+		return ""
+	}
+	change, err := source.SetHelper(s.Path, helperName, []credential.Host{c.Registry}, false)
+	if err == nil {
+		err = change.Write()
+	}
+	if err != nil {
+		d.bad("", "Docker", "", err)
+		return ""
+	}
+	return helperName
 }
 
 // dropped takes readable logins out, when the person agrees.

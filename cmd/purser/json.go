@@ -21,6 +21,7 @@ type report struct {
 	Error       *errorJSON       `json:"error,omitempty"`
 	Store       *storeJSON       `json:"store,omitempty"`
 	Credentials []credentialJSON `json:"credentials,omitempty"`
+	Clients     []clientJSON     `json:"clients,omitempty"`
 	Init        *initJSON        `json:"init,omitempty"`
 	Terraform   *terraformJSON   `json:"terraform,omitempty"`
 	Session     *sessionJSON     `json:"session,omitempty"`

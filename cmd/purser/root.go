@@ -147,7 +147,7 @@ should have made; 6 could not tell.`,
 	flags.Var(&a.limit, "timeout", "give up after this time, such as 30s")
 	root.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return flagFault(err) })
 	root.CompletionOptions.HiddenDefaultCmd = true
-	root.AddCommand(a.initCommand(), a.loginCommand(), a.logoutCommand(), a.storeCommand(), a.doctorCommand(), a.terraformCommand(), a.checkCommand(), a.statusCommand(), a.schemaCommand(), a.sandboxCommand(), a.selftestCommand(), a.versionCommand())
+	root.AddCommand(a.initCommand(), a.loginCommand(), a.logoutCommand(), a.storeCommand(), a.doctorCommand(), a.terraformCommand(), a.configureDockerCommand(), a.checkCommand(), a.statusCommand(), a.schemaCommand(), a.sandboxCommand(), a.selftestCommand(), a.versionCommand())
 	return root
 }
 

@@ -248,6 +248,8 @@ func plainFlows() []exposureFlow {
 		{name: "help", args: nil},
 		{name: "terraform", args: []string{"terraform", "dockerhub", "--inline"}},
 		{name: "init", args: []string{"init", "--registry", "ghcr.io", "--repository", "a/b", "--secret-id", "x/y", "--yes"}},
+		{name: "configure-docker", args: []string{"configure-docker", "dockerhub"}, set: dockerLogin(pushToken, ""), allow: []exposure.Channel{exposure.Files}}, // it keeps what docker has there
+		{name: "configure-docker: --dry-run", args: []string{"configure-docker", "--dry-run"}, set: dockerLogin(pushToken, "")},
 		{name: "schema", args: []string{"schema"}},
 		{name: "version", args: []string{"version"}},
 		{name: "completion", args: []string{"completion", "bash"}},

@@ -4,6 +4,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"time"
 )
 
 // Environment is what the environment says. It holds no secret: of the variables
@@ -11,6 +12,13 @@ import (
 type Environment struct {
 	Config      string // PURSER_CONFIG
 	AgeIdentity string // PURSER_AGE_IDENTITY
+
+	// Of the credential helper.
+	SecretID      string        // PURSER_SECRET_ID
+	Registry      string        // PURSER_REGISTRY
+	Shape         string        // PURSER_SHAPE
+	Credential    string        // PURSER_CREDENTIAL
+	HelperTimeout time.Duration // PURSER_HELPER_TIMEOUT; 0 where it is not set or not a duration
 
 	NoColor bool   // NO_COLOR is set
 	Term    string // TERM
@@ -63,10 +71,17 @@ func Variables() []Variable {
 	return append(all, awsVariables()...)
 }
 
+const helperProgram = "docker-credential-purser"
+
 func ownVariables() []Variable {
 	return []Variable{
 		{"PURSER_CONFIG", "The configuration file, where `--config` does not name one.", "", func(e *Environment, v string) { e.Config = v }},
 		{"PURSER_AGE_IDENTITY", "The file with the age identity that opens encrypted files, instead of `purser/identity.txt` in the configuration directory.", "", func(e *Environment, v string) { e.AgeIdentity = v }},
+		{"PURSER_SECRET_ID", "The secret that the credential helper gives, where no configuration file names one.", helperProgram, func(e *Environment, v string) { e.SecretID = v }},
+		{"PURSER_REGISTRY", "The registry that the token in PURSER_SECRET_ID is for; docker.io where it is not set.", helperProgram, func(e *Environment, v string) { e.Registry = v }},
+		{"PURSER_SHAPE", "The JSON keys in PURSER_SECRET_ID, as `shape` in purser.yaml.", helperProgram, func(e *Environment, v string) { e.Shape = v }},
+		{"PURSER_CREDENTIAL", "The credential that the helper gives, where several serve one registry.", helperProgram, func(e *Environment, v string) { e.Credential = v }},
+		{"PURSER_HELPER_TIMEOUT", "How long the credential helper may take, such as `10s`, instead of two seconds.", helperProgram, func(e *Environment, v string) { e.HelperTimeout, _ = ParseDuration(v) }},
 		{"NO_COLOR", "Output has no colour when this is set to anything.", "", func(e *Environment, _ string) { e.NoColor = true }},
 		{"TERM", "Output has no colour when this is `dumb`.", "", func(e *Environment, v string) { e.Term = v }},
 		{"ACCESSIBLE", "Forms ask line by line, for screen readers, when this is set to anything or TERM is `dumb`.", "", func(e *Environment, _ string) { e.Accessible = true }},

@@ -1,0 +1,353 @@
+package main
+
+import (
+	"bytes"
+	"encoding/json"
+	"errors"
+	"net/http/httptest"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/docker/docker-credential-helpers/credentials"
+
+	"purser/internal/config"
+	"purser/internal/credential"
+	"purser/internal/rig"
+	"purser/internal/sandbox"
+	"purser/internal/wire"
+)
+
+const token = "dckr_pat_" + "FAKEfakeFAKEfakeFAKEfake1"
+
+// agent is a build agent with a Secrets Manager and a system configuration.
+type agent struct {
+	*testing.T
+	env    config.Environment
+	system string
+	aws    *sandbox.SecretsManager
+	at     string
+}
+
+const agentConfig = `aws: {region: eu-west-2}
+credentials:
+  snapshots:
+    registry: docker.io
+    username: mockserver
+    repositories: [mockserver/mockserver]
+    store: {secret: mockserver-build/dockerhub}
+  charts:
+    registry: ghcr.io
+    repositories: [mock-server/charts]
+    store: {secret: mockserver-release/ghcr-token}
+`
+
+// trustedDir is a folder of one's own, which a test's temporary one may not be.
+func trustedDir(t *testing.T) string {
+	t.Helper()
+	dir := t.TempDir()
+	if err := os.Chmod(dir, 0o700); err != nil {
+		t.Fatal(err)
+	}
+	return dir
+}
+
+func newAgent(t *testing.T, text string) *agent {
+	t.Helper()
+	a := &agent{T: t, system: filepath.Join(trustedDir(t), "purser.yaml"), aws: sandbox.NewSecretsManager(sandbox.SecretsManagerConfig{})}
+	server := httptest.NewServer(a.aws)
+	t.Cleanup(server.Close)
+	a.at = server.URL
+	if text != "" {
+		a.write(a.system, text, 0o600)
+	}
+	a.keep("mockserver-build/dockerhub")
+	a.keep("mockserver-release/ghcr-token")
+	return a
+}
+
+func (a *agent) write(path, text string, mode os.FileMode) {
+	a.Helper()
+	if err := errors.Join(os.WriteFile(path, []byte(text), mode), os.Chmod(path, mode)); err != nil {
+		a.Fatal(err)
+	}
+}
+
+// keep stores a login.
+func (a *agent) keep(secret string) {
+	a.Helper()
+	w := &wire.Wire{Now: time.Now, AWS: &wire.LocalAWS{Endpoint: a.at}}
+	s, err := w.Store(a.Context(), credential.Credential{}, credential.Target{Secret: secret, Region: "eu-west-2"})
+	if err != nil {
+		a.Fatal(err)
+	}
+	id := credential.VersionID("purser-01936f5e-0000-7000-8000-000000000001")
+	value := credential.NewSecret(`{"username":"mockserver","token":"` + token + `"}`)
+	if err := errors.Join(s.Create(a.Context()), s.Stage(a.Context(), id, value), s.Promote(a.Context(), id, id)); err != nil {
+		a.Fatal(err)
+	}
+}
+
+// ask runs a verb.
+func (a *agent) ask(verb, asked string) (out, errs string, code int) {
+	var o, e bytes.Buffer
+	code = run(a.Context(), []string{verb}, &helper{
+		env: a.env, system: a.system, in: strings.NewReader(asked), out: &o, err: &e, now: time.Now, aws: &wire.LocalAWS{Endpoint: a.at},
+	})
+	return o.String(), e.String(), code
+}
+
+func (a *agent) gives(asked string) bool {
+	out, _, code := a.ask("get", asked)
+	var login struct{ ServerURL, Username, Secret string }
+	return code == 0 && json.Unmarshal([]byte(out), &login) == nil && login.ServerURL == asked && login.Username == "mockserver" && login.Secret == token
+}
+
+func TestEveryNameOfTheRegistryIsAnswered(t *testing.T) {
+	a := newAgent(t, agentConfig)
+	for _, asked := range []string{
+		"https://index.docker.io/v1/", "docker.io", "index.docker.io", "registry-1.docker.io", "https://registry-1.docker.io/v2/",
+		"index.docker.io/mockserver/mockserver", "docker.io/library/alpine", "DOCKER.IO", "https://docker.io:443", "ghcr.io", "https://ghcr.io", "ghcr.io/mock-server/charts",
+	} {
+		if !a.gives(asked) {
+			out, _, _ := a.ask("get", asked)
+			t.Errorf("%s: %s", asked, strings.ReplaceAll(out, token, "…"))
+		}
+	}
+}
+
+// TestNoOtherNameIsAnswered: nothing is asked of AWS for them either.
+func TestNoOtherNameIsAnswered(t *testing.T) {
+	a := newAgent(t, agentConfig)
+	before := len(a.aws.Calls())
+	for _, asked := range []string{
+		"", "quay.io", "https://index.docker.io/v1/refresh-token", "docker.io.evil.example", "evil-docker.io", "docker.io.", "d0cker.io", "docker.io:444",
+		"https://docker.io@evil.example/", "evil.example/docker.io", "evil.example?docker.io", "evil.example#docker.io", `evil.example\docker.io`,
+		"ftp://docker.io", "docker.io\nevil.example", "ghcr.io:8443", "xn--dcker-jua.io", "https://", "://docker.io", strings.Repeat("a", 5000),
+	} {
+		out, errs, code := a.ask("get", asked)
+		want := credentials.NewErrCredentialsNotFound().Error() + "\n"
+		if code != 1 || out != want || errs != want {
+			t.Errorf("%q: %d, %q", asked, code, strings.ReplaceAll(out, token, "THE TOKEN"))
+		}
+	}
+	if calls := a.aws.Calls()[before:]; len(calls) > 0 {
+		t.Errorf("AWS was asked: %v", calls)
+	}
+	out, _, code := a.ask("get", "http://docker.io")
+	if code != 1 || !strings.Contains(out, "plain http") {
+		t.Errorf("plain http: %d, %q", code, out)
+	}
+}
+
+func TestACredentialForTheRepositoryWins(t *testing.T) {
+	const two = `aws: {region: eu-west-2}
+credentials:
+  snapshots:
+    registry: docker.io
+    repositories: [mockserver/mockserver]
+    store: {secret: mockserver-build/dockerhub}
+  releases:
+    registry: docker.io
+    repositories: [mockserver/release]
+    store: {secret: elsewhere}
+`
+	a := newAgent(t, two)
+	if !a.gives("index.docker.io/mockserver/mockserver") {
+		t.Error("the repository's own credential was not chosen")
+	}
+	out, errs, code := a.ask("get", "https://index.docker.io/v1/")
+	if code != 1 || !strings.Contains(out, "snapshots, releases; choose one with PURSER_CREDENTIAL") || out != errs {
+		t.Errorf("%d %q", code, out)
+	}
+	a.env.Credential = "snapshots"
+	if !a.gives("https://index.docker.io/v1/") {
+		t.Error("the named credential was not chosen")
+	}
+	a.env.Credential = "nobody"
+	if out, _, _ := a.ask("get", "docker.io"); out != credentials.NewErrCredentialsNotFound().Error()+"\n" {
+		t.Errorf("a name that there is not: %q", out)
+	}
+}
+
+func TestFailuresAreSaidOnBothStreamsAndAreNotNotFound(t *testing.T) {
+	for name, c := range map[string]struct {
+		fault sandbox.AWSFault
+		want  string
+	}{
+		"denied":    {sandbox.AWSFault{Code: "AccessDeniedException", Message: "User: x is not authorized to perform: secretsmanager:GetSecretValue because no identity-based policy allows it", Times: -1}, "secretsmanager:GetSecretValue"},
+		"missing":   {sandbox.AWSFault{Code: "ResourceNotFoundException", Message: "can't find", Times: -1}, "there is no secret|holds no value"},
+		"kms":       {sandbox.AWSFault{Code: "AccessDeniedException", Message: "Access to KMS is not allowed", Times: -1}, "Access to KMS is not allowed"},
+		"no answer": {sandbox.AWSFault{Hang: true, Times: -1}, "time ran out while finding AWS credentials and reading mockserver-build/dockerhub"},
+	} {
+		a := newAgent(t, agentConfig)
+		a.env.HelperTimeout = time.Second
+		a.aws.Fault("GetSecretValue", c.fault)
+		out, errs, code := a.ask("get", "docker.io")
+		some := false
+		for _, w := range strings.Split(c.want, "|") {
+			some = some || strings.Contains(out, w)
+		}
+		if code != 1 || out != errs || !some || strings.Contains(out, "not found") || strings.Count(out, "\n") != 1 {
+			t.Errorf("%s: %d %q", name, code, out)
+		}
+	}
+}
+
+func TestTheOtherVerbs(t *testing.T) {
+	a := newAgent(t, agentConfig)
+	before := len(a.aws.Calls())
+	for verb, want := range map[string]string{
+		"store": "", "erase": "", "list": `{"ghcr.io":"","https://index.docker.io/v1/":"mockserver"}` + "\n",
+	} {
+		out, errs, code := a.ask(verb, `{"ServerURL":"docker.io","Username":"x","Secret":"FAKE"}`)
+		if code != 0 || out != want || errs != "" {
+			t.Errorf("%s: %d %q %q", verb, code, out, errs)
+		}
+	}
+	if out, _, code := a.ask("version", ""); code != 0 || !strings.HasPrefix(out, "docker-credential-purser ") {
+		t.Errorf("version: %d %q", code, out)
+	}
+	if out, _, code := a.ask(token, ""); code != 1 || strings.Contains(out, "FAKE") {
+		t.Errorf("another verb: %d %q", code, out)
+	}
+	if len(a.aws.Calls()) != before {
+		t.Error("AWS was asked")
+	}
+}
+
+// TestAPullRequestCannotNameAnotherRegistry goes down every road by which one
+// could have a token handed to a registry of its own.
+func TestAPullRequestCannotNameAnotherRegistry(t *testing.T) {
+	evil := strings.ReplaceAll(agentConfig, "docker.io", "evil.example")
+	lured := func(a *agent) {
+		a.Helper()
+		out, _, _ := a.ask("get", "evil.example")
+		if strings.Contains(out, token) || a.gives("evil.example") {
+			a.Error("the token was given for another registry")
+		}
+	}
+	t.Run("a purser.yaml in the checkout", func(t *testing.T) {
+		a := newAgent(t, agentConfig)
+		checkout := trustedDir(t)
+		a.write(filepath.Join(checkout, "purser.yaml"), evil, 0o600)
+		t.Chdir(checkout)
+		a.T = t
+		lured(a)
+		a.system = filepath.Join(checkout, "none") // without a system file, nothing of the checkout is taken either
+		for _, path := range []string{"purser.yaml", "./purser.yaml", filepath.Join(checkout, "purser.yaml")} {
+			a.env.Config = path
+			if out, _, _ := a.ask("get", "evil.example"); !strings.Contains(out, "is not trusted") {
+				t.Errorf("%s: %q", path, out)
+			}
+		}
+		outside := filepath.Join(trustedDir(t), "link.yaml")
+		if err := os.Symlink(filepath.Join(checkout, "purser.yaml"), outside); err == nil {
+			a.env.Config = outside
+			if out, _, _ := a.ask("get", "evil.example"); !strings.Contains(out, "is not trusted") {
+				t.Errorf("a link to it: %q", out)
+			}
+		}
+	})
+	t.Run("variables", func(t *testing.T) {
+		a := newAgent(t, agentConfig)
+		other := filepath.Join(trustedDir(t), "other.yaml")
+		a.write(other, evil, 0o600)
+		for _, env := range []config.Environment{
+			{Config: other}, {SecretID: "mockserver-build/dockerhub", Registry: "evil.example"},
+			{SecretID: "mockserver-release/ghcr-token", Registry: "docker.io"}, {SecretID: "mockserver-build/dockerhub", Registry: "evil.example", Credential: "snapshots"},
+		} {
+			a.env = env
+			lured(a)
+			if out, _, code := a.ask("get", "docker.io"); code != 1 || !strings.Contains(out, "is not followed") {
+				t.Errorf("%+v: %q", env, out)
+			}
+		}
+		a.env = config.Environment{SecretID: "mockserver-build/dockerhub"}
+		if !a.gives("docker.io") {
+			t.Error("choosing what the system's file has was refused")
+		}
+	})
+	t.Run("files that others may write", func(t *testing.T) {
+		a := newAgent(t, "")
+		dir := trustedDir(t)
+		path := filepath.Join(dir, "purser.yaml")
+		a.env.Config = path
+		a.write(path, agentConfig, 0o600)
+		if !a.gives("docker.io") {
+			t.Error("a file of one's own was refused")
+		}
+		for name, spoil := range map[string]func() error{
+			"the group":  func() error { return os.Chmod(path, 0o660) },
+			"all":        func() error { return os.Chmod(path, 0o602) },
+			"its folder": func() error { return errors.Join(os.Chmod(path, 0o600), os.Chmod(dir, 0o777)) },
+		} {
+			if err := spoil(); err != nil {
+				t.Fatal(err)
+			}
+			if out, _, _ := a.ask("get", "docker.io"); !strings.Contains(out, "is not trusted") {
+				t.Errorf("%s: %q", name, strings.ReplaceAll(out, token, "THE TOKEN"))
+			}
+			_ = os.Chmod(dir, 0o700)
+		}
+	})
+}
+
+func TestTheEnvironmentAloneIsEnough(t *testing.T) {
+	a := newAgent(t, "")
+	a.env = config.Environment{SecretID: "mockserver-build/dockerhub", AWSRegion: "eu-west-2"}
+	t.Setenv("AWS_REGION", "eu-west-2")
+	if !a.gives("https://index.docker.io/v1/") {
+		out, _, _ := a.ask("get", "docker.io")
+		t.Errorf("docker.io is not the default: %s", out)
+	}
+	a.env.Registry = "ghcr.io"
+	if a.gives("docker.io") || !a.gives("ghcr.io") {
+		t.Error("PURSER_REGISTRY was not followed")
+	}
+}
+
+// TestRealClientsPushWithIt runs the program itself under docker's clients,
+// against a registry with passwords.
+func TestRealClientsPushWithIt(t *testing.T) {
+	r := rig.BasicRegistry(t)
+	rig.Seed(t, r, r.Repository)
+	dir := trustedDir(t)
+	build := exec.CommandContext(t.Context(), "go", "build", "-o", filepath.Join(dir, "docker-credential-purser"), ".")
+	if out, err := build.CombinedOutput(); err != nil {
+		t.Fatalf("%v\n%s", err, out)
+	}
+	manager := httptest.NewServer(sandbox.NewSecretsManager(sandbox.SecretsManagerConfig{}))
+	t.Cleanup(manager.Close)
+	w := &wire.Wire{Now: time.Now, AWS: &wire.LocalAWS{Endpoint: manager.URL}}
+	s, err := w.Store(t.Context(), credential.Credential{}, credential.Target{Secret: "local", Region: "eu-west-2"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	id := credential.VersionID("purser-01936f5e-0000-7000-8000-000000000001")
+	value := credential.NewSecret(`{"username":"` + r.Push.Name + `","token":"` + r.Push.Password + `"}`)
+	if err := errors.Join(s.Create(t.Context()), s.Stage(t.Context(), id, value), s.Promote(t.Context(), id, id)); err != nil {
+		t.Fatal(err)
+	}
+	path := filepath.Join(dir, "purser.yaml")
+	text := "aws: {region: eu-west-2}\ncredentials:\n  local:\n    registry: " + r.Host + "\n    repositories: [" + r.Repository + "]\n    store: {secret: local}\n"
+	docker := `{"credHelpers":{"` + r.Host + `":"purser"}}`
+	cfg := t.TempDir()
+	if err := errors.Join(os.WriteFile(path, []byte(text), 0o600), os.WriteFile(filepath.Join(cfg, "config.json"), []byte(docker), 0o600)); err != nil {
+		t.Fatal(err)
+	}
+	env := []string{
+		"PATH=" + dir + string(os.PathListSeparator) + os.Getenv("PATH"), "PURSER_CONFIG=" + path, "AWS_ENDPOINT_URL=" + manager.URL,
+		"AWS_ACCESS_KEY_ID=SANDBOX", "AWS_SECRET_ACCESS_KEY=SANDBOX", "AWS_EC2_METADATA_DISABLED=true",
+	}
+	for _, client := range rig.Clients() {
+		t.Run(string(client), func(t *testing.T) {
+			if err := rig.PushWith(t, client, r, r.Repository, cfg, env...); err != nil {
+				t.Error(err)
+			}
+		})
+	}
+}

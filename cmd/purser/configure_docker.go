@@ -1,0 +1,143 @@
+package main
+
+import (
+	"fmt"
+	"path/filepath"
+	"strings"
+
+	udiff "github.com/aymanbagabas/go-udiff"
+	"github.com/spf13/cobra"
+
+	"purser/internal/credential"
+	"purser/internal/source"
+)
+
+// helperName is what clients call the helper: docker-credential-purser.
+const helperName = "purser"
+
+type configureFlags struct {
+	clients     []string
+	dry, remove bool
+}
+
+func (a *app) configureDockerCommand() *cobra.Command {
+	var f configureFlags
+	cmd := &cobra.Command{
+		Use:   "configure-docker [NAME…]",
+		Short: "Have docker and its family ask purser's credential helper",
+		Long: `configure-docker names docker-credential-purser under credHelpers in the configuration
+of docker, and with --client in that of podman (and skopeo, buildah) or helm, for the
+registries of the credentials. All else in the file stays as it is.
+
+The helper takes its own configuration from /etc/purser/purser.yaml, PURSER_CONFIG or
+PURSER_SECRET_ID, never from the working directory.`,
+		Example: `  purser configure-docker
+  purser configure-docker dockerhub --dry-run
+  purser configure-docker --client podman --client helm
+  purser configure-docker --remove`,
+		RunE: func(_ *cobra.Command, args []string) error { return a.configureDocker(args, f) },
+	}
+	cmd.Flags().StringArrayVar(&f.clients, "client", []string{"docker"}, "whose configuration: docker, podman or helm (repeatable)")
+	cmd.Flags().BoolVar(&f.dry, "dry-run", false, "show what would change, write nothing")
+	cmd.Flags().BoolVar(&f.remove, "remove", false, "take the helper out again")
+	return cmd
+}
+
+// clientConfig is the file in which a client looks for helpers; "" when it is not
+// known.
+func (a *app) clientConfig(client string) (string, error) {
+	known := map[string]string{
+		"docker": under(a.env.DockerConfigDir(), "config.json"),
+		"podman": or(a.env.RegistryAuthFile, or(under(a.env.XDGRuntimeDir, "containers/auth.json"), under(a.env.Home, ".config/containers/auth.json"))),
+		"helm":   under(or(a.env.XDGConfigHome, under(a.env.Home, ".config")), "helm/registry/config.json"),
+	}
+	path, ok := known[client]
+	if !ok {
+		return "", &credential.Fault{Reason: credential.Usage, What: "the value of --client is not right", Why: "it is docker, podman or helm"}
+	}
+	if path == "" {
+		return "", &credential.Fault{Reason: credential.Usage, What: "it is not known where " + client + " keeps its configuration", Why: "HOME is not set"}
+	}
+	return path, nil
+}
+
+func under(dir, path string) string {
+	if dir == "" {
+		return ""
+	}
+	return filepath.Join(dir, filepath.FromSlash(path))
+}
+
+type clientJSON struct {
+	Path     string   `json:"path"`
+	Changed  bool     `json:"changed"`
+	Wrote    bool     `json:"wrote"`
+	Warnings []string `json:"warnings"`
+}
+
+func (a *app) configureDocker(names []string, f configureFlags) error {
+	file, err := a.load(true)
+	if err != nil {
+		return err
+	}
+	credentials, err := chosen(file, names)
+	if err != nil {
+		return err
+	}
+	var hosts []credential.Host
+	for _, c := range credentials {
+		hosts = append(hosts, c.Registry)
+	}
+	var changes []source.HelperChange
+	for _, client := range f.clients {
+		path, err := a.clientConfig(client)
+		if err != nil {
+			return err
+		}
+		change, err := source.SetHelper(path, helperName, hosts, f.remove)
+		if err != nil {
+			return err
+		}
+		changes = append(changes, change)
+	}
+	out := []clientJSON{}
+	for _, c := range changes {
+		done, err := a.applyHelper(c, f)
+		if err != nil {
+			return err
+		}
+		out = append(out, done)
+	}
+	if a.output.json {
+		a.writeJSON(report{Schema: schemaVersion, Clients: out})
+	}
+	return nil
+}
+
+// applyHelper shows a change in names only: values of auths are logins.
+func (a *app) applyHelper(c source.HelperChange, f configureFlags) (clientJSON, error) {
+	done := clientJSON{Path: c.Path, Changed: c.Changed(), Warnings: append([]string{}, c.Warnings...)}
+	if f.dry && !a.output.json {
+		_, _ = fmt.Fprint(a.out, udiff.Unified(c.Path, c.Path, source.WithoutLogins(c.Before), source.WithoutLogins(c.After)))
+	}
+	if !f.dry && c.Changed() {
+		if err := c.Write(); err != nil {
+			return done, err
+		}
+		done.Wrote = true
+	}
+	if a.output.json {
+		return done, nil
+	}
+	for _, w := range c.Warnings {
+		_, _ = fmt.Fprintf(a.out, "note: %s: %s\n", c.Path, w)
+	}
+	if !f.dry {
+		text := "is as it should be"
+		if done.Wrote {
+			text = map[bool]string{true: "no longer asks", false: "asks"}[f.remove] + " docker-credential-" + helperName
+		}
+		a.line(a.out, credential.Granted, "Docker", strings.Join([]string{c.Path, text}, " "))
+	}
+	return done, nil
+}

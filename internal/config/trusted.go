@@ -1,0 +1,140 @@
+package config
+
+import (
+	"errors"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"strings"
+	"time"
+
+	"purser/internal/credential"
+)
+
+// SystemPath is the configuration of a build agent. Where it exists, the
+// environment only chooses among its credentials.
+const SystemPath = "/etc/purser/purser.yaml"
+
+// DefaultHelperTimeout is how long the credential helper may take.
+const DefaultHelperTimeout = 2 * time.Second
+
+// Trusted reads the configuration of programs that run beside code that nobody
+// reviewed, such as a pull request's: never one from the working directory, never
+// one that others may write. It is the file at system, else the one that
+// PURSER_CONFIG names, else a single credential that PURSER_SECRET_ID and
+// PURSER_REGISTRY describe.
+//
+// Where the file at system exists, a variable that points past it is an error: a
+// script could name another registry for a secret, and be handed its token. The
+// errors are *credential.Fault or *Error.
+func Trusted(env Environment, system string) (*File, error) {
+	_, err := os.Lstat(system)
+	switch {
+	case err == nil:
+		return trustedSystem(env, system)
+	case !errors.Is(err, fs.ErrNotExist):
+		return nil, unreadable(system, err)
+	case env.Config != "":
+		return trustedFile(env.Config, env)
+	case env.SecretID != "":
+		return describedByEnvironment(env)
+	}
+	return nil, &credential.Fault{
+		Reason: credential.Usage, What: "there is no configuration for the credential helper",
+		Why: "it takes " + system + ", the file that PURSER_CONFIG names, or PURSER_SECRET_ID; never one from the working directory",
+	}
+}
+
+func trustedSystem(env Environment, system string) (*File, error) {
+	if env.Config != "" && filepath.Clean(env.Config) != filepath.Clean(system) {
+		return nil, &credential.Fault{
+			Reason: credential.Usage, What: "PURSER_CONFIG is not followed",
+			Why: system + " exists and decides which registry a secret is for; choose one of its credentials with PURSER_CREDENTIAL",
+		}
+	}
+	file, err := trustedFile(system, env)
+	if err != nil || env.SecretID == "" {
+		return file, err
+	}
+	host, err := environmentRegistry(env)
+	if err != nil {
+		return nil, err
+	}
+	for _, c := range file.Credentials {
+		for _, t := range c.Targets {
+			if t.Secret == env.SecretID && c.Registry == host {
+				file.Credentials = []credential.Credential{c}
+				return file, nil
+			}
+		}
+	}
+	return nil, &credential.Fault{
+		Reason: credential.Usage, What: "PURSER_SECRET_ID is not followed",
+		Why: "no credential of " + system + " keeps a token for " + string(host) + " in that secret",
+	}
+}
+
+func environmentRegistry(env Environment) (credential.Host, error) {
+	return credential.ParseHost(firstOf(env.Registry, string(credential.DockerHub)))
+}
+
+func describedByEnvironment(env Environment) (*File, error) {
+	host, err := environmentRegistry(env)
+	if err != nil {
+		return nil, err
+	}
+	if err := credential.CheckSecretID(env.SecretID); err != nil {
+		return nil, err
+	}
+	t := credential.Target{Secret: env.SecretID}
+	if env.Shape != "" {
+		if t.Shape, err = credential.ParseShape(env.Shape); err != nil {
+			return nil, err
+		}
+	} else if strings.HasPrefix(env.SecretID, "ecr-pullthroughcache/") {
+		t.Shape = credential.ShapeECRCache
+	}
+	return &File{Credentials: []credential.Credential{{
+		Name: "environment", Registry: host, Access: credential.Push, Targets: []credential.Target{t},
+	}}}, nil
+}
+
+func trustedFile(path string, env Environment) (*File, error) {
+	if err := checkTrusted(path); err != nil {
+		return nil, err
+	}
+	return Load(path, env)
+}
+
+// checkTrusted refuses a file that somebody else could have written.
+func checkTrusted(path string) error {
+	bad := func(why string) error {
+		return &credential.Fault{Reason: credential.Usage, What: "the configuration file " + display(path) + " is not trusted", Why: why}
+	}
+	if !filepath.IsAbs(path) {
+		return bad("its path is relative, so that the working directory decides which file it is")
+	}
+	real, err := filepath.EvalSymlinks(path)
+	if err != nil {
+		return unreadable(path, err)
+	}
+	if cwd, err := os.Getwd(); err == nil {
+		if cwd, err = filepath.EvalSymlinks(cwd); err == nil && cwd != string(filepath.Separator) {
+			if rel, err := filepath.Rel(cwd, real); err == nil && rel != ".." && !strings.HasPrefix(rel, ".."+string(filepath.Separator)) {
+				return bad("it is in the working directory, which a checkout may be")
+			}
+		}
+	}
+	for at := real; ; at = filepath.Dir(at) {
+		info, err := os.Stat(at)
+		if err != nil {
+			return unreadable(path, err)
+		}
+		if why := othersMayWrite(at, info); why != "" {
+			return bad(why)
+		}
+		if at == filepath.Dir(at) {
+			return nil
+		}
+	}
+}

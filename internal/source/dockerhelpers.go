@@ -1,0 +1,180 @@
+package source
+
+import (
+	"bytes"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"slices"
+
+	"purser/internal/credential"
+)
+
+// HelperChange is a change of the credHelpers in a client's configuration, not
+// written yet.
+type HelperChange struct {
+	Path          string
+	Before, After []byte
+	Warnings      []string // what would win over the helper
+}
+
+// Changed reports whether there is anything to write.
+func (c HelperChange) Changed() bool { return !bytes.Equal(c.Before, c.After) }
+
+// SetHelper has a client's configuration ask a credential helper for registries,
+// or no longer, with remove. Everything else in the file stays, in its order.
+// The error is a *credential.Fault.
+func SetHelper(path, helper string, hosts []credential.Host, remove bool) (HelperChange, error) {
+	c := HelperChange{Path: path}
+	raw, err := os.ReadFile(path) //nolint:gosec // a client's own path, or one the person set
+	if err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return c, fmt.Errorf("read the client's configuration: %w", err)
+	}
+	c.Before = raw
+	if len(bytes.TrimSpace(raw)) == 0 {
+		raw = []byte("{}")
+	}
+	members, err := readObject(raw)
+	if err != nil {
+		return c, &credential.Fault{Reason: credential.Usage, What: path + " cannot be changed", Why: "it is not a JSON object; nothing was written"}
+	}
+	helpers, err := objectAt(members, "credHelpers")
+	if err != nil {
+		return c, &credential.Fault{Reason: credential.Usage, What: path + " cannot be changed", Why: "its credHelpers are not a JSON object; nothing was written"}
+	}
+	before := len(helpers)
+	same := true
+	for _, host := range hosts {
+		for _, key := range helperKeys(host) {
+			i := slices.IndexFunc(helpers, func(m member) bool { return m.key == key })
+			value, _ := json.Marshal(helper) // text always encodes
+			switch {
+			case remove && i >= 0 && bytes.Equal(helpers[i].value, value):
+				helpers = slices.Delete(helpers, i, i+1)
+			case remove:
+			case i < 0:
+				helpers = append(helpers, member{key, value})
+			case !bytes.Equal(helpers[i].value, value):
+				helpers[i].value, same = value, false
+			}
+		}
+	}
+	c.Warnings = winners(members, hosts)
+	if len(helpers) == before && same {
+		c.After = c.Before
+		return c, nil
+	}
+	members = withObject(members, "credHelpers", helpers)
+	var out bytes.Buffer
+	if err := json.Indent(&out, writeObject(members), "", "\t"); err != nil {
+		return c, err
+	}
+	c.After = append(out.Bytes(), '\n')
+	return c, nil
+}
+
+// helperKeys are the keys under which clients look a registry's helper up:
+// docker by its own name of Docker Hub, podman and its family by the host.
+func helperKeys(host credential.Host) []string {
+	if host.IsDockerHub() {
+		return []string{"https://index.docker.io/v1/", "docker.io", "index.docker.io"}
+	}
+	return []string{string(host)}
+}
+
+func objectAt(members []member, key string) ([]member, error) {
+	for _, m := range members {
+		if m.key == key && !bytes.Equal(m.value, []byte("null")) {
+			return readObject(m.value)
+		}
+	}
+	return nil, nil
+}
+
+// withObject puts an object in, or takes it out when it is empty.
+func withObject(members []member, key string, object []member) []member {
+	i := slices.IndexFunc(members, func(m member) bool { return m.key == key })
+	switch {
+	case len(object) == 0 && i >= 0:
+		return slices.Delete(members, i, i+1)
+	case len(object) == 0:
+		return members
+	case i >= 0:
+		members[i].value = writeObject(object)
+		return members
+	}
+	return append(members, member{key, writeObject(object)})
+}
+
+// winners are logins in the file that some clients take before they ask a
+// helper.
+func winners(members []member, hosts []credential.Host) []string {
+	auths, err := objectAt(members, "auths")
+	if err != nil {
+		return nil
+	}
+	var all []string
+	for _, host := range hosts {
+		for _, key := range host.DockerKeys() {
+			i := slices.IndexFunc(auths, func(m member) bool { return m.key == key })
+			if i < 0 {
+				continue
+			}
+			if entry, err := readObject(auths[i].value); err == nil && len(entry) > 0 {
+				all = append(all, "a login for "+key+" lies readable in the file, and some clients take it first")
+			}
+		}
+	}
+	return all
+}
+
+// Write replaces the file whole, or not at all, and keeps its mode.
+func (c HelperChange) Write() error {
+	mode := os.FileMode(0o600)
+	if info, err := os.Stat(c.Path); err == nil {
+		mode = info.Mode().Perm()
+	}
+	dir := filepath.Dir(c.Path)
+	if err := os.MkdirAll(dir, 0o700); err != nil {
+		return fmt.Errorf("write the client's configuration: %w", err)
+	}
+	next, err := os.CreateTemp(dir, ".config-*.json")
+	if err != nil {
+		return fmt.Errorf("write the client's configuration: %w", err)
+	}
+	_, err = next.Write(c.After)
+	if err = errors.Join(err, next.Chmod(mode), next.Close()); err == nil {
+		err = os.Rename(next.Name(), c.Path)
+	}
+	if err != nil {
+		return fmt.Errorf("write the client's configuration: %w", errors.Join(err, os.Remove(next.Name())))
+	}
+	return nil
+}
+
+// WithoutLogins is a client's configuration as it may be shown: each login in it
+// replaced by a word. What does not parse is not shown.
+func WithoutLogins(raw []byte) string {
+	if len(bytes.TrimSpace(raw)) == 0 {
+		return ""
+	}
+	members, err := readObject(raw)
+	if err != nil {
+		return "(not JSON, not shown)\n"
+	}
+	for i, m := range members {
+		// Only these are known to hold no secret; proxies and headers may.
+		if slices.Contains([]string{"credHelpers", "credsStore", "currentContext"}, m.key) {
+			continue
+		}
+		members[i].value = json.RawMessage(`"(not shown)"`)
+	}
+	var out bytes.Buffer
+	if err := json.Indent(&out, writeObject(members), "", "\t"); err != nil {
+		return "(not JSON, not shown)\n"
+	}
+	return out.String() + "\n"
+}
