@@ -30,7 +30,7 @@ bench: ## measure
 
 exposure: build ## search everything that leaves purser for secrets; needs strace and root
 	@CGO_ENABLED=0 go build -trimpath -tags leak -o bin/leaking/ ./cmd/purser
-	@sudo=; [[ $$(id -u) == 0 ]] || sudo=sudo; $$sudo bin/purser selftest exposure --leaking bin/leaking/purser
+	@sudo=; [[ $$(id -u) == 0 ]] || sudo=sudo; $$sudo bin/purser selftest exposure --helper bin/docker-credential-purser --leaking bin/leaking/purser
 
 build: ## the programs, into bin/
 	@CGO_ENABLED=0 go build -trimpath -o bin/ ./cmd/...

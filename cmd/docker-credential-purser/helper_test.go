@@ -296,6 +296,14 @@ func TestAPullRequestCannotNameAnotherRegistry(t *testing.T) {
 	})
 }
 
+func TestATokenAmongTheVariablesIsRefused(t *testing.T) {
+	a := newAgent(t, "")
+	a.env = config.Environment{SecretID: token}
+	if out, _, code := a.ask("get", "docker.io"); code != 1 || strings.Contains(out, "FAKE") || !strings.Contains(out, "a variable of the helper holds a token") || len(a.aws.Calls()) > 8 {
+		t.Errorf("%d %q", code, out)
+	}
+}
+
 func TestTheEnvironmentAloneIsEnough(t *testing.T) {
 	a := newAgent(t, "")
 	a.env = config.Environment{SecretID: "mockserver-build/dockerhub", AWSRegion: "eu-west-2"}

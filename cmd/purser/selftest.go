@@ -46,13 +46,14 @@ It ends with 0 when nothing was found and with 1 otherwise.`,
 		RunE:    func(cmd *cobra.Command, _ []string) error { return a.exposure(cmd.Context(), o) },
 	}
 	search.Flags().StringVar(&o.program, "program", "", "the purser `FILE` to watch instead of this one")
+	search.Flags().StringVar(&o.helper, "helper", "", "the docker-credential-purser `FILE` to watch as well")
 	search.Flags().StringVar(&o.leaking, "leaking", "", "a purser `FILE` built with -tags leak: adds panics, and leaks that must be found")
 	search.Flags().StringVar(&o.only, "only", "", "run only flows whose name has this `TEXT` in it")
 	cmd.AddCommand(search)
 	return cmd
 }
 
-type exposureOptions struct{ program, leaking, only string }
+type exposureOptions struct{ program, helper, leaking, only string }
 
 // exposureRow is a flow with what was found in it.
 type exposureRow struct {
@@ -71,7 +72,7 @@ func (a *app) exposure(ctx context.Context, o exposureOptions) error {
 			return fmt.Errorf("find this program: %w", err)
 		}
 	}
-	for _, program := range []*string{&o.program, &o.leaking} {
+	for _, program := range []*string{&o.program, &o.helper, &o.leaking} {
 		if *program == "" {
 			continue
 		}
@@ -83,6 +84,9 @@ func (a *app) exposure(ctx context.Context, o exposureOptions) error {
 	flows, controls := exposureFlows(), exposureControls()
 	if o.leaking != "" {
 		flows, controls = append(flows, panicFlows()...), append(controls, leakControls()...)
+	}
+	if o.helper != "" {
+		flows = append(flows, helperFlows()...)
 	}
 	flows = slices.DeleteFunc(flows, func(f exposureFlow) bool { return !strings.Contains(f.name, o.only) })
 	if err := a.runControls(ctx, watcher, o, controls); err != nil {

@@ -32,6 +32,7 @@ type exposureFlow struct {
 	shell bool                       // of a control: args are a script for sh
 
 	leaking bool // it takes a build with the tag leak
+	helper  bool // it runs docker-credential-purser
 }
 
 func (f exposureFlow) commandLine() string { return "purser " + strings.Join(f.args, " ") }
@@ -79,6 +80,9 @@ func (a *app) watch(ctx context.Context, watcher *exposure.Watcher, o exposureOp
 	program := o.program
 	if f.leaking {
 		program = o.leaking
+	}
+	if f.helper {
+		program = o.helper
 	}
 	s.run = &exposure.Run{Program: program, Args: f.args, Dir: dir, Allow: f.allow, Peers: s.box.Peers(), Canaries: s.known}
 	if f.shell {

@@ -282,6 +282,31 @@ func panicFlows() []exposureFlow {
 	}
 }
 
+// helperFlows are the credential helper's, whose standard output is docker's.
+func helperFlows() []exposureFlow {
+	const bySignal = 128
+	asked := func(name string) func(*exposureScene) error {
+		return func(s *exposureScene) error {
+			s.run.Input = credential.NewSecret(name) // it holds none; this is how a run is given text
+			s.run.Env = append(s.run.Env, "PURSER_SECRET_ID=mockserver-build/dockerhub", "AWS_REGION=eu-west-2", "PURSER_HELPER_TIMEOUT=1s")
+			return nil
+		}
+	}
+	mine := all(stored(pushToken, "dockerhub"), asked("https://index.docker.io/v1/"))
+	get := []string{"get"}
+	hang := awsFault("GetSecretValue", sandbox.AWSFault{Hang: true, Times: -1})
+	return []exposureFlow{
+		{name: "helper: get", args: get, set: mine, helper: true, allow: []exposure.Channel{exposure.Output}},
+		{name: "helper: get, another registry", args: get, want: exitFailed, set: all(stored(pushToken, "dockerhub"), asked("evil.example")), helper: true},
+		{name: "helper: get, AWS repeats what it got", args: get, want: exitFailed, set: all(mine, awsFault("GetSecretValue", sandbox.AWSFault{Echo: true, Times: -1})), helper: true},
+		{name: "helper: get, no answer", args: get, want: exitFailed, set: all(mine, hang), helper: true},
+		{name: "helper: get, SIGQUIT", args: get, want: bySignal + 3, set: all(mine, hang, signalled(syscall.SIGQUIT)), helper: true},
+		{name: "helper: get, killed", args: get, want: -9, set: all(mine, hang, signalled(syscall.SIGKILL)), helper: true},
+		{name: "helper: store", args: []string{"store"}, set: input(pushToken), helper: true},
+		{name: "helper: list", args: []string{"list"}, set: mine, helper: true},
+	}
+}
+
 // exposureControls are a shell that leaks what it is given, once in each way
 // that a shell has.
 func exposureControls() []exposureFlow {

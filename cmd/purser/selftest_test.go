@@ -32,7 +32,7 @@ func TestEveryCommandIsSearchedForExposure(t *testing.T) {
 		}
 	})
 	names := map[string]bool{}
-	for _, f := range slices.Concat(exposureFlows(), panicFlows(), exposureControls(), leakControls()) {
+	for _, f := range slices.Concat(exposureFlows(), helperFlows(), panicFlows(), exposureControls(), leakControls()) {
 		if names[f.name] {
 			t.Errorf("two flows are called %q", f.name)
 		}
@@ -51,14 +51,15 @@ func TestNothingIsExposed(t *testing.T) {
 	}
 	dir := t.TempDir()
 	shipped, leaking := filepath.Join(dir, "purser"), filepath.Join(dir, "purser-leaking")
-	for path, tags := range map[string]string{shipped: "", leaking: "leak"} {
-		build := exec.CommandContext(t.Context(), "go", "build", "-trimpath", "-tags", tags, "-o", path, ".")
+	helper := filepath.Join(dir, "docker-credential-purser")
+	for path, args := range map[string][]string{shipped: {"."}, leaking: {"-tags", "leak", "."}, helper: {"../docker-credential-purser"}} {
+		build := exec.CommandContext(t.Context(), "go", append([]string{"build", "-trimpath", "-o", path}, args...)...)
 		build.Env = append(build.Environ(), "CGO_ENABLED=0")
 		if out, err := build.CombinedOutput(); err != nil {
 			t.Fatalf("%v\n%s", err, out)
 		}
 	}
-	cmd := exec.CommandContext(t.Context(), shipped, "selftest", "exposure", "--leaking", leaking, "--output", "json")
+	cmd := exec.CommandContext(t.Context(), shipped, "selftest", "exposure", "--leaking", leaking, "--helper", helper, "--output", "json")
 	var out, errs bytes.Buffer
 	cmd.Stdout, cmd.Stderr = &out, &errs
 	failed := cmd.Run()
@@ -71,7 +72,7 @@ func TestNothingIsExposed(t *testing.T) {
 			t.Errorf("%s (%s): %s %+v", f.Name, f.Command, f.Problem, f.Findings)
 		}
 	}
-	if failed != nil || len(got.Exposure.Flows) < len(exposureFlows())+len(panicFlows()) || got.Exposure.Found != 0 {
+	if failed != nil || len(got.Exposure.Flows) < len(exposureFlows())+len(panicFlows())+len(helperFlows()) || got.Exposure.Found != 0 {
 		t.Errorf("%v; %d flows, %d found", failed, len(got.Exposure.Flows), got.Exposure.Found)
 	}
 }
