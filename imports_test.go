@@ -17,7 +17,7 @@ const module = "purser/"
 var mayImport = map[string][]string{
 	"internal/credential": {},
 	"internal/config":     {"internal/credential"},
-	"internal/source":     {"internal/credential"},
+	"internal/source":     {"internal/credential", "internal/atomicfile"},
 	"internal/registry":   {"internal/credential"},
 	"internal/store":      {"internal/credential"},
 	"internal/lifecycle":  {"internal/credential"},
@@ -25,7 +25,8 @@ var mayImport = map[string][]string{
 	"internal/rig":        {"internal/credential"},
 	"internal/process":    {},
 	"internal/exposure":   {"internal/credential"},
-	"internal/signin":     {"internal/credential"},
+	"internal/signin":     {"internal/credential", "internal/atomicfile"},
+	"internal/atomicfile": {},
 	"internal/terraform":  {"internal/credential"},
 	"internal/script":     {"internal/credential"},
 	"internal/transport":  {"internal/credential"},
@@ -35,7 +36,7 @@ var mayImport = map[string][]string{
 	},
 	"cmd/purser": {
 		"internal/credential", "internal/config", "internal/source", "internal/lifecycle", "internal/wire", "internal/sandbox",
-		"internal/process", "internal/exposure", "internal/signin", "internal/terraform", "internal/script", "deploy/terraform",
+		"internal/process", "internal/exposure", "internal/signin", "internal/terraform", "internal/script", "internal/atomicfile", "deploy/terraform",
 	},
 }
 

@@ -12,6 +12,7 @@ import (
 	udiff "github.com/aymanbagabas/go-udiff"
 	"github.com/spf13/cobra"
 
+	"purser/internal/atomicfile"
 	"purser/internal/config"
 	"purser/internal/credential"
 )
@@ -165,7 +166,7 @@ func (a *app) writeConfig(ctx context.Context, f initFlags, drafts []config.Entr
 		out.Wrote = true
 	}
 	if out.Wrote {
-		if err := replaceFile(path, after); err != nil {
+		if err := atomicfile.Write(path, after, 0o644); err != nil {
 			return err
 		}
 	}
@@ -202,24 +203,4 @@ func (a *app) existing() (path string, text []byte, err error) {
 	}
 	text, err = os.ReadFile(path) //nolint:gosec // the file that the person chose
 	return path, text, err
-}
-
-// replaceFile writes a file whole, or not at all, and keeps its mode.
-func replaceFile(path string, text []byte) error {
-	mode := os.FileMode(0o644)
-	if info, err := os.Stat(path); err == nil {
-		mode = info.Mode().Perm()
-	}
-	next, err := os.CreateTemp(filepath.Dir(path), ".purser-*.yaml")
-	if err != nil {
-		return fmt.Errorf("write the configuration: %w", err)
-	}
-	_, err = next.Write(text)
-	if err = errors.Join(err, next.Chmod(mode), next.Close()); err == nil {
-		err = os.Rename(next.Name(), path)
-	}
-	if err != nil {
-		return fmt.Errorf("write the configuration: %w", errors.Join(err, os.Remove(next.Name())))
-	}
-	return nil
 }

@@ -6,13 +6,13 @@ import (
 	"fmt"
 	"io/fs"
 	"os"
-	"path/filepath"
 	"regexp"
 	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
 
+	"purser/internal/atomicfile"
 	"purser/internal/credential"
 	"purser/internal/signin"
 	"purser/internal/wire"
@@ -286,27 +286,9 @@ func appendTo(path, text string) error {
 	if err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return fmt.Errorf("add a profile to AWS's configuration: %w", err)
 	}
-	mode := os.FileMode(0o600)
-	if info, err := os.Stat(path); err == nil {
-		mode = info.Mode().Perm()
-	}
 	gap := ""
 	if len(before) > 0 {
 		gap = strings.Repeat("\n", 2-min(1, strings.Count(string(before[len(before)-1:]), "\n")))
 	}
-	if err := os.MkdirAll(filepath.Dir(path), 0o700); err != nil {
-		return fmt.Errorf("add a profile to AWS's configuration: %w", err)
-	}
-	next, err := os.CreateTemp(filepath.Dir(path), ".config-*")
-	if err != nil {
-		return fmt.Errorf("add a profile to AWS's configuration: %w", err)
-	}
-	_, err = next.WriteString(string(before) + gap + text)
-	if err = errors.Join(err, next.Chmod(mode), next.Close()); err == nil {
-		err = os.Rename(next.Name(), path)
-	}
-	if err != nil {
-		return fmt.Errorf("add a profile to AWS's configuration: %w", errors.Join(err, os.Remove(next.Name())))
-	}
-	return nil
+	return atomicfile.Write(path, []byte(string(before)+gap+text), 0o600)
 }

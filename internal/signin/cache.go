@@ -12,6 +12,7 @@ import (
 	"path/filepath"
 	"time"
 
+	"purser/internal/atomicfile"
 	"purser/internal/credential"
 )
 
@@ -130,21 +131,7 @@ func (c Cache) save(p Profile, t token) error {
 	if err != nil {
 		return fmt.Errorf("write the sign-in: %w", err)
 	}
-	if err := os.MkdirAll(c.Dir, 0o700); err != nil {
-		return fmt.Errorf("write the sign-in: %w", err)
-	}
-	next, err := os.CreateTemp(c.Dir, ".purser-*.json") // 0600
-	if err != nil {
-		return fmt.Errorf("write the sign-in: %w", err)
-	}
-	_, err = next.Write(text)
-	if err = errors.Join(err, next.Close()); err == nil {
-		err = os.Rename(next.Name(), c.Path(p))
-	}
-	if err != nil {
-		return fmt.Errorf("write the sign-in: %w", errors.Join(err, os.Remove(next.Name())))
-	}
-	return nil
+	return atomicfile.Write(c.Path(p), text, 0o600)
 }
 
 // drop removes the sign-in; one that is not there is gone already.

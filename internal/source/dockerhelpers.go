@@ -7,9 +7,9 @@ import (
 	"fmt"
 	"io/fs"
 	"os"
-	"path/filepath"
 	"slices"
 
+	"purser/internal/atomicfile"
 	"purser/internal/credential"
 )
 
@@ -131,29 +131,8 @@ func winners(members []member, hosts []credential.Host) []string {
 	return all
 }
 
-// Write replaces the file whole, or not at all, and keeps its mode.
-func (c HelperChange) Write() error {
-	mode := os.FileMode(0o600)
-	if info, err := os.Stat(c.Path); err == nil {
-		mode = info.Mode().Perm()
-	}
-	dir := filepath.Dir(c.Path)
-	if err := os.MkdirAll(dir, 0o700); err != nil {
-		return fmt.Errorf("write the client's configuration: %w", err)
-	}
-	next, err := os.CreateTemp(dir, ".config-*.json")
-	if err != nil {
-		return fmt.Errorf("write the client's configuration: %w", err)
-	}
-	_, err = next.Write(c.After)
-	if err = errors.Join(err, next.Chmod(mode), next.Close()); err == nil {
-		err = os.Rename(next.Name(), c.Path)
-	}
-	if err != nil {
-		return fmt.Errorf("write the client's configuration: %w", errors.Join(err, os.Remove(next.Name())))
-	}
-	return nil
-}
+// Write replaces the file.
+func (c HelperChange) Write() error { return atomicfile.Write(c.Path, c.After, 0o600) }
 
 // WithoutLogins is a client's configuration as it may be shown: each login in it
 // replaced by a word. What does not parse is not shown.

@@ -13,6 +13,7 @@ import (
 	"slices"
 	"strings"
 
+	"purser/internal/atomicfile"
 	"purser/internal/credential"
 )
 
@@ -79,10 +80,6 @@ func HelperVersion(ctx context.Context, name string) (string, error) {
 // is, in its order. The file is replaced whole, or not at all.
 func (d DockerConfig) DropAuths(keys []string) error {
 	path := filepath.Join(d.Dir, "config.json")
-	info, err := os.Stat(path)
-	if err != nil {
-		return fmt.Errorf("change docker's config: %w", err)
-	}
 	raw, err := os.ReadFile(path) //nolint:gosec // docker's own path, or one the person set
 	if err != nil {
 		return fmt.Errorf("change docker's config: %w", err)
@@ -91,19 +88,7 @@ func (d DockerConfig) DropAuths(keys []string) error {
 	if err != nil {
 		return &credential.Fault{Reason: credential.DockerPlaintext, What: "docker's config " + path + " cannot be changed", Why: "it is not valid JSON in docker's form"}
 	}
-	next, err := os.CreateTemp(filepath.Dir(path), ".config-*.json")
-	if err != nil {
-		return fmt.Errorf("change docker's config: %w", err)
-	}
-	_, err = next.Write(changed)
-	err = errors.Join(err, next.Chmod(info.Mode().Perm()), next.Close())
-	if err == nil {
-		err = os.Rename(next.Name(), path)
-	}
-	if err != nil {
-		return fmt.Errorf("change docker's config: %w", errors.Join(err, os.Remove(next.Name())))
-	}
-	return nil
+	return atomicfile.Write(path, changed, 0o600)
 }
 
 // member is one member of a JSON object, in the order of the file.

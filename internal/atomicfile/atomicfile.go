@@ -1,0 +1,36 @@
+// Package atomicfile replaces files whole: who reads finds the old text or the
+// new one, also when the writer is killed in between, and two writers at once
+// leave one of the two.
+package atomicfile
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+)
+
+// Write makes a file or replaces it. One that is there keeps its mode; a new one
+// gets mode, and folders on the way to it are made for their owner alone. The
+// text is first written beside it, readable by its owner only.
+func Write(path string, text []byte, mode os.FileMode) error {
+	if info, err := os.Stat(path); err == nil {
+		mode = info.Mode().Perm()
+	}
+	dir := filepath.Dir(path)
+	if err := os.MkdirAll(dir, 0o700); err != nil {
+		return fmt.Errorf("write %s: %w", path, err)
+	}
+	next, err := os.CreateTemp(dir, ".purser-*")
+	if err != nil {
+		return fmt.Errorf("write %s: %w", path, err)
+	}
+	_, err = next.Write(text)
+	if err = errors.Join(err, next.Sync(), next.Chmod(mode), next.Close()); err == nil {
+		err = os.Rename(next.Name(), path)
+	}
+	if err != nil {
+		return fmt.Errorf("write %s: %w", path, errors.Join(err, os.Remove(next.Name())))
+	}
+	return nil
+}

@@ -1,0 +1,64 @@
+package atomicfile_test
+
+import (
+	"os"
+	"path/filepath"
+	"sync"
+	"testing"
+
+	"purser/internal/atomicfile"
+)
+
+func TestAFileIsReplacedWholeAndKeepsItsMode(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "new", "file")
+	if err := atomicfile.Write(path, []byte("one"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if info, err := os.Stat(path); err != nil || info.Mode().Perm() != 0o600 {
+		t.Errorf("a new one: %v, %v", info, err)
+	}
+	if err := os.Chmod(path, 0o640); err != nil {
+		t.Fatal(err)
+	}
+	if err := atomicfile.Write(path, []byte("two"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if info, err := os.Stat(path); err != nil || info.Mode().Perm() != 0o640 {
+		t.Errorf("a replaced one: %v, %v", info, err)
+	}
+	if raw, _ := os.ReadFile(path); string(raw) != "two" {
+		t.Errorf("it holds %q", raw)
+	}
+}
+
+func TestWhatCannotBeWrittenLeavesNothing(t *testing.T) {
+	dir := t.TempDir()
+	if err := atomicfile.Write(dir, []byte("x"), 0o600); err == nil {
+		t.Error("a folder was replaced")
+	}
+	if err := atomicfile.Write(filepath.Join(os.DevNull, "x"), []byte("x"), 0o600); err == nil {
+		t.Error("something below a device was written")
+	}
+	beside, err := os.ReadDir(filepath.Dir(dir))
+	if err != nil || len(beside) != 1 {
+		t.Errorf("left %v, %v", beside, err)
+	}
+}
+
+func TestTwoAtOnceLeaveOneOfTheTwo(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "file")
+	var all sync.WaitGroup
+	for _, text := range []string{"aaaaaaaa", "bbbbbbbb"} {
+		all.Go(func() {
+			for range 50 {
+				if err := atomicfile.Write(path, []byte(text), 0o600); err != nil {
+					t.Error(err)
+				}
+				if raw, _ := os.ReadFile(path); string(raw) != "aaaaaaaa" && string(raw) != "bbbbbbbb" {
+					t.Errorf("it holds %q", raw)
+				}
+			}
+		})
+	}
+	all.Wait()
+}
