@@ -17,6 +17,8 @@ import (
 
 	"github.com/creack/pty"
 	"golang.org/x/sys/unix"
+
+	"purser/internal/credential"
 )
 
 // execution is what was recorded of a run.
@@ -33,11 +35,16 @@ const limit = time.Minute
 // ready says why nothing can be watched: without the right to trace processes
 // that forbid it, strace shows addresses where the bytes are.
 func ready() error {
-	if _, err := exec.LookPath("strace"); err != nil {
+	path, err := exec.LookPath("strace")
+	if err != nil {
 		return cannot("strace is not installed; Debian's package is strace")
 	}
 	if unix.Geteuid() != 0 {
 		return cannot("it takes root: purser forbids to be traced by its own user, and that holds for strace as well")
+	}
+	// Containers can forbid tracing to root too.
+	if out, err := exec.CommandContext(context.Background(), path, "-o", os.DevNull, "/bin/true").CombinedOutput(); err != nil {
+		return cannot("strace may not trace here: " + credential.Quote(string(out)))
 	}
 	return nil
 }
