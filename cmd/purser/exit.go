@@ -17,7 +17,7 @@ const (
 
 // exitCodes is complete: a test holds every reason against it.
 var exitCodes = map[credential.Reason]int{
-	credential.Usage: exitUsage, credential.TokenInArguments: exitUsage, credential.BadToken: exitUsage,
+	credential.Usage: exitUsage, credential.NoConfiguration: exitUsage, credential.TokenInArguments: exitUsage, credential.BadToken: exitUsage,
 	credential.KindNotStored: exitUsage, credential.NoTerminal: exitUsage,
 	credential.NoToken: exitFailed, credential.CannotWatch: exitFailed, credential.Declined: exitFailed,
 

@@ -18,7 +18,7 @@ type advice struct {
 func advise(f *credential.Fault) advice {
 	switch f.Reason {
 	case credential.TokenInArguments, credential.BadToken, credential.KindNotStored, credential.NoToken,
-		credential.NoTerminal, credential.Declined, credential.Usage, credential.CannotWatch:
+		credential.NoTerminal, credential.Declined, credential.Usage, credential.CannotWatch, credential.NoConfiguration:
 		return adviseInput(f)
 	case credential.TokenRefused, credential.TokenExpired, credential.NeedsToken, credential.LevelTooLow,
 		credential.NotPermitted, credential.WrongOwner, credential.RepositoryMissing:
@@ -60,6 +60,8 @@ func adviseInput(f *credential.Fault) advice {
 		}}
 	case credential.Usage:
 		return advice{Next: []string{"purser help"}}
+	case credential.NoConfiguration:
+		return advice{Next: []string{"write one: purser init"}}
 	case credential.CannotWatch:
 		return advice{Next: []string{"on Linux, with strace installed: sudo purser selftest exposure"}}
 	default:

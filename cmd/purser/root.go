@@ -133,6 +133,8 @@ Exit codes: 0 done; 1 failed; 2 wrong usage or configuration; 3 the credential i
 bad; 4 not signed in or not allowed at AWS; 5 something is missing that Terraform
 should have made; 6 could not tell.`,
 		Example: `  purser sandbox try                        see the main job work, on this machine alone
+  purser init                               write purser.yaml, which names the credentials
+  purser doctor                             what is missing, and how to get it
   purser store dockerhub                    prove and store a token, asked for without echo
   purser check                              prove what is stored, for cron
   purser status                             a table of all credentials, without values`,
@@ -213,7 +215,7 @@ func (a *app) load(needed bool) (*config.File, error) {
 			return nil, nil //nolint:nilnil // no file, and none is needed
 		}
 		return nil, &credential.Fault{
-			Reason: credential.Usage, What: "there is no purser.yaml here or in a folder above",
+			Reason: credential.NoConfiguration, What: "there is no purser.yaml here or in a folder above",
 			Why: "it names the credentials; --config FILE names another place",
 		}
 	}

@@ -14,6 +14,8 @@ type Reason string
 const (
 	// Usage: wrong arguments or configuration.
 	Usage Reason = "usage"
+	// NoConfiguration: there is no purser.yaml.
+	NoConfiguration Reason = "no-configuration"
 	// TokenInArguments: a secret was given where everyone can read it.
 	TokenInArguments Reason = "token-in-arguments"
 	// BadToken: the text cannot be a token of any registry.

@@ -43,7 +43,7 @@ func ready() error {
 		return cannot("it takes root: purser forbids to be traced by its own user, and that holds for strace as well")
 	}
 	// Containers can forbid tracing to root too.
-	if out, err := exec.CommandContext(context.Background(), path, "-o", os.DevNull, "/bin/true").CombinedOutput(); err != nil {
+	if out, err := exec.CommandContext(context.Background(), path, "-o", os.DevNull, "/bin/true").CombinedOutput(); err != nil { //nolint:gosec // the strace of the PATH, which root chose
 		return cannot("strace may not trace here: " + credential.Quote(string(out)))
 	}
 	return nil
