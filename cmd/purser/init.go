@@ -82,6 +82,13 @@ func (a *app) init(ctx context.Context, f initFlags) error {
 	if err != nil {
 		return err
 	}
+	for _, line := range found {
+		if credential.HoldsToken(line) {
+			return &credential.Fault{
+				Reason: credential.TokenInArguments, What: "there is a token in what init was to read", Why: "it is not shown here, and everybody who can read the file has it",
+			}
+		}
+	}
 	out := initJSON{Found: append([]string{}, found...)}
 	if !a.output.json {
 		for _, line := range found {
@@ -133,11 +140,16 @@ func complete(e config.Entry) error {
 // writeConfig shows what changes and writes it when that is wanted. What is
 // written was read back as configuration first.
 func (a *app) writeConfig(ctx context.Context, f initFlags, drafts []config.Entry, out initJSON) error {
-	path, before, err := a.existing()
+	path, before, aws, err := a.existing()
 	if err != nil {
 		return err
 	}
 	out.Path = path
+	if before != nil {
+		for i := range drafts {
+			differFrom(&drafts[i], aws, f)
+		}
+	}
 	after := config.Render(config.AWS{Profile: f.profile, Region: f.region}, drafts)
 	if before != nil {
 		if after, err = config.Add(before, drafts, f.replace); err != nil {
@@ -155,10 +167,10 @@ func (a *app) writeConfig(ctx context.Context, f initFlags, drafts []config.Entr
 	switch {
 	case f.dry:
 	case out.Diff == "":
-	case f.yes:
+	case f.yes, before == nil && (a.output.json || !a.interactive()): // a new file overwrites nothing
 		out.Wrote = true
-	case a.output.json:
-		return &credential.Fault{Reason: credential.Declined, What: "nothing was written", Why: "give --yes to write without being asked"}
+	case a.output.json || !a.interactive():
+		return &credential.Fault{Reason: credential.Declined, What: "nothing was written", Why: path + " is there, and there is nobody to ask; give --yes to change it"}
 	default:
 		if err := a.tty.confirm(ctx, "Write this to "+path+"?"); err != nil {
 			return err
@@ -180,27 +192,46 @@ func (a *app) writeConfig(ctx context.Context, f initFlags, drafts []config.Entr
 	return nil
 }
 
+// differFrom writes a profile and a region into a credential where they are not
+// those that the file has for all.
+func differFrom(e *config.Entry, aws config.AWS, f initFlags) {
+	if e.Secret == "" {
+		return
+	}
+	if f.profile != "" && f.profile != aws.Profile {
+		e.Profile = f.profile
+	}
+	if f.region != "" && f.region != aws.Region && e.Region == "" {
+		e.Region = f.region
+	}
+}
+
 // existing finds the file that is to be changed, or names the one that is to be
 // made.
-func (a *app) existing() (path string, text []byte, err error) {
+func (a *app) existing() (path string, text []byte, aws config.AWS, err error) {
 	dir := a.dir
 	if dir == "" {
 		if dir, err = os.Getwd(); err != nil {
-			return "", nil, fmt.Errorf("find the working directory: %w", err)
+			return "", nil, aws, fmt.Errorf("find the working directory: %w", err)
 		}
 	}
-	path = or(or(a.config, a.env.Config), filepath.Join(dir, config.FileName))
+	// The project's file, which may be in a folder above.
+	if path, err = config.Find(a.config, a.env, dir); err != nil {
+		return "", nil, aws, err
+	}
+	path = or(path, filepath.Join(dir, config.FileName))
 	info, err := os.Stat(path)
 	if errors.Is(err, fs.ErrNotExist) {
-		return path, nil, nil
+		return path, nil, aws, nil
 	}
 	if err == nil && !info.Mode().IsRegular() {
-		return "", nil, &credential.Fault{Reason: credential.Usage, What: "the configuration cannot be written", Why: path + " is no regular file"}
+		return "", nil, aws, &credential.Fault{Reason: credential.Usage, What: "the configuration cannot be written", Why: path + " is no regular file"}
 	}
 	// It is read as configuration, so that what is wrong with it is said first.
-	if _, err := config.Load(path, a.env); err != nil {
-		return "", nil, err
+	file, err := config.Load(path, a.env)
+	if err != nil {
+		return "", nil, aws, err
 	}
 	text, err = os.ReadFile(path) //nolint:gosec // the file that the person chose
-	return path, text, err
+	return path, text, file.AWS, err
 }

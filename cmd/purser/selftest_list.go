@@ -6,6 +6,7 @@ import (
 	"slices"
 	"syscall"
 
+	"purser/internal/config"
 	"purser/internal/credential"
 	"purser/internal/exposure"
 	"purser/internal/sandbox"
@@ -87,6 +88,15 @@ func misplacedFlows() []exposureFlow {
 		flow("the time limit", "%s", "check", "--timeout"),
 		flow("the configuration's name", "%s", "check", "--config"),
 		flow("a new configuration", "--username=%s", "init", "--registry", "docker.io", "--repository", "a/b", "--yes"),
+		{name: "misplaced: a script", args: []string{"init", "--from-script", "s.sh", "--yes"}, want: exitUsage, set: func(s *exposureScene) error {
+			return s.file("s.sh", "aws secretsmanager get-secret-value --secret-id "+s.box.PushToken.Reveal()+"\n", false)
+		}},
+		{name: "misplaced: a comment in the configuration", args: []string{"init", "--registry", "ghcr.io", "--repository", "a/b", "--secret-id", "x/y", "--yes"}, want: exitUsage, set: func(s *exposureScene) error {
+			return s.file(config.FileName, exposureConfig+"# "+s.box.PushToken.Reveal()+"\n", false)
+		}},
+		{name: "misplaced: Terraform", args: []string{"init", "--from-terraform", "tf", "--repository", "a/b", "--dry-run"}, want: exitUsage, set: func(s *exposureScene) error {
+			return s.file("tf/main.tf", "resource \"aws_secretsmanager_secret\" \"docker\" {\n  name = \"docker/"+s.box.PushToken.Reveal()+"\"\n}\n", false)
+		}},
 		inFile("a user name in the configuration", "username: mockserver", "username: %s"),
 		inFile("a key in the configuration", "    access: push", "    %s: push"),
 		inFile("a name in the configuration", "  dockerhub:", "  %s:"),

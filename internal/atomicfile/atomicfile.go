@@ -12,10 +12,14 @@ import (
 
 // Write makes a file or replaces it. One that is there keeps its mode; a new one
 // gets mode, and folders on the way to it are made for their owner alone. The
-// text is first written beside it, readable by its owner only.
+// text is first written beside it, readable by its owner only. Where a link leads
+// to the file, the link stays.
 func Write(path string, text []byte, mode os.FileMode) error {
 	if info, err := os.Stat(path); err == nil {
 		mode = info.Mode().Perm()
+	}
+	if real, err := filepath.EvalSymlinks(path); err == nil {
+		path = real
 	}
 	dir := filepath.Dir(path)
 	if err := os.MkdirAll(dir, 0o700); err != nil {

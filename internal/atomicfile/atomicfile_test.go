@@ -31,6 +31,26 @@ func TestAFileIsReplacedWholeAndKeepsItsMode(t *testing.T) {
 	}
 }
 
+func TestALinkStays(t *testing.T) {
+	dir := t.TempDir()
+	real, link := filepath.Join(dir, "real"), filepath.Join(dir, "link")
+	if err := os.WriteFile(real, []byte("one"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.Symlink(real, link); err != nil {
+		t.Skip("no links here: skipped")
+	}
+	if err := atomicfile.Write(link, []byte("two"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if raw, _ := os.ReadFile(real); string(raw) != "two" {
+		t.Errorf("the file holds %q", raw)
+	}
+	if info, err := os.Lstat(link); err != nil || info.Mode()&os.ModeSymlink == 0 {
+		t.Errorf("the link: %v, %v", info, err)
+	}
+}
+
 func TestWhatCannotBeWrittenLeavesNothing(t *testing.T) {
 	dir := t.TempDir()
 	if err := atomicfile.Write(dir, []byte("x"), 0o600); err == nil {

@@ -3,6 +3,7 @@ package config
 import (
 	"fmt"
 	"regexp"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -97,7 +98,16 @@ func Render(aws AWS, entries []Entry) []byte {
 // is. One of the same name is replaced where replace says so, and is a
 // *credential.Fault otherwise, as is a file whose credentials are written in
 // braces.
+//
+// A file with a token in it, in a comment too, is refused: what changes is shown.
 func Add(existing []byte, entries []Entry, replace bool) ([]byte, error) {
+	for i, l := range strings.Split(string(existing), "\n") {
+		if credential.HoldsToken(l) {
+			return nil, &credential.Fault{
+				Reason: credential.TokenInArguments, What: "there is a token in the configuration", Why: fmt.Sprintf("line %d has one; it is not shown here, and everybody who can read the file has it", i+1),
+			}
+		}
+	}
 	newline := "\n"
 	if strings.Contains(string(existing), "\r\n") {
 		newline = "\r\n"
@@ -150,6 +160,9 @@ func addOne(lines []string, e Entry, replace bool) ([]string, error) {
 	if from < 0 {
 		return splice(lines, end, end, insert), nil
 	}
+	if slices.Equal(lines[begin+1+from:begin+1+to], insert) {
+		return lines, nil // it is there already, as it is wanted
+	}
 	if !replace {
 		return nil, &credential.Fault{
 			Reason: credential.Usage, What: "there is a credential " + e.Name + " already",
@@ -168,14 +181,22 @@ func entryLines(lines []string, indent, name string) (from, to int) {
 			continue
 		}
 		if from >= 0 {
-			return from, i
+			return from, withoutTail(lines, from, i)
 		}
 		key, _, _ := strings.Cut(trimmed, ":")
 		if strings.Trim(strings.TrimSpace(key), `"'`) == name {
 			from = i
 		}
 	}
-	return from, len(lines)
+	return from, withoutTail(lines, from, len(lines))
+}
+
+// withoutTail leaves blank lines and comments to what follows them.
+func withoutTail(lines []string, from, to int) int {
+	for to > from+1 && (strings.TrimSpace(lines[to-1]) == "" || strings.TrimSpace(lines[to-1])[0] == '#') {
+		to--
+	}
+	return to
 }
 
 func splice(lines []string, from, to int, insert []string) []string {

@@ -64,7 +64,9 @@ func TestAddingKeepsEveryOtherLine(t *testing.T) {
 	if diff := cmp.Diff(want, string(got)); diff != "" {
 		t.Errorf("(-want +got)\n%s", diff)
 	}
-	if _, err := Add(got, []Entry{rendered}, false); credential.ReasonOf(err) != credential.Usage || !strings.Contains(err.Error(), "at line 9") {
+	taken := rendered
+	taken.Username = "someone"
+	if _, err := Add(got, []Entry{taken}, false); credential.ReasonOf(err) != credential.Usage || !strings.Contains(err.Error(), "at line 9") {
 		t.Errorf("twice: %v", err)
 	}
 	other := rendered
@@ -72,6 +74,18 @@ func TestAddingKeepsEveryOtherLine(t *testing.T) {
 	replaced, err := Add(got, []Entry{other}, true)
 	if err != nil || string(replaced) != strings.Replace(string(got), "username: mockserver", "username: someone", 1) {
 		t.Errorf("replaced: %v\n%s", err, replaced)
+	}
+	commented := strings.Replace(string(got), "    dockerhub:", "    # about dockerhub\n    dockerhub:", 1)
+	commented = strings.Replace(commented, "\n# the end", "\n    # about the last\n    last:\n        registry: ghcr.io\n        repositories: [a/b]\n# the end", 1)
+	kept, err := Add([]byte(commented), []Entry{other}, true)
+	if err != nil || !strings.Contains(string(kept), "# about the last\n    last:") || !strings.Contains(string(kept), "# about dockerhub\n    dockerhub:") {
+		t.Errorf("comments beside a replaced credential: %v\n%s", err, kept)
+	}
+	if same, err := Add(replaced, []Entry{other}, false); err != nil || string(same) != string(replaced) {
+		t.Errorf("the same again: %v\n%s", err, same)
+	}
+	if _, err := Add([]byte(before+"# old: dckr_pat_"+"FAKEfakeFAKEfakeFAKEfake12A\n"), []Entry{rendered}, false); credential.ReasonOf(err) != credential.TokenInArguments || strings.Contains(err.Error(), "FAKE") {
+		t.Errorf("a token in a comment: %v", err)
 	}
 	for _, text := range []string{"credentials: {a: {registry: docker.io}}\n", "", "aws: {}\n"} {
 		if _, err := Add([]byte(text), []Entry{rendered}, false); credential.ReasonOf(err) != credential.Usage {

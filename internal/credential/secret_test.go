@@ -8,6 +8,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"regexp"
 	"strconv"
 	"strings"
 	"testing"
@@ -51,12 +52,15 @@ func hidingPlaces() map[string]any {
 	}
 }
 
+var addresses = regexp.MustCompile(`(0x|c0|c000)[0-9a-f]{4,}`)
+
 func shows(t *testing.T, where, text string) {
 	t.Helper()
 	if credential.Shows(text, credential.NewSecret(canary)) {
 		t.Errorf("%s shows the secret", where)
 	}
-	if strings.Contains(text, strconv.Itoa(len(canary))) {
+	// An address may have any digits in it.
+	if strings.Contains(addresses.ReplaceAllString(text, ""), strconv.Itoa(len(canary))) {
 		t.Errorf("%s shows the secret's length: %s", where, text)
 	}
 }

@@ -157,3 +157,23 @@ func LooksLikeToken(text string) bool {
 	}
 	return isJWT(text)
 }
+
+// tokenWord bounds the words that HoldsToken looks into, in bytes.
+const tokenWord = 4096
+
+// HoldsToken reports whether a token stands anywhere in a text that is about to be
+// shown: as a word, or behind a name as in USER:TOKEN.
+func HoldsToken(text string) bool {
+	separate := func(r rune) bool { return unicode.IsSpace(r) || strings.ContainsRune("\"'`,;=()[]{}<>|&$", r) }
+	for _, word := range strings.FieldsFunc(text, separate) {
+		word = word[:min(len(word), tokenWord)]
+		previous := ' '
+		for i, r := range word {
+			if !unicode.IsLetter(previous) && !unicode.IsDigit(previous) && LooksLikeToken(word[i:]) {
+				return true
+			}
+			previous = r
+		}
+	}
+	return false
+}

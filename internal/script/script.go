@@ -67,6 +67,13 @@ func Read(path string) (Findings, error) {
 	case !utf8.Valid(raw) || strings.ContainsRune(string(raw), 0):
 		return Findings{}, bad("it is not text")
 	}
+	for i, l := range strings.Split(string(raw), "\n") {
+		if credential.HoldsToken(l) {
+			return Findings{}, &credential.Fault{
+				Reason: credential.TokenInArguments, What: "there is a token in the script", Why: credential.Quote(fmt.Sprintf("%s:%d", path, i+1)) + " has one; it is not shown here, and everybody who can read the script has it",
+			}
+		}
+	}
 	return Parse(filepath.Base(path), string(raw)), nil
 }
 

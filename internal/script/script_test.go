@@ -91,6 +91,22 @@ func TestFilesThatAreNoScriptsAreRefused(t *testing.T) {
 	}
 }
 
+func TestATokenInAScriptIsNamedByItsLineAndNotShown(t *testing.T) {
+	const token = "dckr_pat_" + "FAKEfakeFAKEfakeFAKEfake12A"
+	for _, text := range []string{
+		"aws secretsmanager get-secret-value --secret-id " + token, "# " + token, "docker login -u me -p '" + token + "'", "X=me:" + token,
+	} {
+		path := filepath.Join(t.TempDir(), "s.sh")
+		if err := os.WriteFile(path, []byte("true\n"+text+"\n"), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		_, err := script.Read(path)
+		if credential.ReasonOf(err) != credential.TokenInArguments || !strings.Contains(err.Error(), "s.sh:2") || strings.Contains(err.Error(), "FAKE") {
+			t.Errorf("%v", err)
+		}
+	}
+}
+
 func FuzzScript(f *testing.F) {
 	f.Add("S=a\naws secretsmanager get-secret-value --secret-id ${S:-b} \\\n --region 'x' | jq -r '.token' | docker login -u \"$u\"\ndocker push a/b:c@d")
 	f.Fuzz(func(t *testing.T, text string) {
