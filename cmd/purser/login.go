@@ -158,6 +158,12 @@ func (a *app) loginAWS(ctx context.Context, f loginFlags) error {
 	if err != nil {
 		return err
 	}
+	if res.Kept && a.ended(ctx, p) {
+		// AWS can end a session before its time.
+		if res, err = a.signIn(ctx, w, p, signin.How{NoBrowser: f.noBrowser || a.env.RemoteSession, Again: true}); err != nil {
+			return err
+		}
+	}
 	out := sessionJSON{Profile: p.Name, Outcome: "signed-in", Until: moment(res.Until)}
 	switch {
 	case res.Kept:
@@ -171,6 +177,17 @@ func (a *app) loginAWS(ctx context.Context, f loginFlags) error {
 		}[out.Outcome], res.Until.Local().Format("2006-01-02 15:04")))
 	}
 	return a.introduce(ctx, w, p, out)
+}
+
+// ended reports whether AWS no longer takes a session that should still be good.
+func (a *app) ended(ctx context.Context, p signin.Profile) bool {
+	t := credential.Target{Secret: "none", Profile: p.Name, Region: or(p.Region, p.SSORegion)}
+	place, err := a.wire().Store(ctx, credential.Credential{}, t)
+	if err == nil {
+		_, err = place.Open(ctx)
+	}
+	f, ok := asFault(err)
+	return ok && f.Reason == credential.NotSignedIn && f.SignIn != credential.NotAssigned
 }
 
 // introduce says as whom one is signed in. A role that is not assigned shows

@@ -102,10 +102,10 @@ func (t *Trace) learn(r *http.Request, body []byte) {
 	if strings.Contains(bearer, " ") {
 		bearer = "" // another scheme; a signature of AWS is of no use to anybody
 	}
-	t.remember(password, bearer, r.Header.Get("X-Amz-Security-Token"))
-	var sent struct{ Secret, SecretString string }
+	t.remember(password, bearer, r.Header.Get("X-Amz-Security-Token"), r.Header.Get("X-Amz-Sso_bearer_token"))
+	var sent struct{ Secret, SecretString, ClientSecret, RefreshToken, DeviceCode, Code, CodeVerifier string }
 	if json.Unmarshal(body, &sent) == nil {
-		t.remember(sent.Secret)
+		t.remember(sent.Secret, sent.ClientSecret, sent.RefreshToken, sent.DeviceCode, sent.Code, sent.CodeVerifier)
 		t.learnValue(sent.SecretString)
 	}
 }
@@ -129,12 +129,13 @@ func (t *Trace) learnValue(text string) {
 // learnAnswer notes what is secret in an answer.
 func (t *Trace) learnAnswer(body []byte) {
 	var got struct {
-		Token        string `json:"token"`
-		AccessToken  string `json:"access_token"`
-		SecretString string
+		Token                                                string `json:"token"`
+		AccessToken                                          string `json:"access_token"`
+		Session                                              string `json:"accessToken"`
+		SecretString, ClientSecret, RefreshToken, DeviceCode string
 	}
 	if json.Unmarshal(body, &got) == nil {
-		t.remember(got.Token, got.AccessToken)
+		t.remember(got.Token, got.AccessToken, got.Session, got.ClientSecret, got.RefreshToken, got.DeviceCode)
 		t.learnValue(got.SecretString)
 	}
 }

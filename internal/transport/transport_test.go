@@ -5,6 +5,7 @@ import (
 	"io"
 	"net/http"
 	"net/http/httptest"
+	"slices"
 	"strings"
 	"testing"
 
@@ -96,17 +97,22 @@ func TestATraceShowsNothingSecret(t *testing.T) {
 		return &http.Response{
 			StatusCode: http.StatusInternalServerError,
 			Header:     http.Header{"Retry-After": {password}, "Content-Type": {canary}, "X-Other": {canary}, "Date": {"\x1b[2J" + canary}},
-			Body:       io.NopCloser(strings.NewReader(`{"message":"` + canary + `","` + canary + `":"x","token":"` + canary + `","detail":{"a":"` + canary + `"}}`)),
+			Body:       io.NopCloser(strings.NewReader(`{"message":"` + canary + `","` + canary + `":"x","code":"` + canary + `","detail":{"a":"` + canary + `"}}`)),
 		}, nil
 	})
-	for name, prepare := range map[string]func(*http.Request){
+	cases := map[string]func(*http.Request){
 		"basic":  func(r *http.Request) { r.SetBasicAuth("mockserver", canary) },
 		"bearer": func(r *http.Request) { r.Header.Set("Authorization", "Bearer "+canary) },
-		"body":   func(*http.Request) {},
-	} {
+		"portal": func(r *http.Request) { r.Header.Set("X-Amz-Sso_bearer_token", canary) },
+	}
+	members := []string{"secret", "clientSecret", "refreshToken", "deviceCode", "code", "codeVerifier"}
+	for _, member := range members {
+		cases[member] = func(*http.Request) {}
+	}
+	for name, prepare := range cases {
 		body := ""
-		if name == "body" {
-			body = `{"identifier":"mockserver","secret":"` + canary + `"}`
+		if slices.Contains(members, name) {
+			body = `{"identifier":"mockserver","` + name + `":"` + canary + `"}`
 		}
 		var out strings.Builder
 		carry := transport.NewTrace(&out).Wrap(hostile)

@@ -15,8 +15,10 @@ import (
 	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/aws/retry"
 	awsconfig "github.com/aws/aws-sdk-go-v2/config"
 	"github.com/aws/aws-sdk-go-v2/credentials/ec2rolecreds"
+	"github.com/aws/aws-sdk-go-v2/credentials/endpointcreds"
 	"github.com/aws/aws-sdk-go-v2/feature/ec2/imds"
 	"github.com/aws/smithy-go"
 
@@ -114,6 +116,15 @@ func instanceRole(env config.Environment) awsconfig.LoadOptionsFunc {
 		o.ClientEnableState = imds.ClientDisabled
 	}
 	return awsconfig.WithEC2RoleCredentialOptions(func(role *ec2rolecreds.Options) { role.Client = imds.New(o) })
+}
+
+// containerRole asks the credentials endpoint of a container, twice for a second
+// at most: the SDK would wait for one that never answers for as long as it takes.
+func containerRole() awsconfig.LoadOptionsFunc {
+	return awsconfig.WithEndpointCredentialOptions(func(o *endpointcreds.Options) {
+		o.Retryer = retry.NewStandard(func(s *retry.StandardOptions) { s.MaxAttempts, s.MaxBackoff = 2, 100*time.Millisecond })
+		o.HTTPClient = &http.Client{Transport: http.DefaultTransport, Timeout: metadataLimit}
+	})
 }
 
 // deadline limits each request to half: the first is for a token, the second

@@ -85,6 +85,23 @@ func TestAMachineWithoutARoleIsToldFromNoMachine(t *testing.T) {
 	}
 }
 
+func TestAContainersEndpointThatNeverAnswersIsNotWaitedForLong(t *testing.T) {
+	asks := make(chan struct{}, 100)
+	server := httptest.NewServer(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
+		asks <- struct{}{}
+		<-r.Context().Done()
+	}))
+	t.Cleanup(server.Close)
+	t.Setenv("AWS_CONTAINER_CREDENTIALS_FULL_URI", server.URL)
+	for _, name := range []string{"AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_WEB_IDENTITY_TOKEN_FILE"} {
+		t.Setenv(name, "")
+	}
+	f := asked(t, config.Environment{AWSContainer: true})
+	if f.Reason != credential.NotSignedIn || f.SignIn != "container" || len(asks) != 2 {
+		t.Errorf("%+v after %d questions, want two", f, len(asks))
+	}
+}
+
 func TestEachKindOfProfileIsExplained(t *testing.T) {
 	for name, c := range map[string]struct{ config, signIn, want string }{
 		"a program":    {"[default]\ncredential_process = /bin/false\n", "credential_process", "gave no credentials"},

@@ -127,7 +127,7 @@ func (w *Wire) aws(ctx context.Context, t credential.Target) (*awsClients, error
 		}
 	}
 	options := append([]func(*awsconfig.LoadOptions) error{
-		awsconfig.WithSharedConfigProfile(place.profile), instanceRole(w.Env),
+		awsconfig.WithSharedConfigProfile(place.profile), instanceRole(w.Env), containerRole(),
 		awsconfig.WithRetryMode(aws.RetryModeAdaptive),
 		awsconfig.WithHTTPClient(awshttp.NewBuildableClient().WithTransportOptions(manyIdle)),
 	}, w.AWS.options()...)
