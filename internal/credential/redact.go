@@ -116,3 +116,11 @@ func reverse(s string) string {
 	}
 	return string(b)
 }
+
+// SplitToken takes a token apart: the public prefix that says its kind, "" for one
+// that has none, and what is secret of it.
+func SplitToken(s Secret) (prefix string, rest Secret) {
+	text := s.Reveal()
+	secret := secretPart(text)
+	return text[:len(text)-len(secret)], NewSecret(secret)
+}
