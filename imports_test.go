@@ -30,13 +30,17 @@ var mayImport = map[string][]string{
 	"internal/terraform":  {"internal/credential"},
 	"internal/script":     {"internal/credential"},
 	"internal/transport":  {"internal/credential"},
+	"internal/redact":     {"internal/credential"},
+	"internal/runner":     {},
+	"internal/keyring":    {"internal/credential"},
 	"internal/wire":       {"internal/credential", "internal/config", "internal/source", "internal/registry", "internal/store", "internal/transport", "internal/signin"},
 	"cmd/docker-credential-purser": {
-		"internal/credential", "internal/config", "internal/wire", "internal/process",
+		"internal/credential", "internal/config", "internal/wire", "internal/process", "internal/keyring",
 	},
 	"cmd/purser": {
 		"internal/credential", "internal/config", "internal/source", "internal/lifecycle", "internal/wire", "internal/sandbox",
-		"internal/process", "internal/exposure", "internal/signin", "internal/terraform", "internal/script", "internal/atomicfile", "deploy/terraform",
+		"internal/process", "internal/exposure", "internal/signin", "internal/terraform", "internal/script", "internal/atomicfile", "internal/redact", "internal/runner", "internal/keyring",
+		"deploy/terraform",
 	},
 }
 
@@ -50,10 +54,10 @@ var maySee = map[string][]string{
 	"github.com/google/go-containerregistry": {"internal/sandbox", "internal/rig"},
 	"github.com/goccy/go-yaml":               {"internal/config"},
 	"golang.org/x/net/publicsuffix":          {"internal/registry"},
-	"golang.org/x/term":                      {"cmd/purser"},
+	"golang.org/x/term":                      {"cmd/purser", "internal/runner"},
 	"charm.land/huh/":                        {"cmd/purser"}, // never in the helper or the Lambda
 	"github.com/aymanbagabas/go-udiff":       {"cmd/purser"},
-	"github.com/creack/pty":                  {"internal/exposure"},
+	"github.com/creack/pty":                  {"internal/exposure", "internal/runner"},
 	"github.com/hashicorp/":                  {"internal/terraform"},
 	module + "internal/rig":                  {}, // tests only
 }

@@ -13,7 +13,7 @@ import (
 // its names, with or without a repository. A token is only given for the
 // registry that its credential names, whatever a docker configuration or a
 // variable says; every other name, and one that is no name, is not found.
-func choose(all []credential.Credential, asked, named string) (credential.Credential, error) {
+func choose(all []credential.Credential, asked string, named func(credential.Name) bool) (credential.Credential, error) {
 	notFound := credentials.NewErrCredentialsNotFound()
 	host, path, ok := split(asked)
 	if !ok {
@@ -21,7 +21,7 @@ func choose(all []credential.Credential, asked, named string) (credential.Creden
 	}
 	var mine []credential.Credential
 	for _, c := range all {
-		if c.Registry == host && (named == "" || string(c.Name) == named) {
+		if c.Registry == host && named(c.Name) {
 			mine = append(mine, c)
 		}
 	}

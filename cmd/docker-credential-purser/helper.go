@@ -124,7 +124,7 @@ func (h *helper) answer(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	c, err := choose(file.Credentials, asked, h.env.Credential)
+	c, err := choose(file.Credentials, asked, h.env.Named)
 	if err != nil {
 		return err
 	}

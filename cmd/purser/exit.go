@@ -35,7 +35,7 @@ var exitCodes = map[credential.Reason]int{
 	credential.SecretMissing: exitMissing, credential.SecretDeleted: exitMissing,
 
 	credential.MidRotation: exitFailed, credential.StoreRefused: exitFailed, credential.StoreFile: exitFailed,
-	credential.ReadBackDiffers: exitFailed, credential.DockerPlaintext: exitFailed, credential.HelperMissing: exitFailed,
+	credential.ReadBackDiffers: exitFailed, credential.DockerPlaintext: exitFailed, credential.HelperMissing: exitFailed, credential.AgentRedactor: exitFailed,
 	credential.TerraformOverwrites: exitFailed, credential.TerraformHolds: exitFailed,
 	credential.KeyUnfit: exitMissing,
 }

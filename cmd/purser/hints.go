@@ -239,6 +239,11 @@ func adviseStore(f *credential.Fault) advice {
 		return advice{Next: []string{"in Terraform, take kms_key_id off the secret and apply; or store it in a secret of its own"}}
 	case credential.DockerPlaintext:
 		return advice{Next: []string{"take it out: purser doctor --fix", "and revoke it, when others could read the file"}}
+	case credential.AgentRedactor:
+		return advice{Next: []string{
+			"update the agent: its redactor came with v3.67",
+			"or do without, where nothing prints the token: --no-redact",
+		}}
 	case credential.HelperMissing:
 		return advice{Next: []string{"install it, or take its name out of credsStore and credHelpers in docker's config.json"}}
 	default: // StoreRefused, StoreFile

@@ -22,6 +22,8 @@ type report struct {
 	Store       *storeJSON       `json:"store,omitempty"`
 	Credentials []credentialJSON `json:"credentials,omitempty"`
 	Clients     []clientJSON     `json:"clients,omitempty"`
+	// Variables are to be set, those without a value to be unset.
+	Variables map[string]string `json:"variables,omitempty"`
 	Init        *initJSON        `json:"init,omitempty"`
 	Terraform   *terraformJSON   `json:"terraform,omitempty"`
 	Session     *sessionJSON     `json:"session,omitempty"`

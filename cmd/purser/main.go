@@ -17,11 +17,11 @@ import (
 )
 
 func main() {
-	process.Protect()
+	protection := process.Protect()
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	code := run(ctx, os.Args[1:], &app{
 		env: config.OSEnvironment(), in: os.Stdin, out: os.Stdout, err: os.Stderr,
-		tty: terminal{controllingTerminal}, now: time.Now, random: rand.Reader,
+		tty: terminal{controllingTerminal}, now: time.Now, random: rand.Reader, system: config.SystemPath, signals: protection.LeaveQuit,
 	})
 	stop()
 	os.Exit(code)

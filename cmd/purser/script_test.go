@@ -8,6 +8,7 @@ import (
 	"io"
 	"net/http"
 	"os"
+	"os/exec"
 	"os/signal"
 	"path/filepath"
 	"strings"
@@ -38,12 +39,14 @@ func watchedPurser() {
 	code := run(ctx, os.Args[1:], &app{
 		env: config.OSEnvironment(), in: os.Stdin, out: io.MultiWriter(os.Stdout, &out), err: io.MultiWriter(os.Stderr, &errs),
 		tty: terminal{controllingTerminal}, now: time.Now, random: rand.Reader, asks: os.Getenv("PURSER_TEST_ASKS") != "",
+		system: filepath.Join(os.Getenv("WORK"), "etc", "purser.yaml"),
 	})
 	stop()
 	files, _ := filepath.Glob(filepath.Join(os.Getenv("PURSER_TEST_TOKENS"), "*.token"))
 	for _, file := range files {
 		raw, err := os.ReadFile(file)
-		token := credential.NewSecret(strings.TrimSpace(string(raw)))
+		first, _, _ := strings.Cut(strings.TrimSpace(string(raw)), "\n")
+		token := credential.NewSecret(first)
 		if err == nil && token.Len() > 20 && (credential.Shows(out.String(), token) || credential.Shows(errs.String(), token)) {
 			fmt.Fprintln(os.Stderr, "LEAK of", filepath.Base(file))
 			code = exitLeak
@@ -63,10 +66,12 @@ func agreeingBrowser() {
 // its own and the configuration of the running example.
 func TestScripts(t *testing.T) {
 	moto := motoOrNot(t)
+	helper := buildHelper(t)
 	testscript.Run(t, testscript.Params{
 		Dir: "testdata/script", RequireExplicitExec: true, RequireUniqueNames: true,
 		Setup: func(env *testscript.Env) error {
 			env.Setenv("MOTO", moto)
+			env.Setenv("PATH", helper+string(filepath.ListSeparator)+env.Getenv("PATH"))
 			return setUpScript(env)
 		},
 		Condition: func(name string) (bool, error) {
@@ -80,6 +85,17 @@ func TestScripts(t *testing.T) {
 			"registry": registryCommand, "aws": awsCommand, "docker-config": dockerConfigCommand, "idc": idcCommand,
 		},
 	})
+}
+
+// buildHelper makes the credential helper, and returns its folder.
+func buildHelper(t *testing.T) (dir string) {
+	t.Helper()
+	dir = t.TempDir()
+	out, err := exec.CommandContext(t.Context(), "go", "build", "-o", dir, "../docker-credential-purser").CombinedOutput()
+	if err != nil {
+		t.Fatalf("%v\n%s", err, out)
+	}
+	return dir
 }
 
 // motoOrNot starts moto, and says that it is skipped where it is not there,

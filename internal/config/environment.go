@@ -1,8 +1,10 @@
 package config
 
 import (
+	"maps"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"time"
 )
@@ -19,6 +21,7 @@ type Environment struct {
 	Shape         string        // PURSER_SHAPE
 	Credential    string        // PURSER_CREDENTIAL
 	HelperTimeout time.Duration // PURSER_HELPER_TIMEOUT; 0 where it is not set or not a duration
+	HelperCache   HelperCache   // PURSER_HELPER_CACHE
 
 	NoColor bool   // NO_COLOR is set
 	Term    string // TERM
@@ -52,6 +55,12 @@ type Environment struct {
 	AWSMetadataDisabled      bool   // AWS_EC2_METADATA_DISABLED is true
 
 	RemoteSession bool // SSH_CONNECTION or SSH_TTY is set
+
+	CI           bool   // CI is set, and not to false
+	Buildkite    bool   // BUILDKITE is true: this is a job of a Buildkite agent
+	BuildxConfig string // BUILDX_CONFIG
+	Path         string // PATH
+	TempDir      string // TMPDIR, where it is an absolute path
 }
 
 // Variable is an environment variable that matters to purser.
@@ -78,17 +87,22 @@ func ownVariables() []Variable {
 		{"PURSER_CONFIG", "The configuration file, where `--config` does not name one.", "", func(e *Environment, v string) { e.Config = v }},
 		{"PURSER_AGE_IDENTITY", "The file with the age identity that opens encrypted files, instead of `purser/identity.txt` in the configuration directory.", "", func(e *Environment, v string) { e.AgeIdentity = v }},
 		{"PURSER_SECRET_ID", "The secret that the credential helper gives, where no configuration file names one.", helperProgram, func(e *Environment, v string) { e.SecretID = v }},
-		{"PURSER_REGISTRY", "The registry that the token in PURSER_SECRET_ID is for; docker.io where it is not set.", helperProgram, func(e *Environment, v string) { e.Registry = v }},
+		{"PURSER_REGISTRY", "The registry that the token in PURSER_SECRET_ID is for, or several with commas between them; docker.io where it is not set.", helperProgram, func(e *Environment, v string) { e.Registry = v }},
 		{"PURSER_SHAPE", "The JSON keys in PURSER_SECRET_ID, as `shape` in purser.yaml.", helperProgram, func(e *Environment, v string) { e.Shape = v }},
-		{"PURSER_CREDENTIAL", "The credential that the helper gives, where several serve one registry.", helperProgram, func(e *Environment, v string) { e.Credential = v }},
+		{"PURSER_CREDENTIAL", "The credential that the helper gives, where several serve one registry; or several with commas between them.", helperProgram, func(e *Environment, v string) { e.Credential = v }},
 		{"PURSER_HELPER_TIMEOUT", "How long the credential helper may take, such as `10s`, instead of two seconds.", helperProgram, func(e *Environment, v string) { e.HelperTimeout, _ = ParseDuration(v) }},
+		{"PURSER_HELPER_CACHE", "How long the kernel keeps a login for the next call of the credential helper, such as `10s`, at most five minutes and a minute where it is not set; `off` for not at all.", helperProgram, func(e *Environment, v string) { e.HelperCache = parseHelperCache(v) }},
 		{"NO_COLOR", "Output has no colour when this is set to anything.", "", func(e *Environment, _ string) { e.NoColor = true }},
 		{"TERM", "Output has no colour when this is `dumb`.", "", func(e *Environment, v string) { e.Term = v }},
 		{"ACCESSIBLE", "Forms ask line by line, for screen readers, when this is set to anything or TERM is `dumb`.", "", func(e *Environment, _ string) { e.Accessible = true }},
 		{"HOME", "The home directory, for `~/` in paths and where the directories below are not set.", "", func(e *Environment, v string) { e.Home = absolute(v) }},
 		{"XDG_CONFIG_HOME", "The configuration directory, instead of `~/.config`.", "", func(e *Environment, v string) { e.XDGConfigHome = absolute(v) }},
 		{"XDG_DATA_HOME", "The data directory, instead of `~/.local/share`; encrypted files are kept in `purser` in it.", "", func(e *Environment, v string) { e.XDGDataHome = absolute(v) }},
-		{"XDG_RUNTIME_DIR", "The directory of the session: other clients keep a login in `containers/auth.json` in it.", "", func(e *Environment, v string) { e.XDGRuntimeDir = absolute(v) }},
+		{"XDG_RUNTIME_DIR", "The directory of the session: other clients keep a login in `containers/auth.json` in it, and `purser exec` its private folder.", "", func(e *Environment, v string) { e.XDGRuntimeDir = absolute(v) }},
+		{"TMPDIR", "The directory for the private folder of `purser exec`, where there is no XDG_RUNTIME_DIR.", "", func(e *Environment, v string) { e.TempDir = absolute(v) }},
+		{"PATH", "Where programs are looked for. `purser exec` puts the folder of the credential helper in front of it.", "", func(e *Environment, v string) { e.Path = v }},
+		{"CI", "With anything but `false`, `purser exec` takes its configuration as the credential helper does, never from the working directory.", "", func(e *Environment, v string) { e.CI = !strings.EqualFold(v, "false") }},
+		{"BUILDKITE", "With `true`, the agent's redactor is told the token before it is used.", "", func(e *Environment, v string) { e.Buildkite = v == "true" }},
 	}
 }
 
@@ -96,6 +110,7 @@ func dockerVariables() []Variable {
 	return []Variable{
 		{"DOCKER_CONFIG", "The directory of docker's `config.json`, instead of `~/.docker`.", "", func(e *Environment, v string) { e.DockerConfig = v }},
 		{"DOCKER_AUTH_CONFIG", "Credentials in the environment itself. Only whether it is set is noticed, as docker looks there before its config file.", "docker", func(e *Environment, _ string) { e.DockerAuthConfig = true }},
+		{"BUILDX_CONFIG", "The directory in which buildx keeps its builders, instead of `buildx` in that of docker.", "", func(e *Environment, v string) { e.BuildxConfig = v }},
 		{"REGISTRY_AUTH_FILE", "The file in which podman, skopeo and buildah keep logins.", "", func(e *Environment, v string) { e.RegistryAuthFile = v }},
 	}
 }
@@ -137,6 +152,24 @@ func absolute(path string) string {
 		return ""
 	}
 	return path
+}
+
+// Inherited is the environment of the process for a child, with some variables
+// changed, and those taken out whose value is "".
+func Inherited(changes map[string]string) []string {
+	var all []string
+	for _, v := range os.Environ() {
+		name, _, _ := strings.Cut(v, "=")
+		if _, changed := changes[name]; !changed {
+			all = append(all, v)
+		}
+	}
+	for _, name := range slices.Sorted(maps.Keys(changes)) {
+		if changes[name] != "" {
+			all = append(all, name+"="+changes[name])
+		}
+	}
+	return all
 }
 
 // OSEnvironment reads the environment of the process.

@@ -94,6 +94,25 @@ func Render(aws AWS, entries []Entry) []byte {
 	return []byte(b.String())
 }
 
+// Private makes a file that says of credentials what a consumer needs to know,
+// for another process of the same person: names, registries, repositories and the
+// first place in which each is kept.
+func Private(credentials []credential.Credential) []byte {
+	var entries []Entry
+	for _, c := range credentials {
+		t := c.Targets[0]
+		e := Entry{
+			Name: string(c.Name), Registry: string(c.Registry), Username: c.Username, Access: string(c.Access),
+			Secret: t.Secret, File: t.File, Profile: t.Profile, Region: t.Region, Shape: t.Shape.String(),
+		}
+		for _, r := range c.Repositories {
+			e.Repositories = append(e.Repositories, string(r))
+		}
+		entries = append(entries, e)
+	}
+	return Render(AWS{}, entries)
+}
+
 // Add puts credentials into an existing file and keeps every other line as it
 // is. One of the same name is replaced where replace says so, and is a
 // *credential.Fault otherwise, as is a file whose credentials are written in

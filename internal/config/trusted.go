@@ -5,6 +5,8 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"slices"
+	"strconv"
 	"strings"
 	"time"
 
@@ -63,30 +65,71 @@ func trustedSystem(env Environment, system string) (*File, error) {
 	if err != nil || env.SecretID == "" {
 		return file, err
 	}
-	host, err := environmentRegistry(env)
+	hosts, err := environmentRegistries(env)
 	if err != nil {
 		return nil, err
 	}
-	for _, c := range file.Credentials {
-		for _, t := range c.Targets {
-			if t.Secret == env.SecretID && c.Registry == host {
-				file.Credentials = []credential.Credential{c}
-				return file, nil
+	var all []credential.Credential
+	for _, host := range hosts {
+		i := slices.IndexFunc(file.Credentials, func(c credential.Credential) bool {
+			return c.Registry == host && slices.ContainsFunc(c.Targets, func(t credential.Target) bool { return t.Secret == env.SecretID })
+		})
+		if i < 0 {
+			return nil, &credential.Fault{
+				Reason: credential.Usage, What: "PURSER_SECRET_ID is not followed",
+				Why: "no credential of " + system + " keeps a token for " + string(host) + " in that secret",
 			}
 		}
+		all = append(all, file.Credentials[i])
 	}
-	return nil, &credential.Fault{
-		Reason: credential.Usage, What: "PURSER_SECRET_ID is not followed",
-		Why: "no credential of " + system + " keeps a token for " + string(host) + " in that secret",
-	}
+	file.Credentials = all
+	return file, nil
 }
 
-func environmentRegistry(env Environment) (credential.Host, error) {
-	return credential.ParseHost(firstOf(env.Registry, string(credential.DockerHub)))
+// Named reports whether PURSER_CREDENTIAL names a credential, or none at all.
+func (e Environment) Named(name credential.Name) bool {
+	return e.Credential == "" || slices.Contains(strings.Split(e.Credential, ","), string(name))
+}
+
+// HelperCache is for how long the kernel keeps a login for the credential helper.
+type HelperCache struct {
+	set  bool
+	life time.Duration
+}
+
+const (
+	defaultHelperCache = time.Minute
+	longestHelperCache = 5 * time.Minute
+)
+
+// Life is zero where nothing is to be kept.
+func (h HelperCache) Life() time.Duration {
+	if !h.set {
+		return defaultHelperCache
+	}
+	return min(h.life, longestHelperCache)
+}
+
+// parseHelperCache takes what is no duration for off.
+func parseHelperCache(text string) HelperCache {
+	life, _ := ParseDuration(text)
+	return HelperCache{true, life}
+}
+
+func environmentRegistries(env Environment) ([]credential.Host, error) {
+	var all []credential.Host
+	for _, text := range strings.Split(firstOf(env.Registry, string(credential.DockerHub)), ",") {
+		host, err := credential.ParseHost(strings.TrimSpace(text))
+		if err != nil {
+			return nil, err
+		}
+		all = append(all, host)
+	}
+	return all, nil
 }
 
 func describedByEnvironment(env Environment) (*File, error) {
-	host, err := environmentRegistry(env)
+	hosts, err := environmentRegistries(env)
 	if err != nil {
 		return nil, err
 	}
@@ -101,9 +144,15 @@ func describedByEnvironment(env Environment) (*File, error) {
 	} else if strings.HasPrefix(env.SecretID, "ecr-pullthroughcache/") {
 		t.Shape = credential.ShapeECRCache
 	}
-	return &File{Credentials: []credential.Credential{{
-		Name: "environment", Registry: host, Access: credential.Push, Targets: []credential.Target{t},
-	}}}, nil
+	file := &File{}
+	for i, host := range hosts {
+		name := credential.Name("environment")
+		if i > 0 {
+			name += credential.Name("-" + strconv.Itoa(i+1))
+		}
+		file.Credentials = append(file.Credentials, credential.Credential{Name: name, Registry: host, Access: credential.Push, Targets: []credential.Target{t}})
+	}
+	return file, nil
 }
 
 func trustedFile(path string, env Environment) (*File, error) {

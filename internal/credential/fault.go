@@ -90,6 +90,8 @@ const (
 	// DockerPlaintext: docker's config holds a password that anybody who reads the
 	// file has.
 	DockerPlaintext Reason = "docker-plaintext"
+	// AgentRedactor: the CI agent cannot take the token out of the job's log.
+	AgentRedactor Reason = "agent-redactor"
 	// HelperMissing: docker is told to use a helper that is not installed.
 	HelperMissing Reason = "helper-missing"
 	// TerraformOverwrites: the project's Terraform writes the secret's value too.

@@ -20,6 +20,7 @@ type Protection struct {
 	NoTrace  bool // other processes of the same user cannot attach or read its memory
 	NoSwap   bool // its memory is not written to swap
 	problems []string
+	dump     chan os.Signal
 }
 
 // Missing lists what could not be had, for people; empty when all is well.
@@ -33,8 +34,17 @@ func (p *Protection) failed(what string, err error) {
 // cannot be had is no reason not to run.
 func Protect() Protection {
 	p := protect()
-	quietCrash()
+	p.dump = make(chan os.Signal, 1)
+	quietCrash(p.dump)
 	return p
+}
+
+// LeaveQuit leaves SIGQUIT to whoever else listens for it, as what runs a program
+// in the foreground does, until the function that it returns is called.
+func (p Protection) LeaveQuit() (back func()) {
+	signal.Stop(p.dump)
+	signal.Notify(p.dump, fatalSignals()[1:]...)
+	return func() { signal.Notify(p.dump, fatalSignals()...) }
 }
 
 // exitBySignal is what shells report for a process that a signal ended, less the
@@ -45,13 +55,19 @@ const exitBySignal = 128
 // register, when another process sends them. The dump holds addresses and
 // lengths, and a register can hold eight bytes of anything. Where the program's
 // own mistake raises one, it stays a panic.
-func quietCrash() {
-	dump := make(chan os.Signal, 1)
-	signal.Notify(dump, syscall.SIGQUIT, syscall.SIGABRT, syscall.SIGSEGV, syscall.SIGBUS, syscall.SIGFPE,
-		syscall.SIGILL, syscall.SIGTRAP)
+func quietCrash(dump chan os.Signal) {
+	signal.Notify(dump, fatalSignals()...)
 	go func() {
 		sig, _ := (<-dump).(syscall.Signal)
 		fmt.Fprintf(os.Stderr, "purser: ended by %v; nothing is dumped, since it holds secrets\n", sig)
 		os.Exit(exitBySignal + int(sig)) //nolint:forbidigo // what the runtime would do, without the dump
 	}()
+}
+
+// fatalSignals are those on which the runtime dumps; the first is the one that a
+// person can type.
+func fatalSignals() []os.Signal {
+	return []os.Signal{
+		syscall.SIGQUIT, syscall.SIGABRT, syscall.SIGSEGV, syscall.SIGBUS, syscall.SIGFPE, syscall.SIGILL, syscall.SIGTRAP,
+	}
 }

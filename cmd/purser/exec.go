@@ -1,0 +1,215 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"os/exec"
+	"os/signal"
+	"regexp"
+	"strings"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"purser/internal/config"
+	"purser/internal/credential"
+	"purser/internal/redact"
+	"purser/internal/runner"
+)
+
+type execFlags struct {
+	plain bool
+	env   string
+}
+
+func (a *app) execCommand() *cobra.Command {
+	var f execFlags
+	cmd := &cobra.Command{
+		Use:   "exec [NAME…] -- COMMAND [ARGUMENT…]",
+		Short: "Run a command that pushes, and leave nothing behind",
+		Long: `exec runs a command with a private docker configuration, in which docker, skopeo, podman,
+helm, crane and the rest find purser's credential helper and no login. Contexts,
+builders and plugins are those that are there otherwise. The token is taken out of what
+the command prints, also in base64 and other encodings. Signals, the terminal and the
+exit code are passed through. At the end the private folder is removed, also when purser
+is killed.
+
+In CI it takes its configuration as the credential helper does, from
+/etc/purser/purser.yaml, PURSER_CONFIG or PURSER_SECRET_ID, never from the working
+directory.
+
+--env puts the user name and the token into two variables of the command, for tools that
+know nothing else. The command and all that it starts can then read the token and pass
+it on: prefer the helper wherever there is a choice.`,
+		Example: `  purser exec dockerhub -- docker buildx build --push --tag mockserver/mockserver:snapshot .
+  purser exec dockerhub -- sh -c 'crane push image.tar mockserver/mockserver:snapshot'
+  purser exec --env REGISTRY_USER,REGISTRY_TOKEN dockerhub -- ./publish.sh`,
+		RunE: func(cmd *cobra.Command, args []string) error {
+			dash := cmd.ArgsLenAtDash()
+			if dash < 0 || dash == len(args) {
+				return &credential.Fault{
+					Reason: credential.Usage, What: "there is no command to run", Why: "it comes after two hyphens: purser exec NAME -- COMMAND",
+				}
+			}
+			return a.exec(cmd.Context(), args[:dash], args[dash:], f)
+		},
+	}
+	cmd.Flags().BoolVar(&f.plain, "no-redact", false, "pass the output on as it is, without looking through it")
+	cmd.Flags().StringVar(&f.env, "env", "", "put user name and token into these variables, `USERVAR,TOKENVAR`")
+	return cmd
+}
+
+// sweepArgument has purser wait for the end of another one and then remove its
+// folder. It is not for people.
+const sweepArgument = "remove-after"
+
+// exitGrace is how long a command may take to end when --timeout has run out.
+const exitGrace = 10 * time.Second
+
+func (a *app) exec(ctx context.Context, names, command []string, f execFlags) error {
+	userVar, tokenVar, err := envNames(f.env)
+	if err != nil {
+		return err
+	}
+	program, err := exec.LookPath(command[0])
+	if err != nil {
+		return &credential.Fault{Reason: credential.Usage, What: "the command " + credential.Quote(command[0]) + " cannot be run", Why: "it is not on the PATH, or is no program"}
+	}
+	c, err := a.consumer(names, a.env.CI)
+	if err != nil {
+		return err
+	}
+	var logins []credential.Login
+	if !f.plain || f.env != "" {
+		if logins, err = c.logins(ctx, a, a.wire()); err != nil {
+			return err
+		}
+	}
+	if err := a.tellAgent(ctx, logins); err != nil {
+		return err
+	}
+	remove, err := a.privateFolder(c)
+	if err != nil {
+		return err
+	}
+	defer remove()
+	if f.env != "" {
+		if err := c.inject(userVar, tokenVar, logins); err != nil {
+			return err
+		}
+	}
+	code, err := a.runCommand(ctx, runner.Command{
+		Program: program, Args: command[1:], Env: config.Inherited(c.vars), Filter: filter(logins, f.plain),
+	})
+	if err != nil {
+		return fmt.Errorf("run %s: %w", credential.Quote(command[0]), err)
+	}
+	if code != 0 {
+		return &reportedError{code}
+	}
+	return nil
+}
+
+var variableName = regexp.MustCompile(`^[A-Za-z_][A-Za-z0-9_]*$`)
+
+func envNames(text string) (user, token string, err error) {
+	if text == "" {
+		return "", "", nil
+	}
+	user, token, ok := strings.Cut(text, ",")
+	if !ok || !variableName.MatchString(user) || !variableName.MatchString(token) || user == token {
+		return "", "", &credential.Fault{Reason: credential.Usage, What: "the value of --env is not right", Why: "it is the names of two variables, as REGISTRY_USER,REGISTRY_TOKEN"}
+	}
+	return user, token, nil
+}
+
+// inject puts the login into the command's environment, which was asked for.
+func (c *consumer) inject(userVar, tokenVar string, logins []credential.Login) error {
+	if len(logins) != 1 {
+		return &credential.Fault{Reason: credential.Usage, What: "--env needs one credential", Why: fmt.Sprintf("there are %d; name the one: purser exec --env %s,%s NAME -- …", len(logins), userVar, tokenVar)}
+	}
+	c.vars[userVar], c.vars[tokenVar] = logins[0].Username, logins[0].Token.Reveal()
+	return nil
+}
+
+func filter(logins []credential.Login, plain bool) func(io.Writer) runner.Filter {
+	r := redact.New(logins...)
+	if plain || r == nil {
+		return nil
+	}
+	return func(to io.Writer) runner.Filter { return r.NewWriter(to) }
+}
+
+// runCommand runs it until it ends by itself, by a signal that was passed on, or
+// because --timeout has run out.
+func (a *app) runCommand(ctx context.Context, cmd runner.Command) (int, error) {
+	if a.signals != nil {
+		defer a.signals()()
+	}
+	signals := make(chan os.Signal, 8)
+	signal.Notify(signals, runner.Signals()...)
+	defer signal.Stop(signals)
+	cmd.In, cmd.Out, cmd.Err, cmd.Signals, cmd.DeadlineGrace = a.in, a.out, a.err, signals, exitGrace
+	cmd.After = func(d time.Duration, f func()) func() bool { return time.AfterFunc(d, f).Stop }
+	// A signal ends the command, not purser: it is passed on.
+	limited, stop := context.WithCancel(context.WithoutCancel(ctx))
+	defer stop()
+	defer context.AfterFunc(ctx, func() {
+		if errors.Is(ctx.Err(), context.DeadlineExceeded) {
+			stop()
+		}
+	})()
+	return cmd.Run(limited)
+}
+
+// privateFolder makes the folder, and sees to it that it is removed whatever ends
+// this process.
+func (a *app) privateFolder(c *consumer) (remove func(), err error) {
+	parent, err := a.privateParent()
+	if err != nil {
+		return nil, err
+	}
+	own, err := a.self()
+	if err != nil {
+		return nil, err
+	}
+	dir, err := os.MkdirTemp(parent, "purser-")
+	if err != nil {
+		return nil, fmt.Errorf("make a private folder: %w", err)
+	}
+	swept, err := runner.Reap(own, sweepArgument, dir)
+	if err != nil {
+		_ = os.RemoveAll(dir)
+		return nil, fmt.Errorf("start what removes the private folder when purser is killed: %w", err)
+	}
+	remove = func() {
+		_ = os.RemoveAll(dir)
+		swept()
+	}
+	if err := c.fill(a, dir); err != nil {
+		remove()
+		return nil, err
+	}
+	return remove, nil
+}
+
+// sweepCommand removes a private folder once its standard input ends.
+func (a *app) sweepCommand() *cobra.Command {
+	return &cobra.Command{
+		Use: sweepArgument + " FOLDER", Short: "Remove a private folder when the command that it is for has ended", Hidden: true,
+		Args: cobra.ExactArgs(1),
+		RunE: func(_ *cobra.Command, args []string) error {
+			_, _ = io.Copy(io.Discard, a.in)
+			if !privateName.MatchString(args[0]) {
+				return &credential.Fault{Reason: credential.Usage, What: "this is no private folder of purser's"}
+			}
+			return os.RemoveAll(args[0])
+		},
+	}
+}
+
+// privateName is what os.MkdirTemp makes of purser's pattern.
+var privateName = regexp.MustCompile(`[/\\]purser-[0-9]+$`)

@@ -1,0 +1,125 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"maps"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+
+	"github.com/spf13/cobra"
+
+	"purser/internal/credential"
+)
+
+func (a *app) jobCommand() *cobra.Command {
+	cmd := &cobra.Command{
+		Use:   "job",
+		Short: "Prepare a CI job for pushing, and clear up after it",
+		Long: `job does for the steps of a CI job what exec does for one command: start makes a private
+docker configuration with purser's helper and no login in it, has the Buildkite agent
+take the token out of the job's log, and prints what to export. end removes it. The
+Buildkite plugin calls both.`,
+		Example: `  purser job start dockerhub --dir /tmp/job-1
+  purser job end --dir /tmp/job-1`,
+		Args: noArguments,
+		RunE: func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
+	}
+	var dir string
+	var plain bool
+	start := &cobra.Command{
+		Use:   "start [NAME…]",
+		Short: "Make a private docker configuration, and print what to export",
+		Long: `start makes the folder --dir, which must not be there yet, and prints the variables that
+lead docker's clients to it, as commands for a shell. It takes its configuration as the
+credential helper does, from /etc/purser/purser.yaml, PURSER_CONFIG or PURSER_SECRET_ID,
+never from the working directory.`,
+		Example: `  eval "$(purser job start dockerhub --dir /tmp/job-1)"`,
+		RunE: func(cmd *cobra.Command, args []string) error {
+			return a.startJob(cmd.Context(), args, dir, plain)
+		},
+	}
+	start.Flags().BoolVar(&plain, "no-redact", false, "do not tell the Buildkite agent what to take out of the log")
+	end := &cobra.Command{
+		Use:     "end",
+		Short:   "Remove what start made",
+		Example: `  purser job end --dir /tmp/job-1`,
+		Args:    noArguments,
+		RunE:    func(*cobra.Command, []string) error { return endJob(dir) },
+	}
+	for _, c := range []*cobra.Command{start, end} {
+		c.Flags().StringVar(&dir, "dir", "", "the private `FOLDER`")
+		cmd.AddCommand(c)
+	}
+	return cmd
+}
+
+// jobMark is a file that says that a folder is purser's to remove.
+const jobMark = "purser-job"
+
+func (a *app) startJob(ctx context.Context, names []string, dir string, plain bool) error {
+	if err := checkJobFolder(dir); err != nil {
+		return err
+	}
+	c, err := a.consumer(names, true)
+	if err != nil {
+		return err
+	}
+	if a.env.Buildkite && !plain {
+		logins, err := c.logins(ctx, a, a.wire())
+		if err != nil {
+			return err
+		}
+		if err := a.tellAgent(ctx, logins); err != nil {
+			return err
+		}
+	}
+	if err := os.Mkdir(dir, 0o700); err != nil {
+		why := "its parent is not there, or may not be written"
+		if errors.Is(err, fs.ErrExist) {
+			why = "it is there already; another job may be using it"
+		}
+		return &credential.Fault{Reason: credential.Usage, What: "the folder " + credential.Quote(dir) + " cannot be made", Why: why}
+	}
+	if err := errors.Join(os.WriteFile(filepath.Join(dir, jobMark), nil, 0o600), c.fill(a, dir)); err != nil {
+		_ = os.RemoveAll(dir)
+		return err
+	}
+	if a.output.json {
+		a.writeJSON(report{Schema: schemaVersion, Variables: c.vars})
+		return nil
+	}
+	for _, name := range slices.Sorted(maps.Keys(c.vars)) {
+		if c.vars[name] == "" {
+			_, _ = fmt.Fprintf(a.out, "unset %s\n", name)
+			continue
+		}
+		_, _ = fmt.Fprintf(a.out, "export %s='%s'\n", name, strings.ReplaceAll(c.vars[name], "'", `'\''`))
+	}
+	return nil
+}
+
+func checkJobFolder(dir string) error {
+	if filepath.IsAbs(dir) {
+		return nil
+	}
+	return &credential.Fault{Reason: credential.Usage, What: "the value of --dir is not right", Why: "it is an absolute path, since steps may run in different folders"}
+}
+
+// endJob removes a folder only when start made it.
+func endJob(dir string) error {
+	if err := checkJobFolder(dir); err != nil {
+		return err
+	}
+	if _, err := os.Lstat(dir); errors.Is(err, fs.ErrNotExist) {
+		return nil
+	}
+	if info, err := os.Lstat(filepath.Join(dir, jobMark)); err != nil || !info.Mode().IsRegular() {
+		return &credential.Fault{Reason: credential.Usage, What: "the folder " + credential.Quote(dir) + " was not removed", Why: "purser job start did not make it"}
+	}
+	return os.RemoveAll(dir)
+}
