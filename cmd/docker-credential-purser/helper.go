@@ -25,6 +25,8 @@ type helper struct {
 	out, err io.Writer
 	now      func() time.Time
 	aws      *wire.LocalAWS // a stand-in; nil: the real one
+	// keyring keeps a login for the next call; nil: nothing is kept.
+	keyring func() (cache, error)
 
 	step string // what is being done, for the time budget
 }
@@ -50,9 +52,13 @@ func run(ctx context.Context, args []string, h *helper) (code int) {
 		if err := h.get(ctx); err != nil {
 			return h.fail(err)
 		}
-	case "store", "erase":
-		// docker login and logout want to change what purser alone changes.
-		_, _ = io.Copy(io.Discard, io.LimitReader(h.in, inputLimit))
+	case "store":
+		// docker login wants to change what purser alone changes.
+		h.drain()
+	case "erase":
+		// A client erases what a registry refused: the next one is not to get it again.
+		h.drain()
+		h.forget()
 	case "list":
 		if err := h.list(); err != nil {
 			return h.fail(err)
@@ -64,6 +70,10 @@ func run(ctx context.Context, args []string, h *helper) (code int) {
 	}
 	return 0
 }
+
+// drain reads what a client gives and drops it, so that the client's write does
+// not fail.
+func (h *helper) drain() { _, _ = io.Copy(io.Discard, io.LimitReader(h.in, inputLimit)) }
 
 func version() string {
 	if info, ok := debug.ReadBuildInfo(); ok && info.Main.Version != "" {
@@ -114,11 +124,10 @@ var errBudget = errors.New("the time is up")
 
 func (h *helper) answer(ctx context.Context) error {
 	h.step = "reading what the client asks for"
-	raw, err := io.ReadAll(io.LimitReader(h.in, inputLimit))
+	asked, err := h.question(ctx)
 	if err != nil {
 		return fmt.Errorf("read what the client asks for: %w", err)
 	}
-	asked := strings.TrimSpace(string(raw))
 	h.step = "reading the configuration"
 	file, err := config.Trusted(h.env, h.system)
 	if err != nil {
@@ -138,21 +147,47 @@ func (h *helper) answer(ctx context.Context) error {
 	})
 }
 
+// question reads what a client asks for. A read cannot be stopped, so that one that
+// takes too long is left behind, and ends with the process.
+func (h *helper) question(ctx context.Context) (string, error) {
+	type read struct {
+		raw []byte
+		err error
+	}
+	done := make(chan read, 1)
+	go func() {
+		raw, err := io.ReadAll(io.LimitReader(h.in, inputLimit))
+		done <- read{raw, err}
+	}()
+	select {
+	case <-ctx.Done():
+		return "", ctx.Err()
+	case r := <-done:
+		return strings.TrimSpace(string(r.raw)), r.err
+	}
+}
+
 // read takes the login from the first of the credential's places: they hold the
 // same, and the first is the one that the configuration puts first.
 func (h *helper) read(ctx context.Context, c credential.Credential) (credential.Login, error) {
 	w := &wire.Wire{Env: h.env, Now: h.now, AWS: h.aws}
 	t := w.Target(c, c.Targets[0])
-	h.step = "finding AWS credentials and reading " + t.String()
-	s, err := w.Store(ctx, c, c.Targets[0])
-	if err != nil {
-		return credential.Login{}, err
+	fetch := func() (credential.Login, error) {
+		h.step = "finding AWS credentials and reading " + t.String()
+		s, err := w.Store(ctx, c, c.Targets[0])
+		if err != nil {
+			return credential.Login{}, err
+		}
+		_, value, err := s.Read(ctx, credential.Current)
+		if err != nil {
+			return credential.Login{}, err
+		}
+		return t.Shape.Decode(value, c.Registry)
 	}
-	_, value, err := s.Read(ctx, credential.Current)
-	if err != nil {
-		return credential.Login{}, err
+	if t.Secret == "" {
+		return fetch() // a file is as near as the keyring
 	}
-	return t.Shape.Decode(value, c.Registry)
+	return h.once(ctx, h.entry(c, t), fetch)
 }
 
 // list names the registries that it has a login for, without asking for one.

@@ -1,14 +1,14 @@
 // Command docker-credential-purser is a docker credential helper: docker, podman,
 // skopeo, helm, crane and others ask it for the login of a registry at the moment
 // in which they need it, and it reads the token from where purser keeps it. It
-// writes nothing anywhere.
+// writes no file. Where the kernel has a keyring, that keeps the login for a
+// minute, since one docker command asks up to six times.
 package main
 
 import (
 	"context"
 	"os"
-	"os/signal"
-	"syscall"
+	"runtime/debug"
 	"time"
 
 	"purser/internal/config"
@@ -17,10 +17,15 @@ import (
 
 func main() {
 	process.Protect()
-	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
-	code := run(ctx, os.Args[1:], &helper{
-		env: config.OSEnvironment(), system: config.SystemPath, in: os.Stdin, out: os.Stdout, err: os.Stderr, now: time.Now,
-	})
-	stop()
-	os.Exit(code)
+	// It lives for milliseconds: collecting garbage would cost more than the memory.
+	debug.SetGCPercent(-1)
+	debug.SetMemoryLimit(memoryLimit)
+	// A signal may end it at any instruction, since nothing is left behind.
+	os.Exit(run(context.Background(), os.Args[1:], &helper{
+		env: config.OSEnvironment(), system: config.SystemPath, in: os.Stdin, out: os.Stdout, err: os.Stderr, now: time.Now, keyring: kernelKeyring,
+	}))
 }
+
+// memoryLimit is where garbage is collected after all, in bytes: a client could
+// give it much to read.
+const memoryLimit = 16 << 20

@@ -24,11 +24,11 @@ type report struct {
 	Clients     []clientJSON     `json:"clients,omitempty"`
 	// Variables are to be set, those without a value to be unset.
 	Variables map[string]string `json:"variables,omitempty"`
-	Init        *initJSON        `json:"init,omitempty"`
-	Terraform   *terraformJSON   `json:"terraform,omitempty"`
-	Session     *sessionJSON     `json:"session,omitempty"`
-	Doctor      []doctorJSON     `json:"doctor,omitempty"`
-	Exposure    *exposureJSON    `json:"exposure,omitempty"`
+	Init      *initJSON         `json:"init,omitempty"`
+	Terraform *terraformJSON    `json:"terraform,omitempty"`
+	Session   *sessionJSON      `json:"session,omitempty"`
+	Doctor    []doctorJSON      `json:"doctor,omitempty"`
+	Exposure  *exposureJSON     `json:"exposure,omitempty"`
 }
 
 type errorJSON struct {

@@ -1,7 +1,6 @@
 package config
 
 import (
-	"regexp"
 	"strconv"
 	"time"
 
@@ -17,13 +16,13 @@ const durationRule = "a duration is numbers with w, d, h, m or s behind them, su
 // meant to live as long.
 const longest = 100 * 365 * 24 * time.Hour
 
-var durationForm = regexp.MustCompile(durationPattern)
+var durationForm = credential.NewPattern(durationPattern)
 
 // ParseDuration reads a duration as purser.yaml and the flags have it: weeks,
 // days, hours, minutes and seconds in this order, each at most once, such as
 // 90d or 1d12h. A day has 24 hours.
 func ParseDuration(text string) (time.Duration, error) {
-	parts := durationForm.FindStringSubmatch(text)
+	parts := durationForm().FindStringSubmatch(text)
 	if text == "" || parts == nil {
 		return 0, &credential.Fault{Reason: credential.Usage, What: "the duration is not valid", Why: durationRule}
 	}

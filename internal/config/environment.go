@@ -1,6 +1,8 @@
 package config
 
 import (
+	"crypto/sha256"
+	"encoding/hex"
 	"maps"
 	"os"
 	"path/filepath"
@@ -53,6 +55,10 @@ type Environment struct {
 	AWSEndpointURLSSOOIDC    string // AWS_ENDPOINT_URL_SSO_OIDC
 	AWSMetadataEndpoint      string // AWS_EC2_METADATA_SERVICE_ENDPOINT
 	AWSMetadataDisabled      bool   // AWS_EC2_METADATA_DISABLED is true
+
+	// AWSIdentity tells one set of AWS credentials from another: a hash over what
+	// names them. It is "" when no variable does.
+	AWSIdentity string
 
 	RemoteSession bool // SSH_CONNECTION or SSH_TTY is set
 
@@ -125,8 +131,10 @@ func networkVariables() []Variable {
 	}
 }
 
+const awsReader = "the AWS SDK"
+
 func awsVariables() []Variable {
-	const sdk = "the AWS SDK"
+	const sdk = awsReader
 	container := func(e *Environment, _ string) { e.AWSContainer = true }
 	return []Variable{
 		{"AWS_PROFILE", "The AWS profile, where neither a flag nor purser.yaml names one.", sdk, func(e *Environment, v string) { e.AWSProfile = v }},
@@ -137,6 +145,7 @@ func awsVariables() []Variable {
 		{"AWS_SHARED_CREDENTIALS_FILE", "AWS's credentials file, instead of `~/.aws/credentials`.", sdk, func(e *Environment, v string) { e.AWSSharedCredentialsFile = v }},
 		{"AWS_ACCESS_KEY_ID", "Credentials of the environment's own. Where it is set, the profile in purser.yaml is ignored.", sdk, func(e *Environment, _ string) { e.AWSAccessKey = true }},
 		{"AWS_WEB_IDENTITY_TOKEN_FILE", "Credentials of the environment's own, as Kubernetes and CI services give. Where it is set, the profile in purser.yaml is ignored.", sdk, func(e *Environment, _ string) { e.AWSWebIdentity = true }},
+		{"AWS_ROLE_ARN", "The role that the token of AWS_WEB_IDENTITY_TOKEN_FILE is for.", sdk, func(*Environment, string) {}},
 		{"AWS_ENDPOINT_URL_SSO", "Another address for the portal of IAM Identity Center.", sdk, func(e *Environment, v string) { e.AWSEndpointURLSSO = v }},
 		{"AWS_ENDPOINT_URL_SSO_OIDC", "Another address for signing in to IAM Identity Center.", sdk, func(e *Environment, v string) { e.AWSEndpointURLSSOOIDC = v }},
 		{"AWS_EC2_METADATA_SERVICE_ENDPOINT", "Another address for the metadata service of EC2 instances.", sdk, func(e *Environment, v string) { e.AWSMetadataEndpoint = v }},
@@ -182,9 +191,19 @@ func ReadEnvironment(lookup func(string) (string, bool)) Environment {
 	for _, v := range Variables() {
 		if text, ok := lookup(v.Name); ok && text != "" {
 			v.set(&e, text)
+			if v.Reader == awsReader {
+				e.identify(v.Name, text)
+			}
 		}
 	}
 	return e
+}
+
+// identify adds a variable to what tells AWS credentials apart. Of those that may
+// hold a secret only the hash is kept.
+func (e *Environment) identify(name, value string) {
+	sum := sha256.Sum256([]byte(e.AWSIdentity + "\x00" + name + "\x00" + value))
+	e.AWSIdentity = hex.EncodeToString(sum[:])
 }
 
 // HasAWSCredentials reports whether the environment has AWS credentials of its

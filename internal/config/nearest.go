@@ -1,7 +1,6 @@
 package config
 
 import (
-	"regexp"
 	"slices"
 	"strings"
 	"unicode"
@@ -17,7 +16,7 @@ const suggestionDistance = 2
 
 // opaqueForm is that of tokens without a mark of their own: UUIDs, as Docker Hub
 // gave out before 2023, and long hexadecimal numbers.
-var opaqueForm = regexp.MustCompile(`(?i)^[0-9a-f]{8}-?[0-9a-f-]{12,}$`)
+var opaqueForm = credential.NewPattern(`(?i)^[0-9a-f]{8}-?[0-9a-f-]{12,}$`)
 
 // holdsToken reports whether text is a token or has one in it, as in
 // USER:TOKEN. Its cost grows with the square of the length, which the callers

@@ -2,7 +2,6 @@ package config
 
 import (
 	"fmt"
-	"regexp"
 	"slices"
 	"strconv"
 	"strings"
@@ -22,10 +21,10 @@ type Entry struct {
 }
 
 // plainForm are scalars that YAML reads as the text that they are.
-var plainForm = regexp.MustCompile(`^([A-Za-z][A-Za-z0-9_./@-]*|([0-9]+[wdhms])+)$`)
+var plainForm = credential.NewPattern(`^([A-Za-z][A-Za-z0-9_./@-]*|([0-9]+[wdhms])+)$`)
 
 // words that YAML reads as something else than text.
-var notText = regexp.MustCompile(`(?i)^(true|false|yes|no|on|off|null|y|n|nan|inf)$`)
+var notText = credential.NewPattern(`(?i)^(true|false|yes|no|on|off|null|y|n|nan|inf)$`)
 
 func scalar(text string) string {
 	if plainForm.MatchString(text) && !notText.MatchString(text) {
@@ -141,7 +140,7 @@ func Add(existing []byte, entries []Entry, replace bool) ([]byte, error) {
 	return []byte(strings.Join(lines, newline) + newline), nil
 }
 
-var credentialsKey = regexp.MustCompile(`^credentials\s*:\s*(#.*)?$`)
+var credentialsKey = credential.NewPattern(`^credentials\s*:\s*(#.*)?$`)
 
 func addOne(lines []string, e Entry, replace bool) ([]string, error) {
 	begin := -1

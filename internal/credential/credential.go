@@ -5,7 +5,6 @@ import (
 	"encoding/hex"
 	"fmt"
 	"io"
-	"regexp"
 	"strings"
 	"time"
 )
@@ -13,7 +12,9 @@ import (
 // Name is a credential's name in purser.yaml.
 type Name string
 
-var nameForm = regexp.MustCompile(`^[a-z0-9][a-z0-9._-]{0,62}$`)
+var nameForm = NewPattern(`^[a-z0-9][a-z0-9._-]*$`)
+
+const longestName = 63
 
 // ParseName reads a credential's name: lower-case letters, digits, . _ and -,
 // at most 63 characters. Text in the form of a token is refused as what it is.
@@ -24,7 +25,7 @@ func ParseName(text string) (Name, error) {
 			Why: "it is now in the shell's history and, while this runs, in the process list",
 		}
 	}
-	if !nameForm.MatchString(text) {
+	if len(text) > longestName || !nameForm.MatchString(text) {
 		return "", &Fault{
 			Reason: Usage, What: "the credential's name is not valid",
 			Why: "a name is lower-case letters, digits, '.', '_' and '-', at most 63 characters",
@@ -83,9 +84,9 @@ const (
 )
 
 var (
-	secretName   = regexp.MustCompile(`^[A-Za-z0-9/_+=.@-]+$`)
-	secretARN    = regexp.MustCompile(arnForm)
-	hyphenAndSix = regexp.MustCompile(`-[A-Za-z0-9]{6}$`)
+	secretName   = NewPattern(`^[A-Za-z0-9/_+=.@-]+$`)
+	secretARN    = NewPattern(arnForm)
+	hyphenAndSix = NewPattern(`-[A-Za-z0-9]{6}$`)
 )
 
 // CheckSecretID reports why text can be neither the name nor the ARN of a

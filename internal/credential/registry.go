@@ -3,7 +3,6 @@ package credential
 import (
 	"net"
 	"net/netip"
-	"regexp"
 	"strconv"
 	"strings"
 )
@@ -21,7 +20,9 @@ var hubNames = map[string]bool{
 	"registry.hub.docker.com": true, "hub.docker.com": true,
 }
 
-var hostLabel = regexp.MustCompile(`^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$`)
+var hostLabel = NewPattern(`^[a-z0-9]([a-z0-9-]*[a-z0-9])?$`)
+
+const longestLabel = 63
 
 // ParseHost reads a registry's name as people and docker configs write it: with
 // or without a scheme, a /v1/ or /v2/ path and a trailing slash. A host that is
@@ -77,7 +78,7 @@ func validHostName(host string) bool {
 	}
 	labels := strings.Split(host, ".")
 	for _, l := range labels {
-		if !hostLabel.MatchString(l) {
+		if len(l) > longestLabel || !hostLabel.MatchString(l) {
 			return false
 		}
 	}
@@ -128,7 +129,7 @@ func (h Host) DockerKeys() []string {
 type Repository string
 
 // The grammar is the OCI distribution specification's <name>.
-var repositoryForm = regexp.MustCompile(`^[a-z0-9]+((\.|_|__|-+)[a-z0-9]+)*(/[a-z0-9]+((\.|_|__|-+)[a-z0-9]+)*)*$`)
+var repositoryForm = NewPattern(`^[a-z0-9]+((\.|_|__|-+)[a-z0-9]+)*(/[a-z0-9]+((\.|_|__|-+)[a-z0-9]+)*)*$`)
 
 // ParseRepository reads a repository's name. The registry's own host may stand
 // in front; on Docker Hub a single word means library/word, as docker reads it.

@@ -5,7 +5,6 @@ import (
 	"encoding/base64"
 	"encoding/json"
 	"fmt"
-	"regexp"
 	"slices"
 	"strings"
 )
@@ -65,11 +64,13 @@ func ParseShape(text string) (Shape, error) {
 	}
 }
 
-var keyForm = regexp.MustCompile(`^[A-Za-z][A-Za-z0-9_.-]{0,63}$`)
+var keyForm = NewPattern(`^[A-Za-z][A-Za-z0-9_.-]*$`)
+
+const longestKey = 64
 
 // NewShape is the shape with the two keys given.
 func NewShape(usernameKey, tokenKey string) (Shape, error) {
-	if !keyForm.MatchString(usernameKey) || !keyForm.MatchString(tokenKey) || usernameKey == tokenKey {
+	if max(len(usernameKey), len(tokenKey)) > longestKey || !keyForm.MatchString(usernameKey) || !keyForm.MatchString(tokenKey) || usernameKey == tokenKey {
 		return Shape{}, &Fault{
 			Reason: Usage, What: "the shape's keys are not valid",
 			Why: "two different names of letters, digits, '_', '.' and '-', the first a letter",

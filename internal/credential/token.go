@@ -3,7 +3,6 @@ package credential
 import (
 	"encoding/base64"
 	"encoding/json"
-	"regexp"
 	"strconv"
 	"strings"
 	"unicode"
@@ -43,7 +42,7 @@ var knownForms = []struct {
 }
 
 // Docker Hub's tokens before 2023 are bare UUIDs.
-var uuidForm = regexp.MustCompile(`^[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}$`)
+var uuidForm = NewPattern(`^[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}$`)
 
 const (
 	// identityUser is the user name under which docker stores an identity token.

@@ -9,7 +9,6 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
-	"regexp"
 	"time"
 
 	"github.com/docker/cli/cli/config/configfile"
@@ -110,7 +109,7 @@ func (d DockerConfig) lookUp(ctx context.Context, file *configfile.ConfigFile, p
 }
 
 // helperName is what may follow docker-credential- : a file name, no path.
-var helperName = regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9._-]*$`)
+var helperName = credential.NewPattern(`^[A-Za-z0-9][A-Za-z0-9._-]*$`)
 
 func (d DockerConfig) askHelper(ctx context.Context, name, key string) (credential.Login, string, error) {
 	if !helperName.MatchString(name) {

@@ -85,7 +85,7 @@ func (s *SecretsManager) refine(ctx context.Context, f *credential.Fault, messag
 		f.Why = "looked for " + s.wantedARN(ctx) + "; Terraform has not made it yet, or it is in another region or account"
 	case credential.StoreRefused:
 		if has("deletion") {
-			f.Reason = credential.SecretDeleted
+			f.Reason, f.What = credential.SecretDeleted, "the secret "+s.cfg.Target.Secret+" is waiting to be deleted"
 		}
 	}
 }

@@ -1,0 +1,95 @@
+package main
+
+import (
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"encoding/json"
+	"strings"
+	"time"
+
+	"purser/internal/credential"
+	"purser/internal/keyring"
+)
+
+// cache is what keeps a login for seconds.
+type cache interface {
+	Get(name string) (credential.Secret, bool)
+	Put(name string, text credential.Secret, life time.Duration) error
+	Clear() error
+	Alone(ctx context.Context, name string) (done func(), waited bool)
+}
+
+func kernelKeyring() (cache, error) { return keyring.New() }
+
+// entry names what is kept: everything that decides which login it is and who
+// may have it, so that with other AWS credentials nothing is found that those may
+// not read.
+func (h *helper) entry(c credential.Credential, t credential.Target) string {
+	decides := strings.Join([]string{
+		"1", string(c.Registry), t.Secret, t.Region, t.Profile, t.Shape.String(), h.env.AWSIdentity, h.env.AWSRegion, h.env.Home,
+	}, "\x00")
+	sum := sha256.Sum256([]byte(decides))
+	return hex.EncodeToString(sum[:])
+}
+
+// once fetches a login unless it was fetched a moment ago, and has calls that come
+// at the same time wait for the first of them: docker compose asks for twenty
+// images at once. Its time begins when it was fetched, and using it does not make
+// it longer.
+func (h *helper) once(ctx context.Context, name string, fetch func() (credential.Login, error)) (credential.Login, error) {
+	life := h.env.HelperCache.Life()
+	if life <= 0 || h.keyring == nil {
+		return fetch()
+	}
+	kept, err := h.keyring()
+	if err != nil {
+		return fetch() // the kernel has none, or a container forbids it
+	}
+	if login, ok := recall(kept, name); ok {
+		return login, nil
+	}
+	h.step = "waiting for another call to read the same"
+	done, waited := kept.Alone(ctx, name)
+	defer done()
+	if waited {
+		if login, ok := recall(kept, name); ok {
+			return login, nil
+		}
+	}
+	login, err := fetch()
+	if err == nil {
+		_ = kept.Put(name, pack(login), life) // without it, the next call reads again
+	}
+	return login, err
+}
+
+// forget drops everything that is kept.
+func (h *helper) forget() {
+	if h.keyring == nil || h.env.HelperCache.Life() <= 0 {
+		return
+	}
+	if kept, err := h.keyring(); err == nil {
+		_ = kept.Clear() // it is gone within a minute in any case
+	}
+}
+
+// packed is a login in the keyring.
+type packed struct{ Username, Token string }
+
+func pack(l credential.Login) credential.Secret {
+	raw, _ := json.Marshal(packed{l.Username, l.Token.Reveal()}) // text always encodes
+	return credential.NewSecret(string(raw))
+}
+
+func recall(kept cache, name string) (credential.Login, bool) {
+	text, ok := kept.Get(name)
+	if !ok {
+		return credential.Login{}, false
+	}
+	var p packed
+	if json.Unmarshal([]byte(text.Reveal()), &p) != nil || p.Token == "" {
+		return credential.Login{}, false
+	}
+	return credential.Login{Username: p.Username, Token: credential.NewSecret(p.Token)}, true
+}

@@ -1,0 +1,101 @@
+package main
+
+import (
+	"bytes"
+	"encoding/json"
+	"errors"
+	"net/http/httptest"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"purser/internal/sandbox"
+)
+
+// buildProgram makes the program itself in a folder that nobody else may write.
+func buildProgram(t *testing.T) (dir string) {
+	t.Helper()
+	dir = trustedDir(t)
+	build := exec.CommandContext(t.Context(), "go", "build", "-o", filepath.Join(dir, "docker-credential-purser"), ".")
+	if out, err := build.CombinedOutput(); err != nil {
+		t.Fatalf("%v\n%s", err, out)
+	}
+	return dir
+}
+
+// program runs it with an environment of its own.
+func (a *agent) program(dir string, env []string, verb, asked string) (out, errs string, code int) {
+	a.Helper()
+	cmd := exec.CommandContext(a.Context(), filepath.Join(dir, "docker-credential-purser"), verb)
+	cmd.Env, cmd.Stdin = env, strings.NewReader(asked)
+	var o, e bytes.Buffer
+	cmd.Stdout, cmd.Stderr = &o, &e
+	err := cmd.Run()
+	var exit *exec.ExitError
+	if err != nil && !errors.As(err, &exit) {
+		a.Fatal(err)
+	}
+	return o.String(), e.String(), cmd.ProcessState.ExitCode()
+}
+
+// TestAnInstanceRoleIsEnough has the credentials come from an instance's metadata
+// service, with no home directory and on a system whose files cannot be written.
+func TestAnInstanceRoleIsEnough(t *testing.T) {
+	dir := buildProgram(t)
+	for name, c := range map[string]struct {
+		set  func(*sandbox.Metadata)
+		want string // of what goes wrong; "" when nothing does
+	}{
+		"on the instance":                {func(*sandbox.Metadata) {}, ""},
+		"in a container, two hops":       {func(m *sandbox.Metadata) { m.Container, m.Hops = true, 2 }, ""},
+		"in a container, one hop":        {func(m *sandbox.Metadata) { m.Container = true }, "a container on one whose hop limit is 1"},
+		"an instance without a role":     {func(m *sandbox.Metadata) { m.Role = "" }, "has no instance role"},
+		"another registry, nothing read": {func(*sandbox.Metadata) {}, "credentials not found"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			a := newAgent(t, "")
+			m := &sandbox.Metadata{Role: "buildkite-agent", Hops: 1, Life: time.Hour, Now: time.Now}
+			c.set(m)
+			server := httptest.NewServer(m)
+			t.Cleanup(server.Close)
+			env := []string{
+				"PURSER_SECRET_ID=mockserver-build/dockerhub", "AWS_REGION=eu-west-2", "AWS_ENDPOINT_URL=" + a.at,
+				"AWS_EC2_METADATA_SERVICE_ENDPOINT=" + server.URL, "PURSER_HELPER_CACHE=off",
+			}
+			if strings.HasPrefix(name, "another") {
+				out, _, code := a.program(dir, env, "get", "quay.io")
+				if code != 1 || !strings.Contains(out, "credentials not found in native keychain") || m.Asked() > 0 {
+					t.Errorf("%d %q, %d requests", code, out, m.Asked())
+				}
+				return
+			}
+			out, errs, code := a.program(dir, env, "get", "docker.io")
+			var login struct{ Username, Secret string }
+			switch {
+			case c.want == "" && (code != 0 || json.Unmarshal([]byte(out), &login) != nil || login.Secret != token):
+				t.Errorf("%d %q", code, strings.ReplaceAll(out, token, "THE TOKEN"))
+			case c.want != "" && (code != 1 || out != errs || !strings.Contains(out, c.want)):
+				t.Errorf("%d %q, want %q", code, out, c.want)
+			}
+		})
+	}
+}
+
+// TestTwoConfigurationsThatNameOneRegistry: the system's wins, and says so.
+func TestTwoConfigurationsThatNameOneRegistry(t *testing.T) {
+	a := newAgent(t, agentConfig)
+	a.env.Config = filepath.Join(trustedDir(t), "purser.yaml")
+	a.write(a.env.Config, strings.ReplaceAll(agentConfig, "mockserver-build/dockerhub", "mockserver-release/ghcr-token"), 0o600)
+	if out, _, code := a.ask("get", "docker.io"); code != 1 || !strings.Contains(out, "PURSER_CONFIG is not followed") {
+		t.Errorf("%d %q", code, out)
+	}
+	if err := os.Remove(a.system); err != nil {
+		t.Fatal(err)
+	}
+	if !a.gives("docker.io") {
+		t.Error("the one that is left was not taken")
+	}
+}

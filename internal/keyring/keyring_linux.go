@@ -1,0 +1,164 @@
+package keyring
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"os"
+	"runtime"
+	"time"
+
+	"golang.org/x/sys/unix"
+
+	"purser/internal/credential"
+)
+
+const (
+	ringName = "purser"
+	// sizeLimit is that of a key of type user (keyrings(7)).
+	sizeLimit = 32767
+	// ownerOnly gives every right to who possesses a key and to its user, none to
+	// the group and to others (keyctl_setperm(3)).
+	ownerOnly = 0x3f3f0000
+)
+
+// possess has this thread possess the user's keyring, which it need not where a
+// session was begun without it, as systemd does for services.
+func possess() (release func(), err error) {
+	runtime.LockOSThread()
+	if _, err := unix.KeyctlInt(unix.KEYCTL_LINK, unix.KEY_SPEC_USER_KEYRING, unix.KEY_SPEC_THREAD_KEYRING, 0, 0); err != nil {
+		runtime.UnlockOSThread()
+		return nil, err
+	}
+	return runtime.UnlockOSThread, nil
+}
+
+func unavailable(err error) error { return fmt.Errorf("%w: %w", ErrUnavailable, err) }
+
+func open() (*Keyring, error) {
+	release, err := possess()
+	if err != nil {
+		return nil, unavailable(err)
+	}
+	defer release()
+	ring, err := unix.KeyctlSearch(unix.KEY_SPEC_USER_KEYRING, "keyring", ringName, 0)
+	if err == nil {
+		return &Keyring{ring}, nil
+	}
+	if !errors.Is(err, unix.ENOKEY) {
+		return nil, unavailable(err)
+	}
+	if ring, err = unix.AddKey("keyring", ringName, nil, unix.KEY_SPEC_USER_KEYRING); err != nil {
+		return nil, unavailable(err)
+	}
+	if err := unix.KeyctlSetperm(ring, ownerOnly); err != nil {
+		return nil, unavailable(err)
+	}
+	return &Keyring{ring}, nil
+}
+
+func (k *Keyring) get(name string) (credential.Secret, bool) {
+	release, err := possess()
+	if err != nil {
+		return credential.Secret{}, false
+	}
+	defer release()
+	id, err := unix.KeyctlSearch(k.ring, "user", name, 0)
+	if err != nil {
+		return credential.Secret{}, false
+	}
+	buffer := make([]byte, sizeLimit)
+	n, err := unix.KeyctlBuffer(unix.KEYCTL_READ, id, buffer, 0)
+	if err != nil || n > len(buffer) {
+		return credential.Secret{}, false
+	}
+	defer clear(buffer)
+	return credential.NewSecret(string(buffer[:n])), true
+}
+
+func (k *Keyring) put(name string, text credential.Secret, life time.Duration) error {
+	if text.Len() > sizeLimit {
+		return errors.New("too long for the keyring")
+	}
+	release, err := possess()
+	if err != nil {
+		return err
+	}
+	defer release()
+	// The key is there empty, with its end set, before it holds anything: killed
+	// in between, nothing is left for longer.
+	id, err := unix.AddKey("user", name, []byte{0}, k.ring)
+	if err != nil {
+		return err
+	}
+	seconds := int((life + time.Second - 1) / time.Second)
+	_, err = unix.KeyctlInt(unix.KEYCTL_SET_TIMEOUT, id, seconds, 0, 0)
+	if err == nil {
+		err = unix.KeyctlSetperm(id, ownerOnly)
+	}
+	if err == nil {
+		payload := []byte(text.Reveal())
+		defer clear(payload)
+		_, err = unix.KeyctlBuffer(unix.KEYCTL_UPDATE, id, payload, 0)
+	}
+	if err == nil { // an update takes the end away
+		_, err = unix.KeyctlInt(unix.KEYCTL_SET_TIMEOUT, id, seconds, 0, 0)
+	}
+	if err != nil {
+		_, _ = unix.KeyctlInt(unix.KEYCTL_UNLINK, id, k.ring, 0, 0)
+	}
+	return err
+}
+
+func (k *Keyring) clear() error {
+	release, err := possess()
+	if err != nil {
+		return err
+	}
+	defer release()
+	_, err = unix.KeyctlInt(unix.KEYCTL_CLEAR, k.ring, 0, 0, 0)
+	return err
+}
+
+// alone takes a name in the abstract namespace of unix sockets, which only one
+// process can have and which is free again when that ends, however it does. Who
+// comes later connects, is never answered, and learns of the end by the end of the
+// connection.
+func alone(ctx context.Context, name string) (done func(), waited bool) {
+	address := &net.UnixAddr{Net: "unix", Name: "@purser-" + name}
+	listener, err := net.ListenUnix("unix", address)
+	if err == nil {
+		return func() { _ = listener.Close() }, false
+	}
+	var dialer net.Dialer
+	conn, err := dialer.DialContext(ctx, "unix", address.Name)
+	if err != nil {
+		return func() {}, true // it has just ended
+	}
+	defer func() { _ = conn.Close() }()
+	if !sameUser(conn) {
+		return func() {}, false // somebody else took the name: no reason to wait
+	}
+	stop := context.AfterFunc(ctx, func() { _ = conn.SetReadDeadline(time.Unix(0, 1)) })
+	defer stop()
+	_, _ = conn.Read(make([]byte, 1))
+	return func() {}, true
+}
+
+func sameUser(conn net.Conn) bool {
+	u, ok := conn.(*net.UnixConn)
+	if !ok {
+		return false
+	}
+	raw, err := u.SyscallConn()
+	if err != nil {
+		return false
+	}
+	same := false
+	err = raw.Control(func(fd uintptr) {
+		peer, err := unix.GetsockoptUcred(int(fd), unix.SOL_SOCKET, unix.SO_PEERCRED)
+		same = err == nil && int(peer.Uid) == os.Geteuid()
+	})
+	return err == nil && same
+}
