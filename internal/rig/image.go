@@ -82,6 +82,12 @@ func layerTar(t testing.TB) []byte {
 	return b.Bytes()
 }
 
+// ImageFolder writes a tiny image, in the OCI layout that clients push.
+func ImageFolder(t testing.TB) string {
+	t.Helper()
+	return newImage(t).folder(t)
+}
+
 // folder writes the image as an OCI image layout.
 func (img image) folder(t testing.TB) string {
 	t.Helper()
