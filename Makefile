@@ -25,12 +25,13 @@ fuzz: ## run each fuzz test for FUZZTIME (10s)
 		go test -run '^$$' -fuzz "^$${name#func }$$" -fuzztime $(FUZZTIME) "$$(dirname "$$file")" </dev/null; \
 	done
 
-bench: ## measure
+bench: ## measure, and compare with other tools
 	@go test -run '^$$' -bench . -benchmem ./...
+	@go run ./bench
 
 exposure: build ## search everything that leaves purser for secrets; needs strace and root
 	@CGO_ENABLED=0 go build -trimpath -tags leak -o bin/leaking/ ./cmd/purser
 	@sudo=; [[ $$(id -u) == 0 ]] || sudo=sudo; $$sudo bin/purser selftest exposure --helper bin/docker-credential-purser --leaking bin/leaking/purser
 
 build: ## the programs, into bin/
-	@CGO_ENABLED=0 go build -trimpath -o bin/ ./cmd/...
+	@CGO_ENABLED=0 go build -trimpath -ldflags='-s -w' -o bin/ ./cmd/...

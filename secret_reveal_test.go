@@ -20,6 +20,13 @@ import (
 var reveals = map[string]string{
 	"cmd/purser/sandbox.go visit 1":                   "pipes a made-up token into purser, in the tour",
 	"cmd/docker-credential-purser/helper.go answer 1": "the answer to docker's client, which is what the program is for",
+	"cmd/docker-credential-purser/once.go pack 1":     "the entry in the kernel's keyring",
+	"cmd/docker-credential-purser/once.go recall 1":   "the same, read back",
+	"cmd/purser/exec.go inject 1":                     "a variable of the command, where --env asks for it",
+	"internal/keyring/keyring_linux.go put 1":         "the entry in the kernel's keyring",
+	"internal/redact/redact.go add 2":                 "makes the pieces that are taken out",
+	"internal/redact/tell.go Tell 1":                  "tells a Buildkite agent what to take out, through a pipe",
+	"internal/credential/redact.go SplitToken 1":      "takes the public prefix off",
 	"cmd/purser/leak_on.go leak 1":                    "gives the token away, in builds that are made to be caught",
 	"cmd/purser/selftest_flows.go argument 1":         "puts a made-up token among the arguments, to see it refused",
 	"cmd/purser/selftest_flows.go configured 1":       "puts a made-up token into purser.yaml, to see it refused",

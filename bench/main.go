@@ -249,8 +249,8 @@ func (c *contender) memory(ctx context.Context, dir string) {
 	file := filepath.Join(dir, "peak")
 	cmd := exec.CommandContext(ctx, "/usr/bin/time", append([]string{"-q", "-f", "%M", "-o", file, c.program}, c.args...)...) //nolint:gosec // the same
 	cmd.Env, cmd.Stdin = c.env, strings.NewReader(c.input)
-	_ = cmd.Run() // a registry that is not ours is an error
-	if raw, err := os.ReadFile(file); err == nil {
+	_ = cmd.Run()                                  // a registry that is not ours is an error
+	if raw, err := os.ReadFile(file); err == nil { //nolint:gosec // it was named three lines above
 		c.peak, _ = strconv.ParseInt(strings.TrimSpace(string(raw)), 10, 64)
 	}
 }

@@ -21,7 +21,10 @@ docker-credential-pass  golang-docker-credential-helpers   reading tokens from a
 pass                    pass                               reading tokens from a real credential helper
 gpg                     gnupg                              reading tokens from a real credential helper
 strace                  strace                             the search for secrets in system calls
+buildah                 buildah                            pulls and pushes by buildah
+podman                  podman                             pulls and pushes by podman
 hyperfine               hyperfine                          the comparison of speed with other tools
+time                    time                               the memory in the comparison with other tools
 '
 
 # program, Go package, module, version, what is not tested without it
@@ -29,6 +32,12 @@ go_programs='
 registry      github.com/distribution/distribution/v3/cmd/registry  github.com/distribution/distribution/v3  v3.1.2                proofs and pushes against registry 3
 token-server  github.com/docker/distribution/contrib/token-server   github.com/docker/distribution           v2.8.3+incompatible   proofs and pushes against registries with tokens
 crane         github.com/google/go-containerregistry/cmd/crane      github.com/google/go-containerregistry   v0.22.1               pushes by crane
+regctl        github.com/regclient/regclient/cmd/regctl             github.com/regclient/regclient           v0.11.7               pulls and pushes by regctl
+oras          oras.land/oras/cmd/oras                               oras.land/oras                           v1.3.6                pulls and pushes by oras
+helm          helm.sh/helm/v3/cmd/helm                              helm.sh/helm/v3                          v3.22.0               pulls and pushes by helm
+buildx        github.com/docker/buildx/cmd/buildx                   github.com/docker/buildx                 v0.38.2               image lists by buildx
+agent         github.com/buildkite/agent/v3                         github.com/buildkite/agent/v3            v3.78.0               the Buildkite plugin in a real job
+docker-credential-ecr-login  github.com/awslabs/amazon-ecr-credential-helper/ecr-login/cli/docker-credential-ecr-login  github.com/awslabs/amazon-ecr-credential-helper/ecr-login  v0.12.0  a line in the comparison of speed
 '
 
 moto_version=5.2.1

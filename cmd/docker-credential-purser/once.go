@@ -38,7 +38,7 @@ func (h *helper) entry(c credential.Credential, t credential.Target) string {
 // images at once. Its time begins when it was fetched, and using it does not make
 // it longer.
 func (h *helper) once(ctx context.Context, name string, fetch func() (credential.Login, error)) (credential.Login, error) {
-	life := h.env.HelperCache.Life()
+	life := h.env.HelperCacheLife()
 	if life <= 0 || h.keyring == nil {
 		return fetch()
 	}
@@ -66,7 +66,7 @@ func (h *helper) once(ctx context.Context, name string, fetch func() (credential
 
 // forget drops everything that is kept.
 func (h *helper) forget() {
-	if h.keyring == nil || h.env.HelperCache.Life() <= 0 {
+	if h.keyring == nil || h.env.HelperCacheLife() <= 0 {
 		return
 	}
 	if kept, err := h.keyring(); err == nil {

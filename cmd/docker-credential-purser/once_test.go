@@ -87,7 +87,7 @@ func TestNothingIsKeptWhereItIsSwitchedOff(t *testing.T) {
 	if !a.gives("docker.io") || a.reads() != 2 {
 		t.Errorf("%d reads", a.reads())
 	}
-	a.env.HelperCache = config.HelperCache{}
+	a.env.HelperCache = 0
 	a.keyring = func() (cache, error) { return nil, keyring.ErrUnavailable }
 	if !a.gives("docker.io") || a.reads() != 3 {
 		t.Error("without a keyring there is no login, or no read")

@@ -15,7 +15,7 @@ import (
 var documented = regexp.MustCompile("(?m)(?:^(?:    |\\$ |  )|`|\\| ?)((?:go run \\./cmd/)?purser(?: [^`|\\n]*)?)(?:`|$)")
 
 // prose are spans that name a command without being one to type.
-var prose = map[string]bool{"purser": true, "purser store": true, "purser store NAME": true}
+var prose = map[string]bool{"purser": true, "purser store": true, "purser store NAME": true, "purser exec": true}
 
 // TestEveryDocumentedCommandIsRunByAScript holds the documents to the scripts:
 // what is shown was run, letter for letter.

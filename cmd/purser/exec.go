@@ -200,7 +200,8 @@ func (a *app) privateFolder(c *consumer) (remove func(), err error) {
 func (a *app) sweepCommand() *cobra.Command {
 	return &cobra.Command{
 		Use: sweepArgument + " FOLDER", Short: "Remove a private folder when the command that it is for has ended", Hidden: true,
-		Args: cobra.ExactArgs(1),
+		Example: `  purser remove-after /tmp/purser-0`,
+		Args:    cobra.ExactArgs(1),
 		RunE: func(_ *cobra.Command, args []string) error {
 			_, _ = io.Copy(io.Discard, a.in)
 			if !privateName.MatchString(args[0]) {

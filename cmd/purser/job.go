@@ -24,7 +24,7 @@ func (a *app) jobCommand() *cobra.Command {
 docker configuration with purser's helper and no login in it, has the Buildkite agent
 take the token out of the job's log, and prints what to export. end removes it. The
 Buildkite plugin calls both.`,
-		Example: `  purser job start dockerhub --dir /tmp/job-1
+		Example: `  eval "$(purser job start dockerhub --dir /tmp/job-1)"
   purser job end --dir /tmp/job-1`,
 		Args: noArguments,
 		RunE: func(cmd *cobra.Command, _ []string) error { return cmd.Help() },

@@ -14,6 +14,7 @@ import (
 
 	"purser/internal/atomicfile"
 	"purser/internal/credential"
+	"purser/internal/keyring"
 	"purser/internal/signin"
 	"purser/internal/wire"
 )
@@ -69,11 +70,14 @@ in AWS's configuration file, of which nothing else is changed.`,
 
 func (a *app) logoutCommand() *cobra.Command {
 	cmd := &cobra.Command{
-		Use:     "logout",
-		Short:   "End what purser login began",
-		Example: `  purser logout aws`,
-		Args:    noArguments,
-		RunE:    func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
+		Use:   "logout",
+		Short: "Forget the logins that the kernel keeps, or end what purser login began",
+		Long: `logout removes the logins that the credential helper has the kernel keep for a minute.
+With aws it ends the session of IAM Identity Center as well.`,
+		Example: `  purser logout
+  purser logout aws`,
+		Args: noArguments,
+		RunE: func(*cobra.Command, []string) error { return a.forgetLogins() },
 	}
 	var profile string
 	aws := &cobra.Command{
@@ -91,12 +95,36 @@ and the SDKs as well. Sessions of other start URLs stay.`,
 			if err := w.SignIn(nil).SignOut(cmd.Context(), p); err != nil {
 				return err
 			}
-			return a.signedOut(p)
+			if err := a.signedOut(p); err != nil || a.output.json {
+				return err
+			}
+			return a.forgetLogins()
 		},
 	}
 	aws.Flags().StringVar(&profile, "profile", "", "the AWS `PROFILE`")
 	cmd.AddCommand(aws)
 	return cmd
+}
+
+// forgetLogins clears what the credential helper keeps in the kernel's keyring.
+func (a *app) forgetLogins() error {
+	kept, err := keyring.New()
+	if err == nil {
+		err = kept.Clear()
+	}
+	text := "the kernel keeps no login"
+	switch {
+	case errors.Is(err, keyring.ErrUnavailable):
+		text = "nothing is kept here: there is no keyring to be had"
+	case err != nil:
+		return fmt.Errorf("clear the kernel's keyring: %w", err)
+	}
+	if a.output.json {
+		a.writeJSON(report{Schema: schemaVersion})
+		return nil
+	}
+	a.line(a.out, credential.Granted, "Helper", text)
+	return nil
 }
 
 // sessionJSON is a sign-in as JSON.

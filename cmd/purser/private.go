@@ -210,7 +210,7 @@ func (a *app) privateParent() (string, error) {
 		if info, err := os.Stat(dir); err != nil || !info.IsDir() {
 			continue
 		}
-		if rel, err := filepath.Rel(here, dir); here == "" || err != nil || rel == ".." || strings.HasPrefix(rel, ".."+string(filepath.Separator)) {
+		if here == "" || !inside(here, dir) {
 			return dir, nil
 		}
 	}
@@ -218,4 +218,10 @@ func (a *app) privateParent() (string, error) {
 		Reason: credential.Usage, What: "there is no place for a private folder",
 		Why: "it cannot be in the working directory; set TMPDIR to a folder elsewhere",
 	}
+}
+
+// inside reports whether a folder is another, or in it.
+func inside(outer, dir string) bool {
+	rel, err := filepath.Rel(outer, dir)
+	return err == nil && rel != ".." && !strings.HasPrefix(rel, ".."+string(filepath.Separator))
 }

@@ -46,7 +46,7 @@ It ends with 0 when nothing was found and with 1 otherwise.`,
 		RunE:    func(cmd *cobra.Command, _ []string) error { return a.exposure(cmd.Context(), o) },
 	}
 	search.Flags().StringVar(&o.program, "program", "", "the purser `FILE` to watch instead of this one")
-	search.Flags().StringVar(&o.helper, "helper", "", "the docker-credential-purser `FILE` to watch as well")
+	search.Flags().StringVar(&o.helper, "helper", "", "the docker-credential-purser `FILE` to watch as well (default the one beside purser)")
 	search.Flags().StringVar(&o.leaking, "leaking", "", "a purser `FILE` built with -tags leak: adds panics, and leaks that must be found")
 	search.Flags().StringVar(&o.only, "only", "", "run only flows whose name has this `TEXT` in it")
 	cmd.AddCommand(search)
@@ -72,6 +72,11 @@ func (a *app) exposure(ctx context.Context, o exposureOptions) error {
 			return fmt.Errorf("find this program: %w", err)
 		}
 	}
+	if beside := filepath.Join(filepath.Dir(o.program), "docker-credential-purser"); o.helper == "" {
+		if _, err := os.Stat(beside); err == nil {
+			o.helper = beside
+		}
+	}
 	for _, program := range []*string{&o.program, &o.helper, &o.leaking} {
 		if *program == "" {
 			continue
@@ -85,8 +90,9 @@ func (a *app) exposure(ctx context.Context, o exposureOptions) error {
 	if o.leaking != "" {
 		flows, controls = append(flows, panicFlows()...), append(controls, leakControls()...)
 	}
-	if o.helper != "" {
-		flows = append(flows, helperFlows()...)
+	flows = append(flows, helperFlows()...)
+	if o.helper == "" {
+		flows = slices.DeleteFunc(flows, func(f exposureFlow) bool { return f.helper != noHelper })
 	}
 	flows = slices.DeleteFunc(flows, func(f exposureFlow) bool { return !strings.Contains(f.name, o.only) })
 	if err := a.runControls(ctx, watcher, o, controls); err != nil {

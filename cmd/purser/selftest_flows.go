@@ -31,8 +31,8 @@ type exposureFlow struct {
 	leaks exposure.Channel           // of a control: where it must be found
 	shell bool                       // of a control: args are a script for sh
 
-	leaking bool // it takes a build with the tag leak
-	helper  bool // it runs docker-credential-purser
+	leaking bool      // it takes a build with the tag leak
+	helper  helperUse // of docker-credential-purser
 }
 
 func (f exposureFlow) commandLine() string { return "purser " + strings.Join(f.args, " ") }
@@ -66,6 +66,15 @@ credentials:
     store: {file: locked.age.json, passphrase: true}
 `
 
+// helperUse says what a flow does with docker-credential-purser.
+type helperUse int
+
+const (
+	noHelper    helperUse = iota
+	needsHelper           // it has to be installed
+	isHelper              // it is the program that runs
+)
+
 // watch runs the flow in a world of its own.
 func (a *app) watch(ctx context.Context, watcher *exposure.Watcher, o exposureOptions, f exposureFlow) (res exposure.Result, err error) {
 	s := &exposureScene{app: a, reached: make(chan struct{})}
@@ -81,7 +90,7 @@ func (a *app) watch(ctx context.Context, watcher *exposure.Watcher, o exposureOp
 	if f.leaking {
 		program = o.leaking
 	}
-	if f.helper {
+	if f.helper == isHelper {
 		program = o.helper
 	}
 	s.run = &exposure.Run{Program: program, Args: f.args, Dir: dir, Allow: f.allow, Peers: s.box.Peers(), Canaries: s.known}
@@ -90,6 +99,11 @@ func (a *app) watch(ctx context.Context, watcher *exposure.Watcher, o exposureOp
 	}
 	if err := s.furnish(dir); err != nil {
 		return res, err
+	}
+	if f.helper == needsHelper {
+		if err := os.Symlink(o.helper, filepath.Join(dir, filepath.Base(o.helper))); err != nil {
+			return res, err
+		}
 	}
 	if f.set != nil {
 		if err := f.set(s); err != nil {

@@ -14,7 +14,7 @@ import (
 
 // exposureFlows are all flows, command by command.
 func exposureFlows() []exposureFlow {
-	return slices.Concat(storeFlows(), storeSourceFlows(), misplacedFlows(), hostileFlows(), endedFlows(), readingFlows(), signInFlows(), plainFlows())
+	return slices.Concat(storeFlows(), storeSourceFlows(), misplacedFlows(), hostileFlows(), endedFlows(), readingFlows(), signInFlows(), consumerFlows(), plainFlows())
 }
 
 var storeArgs = []string{"store", "dockerhub", "--token-stdin", "--create"}
@@ -267,7 +267,6 @@ func plainFlows() []exposureFlow {
 		{name: "sandbox try", args: []string{"sandbox", "try"}, set: ownPeers},
 		{name: "selftest", args: []string{"selftest"}},
 		{name: "login", args: []string{"login"}},
-		{name: "logout", args: []string{"logout"}},
 	}
 }
 
@@ -298,7 +297,7 @@ func helperFlows() []exposureFlow {
 	asked := func(name string) func(*exposureScene) error {
 		return func(s *exposureScene) error {
 			s.run.Input = credential.NewSecret(name) // it holds none; this is how a run is given text
-			s.run.Env = append(s.run.Env, "PURSER_SECRET_ID=mockserver-build/dockerhub", "AWS_REGION=eu-west-2", "PURSER_HELPER_TIMEOUT=1s")
+			s.run.Env = append(s.run.Env, "PURSER_SECRET_ID=mockserver-build/dockerhub", "AWS_REGION=eu-west-2", "PURSER_HELPER_TIMEOUT=1s", "PURSER_HELPER_CACHE=off")
 			return nil
 		}
 	}
@@ -306,14 +305,19 @@ func helperFlows() []exposureFlow {
 	get := []string{"get"}
 	hang := awsFault("GetSecretValue", sandbox.AWSFault{Hang: true, Times: -1})
 	return []exposureFlow{
-		{name: "helper: get", args: get, set: mine, helper: true, allow: []exposure.Channel{exposure.Output}},
-		{name: "helper: get, another registry", args: get, want: exitFailed, set: all(stored(pushToken, "dockerhub"), asked("evil.example")), helper: true},
-		{name: "helper: get, AWS repeats what it got", args: get, want: exitFailed, set: all(mine, awsFault("GetSecretValue", sandbox.AWSFault{Echo: true, Times: -1})), helper: true},
-		{name: "helper: get, no answer", args: get, want: exitFailed, set: all(mine, hang), helper: true},
-		{name: "helper: get, SIGQUIT", args: get, want: bySignal + 3, set: all(mine, hang, signalled(syscall.SIGQUIT)), helper: true},
-		{name: "helper: get, killed", args: get, want: -9, set: all(mine, hang, signalled(syscall.SIGKILL)), helper: true},
-		{name: "helper: store", args: []string{"store"}, set: input(pushToken), helper: true},
-		{name: "helper: list", args: []string{"list"}, set: mine, helper: true},
+		{
+			name: "helper: get, kept by the kernel", args: get, helper: isHelper, allow: []exposure.Channel{exposure.Output, exposure.Keyring},
+			set: all(mine, func(s *exposureScene) error { s.run.Env = append(s.run.Env, "PURSER_HELPER_CACHE=1s"); return nil }),
+		},
+		{name: "helper: erase", args: []string{"erase"}, set: input(pushToken), helper: isHelper},
+		{name: "helper: get", args: get, set: mine, helper: isHelper, allow: []exposure.Channel{exposure.Output}},
+		{name: "helper: get, another registry", args: get, want: exitFailed, set: all(stored(pushToken, "dockerhub"), asked("evil.example")), helper: isHelper},
+		{name: "helper: get, AWS repeats what it got", args: get, want: exitFailed, set: all(mine, awsFault("GetSecretValue", sandbox.AWSFault{Echo: true, Times: -1})), helper: isHelper},
+		{name: "helper: get, no answer", args: get, want: exitFailed, set: all(mine, hang), helper: isHelper},
+		{name: "helper: get, SIGQUIT", args: get, want: bySignal + 3, set: all(mine, hang, signalled(syscall.SIGQUIT)), helper: isHelper},
+		{name: "helper: get, killed", args: get, want: -9, set: all(mine, hang, signalled(syscall.SIGKILL)), helper: isHelper},
+		{name: "helper: store", args: []string{"store"}, set: input(pushToken), helper: isHelper},
+		{name: "helper: list", args: []string{"list"}, set: mine, helper: isHelper},
 	}
 }
 

@@ -23,7 +23,7 @@ type Environment struct {
 	Shape         string        // PURSER_SHAPE
 	Credential    string        // PURSER_CREDENTIAL
 	HelperTimeout time.Duration // PURSER_HELPER_TIMEOUT; 0 where it is not set or not a duration
-	HelperCache   HelperCache   // PURSER_HELPER_CACHE
+	HelperCache   time.Duration // PURSER_HELPER_CACHE; 0 where it is not set, negative for off
 
 	NoColor bool   // NO_COLOR is set
 	Term    string // TERM

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"regexp"
 	"slices"
+	"strings"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
@@ -35,8 +36,27 @@ func TestTheEnvironmentIsRead(t *testing.T) {
 		AWSConfigFile: "/aws/config", AWSSharedCredentialsFile: "/aws/credentials",
 		AWSAccessKey: true, AWSWebIdentity: true, AWSContainer: true,
 	}
+	want.AWSIdentity = got.AWSIdentity // see TestAWSIdentitiesAreToldApart
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Errorf("ReadEnvironment (-want +got):\n%s", diff)
+	}
+}
+
+func TestAWSIdentitiesAreToldApart(t *testing.T) {
+	seen := map[string]string{}
+	for name, vars := range map[string]map[string]string{
+		"none": {"HOME": "/home/me"}, "a key": {"AWS_ACCESS_KEY_ID": "AKIA1"}, "another key": {"AWS_ACCESS_KEY_ID": "AKIA2"},
+		"a profile": {"AWS_PROFILE": "AKIA1"}, "a key and a profile": {"AWS_ACCESS_KEY_ID": "AKIA1", "AWS_PROFILE": "AKIA1"},
+		"a role": {"AWS_WEB_IDENTITY_TOKEN_FILE": "/t", "AWS_ROLE_ARN": "r1"}, "another role": {"AWS_WEB_IDENTITY_TOKEN_FILE": "/t", "AWS_ROLE_ARN": "r2"},
+	} {
+		identity := environment(vars).AWSIdentity
+		if other, taken := seen[identity]; taken {
+			t.Errorf("%s is taken for %s", name, other)
+		}
+		if strings.Contains(identity, "AKIA") || identity != environment(vars).AWSIdentity {
+			t.Errorf("%s: %q", name, identity)
+		}
+		seen[identity] = name
 	}
 }
 

@@ -91,29 +91,27 @@ func (e Environment) Named(name credential.Name) bool {
 	return e.Credential == "" || slices.Contains(strings.Split(e.Credential, ","), string(name))
 }
 
-// HelperCache is for how long the kernel keeps a login for the credential helper.
-type HelperCache struct {
-	set  bool
-	life time.Duration
-}
-
 const (
 	defaultHelperCache = time.Minute
 	longestHelperCache = 5 * time.Minute
 )
 
-// Life is zero where nothing is to be kept.
-func (h HelperCache) Life() time.Duration {
-	if !h.set {
+// HelperCacheLife is for how long the kernel keeps a login for the credential
+// helper; 0 where nothing is to be kept.
+func (e Environment) HelperCacheLife() time.Duration {
+	if e.HelperCache == 0 {
 		return defaultHelperCache
 	}
-	return min(h.life, longestHelperCache)
+	return min(max(e.HelperCache, 0), longestHelperCache)
 }
 
-// parseHelperCache takes what is no duration for off.
-func parseHelperCache(text string) HelperCache {
-	life, _ := ParseDuration(text)
-	return HelperCache{true, life}
+// parseHelperCache takes what is no duration for off, which is less than nothing.
+func parseHelperCache(text string) time.Duration {
+	life, err := ParseDuration(text)
+	if err != nil || life == 0 {
+		return -1
+	}
+	return life
 }
 
 func environmentRegistries(env Environment) ([]credential.Host, error) {

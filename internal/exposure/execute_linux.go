@@ -25,6 +25,7 @@ import (
 type execution struct {
 	out, err, terminal []byte
 	outPipe, errPipe   string // as strace names them
+	tty                string // the terminal's path; \"\" without one
 	trace              []byte
 	code               int
 }
@@ -163,7 +164,7 @@ func onTerminal(cmd *exec.Cmd, answers []Answer, seen *execution) (wait func() e
 	if err != nil {
 		return nil, err
 	}
-	cmd.Stdin, cmd.Stdout, cmd.Stderr = slave, slave, slave
+	cmd.Stdin, cmd.Stdout, cmd.Stderr, seen.tty = slave, slave, slave, slave.Name()
 	cmd.SysProcAttr = &syscall.SysProcAttr{Setsid: true, Setctty: true}
 	err = cmd.Start()
 	_ = slave.Close()

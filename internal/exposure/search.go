@@ -168,6 +168,8 @@ func (s *search) channelOf(fd, what string, seen execution) (Channel, string) {
 			return Errors, "standard error"
 		}
 		return "", ""
+	case strings.HasPrefix(what, "/dev/ptmx"), seen.tty != "" && strings.HasPrefix(what, "/dev/pts/") && !strings.HasPrefix(what+"<", seen.tty+"<"):
+		return "", "" // a terminal that the program made for a child, which is a pipe of another kind
 	case strings.HasPrefix(what, "/dev/pts/"), what == "/dev/tty":
 		return Terminal, "the terminal"
 	case strings.HasPrefix(what, "TCP"), strings.HasPrefix(what, "UDP"), strings.HasPrefix(what, "RAW"):

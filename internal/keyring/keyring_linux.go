@@ -18,6 +18,7 @@ const (
 	ringName = "purser"
 	// sizeLimit is that of a key of type user (keyrings(7)).
 	sizeLimit = 32767
+	usualSize = 1024
 	// ownerOnly gives every right to who possesses a key and to its user, none to
 	// the group and to others (keyctl_setperm(3)).
 	ownerOnly = 0x3f3f0000
@@ -68,13 +69,17 @@ func (k *Keyring) get(name string) (credential.Secret, bool) {
 	if err != nil {
 		return credential.Secret{}, false
 	}
-	buffer := make([]byte, sizeLimit)
-	n, err := unix.KeyctlBuffer(unix.KEYCTL_READ, id, buffer, 0)
-	if err != nil || n > len(buffer) {
-		return credential.Secret{}, false
+	for size := usualSize; ; size = sizeLimit {
+		buffer := make([]byte, size)
+		n, err := unix.KeyctlBuffer(unix.KEYCTL_READ, id, buffer, 0)
+		if err != nil || n > sizeLimit {
+			return credential.Secret{}, false
+		}
+		if n <= size {
+			defer clear(buffer)
+			return credential.NewSecret(string(buffer[:n])), true
+		}
 	}
-	defer clear(buffer)
-	return credential.NewSecret(string(buffer[:n])), true
 }
 
 func (k *Keyring) put(name string, text credential.Secret, life time.Duration) error {

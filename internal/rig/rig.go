@@ -50,6 +50,12 @@ func find(program string) (path string, ok bool) {
 	if dir := os.Getenv("GOBIN"); dir != "" {
 		places = append(places, filepath.Join(dir, program))
 	}
+	if program == "buildkite-agent" {
+		// go install calls it by the last part of its module's path.
+		if path, ok := find("agent"); ok {
+			return path, true
+		}
+	}
 	for _, gopath := range filepath.SplitList(build.Default.GOPATH) {
 		places = append(places, filepath.Join(gopath, "bin", program))
 	}

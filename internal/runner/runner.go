@@ -63,8 +63,11 @@ func (c Command) Run(ctx context.Context) (code int, err error) {
 	if err := s.start(); err != nil {
 		return 0, err
 	}
-	ended := make(chan error, 1)
-	go func() { ended <- cmd.Wait() }()
+	ended := make(chan struct{})
+	go func() {
+		_ = cmd.Wait() // how it ended is in the ProcessState
+		close(ended)
+	}()
 	s.serve(ctx, ended)
 	copied := s.finish()
 	if code = exitCode(cmd.ProcessState); code == 0 {
@@ -179,7 +182,7 @@ func (s *session) start() error {
 }
 
 // serve passes signals on until the program ended.
-func (s *session) serve(ctx context.Context, ended <-chan error) {
+func (s *session) serve(ctx context.Context, ended <-chan struct{}) {
 	kill := make(chan struct{})
 	done := ctx.Done()
 	for {

@@ -116,6 +116,10 @@ func winners(members []member, hosts []credential.Host) []string {
 	if err != nil {
 		return nil
 	}
+	var store string
+	if i := slices.IndexFunc(members, func(m member) bool { return m.key == "credsStore" }); i >= 0 {
+		_ = json.Unmarshal(members[i].value, &store) // what is no text is no helper
+	}
 	var all []string
 	for _, host := range hosts {
 		for _, key := range host.DockerKeys() {
@@ -123,8 +127,12 @@ func winners(members []member, hosts []credential.Host) []string {
 			if i < 0 {
 				continue
 			}
-			if entry, err := readObject(auths[i].value); err == nil && len(entry) > 0 {
+			entry, err := readObject(auths[i].value)
+			switch {
+			case err == nil && len(entry) > 0:
 				all = append(all, "a login for "+key+" lies readable in the file, and some clients take it first")
+			case store != "":
+				all = append(all, "docker-credential-"+credential.Quote(store)+" (credsStore) has a login for "+key+", and clients that know no credHelpers take it")
 			}
 		}
 	}

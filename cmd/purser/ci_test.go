@@ -1,0 +1,152 @@
+package main
+
+import (
+	"os"
+	"os/exec"
+	"path/filepath"
+	"regexp"
+	"strings"
+	"testing"
+
+	"github.com/goccy/go-yaml"
+
+	"purser/internal/rig"
+	"purser/internal/sandbox"
+)
+
+// TestTheExamplesForCIPush takes every example out of docs/ci.md, as the service
+// would, and runs its commands with a docker that asks for the login and tells what
+// it was run with.
+func TestTheExamplesForCIPush(t *testing.T) {
+	raw, err := os.ReadFile("../../docs/ci.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	bin := ciPrograms(t)
+	found := 0
+	for _, section := range strings.Split(string(raw), "\n## ") {
+		title, text, _ := strings.Cut(section, "\n")
+		for _, block := range regexp.MustCompile("(?s)```([a-z]+)\n(.*?)```").FindAllStringSubmatch(text, -1) {
+			for _, step := range ciSteps(t, title, block[2]) {
+				found++
+				t.Run(title, func(t *testing.T) { step.run(t, bin) })
+			}
+		}
+	}
+	if found != 5 {
+		t.Errorf("%d examples were run", found)
+	}
+}
+
+type ciStep struct {
+	script string
+	env    map[string]string
+}
+
+// ciSteps are the commands of an example, with the variables that it sets.
+// Buildkite's are run by a real agent in deploy/buildkite-plugin.
+func ciSteps(t *testing.T, service, text string) []ciStep {
+	t.Helper()
+	var all []ciStep
+	switch service {
+	case "GitHub Actions":
+		var workflow struct {
+			Jobs map[string]struct {
+				Env   map[string]string
+				Steps []struct{ Run string }
+			}
+		}
+		if err := yaml.Unmarshal([]byte(text), &workflow); err != nil {
+			t.Fatal(err)
+		}
+		for _, job := range workflow.Jobs {
+			for _, s := range job.Steps {
+				if s.Run != "" {
+					all = append(all, ciStep{s.Run, job.Env})
+				}
+			}
+		}
+	case "GitLab CI":
+		var pipeline map[string]struct {
+			Variables map[string]string
+			Script    []string
+		}
+		if err := yaml.Unmarshal([]byte(text), &pipeline); err != nil {
+			t.Fatal(err)
+		}
+		for _, job := range pipeline {
+			all = append(all, ciStep{strings.Join(job.Script, "\n"), job.Variables})
+		}
+	case "Jenkins":
+		env := map[string]string{}
+		for _, m := range regexp.MustCompile(`(?m)^ +([A-Z_]+) = '([^']*)'$`).FindAllStringSubmatch(text, -1) {
+			env[m[1]] = m[2]
+		}
+		for _, m := range regexp.MustCompile(`(?m)^ +sh '([^']*)'$`).FindAllStringSubmatch(text, -1) {
+			all = append(all, ciStep{m[1], env})
+		}
+	case "A shell":
+		all = append(all, ciStep{script: text})
+	}
+	return all
+}
+
+// fakeDocker asks for the login of Docker Hub and says that it has one.
+const fakeDocker = `#!/bin/sh
+echo "https://index.docker.io/v1/" | docker-credential-purser get | grep -q '"Secret":"dckr_pat_' && echo "docker $1 with a login"
+`
+
+// ciPrograms are purser, its helper and the docker above, in a folder.
+func ciPrograms(t *testing.T) (bin string) {
+	t.Helper()
+	bin = buildHelper(t)
+	build := exec.CommandContext(t.Context(), "go", "build", "-o", bin, ".")
+	if out, err := build.CombinedOutput(); err != nil {
+		t.Fatalf("%v\n%s", err, out)
+	}
+	writeFile(t, filepath.Join(bin, "docker"), fakeDocker)
+	if err := os.Chmod(filepath.Join(bin, "docker"), 0o755); err != nil {
+		t.Fatal(err)
+	}
+	return bin
+}
+
+func (s ciStep) run(t *testing.T, bin string) {
+	t.Helper()
+	box, err := sandbox.Start(t.Context(), sandbox.Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = box.Close() })
+	work := t.TempDir()
+	vars, err := box.Environment(t.TempDir())
+	if err != nil {
+		t.Fatal(err)
+	}
+	temp, err := os.MkdirTemp("", "purser-ci") //nolint:usetesting // outside of the working directory, as on a runner
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = os.RemoveAll(temp) })
+	env := append(vars, "PATH="+bin+":"+os.Getenv("PATH"), "HOME="+t.TempDir(), "TMPDIR="+temp, "CI=true", "PURSER_HELPER_TIMEOUT=30s")
+	for name, value := range s.env {
+		env = append(env, name+"="+value)
+	}
+	shell := func(script, input string) string {
+		cmd := exec.CommandContext(t.Context(), rig.Need(t, "bash"), "-euo", "pipefail", "-c", script)
+		cmd.Env, cmd.Dir, cmd.Stdin = env, work, strings.NewReader(input)
+		out, err := cmd.CombinedOutput()
+		if err != nil {
+			t.Fatalf("%s: %v\n%s", script, err, out)
+		}
+		return string(out)
+	}
+	shell("purser store x --registry docker.io --username mockserver --repository mockserver/mockserver --secret-id mockserver-build/dockerhub --region eu-west-2 --create --token-stdin", box.PushToken.Reveal())
+	out := shell(s.script, "")
+	if strings.Count(out, "with a login") != strings.Count(s.script, "docker buildx")+strings.Count(s.script, "docker push") {
+		t.Errorf("%s\n%s", s.script, out)
+	}
+	if left, _ := os.ReadDir(temp); len(left) > 0 {
+		t.Errorf("left behind: %v", left)
+	}
+}

@@ -1,0 +1,251 @@
+// Package buildkiteplugin holds the tests of the Buildkite plugin, which is shell.
+package buildkiteplugin
+
+import (
+	"encoding/json"
+	"errors"
+	"net/http"
+	"net/http/httptest"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"regexp"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/goccy/go-yaml"
+
+	"purser/internal/credential"
+	"purser/internal/rig"
+	"purser/internal/sandbox"
+	"purser/internal/wire"
+)
+
+// plugin is plugin.yml, as far as the vendor's linter looks at it.
+type plugin struct {
+	Name, Description, Author string
+	Requirements              []string
+	Configuration             struct {
+		Properties map[string]struct {
+			Type        any
+			Description string
+		}
+		AdditionalProperties *bool `yaml:"additionalProperties"`
+	}
+}
+
+func load(t *testing.T) plugin {
+	t.Helper()
+	raw, err := os.ReadFile("plugin.yml")
+	if err != nil {
+		t.Fatal(err)
+	}
+	var p plugin
+	if err := yaml.UnmarshalWithOptions(raw, &p, yaml.Strict()); err != nil {
+		t.Fatal(err)
+	}
+	return p
+}
+
+// TestThePluginKeepsTheVendorsConventions checks what Buildkite's own linter does:
+// plugin.yml is complete, the examples in the README are valid for it and pin a
+// version, and every option is described there.
+func TestThePluginKeepsTheVendorsConventions(t *testing.T) {
+	p := load(t)
+	if p.Name == "" || p.Description == "" || p.Author == "" || len(p.Requirements) == 0 || p.Configuration.AdditionalProperties == nil || *p.Configuration.AdditionalProperties {
+		t.Errorf("plugin.yml is not complete: %+v", p)
+	}
+	readme, err := os.ReadFile("README.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	examples := regexp.MustCompile("(?s)```yml\n(.*?)```").FindAllStringSubmatch(string(readme), -1)
+	if len(examples) < 2 {
+		t.Fatalf("the README has %d examples", len(examples))
+	}
+	for _, e := range examples {
+		var pipeline struct {
+			Steps []struct {
+				Command string
+				Plugins []map[string]map[string]any
+			}
+		}
+		if err := yaml.UnmarshalWithOptions([]byte(e[1]), &pipeline, yaml.Strict()); err != nil {
+			t.Fatalf("%v\n%s", err, e[1])
+		}
+		for name, options := range pipeline.Steps[0].Plugins[0] {
+			if !regexp.MustCompile(`^purser#v\d+\.\d+\.\d+$`).MatchString(name) {
+				t.Errorf("the example does not pin a version: %s", name)
+			}
+			for option := range options {
+				if _, ok := p.Configuration.Properties[option]; !ok {
+					t.Errorf("there is no option %s", option)
+				}
+			}
+		}
+	}
+	for option, property := range p.Configuration.Properties {
+		if !strings.Contains(string(readme), "### `"+option+"` (optional, ") || property.Description == "" || property.Type == nil {
+			t.Errorf("the option %s is not described", option)
+		}
+	}
+	for _, hook := range []string{"environment", "pre-exit"} {
+		info, err := os.Stat(filepath.Join("hooks", hook))
+		if err != nil || info.Mode().Perm()&0o111 == 0 {
+			t.Errorf("the hook %s cannot be run: %v", hook, err)
+		}
+		if out, err := exec.CommandContext(t.Context(), "bash", "-n", filepath.Join("hooks", hook)).CombinedOutput(); err != nil {
+			t.Errorf("%s: %s", hook, out)
+		}
+	}
+}
+
+// job is a build step on an agent of its own.
+type job struct {
+	*testing.T
+	agent, dir, bin string
+	registry        *rig.Registry
+	env             []string
+}
+
+// newJob has a registry with tokens, a Secrets Manager with one for it, and a
+// Buildkite that answers the agent.
+func newJob(t *testing.T) *job {
+	t.Helper()
+	j := &job{T: t, agent: rig.Need(t, "buildkite-agent"), dir: t.TempDir(), registry: rig.Registry2(t)}
+	rig.Seed(t, j.registry, j.registry.Repository)
+	j.bin = filepath.Join(j.dir, "bin")
+	build := exec.CommandContext(t.Context(), "go", "build", "-o", j.bin+string(filepath.Separator), "../../cmd/purser", "../../cmd/docker-credential-purser")
+	if out, err := build.CombinedOutput(); err != nil {
+		t.Fatalf("%v\n%s", err, out)
+	}
+	if err := os.Symlink(j.agent, filepath.Join(j.bin, "buildkite-agent")); err != nil {
+		t.Fatal(err)
+	}
+	manager := httptest.NewServer(sandbox.NewSecretsManager(sandbox.SecretsManagerConfig{}))
+	t.Cleanup(manager.Close)
+	w := &wire.Wire{Now: time.Now, AWS: &wire.LocalAWS{Endpoint: manager.URL}}
+	s, err := w.Store(t.Context(), credential.Credential{}, credential.Target{Secret: "mockserver-build/local", Region: "eu-west-2"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	id := credential.VersionID("purser-01936f5e-0000-7000-8000-000000000001")
+	value := credential.NewSecret(`{"username":"` + j.registry.Push.Name + `","token":"` + j.registry.Push.Password + `"}`)
+	if err := errors.Join(s.Create(t.Context()), s.Stage(t.Context(), id, value), s.Promote(t.Context(), id, id)); err != nil {
+		t.Fatal(err)
+	}
+	buildkite := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { _, _ = w.Write([]byte("{}")) }))
+	t.Cleanup(buildkite.Close)
+	j.env = []string{
+		"PATH=" + j.bin + ":" + os.Getenv("PATH"), "HOME=" + j.dir, "BUILDKITE=true", "BUILDKITE_AGENT_ACCESS_TOKEN=rig-dummy",
+		"BUILDKITE_AGENT_ENDPOINT=" + buildkite.URL, "BUILDKITE_AGENT_NAME=rig", "BUILDKITE_ORGANIZATION_SLUG=rig", "BUILDKITE_PIPELINE_SLUG=rig",
+		"BUILDKITE_PIPELINE_PROVIDER=git", "BUILDKITE_JOB_ID=00000000-0000-4000-8000-000000000001", "BUILDKITE_REPO=file://" + j.dir + "/none",
+		"BUILDKITE_BRANCH=main", "BUILDKITE_COMMIT=HEAD", "BUILDKITE_SHELL=/bin/bash -e -c", "BUILDKITE_BUILD_PATH=" + j.dir + "/builds",
+		"BUILDKITE_HOOKS_PATH=" + j.dir + "/hooks", "BUILDKITE_PLUGINS_PATH=" + j.dir + "/plugins", "BUILDKITE_SOCKETS_PATH=" + shortFolder(t),
+		"BUILDKITE_BIN_PATH=" + j.bin, "BUILDKITE_PLUGINS_ENABLED=true", "BUILDKITE_LOCAL_HOOKS_ENABLED=true", "BUILDKITE_COMMAND_EVAL=true",
+		"BUILDKITE_PLUGINS_ALWAYS_CLONE_FRESH=true", "TMPDIR=" + shortFolder(t), "HOST=" + j.registry.Host,
+		"AWS_ENDPOINT_URL=" + manager.URL, "AWS_ACCESS_KEY_ID=SANDBOX", "AWS_SECRET_ACCESS_KEY=SANDBOX", "PURSER_HELPER_TIMEOUT=30s",
+	}
+	return j
+}
+
+// shortFolder is for sockets, whose paths are bounded.
+func shortFolder(t *testing.T) string {
+	t.Helper()
+	dir, err := os.MkdirTemp("", "bk") //nolint:usetesting // its path is too long
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = os.RemoveAll(dir) })
+	return dir
+}
+
+// publish makes a repository of the plugin, as the agent clones it.
+func (j *job) publish() string {
+	j.Helper()
+	repository := filepath.Join(j.dir, "purser-buildkite-plugin")
+	script := `set -e; mkdir "$1"; cp -r plugin.yml hooks README.md "$1"; cd "$1"; git init -q; git add .
+		git -c user.name=test -c user.email=test@example.com -c commit.gpgsign=false commit -qm plugin; git tag v1.0.0`
+	if out, err := exec.CommandContext(j.Context(), "sh", "-c", script, "sh", repository).CombinedOutput(); err != nil {
+		j.Fatalf("%v\n%s", err, out)
+	}
+	return "file://" + repository + "#v1.0.0"
+}
+
+// run executes a command as a step with the plugin, and returns the job's log.
+func (j *job) run(plugin string, options map[string]any, command string, env ...string) (log string, code int) {
+	j.Helper()
+	plugins, err := json.Marshal([]map[string]any{{plugin: options}})
+	if err != nil {
+		j.Fatal(err)
+	}
+	cmd := exec.CommandContext(j.Context(), j.agent, "bootstrap", "--phases", "plugin,command")
+	cmd.Env = append(slices.Clone(j.env), append(env, "BUILDKITE_PLUGINS="+string(plugins), "BUILDKITE_COMMAND="+command)...)
+	cmd.Dir = j.dir
+	if err := os.MkdirAll(filepath.Join(j.dir, "builds"), 0o700); err != nil {
+		j.Fatal(err)
+	}
+	out, err := cmd.CombinedOutput()
+	var exit *exec.ExitError
+	if err != nil && !errors.As(err, &exit) {
+		j.Fatal(err)
+	}
+	if credential.Shows(string(out), credential.NewSecret(j.registry.Push.Password)) {
+		j.Errorf("the log shows the token: %s", strings.ReplaceAll(string(out), j.registry.Push.Password, "THE TOKEN"))
+	}
+	return string(out), cmd.ProcessState.ExitCode()
+}
+
+func TestARealAgentPushesAndShowsNoToken(t *testing.T) {
+	crane := rig.Need(t, "crane")
+	j := newJob(t)
+	plugin := j.publish()
+	options := map[string]any{"secret-id": "mockserver-build/local", "registries": []string{j.registry.Host}, "region": "eu-west-2"}
+	push := crane + " push " + rig.ImageFolder(t) + " $HOST/" + j.registry.Repository + ":job"
+	show := `echo $HOST | docker-credential-purser get; echo $HOST | docker-credential-purser get | sed 's/.*"Secret":"\([^"]*\).*/\1/' | tr -d '\n' | base64`
+	left := func() string {
+		names, _ := filepath.Glob(filepath.Join(envOf(j.env, "TMPDIR"), "*"))
+		return strings.Join(names, " ")
+	}
+
+	log, code := j.run(plugin, options, push+"; "+show+"; echo the folder is $DOCKER_CONFIG")
+	if code != 0 || !strings.Contains(log, "[REDACTED]") || !strings.Contains(log, "/private/docker") {
+		t.Fatalf("the job ended with %d\n%s", code, log)
+	}
+	if rest := left(); rest != "" {
+		t.Errorf("left behind: %s", rest)
+	}
+	if log, code := j.run(plugin, options, "exit 7"); code != 7 || left() != "" {
+		t.Errorf("a job that fails ended with %d, left %q\n%s", code, left(), log)
+	}
+	// Without the redactor the log is clean as long as the job prints nothing itself.
+	options["redact"] = false
+	if log, code := j.run(plugin, options, push); code != 0 || strings.Contains(log, "[REDACTED]") {
+		t.Errorf("without the redactor: %d\n%s", code, log)
+	}
+	for name, c := range map[string]struct {
+		options map[string]any
+		want    string
+	}{
+		"a secret that is not there":  {map[string]any{"secret-id": "mockserver-build/none", "region": "eu-west-2"}, "there is no secret mockserver-build/none"},
+		"registries without a secret": {map[string]any{"registries": "ghcr.io"}, "registries belongs to secret-id"},
+		"nothing":                     {map[string]any{}, "there is no configuration for the credential helper"},
+		"a registry that is none":     {map[string]any{"secret-id": "mockserver-build/local", "region": "eu-west-2", "registries": "evil.example/x"}, "registry"},
+	} {
+		log, code := j.run(plugin, c.options, "echo it ran")
+		if code == 0 || !strings.Contains(log, c.want) || strings.Contains(log, "it ran\n") {
+			t.Errorf("%s: %d\n%s", name, code, log)
+		}
+	}
+}
+
+func envOf(env []string, name string) string {
+	for _, v := range env {
+		if value, ok := strings.CutPrefix(v, name+"="); ok {
+			return value
+		}
+	}
+	return ""
+}
