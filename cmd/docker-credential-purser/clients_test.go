@@ -5,11 +5,13 @@ import (
 	"errors"
 	"flag"
 	"fmt"
+	"net/http"
 	"net/http/httptest"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -156,5 +158,60 @@ func TestTheDocumentedClientsAreThese(t *testing.T) {
 	}
 	if got, err := os.ReadFile(path); err != nil || string(got) != b.String() {
 		t.Errorf("docs/clients.md is not what the matrix says; go test ./cmd/docker-credential-purser -run Documented -update writes it")
+	}
+}
+
+// TestARealClientIsNotLured has crane led to a registry of somebody else's: by a
+// docker configuration that names the helper for it, and by a redirect from our
+// own. It notes who is sent what.
+func TestARealClientIsNotLured(t *testing.T) {
+	crane := rig.Need(t, "crane")
+	dir := buildProgram(t)
+	var mu sync.Mutex
+	var sent []string
+	evil := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, req *http.Request) {
+		mu.Lock()
+		sent = append(sent, req.Header.Get("Authorization"))
+		mu.Unlock()
+		w.Header().Set("WWW-Authenticate", `Basic realm="evil"`)
+		w.WriteHeader(http.StatusUnauthorized)
+	}))
+	t.Cleanup(evil.Close)
+	evilHost := strings.TrimPrefix(evil.URL, "http://")
+	ours := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, req *http.Request) {
+		if req.URL.Path == "/v2/" && req.Header.Get("Authorization") == "" {
+			w.Header().Set("WWW-Authenticate", `Basic realm="ours"`)
+			w.WriteHeader(http.StatusUnauthorized)
+			return
+		}
+		http.Redirect(w, req, evil.URL+req.URL.Path, http.StatusTemporaryRedirect)
+	}))
+	t.Cleanup(ours.Close)
+	oursHost := strings.TrimPrefix(ours.URL, "http://")
+	a := newAgent(t, "")
+	vars, err := source.PrivateClients(trustedDir(t), "", "purser", []credential.Host{credential.Host(oursHost), credential.Host(evilHost)})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, image := range []string{evilHost + "/team/app:x", oursHost + "/team/app:x"} {
+		cmd := exec.CommandContext(t.Context(), crane, "digest", image)
+		cmd.Env = []string{
+			"PATH=" + dir + string(os.PathListSeparator) + os.Getenv("PATH"), "HOME=" + t.TempDir(), "DOCKER_CONFIG=" + vars["DOCKER_CONFIG"], "AWS_REGION=eu-west-2",
+			"PURSER_SECRET_ID=mockserver-build/dockerhub", "PURSER_REGISTRY=" + oursHost, "AWS_ENDPOINT_URL=" + a.at,
+			"AWS_ACCESS_KEY_ID=SANDBOX", "AWS_SECRET_ACCESS_KEY=SANDBOX", "PURSER_HELPER_CACHE=off",
+		}
+		if out, err := cmd.CombinedOutput(); err == nil || bytes.Contains(out, []byte(token)) {
+			t.Errorf("crane digest %s: %v", image, err)
+		}
+	}
+	mu.Lock()
+	defer mu.Unlock()
+	if len(sent) < 2 {
+		t.Fatalf("the other registry was asked %d times", len(sent))
+	}
+	for _, header := range sent {
+		if header != "" {
+			t.Error("the other registry was sent a login")
+		}
 	}
 }
