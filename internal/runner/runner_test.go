@@ -76,7 +76,9 @@ func TestStreamsAndExitCodesArePassedThrough(t *testing.T) {
 		"printf x; exec 1>&-; exit 3":        {"X", "", 3},
 		"(trap '' HUP; exec </dev/null >/dev/null 2>&1; tail -f /dev/null) & echo $! >$PID": {"", "", 0},
 	} {
-		cmd := inner(t, script, "PID="+filepath.Join(t.TempDir(), "pid"))
+		pid := filepath.Join(t.TempDir(), "pid")
+		t.Cleanup(func() { kill(pid) })
+		cmd := inner(t, script, "PID="+pid)
 		var out, errs strings.Builder
 		cmd.Stdin, cmd.Stdout, cmd.Stderr = strings.NewReader("some input"), &out, &errs
 		if got := code(cmd.Run()); got != want.code || out.String() != want.out || errs.String() != want.err {
@@ -94,6 +96,11 @@ func TestAProgramThatHoldsTheStreamsIsNotWaitedForForever(t *testing.T) {
 	if err != nil || string(out) != "DONE\n" {
 		t.Errorf("%q %v", out, err)
 	}
+	kill(pid)
+}
+
+// kill ends the process that a file names, where there is one.
+func kill(pid string) {
 	raw, _ := os.ReadFile(pid)
 	if n, err := strconv.Atoi(strings.TrimSpace(string(raw))); err == nil {
 		_ = syscall.Kill(n, syscall.SIGKILL)
