@@ -25,6 +25,10 @@ var exitCodes = map[credential.Reason]int{
 	credential.LevelTooLow: exitBad, credential.NotPermitted: exitBad, credential.WrongOwner: exitBad,
 	credential.RepositoryMissing: exitBad, credential.ValueStrange: exitBad, credential.SecretEmpty: exitBad,
 
+	credential.SessionNeeded: exitFailed, credential.SessionEnded: exitFailed, credential.SignInRefused: exitFailed, credential.SignInImpossible: exitFailed,
+	credential.MintRefused: exitFailed, credential.TokenLimit: exitFailed, credential.PlanLacks: exitFailed, credential.NoSuchToken: exitFailed,
+	credential.MaybeMinted: exitUnknown,
+
 	credential.RateLimited: exitUnknown, credential.RegistryUnreachable: exitUnknown,
 	credential.RegistryStrange: exitUnknown, credential.RegistryUnsafe: exitUnknown, credential.ProofEmpty: exitUnknown,
 	credential.StoreUnreachable: exitUnknown,

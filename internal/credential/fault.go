@@ -46,6 +46,25 @@ const (
 	// RepositoryMissing: pushing would create the repository.
 	RepositoryMissing Reason = "repository-missing"
 
+	// SessionNeeded: managing tokens takes a person's sign-in, and there is none.
+	SessionNeeded Reason = "session-needed"
+	// SessionEnded: the sign-in has run out, or was ended.
+	SessionEnded Reason = "session-ended"
+	// SignInRefused: account name, password or second factor are not taken.
+	SignInRefused Reason = "sign-in-refused"
+	// SignInImpossible: the account signs in in another way only.
+	SignInImpossible Reason = "sign-in-impossible"
+	// MintRefused: the registry did not make the token.
+	MintRefused Reason = "mint-refused"
+	// MaybeMinted: it is not known whether the registry made the token.
+	MaybeMinted Reason = "maybe-minted"
+	// TokenLimit: the registry allows no more tokens.
+	TokenLimit Reason = "token-limit"
+	// PlanLacks: the account's plan does not have what is asked for.
+	PlanLacks Reason = "plan-lacks"
+	// NoSuchToken: the registry does not list the token that was named.
+	NoSuchToken Reason = "no-such-token"
+
 	// RateLimited: the registry wants to be left alone for a while.
 	RateLimited Reason = "rate-limited"
 	// RegistryUnreachable: no connection, or no answer in time.

@@ -12,7 +12,7 @@ import (
 )
 
 // hubAPI is Docker Hub's management API (Docker Hub API reference, version 2).
-var hubAPI = url.URL{Scheme: "https", Host: "hub.docker.com"} //nolint:gochecknoglobals // a constant that Go cannot write as one
+var hubAPI = url.URL{Scheme: "https", Host: "hub.docker.com", Path: "/"} //nolint:gochecknoglobals // a constant that Go cannot write as one
 
 // hubLevels are the levels of a personal access token from low to high, and the
 // words of Docker's page for them. Each includes those before it.

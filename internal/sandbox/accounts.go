@@ -35,6 +35,15 @@ type Token struct {
 	Secret  credential.Secret
 	Active  bool
 	Expires time.Time // zero: never
+
+	Label     string
+	Created   time.Time
+	LastUsed  time.Time // zero: not yet
+	Generated string    // "manual", or what made it
+
+	// Of an organization's token, whose Owner is the organization: what it may do, by
+	// repository. nil for a personal one.
+	Resources map[string][]string
 }
 
 // lockoutAfter is how many wrong secrets for one name are taken before the
@@ -49,16 +58,26 @@ type Accounts struct {
 	// Patient accounts are never locked for wrong secrets. It is set before use.
 	Patient bool
 
-	mu           sync.Mutex // guards what follows
-	passwords    map[string]password
-	tokens       []*Token
-	repositories map[string]repository
-	failures     map[string]int // wrong secrets in a row, by user name
+	mu            sync.Mutex // guards what follows
+	organizations map[string]*Organization
+	passwords     map[string]password
+	tokens        []*Token
+	repositories  map[string]repository
+	failures      map[string]int // wrong secrets in a row, by user name
 }
 
 type password struct {
 	secret       credential.Secret
 	secondFactor bool
+	code         string // of the second factor
+	sso          bool   // single sign-on is enforced: the password signs in nowhere
+}
+
+// Organization is a namespace that people own.
+type Organization struct {
+	Owners  []string
+	NoPlan  bool // the plan has no access tokens
+	Allowed int  // how many tokens it may have, inactive ones counted; 0: ten
 }
 
 type repository struct {
@@ -70,6 +89,7 @@ type repository struct {
 func NewAccounts(now func() time.Time, random io.Reader) *Accounts {
 	return &Accounts{
 		now: now, random: random, passwords: map[string]password{}, repositories: map[string]repository{}, failures: map[string]int{},
+		organizations: map[string]*Organization{},
 	}
 }
 
@@ -78,7 +98,39 @@ func NewAccounts(now func() time.Time, random io.Reader) *Accounts {
 func (a *Accounts) AddAccount(name string, secret credential.Secret, secondFactor bool) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	a.passwords[name] = password{secret, secondFactor}
+	a.passwords[name] = password{secret: secret, secondFactor: secondFactor, code: DefaultCode}
+}
+
+// DefaultCode is what the second factor of an account shows.
+const DefaultCode = "271828"
+
+// EnforceSSO has the account sign in through its company only.
+func (a *Accounts) EnforceSSO(name string) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	p := a.passwords[name]
+	p.sso = true
+	a.passwords[name] = p
+}
+
+// AddOrganization makes an organization, whose repositories are those of its name.
+func (a *Accounts) AddOrganization(name string, o Organization) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	a.organizations[name] = &o
+}
+
+// Tokens are copies of all tokens of an owner, in the order in which they were made.
+func (a *Accounts) Tokens(owner string) []Token {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	var all []Token
+	for _, t := range a.tokens {
+		if t.Owner == owner {
+			all = append(all, *t)
+		}
+	}
+	return all
 }
 
 // AddRepository makes a repository that belongs to an account.
@@ -93,13 +145,18 @@ func (a *Accounts) AddRepository(name, owner string, public bool) {
 func (a *Accounts) AddToken(owner string, level Level) (*Token, error) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
+	return a.addToken("dckr_pat_", owner, level)
+}
+
+func (a *Accounts) addToken(prefix, owner string, level Level) (*Token, error) {
 	var b [20]byte
 	if _, err := io.ReadFull(a.random, b[:]); err != nil {
 		return nil, fmt.Errorf("make a token: %w", err)
 	}
 	t := &Token{
 		ID:    fmt.Sprintf("%x-%x-4%x-8%x-%x", b[:4], b[4:6], b[6:8], b[8:10], b[10:16])[:36],
-		Owner: owner, Level: level, Active: true, Secret: credential.NewSecret("dckr_pat_FAKE" + letters(b[:], 23)),
+		Owner: owner, Level: level, Active: true, Secret: credential.NewSecret(prefix + "FAKE" + letters(b[:], 23)),
+		Created: a.now().UTC(), Generated: "manual",
 	}
 	a.tokens = append(a.tokens, t)
 	return t, nil
@@ -154,10 +211,14 @@ func (a *Accounts) signIn(user string, secret credential.Secret) (principal, *re
 	for _, t := range a.tokens {
 		if t.Secret.Equal(secret) && t.Active && (t.Expires.IsZero() || a.now().Before(t.Expires)) {
 			delete(a.failures, user)
+			t.LastUsed = a.now().UTC()
 			return principal{t.Owner, t}, nil
 		}
 	}
 	if p, ok := a.passwords[strings.ToLower(user)]; ok && p.secret.Equal(secret) && !p.secret.IsZero() {
+		if p.sso {
+			return principal{}, &refusal{status: 401, text: "please use personal access token to login when SSO is enforced"}
+		}
 		if p.secondFactor {
 			return principal{}, &refusal{status: 401, text: "please use personal access token to login", factor: true}
 		}
@@ -192,6 +253,9 @@ func (a *Accounts) rights(p principal, name string) []string {
 	defer a.mu.Unlock()
 	r, ok := a.repositories[name]
 	namespace, _, _ := strings.Cut(name, "/")
+	if p.token != nil && p.token.Resources != nil {
+		return p.token.Resources[name]
+	}
 	switch {
 	case p.account != "" && (ok && r.owner == p.account || !ok && namespace == p.account):
 		return []string{"pull", "push", "delete"}
@@ -203,7 +267,7 @@ func (a *Accounts) rights(p principal, name string) []string {
 
 // withinLevel reports whether a token's level covers all actions.
 func (p principal) withinLevel(actions []string) bool {
-	if p.token == nil {
+	if p.token == nil || p.token.Resources != nil {
 		return true
 	}
 	for _, a := range actions {

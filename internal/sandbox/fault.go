@@ -18,6 +18,7 @@ type Fault struct {
 	Echo   bool        // repeat the secret that was sent, in body and header
 	Flood  bool        // a body without end
 	Hang   bool        // never answer
+	After  bool        // it takes effect first; of requests that change something
 	Struck func()      // called when it strikes, before anything is answered; may be nil
 	Times  int         // how many requests; 0: one, negative: all
 }
@@ -54,6 +55,14 @@ func (f *faults) take(kind string) (Fault, bool) {
 		f.waiting[kind] = left
 	}
 	return fault, true
+}
+
+// comesAfter reports whether the fault that waits lets the request take effect.
+func (f *faults) comesAfter(kind string) bool {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	fault, ok := f.waiting[kind]
+	return ok && fault.Times != 0 && fault.After
 }
 
 // strike misbehaves when a fault is waiting, and reports whether it did.

@@ -11,13 +11,25 @@ import (
 	"purser/internal/credential"
 )
 
-// Hub is Docker Hub's API, as far as a token is exchanged and repositories are
-// looked up there (Docker Hub API reference, version 2).
+// Hub is Docker Hub's API, as far as people sign in, tokens are exchanged, made and
+// ended, and repositories are looked up there (Docker Hub API reference, version 2).
 type Hub struct {
+	// Hide is what the list has in the place of a token, "***" or nothing: the
+	// reference has had both. It is set before use.
+	Hide string
+	// Accepted has a deletion answered with 202, as clients have seen, instead of 204.
+	Accepted bool
+	// Limit is how many requests the management of tokens answers before it says 429;
+	// 0: any number.
+	Limit int
+	// Minted is told of every token that is made; may be nil.
+	Minted func(credential.Secret)
+
 	accounts *Accounts
 	now      func() time.Time
 	signer   *signer
 	faults   faults
+	sessions sessions
 }
 
 // NewHub makes the API over accounts.
@@ -26,7 +38,8 @@ func NewHub(accounts *Accounts, now func() time.Time, random io.Reader) (*Hub, e
 	return &Hub{accounts: accounts, now: now, signer: s}, err
 }
 
-// Fault makes requests of a kind misbehave: exchange or repositories.
+// Fault makes requests of a kind misbehave: exchange, second-factor, repositories,
+// tokens, mint, activate or revoke.
 func (h *Hub) Fault(kind string, f Fault) { h.faults.set(kind, f) }
 
 const (
@@ -46,6 +59,12 @@ func (h *Hub) ServeHTTP(w http.ResponseWriter, req *http.Request) {
 		if !h.faults.strike("exchange", w, req) {
 			h.exchange(w, req)
 		}
+	case req.URL.Path == "/v2/users/2fa-login" && req.Method == http.MethodPost:
+		if !h.faults.strike("second-factor", w, req) {
+			h.secondFactor(w, req)
+		}
+	case req.URL.Path == tokensPath || strings.HasPrefix(req.URL.Path, tokensPath+"/") || strings.HasPrefix(req.URL.Path, "/v2/orgs/"):
+		h.manage(w, req)
 	case repositories && (req.Method == http.MethodGet || req.Method == http.MethodHead):
 		if !h.faults.strike("repositories", w, req) {
 			h.repository(w, req, rest)
@@ -91,25 +110,36 @@ func (h *Hub) exchange(w http.ResponseWriter, req *http.Request) {
 	if refused != nil {
 		var more map[string]any
 		if refused.factor {
-			more = map[string]any{"login_2fa_token": "FAKE-second-factor"}
+			more = map[string]any{"login_2fa_token": h.sessions.begin(body.Identifier), "detail": "Require secondary authentication on MFA enabled account"}
 		}
 		hubError(w, refused.status, refused.text, more)
 		return
 	}
-	now := h.now()
-	c := hubClaims{
-		Issuer: "https://api.docker.com/", Audience: "https://hub.docker.com", IssuedAt: now.Unix(), NotBefore: now.Unix(),
-		Expires: now.Add(hubBearerLife).Unix(), Scope: string(Admin), Hub: hubClaim{p.account, "docker_password|"},
-	}
+	scope, source := string(Admin), "docker_password|"
 	if p.token != nil {
-		c.Scope, c.Hub.Source = string(p.token.Level), "docker_pat|"+p.token.ID
+		scope, source = string(p.token.Level), "docker_pat|"+p.token.ID
+		if p.token.Resources != nil {
+			source = "docker_oat|" + p.token.ID
+		}
 	}
-	token, err := h.signer.sign(c)
+	h.giveBearer(w, "access_token", p.account, scope, source)
+}
+
+func (h *Hub) giveBearer(w http.ResponseWriter, field, account, scope, source string) {
+	token, err := h.bearer(account, scope, source, hubBearerLife)
 	if err != nil {
 		hubError(w, http.StatusInternalServerError, "cannot sign", nil)
 		return
 	}
-	_ = json.NewEncoder(w).Encode(map[string]string{"access_token": token.Reveal()})
+	_ = json.NewEncoder(w).Encode(map[string]string{field: token.Reveal()})
+}
+
+func (h *Hub) bearer(account, scope, source string, life time.Duration) (credential.Secret, error) {
+	now := h.now()
+	return h.signer.sign(hubClaims{
+		Issuer: "https://api.docker.com/", Audience: "https://hub.docker.com", IssuedAt: now.Unix(), NotBefore: now.Unix(),
+		Expires: now.Add(life).Unix(), Scope: scope, Hub: hubClaim{account, source},
+	})
 }
 
 // repository is GET and HEAD /v2/namespaces/{namespace}/repositories/{name}. A

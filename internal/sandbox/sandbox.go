@@ -121,6 +121,7 @@ func (s *Sandbox) build(o Options) (err error) {
 		return err
 	}
 	s.Hub.signer.issued, s.HubRegistry.signer.issued, s.IdentityCenter.issued = o.Issued, o.Issued, o.Issued
+	s.Hub.Minted = o.Issued
 	return nil
 }
 
