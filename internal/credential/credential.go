@@ -1,6 +1,7 @@
 package credential
 
 import (
+	"crypto/sha256"
 	"encoding/binary"
 	"encoding/hex"
 	"fmt"
@@ -124,8 +125,9 @@ const versionPrefix = "purser-"
 
 // NewVersionID makes an id that is unique, says that it is ours and when it was
 // made: "purser-" and a UUID of version 7 (RFC 9562 section 5.7), 43 characters,
-// within Secrets Manager's 32 to 64.
-func NewVersionID(now time.Time, random io.Reader) (VersionID, error) {
+// within Secrets Manager's 32 to 64. With a home, the place that it is for, its last
+// bits say so: see MadeFor.
+func NewVersionID(now time.Time, random io.Reader, home string) (VersionID, error) {
 	var b [16]byte
 	if _, err := io.ReadFull(random, b[6:]); err != nil {
 		return "", fmt.Errorf("choose a version id: %w", err)
@@ -135,6 +137,9 @@ func NewVersionID(now time.Time, random io.Reader) (VersionID, error) {
 	copy(b[:6], ms[2:])
 	b[6] = b[6]&0x0f | 0x70
 	b[8] = b[8]&0x3f | 0x80
+	if home != "" {
+		copy(b[len(b)-homeBytes:], homeMark(home))
+	}
 	h := hex.EncodeToString(b[:])
 	return VersionID(versionPrefix + h[:8] + "-" + h[8:12] + "-" + h[12:16] + "-" + h[16:20] + "-" + h[20:]), nil
 }
@@ -153,6 +158,21 @@ func (v VersionID) Time() time.Time {
 	var ms [8]byte
 	copy(ms[2:], raw[:6])
 	return time.UnixMilli(int64(binary.BigEndian.Uint64(ms[:]))).UTC() //nolint:gosec // 48 bits
+}
+
+// homeBytes is how much of an id tells its home; the rest is still unique.
+const homeBytes = 4
+
+func homeMark(home string) []byte {
+	sum := sha256.Sum256([]byte(home))
+	return sum[:homeBytes]
+}
+
+// MadeFor reports whether the id was made for a home. The same name of a credential
+// may be used by two projects with one account: what one of them made must not be
+// taken for a left-over of the other.
+func (v VersionID) MadeFor(home string) bool {
+	return home != "" && v.IsOurs() && strings.HasSuffix(string(v), hex.EncodeToString(homeMark(home)))
 }
 
 // Stage is a staging label in Secrets Manager's words; the encrypted file has
@@ -175,6 +195,7 @@ type Version struct {
 // Description is what a store says about a target without showing its value.
 type Description struct {
 	Where        string    // the ARN or the file's path
+	Home         string    // tells this target from every other one, anywhere; "" when nothing does
 	KMSKey       string    // "" for the store's own key
 	Versions     []Version // those with a stage
 	Changed      time.Time // last change of any kind; the zero time when unknown

@@ -114,7 +114,7 @@ func TestShapesHaveNames(t *testing.T) {
 
 func TestVersionIDsSayWhoseTheyAreAndWhenTheyWereMade(t *testing.T) {
 	now := time.Date(2026, 11, 23, 13, 6, 59, 123e6, time.UTC)
-	id, err := credential.NewVersionID(now, strings.NewReader("0123456789"))
+	id, err := credential.NewVersionID(now, strings.NewReader("0123456789"), "")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -128,7 +128,7 @@ func TestVersionIDsSayWhoseTheyAreAndWhenTheyWereMade(t *testing.T) {
 	if other.IsOurs() || !other.Time().IsZero() {
 		t.Errorf("%s is taken for one of purser's", other)
 	}
-	if _, err := credential.NewVersionID(now, strings.NewReader("short")); err == nil {
+	if _, err := credential.NewVersionID(now, strings.NewReader("short"), ""); err == nil {
 		t.Error("a version id without randomness was made")
 	}
 }

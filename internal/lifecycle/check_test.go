@@ -71,11 +71,11 @@ func TestStatusSaysWhatLagsAndWhatIsMissingWithoutReading(t *testing.T) {
 	w := newWorld()
 	r := w.runner(nil)
 	now := r.Now()
-	older, err := credential.NewVersionID(now.Add(-100*24*time.Hour), &random{})
+	older, err := credential.NewVersionID(now.Add(-100*24*time.Hour), &random{}, "")
 	if err != nil {
 		t.Fatal(err)
 	}
-	newer, err := credential.NewVersionID(now.Add(-time.Hour), &random{})
+	newer, err := credential.NewVersionID(now.Add(-time.Hour), &random{}, "")
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -107,7 +107,7 @@ func (s fakeStore) Describe(context.Context) (d credential.Description, err erro
 			err = missing()
 			return
 		}
-		d = credential.Description{Where: s.name, KMSKey: sh.key, Expires: sh.expires, Deleted: sh.deleted, Changed: time.Unix(1, 0)}
+		d = credential.Description{Where: s.name, Home: s.name, KMSKey: sh.key, Expires: sh.expires, Deleted: sh.deleted, Changed: time.Unix(1, 0)}
 		stages := map[credential.VersionID][]credential.Stage{}
 		for stage, id := range sh.at {
 			stages[id] = append(stages[id], stage)

@@ -58,6 +58,7 @@ const (
 	StepSecret   Step = "Secret"
 	StepFile     Step = "File"
 	StepToken    Step = "Token"
+	StepTidied   Step = "Tidied" // what an interrupted run had left
 	StepProof    Step = "Proof"
 	StepStored   Step = "Stored"
 	StepVerified Step = "Verified"
@@ -74,8 +75,9 @@ type Event struct {
 type Runner struct {
 	Prover Prover
 	Now    func() time.Time
-	Random io.Reader   // for version ids
-	Report func(Event) // called in order, from one goroutine at a time; nil reports nothing
+	Random io.Reader                                        // for version ids
+	Wait   func(ctx context.Context, d time.Duration) error // nil waits on the clock
+	Report func(Event)                                      // called in order, from one goroutine at a time; nil reports nothing
 }
 
 func (r *Runner) report(step Step, text string) {

@@ -24,6 +24,8 @@ type StoreRequest struct {
 	// Find gets the token. It is called after everything that can be looked at
 	// without one is in order, so that nobody is asked in vain.
 	Find func(ctx context.Context) (Candidate, error)
+	// Mint makes the token instead, when it is not nil.
+	Mint Minter
 
 	Create        bool      // make a secret that does not exist
 	AllowPassword bool      // an account's password may be stored
@@ -72,7 +74,20 @@ func (r *Runner) Store(ctx context.Context, req StoreRequest) (StoreResult, erro
 	if err != nil {
 		return res, err
 	}
-	login, err := r.candidate(ctx, req, &res)
+	if req.Mint != nil {
+		if req.DryRun {
+			r.report(StepToken, "nothing was made; a token of "+req.Mint.Account()+" would be, for "+strings.Join(req.Credential.Access.Actions(), " and "))
+			return res, nil
+		}
+		if err := r.prepareMint(ctx, req, slots); err != nil {
+			return res, err
+		}
+	}
+	id, err := credential.NewVersionID(r.Now(), r.Random, home(req.Credential, slots))
+	if err != nil {
+		return res, err
+	}
+	login, made, err := r.candidate(ctx, req, &res, slots, id)
 	if err != nil {
 		return res, err
 	}
@@ -81,7 +96,7 @@ func (r *Runner) Store(ctx context.Context, req StoreRequest) (StoreResult, erro
 		res.Places = r.wouldStore(slots, login)
 		return res, nil
 	}
-	if err := r.replace(ctx, req, todo, login); err != nil {
+	if err := r.replace(ctx, req, todo, login, id, made); err != nil {
 		return res, err
 	}
 	for _, s := range slots {
@@ -157,11 +172,26 @@ func (s *slot) describe() string {
 }
 
 // candidate gets the token from its source and proves it before it goes anywhere.
-func (r *Runner) candidate(ctx context.Context, req StoreRequest, res *StoreResult) (credential.Login, error) {
-	found, err := req.Find(ctx)
-	if err != nil {
-		return credential.Login{}, err
+// One that was made for it is ended again when it does not get through.
+func (r *Runner) candidate(ctx context.Context, req StoreRequest, res *StoreResult, slots []*slot, id credential.VersionID) (login credential.Login, made *minted, err error) {
+	var found Candidate
+	if req.Mint != nil {
+		found, made, err = r.mint(ctx, req, slots, id)
+	} else {
+		found, err = req.Find(ctx)
 	}
+	if err != nil {
+		return credential.Login{}, nil, err
+	}
+	if login, err = r.accept(ctx, req, res, found, made); err != nil {
+		r.giveUp(ctx, req, made, nil)
+		return credential.Login{}, nil, err
+	}
+	return login, made, nil
+}
+
+// accept decides whether what was found is what is wanted, and has it proved.
+func (r *Runner) accept(ctx context.Context, req StoreRequest, res *StoreResult, found Candidate, made *minted) (credential.Login, error) {
 	res.Kind, res.Source = found.Kind, found.Where
 	if err := mayStore(found, req); err != nil {
 		return credential.Login{}, err
@@ -176,7 +206,7 @@ func (r *Runner) candidate(ctx context.Context, req StoreRequest, res *StoreResu
 		}
 		login.Username = req.Credential.Username
 	}
-	res.Proof = r.Prover.Prove(ctx, req.Credential, login, req.AllowNew)
+	res.Proof = r.proveFresh(ctx, req, login, made)
 	if login.Username == "" {
 		login.Username = res.Proof.Owner
 	}
@@ -265,16 +295,14 @@ func (r *Runner) wouldStore(slots []*slot, login credential.Login) []PlaceResult
 
 // replace stages everywhere, proves what was staged, and only then promotes
 // anywhere: the places of a credential move together.
-func (r *Runner) replace(ctx context.Context, req StoreRequest, todo []*slot, login credential.Login) error {
+func (r *Runner) replace(ctx context.Context, req StoreRequest, todo []*slot, login credential.Login, id credential.VersionID, made *minted) error {
 	if len(todo) == 0 {
 		return nil
 	}
-	id, err := credential.NewVersionID(r.Now(), r.Random)
-	if err != nil {
+	if err := r.stageAndProve(ctx, req, todo, login, id, made); err != nil {
+		err = r.goBack(ctx, todo, err)
+		r.giveUp(ctx, req, made, todo)
 		return err
-	}
-	if err := r.stageAndProve(ctx, req, todo, login, id); err != nil {
-		return r.goBack(ctx, todo, err)
 	}
 	for i, s := range todo {
 		if err := r.promote(ctx, s); err != nil {
@@ -298,8 +326,14 @@ func (s *slot) storedText() string {
 	return text
 }
 
-func (r *Runner) stageAndProve(ctx context.Context, req StoreRequest, todo []*slot, login credential.Login, id credential.VersionID) error {
+func (r *Runner) stageAndProve(ctx context.Context, req StoreRequest, todo []*slot, login credential.Login, id credential.VersionID, made *minted) error {
 	for _, s := range todo {
+		if made != nil && r.Now().After(made.by) {
+			return &credential.Fault{
+				Reason: credential.StoreUnreachable, Target: s.Target, What: "the token that was made was not stored in time",
+				Why: "another run may take it for left over from now on; it took longer than " + stageLimit.String(),
+			}
+		}
 		if err := r.stage(ctx, s, req.Credential, login, id); err != nil {
 			return err
 		}

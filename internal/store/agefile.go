@@ -59,6 +59,10 @@ func (a *AgeFile) Describe(context.Context) (credential.Description, error) {
 		return credential.Description{}, err
 	}
 	d := credential.Description{Where: a.cfg.Path, Changed: info.ModTime()}
+	if content.Made != nil {
+		// The same path is on many machines; the same nanosecond is not.
+		d.Home = a.cfg.Path + " " + content.Made.Format(time.RFC3339Nano)
+	}
 	for _, v := range content.Versions {
 		d.Versions = append(d.Versions, credential.Version{ID: v.ID, Stages: slices.Clone(v.Stages)})
 		if v.Expires != nil && slices.Contains(v.Stages, credential.Current) {

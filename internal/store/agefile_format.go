@@ -25,6 +25,7 @@ const (
 // ageContent is the file.
 type ageContent struct {
 	Format   string       `json:"format"`
+	Made     *time.Time   `json:"made,omitempty"` // when; files of the first versions do not say
 	Versions []ageVersion `json:"versions"`
 }
 
@@ -114,7 +115,7 @@ func (a *AgeFile) change(ctx context.Context, edit func(*ageContent) error, crea
 	defer unlock()
 	c, _, err := a.load()
 	if create && credential.ReasonOf(err) == credential.SecretMissing {
-		c, err = &ageContent{Format: ageFormat, Versions: []ageVersion{}}, nil
+		c, err = &ageContent{Format: ageFormat, Made: new(a.cfg.Now().UTC()), Versions: []ageVersion{}}, nil
 	} else if create && err == nil {
 		return nil
 	}

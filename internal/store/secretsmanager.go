@@ -79,7 +79,7 @@ func (s *SecretsManager) Describe(ctx context.Context) (credential.Description, 
 		return credential.Description{}, s.fault(ctx, "describe the secret "+s.cfg.Target.Secret, err)
 	}
 	d := credential.Description{
-		Where: aws.ToString(out.ARN), KMSKey: aws.ToString(out.KmsKeyId),
+		Where: aws.ToString(out.ARN), Home: aws.ToString(out.ARN), KMSKey: aws.ToString(out.KmsKeyId),
 		Changed: aws.ToTime(out.LastChangedDate), Deleted: aws.ToTime(out.DeletedDate),
 		Rotating: aws.ToBool(out.RotationEnabled), NextRotation: aws.ToTime(out.NextRotationDate),
 	}

@@ -1,0 +1,216 @@
+package lifecycle
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"time"
+
+	"purser/internal/credential"
+)
+
+// Minter makes, lists and ends the tokens of one account at its registry.
+type Minter interface {
+	// Account is the user name that goes with the tokens.
+	Account() string
+	// Tokens lists them, with the registry's own time.
+	Tokens(ctx context.Context) (tokens []credential.ManagedToken, now time.Time, err error)
+	// Mint makes one. Where it is not known whether it was made, the reason of the
+	// error is MaybeMinted.
+	Mint(ctx context.Context, r credential.MintRequest) (credential.ManagedToken, credential.Secret, error)
+	// Revoke ends one for good; one that is gone is no error.
+	Revoke(ctx context.Context, id string) error
+}
+
+// A token that is minted carries in its label the version that is to hold it. One
+// whose version is in no stage of any target is held by nobody: it was made by a run
+// that did not get further. A run that is still at it must not lose its token to
+// another one that cleans up; so a run that has not staged what it made within
+// stageLimit gives up, and none is taken for left over before it is orphanAge old.
+const (
+	stageLimit = 30 * time.Second
+	orphanAge  = 60 * time.Second
+)
+
+// minted is a token that this run has made.
+type minted struct {
+	id    string
+	by    time.Time // when it has to be in a store
+	label string
+}
+
+// home tells the credential's place from every other one, "" when it cannot be told.
+func home(c credential.Credential, slots []*slot) string {
+	if len(slots) == 0 || slots[0].found.Home == "" {
+		return ""
+	}
+	return string(c.Registry) + "\x00" + slots[0].found.Home
+}
+
+// prepareMint makes the targets that are missing, so that their homes are known, and
+// ends what earlier runs have left at the registry.
+func (r *Runner) prepareMint(ctx context.Context, req StoreRequest, slots []*slot) error {
+	for _, s := range slots {
+		if s.exists {
+			continue
+		}
+		if err := s.Store.Create(ctx); err != nil {
+			return err
+		}
+		d, err := s.Store.Describe(ctx)
+		if err != nil {
+			return err
+		}
+		s.exists, s.found = true, d
+	}
+	return r.sweep(ctx, req, slots)
+}
+
+// sweep revokes tokens that purser made for this credential at this place and that no
+// target holds.
+func (r *Runner) sweep(ctx context.Context, req StoreRequest, slots []*slot) error {
+	tokens, now, err := req.Mint.Tokens(ctx)
+	if err != nil {
+		return err
+	}
+	place := home(req.Credential, slots)
+	for _, t := range tokens {
+		name, id, ok := credential.ParseTokenLabel(t.Label)
+		if !ok || name != req.Credential.Name || !id.MadeFor(place) || held(slots, id) {
+			continue
+		}
+		if young := orphanAge - now.Sub(t.Created); young > 0 {
+			r.report(StepTidied, fmt.Sprintf("a run made a token %s ago and has not stored it; waiting %s to be sure that it is over",
+				now.Sub(t.Created).Round(time.Second), young.Round(time.Second)))
+			if err := r.wait(ctx, young); err != nil {
+				return err
+			}
+			now = now.Add(young)
+		}
+		// Looked at once more: it may have been stored meanwhile.
+		for _, s := range slots {
+			if s.found, err = s.Store.Describe(ctx); err != nil {
+				return err
+			}
+		}
+		if held(slots, id) {
+			continue
+		}
+		if err := req.Mint.Revoke(ctx, t.ID); err != nil {
+			return err
+		}
+		r.report(StepTidied, "a token that an interrupted run had left was revoked")
+	}
+	return nil
+}
+
+// held reports whether any target has the version in a stage.
+func held(slots []*slot, id credential.VersionID) bool {
+	return slices.ContainsFunc(slots, func(s *slot) bool {
+		return slices.ContainsFunc(s.found.Versions, func(v credential.Version) bool { return v.ID == id })
+	})
+}
+
+func (r *Runner) wait(ctx context.Context, d time.Duration) error {
+	if r.Wait != nil {
+		return r.Wait(ctx, d)
+	}
+	timer := time.NewTimer(d)
+	defer timer.Stop()
+	select {
+	case <-ctx.Done():
+		return ctx.Err()
+	case <-timer.C:
+		return nil
+	}
+}
+
+// mint gives a token that this run or an interrupted one has made.
+func (r *Runner) mint(ctx context.Context, req StoreRequest, slots []*slot, id credential.VersionID) (Candidate, *minted, error) {
+	if found, ok := r.leftOver(ctx, req, slots); ok {
+		return found, nil, nil
+	}
+	m := &minted{by: r.Now().Add(stageLimit), label: credential.TokenLabel(req.Credential.Name, id)}
+	t, token, err := req.Mint.Mint(ctx, credential.MintRequest{
+		Label: m.label, Access: req.Credential.Access, Repositories: req.Credential.Repositories, Expires: req.Expires,
+	})
+	if err != nil {
+		if credential.ReasonOf(err) == credential.MaybeMinted {
+			r.revokeByLabel(ctx, req.Mint, m.label)
+		}
+		return Candidate{}, nil, err
+	}
+	m.id = t.ID
+	login := credential.Login{Username: req.Mint.Account(), Token: token}
+	return Candidate{Login: login, Kind: credential.Classify(req.Credential.Registry, login), Where: "the registry, which made it as " + m.label}, m, nil
+}
+
+// leftOver is what an interrupted run has staged and not promoted, when it is good.
+func (r *Runner) leftOver(ctx context.Context, req StoreRequest, slots []*slot) (Candidate, bool) {
+	for _, s := range slots {
+		left := s.found.At(credential.Pending)
+		if left == "" || left == s.found.At(credential.Current) || !left.IsOurs() {
+			continue
+		}
+		_, value, err := s.Store.Read(ctx, credential.Pending)
+		if err != nil {
+			continue
+		}
+		login, err := s.Target.Shape.Decode(value, req.Credential.Registry)
+		if err != nil || r.Prover.Prove(ctx, req.Credential, login, req.AllowNew).Verdict != credential.Granted {
+			continue
+		}
+		kind := credential.Classify(req.Credential.Registry, login)
+		return Candidate{Login: login, Kind: kind, Where: "an interrupted run, which had stored it"}, true
+	}
+	return Candidate{}, false
+}
+
+// revokeByLabel ends what a lost answer may have left. What it cannot do now, the
+// next run does: the label says whose it was.
+func (r *Runner) revokeByLabel(ctx context.Context, m Minter, label string) {
+	ctx, stop := context.WithTimeout(context.WithoutCancel(ctx), cleanUpTime)
+	defer stop()
+	tokens, _, err := m.Tokens(ctx)
+	if err != nil {
+		return
+	}
+	for _, t := range tokens {
+		if t.Label == label && m.Revoke(ctx, t.ID) == nil {
+			r.report(StepTidied, "the token that Docker Hub may have made was there, and was revoked")
+		}
+	}
+}
+
+// giveUp ends a token that this run has made and that no consumer has got.
+func (r *Runner) giveUp(ctx context.Context, req StoreRequest, made *minted, slots []*slot) {
+	if made == nil || slices.ContainsFunc(slots, func(s *slot) bool { return s.version != "" && s.found.At(credential.Current) == "" }) {
+		return // the first version of a target is current as soon as it is there
+	}
+	ctx, stop := context.WithTimeout(context.WithoutCancel(ctx), cleanUpTime)
+	defer stop()
+	if req.Mint.Revoke(ctx, made.id) == nil {
+		r.report(StepTidied, "the token that was made is revoked again")
+	}
+}
+
+// freshWaits are the pauses after which a token that was just made is tried again:
+// registries may need a moment to know it.
+func freshWaits() []time.Duration {
+	return []time.Duration{time.Second, 2 * time.Second, 4 * time.Second}
+}
+
+// proveFresh proves a login, with patience for one that was just made.
+func (r *Runner) proveFresh(ctx context.Context, req StoreRequest, login credential.Login, made *minted) credential.Proof {
+	p := r.Prover.Prove(ctx, req.Credential, login, req.AllowNew)
+	if made == nil {
+		return p
+	}
+	for _, pause := range freshWaits() {
+		if p.Verdict != credential.Refused || p.Fault == nil || p.Fault.Reason != credential.TokenRefused || r.wait(ctx, pause) != nil {
+			return p
+		}
+		p = r.Prover.Prove(ctx, req.Credential, login, req.AllowNew)
+	}
+	return p
+}
