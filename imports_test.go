@@ -31,6 +31,7 @@ var mayImport = map[string][]string{
 	"internal/script":     {"internal/credential"},
 	"internal/transport":  {"internal/credential"},
 	"internal/redact":     {"internal/credential"},
+	"internal/form":       {"internal/credential"},
 	"internal/runner":     {},
 	"internal/keyring":    {"internal/credential"},
 	"internal/wire":       {"internal/credential", "internal/config", "internal/source", "internal/registry", "internal/store", "internal/transport", "internal/signin"},
@@ -39,7 +40,7 @@ var mayImport = map[string][]string{
 	},
 	"cmd/purser": {
 		"internal/credential", "internal/config", "internal/source", "internal/lifecycle", "internal/wire", "internal/sandbox",
-		"internal/process", "internal/exposure", "internal/signin", "internal/terraform", "internal/script", "internal/atomicfile", "internal/redact", "internal/runner", "internal/keyring",
+		"internal/process", "internal/exposure", "internal/signin", "internal/terraform", "internal/script", "internal/atomicfile", "internal/redact", "internal/runner", "internal/keyring", "internal/form",
 		"deploy/terraform",
 	},
 }

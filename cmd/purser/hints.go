@@ -23,6 +23,9 @@ func advise(f *credential.Fault) advice {
 	case credential.TokenRefused, credential.TokenExpired, credential.NeedsToken, credential.LevelTooLow,
 		credential.NotPermitted, credential.WrongOwner, credential.RepositoryMissing:
 		return adviseCredential(f)
+	case credential.SessionNeeded, credential.SessionEnded, credential.SignInRefused, credential.SignInImpossible,
+		credential.MintRefused, credential.MaybeMinted, credential.TokenLimit, credential.PlanLacks, credential.NoSuchToken:
+		return adviseHub(f)
 	case credential.RateLimited, credential.RegistryUnreachable, credential.RegistryStrange,
 		credential.RegistryUnsafe, credential.ProofEmpty:
 		return adviseRegistry(f)
@@ -95,6 +98,46 @@ func adviseCredential(f *credential.Fault) advice {
 			"create the repository on the registry's page, or correct its name in purser.yaml",
 			"if the first push is to make it: " + store(f) + " --new-repository",
 		}}
+	}
+}
+
+// adviseHub is about managing tokens at Docker Hub.
+func adviseHub(f *credential.Fault) advice {
+	guided := "or make the token on Docker's page, step by step: " + store(f) + " --from prompt"
+	switch f.Reason {
+	case credential.SessionNeeded:
+		return advice{
+			Meaning: "A token cannot make or end tokens; a person's sign-in can.",
+			Next:    []string{"sign in at a terminal: purser login dockerhub", guided, "or in your browser: " + store(f) + " --from form"},
+		}
+	case credential.SessionEnded:
+		return advice{Next: []string{"sign in again: purser login dockerhub", guided}}
+	case credential.SignInRefused:
+		return advice{
+			Meaning: "Trying on locks the account for a quarter of an hour.",
+			Next:    []string{"look at name, password and the code's age, then: purser login dockerhub", guided},
+		}
+	case credential.SignInImpossible:
+		return advice{
+			Meaning: "A company's single sign-on, or a rule of the account, keeps passwords out.",
+			Next:    []string{"make the token on Docker's page, step by step: " + store(f) + " --from prompt", "or for an organization, let an owner make one: " + store(f) + " --mint"},
+		}
+	case credential.MaybeMinted:
+		return advice{
+			Meaning: "purser has looked for it by its label and ended what it found.",
+			Next:    []string{"run the same command again: it ends whatever is left of it", "see the tokens: purser tokens list"},
+		}
+	case credential.TokenLimit:
+		return advice{
+			Meaning: "Tokens that are switched off or have run out count as well.",
+			Next:    []string{"find what nobody uses: purser tokens list", "end it: purser tokens revoke ID"},
+		}
+	case credential.PlanLacks:
+		return advice{Next: []string{"use a personal token: set username in purser.yaml to a person's account, then " + store(f) + " --mint"}}
+	case credential.NoSuchToken:
+		return advice{Next: []string{"purser tokens list"}}
+	default: // MintRefused
+		return advice{Next: []string{"see what Docker Hub says above", guided}}
 	}
 }
 

@@ -24,6 +24,7 @@ type report struct {
 	Clients     []clientJSON     `json:"clients,omitempty"`
 	// Variables are to be set, those without a value to be unset.
 	Variables map[string]string `json:"variables,omitempty"`
+	Tokens    []tokenJSON       `json:"tokens,omitempty"`
 	Init      *initJSON         `json:"init,omitempty"`
 	Terraform *terraformJSON    `json:"terraform,omitempty"`
 	Session   *sessionJSON      `json:"session,omitempty"`

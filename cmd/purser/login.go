@@ -29,11 +29,12 @@ type loginFlags struct {
 
 func (a *app) loginCommand() *cobra.Command {
 	cmd := &cobra.Command{
-		Use:     "login",
-		Short:   "Sign in, so that other commands can work",
-		Example: `  purser login aws`,
-		Args:    noArguments,
-		RunE:    func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
+		Use:   "login",
+		Short: "Sign in, so that other commands can work",
+		Example: `  purser login aws
+  purser login dockerhub`,
+		Args: noArguments,
+		RunE: func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
 	}
 	var f loginFlags
 	aws := &cobra.Command{
@@ -64,7 +65,7 @@ in AWS's configuration file, of which nothing else is changed.`,
 	flags.StringVar(&f.account, "account", "", "make the profile: the number of the `ACCOUNT`")
 	flags.StringVar(&f.role, "role", "", "make the profile: the name of the `ROLE`")
 	flags.StringVar(&f.region, "region", "", "make the profile: the `REGION` of the secrets")
-	cmd.AddCommand(aws)
+	cmd.AddCommand(aws, a.loginDockerHubCommand())
 	return cmd
 }
 

@@ -85,12 +85,17 @@ func (a *app) mark(w io.Writer, v credential.Verdict) string {
 	return colour + sign + plain
 }
 
-// reporter prints a flow's events as they happen; nil when the output is JSON.
-func (a *app) reporter() func(lifecycle.Event) {
-	if a.output.json {
-		return nil
+// reporter prints a flow's events as they happen, unless the output is JSON, and tells
+// whoever else follows; nil when nobody does.
+func (a *app) reporter(also func(lifecycle.Event)) func(lifecycle.Event) {
+	return func(e lifecycle.Event) {
+		if !a.output.json {
+			a.line(a.out, credential.Granted, string(e.Step), e.Text)
+		}
+		if also != nil {
+			also(e)
+		}
 	}
-	return func(e lifecycle.Event) { a.line(a.out, credential.Granted, string(e.Step), e.Text) }
 }
 
 func (a *app) line(w io.Writer, v credential.Verdict, label, text string) {

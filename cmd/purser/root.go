@@ -30,13 +30,14 @@ type app struct {
 	tty       terminal
 	now       func() time.Time
 	random    io.Reader
-	transport http.RoundTripper // to registries; nil: the real one
-	aws       *wire.LocalAWS    // a stand-in for AWS; nil: the real one
-	dir       string            // the working directory; "": the process's
-	system    string            // the path of a build agent's configuration
-	program   string            // purser itself, to start it again; "": the process's
-	signals   func() func()     // leaves signals that would end purser to a program that it runs, until undone
-	asks      bool              // a person is there to be asked whatever standard output is
+	transport http.RoundTripper                          // to registries; nil: the real one
+	aws       *wire.LocalAWS                             // a stand-in for AWS; nil: the real one
+	dir       string                                     // the working directory; "": the process's
+	system    string                                     // the path of a build agent's configuration
+	program   string                                     // purser itself, to start it again; "": the process's
+	wait      func(context.Context, time.Duration) error // nil waits on the clock
+	signals   func() func()                              // leaves signals that would end purser to a program that it runs, until undone
+	asks      bool                                       // a person is there to be asked whatever standard output is
 
 	output outputFlag
 	config string
@@ -152,7 +153,7 @@ should have made; 6 could not tell.`,
 	flags.Var(&a.limit, "timeout", "give up after this time, such as 30s")
 	root.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return flagFault(err) })
 	root.CompletionOptions.HiddenDefaultCmd = true
-	root.AddCommand(a.initCommand(), a.loginCommand(), a.logoutCommand(), a.storeCommand(), a.doctorCommand(), a.terraformCommand(), a.configureDockerCommand(), a.execCommand(), a.jobCommand(), a.checkCommand(), a.statusCommand(), a.schemaCommand(), a.sandboxCommand(), a.selftestCommand(), a.versionCommand(), a.sweepCommand())
+	root.AddCommand(a.initCommand(), a.loginCommand(), a.logoutCommand(), a.storeCommand(), a.tokensCommand(), a.doctorCommand(), a.terraformCommand(), a.configureDockerCommand(), a.execCommand(), a.jobCommand(), a.checkCommand(), a.statusCommand(), a.schemaCommand(), a.sandboxCommand(), a.selftestCommand(), a.versionCommand(), a.sweepCommand())
 	return root
 }
 

@@ -9,6 +9,7 @@ import (
 	"path/filepath"
 	"strconv"
 	"strings"
+	"time"
 
 	"github.com/rogpeppe/go-internal/testscript"
 
@@ -195,4 +196,57 @@ func dockerConfigCommand(ts *testscript.TestScript, _ bool, args []string) {
 	auth := base64.StdEncoding.EncodeToString([]byte(args[2] + ":" + strings.TrimSpace(ts.ReadFile(args[1]))))
 	text := `{"auths":{"https://index.docker.io/v1/":{"auth":"` + auth + `"}}}`
 	ts.Check(os.WriteFile(filepath.Join(ts.MkAbs(args[0]), "config.json"), []byte(text), 0o600))
+}
+
+// hubCommand: hub session FILE [LIFE] makes one of mockserver; hub end ends all; hub
+// tokens OWNER N counts; hub active OWNER LABEL; hub fault KIND cut|lost|STATUS; hub org
+// NAME makes an organization of mockserver's; hub sso NAME.
+func hubCommand(ts *testscript.TestScript, neg bool, args []string) {
+	box := scriptOf(ts).box
+	switch args[0] {
+	case "session":
+		life := time.Hour
+		if len(args) > 2 {
+			var err error
+			life, err = time.ParseDuration(args[2])
+			ts.Check(err)
+		}
+		bearer, err := box.Hub.Session("mockserver", life)
+		ts.Check(err)
+		ts.Check(os.WriteFile(ts.MkAbs(args[1]), []byte(bearer.Reveal()), 0o600))
+	case "end":
+		box.Hub.EndSessions("mockserver")
+	case "tokens":
+		if got := strconv.Itoa(len(box.Accounts.Tokens(args[1]))); (got == args[2]) == neg {
+			ts.Fatalf("%s has %s tokens", args[1], got)
+		}
+	case "last": // hub last FILE writes the id of the newest token
+		all := box.Accounts.Tokens("mockserver")
+		ts.Setenv("ID", all[len(all)-1].ID)
+	case "active":
+		all := box.Accounts.Tokens("mockserver")
+		if all[len(all)-1].Active == neg {
+			ts.Fatalf("the newest token is active: %t", !neg)
+		}
+	case "fault":
+		f := sandbox.Fault{}
+		switch args[2] {
+		case "cut":
+		case "lost":
+			f.After = true
+		default:
+			var err error
+			f.Status, err = strconv.Atoi(args[2])
+			ts.Check(err)
+			if len(args) > 3 {
+				f.Body = args[3]
+			}
+		}
+		box.Hub.Fault(args[1], f)
+	case "org":
+		box.Accounts.AddOrganization(args[1], sandbox.Organization{Owners: []string{"mockserver"}})
+		box.Accounts.AddRepository(args[1]+"/app", args[1], false)
+	case "sso":
+		box.Accounts.EnforceSSO(args[1])
+	}
 }

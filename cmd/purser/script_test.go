@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"net/http"
+	"net/url"
 	"os"
 	"os/exec"
 	"os/signal"
@@ -39,6 +40,7 @@ func watchedPurser() {
 	code := run(ctx, os.Args[1:], &app{
 		env: config.OSEnvironment(), in: os.Stdin, out: io.MultiWriter(os.Stdout, &out), err: io.MultiWriter(os.Stderr, &errs),
 		tty: terminal{controllingTerminal}, now: time.Now, random: rand.Reader, asks: os.Getenv("PURSER_TEST_ASKS") != "",
+		wait:   func(context.Context, time.Duration) error { return nil }, // scripts have no time
 		system: filepath.Join(os.Getenv("WORK"), "etc", "purser.yaml"),
 	})
 	stop()
@@ -55,9 +57,21 @@ func watchedPurser() {
 	os.Exit(code)
 }
 
-// agreeingBrowser is the browser of a person who agrees to what the page asks.
+// agreeingBrowser is the browser of a person who agrees to what the page asks, and
+// pastes the token of the file FORM_TOKEN into a form.
 func agreeingBrowser() {
-	if resp, err := http.Get(os.Args[1]); err == nil {
+	resp, err := http.Get(os.Args[1])
+	if err != nil {
+		return
+	}
+	_ = resp.Body.Close()
+	raw, err := os.ReadFile(os.Getenv("FORM_TOKEN"))
+	if err != nil {
+		return
+	}
+	if resp, err = http.PostForm(os.Args[1], url.Values{"token": {string(raw)}}); err == nil {
+		page, _ := io.ReadAll(resp.Body) // to the end of what becomes of it
+		_ = os.WriteFile(os.Getenv("FORM_PAGE"), page, 0o600)
 		_ = resp.Body.Close()
 	}
 }
@@ -82,7 +96,7 @@ func TestScripts(t *testing.T) {
 		},
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){
 			"purser": purserCommand, "code": codeCommand, "secret": secretCommand,
-			"registry": registryCommand, "aws": awsCommand, "docker-config": dockerConfigCommand, "idc": idcCommand,
+			"registry": registryCommand, "aws": awsCommand, "docker-config": dockerConfigCommand, "idc": idcCommand, "hub": hubCommand,
 		},
 	})
 }
@@ -167,6 +181,7 @@ func setUpScript(env *testscript.Env) error {
 		"tokens/readonly.token": box.ReadOnlyToken.Reveal(), "tokens/revoked.token": box.RevokedToken.Reveal(),
 		"tokens/other.token": box.OtherToken.Reveal(), "tokens/password.token": box.Password.Reveal(),
 		"tokens/session.token":   "eyJhbGciOiJSUzI1NiJ9.eyJzdWIiOiJGQUtFRkFLRSJ9.RkFLRUZBS0VGQUtF",
+		"tokens/code.token":      sandbox.DefaultCode + "\n",
 		"tokens/two-lines.token": box.PushToken.Reveal() + "\n" + box.PushToken.Reveal() + "\n",
 	}
 	for name, text := range files {

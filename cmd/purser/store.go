@@ -13,6 +13,7 @@ import (
 	"purser/internal/credential"
 	"purser/internal/lifecycle"
 	"purser/internal/source"
+	"purser/internal/wire"
 )
 
 // storeFlags are the settings of one credential as flags, and what to do.
@@ -23,7 +24,7 @@ type storeFlags struct {
 	aws                               config.AWS // of the file, for secrets named by flags
 
 	from          string
-	stdin         bool
+	stdin, mint   bool
 	yes           bool
 	create        bool
 	allowPassword bool
@@ -44,9 +45,13 @@ the credential needs, stores it, reads it back, proves that, and only then makes
 current. The version before stays as AWSPREVIOUS. Where the same token is stored
 already, nothing is written.
 
-The token comes from a prompt that does not echo, from standard input, or from
-docker's configuration and credential helpers. It is never an argument.`,
+purser chooses where the token comes from, and --from says it: mint has Docker Hub make
+one, with docker's session or a sign-in; prompt shows the steps and asks without echo;
+form does so on a page in your browser, where there is no terminal; stdin and docker
+take one that is there. It is never an argument.`,
 		Example: `  purser store dockerhub
+  purser store dockerhub --mint
+  purser store dockerhub --from form
   purser store dockerhub --from docker
   pass show docker/ci | purser store dockerhub --token-stdin
   purser store dockerhub --dry-run
@@ -73,7 +78,8 @@ docker's configuration and credential helpers. It is never an argument.`,
 func (f *storeFlags) register(cmd *cobra.Command) {
 	flags := cmd.Flags()
 	flags.SortFlags = false
-	flags.StringVar(&f.from, "from", "", "where the token is: prompt, stdin or docker")
+	flags.StringVar(&f.from, "from", "", "where the token comes from: mint, prompt, form, stdin or docker")
+	flags.BoolVar(&f.mint, "mint", false, "have Docker Hub make it; the same as --from mint")
 	flags.BoolVar(&f.stdin, "token-stdin", false, "read the token from standard input; the same as a - after NAME")
 	flags.BoolVarP(&f.yes, "yes", "y", false, "use what was found without asking")
 	flags.BoolVar(&f.dryRun, "dry-run", false, "prove the token, say what would happen, change nothing")
@@ -108,26 +114,30 @@ func (a *app) store(ctx context.Context, text string, f storeFlags) error {
 	if err != nil {
 		return err
 	}
-	find, err := a.source(c, f)
+	w := a.wire()
+	from, err := a.source(ctx, c, w, f)
 	if err != nil {
 		return err
 	}
-	w := a.wire()
 	where, err := a.places(ctx, w, c)
 	if err != nil {
 		return about(err, c)
 	}
-	r := &lifecycle.Runner{Prover: w, Now: a.now, Random: a.random, Report: a.reporter()}
+	r := &lifecycle.Runner{Prover: w, Now: a.now, Random: a.random, Wait: a.wait, Report: a.reporter(from.follow)}
 	res, err := r.Store(ctx, lifecycle.StoreRequest{
-		Credential: c, Places: where, Find: find, Create: f.create, AllowPassword: f.allowPassword,
+		Credential: c, Places: where, Find: from.find, Mint: from.mint, Create: f.create, AllowPassword: f.allowPassword,
 		AllowNew: f.newRepository, DryRun: f.dryRun, Expires: expires,
 	})
 	err = about(err, c)
+	if from.end != nil {
+		from.end(err)
+	}
 	if a.output.json {
 		return a.printJSON(storeReport(res, f.dryRun, err), err)
 	}
 	if err == nil {
 		a.printNotes(res.Proof)
+		a.keyless(f.root, from.mint, res)
 	}
 	return err
 }
@@ -281,24 +291,50 @@ func parseExpiry(text string, now time.Time) (time.Time, error) {
 	return at.UTC(), nil
 }
 
+// origin is where the token of a run comes from.
+type origin struct {
+	find   func(context.Context) (lifecycle.Candidate, error)
+	mint   lifecycle.Minter // instead of find
+	follow func(lifecycle.Event)
+	end    func(error)
+}
+
 // source decides where the token comes from, before anything is done.
-func (a *app) source(c credential.Credential, f storeFlags) (func(context.Context) (lifecycle.Candidate, error), error) {
+func (a *app) source(ctx context.Context, c credential.Credential, w *wire.Wire, f storeFlags) (origin, error) {
 	from := f.from
-	if f.stdin {
-		if from != "" && from != "stdin" {
-			return nil, &credential.Fault{Reason: credential.Usage, What: "--token-stdin and --from " + "name different sources"}
+	for flag, means := range map[string]string{"stdin": "stdin", "mint": "mint"} {
+		if set := map[string]bool{"stdin": f.stdin, "mint": f.mint}[flag]; !set {
+			continue
 		}
-		from = "stdin"
+		if from != "" && from != means {
+			return origin{}, &credential.Fault{Reason: credential.Usage, What: "the flags name different sources of the token"}
+		}
+		from = means
+	}
+	minter := &lateMinter{app: a, wire: w, c: c, yes: f.yes}
+	if from == "" {
+		best, ready, err := a.bestSource(ctx, w, c)
+		if err != nil {
+			return origin{}, err
+		}
+		if from = best; ready != nil {
+			minter = ready
+		}
 	}
 	switch from {
 	case "stdin":
-		return finder(source.Stdin{Reader: a.in, Registry: c.Registry, Username: c.Username}), nil
-	case "", "prompt":
-		return finder(source.Prompt{Ask: a.tty.secret, Registry: c.Registry, Username: c.Username}), nil
+		return origin{find: finder(source.Stdin{Reader: a.in, Registry: c.Registry, Username: c.Username})}, nil
+	case "prompt":
+		return origin{find: a.guidedPrompt(c, f.allowPassword)}, nil
+	case "form":
+		find, follow, end := a.byForm(c, w, f.allowPassword)
+		return origin{find: find, follow: follow, end: end}, nil
+	case "mint":
+		return origin{mint: minter}, nil
 	case "docker":
-		return a.confirmed(c, source.DockerConfig{Dir: a.env.DockerConfigDir(), Registry: c.Registry}, f.yes), nil
+		return origin{find: a.confirmed(c, source.DockerConfig{Dir: a.env.DockerConfigDir(), Registry: c.Registry}, f.yes)}, nil
 	}
-	return nil, &credential.Fault{Reason: credential.Usage, What: "the value of --from is not right", Why: "it is prompt, stdin or docker"}
+	return origin{}, &credential.Fault{Reason: credential.Usage, What: "the value of --from is not right", Why: "it is mint, prompt, form, stdin or docker"}
 }
 
 type tokenSource interface {

@@ -75,6 +75,24 @@ func (t terminal) confirm(ctx context.Context, question string) error {
 	return declined(nil)
 }
 
+// line asks for text that is echoed.
+func (t terminal) line(ctx context.Context, question string) (string, error) {
+	f, err := t.open()
+	if err != nil {
+		return "", err
+	}
+	defer func() { _ = f.Close() }()
+	_, _ = io.WriteString(f, question)
+	line, err := interruptible(ctx, func() ([]byte, error) { return bufio.NewReader(io.LimitReader(f, lineLimit)).ReadBytes('\n') })
+	if err != nil {
+		return "", declined(err)
+	}
+	return strings.TrimSpace(string(line)), nil
+}
+
+// lineLimit is far above any name, in bytes.
+const lineLimit = 4 << 10
+
 func declined(err error) error {
 	return &credential.Fault{Reason: credential.Declined, What: "nothing was changed", Why: "it was not confirmed", Err: err}
 }

@@ -79,9 +79,10 @@ func (r *Runner) sweep(ctx context.Context, req StoreRequest, slots []*slot) err
 		if !ok || name != req.Credential.Name || !id.MadeFor(place) || held(slots, id) {
 			continue
 		}
-		if young := orphanAge - now.Sub(t.Created); young > 0 {
-			r.report(StepTidied, fmt.Sprintf("a run made a token %s ago and has not stored it; waiting %s to be sure that it is over",
-				now.Sub(t.Created).Round(time.Second), young.Round(time.Second)))
+		age := max(now.Sub(t.Created), 0) // the registry's time is in whole seconds
+		if young := orphanAge - age; young > 0 {
+			r.report(StepTidied, fmt.Sprintf("a run made a token %s ago that nothing holds; waiting %s to be sure that it is over",
+				age.Round(time.Second), young.Round(time.Second)))
 			if err := r.wait(ctx, young); err != nil {
 				return err
 			}

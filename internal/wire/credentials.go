@@ -62,6 +62,16 @@ func wait(ctx context.Context, d time.Duration) error {
 	}
 }
 
+// OpenBrowser shows an address to the person, where there is a browser.
+func (w *Wire) OpenBrowser(ctx context.Context, url string) error {
+	if w.Env.RemoteSession || w.Env.NoBrowser {
+		return errNoBrowser
+	}
+	return openBrowser(ctx, url)
+}
+
+var errNoBrowser = errors.New("the browser is on another machine")
+
 // openBrowser starts the system's own opener. The address holds no secret.
 func openBrowser(ctx context.Context, url string) error {
 	command := map[string][]string{"darwin": {"open"}, "windows": {"rundll32", "url.dll,FileProtocolHandler"}}[runtime.GOOS]

@@ -1,0 +1,228 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"strings"
+	"time"
+
+	"golang.org/x/term"
+
+	"purser/internal/credential"
+	"purser/internal/form"
+	"purser/internal/lifecycle"
+	"purser/internal/wire"
+)
+
+// guide is what a person does on the registry's page to get a token, step by step.
+func (a *app) guide(c credential.Credential) []form.Step {
+	page, permission := tokenPage(c.Registry), ""
+	address, rest, _ := strings.Cut(page, " ")
+	if !strings.HasPrefix(address, "https://") {
+		return []form.Step{{Text: "Make an access token " + page + ", which may " + strings.Join(c.Access.Actions(), " and ")}}
+	}
+	steps := []form.Step{{Text: "Open the page for access tokens of " + or(c.Username, "the account") + " " + rest, URL: address}}
+	if c.Registry.IsDockerHub() {
+		permission = "access permissions “" + map[credential.Access]string{credential.Pull: "Read-only", credential.Push: "Read & Write"}[c.Access] + "”, "
+	} else {
+		permission = "the right to " + strings.Join(c.Access.Actions(), " and ") + ", "
+	}
+	steps[0].Text = strings.TrimSpace(steps[0].Text)
+	return append(steps,
+		form.Step{Text: "Make a token: description “purser " + string(c.Name) + "”, " + permission + "expiration “" + expiration(c) + "”"},
+		form.Step{Text: "Copy it: the page shows it once"})
+}
+
+// expiration is what to choose: a little longer than the time after which it is
+// rotated, among what Docker's page offers.
+func expiration(c credential.Credential) string {
+	const day = 24 * time.Hour
+	switch needed := c.Rotate.Every + c.Rotate.Overlap; {
+	case c.Rotate.Every == 0 || needed > 90*day:
+		return "one year"
+	case needed > 30*day:
+		return "90 days"
+	}
+	return "30 days"
+}
+
+// judge says what is wrong with a token by its form alone, "" for nothing.
+func judge(c credential.Credential, allowPassword bool) func(credential.Secret) string {
+	return func(s credential.Secret) string {
+		login := credential.Login{Username: c.Username, Token: s}
+		if c.Username != "" && strings.HasPrefix(s.Reveal(), c.Username+":") {
+			return "there is the user name in front of it: copy the token alone"
+		}
+		if _, err := credential.ParseToken([]byte(s.Reveal())); err != nil {
+			f, _ := asFault(err)
+			return f.Why
+		}
+		kind := credential.Classify(c.Registry, login)
+		const whole = 36
+		switch {
+		case kind == credential.Session || kind == credential.IdentityToken:
+			return "it is a " + string(kind) + ", which ends soon: make an access token"
+		case kind == credential.Password && !allowPassword:
+			return fmt.Sprintf("it has no form of an access token (%d characters): a password opens the whole account, and is taken with --allow-password only", s.Len())
+		case kind == credential.PersonalToken && strings.HasPrefix(s.Reveal(), "dckr_") && s.Len() < whole-8:
+			return fmt.Sprintf("it is cut: %d characters have arrived", s.Len())
+		}
+		return ""
+	}
+}
+
+// told is what can be said of a text while it arrives: its kind and its length.
+func told(c credential.Credential, raw []byte) string {
+	if len(raw) == 0 {
+		return ""
+	}
+	kind := credential.Classify(c.Registry, credential.Login{Username: c.Username, Token: credential.NewSecret(string(raw))})
+	return fmt.Sprintf("%s, %d characters", kind, len(raw))
+}
+
+// guidedPrompt shows the steps at the terminal and asks there, without echo, saying
+// the kind and the length of what arrives. What is wrong by its form is asked for
+// again.
+func (a *app) guidedPrompt(c credential.Credential, allowPassword bool) func(context.Context) (lifecycle.Candidate, error) {
+	return func(ctx context.Context) (lifecycle.Candidate, error) {
+		var b strings.Builder
+		for i, s := range a.guide(c) {
+			fmt.Fprintf(&b, "%d. %s\n", i+1, strings.TrimSpace(s.Text+" "+s.URL))
+		}
+		whose := ""
+		if c.Username != "" {
+			whose = " of " + c.Username
+		}
+		question := "Token" + whose + " for " + string(c.Registry) + " (not shown): "
+		check := judge(c, allowPassword)
+		for range pasteTries {
+			raw, err := a.tty.pasted(ctx, b.String(), question, func(raw []byte) string { return told(c, raw) })
+			if err != nil {
+				return lifecycle.Candidate{}, err
+			}
+			s := credential.NewSecret(string(raw))
+			leak(s)
+			problem := check(s)
+			if problem == "" {
+				token, err := credential.ParseToken(raw)
+				if err != nil {
+					return lifecycle.Candidate{}, err
+				}
+				login := credential.Login{Username: c.Username, Token: token}
+				return lifecycle.Candidate{Login: login, Kind: credential.Classify(c.Registry, login), Where: "the terminal"}, nil
+			}
+			b.Reset()
+			b.WriteString("That cannot be it: " + problem + "\n")
+		}
+		return lifecycle.Candidate{}, &credential.Fault{Reason: credential.BadToken, What: "no token was given", Why: fmt.Sprintf("%d times it had not the form of one", pasteTries)}
+	}
+}
+
+// pasteTries is how often something else than a token is pasted before it is enough.
+const pasteTries = 5
+
+// pasted asks for text that is not echoed, and says about it what told makes of it
+// while it arrives.
+func (t terminal) pasted(ctx context.Context, before, question string, told func([]byte) string) ([]byte, error) {
+	f, err := t.open()
+	if err != nil {
+		return nil, err
+	}
+	defer func() { _ = f.Close() }()
+	fd := int(f.Fd())
+	state, err := term.MakeRaw(fd) // the echo is off before the question is there
+	if err != nil {
+		return nil, fmt.Errorf("turn off the terminal's echo: %w", err)
+	}
+	defer func() { _ = term.Restore(fd, state) }()
+	_, _ = io.WriteString(f, strings.ReplaceAll(before, "\n", "\r\n")+question)
+	raw, err := interruptible(ctx, func() ([]byte, error) {
+		return readPasted(f, func(raw []byte) { _, _ = io.WriteString(f, "\r\x1b[K"+question+told(raw)) })
+	})
+	_, _ = io.WriteString(f, "\r\n")
+	if err != nil {
+		return nil, declined(err)
+	}
+	return raw, nil
+}
+
+// The keys of a terminal in raw mode that mean something here.
+const (
+	keyInterrupt, keyEnd, keyBack, keyDelete, keyClear, keyEscape = 3, 4, 8, 127, 21, 27
+	pasteLimit                                                    = 16<<10 + 3
+)
+
+// readPasted reads keys until the end of the line, one by one: what was typed ahead is
+// for the next question.
+func readPasted(r io.Reader, changed func([]byte)) ([]byte, error) {
+	var raw []byte
+	key := make([]byte, 1)
+	escape := false
+	for {
+		if _, err := r.Read(key); err != nil {
+			return nil, err
+		}
+		switch k := key[0]; {
+		case escape: // a sequence, such as the marks that terminals put around what is pasted
+			escape = k == '[' || k >= '0' && k <= '9' || k == ';'
+			continue
+		case k == '\r' || k == '\n':
+			return raw, nil
+		case k == keyInterrupt || k == keyEnd:
+			return nil, context.Canceled
+		case k == keyEscape:
+			escape = true
+			continue
+		case k == keyBack || k == keyDelete:
+			raw = raw[:max(len(raw)-1, 0)]
+		case k == keyClear:
+			raw = raw[:0]
+		case len(raw) < pasteLimit:
+			raw = append(raw, k)
+		}
+		changed(raw)
+	}
+}
+
+// byForm asks in the person's browser, and has the page follow what happens.
+func (a *app) byForm(c credential.Credential, w *wire.Wire, allowPassword bool) (find func(context.Context) (lifecycle.Candidate, error), follow func(lifecycle.Event), end func(error)) {
+	var page *form.Form
+	find = func(ctx context.Context) (lifecycle.Candidate, error) {
+		f, err := form.Open(ctx, form.Config{
+			Credential: string(c.Name), Registry: string(c.Registry), Account: c.Username, Steps: a.guide(c), Check: judge(c, allowPassword), Random: a.random,
+		})
+		if err != nil {
+			return lifecycle.Candidate{}, err
+		}
+		page = f
+		opened := w.OpenBrowser(ctx, f.Address()) == nil
+		text := "open this page in your browser and give the token there: "
+		if opened {
+			text = "a page has opened in your browser; give the token there. If not, open "
+		}
+		_, _ = fmt.Fprintln(a.err, text+f.Address())
+		token, err := f.Ask(ctx)
+		if err != nil {
+			return lifecycle.Candidate{}, err
+		}
+		leak(token)
+		login := credential.Login{Username: c.Username, Token: token}
+		return lifecycle.Candidate{Login: login, Kind: credential.Classify(c.Registry, login), Where: "the browser form"}, nil
+	}
+	follow = func(e lifecycle.Event) {
+		if page != nil {
+			page.Line("ok", string(e.Step), e.Text)
+		}
+	}
+	end = func(err error) {
+		if page == nil {
+			return
+		}
+		if err != nil {
+			page.Line("bad", "Not stored", credential.Quote(err.Error()))
+		}
+		_ = page.Close() // it is over in any case
+	}
+	return find, follow, end
+}

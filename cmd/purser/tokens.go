@@ -1,0 +1,311 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"strings"
+	"text/tabwriter"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"purser/internal/config"
+	"purser/internal/credential"
+	"purser/internal/wire"
+)
+
+type tokensFlags struct {
+	account string
+	yes     bool
+}
+
+func (a *app) tokensCommand() *cobra.Command {
+	var f tokensFlags
+	cmd := &cobra.Command{
+		Use:   "tokens",
+		Short: "The tokens of an account at Docker Hub: list, make, revoke",
+		Long: `tokens manages an account's tokens, or those of an organization that it owns, with a
+session of Docker Hub: docker's, after asking, or a sign-in at the terminal. Tokens
+cannot manage tokens. None is ever shown; a new one goes where its credential is kept.`,
+		Example: `  purser tokens list
+  purser tokens create dockerhub
+  purser tokens revoke 01a2b3c4-0000-4000-8000-000000000000`,
+		Args: noArguments,
+		RunE: func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
+	}
+	list := &cobra.Command{
+		Use:   "list",
+		Short: "A table of all tokens, and where each is stored",
+		Long: `list shows label, rights, dates and use of each token, and where it is stored: purser
+finds the version that a token's label names in the secrets of purser.yaml. One that
+purser made and that no secret holds is nobody's.`,
+		Example: `  purser tokens list
+  purser tokens list --account acme --output json`,
+		Args: noArguments,
+		RunE: func(cmd *cobra.Command, _ []string) error { return a.listTokens(cmd.Context(), f) },
+	}
+	create := a.createTokenCommand()
+	cmd.AddCommand(list, create)
+	for _, v := range []struct{ use, short, question string }{
+		{"revoke", "End tokens for good", "Revoke"}, {"deactivate", "Switch tokens off; activate switches them on again", "Deactivate"}, {"activate", "Switch tokens on again", ""},
+	} {
+		cmd.AddCommand(&cobra.Command{
+			Use: v.use + " ID…", Short: v.short, Example: "  purser tokens " + v.use + " 01a2b3c4-0000-4000-8000-000000000000",
+			RunE: func(cmd *cobra.Command, ids []string) error {
+				return a.changeTokens(cmd.Context(), v.use, v.question, ids, f)
+			},
+		})
+	}
+	for _, c := range cmd.Commands() {
+		if c != create {
+			c.Flags().StringVar(&f.account, "account", "", "the `ACCOUNT` or organization (default the one that is signed in)")
+			c.Flags().BoolVarP(&f.yes, "yes", "y", false, "use docker's session, and do it, without asking")
+		}
+	}
+	return cmd
+}
+
+// createTokenCommand is store --mint under the name by which people look for it.
+func (a *app) createTokenCommand() *cobra.Command {
+	f := storeFlags{from: "mint"}
+	cmd := &cobra.Command{
+		Use:   "create NAME",
+		Short: "Make a token and store it; the same as store NAME --mint",
+		Long: `create makes a token for a credential, with the rights that it needs and no more, proves
+it and stores it where the credential is kept. It is never shown.`,
+		Example: `  purser tokens create dockerhub
+  purser tokens create dockerhub --expires 90d`,
+		Args: func(cmd *cobra.Command, args []string) error {
+			if len(args) == 0 {
+				return &credential.Fault{Reason: credential.Usage, What: "create needs the NAME of a credential", Why: cmd.UseLine()}
+			}
+			return atMost(cmd, args, 1)
+		},
+		RunE: func(cmd *cobra.Command, args []string) error { return a.store(cmd.Context(), args[0], f) },
+	}
+	cmd.Flags().StringVar(&f.expires, "expires", "", "when the token ends, as `DATE` (2027-01-31) or time from now (90d)")
+	cmd.Flags().BoolVarP(&f.yes, "yes", "y", false, "use docker's session without asking")
+	cmd.Flags().BoolVar(&f.create, "create", false, "make a secret that does not exist")
+	cmd.Flags().BoolVar(&f.dryRun, "dry-run", false, "say what would happen, change nothing")
+	return cmd
+}
+
+type tokenJSON struct {
+	ID           string     `json:"id"`
+	Label        string     `json:"label"`
+	Organization string     `json:"organization,omitempty"`
+	Scopes       []string   `json:"scopes"`
+	Created      time.Time  `json:"created"`
+	Expires      *time.Time `json:"expires,omitempty"`
+	LastUsed     *time.Time `json:"last_used,omitempty"`
+	Active       bool       `json:"active"`
+	Automatic    bool       `json:"automatic,omitempty"` // a sign-in made it
+	Stored       string     `json:"stored,omitempty"`    // where, and in which stage
+	Outcome      string     `json:"outcome,omitempty"`
+}
+
+// Where a token is, in words.
+const (
+	storedNowhere = "nobody's: purser made it, and no secret holds it"
+	storedLogin   = "docker login made it for itself"
+	storedUnknown = "not made by purser"
+)
+
+func (a *app) listTokens(ctx context.Context, f tokensFlags) error {
+	w := a.wire()
+	h, err := a.hubSession(ctx, w, f.account, f.yes)
+	if err != nil {
+		return err
+	}
+	tokens, _, err := h.Tokens(ctx)
+	if err != nil {
+		return err
+	}
+	rows := a.tokenRows(ctx, w, tokens)
+	if a.output.json {
+		a.writeJSON(report{Schema: schemaVersion, Tokens: rows})
+		return nil
+	}
+	t := tabwriter.NewWriter(a.out, 0, 0, 2, ' ', 0)
+	_, _ = fmt.Fprintln(t, "LABEL\tRIGHTS\tCREATED\tENDS\tLAST USED\tSTATE\tSTORED\tID")
+	for _, r := range rows {
+		state := "active"
+		if !r.Active {
+			state = "off"
+		}
+		_, _ = fmt.Fprintf(t, "%s\t%s\t%s\t%s\t%s\t%s\t%s\t%s\n", or(r.Label, "-"), or(strings.Join(r.Scopes, ", "), "-"), dateText(r.Created),
+			optionalDate(r.Expires, "never"), optionalDate(r.LastUsed, "not yet"), state, r.Stored, r.ID)
+	}
+	return t.Flush()
+}
+
+func optionalDate(t *time.Time, none string) string {
+	if t == nil {
+		return none
+	}
+	return dateText(*t)
+}
+
+func (a *app) tokenRows(ctx context.Context, w *wire.Wire, tokens []credential.ManagedToken) []tokenJSON {
+	where := a.holders(ctx, w, tokens)
+	rows := []tokenJSON{}
+	for _, t := range tokens {
+		r := tokenJSON{
+			ID: credential.Quote(t.ID), Label: credential.Quote(t.Label), Organization: t.Organization, Created: t.Created, Expires: moment(t.Expires), LastUsed: moment(t.LastUsed),
+			Active: t.Active, Automatic: t.Automatic, Stored: where[t.ID], Scopes: []string{},
+		}
+		for _, s := range t.Scopes {
+			r.Scopes = append(r.Scopes, credential.Quote(s))
+		}
+		rows = append(rows, r)
+	}
+	return rows
+}
+
+// holders finds by their labels where tokens are stored. A secret that cannot be
+// described is no reason to call a token nobody's.
+func (a *app) holders(ctx context.Context, w *wire.Wire, tokens []credential.ManagedToken) map[string]string {
+	file, err := a.load(false)
+	if err != nil || file == nil {
+		file = &config.File{}
+	}
+	described := map[credential.Name][]held{}
+	out := map[string]string{}
+	for _, t := range tokens {
+		name, id, ours := credential.ParseTokenLabel(t.Label)
+		switch {
+		case t.Automatic:
+			out[t.ID] = storedLogin
+			continue
+		case !ours:
+			out[t.ID] = storedUnknown
+			continue
+		}
+		c, err := file.Credential(name)
+		if err != nil {
+			out[t.ID] = "of a credential " + string(name) + " that is not in purser.yaml"
+			continue
+		}
+		if _, looked := described[name]; !looked {
+			described[name] = a.describe(ctx, w, c)
+		}
+		out[t.ID] = holderText(described[name], c, id)
+	}
+	return out
+}
+
+// held is a target with what it holds.
+type held struct {
+	credential.Description
+	target credential.Target
+	err    error
+}
+
+func (a *app) describe(ctx context.Context, w *wire.Wire, c credential.Credential) []held {
+	all := []held{}
+	places, err := a.places(ctx, w, c)
+	if err != nil {
+		return append(all, held{err: err})
+	}
+	for _, p := range places {
+		d, err := p.Store.Describe(ctx)
+		all = append(all, held{d, p.Target, err})
+	}
+	return all
+}
+
+func holderText(places []held, c credential.Credential, id credential.VersionID) string {
+	var where []string
+	unsure, home := false, false
+	for _, p := range places {
+		unsure = unsure || p.err != nil
+		home = home || id.MadeFor(string(c.Registry)+"\x00"+p.Home)
+		for _, v := range p.Versions {
+			if v.ID == id {
+				where = append(where, p.target.String()+" ("+strings.Join(texts(v.Stages), ", ")+")")
+			}
+		}
+	}
+	switch {
+	case len(where) > 0:
+		return strings.Join(where, ", ")
+	case unsure:
+		return "cannot tell: its secret could not be looked at"
+	case !home:
+		return "of another project's " + string(c.Name)
+	}
+	return storedNowhere
+}
+
+func (a *app) changeTokens(ctx context.Context, verb, question string, ids []string, f tokensFlags) error {
+	if len(ids) == 0 {
+		return &credential.Fault{Reason: credential.Usage, What: verb + " needs the ID of a token", Why: "purser tokens list shows them"}
+	}
+	w := a.wire()
+	h, err := a.hubSession(ctx, w, f.account, f.yes)
+	if err != nil {
+		return err
+	}
+	tokens, _, err := h.Tokens(ctx)
+	if err != nil {
+		return err
+	}
+	chosen, err := pickTokens(tokens, ids)
+	if err != nil {
+		return err
+	}
+	rows := a.tokenRows(ctx, w, chosen)
+	if question != "" && !f.yes {
+		for _, r := range rows {
+			if err := a.tty.confirm(ctx, fmt.Sprintf("%s %s (%s; stored: %s)?", question, or(r.Label, "the token without a label"), r.ID, r.Stored)); err != nil {
+				return err
+			}
+		}
+	}
+	for i, t := range chosen {
+		switch verb {
+		case "revoke":
+			err = h.Revoke(ctx, t.ID)
+		default:
+			err = h.Activate(ctx, t.ID, verb == "activate")
+		}
+		if err != nil {
+			return err
+		}
+		rows[i].Outcome, rows[i].Active = verb+"d", verb == "activate"
+		if !a.output.json {
+			a.line(a.out, credential.Granted, "Token", rows[i].Label+" is "+rows[i].Outcome)
+		}
+	}
+	if a.output.json {
+		a.writeJSON(report{Schema: schemaVersion, Tokens: rows})
+	}
+	return nil
+}
+
+// shortestID is how much of an id names a token.
+const shortestID = 8
+
+func pickTokens(tokens []credential.ManagedToken, ids []string) ([]credential.ManagedToken, error) {
+	var all []credential.ManagedToken
+	for _, id := range ids {
+		var hits []credential.ManagedToken
+		for _, t := range tokens {
+			if t.ID == id || len(id) >= shortestID && strings.HasPrefix(t.ID, id) {
+				hits = append(hits, t)
+			}
+		}
+		if len(hits) != 1 {
+			why := "purser tokens list shows the ids; eight characters of one are enough"
+			if len(hits) > 1 {
+				why = fmt.Sprintf("%d ids begin so; give more of it", len(hits))
+			}
+			return nil, &credential.Fault{Reason: credential.NoSuchToken, Registry: credential.DockerHub, What: "there is no such token: " + credential.Quote(id), Why: why}
+		}
+		if !slices.ContainsFunc(all, func(t credential.ManagedToken) bool { return t.ID == hits[0].ID }) {
+			all = append(all, hits[0])
+		}
+	}
+	return all, nil
+}
