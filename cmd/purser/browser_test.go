@@ -1,0 +1,80 @@
+package main
+
+import (
+	"bufio"
+	"context"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"regexp"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/chromedp/chromedp"
+
+	"purser/internal/credential"
+	"purser/internal/rig"
+	"purser/internal/sandbox"
+)
+
+// TestStoringByTheFormInARealBrowser has purser run without a terminal, as an agent
+// runs it, and a person paste the token into the page in Chromium.
+func TestStoringByTheFormInARealBrowser(t *testing.T) {
+	chromium := rig.Need(t, "chromium")
+	bin, work := ciPrograms(t), t.TempDir()
+	box, err := sandbox.Start(t.Context(), sandbox.Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = box.Close() })
+	vars, err := box.Environment(t.TempDir())
+	if err != nil {
+		t.Fatal(err)
+	}
+	writeFile(t, filepath.Join(work, "purser.yaml"), scriptConfig)
+	cmd := exec.CommandContext(t.Context(), filepath.Join(bin, "purser"), "store", "dockerhub", "--create")
+	cmd.Env = append(vars, "HOME="+work, "PATH="+os.Getenv("PATH"), "BROWSER=none")
+	cmd.Dir = work
+	cmd.SysProcAttr = withoutTerminal()
+	errs, err := cmd.StderrPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	var out strings.Builder
+	cmd.Stdout = &out
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	said := bufio.NewReader(errs)
+	line, err := said.ReadString('\n')
+	address := regexp.MustCompile(`http://127\.0\.0\.1:\d+/\S+`).FindString(line)
+	if err != nil || address == "" {
+		t.Fatalf("%q %v", line, err)
+	}
+	flags := append(chromedp.DefaultExecAllocatorOptions[:], chromedp.ExecPath(chromium), chromedp.UserDataDir(t.TempDir()), chromedp.NoSandbox,
+		chromedp.Flag("disable-background-networking", true), chromedp.Flag("disable-component-update", true))
+	allocator, stop := chromedp.NewExecAllocator(t.Context(), flags...)
+	defer stop()
+	ctx, end := chromedp.NewContext(allocator)
+	defer end()
+	ctx, over := context.WithTimeout(ctx, time.Minute)
+	defer over()
+	var lines string
+	if err := chromedp.Run(ctx, chromedp.Navigate(address), chromedp.SendKeys("#token", box.PushToken.Reveal()), chromedp.Click("#send"),
+		chromedp.Poll(`document.getElementById("end").textContent.includes("That was all")`, nil), chromedp.Text("#lines", &lines)); err != nil {
+		t.Fatal(err)
+	}
+	if err := cmd.Wait(); err != nil {
+		t.Fatalf("%v\n%s", err, out.String())
+	}
+	for _, want := range []string{"pull and push granted", "AWSCURRENT", "identical to what was sent"} {
+		if !strings.Contains(lines, want) || !strings.Contains(out.String(), want) {
+			t.Errorf("the page says\n%s\nand purser\n%s", lines, out.String())
+		}
+	}
+	if credential.Shows(out.String()+line+lines, box.PushToken) {
+		t.Error("the token was shown")
+	}
+	_ = chromedp.Cancel(ctx)
+}
