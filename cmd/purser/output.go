@@ -92,8 +92,10 @@ func (a *app) reporter(also func(lifecycle.Event)) func(lifecycle.Event) {
 		if !a.output.json {
 			a.line(a.out, credential.Granted, string(e.Step), e.Text)
 		}
-		if also != nil {
-			also(e)
+		for _, f := range []func(lifecycle.Event){also, a.follow} {
+			if f != nil {
+				f(e)
+			}
 		}
 	}
 }

@@ -36,6 +36,7 @@ type app struct {
 	system    string                                     // the path of a build agent's configuration
 	program   string                                     // purser itself, to start it again; "": the process's
 	wait      func(context.Context, time.Duration) error // nil waits on the clock
+	follow    func(lifecycle.Event)                      // is told what happens as well; may be nil
 	signals   func() func()                              // leaves signals that would end purser to a program that it runs, until undone
 	asks      bool                                       // a person is there to be asked whatever standard output is
 
@@ -153,7 +154,7 @@ should have made; 6 could not tell.`,
 	flags.Var(&a.limit, "timeout", "give up after this time, such as 30s")
 	root.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return flagFault(err) })
 	root.CompletionOptions.HiddenDefaultCmd = true
-	root.AddCommand(a.initCommand(), a.loginCommand(), a.logoutCommand(), a.storeCommand(), a.tokensCommand(), a.doctorCommand(), a.terraformCommand(), a.configureDockerCommand(), a.execCommand(), a.jobCommand(), a.checkCommand(), a.statusCommand(), a.schemaCommand(), a.sandboxCommand(), a.selftestCommand(), a.versionCommand(), a.sweepCommand())
+	root.AddCommand(a.initCommand(), a.loginCommand(), a.logoutCommand(), a.storeCommand(), a.tokensCommand(), a.doctorCommand(), a.terraformCommand(), a.configureDockerCommand(), a.execCommand(), a.jobCommand(), a.checkCommand(), a.statusCommand(), a.schemaCommand(), a.sandboxCommand(), a.mcpCommand(), a.selftestCommand(), a.versionCommand(), a.sweepCommand())
 	return root
 }
 

@@ -1,0 +1,196 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"strings"
+	"sync"
+
+	"github.com/modelcontextprotocol/go-sdk/mcp"
+	"github.com/spf13/cobra"
+
+	"purser/internal/credential"
+	"purser/internal/lifecycle"
+)
+
+func (a *app) mcpCommand() *cobra.Command {
+	return &cobra.Command{
+		Use:   "mcp",
+		Short: "Serve purser's commands to AI agents, without values",
+		Long: `mcp speaks the Model Context Protocol on standard input and output, for an agent's client
+to start. Its tools are the commands that show no value: status, check, doctor, store and
+the list of tokens. Where a token is needed, a page opens in the person's browser: the
+agent does not see it, and cannot give one.`,
+		Example: `  purser mcp`,
+		Args:    noArguments,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			return a.serveMCP(cmd.Context(), &mcp.IOTransport{Reader: io.NopCloser(a.in), Writer: keptOpen{a.out}})
+		},
+	}
+}
+
+// keptOpen is a stream that is not the transport's to close.
+type keptOpen struct{ io.Writer }
+
+// Close does nothing.
+func (keptOpen) Close() error { return nil }
+
+const mcpInstructions = `purser keeps the registry tokens of CI. Never ask a person for a token, a password or a code, never read one from a file or a variable, and never pass one to a tool: no tool takes one. To store a token call store; a page opens in the person's browser and asks there. Results have no values: what is stored is described by its keys, its length and whether it matches. Every failure has error.next, the next command to type; give it to the person as it is.`
+
+// The inputs of the tools. No field can hold a token: names are checked, and what has
+// the form of a token is refused as on the command line.
+type (
+	namesInput struct {
+		Names []string `json:"names,omitempty" jsonschema:"the credentials in purser.yaml; all when none is named"`
+	}
+	storeInput struct {
+		Name    string `json:"name" jsonschema:"the credential in purser.yaml"`
+		From    string `json:"from,omitempty" jsonschema:"where the token comes from: form (the default: a page in the person's browser), mint (made by Docker Hub with the session that docker login left) or docker (the one that docker has)"`
+		Expires string `json:"expires,omitempty" jsonschema:"when the token ends: a date such as 2027-01-31, or a time from now such as 90d"`
+		DryRun  bool   `json:"dry_run,omitempty" jsonschema:"prove the token and change nothing"`
+		Create  bool   `json:"create,omitempty" jsonschema:"make a secret that does not exist"`
+		Agreed  bool   `json:"agreed,omitempty" jsonschema:"the person has agreed to use docker's session or login; needed for mint and docker"`
+	}
+	tokensInput struct {
+		Account string `json:"account,omitempty" jsonschema:"the account or organization; the one that is signed in when none is named"`
+		Agreed  bool   `json:"agreed,omitempty" jsonschema:"the person has agreed to use docker's session"`
+	}
+)
+
+// toolReport is what a tool gives: a command's report, less what no tool has.
+type toolReport struct {
+	Schema      string           `json:"schema"`
+	Exit        int              `json:"exit" jsonschema:"0 done; 1 failed; 2 wrong usage or configuration; 3 the credential is bad; 4 not signed in or not allowed at AWS; 5 something is missing; 6 could not tell"`
+	Error       *errorJSON       `json:"error,omitempty"`
+	Store       *storeJSON       `json:"store,omitempty"`
+	Credentials []credentialJSON `json:"credentials,omitempty"`
+	Doctor      []doctorJSON     `json:"doctor,omitempty"`
+	Tokens      []tokenJSON      `json:"tokens,omitempty"`
+}
+
+func (a *app) serveMCP(ctx context.Context, t mcp.Transport) error {
+	server := mcp.NewServer(&mcp.Implementation{Name: "purser", Version: purserVersion()}, &mcp.ServerOptions{Instructions: mcpInstructions})
+	looks := func(title string) *mcp.ToolAnnotations { return &mcp.ToolAnnotations{Title: title, ReadOnlyHint: true} }
+	mcp.AddTool(server, &mcp.Tool{
+		Name: "status", Description: "A table of all credentials, without reading a value: where each is kept, since when, when it ends or is due.", Annotations: looks("Status of credentials"),
+	}, tool(a, func(in namesInput) []string { return append([]string{"status", "--"}, in.Names...) }))
+	mcp.AddTool(server, &mcp.Tool{
+		Name: "check", Description: "Reads what is stored as a consumer would, and proves it to the registry.", Annotations: looks("Prove what is stored"),
+	}, tool(a, func(in namesInput) []string { return append([]string{"check", "--"}, in.Names...) }))
+	mcp.AddTool(server, &mcp.Tool{
+		Name: "doctor", Description: "Checks everything that storing needs, and says how to get what is missing.", Annotations: looks("Find what is missing"),
+	}, tool(a, func(in namesInput) []string { return append([]string{"doctor", "--"}, in.Names...) }))
+	mcp.AddTool(server, &mcp.Tool{
+		Name: "store", Description: "Proves a token and stores it where CI reads it. The person gives the token on a page in their browser, or Docker Hub makes it; it is never shown.",
+		Annotations: &mcp.ToolAnnotations{Title: "Store a token"},
+	}, tool(a, storeArguments))
+	mcp.AddTool(server, &mcp.Tool{
+		Name: "tokens_list", Description: "The tokens of an account at Docker Hub: label, rights, dates, use, and where each is stored.", Annotations: looks("List tokens at Docker Hub"),
+	}, tool(a, func(in tokensInput) []string {
+		args := []string{"tokens", "list"}
+		if in.Account != "" {
+			args = append(args, "--account="+in.Account)
+		}
+		if in.Agreed {
+			args = append(args, "--yes")
+		}
+		return args
+	}))
+	err := server.Run(ctx, t)
+	if errors.Is(err, context.Canceled) || errors.Is(err, io.EOF) {
+		return nil // the client has gone
+	}
+	return err
+}
+
+func storeArguments(in storeInput) []string {
+	args := []string{"store", "--from=" + or(in.From, "form")}
+	if in.Expires != "" {
+		args = append(args, "--expires="+in.Expires)
+	}
+	for flag, set := range map[string]bool{"--dry-run": in.DryRun, "--create": in.Create, "--yes": in.Agreed} {
+		if set {
+			args = append(args, flag)
+		}
+	}
+	return append(args, "--", in.Name)
+}
+
+// tool runs a command for an agent: without a terminal, its report as the result, and
+// what happens meanwhile as progress.
+func tool[In any](a *app, arguments func(In) []string) mcp.ToolHandlerFor[In, toolReport] {
+	return func(ctx context.Context, req *mcp.CallToolRequest, in In) (*mcp.CallToolResult, toolReport, error) {
+		p := &progress{ctx: ctx, req: req}
+		var out bytes.Buffer
+		sub := *a
+		sub.in, sub.out, sub.err, sub.tty, sub.asks = strings.NewReader(""), &out, p, terminal{}, false
+		sub.follow = func(e lifecycle.Event) { p.say(string(e.Step) + ": " + e.Text) }
+		code := run(ctx, append([]string{"--output=json"}, arguments(in)...), &sub)
+		var r toolReport
+		if err := json.Unmarshal(out.Bytes(), &r); err != nil {
+			// A failure before there is a report says itself in plain lines.
+			r = toolReport{Schema: schemaVersion, Exit: code, Error: &errorJSON{Reason: "failed", What: credential.Quote(p.last())}}
+		}
+		return &mcp.CallToolResult{IsError: code != exitOK, Content: []mcp.Content{&mcp.TextContent{Text: summary(r)}}}, r, nil
+	}
+}
+
+// summary is a result in a line, for clients that show text only.
+func summary(r toolReport) string {
+	if r.Error != nil {
+		return strings.TrimSpace(r.Error.What + ". " + r.Error.Why + "\nnext: " + strings.Join(r.Error.Next, "; "))
+	}
+	raw, _ := json.Marshal(r) // the types always encode
+	return string(raw)
+}
+
+// progress tells the client what happens, line by line.
+type progress struct {
+	ctx context.Context
+	req *mcp.CallToolRequest
+
+	mu    sync.Mutex // guards what follows
+	n     float64
+	lines []string
+	part  string
+}
+
+// Write takes what a command says to the person.
+func (p *progress) Write(text []byte) (int, error) {
+	p.mu.Lock()
+	p.part += string(text)
+	lines := strings.Split(p.part, "\n")
+	p.part = lines[len(lines)-1]
+	p.lines = append(p.lines, lines[:len(lines)-1]...)
+	p.mu.Unlock()
+	for _, l := range lines[:len(lines)-1] {
+		p.say(l)
+	}
+	return len(text), nil
+}
+
+// say is best effort: a client that does not listen misses a line.
+func (p *progress) say(line string) {
+	p.mu.Lock()
+	p.n++
+	n := p.n
+	p.mu.Unlock()
+	if token := p.req.Params.GetProgressToken(); token != nil {
+		_ = p.req.Session.NotifyProgress(p.ctx, &mcp.ProgressNotificationParams{ProgressToken: token, Message: line, Progress: n})
+		return
+	}
+	_ = p.req.Session.Log(p.ctx, &mcp.LoggingMessageParams{Level: "notice", Logger: "purser", Data: line}) //nolint:staticcheck // the only way to clients that ask for no progress
+}
+
+func (p *progress) last() string {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if len(p.lines) == 0 {
+		return "the command ended without a report"
+	}
+	return fmt.Sprint(strings.Join(p.lines, " "))
+}
