@@ -14,7 +14,7 @@ import (
 
 // exposureFlows are all flows, command by command.
 func exposureFlows() []exposureFlow {
-	return slices.Concat(storeFlows(), storeSourceFlows(), misplacedFlows(), hostileFlows(), endedFlows(), readingFlows(), signInFlows(), consumerFlows(), plainFlows())
+	return slices.Concat(storeFlows(), storeSourceFlows(), misplacedFlows(), hostileFlows(), endedFlows(), readingFlows(), signInFlows(), consumerFlows(), hubFlows(), plainFlows())
 }
 
 var storeArgs = []string{"store", "dockerhub", "--token-stdin", "--create"}

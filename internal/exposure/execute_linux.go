@@ -25,7 +25,7 @@ import (
 type execution struct {
 	out, err, terminal []byte
 	outPipe, errPipe   string // as strace names them
-	tty                string // the terminal's path; \"\" without one
+	tty                string // the terminal's path; "" without one
 	trace              []byte
 	code               int
 }

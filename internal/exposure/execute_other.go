@@ -7,7 +7,7 @@ import "context"
 type execution struct {
 	out, err, terminal []byte
 	outPipe, errPipe   string
-	tty                string // the terminal's path; \"\" without one
+	tty                string // the terminal's path; "" without one
 	trace              []byte
 	code               int
 }

@@ -170,6 +170,15 @@ func TestDockersOwnHelperIsUnderstood(t *testing.T) {
 	if err != nil || got.Token.Reveal() != canary || got.Username != "mockserver" || got.Where != "the credential helper docker-credential-pass" {
 		t.Errorf("found %v of %q in %q, %v", got.Kind, got.Username, got.Where, err)
 	}
+	session := DockerSession{Dir: d.Dir}
+	if _, _, err := session.Find(t.Context()); credential.ReasonOf(err) != credential.NoToken {
+		t.Errorf("without a session: %v", err)
+	}
+	run(t, `{"ServerURL":"https://index.docker.io/v1/access-token","Username":"mockserver","Secret":"`+canary+`session"}`, "docker-credential-pass", "store")
+	bearer, where, err := session.Find(t.Context())
+	if err != nil || bearer.Reveal() != canary+"session" || where != "the credential helper docker-credential-pass" {
+		t.Errorf("the session was found in %q, %v", where, err)
+	}
 	d.Registry = "ghcr.io"
 	if _, err := d.Find(t.Context()); credential.ReasonOf(err) != credential.NoToken {
 		t.Errorf("a registry that pass does not know: %v", err)

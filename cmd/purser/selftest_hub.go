@@ -1,0 +1,138 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"io"
+	"net/http"
+	"net/url"
+	"os"
+	"path/filepath"
+	"strings"
+	"syscall"
+	"time"
+
+	"purser/internal/credential"
+	"purser/internal/exposure"
+	"purser/internal/sandbox"
+)
+
+// hubFlows sign in to Docker Hub, make, list and end tokens, and ask for one in a
+// browser's form. What Docker Hub makes is a canary as soon as it is there.
+func hubFlows() []exposureFlow {
+	const bySignal = 128
+	answers := func(code string) func(*exposureScene) []exposure.Answer {
+		return func(s *exposureScene) []exposure.Answer {
+			return []exposure.Answer{
+				{After: "Account name", Type: credential.NewSecret("mockserver")}, {After: "Password of mockserver", Type: s.box.Password}, {After: "second factor", Type: credential.NewSecret(code)},
+			}
+		}
+	}
+	signIn := typed(answers(sandbox.DefaultCode))
+	// What docker's login leaves in its credential store, which the search knows.
+	session := func(s *exposureScene) error {
+		bearer, err := s.box.Hub.Session("mockserver", time.Hour)
+		if err != nil {
+			return err
+		}
+		return dockerSession(s, bearer)
+	}
+	mint := []string{"store", "dockerhub", "--mint", "--create"}
+	found := append([]string{"--output", "json"}, append(mint, "--yes")...)
+	hubFault := func(kind string, f sandbox.Fault) func(*exposureScene) error {
+		return func(s *exposureScene) error {
+			f := f
+			f.Struck = s.reach
+			s.box.Hub.Fault(kind, f)
+			return nil
+		}
+	}
+	hang := hubFault("mint", sandbox.Fault{Hang: true})
+	list := []string{"tokens", "list", "--yes"}
+	browser := func(s *exposureScene) error {
+		s.run.Env = append(s.run.Env, "BROWSER=none")
+		return nil
+	}
+	return []exposureFlow{
+		{name: "login dockerhub: with a password", args: []string{"login", "dockerhub", "--password"}, set: signIn},
+		{name: "login dockerhub: a wrong code", args: []string{"login", "dockerhub", "--password"}, want: exitFailed, set: typed(func(s *exposureScene) []exposure.Answer {
+			return append(answers("000000")(s), exposure.Answer{After: "second factor", Type: credential.NewSecret("000001")}, exposure.Answer{After: "second factor", Type: credential.NewSecret("000002")})
+		})},
+		{name: "login dockerhub: Docker Hub repeats what it got", args: []string{"login", "dockerhub", "--password"}, want: exitUnknown, set: all(typed(func(s *exposureScene) []exposure.Answer {
+			return answers("")(s)[:2]
+		}), hubFault("exchange", sandbox.Fault{Echo: true}))},
+		{name: "mint: signing in", args: mint, set: signIn},
+		{name: "mint: with docker's session", args: found, set: session},
+		{name: "mint: --debug", args: append([]string{"--debug"}, found...), set: session},
+		{name: "mint: a lost answer", args: found, want: exitUnknown, set: all(session, hubFault("mint", sandbox.Fault{After: true}))},
+		{name: "mint: Docker Hub repeats what it got", args: found, want: exitUnknown, set: all(session, hubFault("mint", sandbox.Fault{Echo: true}))},
+		{name: "mint: an answer that is cut", args: found, want: exitUnknown, set: all(session, hubFault("mint", sandbox.Fault{After: true, Status: http.StatusCreated, Body: `{"token":"dckr_pat_`}))},
+		{name: "mint: SIGQUIT", args: found, want: bySignal + 3, set: all(session, hang, signalled(syscall.SIGQUIT))},
+		{name: "mint: killed", args: found, want: -9, set: all(session, hang, signalled(syscall.SIGKILL))},
+		{name: "tokens create", args: []string{"tokens", "create", "dockerhub", "--yes", "--create"}, set: session},
+		{name: "tokens list", args: list, set: session},
+		{name: "tokens list: --debug", args: append([]string{"--debug", "--output", "json"}, list...), set: session},
+		{name: "tokens list: Docker Hub repeats what it got", args: list, want: exitUnknown, set: all(session, hubFault("tokens", sandbox.Fault{Echo: true}))},
+		{name: "tokens revoke: no such token", args: []string{"tokens", "revoke", "00000000", "--yes"}, want: exitFailed, set: session},
+		{name: "tokens deactivate: no session", args: []string{"tokens", "deactivate", "00000000", "--yes"}, want: exitFailed},
+		{name: "tokens activate: no session", args: []string{"tokens", "activate", "00000000", "--yes"}, want: exitFailed},
+		{name: "tokens", args: []string{"tokens"}},
+		{name: "form: nobody gives one", args: []string{"store", "dockerhub", "--create", "--from", "form", "--timeout", "1s"}, want: exitFailed, set: browser},
+		{name: "form: a person gives it", args: []string{"store", "dockerhub", "--create", "--from", "form"}, set: formGiven(pushToken)},
+		{name: "form: one that may not push", args: []string{"store", "dockerhub", "--create", "--from", "form"}, want: exitBad, set: formGiven(func(b *sandbox.Sandbox) credential.Secret { return b.ReadOnlyToken })},
+		{name: "mcp", args: []string{"mcp"}},
+	}
+}
+
+// dockerSession has docker's credential store hold a session, as a browser's sign-in
+// leaves one.
+func dockerSession(s *exposureScene, bearer credential.Secret) error {
+	answer := `{"ServerURL":"https://index.docker.io/v1/access-token","Username":"mockserver","Secret":"` + bearer.Reveal() + `"}`
+	script := "#!/bin/sh\nread -r url\nif [ \"$url\" = https://index.docker.io/v1/access-token ]; then cat " + filepath.Join(s.run.Dir, "answer") +
+		"; else echo 'credentials not found in native keychain'; exit 1; fi\n"
+	return errors.Join(s.file(".docker/config.json", `{"credsStore":"fake"}`, false), s.file("answer", answer, false), s.file("docker-credential-fake", script, true))
+}
+
+// formGiven has a person give a token in the form: the browser that is opened leaves
+// the address, and the token is sent from outside of what is watched.
+func formGiven(token func(*sandbox.Sandbox) credential.Secret) func(*exposureScene) error {
+	return func(s *exposureScene) error {
+		at := filepath.Join(s.run.Dir, "address")
+		go func() {
+			ctx, stop := context.WithTimeout(context.Background(), personPatience)
+			defer stop()
+			address := appears(ctx, at)
+			body := strings.NewReader(url.Values{"token": {token(s.box).Reveal()}}.Encode())
+			req, err := http.NewRequestWithContext(ctx, http.MethodPost, address, body)
+			if err != nil {
+				return
+			}
+			req.Header.Set("Content-Type", "application/x-www-form-urlencoded")
+			if resp, err := (&http.Client{}).Do(req); err == nil {
+				_, _ = io.Copy(io.Discard, resp.Body)
+				_ = resp.Body.Close()
+			}
+		}()
+		return s.file("xdg-open", "#!/bin/sh\nprintf '%s' \"$1\" >"+at+".part && mv "+at+".part "+at+"\n", true)
+	}
+}
+
+// personPatience is for how long the browser is waited for.
+const personPatience = 30 * time.Second
+
+// appears reads a file when it is there.
+func appears(ctx context.Context, path string) string {
+	const look = 10 * time.Millisecond
+	ticker := time.NewTicker(look)
+	defer ticker.Stop()
+	for {
+		if raw, err := os.ReadFile(path); err == nil { //nolint:gosec // in the flow's own folder
+			return string(raw)
+		}
+		select {
+		case <-ctx.Done():
+			return ""
+		case <-ticker.C:
+		}
+	}
+}
