@@ -59,7 +59,7 @@ var maySee = map[string][]string{
 	"charm.land/huh/":                        {"cmd/purser"}, // never in the helper or the Lambda
 	"github.com/aymanbagabas/go-udiff":       {"cmd/purser"},
 	"github.com/creack/pty":                  {"internal/exposure", "internal/runner"},
-	"github.com/modelcontextprotocol/":      {"cmd/purser"},
+	"github.com/modelcontextprotocol/":       {"cmd/purser"},
 	"github.com/hashicorp/":                  {"internal/terraform"},
 	module + "internal/rig":                  {}, // tests only
 }

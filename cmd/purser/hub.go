@@ -57,7 +57,7 @@ func (a *app) foundSession(ctx context.Context, w *wire.Wire, account string, ye
 	}
 	question := fmt.Sprintf("%s has a session of %s at Docker Hub, until %s. Use it to manage tokens?", where, credential.Quote(h.Person(), bearer), h.Expires().Local().Format("15:04"))
 	if a.tty.confirm(ctx, question) != nil {
-		return nil, nil //nolint:nilnil // the person said no, and may sign in
+		return nil, nil //nolint:nilnil,nilerr // the person said no, and may sign in
 	}
 	return h, nil
 }

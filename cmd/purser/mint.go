@@ -71,24 +71,24 @@ func (m *lateMinter) Revoke(ctx context.Context, id string) error {
 // bestSource is where a token comes from when nobody says it: from Docker Hub, where
 // docker has a session that may make one and the person agrees; else from the person,
 // at the terminal, or in the browser where an agent or an editor runs purser.
-func (a *app) bestSource(ctx context.Context, w *wire.Wire, c credential.Credential) (from string, m *lateMinter, err error) {
+func (a *app) bestSource(ctx context.Context, w *wire.Wire, c credential.Credential) (from string, m *lateMinter) {
 	tty, err := a.tty.open()
 	switch {
 	case err == nil:
 		_ = tty.Close()
 	case a.env.CI:
-		return "prompt", nil, nil // which says that there is no terminal
+		return "prompt", nil // which says that there is no terminal
 	default:
-		return "form", nil, nil
+		return "form", nil
 	}
 	if !c.Registry.IsDockerHub() {
-		return "prompt", nil, nil
+		return "prompt", nil
 	}
 	h, err := a.foundSession(ctx, w, c.Username, false)
 	if err != nil || h == nil {
-		return "prompt", nil, nil //nolint:nilerr // a session that is over is as none
+		return "prompt", nil // a session that is over is as none
 	}
-	return "mint", &lateMinter{app: a, wire: w, c: c, hub: h}, nil
+	return "mint", &lateMinter{app: a, wire: w, c: c, hub: h}
 }
 
 // keyless says once, with the first token of an organization, that its workflows on

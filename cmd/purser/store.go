@@ -313,10 +313,7 @@ func (a *app) source(ctx context.Context, c credential.Credential, w *wire.Wire,
 	}
 	minter := &lateMinter{app: a, wire: w, c: c, yes: f.yes}
 	if from == "" {
-		best, ready, err := a.bestSource(ctx, w, c)
-		if err != nil {
-			return origin{}, err
-		}
+		best, ready := a.bestSource(ctx, w, c)
 		if from = best; ready != nil {
 			minter = ready
 		}
