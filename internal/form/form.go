@@ -71,7 +71,8 @@ type Form struct {
 	lines []line
 	over  bool
 	more  chan struct{} // closed when there is something new
-	seen  chan struct{} // closed when a page has read all of it
+	told  bool          // a page has been sent all of it
+	seen  chan struct{} // closed when that answer has ended as answers do: a browser may drop what comes before a cut
 }
 
 // line is one thing that became known.
@@ -101,7 +102,8 @@ func Open(ctx context.Context, cfg Config) (*Form, error) {
 	}
 	f.server = &http.Server{
 		Handler: f, ReadHeaderTimeout: readLimit, ReadTimeout: readLimit, MaxHeaderBytes: maxHeader,
-		ErrorLog: log.New(io.Discard, "", 0), // it would quote what a client sent
+		ErrorLog:  log.New(io.Discard, "", 0), // it would quote what a client sent
+		ConnState: f.ended,
 	}
 	go func() { _ = f.server.Serve(&bounded{Listener: l, free: make(chan struct{}, maxClients)}) }() // ends with Close
 	return f, nil
@@ -151,6 +153,20 @@ func (f *Form) Close() error {
 		}
 	}
 	return f.server.Close()
+}
+
+// ended learns that the connection of a page that was told all is over.
+func (f *Form) ended(_ net.Conn, state http.ConnState) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if !f.told || state != http.StateClosed {
+		return
+	}
+	select {
+	case <-f.seen:
+	default:
+		close(f.seen)
+	}
 }
 
 func (f *Form) add(l line) {

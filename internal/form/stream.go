@@ -13,6 +13,7 @@ import (
 func (f *Form) stream(w http.ResponseWriter, req *http.Request, page bool) {
 	control := http.NewResponseController(w)
 	_ = control.SetWriteDeadline(time.Time{}) // it lasts as long as the work
+	w.Header().Set("Connection", "close")     // its end says that all was sent
 	if page {
 		w.Header().Set("Content-Type", "text/html; charset=utf-8")
 		_ = pages.ExecuteTemplate(w, "answer.html", f.view("The token has arrived."))
@@ -29,13 +30,8 @@ func (f *Form) stream(w http.ResponseWriter, req *http.Request, page bool) {
 				return
 			}
 			if l.Mark == "end" {
-				_ = control.Flush()
 				f.mu.Lock()
-				select {
-				case <-f.seen:
-				default:
-					close(f.seen)
-				}
+				f.told = true
 				f.mu.Unlock()
 				return
 			}
