@@ -26,7 +26,7 @@ var exitCodes = map[credential.Reason]int{
 	credential.RepositoryMissing: exitBad, credential.ValueStrange: exitBad, credential.SecretEmpty: exitBad,
 
 	credential.SessionNeeded: exitFailed, credential.SessionEnded: exitFailed, credential.SignInRefused: exitFailed, credential.SignInImpossible: exitFailed,
-	credential.MintRefused: exitFailed, credential.TokenLimit: exitFailed, credential.PlanLacks: exitFailed, credential.NoSuchToken: exitFailed,
+	credential.MintRefused: exitFailed, credential.TokenLimit: exitFailed, credential.PlanLacks: exitFailed, credential.NoSuchToken: exitFailed, credential.NotDead: exitUnknown,
 	credential.MaybeMinted: exitUnknown,
 
 	credential.RateLimited: exitUnknown, credential.RegistryUnreachable: exitUnknown,

@@ -24,7 +24,7 @@ func advise(f *credential.Fault) advice {
 		credential.NotPermitted, credential.WrongOwner, credential.RepositoryMissing:
 		return adviseCredential(f)
 	case credential.SessionNeeded, credential.SessionEnded, credential.SignInRefused, credential.SignInImpossible,
-		credential.MintRefused, credential.MaybeMinted, credential.TokenLimit, credential.PlanLacks, credential.NoSuchToken:
+		credential.MintRefused, credential.MaybeMinted, credential.TokenLimit, credential.PlanLacks, credential.NoSuchToken, credential.NotDead:
 		return adviseHub(f)
 	case credential.RateLimited, credential.RegistryUnreachable, credential.RegistryStrange,
 		credential.RegistryUnsafe, credential.ProofEmpty:
@@ -134,6 +134,11 @@ func adviseHub(f *credential.Fault) advice {
 		}
 	case credential.PlanLacks:
 		return advice{Next: []string{"use a personal token: set username in purser.yaml to a person's account, then " + store(f) + " --mint"}}
+	case credential.NotDead:
+		return advice{
+			Meaning: "What is current is not touched by it.",
+			Next:    []string{"look again in some minutes: purser rotate " + name(f), "see the tokens: purser tokens list"},
+		}
 	case credential.NoSuchToken:
 		return advice{Next: []string{"purser tokens list"}}
 	default: // MintRefused

@@ -68,6 +68,15 @@ func (m *lateMinter) Revoke(ctx context.Context, id string) error {
 	return h.Revoke(ctx, id)
 }
 
+// Activate switches a token off, or on again.
+func (m *lateMinter) Activate(ctx context.Context, id string, active bool) error {
+	h, err := m.session(ctx)
+	if err != nil {
+		return err
+	}
+	return h.Activate(ctx, id, active)
+}
+
 // bestSource is where a token comes from when nobody says it: from Docker Hub, where
 // docker has a session that may make one and the person agrees; else from the person,
 // at the terminal, or in the browser where an agent or an editor runs purser.

@@ -62,6 +62,8 @@ const (
 	TokenLimit Reason = "token-limit"
 	// PlanLacks: the account's plan does not have what is asked for.
 	PlanLacks Reason = "plan-lacks"
+	// NotDead: the registry still takes a token that was revoked.
+	NotDead Reason = "not-dead"
 	// NoSuchToken: the registry does not list the token that was named.
 	NoSuchToken Reason = "no-such-token"
 

@@ -62,6 +62,8 @@ const (
 	StepProof    Step = "Proof"
 	StepStored   Step = "Stored"
 	StepVerified Step = "Verified"
+	StepDue      Step = "Due"
+	StepRetired  Step = "Retired" // of the token before
 )
 
 // Event is one thing that is now known to be good, or done. What is not ends

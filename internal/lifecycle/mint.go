@@ -20,6 +20,8 @@ type Minter interface {
 	Mint(ctx context.Context, r credential.MintRequest) (credential.ManagedToken, credential.Secret, error)
 	// Revoke ends one for good; one that is gone is no error.
 	Revoke(ctx context.Context, id string) error
+	// Activate switches one off, or on again.
+	Activate(ctx context.Context, id string, active bool) error
 }
 
 // A token that is minted carries in its label the version that is to hold it. One
@@ -67,7 +69,8 @@ func (r *Runner) prepareMint(ctx context.Context, req StoreRequest, slots []*slo
 }
 
 // sweep revokes tokens that purser made for this credential at this place and that no
-// target holds.
+// target holds. One that was current before the version before is left its overlap,
+// from the moment in which what is current now was made.
 func (r *Runner) sweep(ctx context.Context, req StoreRequest, slots []*slot) error {
 	tokens, now, err := req.Mint.Tokens(ctx)
 	if err != nil {
@@ -77,6 +80,9 @@ func (r *Runner) sweep(ctx context.Context, req StoreRequest, slots []*slot) err
 	for _, t := range tokens {
 		name, id, ok := credential.ParseTokenLabel(t.Label)
 		if !ok || name != req.Credential.Name || !id.MadeFor(place) || held(slots, id) {
+			continue
+		}
+		if since := slots[0].found.At(credential.Current).Time(); t.Created.Before(since) && now.Before(since.Add(overlapOf(req.Credential))) {
 			continue
 		}
 		age := max(now.Sub(t.Created), 0) // the registry's time is in whole seconds

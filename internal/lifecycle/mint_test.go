@@ -57,6 +57,16 @@ func (m *mint) revoke(id string) {
 	delete(m.w.good, m.secret[id])
 }
 
+func (m *mint) Activate(_ context.Context, id string, active bool) error {
+	return m.w.call("Activate", func() {
+		for i, t := range m.tokens {
+			if t.ID == id {
+				m.tokens[i].Active, m.w.good[m.secret[id]] = active, active
+			}
+		}
+	})
+}
+
 // later is a runner some time after, which has all time.
 func (m *mint) later(d time.Duration, events *[]lifecycle.Event) *lifecycle.Runner {
 	m.now = m.now.Add(d)

@@ -1,0 +1,343 @@
+package lifecycle
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"purser/internal/credential"
+)
+
+// RotateRequest says what to renew. Find or Mint gets the new token, as in a
+// StoreRequest.
+type RotateRequest struct {
+	StoreRequest
+	Force bool // renew although it is not due
+	// RetireNow ends the old token without waiting for the overlap, and although it
+	// is still used.
+	RetireNow bool
+}
+
+// RotateResult is what became of a rotation.
+type RotateResult struct {
+	Store   StoreResult // of the renewal; empty when none was due
+	Due     bool
+	Why     string        // it was due, or when it will be
+	Retired bool          // the old token is dead, and that was proved
+	Wait    time.Duration // until the old token can be retired; 0 when nothing waits
+	Waiting string        // for what
+}
+
+const (
+	// defaultOverlap is for how long the old token lives beside the new one where
+	// nothing says it: longer than any cache or job.
+	defaultOverlap = 24 * time.Hour
+	// expiryMargin is how long before its end a token is renewed, besides the overlap.
+	expiryMargin = 48 * time.Hour
+)
+
+func overlapOf(c credential.Credential) time.Duration {
+	if c.Rotate.Overlap > 0 {
+		return c.Rotate.Overlap
+	}
+	return defaultOverlap
+}
+
+// Rotate renews a credential when it is due, and retires the token before when its
+// overlap is over. A run does whatever there is to do: what an earlier one has left is
+// finished first.
+func (r *Runner) Rotate(ctx context.Context, req RotateRequest) (RotateResult, error) {
+	var res RotateResult
+	slots, err := r.surveyAll(ctx, req.StoreRequest)
+	if err != nil {
+		return res, err
+	}
+	res.Due, res.Why = due(req.Credential, slots, r.Now(), req.Force)
+	r.report(StepDue, res.Why)
+	// The old token is retired before another becomes the old one: afterwards its
+	// version is in no stage, and who still uses it could not be told.
+	if err := r.retire(ctx, req, slots, &res); err != nil {
+		return res, err
+	}
+	if !res.Due || req.DryRun {
+		return res, nil
+	}
+	if res.Wait > 0 && !req.Force {
+		return res, nil
+	}
+	quiet := *r
+	quiet.Report = func(e Event) { // who and where was said above
+		if e.Step != StepSignIn && e.Step != StepIdentity && e.Step != StepSecret && e.Step != StepFile {
+			r.report(e.Step, e.Text)
+		}
+	}
+	if res.Store, err = quiet.Store(ctx, req.StoreRequest); err != nil {
+		return res, err
+	}
+	if slots, err = quiet.surveyAll(ctx, req.StoreRequest); err != nil {
+		return res, err
+	}
+	return res, r.retire(ctx, req, slots, &res)
+}
+
+// due says whether to renew, and why or when.
+func due(c credential.Credential, slots []*slot, now time.Time, force bool) (bool, string) {
+	if force {
+		return true, "renewed because it was asked for"
+	}
+	var next time.Time
+	reason := ""
+	for _, s := range slots {
+		left := s.found.At(credential.Pending)
+		switch {
+		case s.found.At(credential.Current) == "":
+			return true, s.Target.String() + " has no token yet"
+		case left != "" && left != s.found.At(credential.Current) && left.IsOurs():
+			return true, "an interrupted run has left a token in " + s.Target.String()
+		}
+		for at, why := range dueDates(c, s.found) {
+			if next.IsZero() || at.Before(next) {
+				next, reason = at, why
+			}
+		}
+	}
+	switch {
+	case next.IsZero():
+		return false, "never by itself: purser.yaml has no rotate.every, and no end of the token is known"
+	case !now.Before(next):
+		return true, "since " + next.UTC().Format(time.DateOnly) + ": " + reason
+	}
+	return false, "on " + next.UTC().Format(time.DateOnly) + ": " + reason
+}
+
+func dueDates(c credential.Credential, d credential.Description) map[time.Time]string {
+	dates := map[time.Time]string{}
+	if since, _ := d.CurrentSince(); c.Rotate.Every > 0 && !since.IsZero() {
+		dates[since.Add(c.Rotate.Every)] = "it is renewed every " + days(c.Rotate.Every)
+	}
+	if !d.Expires.IsZero() {
+		dates[d.Expires.Add(-overlapOf(c)-expiryMargin)] = "the token ends on " + d.Expires.UTC().Format(time.DateOnly)
+	}
+	return dates
+}
+
+func days(d time.Duration) string {
+	const day = 24 * time.Hour
+	if d%day == 0 {
+		return fmt.Sprintf("%d days", d/day)
+	}
+	return d.String()
+}
+
+// retire ends the token of AWSPREVIOUS, once its overlap is over and nobody uses it any
+// more: switched off, ended, and proved dead. Only a token whose label is purser's is
+// touched; of another one the person is told.
+func (r *Runner) retire(ctx context.Context, req RotateRequest, slots []*slot, res *RotateResult) error {
+	res.Wait, res.Waiting = 0, ""
+	first := slots[0]
+	current, previous := first.found.At(credential.Current), first.found.At(credential.Previous)
+	if previous == "" || previous == current || req.DryRun {
+		return nil
+	}
+	since := current.Time()
+	if since.IsZero() {
+		return nil // somebody else made it current: what it replaced is theirs
+	}
+	if req.Mint == nil {
+		return r.retireByHand(ctx, req, first, since)
+	}
+	tokens, now, err := req.Mint.Tokens(ctx)
+	if err != nil {
+		return err
+	}
+	old := labelled(tokens, req.Credential.Name, previous)
+	if old == nil {
+		return r.retireByHand(ctx, req, first, since)
+	}
+	if wait, why := retirement(req, *old, since, now); wait > 0 {
+		res.Wait, res.Waiting = wait, why
+		r.report(StepRetired, "not yet: "+why)
+		return nil
+	}
+	if err := req.Mint.Activate(ctx, old.ID, false); err != nil && credential.ReasonOf(err) != credential.NoSuchToken {
+		return err
+	}
+	if err := req.Mint.Revoke(ctx, old.ID); err != nil {
+		return err
+	}
+	if login, ok := r.held(ctx, req, first, credential.Previous); ok {
+		if err := r.proveDead(ctx, req, first, login); err != nil {
+			return err
+		}
+	}
+	res.Retired = true
+	r.report(StepRetired, "the token before is revoked, and the registry refuses it")
+	return nil
+}
+
+func labelled(tokens []credential.ManagedToken, name credential.Name, id credential.VersionID) *credential.ManagedToken {
+	for i, t := range tokens {
+		if t.Label == credential.TokenLabel(name, id) {
+			return &tokens[i]
+		}
+	}
+	return nil
+}
+
+// quietShare is the part of the overlap for which a token has to be unused before it is
+// retired.
+const quietShare = 4
+
+// retirement is how long the old token has to live on, and why.
+func retirement(req RotateRequest, old credential.ManagedToken, since, now time.Time) (time.Duration, string) {
+	overlap := overlapOf(req.Credential)
+	if req.RetireNow {
+		return 0, ""
+	}
+	if left := since.Add(overlap).Sub(now); left > 0 {
+		return left, "the token before lives " + left.Round(time.Minute).String() + " more, beside the new one"
+	}
+	if left := old.LastUsed.Add(overlap / quietShare).Sub(now); !old.LastUsed.IsZero() && left > 0 {
+		return left, "the token before was used " + now.Sub(old.LastUsed).Round(time.Minute).String() + " ago; somebody still has it"
+	}
+	return 0, ""
+}
+
+// retireByHand is for a token that purser did not make: it says what to do, until the
+// registry refuses it.
+func (r *Runner) retireByHand(ctx context.Context, req RotateRequest, s *slot, since time.Time) error {
+	login, ok := r.held(ctx, req, s, credential.Previous)
+	if !ok || r.Now().Before(since.Add(overlapOf(req.Credential))) && !req.RetireNow {
+		return nil
+	}
+	if r.Prover.Prove(ctx, req.Credential, login, true).Verdict == credential.Granted {
+		text := "not by purser: the token before was not made by it and still works; end it on the registry's page"
+		if req.Mint == nil {
+			text = "not without a session: the token before still works; end it on the registry's page, or run this with --mint"
+		}
+		r.report(StepRetired, text)
+	}
+	return nil
+}
+
+// held is the login in a stage.
+func (r *Runner) held(ctx context.Context, req RotateRequest, s *slot, at credential.Stage) (credential.Login, bool) {
+	_, value, err := s.Store.Read(ctx, at)
+	if err != nil {
+		return credential.Login{}, false
+	}
+	login, err := s.Target.Shape.Decode(value, req.Credential.Registry)
+	return login, err == nil
+}
+
+// proveDead asks the registry until it refuses the old token: what was revoked may be
+// known to it for a moment more.
+func (r *Runner) proveDead(ctx context.Context, req RotateRequest, s *slot, login credential.Login) error {
+	var p credential.Proof
+	for _, pause := range append([]time.Duration{0}, freshWaits()...) {
+		if pause > 0 && r.wait(ctx, pause) != nil {
+			break
+		}
+		if p = r.Prover.Prove(ctx, req.Credential, login, true); p.Verdict == credential.Refused {
+			return nil
+		}
+	}
+	f := &credential.Fault{
+		Reason: credential.NotDead, Registry: req.Credential.Registry, Target: s.Target, What: "the token was revoked and the registry still takes it",
+		Why: "it may be known there for some minutes more",
+	}
+	if p.Verdict == credential.Unknown && p.Fault != nil {
+		f.What, f.Why = "the token was revoked, and it could not be seen that it is dead", p.Fault.Error()
+	}
+	return f
+}
+
+// Rollback makes the version before current again, when its token still works. A token
+// of purser's that was switched off is switched on.
+func (r *Runner) Rollback(ctx context.Context, req RotateRequest) error {
+	slots, err := r.surveyAll(ctx, req.StoreRequest)
+	if err != nil {
+		return err
+	}
+	for _, s := range slots {
+		previous := s.found.At(credential.Previous)
+		if previous == "" || previous == s.found.At(credential.Current) {
+			return &credential.Fault{Reason: credential.SecretEmpty, Target: s.Target, What: "there is no version to go back to in " + s.Target.String()}
+		}
+		login, ok := r.held(ctx, req, s, credential.Previous)
+		if !ok {
+			return &credential.Fault{Reason: credential.ValueStrange, Target: s.Target, What: "the version before in " + s.Target.String() + " holds no login that can be read"}
+		}
+		p, err := r.revive(ctx, req, login, previous)
+		if err != nil {
+			return err
+		}
+		if p.Verdict != credential.Granted {
+			return p.Fault
+		}
+		r.reportProof(req.Credential, p)
+	}
+	if req.DryRun {
+		r.report(StepStored, "nothing was changed; the version before works and would become current")
+		return nil
+	}
+	for _, s := range slots {
+		if err := s.Store.Promote(ctx, s.found.At(credential.Previous), s.found.At(credential.Current)); err != nil {
+			return err
+		}
+		r.report(StepStored, "version "+short(s.found.At(credential.Previous))+" is AWSCURRENT again in "+s.Target.String())
+	}
+	return nil
+}
+
+// revive proves a former login, switching its token on first where that is what it takes.
+func (r *Runner) revive(ctx context.Context, req RotateRequest, login credential.Login, id credential.VersionID) (credential.Proof, error) {
+	p := r.Prover.Prove(ctx, req.Credential, login, req.AllowNew)
+	if p.Verdict != credential.Refused || req.Mint == nil || req.DryRun {
+		return p, nil
+	}
+	tokens, _, err := req.Mint.Tokens(ctx)
+	if err != nil {
+		return p, err
+	}
+	old := labelled(tokens, req.Credential.Name, id)
+	if old == nil || old.Active {
+		return p, nil
+	}
+	if err := req.Mint.Activate(ctx, old.ID, true); err != nil {
+		return p, err
+	}
+	r.report(StepTidied, "the token before was switched off, and is on again")
+	return r.proveFresh(ctx, req.StoreRequest, login, &minted{}), nil
+}
+
+// Revoke ends the token of a stage now, and proves that it is dead. Only one that purser
+// made can be found.
+func (r *Runner) Revoke(ctx context.Context, req RotateRequest, at credential.Stage) error {
+	slots, err := r.surveyAll(ctx, req.StoreRequest)
+	if err != nil {
+		return err
+	}
+	id := slots[0].found.At(at)
+	tokens, _, err := req.Mint.Tokens(ctx)
+	if err != nil {
+		return err
+	}
+	t := labelled(tokens, req.Credential.Name, id)
+	if id == "" || t == nil {
+		return &credential.Fault{
+			Reason: credential.NoSuchToken, Registry: req.Credential.Registry, Account: req.Mint.Account(), Target: slots[0].Target,
+			What: "no token of the account has the label of the version in " + string(at), Why: "purser did not make it, or it is revoked already",
+		}
+	}
+	if err := req.Mint.Revoke(ctx, t.ID); err != nil {
+		return err
+	}
+	if login, ok := r.held(ctx, req, slots[0], at); ok {
+		if err := r.proveDead(ctx, req, slots[0], login); err != nil {
+			return err
+		}
+	}
+	r.report(StepRetired, "the token of "+string(at)+" is revoked, and the registry refuses it")
+	return nil
+}
