@@ -177,12 +177,14 @@ func (a *app) signedInHub(h *wire.Hub, what string) error {
 	return nil
 }
 
-var errNotDockerHub = &credential.Fault{Reason: credential.Usage, What: "purser makes tokens at Docker Hub only", Why: "other registries have no API for it that a token may use"}
+func notDockerHub() error {
+	return &credential.Fault{Reason: credential.Usage, What: "purser makes and ends tokens at Docker Hub only", Why: "other registries have no API for it that it knows"}
+}
 
 // minter is the session with which tokens of a credential are made.
 func (a *app) minter(ctx context.Context, w *wire.Wire, c credential.Credential, yes bool) (*wire.Hub, error) {
 	if !c.Registry.IsDockerHub() {
-		return nil, errNotDockerHub
+		return nil, notDockerHub()
 	}
 	h, err := a.hubSession(ctx, w, c.Username, yes)
 	if err != nil {

@@ -25,6 +25,7 @@ type report struct {
 	// Variables are to be set, those without a value to be unset.
 	Variables map[string]string `json:"variables,omitempty"`
 	Tokens    []tokenJSON       `json:"tokens,omitempty"`
+	Rotations []rotationJSON    `json:"rotations,omitempty"`
 	Init      *initJSON         `json:"init,omitempty"`
 	Terraform *terraformJSON    `json:"terraform,omitempty"`
 	Session   *sessionJSON      `json:"session,omitempty"`

@@ -142,6 +142,7 @@ should have made; 6 could not tell.`,
   purser doctor                             what is missing, and how to get it
   purser store dockerhub                    prove and store a token, asked for without echo
   purser check                              prove what is stored, for cron
+  purser rotate --due --yes                 renew what is due, for a schedule
   purser status                             a table of all credentials, without values`,
 		SilenceErrors: true, SilenceUsage: true,
 		Args: noArguments,
@@ -154,7 +155,7 @@ should have made; 6 could not tell.`,
 	flags.Var(&a.limit, "timeout", "give up after this time, such as 30s")
 	root.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return flagFault(err) })
 	root.CompletionOptions.HiddenDefaultCmd = true
-	root.AddCommand(a.initCommand(), a.loginCommand(), a.logoutCommand(), a.storeCommand(), a.tokensCommand(), a.doctorCommand(), a.terraformCommand(), a.configureDockerCommand(), a.execCommand(), a.jobCommand(), a.checkCommand(), a.statusCommand(), a.schemaCommand(), a.sandboxCommand(), a.mcpCommand(), a.selftestCommand(), a.versionCommand(), a.sweepCommand())
+	root.AddCommand(a.initCommand(), a.loginCommand(), a.logoutCommand(), a.storeCommand(), a.tokensCommand(), a.doctorCommand(), a.terraformCommand(), a.configureDockerCommand(), a.execCommand(), a.jobCommand(), a.checkCommand(), a.statusCommand(), a.rotateCommand(), a.rollbackCommand(), a.revokeCommand(), a.schemaCommand(), a.sandboxCommand(), a.mcpCommand(), a.selftestCommand(), a.versionCommand(), a.sweepCommand())
 	return root
 }
 

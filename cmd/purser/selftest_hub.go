@@ -81,6 +81,12 @@ func hubFlows() []exposureFlow {
 		{name: "form: a person gives it", args: []string{"store", "dockerhub", "--create", "--from", "form"}, set: formGiven(pushToken)},
 		{name: "form: one that may not push", args: []string{"store", "dockerhub", "--create", "--from", "form"}, want: exitBad, set: formGiven(func(b *sandbox.Sandbox) credential.Secret { return b.ReadOnlyToken })},
 		{name: "mcp", args: []string{"mcp"}},
+		{name: "rotate: a first token", args: []string{"rotate", "dockerhub", "--yes"}, want: exitMissing, set: session},
+		{name: "rotate: another token", args: []string{"rotate", "dockerhub", "--force", "--yes"}, set: all(stored(pushToken, "dockerhub"), session)},
+		{name: "rotate: --debug, a lost answer", args: []string{"--debug", "rotate", "dockerhub", "--force", "--yes"}, want: exitUnknown, set: all(stored(pushToken, "dockerhub"), session, hubFault("mint", sandbox.Fault{After: true}))},
+		{name: "rotate: killed", args: []string{"rotate", "dockerhub", "--force", "--yes"}, want: -9, set: all(stored(pushToken, "dockerhub"), session, hang, signalled(syscall.SIGKILL))},
+		{name: "rollback: nothing to go back to", args: []string{"rollback", "dockerhub", "--yes"}, want: exitBad, set: all(stored(pushToken, "dockerhub"), session)},
+		{name: "revoke: not purser's", args: []string{"revoke", "dockerhub", "--yes"}, want: exitFailed, set: all(stored(pushToken, "dockerhub"), session)},
 	}
 }
 

@@ -1,0 +1,292 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"purser/internal/credential"
+	"purser/internal/lifecycle"
+	"purser/internal/wire"
+)
+
+type rotateFlags struct {
+	storeFlags
+	due, all, force, now, wait bool
+}
+
+func (a *app) rotateCommand() *cobra.Command {
+	var f rotateFlags
+	cmd := &cobra.Command{
+		Use:   "rotate NAME… | --due | --all",
+		Short: "Renew tokens that are due, and retire those before",
+		Long: `rotate renews a credential when it is due by rotate.every or by its token's end: a new
+token is made, proved, stored, proved as it was stored, and only then made current. The
+one before lives on for the overlap, and is retired by a later run, once nobody uses it:
+switched off, revoked, and proved dead. A run finishes whatever an interrupted one left.
+
+With docker's session at Docker Hub, or a sign-in (--mint), all of it happens by itself.
+Without one the new token is asked for, with the steps for making it, and you are told
+when to end the old one.`,
+		Example: `  purser rotate dockerhub
+  purser rotate --due --yes
+  purser rotate dockerhub --force --mint
+  purser rotate dockerhub --wait`,
+		RunE: func(cmd *cobra.Command, args []string) error { return a.rotate(cmd.Context(), args, f) },
+	}
+	flags := cmd.Flags()
+	flags.SortFlags = false
+	flags.BoolVar(&f.due, "due", false, "those of purser.yaml that are due")
+	flags.BoolVar(&f.all, "all", false, "all of purser.yaml; those that are not due are retired only")
+	flags.BoolVar(&f.force, "force", false, "renew although it is not due")
+	flags.BoolVar(&f.now, "now", false, "retire the token before at once, without its overlap")
+	flags.BoolVar(&f.wait, "wait", false, "stay until the token before is retired")
+	flags.StringVar(&f.from, "from", "", "where the new token comes from: mint, prompt, form, stdin or docker")
+	flags.BoolVar(&f.mint, "mint", false, "have Docker Hub make it; the same as --from mint")
+	flags.StringVar(&f.expires, "expires", "", "when the new token ends, as `DATE` (2027-01-31) or time from now (90d)")
+	flags.BoolVarP(&f.yes, "yes", "y", false, "use docker's session without asking")
+	flags.BoolVar(&f.dryRun, "dry-run", false, "say what is due, change nothing")
+	return cmd
+}
+
+// rotationJSON is a credential's rotation as JSON.
+type rotationJSON struct {
+	Credential string     `json:"credential"`
+	Due        bool       `json:"due"`
+	Why        string     `json:"why"`
+	Renewed    bool       `json:"renewed"`
+	Retired    bool       `json:"retired"`
+	Wait       float64    `json:"wait_seconds,omitempty"`
+	Waiting    string     `json:"waiting,omitempty"`
+	Store      *storeJSON `json:"store,omitempty"`
+	Error      *errorJSON `json:"error,omitempty"`
+}
+
+func (a *app) rotate(ctx context.Context, names []string, f rotateFlags) error {
+	if (len(names) > 0) == (f.due || f.all) || f.due && f.all {
+		return &credential.Fault{Reason: credential.Usage, What: "rotate needs the NAME of a credential, or --due, or --all", Why: "one of the three"}
+	}
+	expires, err := parseExpiry(f.expires, a.now())
+	if err != nil {
+		return err
+	}
+	file, err := a.load(true)
+	if err != nil {
+		return err
+	}
+	credentials, err := chosen(file, names)
+	if err != nil {
+		return err
+	}
+	w := a.wire()
+	rows := []rotationJSON{}
+	var codes []int
+	for _, c := range credentials {
+		if len(credentials) > 1 && !a.output.json {
+			_, _ = fmt.Fprintf(a.out, "%s\n", c.Name)
+		}
+		res, err := a.rotateOne(ctx, w, c, f, expires)
+		err = about(err, c)
+		row := rotationJSON{
+			Credential: string(c.Name), Due: res.Due, Why: res.Why, Renewed: len(res.Store.Places) > 0, Retired: res.Retired, Wait: res.Wait.Seconds(), Waiting: res.Waiting, Error: errorReport(err),
+		}
+		if res.Store.Source != "" {
+			row.Store = storeReport(res.Store, f.dryRun, err).Store
+		}
+		rows = append(rows, row)
+		if err != nil {
+			codes = append(codes, exitCode(err))
+			if !a.output.json {
+				a.printError(err)
+			}
+		}
+	}
+	code := worst(codes...)
+	if a.output.json {
+		a.writeJSON(report{Schema: schemaVersion, Exit: code, Rotations: rows})
+	}
+	if code != exitOK {
+		return &reportedError{code}
+	}
+	return nil
+}
+
+func (a *app) rotateOne(ctx context.Context, w *wire.Wire, c credential.Credential, f rotateFlags, expires time.Time) (lifecycle.RotateResult, error) {
+	from, err := a.renewal(ctx, w, c, f)
+	if err != nil {
+		return lifecycle.RotateResult{}, err
+	}
+	where, err := a.places(ctx, w, c)
+	if err != nil {
+		return lifecycle.RotateResult{}, err
+	}
+	r := &lifecycle.Runner{Prover: w, Now: a.now, Random: a.random, Wait: a.wait, Report: a.reporter(from.follow)}
+	req := lifecycle.RotateRequest{
+		StoreRequest: lifecycle.StoreRequest{Credential: c, Places: where, Find: from.find, Mint: from.mint, DryRun: f.dryRun, Expires: expires},
+		Force:        f.force, RetireNow: f.now,
+	}
+	res, err := r.Rotate(ctx, req)
+	for renewed := res.Store; err == nil && f.wait && res.Wait > 0 && !f.dryRun; {
+		if err = a.pause(ctx, res.Wait); err != nil {
+			break
+		}
+		req.Force = false
+		res, err = r.Rotate(ctx, req)
+		res.Store = renewed
+	}
+	if from.end != nil {
+		from.end(err)
+	}
+	return res, err
+}
+
+// renewal is where a new token comes from: without a word about it from Docker Hub,
+// where docker has a session, and otherwise from the person.
+func (a *app) renewal(ctx context.Context, w *wire.Wire, c credential.Credential, f rotateFlags) (origin, error) {
+	if f.from == "" && !f.mint && c.Registry.IsDockerHub() {
+		h, err := a.foundSession(ctx, w, c.Username, f.yes)
+		if err == nil && h != nil {
+			return origin{mint: &lateMinter{app: a, wire: w, c: c, hub: h}}, nil
+		}
+	}
+	return a.source(ctx, c, w, f.storeFlags)
+}
+
+func (a *app) pause(ctx context.Context, d time.Duration) error {
+	if a.wait != nil {
+		return a.wait(ctx, d)
+	}
+	timer := time.NewTimer(d)
+	defer timer.Stop()
+	select {
+	case <-ctx.Done():
+		return ctx.Err()
+	case <-timer.C:
+		return nil
+	}
+}
+
+func (a *app) rollbackCommand() *cobra.Command {
+	var yes, dry bool
+	cmd := &cobra.Command{
+		Use:   "rollback NAME",
+		Short: "Make the version before current again, when its token still works",
+		Long: `rollback proves the token of AWSPREVIOUS and makes it current again; what is current becomes
+AWSPREVIOUS. A token that purser made and that was switched off is switched on first,
+where a session of Docker Hub is at hand.`,
+		Example: `  purser rollback dockerhub
+  purser rollback dockerhub --dry-run`,
+		Args: oneName("rollback"),
+		RunE: func(cmd *cobra.Command, args []string) error { return a.rollback(cmd.Context(), args[0], yes, dry) },
+	}
+	cmd.Flags().BoolVarP(&yes, "yes", "y", false, "do it, and use docker's session, without asking")
+	cmd.Flags().BoolVar(&dry, "dry-run", false, "prove the version before, change nothing")
+	return cmd
+}
+
+func oneName(command string) cobra.PositionalArgs {
+	return func(cmd *cobra.Command, args []string) error {
+		if len(args) == 0 {
+			return &credential.Fault{Reason: credential.Usage, What: command + " needs the NAME of a credential", Why: cmd.UseLine()}
+		}
+		return atMost(cmd, args, 1)
+	}
+}
+
+// known is a credential of purser.yaml with its stores.
+func (a *app) known(ctx context.Context, w *wire.Wire, name string) (credential.Credential, lifecycle.RotateRequest, error) {
+	file, err := a.load(true)
+	if err != nil {
+		return credential.Credential{}, lifecycle.RotateRequest{}, err
+	}
+	all, err := chosen(file, []string{name})
+	if err != nil {
+		return credential.Credential{}, lifecycle.RotateRequest{}, err
+	}
+	where, err := a.places(ctx, w, all[0])
+	return all[0], lifecycle.RotateRequest{StoreRequest: lifecycle.StoreRequest{Credential: all[0], Places: where}}, err
+}
+
+func (a *app) rollback(ctx context.Context, name string, yes, dry bool) error {
+	w := a.wire()
+	c, req, err := a.known(ctx, w, name)
+	if err != nil {
+		return about(err, c)
+	}
+	req.DryRun = dry
+	if c.Registry.IsDockerHub() {
+		if h, err := a.foundSession(ctx, w, c.Username, yes); err == nil && h != nil {
+			req.Mint = &lateMinter{app: a, wire: w, c: c, hub: h}
+		}
+	}
+	if !yes && !dry {
+		if err := a.tty.confirm(ctx, "Make the version before current again for "+string(c.Name)+"? What its readers get changes at once."); err != nil {
+			return err
+		}
+	}
+	r := &lifecycle.Runner{Prover: w, Now: a.now, Random: a.random, Wait: a.wait, Report: a.reporter(nil)}
+	err = about(r.Rollback(ctx, req), c)
+	if a.output.json {
+		return a.printJSON(report{Schema: schemaVersion, Exit: exitCode(err), Error: errorReport(err)}, err)
+	}
+	return err
+}
+
+func (a *app) revokeCommand() *cobra.Command {
+	var previous, yes bool
+	var id string
+	cmd := &cobra.Command{
+		Use:   "revoke NAME",
+		Short: "End a credential's token at once",
+		Long: `revoke ends the token that is current, or with --previous the one before, or with --token
+any other of the account, and proves that the registry refuses it. Nothing else is
+stored: whoever reads the secret fails until purser store or rotate gives a new one.`,
+		Example: `  purser revoke dockerhub --previous
+  purser revoke dockerhub --token 01a2b3c4-0000-4000-8000-000000000000
+  purser revoke dockerhub --yes`,
+		Args: oneName("revoke"),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			return a.revoke(cmd.Context(), args[0], id, previous, yes)
+		},
+	}
+	cmd.Flags().BoolVar(&previous, "previous", false, "the token before the current one")
+	cmd.Flags().StringVar(&id, "token", "", "the token with this `ID`, as purser tokens list shows it")
+	cmd.Flags().BoolVarP(&yes, "yes", "y", false, "do it, and use docker's session, without asking")
+	return cmd
+}
+
+func (a *app) revoke(ctx context.Context, name, id string, previous, yes bool) error {
+	w := a.wire()
+	c, req, err := a.known(ctx, w, name)
+	if err != nil {
+		return about(err, c)
+	}
+	if !c.Registry.IsDockerHub() {
+		return notDockerHub()
+	}
+	if id != "" {
+		return about(a.changeTokens(ctx, "revoke", "Revoke", []string{id}, tokensFlags{account: c.Username, yes: yes}), c)
+	}
+	at, breaks := credential.Current, "Whoever reads it fails from then on, until a new one is stored."
+	if previous {
+		at, breaks = credential.Previous, "Jobs that still have it fail."
+	}
+	if !yes {
+		if err := a.tty.confirm(ctx, "End the token of "+string(at)+" of "+string(c.Name)+"? "+breaks); err != nil {
+			return err
+		}
+	}
+	h, err := a.minter(ctx, w, c, yes)
+	if err != nil {
+		return err
+	}
+	req.Mint = h
+	r := &lifecycle.Runner{Prover: w, Now: a.now, Random: a.random, Wait: a.wait, Report: a.reporter(nil)}
+	err = about(r.Revoke(ctx, req, at), c)
+	if a.output.json {
+		return a.printJSON(report{Schema: schemaVersion, Exit: exitCode(err), Error: errorReport(err)}, err)
+	}
+	return err
+}
