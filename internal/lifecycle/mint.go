@@ -65,13 +65,13 @@ func (r *Runner) prepareMint(ctx context.Context, req StoreRequest, slots []*slo
 		}
 		s.exists, s.found = true, d
 	}
-	return r.sweep(ctx, req, slots)
+	return r.sweep(ctx, req, slots, overlapOf(req.Credential))
 }
 
 // sweep revokes tokens that purser made for this credential at this place and that no
 // target holds. One that was current before the version before is left its overlap,
-// from the moment in which what is current now was made.
-func (r *Runner) sweep(ctx context.Context, req StoreRequest, slots []*slot) error {
+// from the moment in which what is current now was made; with none, it is not.
+func (r *Runner) sweep(ctx context.Context, req StoreRequest, slots []*slot, overlap time.Duration) error {
 	tokens, now, err := req.Mint.Tokens(ctx)
 	if err != nil {
 		return err
@@ -82,7 +82,7 @@ func (r *Runner) sweep(ctx context.Context, req StoreRequest, slots []*slot) err
 		if !ok || name != req.Credential.Name || !id.MadeFor(place) || held(slots, id) {
 			continue
 		}
-		if since := slots[0].found.At(credential.Current).Time(); t.Created.Before(since) && now.Before(since.Add(overlapOf(req.Credential))) {
+		if since := slots[0].found.At(credential.Current).Time(); overlap > 0 && t.Created.Before(since) && now.Before(since.Add(overlap)) {
 			continue
 		}
 		age := max(now.Sub(t.Created), 0) // the registry's time is in whole seconds
@@ -167,6 +167,7 @@ func (r *Runner) leftOver(ctx context.Context, req StoreRequest, slots []*slot) 
 		if err != nil || r.Prover.Prove(ctx, req.Credential, login, req.AllowNew).Verdict != credential.Granted {
 			continue
 		}
+		s.taken = left
 		kind := credential.Classify(req.Credential.Registry, login)
 		return Candidate{Login: login, Kind: kind, Where: "an interrupted run, which had stored it"}, true
 	}
@@ -189,10 +190,12 @@ func (r *Runner) revokeByLabel(ctx context.Context, m Minter, label string) {
 	}
 }
 
-// giveUp ends a token that this run has made and that no consumer has got.
+// giveUp ends a token that this run has made and not stored anywhere. One that is in a
+// store stays there, in AWSPENDING: another run may have taken it over meanwhile, and
+// the next one does; ending it now could end what that makes current.
 func (r *Runner) giveUp(ctx context.Context, req StoreRequest, made *minted, slots []*slot) {
-	if made == nil || slices.ContainsFunc(slots, func(s *slot) bool { return s.version != "" && s.found.At(credential.Current) == "" }) {
-		return // the first version of a target is current as soon as it is there
+	if made == nil || slices.ContainsFunc(slots, func(s *slot) bool { return s.version != "" }) {
+		return
 	}
 	ctx, stop := context.WithTimeout(context.WithoutCancel(ctx), cleanUpTime)
 	defer stop()

@@ -59,8 +59,11 @@ func (r *Runner) Rotate(ctx context.Context, req RotateRequest) (RotateResult, e
 	if err := r.retire(ctx, req, slots, &res); err != nil {
 		return res, err
 	}
-	if !res.Due || req.DryRun {
+	if req.DryRun {
 		return res, nil
+	}
+	if !res.Due {
+		return res, r.sweepUp(ctx, req, slots)
 	}
 	if res.Wait > 0 && !req.Force {
 		return res, nil
@@ -78,6 +81,19 @@ func (r *Runner) Rotate(ctx context.Context, req RotateRequest) (RotateResult, e
 		return res, err
 	}
 	return res, r.retire(ctx, req, slots, &res)
+}
+
+// sweepUp ends what interrupted runs have left at the registry, also when nothing is
+// to be renewed.
+func (r *Runner) sweepUp(ctx context.Context, req RotateRequest, slots []*slot) error {
+	if req.Mint == nil {
+		return nil
+	}
+	overlap := overlapOf(req.Credential)
+	if req.RetireNow {
+		overlap = 0
+	}
+	return r.sweep(ctx, req.StoreRequest, slots, overlap)
 }
 
 // due says whether to renew, and why or when.

@@ -16,6 +16,7 @@ type slot struct {
 	version credential.VersionID   // the version being stored
 	value   credential.Secret      // what it holds
 	same    bool                   // the current value already holds the login
+	taken   credential.VersionID   // the version of an interrupted run that this one finishes; "" for none
 }
 
 // survey opens a place and looks at it before anything is asked of a person.
@@ -78,7 +79,7 @@ func (r *Runner) stage(ctx context.Context, s *slot, c credential.Credential, l 
 	if err != nil {
 		return locate(err, s.Target)
 	}
-	s.version, s.value = id, value
+	s.value = value
 	if !s.exists {
 		if err := s.Store.Create(ctx); err != nil {
 			return err
@@ -91,6 +92,11 @@ func (r *Runner) stage(ctx context.Context, s *slot, c credential.Credential, l 
 			return nil
 		}
 	}
+	if s.taken != "" {
+		// Under another version's id its token would not be known for what it is.
+		return atTheSameTime(s.Target, "the version that was to be finished is gone")
+	}
+	s.version = id // from here on it may be there, whatever the answer says
 	return s.Store.Stage(ctx, s.version, s.value)
 }
 
@@ -98,14 +104,14 @@ func (r *Runner) stage(ctx context.Context, s *slot, c credential.Credential, l 
 // time. It returns the login as a consumer will find it.
 func (r *Runner) readBack(ctx context.Context, s *slot, c credential.Credential, at credential.Stage) (credential.Login, error) {
 	id, value, err := s.Store.Read(ctx, at)
+	if credential.ReasonOf(err) == credential.SecretEmpty {
+		return credential.Login{}, atTheSameTime(s.Target, string(at)+" is empty again")
+	}
 	if err != nil {
 		return credential.Login{}, err
 	}
 	if id != s.version {
-		return credential.Login{}, &credential.Fault{
-			Reason: credential.MidRotation, Target: s.Target, What: "somebody else is storing to " + s.Target.String() + " at the same time",
-			Why: fmt.Sprintf("%s is now on version %s", at, short(id)),
-		}
+		return credential.Login{}, atTheSameTime(s.Target, fmt.Sprintf("%s is now on version %s", at, short(id)))
 	}
 	if !value.Equal(s.value) {
 		return credential.Login{}, &credential.Fault{
@@ -115,6 +121,10 @@ func (r *Runner) readBack(ctx context.Context, s *slot, c credential.Credential,
 	}
 	l, err := s.Target.Shape.Decode(value, c.Registry)
 	return l, locate(err, s.Target)
+}
+
+func atTheSameTime(t credential.Target, why string) error {
+	return &credential.Fault{Reason: credential.MidRotation, Target: t, What: "somebody else is storing to " + t.String() + " at the same time", Why: why}
 }
 
 // promote makes the version current, if what is current is still what the run

@@ -300,7 +300,9 @@ func (r *Runner) replace(ctx context.Context, req StoreRequest, todo []*slot, lo
 		return nil
 	}
 	if err := r.stageAndProve(ctx, req, todo, login, id, made); err != nil {
-		err = r.goBack(ctx, todo, err)
+		if req.Mint == nil {
+			return r.goBack(ctx, todo, err)
+		}
 		r.giveUp(ctx, req, made, todo)
 		return err
 	}

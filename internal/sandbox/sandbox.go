@@ -24,6 +24,9 @@ type Options struct {
 	// Issued is told of every bearer token that the stand-ins give out, from any
 	// goroutine; may be nil.
 	Issued func(credential.Secret)
+	// Around wraps everything that Docker Hub, its registry and AWS answer over TLS, to
+	// watch or to disturb; nil: nothing does.
+	Around func(http.Handler) http.Handler
 }
 
 // Sandbox is a running set of stand-ins with the accounts of an example.
@@ -47,6 +50,7 @@ type Sandbox struct {
 	idc       string // and of that of IAM Identity Center
 	proxy     *proxy
 	proxyAt   string
+	around    func(http.Handler) http.Handler
 	servers   []*http.Server
 }
 
@@ -122,6 +126,9 @@ func (s *Sandbox) build(o Options) (err error) {
 	}
 	s.Hub.signer.issued, s.HubRegistry.signer.issued, s.IdentityCenter.issued = o.Issued, o.Issued, o.Issued
 	s.Hub.Minted = o.Issued
+	if s.around = o.Around; s.around == nil {
+		s.around = func(h http.Handler) http.Handler { return h }
+	}
 	return nil
 }
 
@@ -137,7 +144,7 @@ func (s *Sandbox) serveHub(w http.ResponseWriter, req *http.Request) {
 func (s *Sandbox) listen(ctx context.Context) error {
 	secure := &tls.Config{Certificates: []tls.Certificate{s.authority.server}, MinVersion: tls.VersionTLS12}
 	var err error
-	if s.hub, err = s.serve(ctx, http.HandlerFunc(s.serveHub), secure); err != nil {
+	if s.hub, err = s.serve(ctx, s.around(http.HandlerFunc(s.serveHub)), secure); err != nil {
 		return err
 	}
 	plain, err := s.serve(ctx, s.SecretsManager, nil)
@@ -145,7 +152,7 @@ func (s *Sandbox) listen(ctx context.Context) error {
 		return err
 	}
 	s.SecretsManagerURL = "http://" + plain
-	if s.aws, err = s.serve(ctx, s.SecretsManager, secure); err != nil {
+	if s.aws, err = s.serve(ctx, s.around(s.SecretsManager), secure); err != nil {
 		return err
 	}
 	if s.idc, err = s.serve(ctx, s.IdentityCenter, secure); err != nil {

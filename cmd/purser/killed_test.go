@@ -1,0 +1,248 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"net/http"
+	"net/http/httptest"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"purser/internal/credential"
+	"purser/internal/lifecycle"
+	"purser/internal/sandbox"
+	"purser/internal/wire"
+)
+
+// rehearsal is a sandbox in which a process is stopped at one of its requests.
+type rehearsal struct {
+	*testing.T
+	box *sandbox.Sandbox
+	env []string
+	dir string
+
+	mu     sync.Mutex
+	n      int    // requests so far
+	at     int    // the one that matters; 0: none
+	after  bool   // it takes effect first
+	strike func() // what happens then
+	down   bool   // a consumer found a token that does not work
+}
+
+// around counts requests, and strikes.
+func (r *rehearsal) around(next http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, req *http.Request) {
+		r.mu.Lock()
+		r.n++
+		hit := r.n == r.at
+		strike, after := r.strike, r.after
+		r.mu.Unlock()
+		if !hit {
+			next.ServeHTTP(w, req)
+			r.look()
+			return
+		}
+		if after {
+			answer := httptest.NewRecorder()
+			next.ServeHTTP(answer, req)
+			r.look()
+			strike()
+			for name, values := range answer.Header() {
+				w.Header()[name] = values
+			}
+			w.WriteHeader(answer.Code)
+			_, _ = w.Write(answer.Body.Bytes())
+			return
+		}
+		strike()
+		next.ServeHTTP(w, req)
+		r.look()
+	})
+}
+
+func (r *rehearsal) arm(at int, after bool, strike func()) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.n, r.at, r.after, r.strike = 0, at, after, strike
+}
+
+// struck reports whether the request that matters has come.
+func (r *rehearsal) struck() bool {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.n >= r.at
+}
+
+func (r *rehearsal) store(ctx context.Context) lifecycle.Store {
+	w := &wire.Wire{Now: time.Now, AWS: &wire.LocalAWS{Endpoint: r.box.SecretsManagerURL}}
+	s, err := w.Store(ctx, credential.Credential{}, credential.Target{Secret: "mockserver-build/dockerhub", Region: "eu-west-2"})
+	if err != nil {
+		r.Fatal(err)
+	}
+	return s
+}
+
+// look is a consumer: it reads what is current, and the token has to be good.
+func (r *rehearsal) look() {
+	_, value, err := r.store(context.Background()).Read(context.Background(), credential.Current)
+	if err != nil {
+		return // nothing is stored yet
+	}
+	if login, err := credential.ShapeToken.Decode(value, credential.DockerHub); err != nil || !r.alive(login.Token) {
+		r.mu.Lock()
+		r.down = true
+		r.mu.Unlock()
+	}
+}
+
+func (r *rehearsal) alive(token credential.Secret) bool {
+	for _, t := range r.box.Accounts.Tokens("mockserver") {
+		if t.Secret.Equal(token) {
+			return t.Active
+		}
+	}
+	return false
+}
+
+// process is purser as a process of its own, whose pauses take no time.
+func (r *rehearsal) process(args ...string) *exec.Cmd {
+	cmd := exec.Command(os.Args[0])
+	cmd.Args = append([]string{"watched-purser"}, args...)
+	cmd.Env, cmd.Dir = r.env, r.dir
+	return cmd
+}
+
+func (r *rehearsal) run(args ...string) (string, error) {
+	out, err := r.process(args...).CombinedOutput()
+	return string(out), err
+}
+
+func newRehearsal(t *testing.T) *rehearsal {
+	t.Helper()
+	r := &rehearsal{T: t, dir: t.TempDir(), strike: func() {}}
+	box, err := sandbox.Start(t.Context(), sandbox.Options{Around: r.around})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = box.Close() })
+	r.box = box
+	vars, err := box.Environment(r.dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	bearer, err := box.Hub.Session("mockserver", time.Hour)
+	if err != nil {
+		t.Fatal(err)
+	}
+	answer, _ := json.Marshal(map[string]string{"ServerURL": "x", "Username": "mockserver", "Secret": bearer.Reveal()})
+	writeFile(t, filepath.Join(r.dir, "answer"), string(answer))
+	writeFile(t, filepath.Join(r.dir, "purser.yaml"), scriptConfig)
+	helper := filepath.Join(r.dir, "docker-credential-fake")
+	writeFile(t, helper, "#!/bin/sh\nread -r url\ncase $url in */access-token) cat "+filepath.Join(r.dir, "answer")+";; *) echo 'credentials not found in native keychain'; exit 1;; esac\n")
+	if err := os.Chmod(helper, 0o755); err != nil { //nolint:gosec // a program
+		t.Fatal(err)
+	}
+	writeFile(t, filepath.Join(r.dir, "config.json"), `{"credsStore":"fake"}`)
+	r.env = append(vars, "HOME="+r.dir, "DOCKER_CONFIG="+r.dir, "PATH="+r.dir+":"+os.Getenv("PATH"), "WORK="+r.dir)
+	if out, err := r.run("store", "dockerhub", "--mint", "--yes", "--create"); err != nil {
+		t.Fatalf("the first token: %v\n%s", err, out)
+	}
+	return r
+}
+
+// sound holds what has to be true in the end: one good token is current and proved, and
+// nobody's token is left.
+func (r *rehearsal) sound(what string) {
+	r.Helper()
+	r.look()
+	r.mu.Lock()
+	if r.down {
+		r.Errorf("%s: a consumer was given a token that did not work", what)
+	}
+	r.down = false
+	r.mu.Unlock()
+	d, err := r.store(context.Background()).Describe(context.Background())
+	if err != nil {
+		r.Fatal(err)
+	}
+	if left := d.At(credential.Pending); left != "" && left != d.At(credential.Current) {
+		r.Errorf("%s: a version is left in AWSPENDING", what)
+	}
+	held := map[credential.VersionID]bool{}
+	for _, v := range d.Versions {
+		held[v.ID] = true
+	}
+	for _, t := range r.box.Accounts.Tokens("mockserver") {
+		if _, id, ours := credential.ParseTokenLabel(t.Label); ours && !held[id] {
+			r.Errorf("%s: nobody holds the token %s", what, t.Label)
+		}
+	}
+	if n := len(r.box.Accounts.Tokens("mockserver")); n != 5 {
+		r.Errorf("%s: %d tokens are left of four and the current one", what, n)
+	}
+}
+
+// settle is what everybody does after an interruption: a plain run. The token before
+// is not waited for.
+func (r *rehearsal) settle(what string) {
+	r.Helper()
+	r.arm(0, false, func() {})
+	if out, err := r.run("rotate", "dockerhub", "--yes", "--now"); err != nil {
+		r.Errorf("%s: the next run: %v\n%s", what, err, out)
+	}
+}
+
+// TestARotationIsKilledAtEveryRequest kills the process with SIGKILL at each of its
+// requests to AWS, Docker Hub and the registry, before and after it took effect, and
+// starts a second process there instead; then one plain run has to put all right. A
+// consumer reads after each request.
+func TestARotationIsKilledAtEveryRequest(t *testing.T) {
+	cases := 0
+	for _, how := range []string{ "a second run before", "a second run after"} {
+		r := newRehearsal(t)
+		for n := 1; ; n++ {
+			what := how + " request " + strconv.Itoa(n)
+			cmd := r.process("rotate", "dockerhub", "--force", "--yes", "--now")
+			var out bytes.Buffer
+			cmd.Stdout, cmd.Stderr = &out, &out
+			killed := strings.HasPrefix(how, "killed")
+			started := make(chan struct{})
+			r.arm(n, strings.HasSuffix(how, "after"), func() {
+				<-started
+				if killed {
+					_ = cmd.Process.Kill()
+					_, _ = cmd.Process.Wait()
+					return
+				}
+				if said, err := r.run("rotate", "dockerhub", "--force", "--yes"); err != nil && !strings.Contains(said, "at the same time") {
+					t.Logf("%s: the second run: %s", what, said)
+				}
+			})
+			if err := cmd.Start(); err != nil {
+				t.Fatal(err)
+			}
+			close(started)
+			_ = cmd.Wait() // killed, or told that another one was at work
+			if !r.struck() {
+				break
+			}
+			r.settle(what)
+			r.sound(what)
+			if t.Failed() {
+				t.Fatalf("%s\n%s", what, out.String())
+			}
+			cases++
+		}
+	}
+	t.Logf("%d cases", cases)
+	if cases < 60 {
+		t.Errorf("only %d cases", cases)
+	}
+}
