@@ -26,6 +26,9 @@ type world struct {
 	good   map[string]bool
 	shelf  map[string]*shelf // by target
 	broken map[string]error  // answers of single calls, by "Name" or "Name target"
+
+	gate func() (dead bool) // asked before each call; nil: nobody decides about turns
+	late func() bool        // whether a request to stage has run out of time; nil: never
 }
 
 type shelf struct {
@@ -46,6 +49,9 @@ func newWorld(goodTokens ...string) *world {
 
 // call counts a call to the outside and decides whether it happens.
 func (w *world) call(name string, effect func()) error {
+	if w.gate != nil && w.gate() {
+		return errCut
+	}
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	if w.dead {
@@ -150,6 +156,10 @@ func (s fakeStore) Create(context.Context) error {
 
 func (s fakeStore) Stage(_ context.Context, id credential.VersionID, value credential.Secret) (err error) {
 	cut := s.w.call("Stage "+s.name, func() {
+		if s.w.late != nil && s.w.late() {
+			err = errCut
+			return
+		}
 		sh := s.w.shelf[s.name]
 		if old, ok := sh.versions[id]; ok && !old.Equal(value) {
 			err = &credential.Fault{Reason: credential.StoreRefused, What: "the id is taken"}

@@ -190,6 +190,17 @@ func (r *Runner) revokeByLabel(ctx context.Context, m Minter, label string) {
 	}
 }
 
+// stageInTime stages what was made for as long as no other run may take it for left
+// over: a request that is still under way then must not take effect later.
+func (r *Runner) stageInTime(ctx context.Context, s *slot, c credential.Credential, login credential.Login, id credential.VersionID, made *minted) error {
+	if made == nil {
+		return r.stage(ctx, s, c, login, id)
+	}
+	ctx, stop := context.WithTimeout(ctx, made.by.Sub(r.Now()))
+	defer stop()
+	return r.stage(ctx, s, c, login, id)
+}
+
 // giveUp ends a token that this run has made and not stored anywhere. One that is in a
 // store stays there, in AWSPENDING: another run may have taken it over meanwhile, and
 // the next one does; ending it now could end what that makes current.

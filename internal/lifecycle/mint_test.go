@@ -20,6 +20,7 @@ type mint struct {
 	secret map[string]string // by id
 	made   int
 	slow   time.Duration // that making one takes
+	onMint func()        // may be nil
 }
 
 func newMint(w *world) *mint {
@@ -37,6 +38,9 @@ func (m *mint) Mint(_ context.Context, r credential.MintRequest) (t credential.M
 	err = m.w.call("Mint", func() {
 		m.made++
 		m.now = m.now.Add(m.slow)
+		if m.onMint != nil {
+			m.onMint()
+		}
 		secret := fmt.Sprintf("dckr_pat_FAKEmadeFAKEmadeFAKEmade%03d", m.made)
 		t = credential.ManagedToken{ID: fmt.Sprint("id-", m.made), Label: r.Label, Created: m.now, Active: true}
 		m.tokens, m.secret[t.ID], m.w.good[secret] = append(m.tokens, t), secret, true

@@ -336,7 +336,7 @@ func (r *Runner) stageAndProve(ctx context.Context, req StoreRequest, todo []*sl
 				Why: "another run may take it for left over from now on; it took longer than " + stageLimit.String(),
 			}
 		}
-		if err := r.stage(ctx, s, req.Credential, login, id); err != nil {
+		if err := r.stageInTime(ctx, s, req.Credential, login, id, made); err != nil {
 			return err
 		}
 	}

@@ -1,0 +1,166 @@
+package lifecycle_test
+
+import (
+	"context"
+	"fmt"
+	"testing"
+	"time"
+)
+
+// player is a runner that takes a step when it is its turn: a call to the outside, and
+// what follows until the next.
+type player struct {
+	turn  chan struct{}
+	ready chan struct{}
+	made  time.Time // when its token was
+	over  bool      // it has ended
+	dead  bool      // it was killed: nothing that it does has an effect
+	err   error
+}
+
+// table has players take turns in one world.
+type table struct {
+	m      *mint
+	active *player
+}
+
+func newTable(m *mint) *table {
+	t := &table{m: m}
+	m.w.gate = func() bool {
+		p := t.active
+		if p == nil {
+			return false
+		}
+		p.ready <- struct{}{}
+		<-p.turn
+		return p.dead
+	}
+	// A request is not under way for longer than the time that it is given: what was
+	// made half a minute ago cannot be staged any more.
+	const stageLimit = 30 * time.Second
+	m.w.late = func() bool {
+		return t.active != nil && !t.active.made.IsZero() && m.now.Sub(t.active.made) > stageLimit
+	}
+	m.onMint = func() {
+		if t.active != nil {
+			t.active.made = m.now
+		}
+	}
+	return t
+}
+
+func (t *table) join(run func() error) *player {
+	p := &player{turn: make(chan struct{}), ready: make(chan struct{})}
+	go func() {
+		<-p.turn
+		p.err = run()
+		p.over = true
+		p.ready <- struct{}{}
+	}()
+	t.step(p) // to its first call
+	return p
+}
+
+// step lets a player do its next call.
+func (t *table) step(p *player) {
+	if p.over {
+		return
+	}
+	t.active = p
+	p.turn <- struct{}{}
+	<-p.ready
+	t.active = nil
+}
+
+func (t *table) finish(p *player) {
+	for !p.over {
+		t.step(p)
+	}
+}
+
+// TestTwoRunnersInEveryOrder explores the engine itself: two rotations at once, the
+// first stopped after any number of its calls, the second after any number of its own,
+// then both finish, or either was killed there. Consumers read after each call. In the
+// end one plain run has to leave one good token, held by all targets, and no other.
+func TestTwoRunnersInEveryOrder(t *testing.T) {
+	cases := 0
+	for _, fate := range []string{"both finish", "the first is killed", "the second is killed", "both are killed"} {
+		for i := 0; ; i++ {
+			longest := false // the first has no further calls
+			for j := 0; ; j++ {
+				what := fmt.Sprintf("%s, after %d and %d calls", fate, i, j)
+				first, second := play(t, what, fate, i, j)
+				cases++
+				longest = first
+				if second {
+					break
+				}
+			}
+			if longest {
+				break
+			}
+		}
+		if t.Failed() {
+			return
+		}
+	}
+	t.Logf("%d cases", cases)
+	if cases < 1000 {
+		t.Errorf("only %d cases", cases)
+	}
+}
+
+// play is one order. It reports whether each of the two had fewer calls than it was
+// given.
+func play(t *testing.T, what, fate string, i, j int) (first, second bool) {
+	t.Helper()
+	m := rotated(t, "a")
+	m.now = m.now.Add(91 * day)
+	table := newTable(m)
+	runner := func(seed byte) func() error {
+		return func() error {
+			r := m.w.runner(nil)
+			r.Now = func() time.Time { return m.now }
+			r.Random = &random{n: seed}
+			// Who waits lets time pass for all.
+			r.Wait = func(_ context.Context, d time.Duration) error { m.now = m.now.Add(d); return nil }
+			_, err := r.Rotate(t.Context(), m.rotation("a"))
+			return err
+		}
+	}
+	step := func(p *player, n int) (all bool) {
+		for range n {
+			if p.over {
+				return true
+			}
+			table.step(p)
+			m.consumersWork(t, what, "a")
+		}
+		return p.over
+	}
+	a, b := table.join(runner(40)), table.join(runner(90))
+	first = step(a, i)
+	second = step(b, j)
+	a.dead = fate == "the first is killed" || fate == "both are killed"
+	b.dead = fate == "the second is killed" || fate == "both are killed"
+	for _, p := range []*player{a, b} {
+		for !p.over {
+			table.step(p)
+			m.consumersWork(t, what, "a")
+		}
+	}
+	m.w.gate, m.w.late = nil, nil
+	for _, pause := range []time.Duration{2 * time.Minute, 26 * time.Hour, 26 * time.Hour} {
+		r := m.later(pause, nil)
+		r.Random = &random{n: 200}
+		if _, err := r.Rotate(t.Context(), m.rotation("a")); err != nil {
+			t.Errorf("%s: a run %s later: %v (first: %v, second: %v)", what, pause, err, a.err, b.err)
+		}
+		m.consumersWork(t, what, "a")
+	}
+	m.sound(t, what, "a")
+	if len(m.tokens) != 1 {
+		t.Errorf("%s: %d tokens are left", what, len(m.tokens))
+	}
+	return first, second
+}
