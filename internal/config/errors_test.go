@@ -221,3 +221,14 @@ func TestAMarkedTokenIsRefusedUnderEveryKey(t *testing.T) {
 		}
 	}
 }
+
+// TestLinesAreCountedOnceWhateverEndsThem: an editor jumps to the line that is named.
+func TestLinesAreCountedOnceWhateverEndsThem(t *testing.T) {
+	const text = "# one\n# two\naws: {region: eu-west-2} # three\ncredentials:\n  x:\n    registri: docker.io\n"
+	for _, end := range []string{"\n", "\r\n"} {
+		_, err := Parse("purser.yaml", []byte(strings.ReplaceAll(text, "\n", end)), Options{})
+		if err == nil || !strings.Contains(err.Error(), "purser.yaml:6:") {
+			t.Errorf("lines that end in %q: %v", end, err)
+		}
+	}
+}

@@ -63,6 +63,9 @@ func parseSyntax(data []byte) (root node, bad *problem) {
 		}
 	}()
 	text := strings.TrimPrefix(string(data), "\ufeff")
+	// The lexer counts the end of a line twice when it is that of Windows and follows a
+	// comment.
+	text = strings.ReplaceAll(text, "\r\n", "\n")
 	tokens := lexer.Tokenize(text)
 	if bad := checkTokens(tokens); bad != nil {
 		return node{}, bad
