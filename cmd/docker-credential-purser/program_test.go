@@ -12,7 +12,10 @@ import (
 	"testing"
 	"time"
 
+	"purser/internal/credential"
+	"purser/internal/rig"
 	"purser/internal/sandbox"
+	"purser/internal/wire"
 )
 
 // buildProgram makes the program itself in a folder that nobody else may write.
@@ -97,5 +100,35 @@ func TestTwoConfigurationsThatNameOneRegistry(t *testing.T) {
 	}
 	if !a.gives("docker.io") {
 		t.Error("the one that is left was not taken")
+	}
+}
+
+// TestItReadsFromMoto has another implementation of Secrets Manager hold the token.
+func TestItReadsFromMoto(t *testing.T) {
+	moto := rig.Moto(t)
+	dir := buildProgram(t)
+	w := &wire.Wire{Now: time.Now, AWS: &wire.LocalAWS{Endpoint: moto}}
+	s, err := w.Store(t.Context(), credential.Credential{}, credential.Target{Secret: "moto/dockerhub", Region: "eu-west-2"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	id := credential.VersionID("purser-01936f5e-0000-7000-8000-000000000001")
+	value := credential.NewSecret(`{"username":"mockserver","token":"` + token + `"}`)
+	if err := errors.Join(s.Create(t.Context()), s.Stage(t.Context(), id, value), s.Promote(t.Context(), id, id)); err != nil {
+		t.Fatal(err)
+	}
+	a := &agent{T: t}
+	env := []string{
+		"PURSER_SECRET_ID=moto/dockerhub", "AWS_REGION=eu-west-2", "AWS_ENDPOINT_URL=" + moto, "AWS_ACCESS_KEY_ID=SANDBOX", "AWS_SECRET_ACCESS_KEY=SANDBOX",
+		"PURSER_HELPER_CACHE=off", "PURSER_HELPER_TIMEOUT=30s",
+	}
+	out, _, code := a.program(dir, env, "get", "https://index.docker.io/v1/")
+	var login struct{ Username, Secret string }
+	if code != 0 || json.Unmarshal([]byte(out), &login) != nil || login.Secret != token || login.Username != "mockserver" {
+		t.Errorf("%d %q", code, strings.ReplaceAll(out, token, "THE TOKEN"))
+	}
+	env[0] = "PURSER_SECRET_ID=moto/none"
+	if out, errs, code := a.program(dir, env, "get", "docker.io"); code != 1 || out != errs || !strings.Contains(out, "there is no secret moto/none") {
+		t.Errorf("a secret that is not there: %d %q", code, out)
 	}
 }
