@@ -24,9 +24,10 @@ import (
 // rehearsal is a sandbox in which a process is stopped at one of its requests.
 type rehearsal struct {
 	*testing.T
-	box *sandbox.Sandbox
-	env []string
-	dir string
+	box   *sandbox.Sandbox
+	store lifecycle.Store // as a consumer reads it
+	env   []string
+	dir   string
 
 	mu     sync.Mutex
 	n      int    // requests so far
@@ -80,18 +81,9 @@ func (r *rehearsal) struck() bool {
 	return r.n >= r.at
 }
 
-func (r *rehearsal) store(ctx context.Context) lifecycle.Store {
-	w := &wire.Wire{Now: time.Now, AWS: &wire.LocalAWS{Endpoint: r.box.SecretsManagerURL}}
-	s, err := w.Store(ctx, credential.Credential{}, credential.Target{Secret: "mockserver-build/dockerhub", Region: "eu-west-2"})
-	if err != nil {
-		r.Fatal(err)
-	}
-	return s
-}
-
 // look is a consumer: it reads what is current, and the token has to be good.
 func (r *rehearsal) look() {
-	_, value, err := r.store(context.Background()).Read(context.Background(), credential.Current)
+	_, value, err := r.store.Read(context.Background(), credential.Current)
 	if err != nil {
 		return // nothing is stored yet
 	}
@@ -133,6 +125,10 @@ func newRehearsal(t *testing.T) *rehearsal {
 	}
 	t.Cleanup(func() { _ = box.Close() })
 	r.box = box
+	w := &wire.Wire{Now: time.Now, AWS: &wire.LocalAWS{Endpoint: box.SecretsManagerURL}}
+	if r.store, err = w.Store(t.Context(), credential.Credential{}, credential.Target{Secret: "mockserver-build/dockerhub", Region: "eu-west-2"}); err != nil {
+		t.Fatal(err)
+	}
 	vars, err := box.Environment(r.dir)
 	if err != nil {
 		t.Fatal(err)
@@ -168,7 +164,7 @@ func (r *rehearsal) sound(what string) {
 	}
 	r.down = false
 	r.mu.Unlock()
-	d, err := r.store(context.Background()).Describe(context.Background())
+	d, err := r.store.Describe(context.Background())
 	if err != nil {
 		r.Fatal(err)
 	}
