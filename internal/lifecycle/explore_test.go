@@ -72,12 +72,6 @@ func (t *table) step(p *player) {
 	t.active = nil
 }
 
-func (t *table) finish(p *player) {
-	for !p.over {
-		t.step(p)
-	}
-}
-
 // TestTwoRunnersInEveryOrder explores the engine itself: two rotations at once, the
 // first stopped after any number of its calls, the second after any number of its own,
 // then both finish, or either was killed there. Consumers read after each call. In the
