@@ -17,6 +17,7 @@ import (
 
 	"purser/internal/credential"
 	"purser/internal/lifecycle"
+	"purser/internal/rig"
 	"purser/internal/sandbox"
 	"purser/internal/wire"
 )
@@ -249,4 +250,50 @@ func (r *rehearsal) interrupt(how string, n int) bool {
 		r.Fatalf("%s\n%s", what, out.String())
 	}
 	return true
+}
+
+// TestAClientPushesAllThroughARotation has a real client push again and again, with the
+// credential helper, while the token is renewed: none of its pushes fails.
+func TestAClientPushesAllThroughARotation(t *testing.T) {
+	crane := rig.Need(t, "crane")
+	r := newRehearsal(t)
+	bin := buildHelper(t)
+	docker := t.TempDir()
+	writeFile(t, filepath.Join(docker, "config.json"), `{"credHelpers":{"https://index.docker.io/v1/":"purser"}}`)
+	image := rig.ImageFolder(t)
+	stop, pushes := make(chan struct{}), 0
+	var loop sync.WaitGroup
+	push := func() {
+		cmd := exec.Command(crane, "push", image, "docker.io/mockserver/mockserver:loop")
+		cmd.Env = append(append([]string{}, r.env...), "DOCKER_CONFIG="+docker, "PATH="+bin+":"+os.Getenv("PATH"), "PURSER_HELPER_CACHE=off", "PURSER_HELPER_TIMEOUT=30s",
+			"PURSER_SECRET_ID=mockserver-build/dockerhub", "AWS_REGION=eu-west-2")
+		if out, err := cmd.CombinedOutput(); err != nil {
+			t.Errorf("push %d: %v\n%s", pushes+1, err, out)
+		}
+		pushes++
+	}
+	loop.Go(func() {
+		for {
+			push()
+			select {
+			case <-stop:
+				return
+			default:
+			}
+		}
+	})
+	for range 3 {
+		if out, err := r.run("rotate", "dockerhub", "--force", "--yes"); err != nil {
+			t.Errorf("%v\n%s", err, out)
+		}
+	}
+	close(stop)
+	loop.Wait()
+	push()
+	if pushes < 3 {
+		t.Errorf("only %d pushes", pushes)
+	}
+	if n := len(r.box.Accounts.Tokens("mockserver")); n != 8 {
+		t.Errorf("%d tokens; the three before live on beside the fourth", n)
+	}
 }
