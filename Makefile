@@ -10,7 +10,7 @@ help: ## say what there is
 
 test: tools lint ## everything that a change must pass; installs the tools it needs
 	@race=-race; command -v "$$(go env CC)" >/dev/null || { race=; echo 'no C compiler: without the race detector' >&2; }; \
-	go test $$race ./...
+	go test $$race ./... && { [[ -z $$race ]] || go test -run KilledAtEveryRequest ./cmd/purser; }
 
 tools: ## install the programs that the tests are run against
 	@scripts/test-tools.sh

@@ -201,6 +201,9 @@ func (r *rehearsal) settle(what string) {
 // starts a second process there instead; then one plain run has to put all right. A
 // consumer reads after each request.
 func TestARotationIsKilledAtEveryRequest(t *testing.T) {
+	if raceDetector {
+		t.Skip("skipped: make test runs it once more without the race detector, which makes each of its 400 processes slow")
+	}
 	for _, how := range []string{"killed before", "killed after", "a second run before", "a second run after"} {
 		t.Run(how, func(t *testing.T) {
 			t.Parallel()
