@@ -22,12 +22,16 @@ const (
 // to be shown: one line, at most 200 characters, control characters and
 // terminal escapes taken out, and nothing at all of it when it holds six or
 // more consecutive characters of one of the secrets in plain, URL-escaped, hex,
-// base64 or reversed form. A hostile server echoes what it was sent.
+// base64 or reversed form, or a word in the form of a token, whosever it is. A
+// hostile server echoes what it was sent.
 func Quote(text string, secrets ...Secret) string {
 	for _, s := range secrets {
 		if Shows(text, s) {
 			return withheld
 		}
+	}
+	if HoldsToken(text) {
+		return withheld
 	}
 	var b strings.Builder
 	n := 0

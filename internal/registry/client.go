@@ -80,7 +80,8 @@ type answer struct {
 	header http.Header
 	body   []byte
 	url    *url.URL
-	sent   credential.Secret // what the Authorization header held
+	sent   credential.Secret   // what the Authorization header held
+	secret []credential.Secret // what else must not be quoted of it
 }
 
 func (a *answer) ok() bool { return a.status >= 200 && a.status < 300 }
@@ -132,7 +133,7 @@ func (c *Client) do(ctx context.Context, method string, u *url.URL, body string,
 	if err != nil {
 		return nil, connectionFault(ctx, u.Host, err)
 	}
-	return &answer{resp.StatusCode, resp.Header, read, u, sent}, nil
+	return &answer{resp.StatusCode, resp.Header, read, u, sent, nil}, nil
 }
 
 func unsafeFault(why string) *credential.Fault {

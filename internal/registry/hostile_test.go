@@ -143,7 +143,7 @@ func TestWhatSaysNothingAboutTheTokenIsUnknown(t *testing.T) {
 	for name, fault := range faults {
 		fault.Times = -1
 		for _, at := range []string{"exchange", "ping", "token", "tags", "upload"} {
-			if at == "ping" && fault.Status == 200 && !fault.Echo || at == "upload" && fault.Status == 200 {
+			if at == "ping" && fault.Status == 200 || at == "upload" && fault.Status == 200 {
 				continue // an answer that is right there, or is none
 			}
 			t.Run(name+" at "+at, func(t *testing.T) {

@@ -112,6 +112,7 @@ func (c *Client) giveCode(ctx context.Context, login credential.Login, second cr
 		if err != nil {
 			return HubSession{}, err
 		}
+		a.secret = []credential.Secret{second, code}
 		if a.status != http.StatusUnauthorized && a.status != http.StatusBadRequest {
 			return c.readSignIn(a, login)
 		}

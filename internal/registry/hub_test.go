@@ -105,6 +105,17 @@ func TestSigningInWithASecondFactor(t *testing.T) {
 	if *asked != 3 {
 		t.Errorf("asked %d times for a code", *asked)
 	}
+	for name, fault := range map[string]sandbox.Fault{
+		"an echo": {Echo: true}, "an echo that is a limit": {Echo: true, Status: http.StatusTooManyRequests},
+		"an echo that is a redirect": {Echo: true, Status: http.StatusFound},
+	} {
+		h.box.Hub.Fault("second-factor", fault)
+		right, _ := code(sandbox.DefaultCode)
+		_, err := h.client.SignInHub(t.Context(), "mockserver", h.box.Password, right)
+		if err == nil || strings.Contains(err.Error(), sandbox.DefaultCode) || strings.Contains(err.Error(), "second-factor-") {
+			t.Errorf("%s after the second factor: %v", name, err)
+		}
+	}
 	declined := errors.New("no")
 	_, err = h.client.SignInHub(t.Context(), "mockserver", h.box.Password, func(context.Context, bool) (credential.Secret, error) { return credential.Secret{}, declined })
 	if !errors.Is(err, declined) {

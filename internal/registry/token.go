@@ -173,7 +173,7 @@ func redirectHost(a *answer) string {
 // says quotes a registry's own words, so that readers know who is speaking, and
 // nothing when they repeat the token or the bearer that was sent.
 func says(a *answer, login *credential.Login) string {
-	secrets := []credential.Secret{a.sent}
+	secrets := append([]credential.Secret{a.sent}, a.secret...)
 	if login != nil {
 		secrets = append(secrets, login.Token)
 	}

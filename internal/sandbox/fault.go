@@ -1,6 +1,7 @@
 package sandbox
 
 import (
+	"cmp"
 	"io"
 	"log"
 	"net/http"
@@ -85,7 +86,7 @@ func (f *faults) strike(kind string, w http.ResponseWriter, req *http.Request) b
 		w.WriteHeader(max(fault.Status, http.StatusOK))
 		_, _ = io.WriteString(w, "<!doctype html><title>Sign in to the network</title>")
 	case fault.Echo:
-		echo(w, req, max(fault.Status, http.StatusInternalServerError))
+		echo(w, req, cmp.Or(fault.Status, http.StatusInternalServerError))
 	case fault.Flood:
 		w.WriteHeader(max(fault.Status, http.StatusOK))
 		flood(w, req)
