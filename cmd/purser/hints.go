@@ -265,7 +265,17 @@ func adviseStore(f *credential.Fault) advice {
 		return advice{Next: []string{
 			"let the other one finish, then run the same command again",
 			"see who it is: aws secretsmanager describe-secret --secret-id " + f.Target.String() + " --region " + region(f),
+			"if it is over and left its version: aws secretsmanager update-secret-version-stage --secret-id " + f.Target.String() + " --region " + region(f) +
+				" --version-stage AWSPENDING --remove-from-version-id VERSION",
 		}}
+	case credential.ReplicaBehind:
+		return advice{
+			Meaning: "Its readers still get the token before, which goes on working for the overlap.",
+			Next: []string{
+				"run the same command again, which waits for it",
+				"if it has failed: aws secretsmanager replicate-secret-to-regions --secret-id " + f.Target.String() + " --region " + region(f) + " --force-overwrite-replica-secret --add-replica-regions Region=REGION",
+			},
+		}
 	case credential.StoreUnreachable:
 		return advice{Meaning: "This says nothing about the token.", Next: []string{"try again; running it twice does no harm"}}
 	case credential.ReadBackDiffers:

@@ -177,7 +177,7 @@ func (r *rehearsal) sound(what string) {
 		held[v.ID] = true
 	}
 	for _, t := range r.box.Accounts.Tokens("mockserver") {
-		if _, id, ours := credential.ParseTokenLabel(t.Label); ours && !held[id] {
+		if l, ours := credential.ParseLabel(t.Label); ours && !held[l.Version] {
 			r.Errorf("%s: nobody holds the token %s", what, t.Label)
 		}
 	}

@@ -173,7 +173,8 @@ func (a *app) holders(ctx context.Context, w *wire.Wire, tokens []credential.Man
 	described := map[credential.Name][]held{}
 	out := map[string]string{}
 	for _, t := range tokens {
-		name, id, ours := credential.ParseTokenLabel(t.Label)
+		label, ours := credential.ParseLabel(t.Label)
+		name := label.Name
 		switch {
 		case t.Automatic:
 			out[t.ID] = storedLogin
@@ -190,7 +191,7 @@ func (a *app) holders(ctx context.Context, w *wire.Wire, tokens []credential.Man
 		if _, looked := described[name]; !looked {
 			described[name] = a.describe(ctx, w, c)
 		}
-		out[t.ID] = holderText(described[name], c, id)
+		out[t.ID] = holderText(described[name], c, label)
 	}
 	return out
 }
@@ -215,14 +216,14 @@ func (a *app) describe(ctx context.Context, w *wire.Wire, c credential.Credentia
 	return all
 }
 
-func holderText(places []held, c credential.Credential, id credential.VersionID) string {
+func holderText(places []held, c credential.Credential, label credential.Label) string {
 	var where []string
 	unsure, home := false, false
 	for _, p := range places {
 		unsure = unsure || p.err != nil
-		home = home || id.MadeFor(string(c.Registry)+"\x00"+p.Home)
+		home = home || label.MadeFor(string(c.Registry)+"\x00"+p.Home)
 		for _, v := range p.Versions {
-			if v.ID == id {
+			if v.ID == label.Version {
 				where = append(where, p.target.String()+" ("+strings.Join(texts(v.Stages), ", ")+")")
 			}
 		}

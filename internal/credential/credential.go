@@ -203,6 +203,25 @@ type Description struct {
 	Rotating     bool      // a rotation is configured at the store itself
 	NextRotation time.Time
 	Expires      time.Time // of the current token, where it was noted when stored; zero: unknown
+	Replicas     []Replica // copies in other regions
+}
+
+// Replica is a copy of a target that the store keeps in another region.
+type Replica struct {
+	Region string
+	InSync bool
+	Failed bool   // it will not come to be in sync by itself
+	Why    string // in the store's words; may be empty
+}
+
+// Behind is the first copy that does not have what the target has; nil when all do.
+func (d Description) Behind() *Replica {
+	for i, c := range d.Replicas {
+		if !c.InSync {
+			return &d.Replicas[i]
+		}
+	}
+	return nil
 }
 
 // At returns the version that holds the stage, or "".

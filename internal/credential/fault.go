@@ -119,6 +119,8 @@ const (
 	TerraformOverwrites Reason = "terraform-overwrites"
 	// TerraformHolds: a state file of Terraform has a value of the secret.
 	TerraformHolds Reason = "terraform-holds"
+	// ReplicaBehind: a copy in another region does not have what was stored.
+	ReplicaBehind Reason = "replica-behind"
 	// ReadBackDiffers: the store did not give back what it was given.
 	ReadBackDiffers Reason = "read-back-differs"
 )

@@ -1,6 +1,7 @@
 package credential
 
 import (
+	"encoding/hex"
 	"strings"
 	"time"
 )
@@ -26,22 +27,66 @@ type MintRequest struct {
 	Expires      time.Time    // zero: never
 }
 
-// labelPrefix begins the label of every token that purser makes.
-const labelPrefix = "purser/"
+// Label is what a token that purser made is called at the registry: the credential
+// and the version that is to hold it. So a token whose version never arrived can be
+// told from one in use, by any run on any machine.
+type Label struct {
+	Name    Name
+	Version VersionID
+	home    string // what tells its home; "" when the version's id does
+}
 
-// TokenLabel is the label of a minted token. It names the version that holds it,
-// so that a token whose version never arrived can be told from one in use.
-func TokenLabel(name Name, id VersionID) string { return labelPrefix + string(name) + "/" + string(id) }
+const (
+	labelPrefix = "purser/"
+	homeSign    = "@"
+)
 
-// ParseTokenLabel takes a label apart; ok is false for one that purser did not
-// make.
-func ParseTokenLabel(label string) (name Name, id VersionID, ok bool) {
-	rest, ours := strings.CutPrefix(label, labelPrefix)
-	text, version, found := strings.Cut(rest, "/")
-	name, err := ParseName(text)
-	id = VersionID(version)
-	if !ours || !found || err != nil || id.Time().IsZero() {
-		return "", "", false
+// rotationID is a version id that Secrets Manager chose when it began a rotation (API
+// reference of RotateSecret, ClientRequestToken).
+var rotationID = NewPattern(`^[A-Za-z0-9-]{32,64}$`)
+
+// NewLabel is the label of a token of a credential for a version at a home. An id that
+// the store chose does not say its home, so the label does.
+func NewLabel(name Name, id VersionID, home string) Label {
+	l := Label{Name: name, Version: id}
+	if id.Time().IsZero() && home != "" {
+		l.home = hex.EncodeToString(homeMark(home))
 	}
-	return name, id, true
+	return l
+}
+
+// String is the label as the registry has it.
+func (l Label) String() string {
+	text := labelPrefix + string(l.Name) + "/" + string(l.Version)
+	if l.home != "" {
+		text += homeSign + l.home
+	}
+	return text
+}
+
+// MadeFor reports whether the token was made for a home. See VersionID.MadeFor.
+func (l Label) MadeFor(home string) bool {
+	if l.home == "" {
+		return l.Version.MadeFor(home)
+	}
+	return home != "" && l.home == hex.EncodeToString(homeMark(home))
+}
+
+// ParseLabel takes a label apart; ok is false for one that purser did not make.
+func ParseLabel(text string) (l Label, ok bool) {
+	rest, ours := strings.CutPrefix(text, labelPrefix)
+	name, rest, found := strings.Cut(rest, "/")
+	version, home, marked := strings.Cut(rest, homeSign)
+	l = Label{Version: VersionID(version), home: home}
+	var err error
+	if l.Name, err = ParseName(name); !ours || !found || err != nil {
+		return Label{}, false
+	}
+	switch {
+	case !marked && !l.Version.Time().IsZero():
+		return l, true
+	case marked && len(home) == hex.EncodedLen(homeBytes) && rotationID.MatchString(version):
+		return l, true
+	}
+	return Label{}, false
 }

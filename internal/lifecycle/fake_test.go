@@ -37,6 +37,8 @@ type shelf struct {
 	expires  time.Time
 	key      string
 	deleted  time.Time
+	rotating bool // by the store's own schedule
+	replicas []credential.Replica
 }
 
 func newWorld(goodTokens ...string) *world {
@@ -113,7 +115,7 @@ func (s fakeStore) Describe(context.Context) (d credential.Description, err erro
 			err = missing()
 			return
 		}
-		d = credential.Description{Where: s.name, Home: s.name, KMSKey: sh.key, Expires: sh.expires, Deleted: sh.deleted, Changed: time.Unix(1, 0)}
+		d = credential.Description{Where: s.name, Home: s.name, KMSKey: sh.key, Expires: sh.expires, Deleted: sh.deleted, Changed: time.Unix(1, 0), Rotating: sh.rotating, Replicas: slices.Clone(sh.replicas)}
 		stages := map[credential.VersionID][]credential.Stage{}
 		for stage, id := range sh.at {
 			stages[id] = append(stages[id], stage)
@@ -137,7 +139,7 @@ func (s fakeStore) Read(_ context.Context, at credential.Stage) (id credential.V
 			err = missing()
 			return
 		}
-		if id = sh.at[at]; id == "" {
+		if id = sh.at[at]; id == "" || sh.versions[id].IsZero() {
 			err = &credential.Fault{Reason: credential.SecretEmpty, What: "no value"}
 			return
 		}

@@ -122,8 +122,8 @@ func TestAMintedTokenIsStoredUnderItsLabel(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	name, id, ok := credential.ParseTokenLabel(m.tokens[0].Label)
-	if !ok || name != "dockerhub" || id != res.Places[0].Version || id != w.shelf["a"].at[credential.Current] {
+	label, ok := credential.ParseLabel(m.tokens[0].Label)
+	if id := label.Version; !ok || label.Name != "dockerhub" || id != res.Places[0].Version || id != w.shelf["a"].at[credential.Current] {
 		t.Errorf("label %s, version %s", m.tokens[0].Label, res.Places[0].Version)
 	}
 	m.sound(t, "a first run", "a")
@@ -187,15 +187,16 @@ func TestOtherPeoplesTokensAreLeftAlone(t *testing.T) {
 		t.Fatal(err)
 	}
 	for i, label := range []string{
-		"my laptop", "purser/dockerhub/", "purser/dockerhub/v1", "purser/other/" + string(nowhere), credential.TokenLabel("dockerhub", elsewhere), credential.TokenLabel("dockerhub", nowhere),
+		"my laptop", "purser/dockerhub/", "purser/dockerhub/v1", "purser/other/" + string(nowhere), credential.NewLabel("dockerhub", elsewhere, "another place").String(), credential.NewLabel("dockerhub", nowhere, "").String(),
+		credential.NewLabel("dockerhub", "4f1c2d3e-0000-4000-8000-00000000abcd", "another place").String(), "purser/dockerhub/4f1c2d3e-0000-4000-8000-00000000abcd",
 	} {
 		m.tokens = append(m.tokens, credential.ManagedToken{ID: fmt.Sprint("x", i), Label: label, Created: m.now.Add(-time.Hour)})
 	}
 	if _, err := m.later(0, nil).Store(t.Context(), m.request("a")); err != nil {
 		t.Fatal(err)
 	}
-	if len(m.tokens) != 7 {
-		t.Errorf("%d tokens are left of 6 and the new one", len(m.tokens))
+	if len(m.tokens) != 9 {
+		t.Errorf("%d tokens are left of 8 and the new one", len(m.tokens))
 	}
 }
 

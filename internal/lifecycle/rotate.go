@@ -3,6 +3,7 @@ package lifecycle
 import (
 	"context"
 	"fmt"
+	"slices"
 	"time"
 
 	"purser/internal/credential"
@@ -12,7 +13,8 @@ import (
 // StoreRequest.
 type RotateRequest struct {
 	StoreRequest
-	Force bool // renew although it is not due
+	Force  bool // renew although it is not due
+	Finish bool // renew nothing but what an interrupted run has begun
 	// RetireNow ends the old token without waiting for the overlap, and although it
 	// is still used.
 	RetireNow bool
@@ -22,10 +24,11 @@ type RotateRequest struct {
 type RotateResult struct {
 	Store   StoreResult // of the renewal; empty when none was due
 	Due     bool
-	Why     string        // it was due, or when it will be
-	Retired bool          // the old token is dead, and that was proved
-	Wait    time.Duration // until the old token can be retired; 0 when nothing waits
-	Waiting string        // for what
+	Why     string                    // it was due, or when it will be
+	Retired bool                      // the old token is dead, and that was proved
+	Ended   []credential.ManagedToken // those that were retired
+	Wait    time.Duration             // until the old token can be retired; 0 when nothing waits
+	Waiting string                    // for what
 }
 
 const (
@@ -52,7 +55,16 @@ func (r *Runner) Rotate(ctx context.Context, req RotateRequest) (RotateResult, e
 	if err != nil {
 		return res, err
 	}
-	res.Due, res.Why = due(req.Credential, slots, r.Now(), req.Force)
+	quiet := *r
+	quiet.Report = func(e Event) { // who and where was said above
+		if e.Step != StepSignIn && e.Step != StepIdentity && e.Step != StepSecret && e.Step != StepFile {
+			r.report(e.Step, e.Text)
+		}
+	}
+	if slots, err = quiet.catchUp(ctx, req, slots); err != nil {
+		return res, err
+	}
+	res.Due, res.Why = due(req, slots, r.Now())
 	r.report(StepDue, res.Why)
 	// The old token is retired before another becomes the old one: afterwards its
 	// version is in no stage, and who still uses it could not be told.
@@ -68,12 +80,6 @@ func (r *Runner) Rotate(ctx context.Context, req RotateRequest) (RotateResult, e
 	if res.Wait > 0 && !req.Force {
 		return res, nil
 	}
-	quiet := *r
-	quiet.Report = func(e Event) { // who and where was said above
-		if e.Step != StepSignIn && e.Step != StepIdentity && e.Step != StepSecret && e.Step != StepFile {
-			r.report(e.Step, e.Text)
-		}
-	}
 	if res.Store, err = quiet.Store(ctx, req.StoreRequest); err != nil {
 		return res, err
 	}
@@ -81,6 +87,36 @@ func (r *Runner) Rotate(ctx context.Context, req RotateRequest) (RotateResult, e
 		return res, err
 	}
 	return res, r.retire(ctx, req, slots, &res)
+}
+
+// catchUp brings places that an interrupted run has left behind to the token that is
+// current in the newest one.
+func (r *Runner) catchUp(ctx context.Context, req RotateRequest, slots []*slot) ([]*slot, error) {
+	newest := slots[0]
+	for _, s := range slots {
+		if s.found.At(credential.Current).Time().After(newest.found.At(credential.Current).Time()) {
+			newest = s
+		}
+	}
+	id := newest.found.At(credential.Current)
+	behind := slices.ContainsFunc(slots, func(s *slot) bool {
+		return s.found.At(credential.Current) != id && s.found.At(credential.Previous) != id
+	})
+	if !behind || id.Time().IsZero() || req.DryRun {
+		return slots, nil
+	}
+	login, err := newest.Target.Shape.Decode(newest.current, req.Credential.Registry)
+	if err != nil {
+		return nil, locate(err, newest.Target)
+	}
+	req.Mint, req.AllowPassword = nil, true // it was allowed when it was stored
+	req.Find = func(context.Context) (Candidate, error) {
+		return Candidate{Login: login, Kind: credential.Classify(req.Credential.Registry, login), Where: newest.Target.String() + ", which the other places lag behind"}, nil
+	}
+	if _, err := r.Store(ctx, req.StoreRequest); err != nil {
+		return nil, err
+	}
+	return r.surveyAll(ctx, req.StoreRequest)
 }
 
 // sweepUp ends what interrupted runs have left at the registry, also when nothing is
@@ -97,16 +133,17 @@ func (r *Runner) sweepUp(ctx context.Context, req RotateRequest, slots []*slot) 
 }
 
 // due says whether to renew, and why or when.
-func due(c credential.Credential, slots []*slot, now time.Time, force bool) (bool, string) {
-	if force {
+func due(req RotateRequest, slots []*slot, now time.Time) (bool, string) {
+	if req.Force {
 		return true, "renewed because it was asked for"
 	}
+	c := req.Credential
 	var next time.Time
 	reason := ""
 	for _, s := range slots {
 		left := s.found.At(credential.Pending)
 		switch {
-		case s.found.At(credential.Current) == "":
+		case s.found.At(credential.Current) == "" && !req.Finish:
 			return true, s.Target.String() + " has no token yet"
 		case left != "" && left != s.found.At(credential.Current) && left.IsOurs():
 			return true, "an interrupted run has left a token in " + s.Target.String()
@@ -118,6 +155,8 @@ func due(c credential.Credential, slots []*slot, now time.Time, force bool) (boo
 		}
 	}
 	switch {
+	case req.Finish:
+		return false, "when the store begins a rotation"
 	case next.IsZero():
 		return false, "never by itself: purser.yaml has no rotate.every, and no end of the token is known"
 	case !now.Before(next):
@@ -155,31 +194,35 @@ func (r *Runner) retire(ctx context.Context, req RotateRequest, slots []*slot, r
 	if previous == "" || previous == current || req.DryRun {
 		return nil
 	}
-	since := current.Time()
-	if since.IsZero() {
-		return nil // somebody else made it current: what it replaced is theirs
-	}
 	if req.Mint == nil {
-		return r.retireByHand(ctx, req, first, since)
+		return r.retireByHand(ctx, req, first, current.Time())
 	}
 	tokens, now, err := req.Mint.Tokens(ctx)
 	if err != nil {
 		return err
 	}
-	old := labelled(tokens, req.Credential.Name, previous)
-	if old == nil {
+	since := madeAt(tokens, req.Credential.Name, current)
+	all := labelled(tokens, req.Credential.Name, previous)
+	if len(all) == 0 || since.IsZero() {
 		return r.retireByHand(ctx, req, first, since)
 	}
-	if wait, why := retirement(req, *old, since, now); wait > 0 {
+	wait, why := retirement(req, all[0], since, now)
+	if behind := holding(slots, previous); behind != nil && wait == 0 {
+		wait, why = orphanAge, behind.Target.String()+" still gives it to its readers"
+	}
+	if wait > 0 {
 		res.Wait, res.Waiting = wait, why
 		r.report(StepRetired, "not yet: "+why)
 		return nil
 	}
-	if err := req.Mint.Activate(ctx, old.ID, false); err != nil && credential.ReasonOf(err) != credential.NoSuchToken {
-		return err
-	}
-	if err := req.Mint.Revoke(ctx, old.ID); err != nil {
-		return err
+	for _, old := range all {
+		if err := req.Mint.Activate(ctx, old.ID, false); err != nil && credential.ReasonOf(err) != credential.NoSuchToken {
+			return err
+		}
+		if err := req.Mint.Revoke(ctx, old.ID); err != nil {
+			return err
+		}
+		res.Ended = append(res.Ended, old)
 	}
 	if login, ok := r.held(ctx, req, first, credential.Previous); ok {
 		if err := r.proveDead(ctx, req, first, login); err != nil {
@@ -191,10 +234,22 @@ func (r *Runner) retire(ctx context.Context, req RotateRequest, slots []*slot, r
 	return nil
 }
 
-func labelled(tokens []credential.ManagedToken, name credential.Name, id credential.VersionID) *credential.ManagedToken {
-	for i, t := range tokens {
-		if t.Label == credential.TokenLabel(name, id) {
-			return &tokens[i]
+// labelled are the tokens that were made for a version: one, where nothing went wrong.
+func labelled(tokens []credential.ManagedToken, name credential.Name, id credential.VersionID) []credential.ManagedToken {
+	var all []credential.ManagedToken
+	for _, t := range tokens {
+		if l, ok := credential.ParseLabel(t.Label); ok && l.Name == name && l.Version == id {
+			all = append(all, t)
+		}
+	}
+	return all
+}
+
+// holding is a place where a version is still what readers get, or is about to be.
+func holding(slots []*slot, id credential.VersionID) *slot {
+	for _, s := range slots {
+		if s.found.At(credential.Current) == id || s.found.At(credential.Pending) == id {
+			return s
 		}
 	}
 	return nil
@@ -222,6 +277,9 @@ func retirement(req RotateRequest, old credential.ManagedToken, since, now time.
 // retireByHand is for a token that purser did not make: it says what to do, until the
 // registry refuses it.
 func (r *Runner) retireByHand(ctx context.Context, req RotateRequest, s *slot, since time.Time) error {
+	if since.IsZero() {
+		return nil // somebody else made what is current: what it replaced is theirs
+	}
 	login, ok := r.held(ctx, req, s, credential.Previous)
 	if !ok || r.Now().Before(since.Add(overlapOf(req.Credential))) && !req.RetireNow {
 		return nil
@@ -316,11 +374,11 @@ func (r *Runner) revive(ctx context.Context, req RotateRequest, login credential
 	if err != nil {
 		return p, err
 	}
-	old := labelled(tokens, req.Credential.Name, id)
-	if old == nil || old.Active {
+	all := labelled(tokens, req.Credential.Name, id)
+	if len(all) == 0 || all[0].Active {
 		return p, nil
 	}
-	if err := req.Mint.Activate(ctx, old.ID, true); err != nil {
+	if err := req.Mint.Activate(ctx, all[0].ID, true); err != nil {
 		return p, err
 	}
 	r.report(StepTidied, "the token before was switched off, and is on again")
@@ -339,15 +397,17 @@ func (r *Runner) Revoke(ctx context.Context, req RotateRequest, at credential.St
 	if err != nil {
 		return err
 	}
-	t := labelled(tokens, req.Credential.Name, id)
-	if id == "" || t == nil {
+	all := labelled(tokens, req.Credential.Name, id)
+	if id == "" || len(all) == 0 {
 		return &credential.Fault{
 			Reason: credential.NoSuchToken, Registry: req.Credential.Registry, Account: req.Mint.Account(), Target: slots[0].Target,
 			What: "no token of the account has the label of the version in " + string(at), Why: "purser did not make it, or it is revoked already",
 		}
 	}
-	if err := req.Mint.Revoke(ctx, t.ID); err != nil {
-		return err
+	for _, t := range all {
+		if err := req.Mint.Revoke(ctx, t.ID); err != nil {
+			return err
+		}
 	}
 	if login, ok := r.held(ctx, req, slots[0], at); ok {
 		if err := r.proveDead(ctx, req, slots[0], login); err != nil {

@@ -21,13 +21,13 @@ type slot struct {
 
 // survey opens a place and looks at it before anything is asked of a person.
 // What would stop the run later is found here, while nothing has happened.
-func (r *Runner) survey(ctx context.Context, p Place, c credential.Credential, create bool) (*slot, error) {
+func (r *Runner) survey(ctx context.Context, p Place, req StoreRequest) (*slot, error) {
 	s := &slot{Place: p}
 	d, err := p.Store.Describe(ctx)
 	switch {
 	case err == nil:
 		s.exists, s.found = true, d
-	case credential.ReasonOf(err) == credential.SecretMissing && (create || p.Target.File != ""):
+	case credential.ReasonOf(err) == credential.SecretMissing && (req.Create || p.Target.File != ""):
 		return s, nil
 	default:
 		return nil, err
@@ -38,7 +38,7 @@ func (r *Runner) survey(ctx context.Context, p Place, c credential.Credential, c
 			Why: "since " + d.Deleted.Format("2006-01-02"),
 		}
 	}
-	if err := notMidRotation(p.Target, d); err != nil {
+	if err := notMidRotation(p.Target, d, req.Version); err != nil {
 		return nil, err
 	}
 	if p.Target.Shape == credential.ShapeECRCache && d.KMSKey != "" {
@@ -54,21 +54,22 @@ func (r *Runner) survey(ctx context.Context, p Place, c credential.Credential, c
 		return nil, err
 	}
 	// A login that is not the real one shows whether the real one would fit in.
-	_, err = p.Target.Shape.Encode(s.current, c.Registry, credential.Login{Username: "-", Token: credential.NewSecret("-")})
+	_, err = p.Target.Shape.Encode(s.current, req.Credential.Registry, credential.Login{Username: "-", Token: credential.NewSecret("-")})
 	return s, locate(err, p.Target)
 }
 
 // notMidRotation refuses a target that somebody else is changing. A version in
-// AWSPENDING that is not current means a rotation under way, unless purser made
-// it: then it was left by a run that did not end, and is taken over.
-func notMidRotation(t credential.Target, d credential.Description) error {
+// AWSPENDING that is not current means a rotation under way, unless it is the one
+// that this run is a part of, or purser made it: then it was left by a run that did
+// not end, and is taken over.
+func notMidRotation(t credential.Target, d credential.Description, begun credential.VersionID) error {
 	pending := d.At(credential.Pending)
-	if pending == "" || pending == d.At(credential.Current) || pending.IsOurs() {
+	if pending == "" || pending == d.At(credential.Current) || pending == begun || pending.IsOurs() {
 		return nil
 	}
 	return &credential.Fault{
 		Reason: credential.MidRotation, Target: t, What: "a rotation of " + t.String() + " is under way",
-		Why: fmt.Sprintf("version %s is in AWSPENDING and purser did not put it there; storing now would break that rotation", short(pending)),
+		Why: fmt.Sprintf("version %s is in AWSPENDING and purser did not put it there; storing now would break that rotation", pending),
 	}
 }
 
@@ -97,7 +98,11 @@ func (r *Runner) stage(ctx context.Context, s *slot, c credential.Credential, l 
 		return atTheSameTime(s.Target, "the version that was to be finished is gone")
 	}
 	s.version = id // from here on it may be there, whatever the answer says
-	return s.Store.Stage(ctx, s.version, s.value)
+	err = s.Store.Stage(ctx, id, s.value)
+	if credential.ReasonOf(err) == credential.StoreRefused {
+		s.version = "" // but for this one, which says that it is not
+	}
+	return err
 }
 
 // readBack gets what was staged and compares it with what was sent, in constant

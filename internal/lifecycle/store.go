@@ -27,6 +27,9 @@ type StoreRequest struct {
 	// Mint makes the token instead, when it is not nil.
 	Mint Minter
 
+	// Version is that of a rotation which the store itself has begun; "" chooses one.
+	Version credential.VersionID
+
 	Create        bool      // make a secret that does not exist
 	AllowPassword bool      // an account's password may be stored
 	AllowNew      bool      // the repository need not exist yet
@@ -126,7 +129,7 @@ func (r *Runner) surveyAll(ctx context.Context, req StoreRequest) ([]*slot, erro
 		}
 	}
 	for _, p := range req.Places {
-		s, err := r.survey(ctx, p, req.Credential, req.Create)
+		s, err := r.survey(ctx, p, req)
 		if err != nil {
 			return nil, err
 		}
@@ -163,6 +166,8 @@ func (s *slot) describe() string {
 		text += ", encrypted with " + key
 	}
 	switch left := s.found.At(credential.Pending); {
+	case left != "" && !left.IsOurs() && left != s.found.At(credential.Current):
+		text += "; its rotation is under way"
 	case left != "" && left != s.found.At(credential.Current):
 		text += "; version " + short(left) + " was left by an interrupted run"
 	case s.found.At(credential.Current) == "":
@@ -406,17 +411,11 @@ func (r *Runner) verify(ctx context.Context, s *slot, c credential.Credential, l
 	if err != nil {
 		return res, err
 	}
-	d, err := s.Store.Describe(ctx)
-	if err != nil {
-		return res, err
-	}
-	for _, v := range d.Versions {
-		if v.ID == s.version {
-			res.Stages = v.Stages
-		}
-	}
 	if !s.same {
 		res.Replaced = s.found.At(credential.Current)
+	}
+	if res, err = r.settled(ctx, s, res); err != nil {
+		return res, err
 	}
 	res.Length, res.Identical = read.Token.Len(), read.Equal(login)
 	if !res.Identical {
@@ -424,6 +423,59 @@ func (r *Runner) verify(ctx context.Context, s *slot, c credential.Credential, l
 	}
 	r.report(StepVerified, describeKeys(res))
 	return res, nil
+}
+
+// replicaWaits are the pauses between looks at copies in other regions.
+func replicaWaits() []time.Duration {
+	return []time.Duration{time.Second, 2 * time.Second, 4 * time.Second, 8 * time.Second, 15 * time.Second, 30 * time.Second}
+}
+
+// settled waits until the copies of a place in other regions have what was stored, and
+// notes the stages of the version.
+func (r *Runner) settled(ctx context.Context, s *slot, res PlaceResult) (PlaceResult, error) {
+	for _, pause := range append(replicaWaits(), 0) {
+		d, err := s.Store.Describe(ctx)
+		if err != nil {
+			return res, err
+		}
+		for _, v := range d.Versions {
+			if v.ID == s.version {
+				res.Stages = v.Stages
+			}
+		}
+		behind := d.Behind()
+		switch {
+		case behind == nil && len(d.Replicas) > 0 && !s.same:
+			r.report(StepVerified, "copied to "+regions(d.Replicas))
+			return res, nil
+		case behind == nil || s.same:
+			return res, nil
+		case behind.Failed || pause == 0:
+			return res, &credential.Fault{
+				Reason: credential.ReplicaBehind, Target: s.Target, What: "the copy of " + s.Target.String() + " in " + behind.Region + " does not have the new token",
+				Why: or(behind.Why, "it is still being copied") + "; it is current in the secret itself and its other copies",
+			}
+		}
+		if err := r.wait(ctx, pause); err != nil {
+			return res, err
+		}
+	}
+	return res, nil
+}
+
+func regions(replicas []credential.Replica) string {
+	names := make([]string, len(replicas))
+	for i, c := range replicas {
+		names[i] = c.Region
+	}
+	return strings.Join(names, ", ")
+}
+
+func or(text, otherwise string) string {
+	if text == "" {
+		return otherwise
+	}
+	return text
 }
 
 func describeKeys(p PlaceResult) string {

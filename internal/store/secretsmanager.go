@@ -33,6 +33,9 @@ type SecretsManagerConfig struct {
 	Caller Caller // nil: the identity is not asked for
 	Target credential.Target
 	Region string // where the API is; for messages
+	// RotationToken is what AWS gives to a rotation that it has begun and wants to see
+	// with the new version; zero: none.
+	RotationToken credential.Secret
 	// Explain adds to a fault what is known of the caller's credentials; nil: nothing.
 	Explain func(ctx context.Context, f *credential.Fault)
 }
@@ -82,6 +85,12 @@ func (s *SecretsManager) Describe(ctx context.Context) (credential.Description, 
 		Where: aws.ToString(out.ARN), Home: aws.ToString(out.ARN), KMSKey: aws.ToString(out.KmsKeyId),
 		Changed: aws.ToTime(out.LastChangedDate), Deleted: aws.ToTime(out.DeletedDate),
 		Rotating: aws.ToBool(out.RotationEnabled), NextRotation: aws.ToTime(out.NextRotationDate),
+	}
+	for _, c := range out.ReplicationStatus {
+		d.Replicas = append(d.Replicas, credential.Replica{
+			Region: aws.ToString(c.Region), InSync: c.Status == types.StatusTypeInSync, Failed: c.Status == types.StatusTypeFailed,
+			Why: credential.Quote(aws.ToString(c.StatusMessage)),
+		})
 	}
 	for id, stages := range out.VersionIdsToStages {
 		if len(stages) == 0 {
@@ -150,10 +159,14 @@ func (s *SecretsManager) missingOrEmpty(ctx context.Context, at credential.Stage
 // makes the first version of an empty secret current at once.
 func (s *SecretsManager) Stage(ctx context.Context, id credential.VersionID, value credential.Secret) error {
 	text := value.Reveal()
-	_, err := s.cfg.API.PutSecretValue(ctx, &sm.PutSecretValueInput{
+	in := &sm.PutSecretValueInput{
 		SecretId: &s.cfg.Target.Secret, ClientRequestToken: aws.String(string(id)),
 		SecretString: &text, VersionStages: []string{string(credential.Pending)},
-	})
+	}
+	if !s.cfg.RotationToken.IsZero() {
+		in.RotationToken = aws.String(s.cfg.RotationToken.Reveal())
+	}
+	_, err := s.cfg.API.PutSecretValue(ctx, in)
 	if err != nil {
 		return s.fault(ctx, "put a new version into "+s.cfg.Target.Secret, err, value)
 	}
