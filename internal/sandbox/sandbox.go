@@ -27,6 +27,8 @@ type Options struct {
 	// Around wraps everything that Docker Hub, its registry and AWS answer over TLS, to
 	// watch or to disturb; nil: nothing does.
 	Around func(http.Handler) http.Handler
+	// Function says that a program will be the rotation function, behind LambdaAPI.
+	Function bool
 }
 
 // Sandbox is a running set of stand-ins with the accounts of an example.
@@ -36,6 +38,8 @@ type Sandbox struct {
 	HubRegistry    *Registry       // Docker Hub's registry and token service
 	SecretsManager *SecretsManager // AWS
 	IdentityCenter *IdentityCenter // AWS's sign-in
+	Lambda         *Lambda         // AWS's side of the rotation function
+	LambdaAPI      string          // its address, for AWS_LAMBDA_RUNTIME_API
 
 	SecretsManagerURL string // plain http, for this process; Environment has one with TLS
 
@@ -69,7 +73,11 @@ func Start(ctx context.Context, o Options) (*Sandbox, error) {
 	if o.Random == nil {
 		o.Random = rand.Reader
 	}
-	s := &Sandbox{Accounts: NewAccounts(o.Now, o.Random), SecretsManager: NewSecretsManager(SecretsManagerConfig{Now: o.Now}), IdentityCenter: NewIdentityCenter(o.Now, o.Random)}
+	s := &Sandbox{Accounts: NewAccounts(o.Now, o.Random), IdentityCenter: NewIdentityCenter(o.Now, o.Random), Lambda: &Lambda{}}
+	s.SecretsManager = NewSecretsManager(SecretsManagerConfig{Now: o.Now})
+	if o.Function {
+		s.SecretsManager.cfg.Invoke = s.invoke
+	}
 	if err := s.populate(); err != nil {
 		return nil, err
 	}
@@ -80,6 +88,11 @@ func Start(ctx context.Context, o Options) (*Sandbox, error) {
 		return nil, errors.Join(err, s.Close())
 	}
 	return s, nil
+}
+
+func (s *Sandbox) invoke(event []byte) error {
+	_, err := s.Lambda.Invoke(context.Background(), event)
+	return err
 }
 
 // populate makes the accounts of the running example.
@@ -156,6 +169,9 @@ func (s *Sandbox) listen(ctx context.Context) error {
 		return err
 	}
 	if s.idc, err = s.serve(ctx, s.IdentityCenter, secure); err != nil {
+		return err
+	}
+	if s.LambdaAPI, err = s.serve(ctx, s.Lambda, nil); err != nil {
 		return err
 	}
 	s.proxy = &proxy{names: map[string]bool{hubAPI: true, hubAuth: true, hubRegistry: true, hubIndex: true}, to: s.hub}

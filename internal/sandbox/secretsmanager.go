@@ -17,6 +17,9 @@ type SecretsManagerConfig struct {
 	Region    string           // in the ARNs; empty: eu-west-2
 	CallerARN string           // what GetCallerIdentity answers; empty: the session purser of the role sandbox
 	Now       func() time.Time // dates and the age of signatures; nil: time.Now
+	// Invoke has the rotation function handle an event; nil: there is none, and a
+	// rotation stays where it begins.
+	Invoke func(event []byte) error
 }
 
 // SecretsManager is an http.Handler that speaks Secrets Manager's AWS JSON 1.1
@@ -28,13 +31,18 @@ type SecretsManagerConfig struct {
 // service's codes and, where they are on record, its texts. It asks for a
 // Signature Version 4 header made for the right service at about the right
 // time, and does not verify the signature itself: it knows no keys. There is no
-// IAM, no KMS and no Lambda; Fault plays their refusals.
+// IAM, and no KMS that encrypts; Fault plays their refusals. What purser needs
+// besides of EventBridge and of KMS is in awsservices.go.
 type SecretsManager struct {
 	cfg      SecretsManagerConfig
 	requests atomic.Uint64 // numbers the answers
 
 	mu      sync.RWMutex         // guards secrets and what is in them
 	secrets map[string]*smSecret // by name, those waiting for deletion included
+
+	events    events
+	keys      keys
+	rotations sync.WaitGroup // those that are being done
 
 	script sync.Mutex // guards what follows
 	calls  []string   // the latest operations, oldest first
@@ -83,6 +91,7 @@ func (s *SecretsManager) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 type awsCall struct {
 	operation string // "PutSecretValue"; empty where the request names none
 	query     bool   // STS's query protocol instead of AWS JSON
+	service   awsService
 	body      []byte
 }
 
@@ -98,24 +107,28 @@ func (s *SecretsManager) readCall(w http.ResponseWriter, r *http.Request) (awsCa
 		call.query, call.operation = true, stsAction(body)
 		return call, s.checkSignature(r, stsSigning)
 	}
-	operation, ours := strings.CutPrefix(target, "secretsmanager.")
-	if !ours || r.Method != http.MethodPost {
+	service, operation, known := findService(r)
+	if !known {
 		return call, smError("UnknownOperationException",
-			"the stand-in answers POST with an X-Amz-Target of secretsmanager, and STS GetCallerIdentity")
+			"the stand-in answers POST with an X-Amz-Target of secretsmanager, events or kms, and STS GetCallerIdentity")
 	}
-	call.operation = operation
-	return call, s.checkSignature(r, smSigning)
+	call.operation, call.service = operation, service
+	return call, s.checkSignature(r, service.signing)
 }
 
 func (s *SecretsManager) perform(call awsCall) (any, error) {
 	if call.query {
 		return s.stsPerform(call.operation)
 	}
-	op, known := smOperations[call.operation]
+	return call.service.perform(s, call.operation, call.body)
+}
+
+func (s *SecretsManager) performSecrets(operation string, body []byte) (any, error) {
+	op, known := smOperations[operation]
 	if !known {
-		return nil, smError("UnknownOperationException", "the stand-in has no operation %s", call.operation)
+		return nil, smError("UnknownOperationException", "the stand-in has no operation %s", operation)
 	}
-	return op(s, call.body)
+	return op(s, body)
 }
 
 // smOperation decodes a request, does it under the lock that it needs, and

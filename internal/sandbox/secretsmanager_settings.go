@@ -114,8 +114,8 @@ type smRotateInput struct {
 }
 
 // rotateSecret notes the schedule and does what the service does before it
-// invokes the Lambda function: it makes an empty version with AWSPENDING. No
-// function is there to go on, so the secret stays in the middle of its rotation
+// invokes the Lambda function: it makes an empty version with AWSPENDING. Where no
+// function is there to go on, the secret stays in the middle of its rotation
 // until somebody puts that version and makes it current.
 func (s *SecretsManager) rotateSecret(in smRotateInput) (*smVersionOutput, error) {
 	if err := smCheckToken(in.ClientRequestToken, "InvalidParameterException"); err != nil {
@@ -136,6 +136,9 @@ func (s *SecretsManager) rotateSecret(in smRotateInput) (*smVersionOutput, error
 	case pending != nil && pending.id == in.ClientRequestToken:
 		return out, nil // the same call again
 	case pending != nil && pending != c.at(smCurrent):
+		if pending.id == c.rotation.running {
+			s.goOn(c, pending.id)
+		}
 		return nil, smError("InvalidRequestException", "A previous rotation isn't complete. That rotation will be reattempted.")
 	case c.version(in.ClientRequestToken) != nil:
 		return nil, smTokenInUse(in.ClientRequestToken, c)
@@ -148,8 +151,18 @@ func (s *SecretsManager) rotateSecret(in smRotateInput) (*smVersionOutput, error
 		c.versions = append(slices.Clone(c.versions), v)
 		c.place(smPending, v, now)
 		c.rotation.running = v.id
+		s.goOn(c, v.id)
 	}
 	return out, nil
+}
+
+// goOn has the rotation function do its steps, beside everything else.
+func (s *SecretsManager) goOn(c *smSecret, version string) {
+	if s.cfg.Invoke == nil {
+		return
+	}
+	arn := c.arn
+	s.rotations.Go(func() { s.runRotation(arn, version) })
 }
 
 func (c *smSecret) configureRotation(in smRotateInput, now time.Time) {
