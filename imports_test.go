@@ -33,14 +33,19 @@ var mayImport = map[string][]string{
 	"internal/redact":     {"internal/credential"},
 	"internal/form":       {"internal/credential"},
 	"internal/runner":     {},
+	"internal/receipt":    {"internal/credential"},
+	"internal/audit":      {"internal/credential"},
 	"internal/keyring":    {"internal/credential"},
-	"internal/wire":       {"internal/credential", "internal/config", "internal/source", "internal/registry", "internal/store", "internal/transport", "internal/signin"},
+	"internal/wire":       {"internal/credential", "internal/config", "internal/source", "internal/registry", "internal/store", "internal/transport", "internal/signin", "internal/receipt", "internal/audit"},
 	"cmd/docker-credential-purser": {
 		"internal/credential", "internal/config", "internal/wire", "internal/process", "internal/keyring",
 	},
+	"cmd/purser-lambda": {
+		"internal/credential", "internal/config", "internal/wire", "internal/lifecycle", "internal/receipt", "internal/process",
+	},
 	"cmd/purser": {
 		"internal/credential", "internal/config", "internal/source", "internal/lifecycle", "internal/wire", "internal/sandbox",
-		"internal/process", "internal/exposure", "internal/signin", "internal/terraform", "internal/script", "internal/atomicfile", "internal/redact", "internal/runner", "internal/keyring", "internal/form",
+		"internal/process", "internal/exposure", "internal/signin", "internal/terraform", "internal/script", "internal/atomicfile", "internal/redact", "internal/runner", "internal/keyring", "internal/form", "internal/receipt", "internal/audit",
 		"deploy/terraform",
 	},
 }
@@ -48,13 +53,16 @@ var mayImport = map[string][]string{
 // maySee is the same for modules that only some packages are to know. A module
 // that is not listed may be imported anywhere.
 var maySee = map[string][]string{
-	"github.com/aws/":                        {"internal/store", "internal/wire", "internal/signin"},
+	"github.com/aws/":                        {"internal/store", "internal/wire", "internal/signin", "internal/audit", "cmd/purser-lambda"},
+	"github.com/aws/aws-lambda-go/":          {"cmd/purser-lambda"},
 	"github.com/spf13/":                      {"cmd/purser"},
 	"filippo.io/age":                         {"internal/store"},
 	"github.com/docker/":                     {"internal/source", "cmd/docker-credential-purser"},
 	"github.com/google/go-containerregistry": {"internal/sandbox", "internal/rig"},
 	"github.com/goccy/go-yaml":               {"internal/config"},
 	"golang.org/x/net/publicsuffix":          {"internal/registry"},
+	"github.com/hiddeco/sshsig":              {"internal/receipt"},
+	"golang.org/x/crypto/ssh":                {"internal/receipt", "cmd/purser"},
 	"golang.org/x/term":                      {"cmd/purser", "internal/runner"},
 	"charm.land/huh/":                        {"cmd/purser"}, // never in the helper or the Lambda
 	"github.com/aymanbagabas/go-udiff":       {"cmd/purser"},

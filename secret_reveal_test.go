@@ -70,7 +70,7 @@ var reveals = map[string]string{
 	"internal/store/agefile_crypt.go encrypt 1":       "encrypts the value",
 	"internal/store/agefile_crypt.go identity 1":      "derives the key of an encrypted file from its passphrase",
 	"internal/store/agefile_crypt.go recipient 1":     "the same for encrypting",
-	"internal/store/secretsmanager.go Stage 1":        "the body of PutSecretValue",
+	"internal/store/secretsmanager.go Stage 2":        "the body of PutSecretValue",
 }
 
 func TestEveryRevealIsListedWithItsReason(t *testing.T) {

@@ -268,6 +268,8 @@ func adviseStore(f *credential.Fault) advice {
 			"if it is over and left its version: aws secretsmanager update-secret-version-stage --secret-id " + f.Target.String() + " --region " + region(f) +
 				" --version-stage AWSPENDING --remove-from-version-id VERSION",
 		}}
+	case credential.RotationOverdue:
+		return advice{Next: []string{"purser rotate " + or(string(f.Credential), "NAME")}}
 	case credential.ReplicaBehind:
 		return advice{
 			Meaning: "Its readers still get the token before, which goes on working for the overlap.",

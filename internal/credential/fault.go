@@ -121,6 +121,8 @@ const (
 	TerraformHolds Reason = "terraform-holds"
 	// ReplicaBehind: a copy in another region does not have what was stored.
 	ReplicaBehind Reason = "replica-behind"
+	// RotationOverdue: a token should have been renewed and was not.
+	RotationOverdue Reason = "rotation-overdue"
 	// ReadBackDiffers: the store did not give back what it was given.
 	ReadBackDiffers Reason = "read-back-differs"
 )

@@ -50,6 +50,7 @@ const (
 // ServeHTTP answers the API.
 func (h *Hub) ServeHTTP(w http.ResponseWriter, req *http.Request) {
 	w.Header().Set("Content-Type", "application/json")
+	w.Header().Set("Date", h.now().UTC().Format(http.TimeFormat))
 	w.Header().Set("X-RateLimit-Limit", strconv.Itoa(hubRateLimit))
 	w.Header().Set("X-RateLimit-Remaining", strconv.Itoa(hubRateLimit-1))
 	w.Header().Set("X-RateLimit-Reset", strconv.FormatInt(h.now().Add(time.Minute).Unix(), 10))

@@ -68,6 +68,7 @@ type awsPlace struct{ profile, region string }
 // awsClients are shared by all targets in one account and region: one set of
 // credentials, one pool of connections, one view of throttling.
 type awsClients struct {
+	config  aws.Config // for the services that few runs need
 	secrets *secretsmanager.Client
 	caller  store.Caller
 	region  string
@@ -79,12 +80,21 @@ func (w *Wire) Store(ctx context.Context, c credential.Credential, t credential.
 	if t.Secret == "" {
 		return w.file(c, t)
 	}
+	return w.secret(ctx, t, credential.Secret{})
+}
+
+// RotatingStore makes the store of a secret that AWS itself is rotating.
+func (w *Wire) RotatingStore(ctx context.Context, t credential.Target, rotation credential.Secret) (store.Store, error) {
+	return w.secret(ctx, t, rotation)
+}
+
+func (w *Wire) secret(ctx context.Context, t credential.Target, rotation credential.Secret) (store.Store, error) {
 	clients, err := w.aws(ctx, t)
 	if err != nil {
 		return nil, err
 	}
 	return store.NewSecretsManager(store.SecretsManagerConfig{
-		API: clients.secrets, Caller: clients.caller, Target: t, Region: clients.region, Explain: w.explain,
+		API: clients.secrets, Caller: clients.caller, Target: t, Region: clients.region, Explain: w.explain, RotationToken: rotation,
 	}), nil
 }
 
@@ -147,6 +157,7 @@ func (w *Wire) aws(ctx context.Context, t credential.Target) (*awsClients, error
 	cfg.Credentials = once{cfg.Credentials}
 	clients := &awsClients{region: cfg.Region, clock: &clock{next: carrier{cfg.HTTPClient}, now: w.Now}}
 	cfg.HTTPClient = w.awsHTTP(clients.clock)
+	clients.config = cfg
 	clients.secrets, clients.caller = secretsmanager.NewFromConfig(cfg), caller(sts.NewFromConfig(cfg))
 	if w.clients == nil {
 		w.clients = map[awsPlace]*awsClients{}

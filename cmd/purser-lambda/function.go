@@ -1,0 +1,294 @@
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"time"
+
+	"purser/internal/config"
+	"purser/internal/credential"
+	"purser/internal/lifecycle"
+	"purser/internal/wire"
+)
+
+// function is what the program gets from outside.
+type function struct {
+	env    config.Environment
+	out    io.Writer // lines of JSON, which Lambda puts into CloudWatch
+	now    func() time.Time
+	random io.Reader
+	wait   func(context.Context, time.Duration) error // nil waits on the clock
+
+	transport http.RoundTripper // to registries; nil: the real one
+	aws       *wire.LocalAWS    // a stand-in for AWS; nil: the real one
+}
+
+// job is one event with what it is about.
+type job struct {
+	*function
+	event
+	wire       *wire.Wire
+	credential credential.Credential
+	places     []lifecycle.Place // the secret of the event first
+}
+
+// handle does what an event asks for. An error has AWS try again, and is counted for
+// the alarm.
+func (f *function) handle(ctx context.Context, raw []byte) error {
+	e, err := readEvent(raw)
+	if err != nil {
+		return f.failed(err)
+	}
+	j, err := f.job(ctx, e)
+	if err != nil {
+		return f.failed(err)
+	}
+	if e.daily {
+		err = j.lookAfter(ctx)
+	} else {
+		err = j.rotate(ctx)
+	}
+	if err != nil {
+		var flt *credential.Fault
+		if errors.As(err, &flt) {
+			_ = flt.About(j.credential) // changes it in place
+		}
+		return f.failed(err)
+	}
+	return nil
+}
+
+// failed makes the error that Lambda logs and counts: its text alone, which never holds
+// anything secret.
+func (f *function) failed(err error) error {
+	if _, ok := errors.AsType[*config.Error](err); ok {
+		return fmt.Errorf("the configuration is not right: %w", err)
+	}
+	if flt, ok := errors.AsType[*credential.Fault](err); ok {
+		return errors.New(flt.Error())
+	}
+	return errors.New(credential.Quote(err.Error()))
+}
+
+func (f *function) job(ctx context.Context, e event) (*job, error) {
+	file, err := f.load()
+	if err != nil {
+		return nil, err
+	}
+	j := &job{function: f, event: e, wire: &wire.Wire{Env: f.env, Now: f.now, Transport: f.transport, AWS: f.aws}}
+	for _, c := range file.Credentials {
+		for i, t := range c.Targets {
+			if !names(t, e.secret) {
+				continue
+			}
+			j.credential = c
+			rotated := t
+			rotated.Secret = e.secret
+			s, err := j.wire.RotatingStore(ctx, rotated, e.rotation)
+			if err != nil {
+				return nil, err
+			}
+			j.places = []lifecycle.Place{{Target: t, Store: s}}
+			return j, j.others(ctx, c, i)
+		}
+	}
+	return nil, &credential.Fault{
+		Reason: credential.Usage, What: "the configuration names no credential that is kept in this secret",
+		Why: e.secret + " is what AWS rotates; its name and region have to be under store",
+	}
+}
+
+// others are the places that move together with the secret.
+func (j *job) others(ctx context.Context, c credential.Credential, rotated int) error {
+	for i, t := range c.Targets {
+		if i == rotated {
+			continue
+		}
+		if t.File != "" || t.Secret == "" {
+			return &credential.Fault{Reason: credential.Usage, Target: t, What: "a credential with a file among its targets cannot be rotated by a function", Why: "the file is on another machine"}
+		}
+		s, err := j.wire.Store(ctx, c, t)
+		if err != nil {
+			return err
+		}
+		j.places = append(j.places, lifecycle.Place{Target: t, Store: s})
+	}
+	return nil
+}
+
+func (f *function) load() (*config.File, error) {
+	switch {
+	case f.env.Config != "":
+		return config.Load(f.env.Config, f.env)
+	case f.env.ConfigText != "":
+		return config.Parse("PURSER_CONFIG_TEXT", []byte(f.env.ConfigText), config.Options{})
+	}
+	return nil, &credential.Fault{
+		Reason: credential.NoConfiguration, What: "the function has no configuration", Why: "PURSER_CONFIG_TEXT has it, or PURSER_CONFIG names a file of the function's",
+	}
+}
+
+func (j *job) runner() *lifecycle.Runner {
+	return &lifecycle.Runner{Prover: j.wire, Now: j.now, Random: j.random, Wait: j.wait, Report: func(e lifecycle.Event) {
+		j.log(map[string]string{"step": string(e.Step), "text": e.Text})
+	}}
+}
+
+// log writes a line. Its texts hold nothing secret.
+func (j *job) log(line map[string]string) {
+	line["credential"], line["event"] = string(j.credential.Name), j.step
+	if j.daily {
+		line["event"] = daily
+	}
+	text, err := json.Marshal(line)
+	if err == nil {
+		_, _ = fmt.Fprintf(j.out, "%s\n", text) // there is nobody to tell
+	}
+}
+
+func (j *job) request(m lifecycle.Minter) lifecycle.StoreRequest {
+	return lifecycle.StoreRequest{Credential: j.credential, Places: j.places, Mint: m, Version: j.version}
+}
+
+// rotate does one step of a rotation.
+func (j *job) rotate(ctx context.Context) error {
+	var err error
+	var res lifecycle.StoreResult
+	switch j.step {
+	case createSecret:
+		err = j.create(ctx)
+	case setSecret:
+		// A token that the registry has made works at once: there is nothing to set.
+	case testSecret:
+		err = j.runner().ProveScheduled(ctx, j.request(nil))
+	case finishSecret:
+		if res, err = j.runner().FinishScheduled(ctx, j.request(nil)); err == nil && len(res.Places) > 0 {
+			return j.tell(ctx, eventDone, nil)
+		}
+	}
+	if err != nil {
+		return errors.Join(err, j.tell(ctx, eventFailed, err))
+	}
+	return nil
+}
+
+// create makes the token. Where nobody can make one without a person, the rotation is
+// ended, so that the secret is not left in the middle of it.
+func (j *job) create(ctx context.Context) error {
+	m, err := j.minter(ctx)
+	if err == nil {
+		_, err = j.runner().StageScheduled(ctx, j.request(m))
+	}
+	if !needsPerson(err) {
+		return err
+	}
+	j.log(map[string]string{"step": string(lifecycle.StepTidied), "text": "no token can be made without a person; the rotation is given up, and what is current stays"})
+	return errors.Join(err, j.runner().AbandonScheduled(ctx, j.request(nil)))
+}
+
+// needsPerson reports whether trying again would end the same until somebody acts.
+func needsPerson(err error) bool {
+	switch credential.ReasonOf(err) {
+	case credential.SessionNeeded, credential.SignInRefused, credential.SignInImpossible, credential.MintRefused, credential.TokenLimit, credential.PlanLacks,
+		credential.SecretMissing, credential.SecretEmpty, credential.ValueStrange, credential.Usage, credential.NotPermitted, credential.LevelTooLow, credential.RepositoryMissing, credential.WrongOwner:
+		return true
+	}
+	return false
+}
+
+// lookAfter finishes what an interrupted run has left, retires the token before when its
+// overlap is over, and says when a rotation that should have been was not.
+func (j *job) lookAfter(ctx context.Context) error {
+	m, err := j.minter(ctx)
+	if err == nil {
+		req := lifecycle.RotateRequest{StoreRequest: j.request(m), Finish: true}
+		var res lifecycle.RotateResult
+		if res, err = j.runner().Rotate(ctx, req); err == nil && res.Retired {
+			if err := j.tell(ctx, eventRetired, nil); err != nil {
+				return err
+			}
+		}
+	}
+	if late := j.late(ctx); late != nil {
+		return errors.Join(late, err, j.tell(ctx, eventOverdue, late))
+	}
+	switch {
+	case err == nil:
+		return nil
+	case credential.ReasonOf(err) == credential.MidRotation || needsPerson(err):
+		// A rotation is under way, or can only be done by a person: neither is a failure
+		// before its time is over.
+		j.log(map[string]string{"step": string(lifecycle.StepDue), "text": "nothing was done: " + j.failed(err).Error()})
+		return nil
+	}
+	return errors.Join(err, j.tell(ctx, eventFailed, err))
+}
+
+// graceful is for how long a rotation may be over its time: AWS tries for hours.
+const graceful = 24 * time.Hour
+
+// late is an error when the secret should have been rotated by now.
+func (j *job) late(ctx context.Context) error {
+	d, err := j.places[0].Store.Describe(ctx)
+	if err != nil {
+		return err
+	}
+	target := j.places[0].Target
+	over := func(why string) error {
+		return &credential.Fault{Reason: credential.RotationOverdue, Target: target, What: "the rotation of " + target.String() + " is overdue", Why: why}
+	}
+	since, _ := d.CurrentSince()
+	switch {
+	case !d.Rotating:
+		return over("rotation is not enabled for the secret")
+	case !d.NextRotation.IsZero() && j.now().After(d.NextRotation.Add(graceful)):
+		return over("it should have been on " + d.NextRotation.UTC().Format(time.DateOnly))
+	case j.credential.Rotate.Every > 0 && !since.IsZero() && j.now().After(since.Add(j.credential.Rotate.Every+graceful)):
+		return over("what is current is from " + since.UTC().Format(time.DateOnly))
+	case !d.Expires.IsZero() && j.now().After(d.Expires.Add(-graceful)):
+		return over("the token that is current ends on " + d.Expires.UTC().Format(time.DateOnly))
+	}
+	return nil
+}
+
+// minter signs in with the account in the management secret.
+func (j *job) minter(ctx context.Context) (lifecycle.Minter, error) {
+	cannot := func(why string) error {
+		return &credential.Fault{Reason: credential.SessionNeeded, Registry: j.credential.Registry, Account: j.credential.Username, What: "no token can be made without a person", Why: why}
+	}
+	switch {
+	case !j.credential.Registry.IsDockerHub():
+		return nil, cannot(string(j.credential.Registry) + " has no interface for it that purser knows")
+	case j.env.ManagementSecret == "":
+		return nil, cannot("PURSER_MANAGEMENT_SECRET names no account that may")
+	}
+	login, err := j.management(ctx)
+	if err != nil {
+		return nil, err
+	}
+	m, err := j.wire.HubSignIn(ctx, login.Username, login.Token, func(context.Context, bool) (credential.Secret, error) {
+		return credential.Secret{}, cannot("the account " + login.Username + " has a second factor, which is for people")
+	}, j.credential.Username)
+	if err != nil {
+		return nil, err
+	}
+	return m, nil
+}
+
+// management reads the account that may make tokens.
+func (j *job) management(ctx context.Context) (credential.Login, error) {
+	t := credential.Target{Secret: j.env.ManagementSecret, Shape: credential.ShapePassword}
+	s, err := j.wire.Store(ctx, j.credential, t)
+	if err != nil {
+		return credential.Login{}, err
+	}
+	_, value, err := s.Read(ctx, credential.Current)
+	if err != nil {
+		return credential.Login{}, err
+	}
+	return t.Shape.Decode(value, j.credential.Registry)
+}

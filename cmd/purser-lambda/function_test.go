@@ -1,0 +1,399 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"net/http/httptest"
+	"os"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/credentials"
+	sm "github.com/aws/aws-sdk-go-v2/service/secretsmanager"
+	"github.com/aws/aws-sdk-go-v2/service/secretsmanager/types"
+
+	"purser/internal/config"
+	"purser/internal/credential"
+	"purser/internal/process"
+	"purser/internal/sandbox"
+	"purser/internal/wire"
+)
+
+// TestMain protects the process as the program does.
+func TestMain(m *testing.M) {
+	process.Protect()
+	os.Exit(m.Run())
+}
+
+const (
+	secretName    = "builder/dockerhub"
+	management    = "builder/management"
+	password      = "FAKE-pass-91hQ72"
+	version       = "4f1c2d3e-0000-4000-8000-00000000abcd"
+	rotationToken = "FAKE-Zx81Kq-Wm27Ty-Pp39Lr-Vb64Nn-Qs72Gh"
+	configText    = `
+credentials:
+  dockerhub:
+    registry: docker.io
+    username: builder
+    repositories: [builder/app]
+    store: {secret: builder/dockerhub, region: eu-west-2}
+    rotate: {every: 90d}
+`
+)
+
+// bench is the stand-ins with a secret that AWS rotates, and a function on them.
+type bench struct {
+	*testing.T
+	box     *sandbox.Sandbox
+	aws     *sandbox.SecretsManager
+	secrets *sm.Client
+	now     time.Time
+	log     bytes.Buffer
+	f       *function
+	arn     string
+}
+
+func newBench(t *testing.T) *bench {
+	t.Helper()
+	b := &bench{T: t, now: time.Now(), aws: sandbox.NewSecretsManager(sandbox.SecretsManagerConfig{})}
+	// AWS keeps the real time, by which the SDK signs.
+	server := httptest.NewServer(b.aws)
+	t.Cleanup(server.Close)
+	box, err := sandbox.Start(t.Context(), sandbox.Options{Now: func() time.Time { return b.now }})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = box.Close() })
+	t.Setenv("AWS_REGION", "eu-west-2")
+	t.Setenv("AWS_MAX_ATTEMPTS", "1") // an error is one, without pauses
+	b.use(box, server.URL)
+	b.f = &function{
+		env: config.Environment{ConfigText: configText, ManagementSecret: management, AWSAccessKey: true, AWSRegion: "eu-west-2"},
+		out: &b.log, now: func() time.Time { return b.now }, random: zeros{}, transport: box.Transport(), aws: &wire.LocalAWS{Endpoint: server.URL},
+		wait: func(_ context.Context, d time.Duration) error { b.now = b.now.Add(d); return nil },
+	}
+	return b
+}
+
+// zeros is randomness that this program does not need: AWS chooses the versions.
+type zeros struct{}
+
+func (zeros) Read(p []byte) (int, error) { clear(p); return len(p), nil }
+
+// use makes the account, its secrets and a first token.
+func (b *bench) use(box *sandbox.Sandbox, address string) {
+	b.Helper()
+	b.box = box
+	b.secrets = sm.New(sm.Options{Region: "eu-west-2", BaseEndpoint: aws.String(address), Credentials: credentials.NewStaticCredentialsProvider("SANDBOX", "SANDBOX", "")})
+	box.Accounts.AddAccount("builder", credential.NewSecret(password), false)
+	box.Accounts.AddRepository("builder/app", "builder", true)
+	token, err := box.Accounts.AddToken("builder", sandbox.ReadWrite)
+	if err != nil {
+		b.Fatal(err)
+	}
+	b.create(management, `{"username":"builder","password":"`+password+`"}`)
+	b.arn = b.create(secretName, `{"username":"builder","token":"`+token.Secret.Reveal()+`"}`)
+}
+
+func (b *bench) create(name, value string) (arn string) {
+	b.Helper()
+	out, err := b.secrets.CreateSecret(b.Context(), &sm.CreateSecretInput{Name: &name, SecretString: &value, ClientRequestToken: aws.String("00000000-0000-4000-8000-000000000001")})
+	if err != nil {
+		b.Fatal(err)
+	}
+	return *out.ARN
+}
+
+// begin has AWS begin a rotation.
+func (b *bench) begin(id string) {
+	b.Helper()
+	_, err := b.secrets.RotateSecret(b.Context(), &sm.RotateSecretInput{
+		SecretId: aws.String(secretName), ClientRequestToken: &id, RotationLambdaARN: aws.String(sandbox.LambdaARN),
+		RotationRules: &types.RotationRulesType{AutomaticallyAfterDays: aws.Int64(90)},
+	})
+	if err != nil {
+		b.Fatal(err)
+	}
+}
+
+func (b *bench) step(name, id string) error {
+	raw, err := json.Marshal(map[string]string{"Step": name, "SecretId": b.arn, "ClientRequestToken": id, "RotationToken": rotationToken})
+	if err != nil {
+		b.Fatal(err)
+	}
+	b.now = b.now.Add(time.Second)
+	return b.f.handle(b.Context(), raw)
+}
+
+func (b *bench) steps(id string) error {
+	for _, name := range []string{createSecret, setSecret, testSecret, finishSecret} {
+		if err := b.step(name, id); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (b *bench) daily() error {
+	raw, err := json.Marshal(map[string]string{"purser": "daily", "SecretId": b.arn})
+	if err != nil {
+		b.Fatal(err)
+	}
+	return b.f.handle(b.Context(), raw)
+}
+
+// state is which version holds which stage, and how many tokens the account has.
+func (b *bench) state() (stages map[string]string, tokens int) {
+	b.Helper()
+	d, err := b.secrets.DescribeSecret(b.Context(), &sm.DescribeSecretInput{SecretId: aws.String(secretName)})
+	if err != nil {
+		b.Fatal(err)
+	}
+	stages = map[string]string{}
+	for id, all := range d.VersionIdsToStages {
+		for _, stage := range all {
+			stages[stage] = id
+		}
+	}
+	return stages, len(b.box.Accounts.Tokens("builder"))
+}
+
+// works fails when what readers get is no token that the registry takes.
+func (b *bench) works(what string) {
+	b.Helper()
+	out, err := b.secrets.GetSecretValue(b.Context(), &sm.GetSecretValueInput{SecretId: aws.String(secretName), VersionStage: aws.String("AWSCURRENT")})
+	if err != nil {
+		b.Fatalf("%s: %v", what, err)
+	}
+	l, err := credential.ShapeToken.Decode(credential.NewSecret(*out.SecretString), credential.DockerHub)
+	if err != nil {
+		b.Fatalf("%s: %v", what, err)
+	}
+	for _, t := range b.box.Accounts.Tokens("builder") {
+		if t.Secret.Equal(l.Token) && t.Active {
+			return
+		}
+	}
+	b.Errorf("%s: readers get a token that does not work", what)
+}
+
+func (b *bench) events() []string {
+	var kinds []string
+	for _, e := range b.aws.Events() {
+		kinds = append(kinds, e.DetailType)
+	}
+	return kinds
+}
+
+func TestARotationOfAWSs(t *testing.T) {
+	b := newBench(t)
+	b.begin(version)
+	if err := b.steps(version); err != nil {
+		t.Fatal(err)
+	}
+	b.works("afterwards")
+	stages, tokens := b.state()
+	if stages["AWSCURRENT"] != version || stages["AWSPENDING"] != "" || tokens != 2 {
+		t.Errorf("stages %v, %d tokens", stages, tokens)
+	}
+	if err := b.steps(version); err != nil {
+		t.Errorf("the same again: %v", err)
+	}
+	b.now = b.now.Add(89 * 24 * time.Hour)
+	second := strings.Replace(version, "4f", "5f", 1)
+	b.begin(second)
+	if err := b.steps(second); err != nil {
+		t.Fatal(err)
+	}
+	if _, tokens := b.state(); tokens != 3 {
+		t.Errorf("%d tokens in the overlap", tokens)
+	}
+	b.now = b.now.Add(25 * time.Hour)
+	if err := b.daily(); err != nil {
+		t.Fatal(err)
+	}
+	if _, tokens := b.state(); tokens != 2 {
+		t.Errorf("%d tokens after the overlap: the person's and the one in use", tokens)
+	}
+	if err := b.daily(); err != nil {
+		t.Fatal(err)
+	}
+	b.works("at the end")
+	if want := []string{eventDone, eventDone, eventRetired}; !slices.Equal(b.events(), want) {
+		t.Errorf("events %v, want %v", b.events(), want)
+	}
+	b.quiet()
+}
+
+// quiet fails when something secret is in what the function has written or told.
+func (b *bench) quiet() {
+	b.Helper()
+	text := b.log.String()
+	for _, e := range b.aws.Events() {
+		text += string(e.Detail)
+	}
+	secrets := []credential.Secret{credential.NewSecret(password), credential.NewSecret(rotationToken)}
+	for _, t := range b.box.Accounts.Tokens("builder") {
+		secrets = append(secrets, t.Secret)
+	}
+	for _, s := range secrets {
+		if credential.Shows(text, s) {
+			b.Errorf("something secret is in:\n%s", text)
+		}
+	}
+}
+
+// TestWhereNobodyCanMakeAToken is a rotation that takes a person: it is given up, the
+// event says why, and the secret is free for the person's run.
+func TestWhereNobodyCanMakeAToken(t *testing.T) {
+	for name, c := range map[string]struct {
+		change func(*bench)
+		reason credential.Reason
+	}{
+		"no management secret": {func(b *bench) { b.f.env.ManagementSecret = "" }, credential.SessionNeeded},
+		"it is missing":        {func(b *bench) { b.f.env.ManagementSecret = "elsewhere" }, credential.SecretMissing},
+		"a second factor": {func(b *bench) {
+			b.box.Accounts.AddAccount("builder", credential.NewSecret(password), true)
+		}, credential.SessionNeeded},
+		"single sign-on":   {func(b *bench) { b.box.Accounts.EnforceSSO("builder") }, credential.SignInImpossible},
+		"a wrong password": {func(b *bench) { b.box.Accounts.AddAccount("builder", credential.NewSecret("FAKE-other"), false) }, credential.SignInRefused},
+		"a token instead": {func(b *bench) {
+			b.create("builder/token", `{"username":"builder","password":"dckr_pat_FAKEFAKEFAKEFAKEFAKEFAKEFAK"}`)
+			b.f.env.ManagementSecret = "builder/token"
+		}, credential.SessionNeeded},
+		"another registry": {func(b *bench) {
+			b.f.env.ConfigText = strings.NewReplacer("docker.io", "ghcr.io").Replace(configText)
+		}, credential.SessionNeeded},
+	} {
+		t.Run(name, func(t *testing.T) {
+			b := newBench(t)
+			c.change(b)
+			b.begin(version)
+			if err := b.step(createSecret, version); err == nil {
+				t.Fatal("no error, so no alarm")
+			}
+			stages, tokens := b.state()
+			if stages["AWSPENDING"] != "" || tokens != 1 {
+				t.Errorf("stages %v, %d tokens: half a rotation is left", stages, tokens)
+			}
+			events := b.aws.Events()
+			var d detail
+			if len(events) != 1 || json.Unmarshal(events[0].Detail, &d) != nil || events[0].DetailType != eventFailed || d.Reason != string(c.reason) || d.Next != "purser rotate dockerhub" || events[0].Source != "purser" {
+				t.Errorf("events %+v, want %s", events, c.reason)
+			}
+			if err := b.daily(); err != nil {
+				t.Errorf("before it is overdue: %v", err)
+			}
+			b.aws.Overdue(secretName, 48*time.Hour)
+			if err := b.daily(); err == nil || !slices.Contains(b.events(), eventOverdue) {
+				t.Errorf("overdue: %v, events %v", err, b.events())
+			}
+			b.works("all the time")
+			b.quiet()
+		})
+	}
+}
+
+// TestAStepThatFailsIsDoneAgain cuts each call to AWS and Docker Hub, before and after it
+// took effect, and has AWS do the rotation once more.
+func TestAStepThatFailsIsDoneAgain(t *testing.T) {
+	type strike func(b *bench, after bool)
+	at := map[string]strike{}
+	for _, operation := range []string{"DescribeSecret", "GetSecretValue", "PutSecretValue", "UpdateSecretVersionStage"} {
+		at[operation] = func(b *bench, after bool) {
+			b.aws.Fault(operation, sandbox.AWSFault{Code: "InternalServiceError", Message: "try later", Status: 500, After: after})
+		}
+	}
+	for _, kind := range []string{"exchange", "tokens", "mint"} {
+		at[kind] = func(b *bench, after bool) { b.box.Hub.Fault(kind, sandbox.Fault{After: after}) }
+	}
+	for name, hit := range at {
+		for _, after := range []bool{false, true} {
+			for _, step := range []string{createSecret, testSecret, finishSecret} {
+				b := newBench(t)
+				b.begin(version)
+				what := name + " in " + step
+				for _, s := range []string{createSecret, setSecret, testSecret, finishSecret} {
+					if s == step {
+						hit(b, after)
+					}
+					if b.step(s, version) != nil {
+						break
+					}
+				}
+				b.aws.ClearFaults()
+				b.works(what)
+				if err := b.steps(version); err != nil {
+					t.Errorf("%s, after %t: once more: %v", what, after, err)
+				}
+				stages, tokens := b.state()
+				if stages["AWSCURRENT"] != version || tokens != 2 {
+					t.Errorf("%s, after %t: stages %v, %d tokens", what, after, stages, tokens)
+				}
+				b.works(what)
+				b.quiet()
+			}
+		}
+	}
+}
+
+func TestEventsThatAreNone(t *testing.T) {
+	b := newBench(t)
+	b.begin(version)
+	for name, raw := range map[string]string{
+		"not JSON": `{`, "nothing": `{}`, "a list": `[]`,
+		"steps of the documentation's spelling": `{"Step":"create_secret","SecretId":"ARN","ClientRequestToken":"` + version + `"}`,
+		"no version":                            `{"Step":"createSecret","SecretId":"ARN"}`,
+		"a short version":                       `{"Step":"createSecret","SecretId":"ARN","ClientRequestToken":"v1"}`,
+		"no secret":                             `{"Step":"createSecret","ClientRequestToken":"` + version + `"}`,
+		"another purpose":                       `{"purser":"weekly","SecretId":"ARN"}`,
+		"another secret":                        `{"Step":"createSecret","SecretId":"arn:aws:secretsmanager:eu-west-2:123456789012:secret:other-AbCdEf","ClientRequestToken":"` + version + `"}`,
+		"another version":                       `{"Step":"createSecret","SecretId":"ARN","ClientRequestToken":"` + version + `x"}`,
+		"a token as the version":                `{"Step":"createSecret","SecretId":"ARN","ClientRequestToken":"dckr_pat_FAKEFAKEFAKEFAKEFAKEFAKEFAK"}`,
+	} {
+		err := b.f.handle(t.Context(), []byte(strings.ReplaceAll(raw, "ARN", b.arn)))
+		if err == nil || strings.Contains(err.Error(), "dckr_pat") {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+	for name, change := range map[string]func(){
+		"no configuration": func() { b.f.env.ConfigText = "" },
+		"a wrong one":      func() { b.f.env.ConfigText = "credentials: {dockerhub: {registri: docker.io}}" },
+		"a file among places": func() {
+			b.f.env.ConfigText = strings.Replace(configText, "{secret: builder/dockerhub, region: eu-west-2}", "[{secret: builder/dockerhub}, {file: /tmp/x.age}]", 1)
+		},
+	} {
+		change()
+		if err := b.step(createSecret, version); err == nil {
+			t.Errorf("%s: no error", name)
+		}
+	}
+	if _, tokens := b.state(); tokens != 1 {
+		t.Errorf("%d tokens", tokens)
+	}
+}
+
+func TestWhichSecretIsMeant(t *testing.T) {
+	const arn = "arn:aws:secretsmanager:eu-west-2:123456789012:secret:a/b-AbCdEf"
+	for _, c := range []struct {
+		target credential.Target
+		want   bool
+	}{
+		{credential.Target{Secret: arn}, true},
+		{credential.Target{Secret: "a/b"}, true},
+		{credential.Target{Secret: "a/b", Region: "eu-west-2"}, true},
+		{credential.Target{Secret: "a/b", Region: "us-east-1"}, false},
+		{credential.Target{Secret: "a"}, false},
+		{credential.Target{Secret: "b"}, false},
+		{credential.Target{File: "a/b"}, false},
+	} {
+		if names(c.target, arn) != c.want {
+			t.Errorf("%+v: %t", c.target, !c.want)
+		}
+	}
+}

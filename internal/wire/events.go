@@ -1,0 +1,41 @@
+package wire
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/service/eventbridge"
+	"github.com/aws/aws-sdk-go-v2/service/eventbridge/types"
+
+	"purser/internal/credential"
+)
+
+// eventSource is what events of purser's come from, for rules that match them.
+const eventSource = "purser"
+
+// PutEvent puts an event on a bus of EventBridge, in the account and region of a
+// target. The detail becomes JSON; it holds nothing secret.
+func (w *Wire) PutEvent(ctx context.Context, t credential.Target, bus, kind string, detail any, resources ...string) error {
+	clients, err := w.aws(ctx, t)
+	if err != nil {
+		return err
+	}
+	text, err := json.Marshal(detail)
+	if err != nil {
+		return fmt.Errorf("encode the event: %w", err)
+	}
+	out, err := eventbridge.NewFromConfig(clients.config).PutEvents(ctx, &eventbridge.PutEventsInput{Entries: []types.PutEventsRequestEntry{{
+		EventBusName: aws.String(bus), Source: aws.String(eventSource), DetailType: aws.String(kind), Detail: aws.String(string(text)), Resources: resources,
+	}}})
+	if err != nil {
+		return fmt.Errorf("put an event on the bus %s: %s", bus, credential.Quote(err.Error()))
+	}
+	for _, e := range out.Entries {
+		if e.ErrorCode != nil {
+			return fmt.Errorf("put an event on the bus %s: %s", bus, credential.Quote(aws.ToString(e.ErrorCode)+" "+aws.ToString(e.ErrorMessage)))
+		}
+	}
+	return nil
+}
