@@ -1,5 +1,16 @@
 locals {
-  rotates  = var.rotation != null
+  rotates = var.rotation != null
+
+  # What the function is told besides var.rotation.environment.
+  settings = local.rotates ? {
+    for name, value in {
+      PURSER_CONFIG_TEXT       = var.rotation.config
+      PURSER_MANAGEMENT_SECRET = var.rotation.management_secret_arn
+      PURSER_EVENT_BUS         = var.rotation.event_bus_arn
+    } : name => value if value != null
+  } : {}
+
+  bus      = "arn:${data.aws_partition.here.partition}:events:*:${data.aws_caller_identity.here.account_id}:event-bus/default"
   function = "purser-${substr(sha1(var.name), 0, 8)}"
 }
 
@@ -37,6 +48,22 @@ data "aws_iam_policy_document" "rotation" {
       "secretsmanager:UpdateSecretVersionStage",
     ]
     resources = [aws_secretsmanager_secret.this.arn]
+  }
+
+  dynamic "statement" {
+    for_each = var.rotation.management_secret_arn == null ? [] : [var.rotation.management_secret_arn]
+
+    content {
+      sid       = "ReadManagementSecret"
+      actions   = ["secretsmanager:GetSecretValue", "secretsmanager:DescribeSecret"]
+      resources = [statement.value]
+    }
+  }
+
+  statement {
+    sid       = "TellWhatBecame"
+    actions   = ["events:PutEvents"]
+    resources = [coalesce(var.rotation.event_bus_arn, local.bus)]
   }
 
   statement {
@@ -85,6 +112,7 @@ resource "aws_lambda_function" "rotation" {
   description      = "Rotates ${var.name}"
   role             = aws_iam_role.rotation[0].arn
   runtime          = "provided.al2023"
+  architectures    = [var.rotation.architecture == "amd64" ? "x86_64" : var.rotation.architecture]
   handler          = "bootstrap"
   filename         = var.rotation.zip
   source_code_hash = filebase64sha256(var.rotation.zip)
@@ -93,7 +121,7 @@ resource "aws_lambda_function" "rotation" {
   tags             = var.tags
 
   environment {
-    variables = var.rotation.environment
+    variables = merge(local.settings, var.rotation.environment)
   }
 
   depends_on = [aws_iam_role_policy.rotation]
@@ -147,8 +175,9 @@ resource "aws_cloudwatch_event_target" "failed" {
   arn  = var.alarm_topic_arn
 }
 
-# A rotation that never begins sends no event. Once a day the Lambda looks whether
-# it is overdue, and ends with an error when it is, which this alarm tells.
+# A rotation that never begins sends no event. Once a day the Lambda looks whether it
+# is overdue, and ends with an error when it is, which this alarm tells. The same
+# look finishes what was interrupted, and retires the token before.
 resource "aws_cloudwatch_metric_alarm" "errors" {
   count = local.rotates && var.alarm_topic_arn != null ? 1 : 0
 
@@ -167,33 +196,33 @@ resource "aws_cloudwatch_metric_alarm" "errors" {
   tags                = var.tags
 }
 
-resource "aws_cloudwatch_event_rule" "overdue" {
-  count = local.rotates && var.alarm_topic_arn != null ? 1 : 0
+resource "aws_cloudwatch_event_rule" "daily" {
+  count = local.rotates ? 1 : 0
 
-  name                = "${local.function}-overdue"
-  description         = "Once a day: have the Lambda look whether ${var.name} is overdue"
+  name                = "${local.function}-daily"
+  description         = "Once a day: have the Lambda look after ${var.name}"
   schedule_expression = "rate(1 day)"
   tags                = var.tags
 }
 
-resource "aws_cloudwatch_event_target" "overdue" {
-  count = local.rotates && var.alarm_topic_arn != null ? 1 : 0
+resource "aws_cloudwatch_event_target" "daily" {
+  count = local.rotates ? 1 : 0
 
-  rule = aws_cloudwatch_event_rule.overdue[0].name
+  rule = aws_cloudwatch_event_rule.daily[0].name
   arn  = aws_lambda_function.rotation[0].arn
 
   input = jsonencode({
-    purser   = "overdue"
+    purser   = "daily"
     SecretId = aws_secretsmanager_secret.this.arn
   })
 }
 
-resource "aws_lambda_permission" "overdue" {
-  count = local.rotates && var.alarm_topic_arn != null ? 1 : 0
+resource "aws_lambda_permission" "daily" {
+  count = local.rotates ? 1 : 0
 
-  statement_id  = "EventBridgeLooksForOverdue"
+  statement_id  = "EventBridgeLooksOnceADay"
   action        = "lambda:InvokeFunction"
   function_name = aws_lambda_function.rotation[0].function_name
   principal     = "events.amazonaws.com"
-  source_arn    = aws_cloudwatch_event_rule.overdue[0].arn
+  source_arn    = aws_cloudwatch_event_rule.daily[0].arn
 }

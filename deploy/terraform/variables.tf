@@ -82,10 +82,15 @@ variable "tags" {
 }
 
 variable "rotation" {
-  description = "Rotation by purser's Lambda: the zip file with its bootstrap, how often, and environment variables for it. Without it nothing rotates by itself."
+  description = "Rotation by purser's Lambda: the zip file with its bootstrap and for which processor, how often, the text of purser.yaml, a secret with an account that may make tokens, the bus for events, and further environment variables. Without it nothing rotates by itself."
   type = object({
-    zip         = string
-    every_days  = optional(number, 90)
+    zip                   = string
+    architecture          = optional(string, "arm64")
+    every_days            = optional(number, 90)
+    config                = optional(string)
+    management_secret_arn = optional(string)
+    event_bus_arn         = optional(string)
+
     environment = optional(map(string), {})
     timeout     = optional(number, 120)
     memory_mb   = optional(number, 256)
@@ -95,6 +100,11 @@ variable "rotation" {
   validation {
     condition     = var.rotation == null || try(var.rotation.every_days >= 1 && var.rotation.every_days <= 1000, false)
     error_message = "AWS rotates every 1 to 1000 days."
+  }
+
+  validation {
+    condition     = var.rotation == null || try(contains(["arm64", "amd64", "x86_64"], var.rotation.architecture), false)
+    error_message = "The function is made for arm64 and amd64."
   }
 }
 

@@ -94,7 +94,7 @@ run "rotation_with_alarms" {
     error_message = "the function cannot start"
   }
   assert {
-    condition     = strcontains(aws_cloudwatch_event_rule.failed[0].event_pattern, "RotationAbandoned") && length(aws_cloudwatch_event_rule.overdue) == 1
+    condition     = strcontains(aws_cloudwatch_event_rule.failed[0].event_pattern, "RotationAbandoned") && length(aws_cloudwatch_event_rule.daily) == 1
     error_message = "a failed or an overdue rotation is not told"
   }
 }
@@ -128,6 +128,44 @@ run "a_name_with_a_space" {
   }
 
   expect_failures = [var.name]
+}
+
+run "the_function_is_told_what_it_needs" {
+  command = plan
+
+  variables {
+    rotation = {
+      zip                   = "tests/empty.zip"
+      config                = "credentials: {}"
+      management_secret_arn = "arn:aws:secretsmanager:eu-west-2:123456789012:secret:management-AbCdEf"
+      architecture          = "amd64"
+    }
+  }
+
+  assert {
+    condition     = aws_lambda_function.rotation[0].environment[0].variables == tomap({ PURSER_CONFIG_TEXT = "credentials: {}", PURSER_MANAGEMENT_SECRET = "arn:aws:secretsmanager:eu-west-2:123456789012:secret:management-AbCdEf" })
+    error_message = "the function does not know its configuration"
+  }
+
+  assert {
+    condition     = aws_lambda_function.rotation[0].architectures[0] == "x86_64" && length(aws_cloudwatch_event_rule.daily) == 1 && length(aws_cloudwatch_metric_alarm.errors) == 0
+    error_message = "the function is for another processor, or nobody looks after the secret"
+  }
+
+  assert {
+    condition     = length([for s in data.aws_iam_policy_document.rotation[0].statement : s if s.sid == "ReadManagementSecret"]) == 1
+    error_message = "the function may not read the account that makes tokens"
+  }
+}
+
+run "another_processor" {
+  command = plan
+
+  variables {
+    rotation = { zip = "tests/empty.zip", architecture = "riscv" }
+  }
+
+  expect_failures = [var.rotation]
 }
 
 run "too_rare_a_rotation" {
