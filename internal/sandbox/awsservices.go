@@ -34,6 +34,9 @@ func awsServices() []awsService {
 		{"AWSEvents.", named("events"), func(s *SecretsManager, operation string, body []byte) (any, error) {
 			return s.events.perform(operation, body)
 		}},
+		{"CloudTrail_20131101.", named("cloudtrail"), func(s *SecretsManager, operation string, body []byte) (any, error) {
+			return s.trail.perform(operation, body)
+		}},
 		{"TrentService.", named("kms"), func(s *SecretsManager, operation string, body []byte) (any, error) {
 			return s.keys.perform(operation, body)
 		}},
@@ -138,7 +141,8 @@ func (k *keys) perform(operation string, body []byte) (any, error) {
 
 // findService sorts a request to its service.
 func findService(r *http.Request) (service awsService, operation string, ok bool) {
-	target := r.Header.Get("X-Amz-Target")
+	// The AWS CLI writes CloudTrail's with its package in front, the SDK without.
+	target := strings.TrimPrefix(r.Header.Get("X-Amz-Target"), "com.amazonaws.cloudtrail.v20131101.")
 	for _, service := range awsServices() {
 		if operation, ours := strings.CutPrefix(target, service.target); ours && r.Method == http.MethodPost {
 			return service, operation, true

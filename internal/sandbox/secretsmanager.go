@@ -32,7 +32,7 @@ type SecretsManagerConfig struct {
 // Signature Version 4 header made for the right service at about the right
 // time, and does not verify the signature itself: it knows no keys. There is no
 // IAM, and no KMS that encrypts; Fault plays their refusals. What purser needs
-// besides of EventBridge and of KMS is in awsservices.go.
+// besides of EventBridge, CloudTrail and KMS is in awsservices.go.
 type SecretsManager struct {
 	cfg      SecretsManagerConfig
 	requests atomic.Uint64 // numbers the answers
@@ -41,6 +41,7 @@ type SecretsManager struct {
 	secrets map[string]*smSecret // by name, those waiting for deletion included
 
 	events    events
+	trail     trail
 	keys      keys
 	rotations sync.WaitGroup // those that are being done
 
@@ -66,6 +67,28 @@ func NewSecretsManager(cfg SecretsManagerConfig) *SecretsManager {
 	return &SecretsManager{cfg: cfg, secrets: map[string]*smSecret{}}
 }
 
+// recordRead puts reads of secrets into CloudTrail's history, refused ones too.
+func (s *SecretsManager) recordRead(r *http.Request, call awsCall, err error) {
+	if call.operation != "GetSecretValue" && call.operation != "BatchGetSecretValue" {
+		return
+	}
+	in, bad := smDecode[struct {
+		SecretId, VersionStage string //nolint:revive // AWS's names
+		SecretIdList           []string
+	}](call.body)
+	if bad != nil {
+		return
+	}
+	e := TrailEvent{
+		Name: call.operation, At: s.cfg.Now(), Caller: s.cfg.CallerARN, Source: "127.0.0.1", Agent: r.UserAgent(),
+		SecretID: in.SecretId, SecretIDs: in.SecretIdList, Stage: in.VersionStage,
+	}
+	if err != nil {
+		e.ErrorCode = asAWSError(err).code
+	}
+	s.Record(e)
+}
+
 // maxAWSRequest is more than the largest PutSecretValue: 64 KiB, each byte
 // escaped as \u0000, and its other members.
 const maxAWSRequest = 1 << 20
@@ -80,6 +103,7 @@ func (s *SecretsManager) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	var out any
 	if err == nil {
 		out, err = s.perform(call)
+		s.recordRead(r, call, err)
 	}
 	if faulty && fault.After && s.misbehave(w, r, call, fault) {
 		return

@@ -3,6 +3,7 @@ package store
 import (
 	"context"
 	"errors"
+	"net/http"
 	"strings"
 
 	"github.com/aws/smithy-go"
@@ -61,6 +62,8 @@ func (s *SecretsManager) faultOf(ctx context.Context, doing string, err error, s
 	}
 	if r, ok := reasonsByCode[api.ErrorCode()]; ok {
 		f.Reason = r
+	} else if answer, ok := errors.AsType[*smithyhttp.ResponseError](err); ok && answer.HTTPStatusCode() >= http.StatusInternalServerError {
+		f.Reason = credential.StoreUnreachable // it may have taken effect
 	}
 	message := api.ErrorMessage()
 	f.Why = "AWS says: " + credential.Quote(strings.TrimSpace(api.ErrorCode()+": "+message), sent...)
