@@ -29,6 +29,7 @@ type Proof struct {
 	Fault        *Fault // why it is not granted; nil when it is
 	Kind         Kind
 	Owner        string            // the account that the token belongs to, where the registry tells; else ""
+	TokenID      string            // what the registry calls the token in its lists, where it tells; else ""
 	Level        string            // the token's own level in the registry's words; else ""
 	Repositories []RepositoryProof // in the order of the credential's repositories
 	Excess       []string          // rights beyond what was asked for, in plain words

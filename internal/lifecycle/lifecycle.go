@@ -63,6 +63,7 @@ const (
 	StepStored   Step = "Stored"
 	StepVerified Step = "Verified"
 	StepDue      Step = "Due"
+	StepStopped  Step = "Stopped" // the token that may have leaked
 	StepRetired  Step = "Retired" // of the token before
 )
 

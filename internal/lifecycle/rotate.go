@@ -55,12 +55,7 @@ func (r *Runner) Rotate(ctx context.Context, req RotateRequest) (RotateResult, e
 	if err != nil {
 		return res, err
 	}
-	quiet := *r
-	quiet.Report = func(e Event) { // who and where was said above
-		if e.Step != StepSignIn && e.Step != StepIdentity && e.Step != StepSecret && e.Step != StepFile {
-			r.report(e.Step, e.Text)
-		}
-	}
+	quiet := r.again()
 	if slots, err = quiet.catchUp(ctx, req, slots); err != nil {
 		return res, err
 	}

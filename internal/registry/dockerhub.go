@@ -33,6 +33,7 @@ const (
 type hubIdentity struct {
 	bearer credential.Secret
 	owner  string
+	token  string // the token's own id, "" where it is not told
 	scopes []string
 }
 
@@ -56,7 +57,7 @@ func (p *probe) askHub(ctx context.Context) error {
 		return err
 	}
 	p.hub = id
-	p.proof.Owner = id.owner
+	p.proof.Owner, p.proof.TokenID = id.owner, id.token
 	if p.login.Username == "" {
 		p.login.Username = id.owner
 	}
@@ -147,6 +148,7 @@ func readHubIdentity(a *answer) (*hubIdentity, error) {
 		Scope string `json:"scope"`
 		Hub   struct {
 			Username string `json:"username"`
+			Source   any    `json:"source"` // "docker_pat|ID"; other kinds have been objects
 		} `json:"https://hub.docker.com"`
 	}
 	_ = json.Unmarshal(a.body, &body)
@@ -155,6 +157,11 @@ func readHubIdentity(a *answer) (*hubIdentity, error) {
 		return nil, strangeAnswer(a, "its exchange at /v2/auth/token gave no bearer that can be read")
 	}
 	id.owner = claims.Hub.Username
+	if source, ok := claims.Hub.Source.(string); ok && strings.HasPrefix(source, "docker_pat|") {
+		if _, name, _ := strings.Cut(source, "|"); hubName.MatchString(name) {
+			id.token = name
+		}
+	}
 	id.scopes = strings.Fields(claims.Scope)
 	return id, nil
 }

@@ -60,6 +60,8 @@ type Accounts struct {
 
 	mu            sync.Mutex // guards what follows
 	organizations map[string]*Organization
+	pushes        map[string]map[string]push // by repository and tag
+	log           []logEntry                 // what was done, oldest first
 	passwords     map[string]password
 	tokens        []*Token
 	repositories  map[string]repository
@@ -89,7 +91,7 @@ type repository struct {
 func NewAccounts(now func() time.Time, random io.Reader) *Accounts {
 	return &Accounts{
 		now: now, random: random, passwords: map[string]password{}, repositories: map[string]repository{}, failures: map[string]int{},
-		organizations: map[string]*Organization{},
+		organizations: map[string]*Organization{}, pushes: map[string]map[string]push{},
 	}
 }
 

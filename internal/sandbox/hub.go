@@ -66,6 +66,15 @@ func (h *Hub) ServeHTTP(w http.ResponseWriter, req *http.Request) {
 		}
 	case req.URL.Path == tokensPath || strings.HasPrefix(req.URL.Path, tokensPath+"/") || strings.HasPrefix(req.URL.Path, "/v2/orgs/"):
 		h.manage(w, req)
+	case strings.HasPrefix(req.URL.Path, auditPath) && req.Method == http.MethodGet:
+		var who hubClaims
+		if text, sent := strings.CutPrefix(req.Header.Get("Authorization"), "Bearer "); !sent || !h.signer.read(credential.NewSecret(text), h.now(), &who) {
+			hubError(w, http.StatusUnauthorized, "unauthorized", nil)
+			return
+		}
+		if !h.faults.strike("audit", w, req) {
+			h.auditLog(w, req, who)
+		}
 	case repositories && (req.Method == http.MethodGet || req.Method == http.MethodHead):
 		if !h.faults.strike("repositories", w, req) {
 			h.repository(w, req, rest)
@@ -148,6 +157,7 @@ func (h *Hub) bearer(account, scope, source string, life time.Duration) (credent
 // those of the account, whatever the token's level.
 func (h *Hub) repository(w http.ResponseWriter, req *http.Request, rest string) {
 	namespace, name, ok := strings.Cut(rest, "/repositories/")
+	name, tags := strings.CutSuffix(name, "/tags")
 	var who hubClaims
 	if text, sent := strings.CutPrefix(req.Header.Get("Authorization"), "Bearer "); sent {
 		h.signer.read(credential.NewSecret(text), h.now(), &who)
@@ -156,6 +166,10 @@ func (h *Hub) repository(w http.ResponseWriter, req *http.Request, rest string) 
 	mine := who.Hub.Username == namespace
 	if !ok || !there || !public && !mine {
 		hubError(w, http.StatusNotFound, "object not found", nil)
+		return
+	}
+	if tags {
+		h.tags(w, namespace+"/"+name)
 		return
 	}
 	_ = json.NewEncoder(w).Encode(map[string]any{

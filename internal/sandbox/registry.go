@@ -257,6 +257,10 @@ func (r *Registry) serveImages(w http.ResponseWriter, req *http.Request, kind, r
 	}
 	if req.Method == http.MethodPut && repo != "" {
 		r.cfg.Accounts.adopt(repo)
+		if _, tag, ok := strings.Cut(req.URL.Path, "/manifests/"); ok && !strings.Contains(tag, ":") {
+			owner, _, _ := strings.Cut(repo, "/")
+			r.cfg.Accounts.notePush(repo, tag, owner)
+		}
 	}
 	r.images.ServeHTTP(w, req)
 }

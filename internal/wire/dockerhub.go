@@ -87,3 +87,13 @@ func (h *Hub) Revoke(ctx context.Context, id string) error {
 func (h *Hub) Activate(ctx context.Context, id string, active bool) error {
 	return h.client.ActivateHub(ctx, h.session, h.org, id, active)
 }
+
+// Pushes lists the tags of a repository that were pushed since a time.
+func (h *Hub) Pushes(ctx context.Context, repo credential.Repository, since time.Time) ([]credential.TagPush, bool, error) {
+	return h.client.HubPushes(ctx, h.session, repo, since)
+}
+
+// Events reads the account's audit log.
+func (h *Hub) Events(ctx context.Context, since time.Time) ([]credential.AccountEvent, bool, error) {
+	return h.client.HubEvents(ctx, h.session, h.account, since)
+}

@@ -1,0 +1,132 @@
+package lifecycle
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"purser/internal/credential"
+)
+
+// RespondRequest says which credential's token may have leaked. Find or Mint gets the
+// new one, as in a StoreRequest.
+type RespondRequest struct {
+	StoreRequest
+	// ByHand has a person switch the token off, where purser cannot; it returns when the
+	// person says that it is done.
+	ByHand func(ctx context.Context) error
+}
+
+// RespondResult is what was done, and when. A time is zero when it did not come to it.
+type RespondResult struct {
+	Leaked   []credential.ManagedToken // as the registry listed it before; empty where it did not tell
+	Version  credential.VersionID      // that holds it
+	Since    time.Time                 // when that version was made, or was changed last
+	Stopped  time.Time                 // when the token was switched off
+	Replaced time.Time                 // when another one was current everywhere
+	Ended    time.Time                 // when the registry was seen to refuse it
+	Store    StoreResult
+}
+
+// Respond replaces a token that may have leaked. What stops the harm comes first: the
+// token is switched off before anything else, although whoever reads it fails until
+// there is another one. Each run takes what is current for what has leaked.
+func (r *Runner) Respond(ctx context.Context, req RespondRequest) (RespondResult, error) {
+	var res RespondResult
+	slots, err := r.surveyAll(ctx, req.StoreRequest)
+	if err != nil {
+		return res, err
+	}
+	login, err := r.leaked(slots, req.Credential, &res)
+	if err != nil {
+		return res, err
+	}
+	if req.DryRun {
+		r.report(StepStopped, "nothing was changed; the token of version "+short(res.Version)+" would be switched off, replaced and ended")
+		return res, nil
+	}
+	if err := r.stop(ctx, req, login, &res); err != nil {
+		return res, err
+	}
+	res.Stopped = r.Now()
+	if res.Store, err = r.again().Store(ctx, req.StoreRequest); err != nil {
+		return res, fmt.Errorf("the token that may have leaked is switched off, and there is no other one yet; readers fail until this is run again: %w", err)
+	}
+	res.Replaced = r.Now()
+	for _, t := range res.Leaked {
+		if err := req.Mint.Revoke(ctx, t.ID); err != nil {
+			return res, err
+		}
+	}
+	if err := r.proveDead(ctx, RotateRequest{StoreRequest: req.StoreRequest}, slots[0], login); err != nil {
+		return res, err
+	}
+	res.Ended = r.Now()
+	r.report(StepRetired, "the registry refuses the token that may have leaked")
+	return res, nil
+}
+
+// leaked is the login that readers get now.
+func (r *Runner) leaked(slots []*slot, c credential.Credential, res *RespondResult) (credential.Login, error) {
+	first := slots[0]
+	if res.Version = first.found.At(credential.Current); res.Version == "" {
+		return credential.Login{}, &credential.Fault{Reason: credential.SecretEmpty, Target: first.Target, What: first.Target.String() + " holds no token that could have leaked"}
+	}
+	res.Since, _ = first.found.CurrentSince()
+	login, err := first.Target.Shape.Decode(first.current, c.Registry)
+	return login, locate(err, first.Target)
+}
+
+// stop switches the token off: by its label, or by what the registry calls it, or by
+// hand.
+func (r *Runner) stop(ctx context.Context, req RespondRequest, login credential.Login, res *RespondResult) error {
+	proof := r.Prover.Prove(ctx, req.Credential, login, true)
+	if req.Mint != nil {
+		tokens, _, err := req.Mint.Tokens(ctx)
+		if err != nil {
+			return err
+		}
+		res.Leaked = labelled(tokens, req.Credential.Name, res.Version)
+		for _, t := range tokens {
+			if len(res.Leaked) == 0 && proof.TokenID != "" && t.ID == proof.TokenID {
+				res.Leaked = append(res.Leaked, t)
+			}
+		}
+		for _, t := range res.Leaked {
+			if err := req.Mint.Activate(ctx, t.ID, false); err != nil && credential.ReasonOf(err) != credential.NoSuchToken {
+				return err
+			}
+		}
+	}
+	switch {
+	case len(res.Leaked) > 0:
+		r.report(StepStopped, "the token is switched off: "+res.Leaked[0].Label)
+	case proof.Verdict == credential.Refused:
+		r.report(StepStopped, "the registry refuses the token already")
+	case req.ByHand == nil:
+		return &credential.Fault{
+			Reason: credential.SessionNeeded, Registry: req.Credential.Registry, Account: req.Credential.Username,
+			What: "the token could not be switched off", Why: "purser did not make it, and nobody is there to do it on the registry's page",
+		}
+	default:
+		if err := req.ByHand(ctx); err != nil {
+			return err
+		}
+		if err := r.proveDead(ctx, RotateRequest{StoreRequest: req.StoreRequest}, &slot{Place: req.Places[0]}, login); err != nil {
+			return err
+		}
+		r.report(StepStopped, "the registry refuses the token")
+	}
+	return nil
+}
+
+// again is the same runner for a flow within another, which has said who and where.
+func (r *Runner) again() *Runner {
+	quiet := *r
+	quiet.Report = func(e Event) {
+		if e.Step != StepSignIn && e.Step != StepIdentity && e.Step != StepSecret && e.Step != StepFile {
+			r.report(e.Step, e.Text)
+		}
+	}
+	return &quiet
+}

@@ -1,0 +1,102 @@
+package registry
+
+import (
+	"context"
+	"encoding/json"
+	"net/http"
+	"net/url"
+	"strings"
+	"time"
+
+	"purser/internal/credential"
+)
+
+// evidencePages bounds how much is read of a list that may be long, in pages of a
+// hundred.
+const evidencePages = 20
+
+// HubPushes lists the tags of a repository that were pushed since a time, and whether
+// that is all (Docker Hub API reference, "List repository tags").
+func (c *Client) HubPushes(ctx context.Context, s HubSession, repo credential.Repository, since time.Time) (pushes []credential.TagPush, complete bool, err error) {
+	namespace, name, _ := strings.Cut(string(repo), "/")
+	u := hubAPI.JoinPath("/v2/namespaces", namespace, "repositories", name, "tags")
+	u.RawQuery = "page=1&page_size=100"
+	complete, err = c.hubList(ctx, s, u, func(a *answer) (next string, known bool) {
+		var page struct {
+			Next    string `json:"next"`
+			Results *[]struct {
+				Name   string    `json:"name"`
+				Pushed time.Time `json:"tag_last_pushed"`
+				By     string    `json:"last_updater_username"`
+			} `json:"results"`
+		}
+		if json.Unmarshal(a.body, &page) != nil || page.Results == nil {
+			return "", false
+		}
+		for _, t := range *page.Results {
+			if !t.Pushed.Before(since) {
+				pushes = append(pushes, credential.TagPush{Repository: repo, Tag: credential.Quote(t.Name), At: t.Pushed, By: credential.Quote(t.By)})
+			}
+		}
+		return page.Next, true
+	})
+	return pushes, complete, err
+}
+
+// HubEvents reads an account's audit log, which organizations with a plan have, and
+// whether that is all (Docker Hub API reference, "List audit log events").
+func (c *Client) HubEvents(ctx context.Context, s HubSession, account string, since time.Time) (events []credential.AccountEvent, complete bool, err error) {
+	if err := checkHubNames(account); err != nil {
+		return nil, false, err
+	}
+	u := hubAPI.JoinPath("/v2/auditlogs", account)
+	u.RawQuery = "page=1&page_size=100&from=" + url.QueryEscape(since.UTC().Format(time.RFC3339))
+	complete, err = c.hubList(ctx, s, u, func(a *answer) (next string, known bool) {
+		var page struct {
+			Logs *[]struct {
+				At                  time.Time `json:"timestamp"`
+				Actor, Action, Name string
+			} `json:"logs"`
+		}
+		if json.Unmarshal(a.body, &page) != nil || page.Logs == nil {
+			return "", false
+		}
+		for _, e := range *page.Logs {
+			events = append(events, credential.AccountEvent{At: e.At, Actor: credential.Quote(e.Actor), Action: credential.Quote(e.Action), Name: credential.Quote(e.Name)})
+		}
+		return "", true
+	})
+	return events, complete && len(events) < auditPage, err
+}
+
+// auditPage is how many entries are asked for.
+const auditPage = 100
+
+// hubList reads the pages of a list. The next one is followed on the same path alone.
+func (c *Client) hubList(ctx context.Context, s HubSession, u *url.URL, take func(*answer) (next string, known bool)) (complete bool, err error) {
+	for range evidencePages {
+		a, err := c.listPage(ctx, s, u)
+		if err != nil {
+			return false, err
+		}
+		if a.status != http.StatusOK {
+			return false, &credential.Fault{
+				Reason: credential.RegistryStrange, Registry: credential.DockerHub, Account: s.Account,
+				What: "Docker Hub does not tell of " + u.Path + " (" + http.StatusText(a.status) + ")", Why: says(a, nil),
+			}
+		}
+		text, known := take(a)
+		if !known {
+			return false, strangeAnswer(a, u.Path+" did not give a list")
+		}
+		if text == "" {
+			return true, nil
+		}
+		next, err := u.Parse(text)
+		if err != nil || next.Host != u.Host || next.Path != u.Path || next.Scheme != u.Scheme || *next == *u {
+			return false, strangeAnswer(a, u.Path+" names a next page that is not one of its own")
+		}
+		u = next
+	}
+	return false, nil
+}
