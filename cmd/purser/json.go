@@ -26,6 +26,7 @@ type report struct {
 	Variables map[string]string `json:"variables,omitempty"`
 	Tokens    []tokenJSON       `json:"tokens,omitempty"`
 	Rotations []rotationJSON    `json:"rotations,omitempty"`
+	Incident  *incident         `json:"incident,omitempty"`
 	Init      *initJSON         `json:"init,omitempty"`
 	Terraform *terraformJSON    `json:"terraform,omitempty"`
 	Session   *sessionJSON      `json:"session,omitempty"`

@@ -198,6 +198,16 @@ func dockerConfigCommand(ts *testscript.TestScript, _ bool, args []string) {
 	ts.Check(os.WriteFile(filepath.Join(ts.MkAbs(args[0]), "config.json"), []byte(text), 0o600))
 }
 
+// globCommand: glob PATTERN FILE copies the last file of those that match, by name.
+func globCommand(ts *testscript.TestScript, _ bool, args []string) {
+	all, err := filepath.Glob(ts.MkAbs(args[0]))
+	ts.Check(err)
+	if len(all) == 0 {
+		ts.Fatalf("no file is %s", args[0])
+	}
+	ts.Check(os.WriteFile(ts.MkAbs(args[1]), []byte(ts.ReadFile(all[len(all)-1])), 0o600))
+}
+
 // hubCommand: hub session FILE [LIFE] makes one of mockserver; hub end ends all; hub
 // tokens OWNER N counts; hub active OWNER LABEL; hub fault KIND cut|lost|STATUS; hub org
 // NAME makes an organization of mockserver's; hub sso NAME.

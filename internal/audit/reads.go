@@ -68,6 +68,7 @@ func (t Trail) Reads(ctx context.Context, name, arn string, since, now time.Time
 	if oldest := now.Add(-history); since.Before(oldest) {
 		since = oldest
 	}
+	since, now = since.Truncate(time.Second), now.Truncate(time.Second).Add(time.Second) // CloudTrail's times are whole seconds
 	out := Reads{Since: since, Complete: true}
 	for _, event := range []string{"GetSecretValue", "BatchGetSecretValue"} {
 		in := &cloudtrail.LookupEventsInput{

@@ -1,0 +1,216 @@
+package main
+
+import (
+	"fmt"
+	"strings"
+	"time"
+
+	"purser/internal/audit"
+	"purser/internal/credential"
+)
+
+// incident is the record of a leak and of what was done. It holds nothing secret.
+type incident struct {
+	Schema       string           `json:"schema"`
+	Credential   string           `json:"credential"`
+	Registry     string           `json:"registry"`
+	Account      string           `json:"account,omitempty"`
+	Repositories []string         `json:"repositories"`
+	DryRun       bool             `json:"dry_run"`
+	Began        time.Time        `json:"began"`
+	Since        time.Time        `json:"since"` // from when on it was looked at
+	Version      string           `json:"version"`
+	Tokens       []incidentToken  `json:"tokens"`
+	Stopped      *time.Time       `json:"stopped,omitempty"`
+	Replaced     *time.Time       `json:"replaced,omitempty"`
+	Ended        *time.Time       `json:"ended,omitempty"`
+	Places       []incidentPlace  `json:"places"`
+	Readers      []incidentReader `json:"readers"`
+	Pushes       []incidentPush   `json:"pushes"`
+	Log          []incidentEvent  `json:"log"`
+	Missing      []string         `json:"missing"` // what could not be found out
+	Check        []string         `json:"check"`   // what a person has to look at
+	Failure      string           `json:"failure,omitempty"`
+}
+
+type incidentToken struct {
+	ID       string     `json:"id"`
+	Label    string     `json:"label"`
+	Created  time.Time  `json:"created"`
+	LastUsed *time.Time `json:"last_used,omitempty"`
+}
+
+type incidentPlace struct {
+	Where    string `json:"where"`
+	Region   string `json:"region,omitempty"`
+	Version  string `json:"version"`
+	Replaced string `json:"replaced,omitempty"`
+}
+
+type incidentReader struct {
+	Where     string    `json:"where"`
+	Principal string    `json:"principal"`
+	Session   string    `json:"session,omitempty"`
+	Service   string    `json:"service,omitempty"`
+	Reads     int       `json:"reads"`
+	Denied    int       `json:"denied,omitempty"`
+	First     time.Time `json:"first"`
+	Last      time.Time `json:"last"`
+	Sources   []string  `json:"sources"`
+	// HasIt: it read what has leaked and has not read since it was replaced.
+	HasIt bool `json:"has_it"`
+}
+
+type incidentPush struct {
+	Repository string    `json:"repository"`
+	Tag        string    `json:"tag"`
+	At         time.Time `json:"at"`
+	By         string    `json:"by"`
+}
+
+type incidentEvent struct {
+	At     time.Time `json:"at"`
+	Actor  string    `json:"actor"`
+	Action string    `json:"action"`
+	Name   string    `json:"name"`
+}
+
+func (i *incident) missing(text string) { i.Missing = append(i.Missing, text) }
+
+func (i *incident) addReads(t credential.Target, reads audit.Reads, asked bool) {
+	if asked && reads.Since.After(i.Since) {
+		i.missing("who read " + t.String() + " before " + reads.Since.UTC().Format(time.DateOnly) + ": CloudTrail's history is 90 days long; a trail in S3 may have more")
+	}
+	if asked && !reads.Complete {
+		i.missing("all who read " + t.String() + ": there are more events than are looked at")
+	}
+	if reads.Unreadable > 0 {
+		i.missing(fmt.Sprintf("%d events of CloudTrail: they cannot be read", reads.Unreadable))
+	}
+	for _, r := range reads.Readers() {
+		i.Readers = append(i.Readers, incidentReader{
+			Where: t.String(), Principal: r.Principal, Session: r.Session, Service: r.Service, Reads: r.Count, Denied: r.Denied,
+			First: r.First, Last: r.Last, Sources: r.Sources, HasIt: r.Count > 0 && (i.Replaced == nil || r.Last.Before(*i.Replaced)),
+		})
+	}
+}
+
+// conclude says what is left to a person.
+func (i *incident) conclude(err error) {
+	check := func(format string, a ...any) { i.Check = append(i.Check, fmt.Sprintf(format, a...)) }
+	if err != nil {
+		i.Failure = credential.Quote(err.Error())
+		check("run purser respond %s again: it did not get to its end", i.Credential)
+	}
+	if i.DryRun {
+		check("nothing was changed yet: purser respond %s", i.Credential)
+	}
+	holders := 0
+	for _, r := range i.Readers {
+		if r.HasIt {
+			holders++
+		}
+	}
+	if holders > 0 {
+		check("%d readers have not read the new token yet; they fail until they do: restart jobs and agents that keep it", holders)
+	}
+	if len(i.Pushes) > 0 {
+		check("%d tags were pushed since %s: compare each with the build that should have made it, and rebuild those that nobody made", len(i.Pushes), i.Since.Format(time.DateOnly))
+	}
+	check("readers and sources that you do not know: find out whose they are")
+	check("where the token came out (a log, a commit, a transcript): take it away there, although it is dead")
+	check("CloudTrail is some minutes late: look once more in a quarter of an hour, with purser respond %s --dry-run", i.Credential)
+	// Lists are [] in JSON, never null.
+	i.Tokens, i.Places, i.Readers = some(i.Tokens), some(i.Places), some(i.Readers)
+	i.Pushes, i.Log, i.Missing, i.Check = some(i.Pushes), some(i.Log), some(i.Missing), some(i.Check)
+}
+
+func some[T any](list []T) []T {
+	if list == nil {
+		return []T{}
+	}
+	return list
+}
+
+const stampForm = "2006-01-02 15:04:05 UTC"
+
+func stamp(t *time.Time) string {
+	if t == nil || t.IsZero() {
+		return "not"
+	}
+	return t.UTC().Format(stampForm)
+}
+
+// markdown is the record for people.
+func (i *incident) markdown() string {
+	var b strings.Builder
+	fmt.Fprintf(&b, "# %s: the token may have leaked\n\n", i.Credential)
+	row := func(cells ...string) {
+		for n, c := range cells {
+			cells[n] = cell(c)
+		}
+		b.WriteString("| " + strings.Join(cells, " | ") + " |\n")
+	}
+	table := func(title string, n int, columns ...string) {
+		fmt.Fprintf(&b, "\n## %s\n\n", title)
+		if n == 0 {
+			b.WriteString("None is known.\n")
+			return
+		}
+		row(columns...)
+		b.WriteString(strings.Repeat("|---", len(columns)) + "|\n")
+	}
+	if i.DryRun {
+		b.WriteString("Nothing was changed: this is a look only.\n\n")
+	}
+	if i.Failure != "" {
+		fmt.Fprintf(&b, "**It did not get to its end:** %s\n\n", cell(i.Failure))
+	}
+	b.WriteString("| what | when |\n|---|---|\n")
+	row("looked at from", stamp(&i.Since))
+	row("response began", stamp(&i.Began))
+	row("token switched off", stamp(i.Stopped))
+	row("another one current", stamp(i.Replaced))
+	row("the registry refuses it", stamp(i.Ended))
+	fmt.Fprintf(&b, "\nRegistry %s, account %s, repositories %s; version %s of the secret.\n", cell(i.Registry), cell(or(i.Account, "not named")), cell(strings.Join(i.Repositories, ", ")), cell(i.Version))
+	table("The token", len(i.Tokens), "id", "label", "made", "last used")
+	for _, t := range i.Tokens {
+		row(t.ID, t.Label, stamp(&t.Created), stamp(t.LastUsed))
+	}
+	table("Where the new one is", len(i.Places), "place", "region", "version", "instead of")
+	for _, p := range i.Places {
+		row(p.Where, p.Region, p.Version, p.Replaced)
+	}
+	table("Who read it", len(i.Readers), "secret", "who", "session", "reads", "denied", "first", "last", "from", "has it still")
+	for _, r := range i.Readers {
+		has := "no"
+		if r.HasIt {
+			has = "yes"
+		}
+		row(r.Where, r.Principal, or(r.Session, r.Service), fmt.Sprint(r.Reads), fmt.Sprint(r.Denied), stamp(&r.First), stamp(&r.Last), strings.Join(r.Sources, ", "), has)
+	}
+	table("Tags pushed since", len(i.Pushes), "repository", "tag", "when", "by")
+	for _, p := range i.Pushes {
+		row(p.Repository, p.Tag, stamp(&p.At), p.By)
+	}
+	table("The account's log", len(i.Log), "when", "who", "what", "name")
+	for _, e := range i.Log {
+		row(stamp(&e.At), e.Actor, e.Action, e.Name)
+	}
+	list := func(title string, lines []string) {
+		fmt.Fprintf(&b, "\n## %s\n\n", title)
+		for _, l := range lines {
+			fmt.Fprintf(&b, "- %s\n", cell(l))
+		}
+	}
+	if len(i.Missing) > 0 {
+		list("Not known", i.Missing)
+	}
+	list("To check", i.Check)
+	return b.String()
+}
+
+// cell keeps a text of somebody else's from becoming Markdown or HTML.
+func cell(text string) string {
+	return strings.NewReplacer("|", `\|`, "\n", " ", "<", "&lt;", ">", "&gt;", "`", "'", "[", `\[`, "]", `\]`, "*", `\*`, "_", `\_`).Replace(text)
+}
