@@ -37,7 +37,7 @@ type event struct {
 // hold a rotation token.
 func readEvent(raw []byte) (event, error) {
 	var e struct {
-		Step, SecretId, ClientRequestToken, RotationToken string //nolint:revive // AWS's names
+		Step, SecretId, ClientRequestToken, RotationToken string
 		Purser                                            string `json:"purser"`
 	}
 	bad := func(why string) (event, error) {

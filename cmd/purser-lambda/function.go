@@ -12,6 +12,7 @@ import (
 	"purser/internal/config"
 	"purser/internal/credential"
 	"purser/internal/lifecycle"
+	"purser/internal/receipt"
 	"purser/internal/wire"
 )
 
@@ -34,6 +35,7 @@ type job struct {
 	wire       *wire.Wire
 	credential credential.Credential
 	places     []lifecycle.Place // the secret of the event first
+	recorder   *wire.Recorder    // nil: no receipts are wanted
 }
 
 // handle does what an event asks for. An error has AWS try again, and is counted for
@@ -93,6 +95,9 @@ func (f *function) job(ctx context.Context, e event) (*job, error) {
 				return nil, err
 			}
 			j.places = []lifecycle.Place{{Target: t, Store: s}}
+			if j.recorder, err = j.wire.Recorder(ctx, file.Receipts, t, noPassphrase); err != nil {
+				return nil, err
+			}
 			return j, j.others(ctx, c, i)
 		}
 	}
@@ -167,7 +172,7 @@ func (j *job) rotate(ctx context.Context) error {
 		err = j.runner().ProveScheduled(ctx, j.request(nil))
 	case finishSecret:
 		if res, err = j.runner().FinishScheduled(ctx, j.request(nil)); err == nil && len(res.Places) > 0 {
-			return j.tell(ctx, eventDone, nil)
+			return errors.Join(j.record(ctx, receipt.Rotate, res, nil), j.tell(ctx, eventDone, nil))
 		}
 	}
 	if err != nil {
@@ -208,7 +213,7 @@ func (j *job) lookAfter(ctx context.Context) error {
 		req := lifecycle.RotateRequest{StoreRequest: j.request(m), Finish: true}
 		var res lifecycle.RotateResult
 		if res, err = j.runner().Rotate(ctx, req); err == nil && res.Retired {
-			if err := j.tell(ctx, eventRetired, nil); err != nil {
+			if err := errors.Join(j.record(ctx, receipt.Retire, lifecycle.StoreResult{}, res.Ended), j.tell(ctx, eventRetired, nil)); err != nil {
 				return err
 			}
 		}

@@ -19,6 +19,7 @@ import (
 	"purser/internal/config"
 	"purser/internal/credential"
 	"purser/internal/process"
+	"purser/internal/receipt"
 	"purser/internal/sandbox"
 	"purser/internal/wire"
 )
@@ -192,6 +193,7 @@ func (b *bench) events() []string {
 
 func TestARotationOfAWSs(t *testing.T) {
 	b := newBench(t)
+	b.f.env.ConfigText += "receipts: {key: alias/receipts, file: \"-\", event-bus: default}\n"
 	b.begin(version)
 	if err := b.steps(version); err != nil {
 		t.Fatal(err)
@@ -224,10 +226,19 @@ func TestARotationOfAWSs(t *testing.T) {
 		t.Fatal(err)
 	}
 	b.works("at the end")
-	if want := []string{eventDone, eventDone, eventRetired}; !slices.Equal(b.events(), want) {
+	if want := []string{"Receipt", eventDone, "Receipt", eventDone, "Receipt", eventRetired}; !slices.Equal(b.events(), want) {
 		t.Errorf("events %v, want %v", b.events(), want)
 	}
 	b.quiet()
+	commands := ""
+	for line := range strings.Lines(b.log.String()) {
+		if r, err := receipt.Unverified([]byte(line)); err == nil {
+			commands += string(r.Command) + " "
+		}
+	}
+	if commands != "rotate rotate retire " {
+		t.Errorf("receipts of %s", commands)
+	}
 }
 
 // quiet fails when something secret is in what the function has written or told.

@@ -67,7 +67,7 @@ func extract(t *testing.T, f *zip.File, path string) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if err := os.WriteFile(path, data, 0o700); err != nil { //nolint:gosec // a program
+	if err := os.WriteFile(path, data, 0o700); err != nil {
 		t.Fatal(err)
 	}
 }

@@ -41,7 +41,7 @@ var exitCodes = map[credential.Reason]int{
 	credential.MidRotation: exitFailed, credential.StoreRefused: exitFailed, credential.StoreFile: exitFailed,
 	credential.ReadBackDiffers: exitFailed, credential.DockerPlaintext: exitFailed, credential.HelperMissing: exitFailed, credential.AgentRedactor: exitFailed,
 	credential.TerraformOverwrites: exitFailed, credential.TerraformHolds: exitFailed,
-	credential.KeyUnfit: exitMissing, credential.ReplicaBehind: exitFailed, credential.RotationOverdue: exitFailed,
+	credential.KeyUnfit: exitMissing, credential.ReplicaBehind: exitFailed, credential.RotationOverdue: exitFailed, credential.ReceiptFailed: exitFailed, credential.ReceiptBad: exitFailed,
 }
 
 // exitCode is what the process ends with for an error.

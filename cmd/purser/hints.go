@@ -268,6 +268,10 @@ func adviseStore(f *credential.Fault) advice {
 			"if it is over and left its version: aws secretsmanager update-secret-version-stage --secret-id " + f.Target.String() + " --region " + region(f) +
 				" --version-stage AWSPENDING --remove-from-version-id VERSION",
 		}}
+	case credential.ReceiptFailed:
+		return advice{Next: []string{"see receipts in purser.yaml; `none` as its key writes them without a signature"}}
+	case credential.ReceiptBad:
+		return advice{Meaning: "What it says may not be what happened.", Next: []string{"compare with who was to sign: purser receipt verify --help"}}
 	case credential.RotationOverdue:
 		return advice{Next: []string{"purser rotate " + or(string(f.Credential), "NAME")}}
 	case credential.ReplicaBehind:

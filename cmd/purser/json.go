@@ -27,6 +27,9 @@ type report struct {
 	Tokens    []tokenJSON       `json:"tokens,omitempty"`
 	Rotations []rotationJSON    `json:"rotations,omitempty"`
 	Incident  *incident         `json:"incident,omitempty"`
+	// Receipts are those that were written, where they go to standard output.
+	Receipts  []json.RawMessage `json:"receipts,omitempty"`
+	Verified  []receiptJSON     `json:"verified,omitempty"`
 	Init      *initJSON         `json:"init,omitempty"`
 	Terraform *terraformJSON    `json:"terraform,omitempty"`
 	Session   *sessionJSON      `json:"session,omitempty"`

@@ -13,6 +13,7 @@ import (
 	"purser/internal/atomicfile"
 	"purser/internal/credential"
 	"purser/internal/lifecycle"
+	"purser/internal/receipt"
 	"purser/internal/wire"
 )
 
@@ -76,20 +77,28 @@ func (a *app) respond(ctx context.Context, name string, f respondFlags) error {
 	}
 	req := lifecycle.RespondRequest{StoreRequest: known.StoreRequest, ByHand: a.stopByHand(c)}
 	req.Find, req.Mint, req.DryRun = from.find, from.mint, f.dryRun
+	rec, err := a.recorder(ctx, w, c.Targets)
+	if err != nil {
+		return about(err, c)
+	}
 	began := a.now()
-	r := &lifecycle.Runner{Prover: w, Now: a.now, Random: a.random, Wait: a.wait, Report: a.reporter(from.follow)}
+	r := &lifecycle.Runner{Prover: w, Now: a.now, Random: a.random, Wait: a.wait, Report: a.reporter(rec.following(from.follow))}
 	res, err := r.Respond(ctx, req)
 	if from.end != nil {
 		from.end(err)
 	}
-	err = about(err, c)
+	ended := res.Leaked
+	if res.Stopped.IsZero() {
+		ended = nil
+	}
+	err = rec.write(ctx, change{command: receipt.Respond, c: c, store: res.Store, ended: ended, err: about(err, c)})
 	if res.Version == "" {
 		return err // there was nothing that could have leaked
 	}
 	// What is known is written down also when something went wrong.
 	i := a.incident(ctx, w, c, req, res, began, since)
 	i.conclude(err)
-	return a.reported(i, f.record, err)
+	return a.reported(i, f.record, rec, err)
 }
 
 // stopByHand has the person end a token that purser cannot.
@@ -119,7 +128,7 @@ func parseSince(text string, now time.Time) (time.Time, error) {
 }
 
 // reported writes the record and says where it is.
-func (a *app) reported(i *incident, dir string, cause error) error {
+func (a *app) reported(i *incident, dir string, rec *recorder, cause error) error {
 	base := filepath.Join(dir, "purser-incident-"+i.Credential+"-"+i.Began.Format("20060102T150405Z"))
 	if !filepath.IsAbs(base) && a.dir != "" {
 		base = filepath.Join(a.dir, base)
@@ -135,7 +144,7 @@ func (a *app) reported(i *incident, dir string, cause error) error {
 		}
 	}
 	if a.output.json {
-		return a.printJSON(report{Schema: schemaVersion, Exit: exitCode(cause), Error: errorReport(cause), Incident: i}, cause)
+		return a.printJSON(report{Schema: schemaVersion, Exit: exitCode(cause), Error: errorReport(cause), Incident: i, Receipts: rec.lines()}, cause)
 	}
 	a.line(a.out, credential.Granted, "Report", base+".md, and the same as .json")
 	for _, t := range i.Check {

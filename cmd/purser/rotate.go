@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"encoding/json"
 	"fmt"
 	"time"
 
@@ -9,6 +10,7 @@ import (
 
 	"purser/internal/credential"
 	"purser/internal/lifecycle"
+	"purser/internal/receipt"
 	"purser/internal/wire"
 )
 
@@ -82,13 +84,19 @@ func (a *app) rotate(ctx context.Context, names []string, f rotateFlags) error {
 	}
 	w := a.wire()
 	rows := []rotationJSON{}
+	var lines []json.RawMessage
 	var codes []int
 	for _, c := range credentials {
 		if len(credentials) > 1 && !a.output.json {
 			_, _ = fmt.Fprintf(a.out, "%s\n", c.Name)
 		}
-		res, err := a.rotateOne(ctx, w, c, f, expires)
+		rec, err := a.recorder(ctx, w, c.Targets)
+		var res lifecycle.RotateResult
+		if err == nil {
+			res, err = a.rotateOne(ctx, w, c, f, expires, rec)
+		}
 		err = about(err, c)
+		lines = append(lines, rec.lines()...)
 		row := rotationJSON{
 			Credential: string(c.Name), Due: res.Due, Why: res.Why, Renewed: len(res.Store.Places) > 0, Retired: res.Retired, Wait: res.Wait.Seconds(), Waiting: res.Waiting, Error: errorReport(err),
 		}
@@ -105,7 +113,7 @@ func (a *app) rotate(ctx context.Context, names []string, f rotateFlags) error {
 	}
 	code := worst(codes...)
 	if a.output.json {
-		a.writeJSON(report{Schema: schemaVersion, Exit: code, Rotations: rows})
+		a.writeJSON(report{Schema: schemaVersion, Exit: code, Rotations: rows, Receipts: lines})
 	}
 	if code != exitOK {
 		return &reportedError{code}
@@ -113,7 +121,7 @@ func (a *app) rotate(ctx context.Context, names []string, f rotateFlags) error {
 	return nil
 }
 
-func (a *app) rotateOne(ctx context.Context, w *wire.Wire, c credential.Credential, f rotateFlags, expires time.Time) (lifecycle.RotateResult, error) {
+func (a *app) rotateOne(ctx context.Context, w *wire.Wire, c credential.Credential, f rotateFlags, expires time.Time, rec *recorder) (lifecycle.RotateResult, error) {
 	from, err := a.renewal(ctx, w, c, f)
 	if err != nil {
 		return lifecycle.RotateResult{}, err
@@ -122,24 +130,36 @@ func (a *app) rotateOne(ctx context.Context, w *wire.Wire, c credential.Credenti
 	if err != nil {
 		return lifecycle.RotateResult{}, err
 	}
-	r := &lifecycle.Runner{Prover: w, Now: a.now, Random: a.random, Wait: a.wait, Report: a.reporter(from.follow)}
+	r := &lifecycle.Runner{Prover: w, Now: a.now, Random: a.random, Wait: a.wait, Report: a.reporter(rec.following(from.follow))}
 	req := lifecycle.RotateRequest{
 		StoreRequest: lifecycle.StoreRequest{Credential: c, Places: where, Find: from.find, Mint: from.mint, DryRun: f.dryRun, Expires: expires},
 		Force:        f.force, RetireNow: f.now,
 	}
 	res, err := r.Rotate(ctx, req)
+	err = rec.rotation(ctx, c, res, err)
 	for renewed := res.Store; err == nil && f.wait && res.Wait > 0 && !f.dryRun; {
 		if err = a.pause(ctx, res.Wait); err != nil {
 			break
 		}
 		req.Force = false
 		res, err = r.Rotate(ctx, req)
+		err = rec.rotation(ctx, c, res, err)
 		res.Store = renewed
 	}
 	if from.end != nil {
 		from.end(err)
 	}
 	return res, err
+}
+
+// rotation records a renewal, and the end of tokens: two changes, which may be days
+// apart.
+func (r *recorder) rotation(ctx context.Context, c credential.Credential, res lifecycle.RotateResult, err error) error {
+	err = r.write(ctx, change{command: receipt.Rotate, c: c, store: res.Store, err: err})
+	if len(res.Ended) == 0 {
+		return err
+	}
+	return r.write(ctx, change{command: receipt.Retire, c: c, ended: res.Ended, err: err})
 }
 
 // renewal is where a new token comes from: without a word about it from Docker Hub,
@@ -226,10 +246,15 @@ func (a *app) rollback(ctx context.Context, name string, yes, dry bool) error {
 			return err
 		}
 	}
-	r := &lifecycle.Runner{Prover: w, Now: a.now, Random: a.random, Wait: a.wait, Report: a.reporter(nil)}
-	err = about(r.Rollback(ctx, req), c)
+	rec, err := a.recorder(ctx, w, c.Targets)
+	if err != nil {
+		return about(err, c)
+	}
+	r := &lifecycle.Runner{Prover: w, Now: a.now, Random: a.random, Wait: a.wait, Report: a.reporter(rec.following(nil))}
+	res, err := r.Rollback(ctx, req)
+	err = rec.write(ctx, change{command: receipt.Rollback, c: c, store: res, err: about(err, c)})
 	if a.output.json {
-		return a.printJSON(report{Schema: schemaVersion, Exit: exitCode(err), Error: errorReport(err)}, err)
+		return a.printJSON(report{Schema: schemaVersion, Exit: exitCode(err), Error: errorReport(err), Receipts: rec.lines()}, err)
 	}
 	return err
 }
@@ -283,10 +308,15 @@ func (a *app) revoke(ctx context.Context, name, id string, previous, yes bool) e
 		return err
 	}
 	req.Mint = h
-	r := &lifecycle.Runner{Prover: w, Now: a.now, Random: a.random, Wait: a.wait, Report: a.reporter(nil)}
-	err = about(r.Revoke(ctx, req, at), c)
+	rec, err := a.recorder(ctx, w, c.Targets)
+	if err != nil {
+		return about(err, c)
+	}
+	r := &lifecycle.Runner{Prover: w, Now: a.now, Random: a.random, Wait: a.wait, Report: a.reporter(rec.following(nil))}
+	ended, err := r.Revoke(ctx, req, at)
+	err = rec.write(ctx, change{command: receipt.Revoke, c: c, ended: ended, err: about(err, c)})
 	if a.output.json {
-		return a.printJSON(report{Schema: schemaVersion, Exit: exitCode(err), Error: errorReport(err)}, err)
+		return a.printJSON(report{Schema: schemaVersion, Exit: exitCode(err), Error: errorReport(err), Receipts: rec.lines()}, err)
 	}
 	return err
 }

@@ -3,6 +3,7 @@ package main
 import (
 	"encoding/base64"
 	"encoding/json"
+	"encoding/pem"
 	"net/http"
 	"os"
 	"os/exec"
@@ -167,6 +168,12 @@ func registryCommand(ts *testscript.TestScript, _ bool, args []string) {
 // loses the answer after the call took effect.
 func awsCommand(ts *testscript.TestScript, _ bool, args []string) {
 	manager := scriptOf(ts).box.SecretsManager
+	if args[0] == "public-key" { // aws public-key FILE
+		der, err := manager.PublicKey()
+		ts.Check(err)
+		ts.Check(os.WriteFile(ts.MkAbs(args[1]), pem.EncodeToMemory(&pem.Block{Type: "PUBLIC KEY", Bytes: der}), 0o600))
+		return
+	}
 	if args[0] == "cut" {
 		manager.Fault(args[1], sandbox.AWSFault{After: true})
 		return

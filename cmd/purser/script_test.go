@@ -49,6 +49,11 @@ func watchedPurser() {
 		raw, err := os.ReadFile(file)
 		first, _, _ := strings.Cut(strings.TrimSpace(string(raw)), "\n")
 		token := credential.NewSecret(first)
+		if text := token.Reveal(); strings.Count(text, ".") == 2 {
+			// Of a session the signature is what is secret; the rest is JSON in base64, as
+			// receipts are.
+			token = credential.NewSecret(text[strings.LastIndex(text, ".")+1:])
+		}
 		if err == nil && token.Len() > 20 && (credential.Shows(out.String(), token) || credential.Shows(errs.String(), token)) {
 			fmt.Fprintln(os.Stderr, "LEAK of", filepath.Base(file))
 			code = exitLeak

@@ -12,6 +12,7 @@ import (
 	"purser/internal/config"
 	"purser/internal/credential"
 	"purser/internal/lifecycle"
+	"purser/internal/receipt"
 	"purser/internal/source"
 	"purser/internal/wire"
 )
@@ -123,17 +124,23 @@ func (a *app) store(ctx context.Context, text string, f storeFlags) error {
 	if err != nil {
 		return about(err, c)
 	}
-	r := &lifecycle.Runner{Prover: w, Now: a.now, Random: a.random, Wait: a.wait, Report: a.reporter(from.follow)}
+	rec, err := a.recorder(ctx, w, c.Targets)
+	if err != nil {
+		return about(err, c)
+	}
+	r := &lifecycle.Runner{Prover: w, Now: a.now, Random: a.random, Wait: a.wait, Report: a.reporter(rec.following(from.follow))}
 	res, err := r.Store(ctx, lifecycle.StoreRequest{
 		Credential: c, Places: where, Find: from.find, Mint: from.mint, Create: f.create, AllowPassword: f.allowPassword,
 		AllowNew: f.newRepository, DryRun: f.dryRun, Expires: expires,
 	})
-	err = about(err, c)
+	err = rec.write(ctx, change{command: receipt.Store, c: c, store: res, err: about(err, c)})
 	if from.end != nil {
 		from.end(err)
 	}
 	if a.output.json {
-		return a.printJSON(storeReport(res, f.dryRun, err), err)
+		out := storeReport(res, f.dryRun, err)
+		out.Receipts = rec.lines()
+		return a.printJSON(out, err)
 	}
 	if err == nil {
 		a.printNotes(res.Proof)

@@ -12,6 +12,7 @@ import (
 
 	"purser/internal/config"
 	"purser/internal/credential"
+	"purser/internal/receipt"
 	"purser/internal/wire"
 )
 
@@ -244,6 +245,10 @@ func (a *app) changeTokens(ctx context.Context, verb, question string, ids []str
 		return &credential.Fault{Reason: credential.Usage, What: verb + " needs the ID of a token", Why: "purser tokens list shows them"}
 	}
 	w := a.wire()
+	rec, err := a.recorder(ctx, w, nil)
+	if err != nil {
+		return err
+	}
 	h, err := a.hubSession(ctx, w, f.account, f.yes)
 	if err != nil {
 		return err
@@ -267,7 +272,11 @@ func (a *app) changeTokens(ctx context.Context, verb, question string, ids []str
 	for i, t := range chosen {
 		switch verb {
 		case "revoke":
-			err = h.Revoke(ctx, t.ID)
+			if err = h.Revoke(ctx, t.ID); err == nil {
+				label, _ := credential.ParseLabel(t.Label)
+				of := credential.Credential{Name: label.Name, Registry: credential.DockerHub, Username: h.Account()}
+				err = rec.write(ctx, change{command: receipt.Revoke, c: of, ended: []credential.ManagedToken{t}})
+			}
 		default:
 			err = h.Activate(ctx, t.ID, verb == "activate")
 		}
@@ -280,7 +289,7 @@ func (a *app) changeTokens(ctx context.Context, verb, question string, ids []str
 		}
 	}
 	if a.output.json {
-		a.writeJSON(report{Schema: schemaVersion, Tokens: rows})
+		a.writeJSON(report{Schema: schemaVersion, Tokens: rows, Receipts: rec.lines()})
 	}
 	return nil
 }

@@ -12,6 +12,8 @@ import (
 	"os/exec"
 	"path/filepath"
 	"time"
+
+	"purser/internal/config"
 )
 
 func main() {
@@ -25,7 +27,7 @@ func main() {
 			fmt.Fprintln(os.Stderr, err)
 			os.Exit(1)
 		}
-		fmt.Println(path)
+		_, _ = fmt.Fprintln(os.Stdout, path)
 	}
 }
 
@@ -38,12 +40,12 @@ func build(ctx context.Context, arch, path string) error {
 	defer func() { _ = os.RemoveAll(tmp) }()
 	bootstrap := filepath.Join(tmp, "bootstrap")
 	cmd := exec.CommandContext(ctx, "go", "build", "-trimpath", "-tags", "lambda.norpc", "-ldflags", "-s -w -buildid=", "-o", bootstrap, "purser/cmd/purser-lambda") //nolint:gosec // no input of anybody's
-	cmd.Env = append(os.Environ(), "CGO_ENABLED=0", "GOOS=linux", "GOARCH="+arch)
+	cmd.Env = config.Inherited(map[string]string{"CGO_ENABLED": "0", "GOOS": "linux", "GOARCH": arch})
 	cmd.Stderr = os.Stderr
 	if err := cmd.Run(); err != nil {
 		return fmt.Errorf("build the function for %s: %w", arch, err)
 	}
-	if err := os.MkdirAll(filepath.Dir(path), 0o750); err != nil {
+	if err := os.MkdirAll(filepath.Dir(path), 0o750); err != nil { //nolint:gosec // the person names it
 		return err
 	}
 	return pack(bootstrap, path)

@@ -65,6 +65,9 @@ type Environment struct {
 	// names them. It is "" when no variable does.
 	AWSIdentity string
 
+	User        string // USER
+	SSHAuthSock string // SSH_AUTH_SOCK
+
 	RemoteSession bool // SSH_CONNECTION or SSH_TTY is set
 	NoBrowser     bool // BROWSER is none
 
@@ -114,6 +117,8 @@ func ownVariables() []Variable {
 		{"TERM", "Output has no colour when this is `dumb`.", "", func(e *Environment, v string) { e.Term = v }},
 		{"ACCESSIBLE", "Forms ask line by line, for screen readers, when this is set to anything or TERM is `dumb`.", "", func(e *Environment, _ string) { e.Accessible = true }},
 		{"HOME", "The home directory, for `~/` in paths and where the directories below are not set.", "", func(e *Environment, v string) { e.Home = absolute(v) }},
+		{"USER", "Who runs purser, for receipts.", "", func(e *Environment, v string) { e.User = v }},
+		{"SSH_AUTH_SOCK", "Where the SSH agent is that signs receipts.", "", func(e *Environment, v string) { e.SSHAuthSock = v }},
 		{"XDG_CONFIG_HOME", "The configuration directory, instead of `~/.config`.", "", func(e *Environment, v string) { e.XDGConfigHome = absolute(v) }},
 		{"XDG_DATA_HOME", "The data directory, instead of `~/.local/share`; encrypted files are kept in `purser` in it.", "", func(e *Environment, v string) { e.XDGDataHome = absolute(v) }},
 		{"XDG_RUNTIME_DIR", "The directory of the session: other clients keep a login in `containers/auth.json` in it, and `purser exec` its private folder.", "", func(e *Environment, v string) { e.XDGRuntimeDir = absolute(v) }},

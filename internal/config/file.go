@@ -23,7 +23,24 @@ type File struct {
 	Path        string // as it was given to Load or Parse
 	AWS         AWS    // for targets that come from elsewhere, such as flags
 	Credentials []credential.Credential
+	Receipts    Receipts
 }
+
+// Receipts say where records of changes go, and what signs them.
+type Receipts struct {
+	Wanted   bool
+	SSHKey   string // the file of the key; "" for none
+	KMSKey   string // ARN or alias; "" for none
+	File     string // the path, StandardOutput, or "" for none
+	EventBus string // name or ARN; "" for none
+}
+
+const (
+	// NoKey is the key of receipts that are not signed.
+	NoKey = "none"
+	// StandardOutput is the file of receipts that are printed.
+	StandardOutput = "-"
+)
 
 // AWS is what targets in Secrets Manager use that do not say otherwise. The
 // targets in File.Credentials have it already.
@@ -149,7 +166,7 @@ func Parse(name string, data []byte, options Options) (*File, error) {
 	}
 	d := &decoder{options: options, objects: allObjects(), patterns: map[string]*regexp.Regexp{}}
 	draft := decode(d, fileTable(), value{node: root})
-	file := &File{Path: name, AWS: draft.aws, Credentials: d.finish(draft)}
+	file := &File{Path: name, AWS: draft.aws, Credentials: d.finish(draft), Receipts: d.finishReceipts(draft.receipts)}
 	if len(d.problems) > 0 {
 		return nil, report(name, d.problems)
 	}

@@ -21,6 +21,11 @@ type (
 	fileDraft struct {
 		aws         AWS
 		credentials []credentialDraft
+		receipts    receiptsDraft
+	}
+	receiptsDraft struct {
+		Receipts
+		key, file value
 	}
 	credentialDraft struct {
 		name         credential.Name
@@ -74,6 +79,31 @@ func (d *decoder) finish(f fileDraft) []credential.Credential {
 		all = append(all, made)
 	}
 	return all
+}
+
+// finishReceipts makes paths of what are some.
+func (d *decoder) finishReceipts(r receiptsDraft) Receipts {
+	made := r.Receipts
+	switch {
+	case !r.key.isSet():
+		return Receipts{} // not set, or a problem is noted already
+	case r.key.text == NoKey:
+	case isKMSKey(r.key.text):
+		made.KMSKey = r.key.text
+	default:
+		made.SSHKey = d.path(r.key)
+	}
+	if made.File = StandardOutput; r.file.text != StandardOutput {
+		made.File = d.path(r.file)
+	}
+	if made.Wanted = made.File != "" || made.EventBus != ""; !made.Wanted {
+		d.refuse(atKey(r.key), "the receipts go nowhere: name a file or an event-bus")
+	}
+	return made
+}
+
+func isKMSKey(text string) bool {
+	return strings.HasPrefix(text, "arn:") || strings.HasPrefix(text, "alias/")
 }
 
 // repositories reads the registry and, when it is good, the repositories at it.

@@ -27,7 +27,7 @@ const (
 )
 
 func fileTable() table[fileDraft] {
-	aws, entry := awsTable(), credentialTable()
+	aws, entry, receipts := awsTable(), credentialTable(), receiptsTable()
 	return declare(object{
 		name: FileName, title: FileName, place: "the top level",
 		doc: "The registry credentials of a project: what each is for, where it is kept and who may read it. The file holds no secret and belongs in version control.",
@@ -38,6 +38,12 @@ func fileTable() table[fileDraft] {
 			without: "the environment's profile and region",
 			example: map[string]any{"profile": "mockserver-build", "region": "eu-west-2"},
 		}, func(d *decoder, f *fileDraft, v value) { f.aws = decode(d, aws, v) }},
+		field[fileDraft]{setting{
+			name: "receipts", form: anObject, object: receipts.object,
+			doc:     "A signed record of each change, without a value of anything secret.",
+			without: "no records",
+			example: map[string]any{"key": "~/.ssh/id_ed25519", "file": "receipts.jsonl"},
+		}, func(d *decoder, f *fileDraft, v value) { f.receipts = decode(d, receipts, v) }},
 		field[fileDraft]{setting{
 			name: "credentials", form: objects, object: entry.object, required: true,
 			pattern: namePattern, rule: "a name is lower-case letters, digits, '.', '_' and '-', at most 63 characters",
@@ -68,6 +74,29 @@ func awsTable() table[AWS] {
 			doc:     "The AWS region of the secrets.",
 			without: "AWS_REGION, or the profile's region",
 		}, func(_ *decoder, a *AWS, v value) { a.Region = v.text }},
+	)
+}
+
+func receiptsTable() table[receiptsDraft] {
+	return declare(object{
+		name: "receipts", title: "Receipts", place: "receipts",
+		doc: "Records of changes: who changed what, when, with which proofs. Each is a line of JSON, a DSSE envelope.",
+	},
+		field[receiptsDraft]{setting{
+			name: "key", required: true, pattern: freePattern, rule: freeRule,
+			doc:     "What signs them: the file of an SSH key, where a public one (`.pub`) is looked for in the SSH agent; or a KMS key for ECDSA_SHA_256, by ARN or as alias/NAME. `none` for records that are not signed.",
+			example: "~/.ssh/id_ed25519",
+		}, func(_ *decoder, r *receiptsDraft, v value) { r.key = v }},
+		field[receiptsDraft]{setting{
+			name: "file", pattern: freePattern, rule: freeRule,
+			doc:     "The file to append them to, relative to purser.yaml; `-` for standard output, which a rotation function has in CloudWatch.",
+			without: "no file", example: "receipts.jsonl",
+		}, func(_ *decoder, r *receiptsDraft, v value) { r.file = v }},
+		field[receiptsDraft]{setting{
+			name: "event-bus", pattern: `^[A-Za-z0-9._/:-]+$`, rule: "a bus has a name or an ARN",
+			doc:     "The EventBridge bus to put them on as events of the kind `Receipt`, by name or ARN.",
+			without: "no events", example: "default",
+		}, func(_ *decoder, r *receiptsDraft, v value) { r.EventBus = v.text }},
 	)
 }
 

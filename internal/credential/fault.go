@@ -123,6 +123,10 @@ const (
 	ReplicaBehind Reason = "replica-behind"
 	// RotationOverdue: a token should have been renewed and was not.
 	RotationOverdue Reason = "rotation-overdue"
+	// ReceiptFailed: the record of a change cannot be signed or written.
+	ReceiptFailed Reason = "receipt-failed"
+	// ReceiptBad: a receipt is not signed by a key that is trusted, or was changed.
+	ReceiptBad Reason = "receipt-bad"
 	// ReadBackDiffers: the store did not give back what it was given.
 	ReadBackDiffers Reason = "read-back-differs"
 )

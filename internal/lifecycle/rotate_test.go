@@ -152,7 +152,7 @@ func TestRollingBack(t *testing.T) {
 		t.Fatal(err)
 	}
 	m.tokens[0].Active, m.w.good[m.secret[first.ID]] = false, false // somebody has switched it off
-	if err := m.later(time.Minute, nil).Rollback(t.Context(), m.rotation("a")); err != nil {
+	if _, err := m.later(time.Minute, nil).Rollback(t.Context(), m.rotation("a")); err != nil {
 		t.Fatal(err)
 	}
 	sh := m.w.shelf["a"]
@@ -161,7 +161,7 @@ func TestRollingBack(t *testing.T) {
 	}
 	m.consumersWork(t, "afterwards", "a")
 	m.revoke(m.tokens[1].ID)
-	if err := m.later(time.Minute, nil).Rollback(t.Context(), m.rotation("a")); credential.ReasonOf(err) != credential.TokenRefused {
+	if _, err := m.later(time.Minute, nil).Rollback(t.Context(), m.rotation("a")); credential.ReasonOf(err) != credential.TokenRefused {
 		t.Errorf("back to a token that is dead: %v", err)
 	}
 	m.consumersWork(t, "after the second", "a")
@@ -169,10 +169,10 @@ func TestRollingBack(t *testing.T) {
 
 func TestRevoking(t *testing.T) {
 	m := rotated(t, "a")
-	if err := m.later(0, nil).Revoke(t.Context(), m.rotation("a"), credential.Previous); credential.ReasonOf(err) != credential.NoSuchToken {
+	if _, err := m.later(0, nil).Revoke(t.Context(), m.rotation("a"), credential.Previous); credential.ReasonOf(err) != credential.NoSuchToken {
 		t.Errorf("a version that there is not: %v", err)
 	}
-	if err := m.later(0, nil).Revoke(t.Context(), m.rotation("a"), credential.Current); err != nil || len(m.tokens) != 0 {
+	if _, err := m.later(0, nil).Revoke(t.Context(), m.rotation("a"), credential.Current); err != nil || len(m.tokens) != 0 {
 		t.Errorf("%v, %d tokens", err, len(m.tokens))
 	}
 }

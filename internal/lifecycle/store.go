@@ -65,6 +65,7 @@ type StoreResult struct {
 	Kind   credential.Kind
 	Source string
 	Proof  credential.Proof
+	Made   credential.ManagedToken // by this run, with its id and label; zero when none was
 	Places []PlaceResult
 }
 
@@ -187,6 +188,9 @@ func (r *Runner) candidate(ctx context.Context, req StoreRequest, res *StoreResu
 	}
 	if err != nil {
 		return credential.Login{}, nil, err
+	}
+	if made != nil {
+		res.Made = credential.ManagedToken{ID: made.id, Label: made.label}
 	}
 	if login, err = r.accept(ctx, req, res, found, made); err != nil {
 		r.giveUp(ctx, req, made, nil)

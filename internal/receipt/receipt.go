@@ -97,6 +97,24 @@ type Repository struct {
 	Upload     string       `json:"upload"`
 }
 
+// ProofOf is what a proof found.
+func ProofOf(at string, p credential.Proof) Proof {
+	out := Proof{At: at, Verdict: p.Verdict.String()}
+	for _, r := range p.Repositories {
+		out.Repositories = append(out.Repositories, Repository{string(r.Repository), r.Actions, string(r.Upload)})
+	}
+	return out
+}
+
+// TokensOf names tokens that a registry lists.
+func TokensOf(all []credential.ManagedToken) List[Token] {
+	var out List[Token]
+	for _, t := range all {
+		out = append(out, Token{t.ID, t.Label})
+	}
+	return out
+}
+
 // List is a slice that is [] in JSON when it is empty, never null: who reads a
 // receipt with jq does not have to ask first.
 type List[T any] []T

@@ -104,7 +104,13 @@ type keys struct {
 	key  *ecdsa.PrivateKey
 }
 
-func (k *keys) perform(operation string, body []byte) (any, error) {
+// PublicKey is the public half of the key, as DER.
+func (s *SecretsManager) PublicKey() ([]byte, error) {
+	s.keys.make()
+	return x509.MarshalPKIXPublicKey(&s.keys.key.PublicKey)
+}
+
+func (k *keys) make() {
 	k.once.Do(func() {
 		key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
 		if err != nil {
@@ -112,6 +118,10 @@ func (k *keys) perform(operation string, body []byte) (any, error) {
 		}
 		k.key = key
 	})
+}
+
+func (k *keys) perform(operation string, body []byte) (any, error) {
+	k.make()
 	in, err := smDecode[struct {
 		KeyId, MessageType, SigningAlgorithm string
 		Message                              []byte
@@ -155,7 +165,7 @@ func findService(r *http.Request) (service awsService, operation string, ok bool
 // "Rotation function").
 type rotationStep struct {
 	Step               string
-	SecretId           string //nolint:revive // the service's own name
+	SecretId           string
 	ClientRequestToken string
 	RotationToken      string
 }

@@ -73,7 +73,7 @@ func (s *SecretsManager) recordRead(r *http.Request, call awsCall, err error) {
 		return
 	}
 	in, bad := smDecode[struct {
-		SecretId, VersionStage string //nolint:revive // AWS's names
+		SecretId, VersionStage string
 		SecretIdList           []string
 	}](call.body)
 	if bad != nil {

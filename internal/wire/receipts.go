@@ -1,0 +1,156 @@
+package wire
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"os"
+	"strings"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/service/kms"
+	"github.com/aws/aws-sdk-go-v2/service/kms/types"
+	"golang.org/x/crypto/ssh"
+	"golang.org/x/crypto/ssh/agent"
+
+	"purser/internal/config"
+	"purser/internal/credential"
+	"purser/internal/receipt"
+)
+
+// Recorder writes receipts where the configuration says.
+type Recorder struct {
+	wire   *Wire
+	where  config.Receipts
+	target credential.Target // whose account and region the bus is in
+	signer receipt.Signer    // nil: not signed
+}
+
+// Recorder makes ready to write receipts, so that a key which cannot be had is found
+// before anything is changed. It is nil where none are wanted.
+func (w *Wire) Recorder(ctx context.Context, where config.Receipts, t credential.Target, passphrase func() ([]byte, error)) (*Recorder, error) {
+	if !where.Wanted {
+		return nil, nil //nolint:nilnil // a nil Recorder writes nothing
+	}
+	r := &Recorder{wire: w, where: where, target: t}
+	var err error
+	switch {
+	case where.KMSKey != "":
+		r.signer, err = w.kmsSigner(ctx, t, where.KMSKey)
+	case where.SSHKey != "":
+		r.signer, err = w.sshSigner(where.SSHKey, passphrase)
+	}
+	if err != nil {
+		return nil, &credential.Fault{Reason: credential.ReceiptFailed, What: "receipts cannot be signed with what purser.yaml names", Why: credential.Quote(err.Error()), Err: err}
+	}
+	return r, nil
+}
+
+// Write signs a receipt and puts it where it belongs. It returns the line, for standard
+// output where that is the place; else nil.
+func (r *Recorder) Write(ctx context.Context, record receipt.Receipt) (line []byte, err error) {
+	if r == nil {
+		return nil, nil
+	}
+	ctx = context.WithoutCancel(ctx) // the change has happened
+	line, err = receipt.Seal(ctx, record, r.signer)
+	if err == nil && r.where.File != "" && r.where.File != config.StandardOutput {
+		err = appendLine(r.where.File, line)
+	}
+	if err == nil && r.where.EventBus != "" {
+		err = r.wire.PutEvent(ctx, r.target, r.where.EventBus, "Receipt", rawJSON(line))
+	}
+	if err != nil {
+		return nil, &credential.Fault{Reason: credential.ReceiptFailed, What: "what was done is done, and its receipt could not be written", Why: credential.Quote(err.Error()), Err: err}
+	}
+	if r.where.File != config.StandardOutput {
+		line = nil
+	}
+	return line, nil
+}
+
+type rawJSON []byte
+
+// MarshalJSON gives what it is.
+func (r rawJSON) MarshalJSON() ([]byte, error) { return r, nil }
+
+// appendLine adds a line in one write, so that two runs do not mix theirs.
+func appendLine(path string, line []byte) error {
+	const mode = 0o600
+	f, err := os.OpenFile(path, os.O_APPEND|os.O_CREATE|os.O_WRONLY, mode) //nolint:gosec // the configuration names it
+	if err != nil {
+		return err
+	}
+	_, err = f.Write(append(line, '\n'))
+	return errors.Join(err, f.Sync(), f.Close())
+}
+
+func (w *Wire) sshSigner(path string, passphrase func() ([]byte, error)) (receipt.Signer, error) {
+	data, err := os.ReadFile(path) //nolint:gosec // the configuration names it
+	if err != nil {
+		return nil, err
+	}
+	if !strings.HasSuffix(path, ".pub") {
+		key, err := receipt.LoadSSHKey(data, passphrase)
+		if err != nil {
+			return nil, err
+		}
+		return receipt.SSHSigner(key)
+	}
+	public, _, _, _, err := ssh.ParseAuthorizedKey(data) //nolint:dogsled // the library's
+	if err != nil {
+		return nil, fmt.Errorf("read %s: it holds no public key", path)
+	}
+	if w.Env.SSHAuthSock == "" {
+		return nil, errors.New("there is no SSH agent: SSH_AUTH_SOCK is not set")
+	}
+	conn, err := (&net.Dialer{}).Dial("unix", w.Env.SSHAuthSock)
+	if err != nil {
+		return nil, fmt.Errorf("reach the SSH agent: %w", err)
+	}
+	return receipt.AgentSigner(agent.NewClient(conn), public)
+}
+
+func (w *Wire) kmsSigner(ctx context.Context, t credential.Target, key string) (receipt.Signer, error) {
+	public, arn, err := w.KMSKey(ctx, t, key)
+	if err != nil {
+		return nil, err
+	}
+	if _, err := receipt.ParsePublicKey(public); err != nil {
+		return nil, err
+	}
+	clients, err := w.aws(ctx, t)
+	if err != nil {
+		return nil, err
+	}
+	return receipt.KMSSigner(arn, &digestSigner{kms.NewFromConfig(clients.config), arn}), nil
+}
+
+// KMSKey is the public half of a key in KMS, in the account and region of a target, and
+// the key's ARN.
+func (w *Wire) KMSKey(ctx context.Context, t credential.Target, key string) (public []byte, arn string, err error) {
+	clients, err := w.aws(ctx, t)
+	if err != nil {
+		return nil, "", err
+	}
+	out, err := kms.NewFromConfig(clients.config).GetPublicKey(ctx, &kms.GetPublicKeyInput{KeyId: &key})
+	if err != nil {
+		return nil, "", fmt.Errorf("get the public half of %s: %s", key, credential.Quote(err.Error()))
+	}
+	return out.PublicKey, aws.ToString(out.KeyId), nil
+}
+
+type digestSigner struct {
+	client *kms.Client
+	key    string
+}
+
+// SignDigest has KMS sign.
+func (s *digestSigner) SignDigest(ctx context.Context, digest []byte) ([]byte, error) {
+	out, err := s.client.Sign(ctx, &kms.SignInput{KeyId: &s.key, Message: digest, MessageType: types.MessageTypeDigest, SigningAlgorithm: types.SigningAlgorithmSpecEcdsaSha256})
+	if err != nil {
+		return nil, err
+	}
+	return out.Signature, nil
+}
