@@ -62,7 +62,7 @@ var maySee = map[string][]string{
 	"github.com/goccy/go-yaml":               {"internal/config"},
 	"golang.org/x/net/publicsuffix":          {"internal/registry"},
 	"github.com/hiddeco/sshsig":              {"internal/receipt"},
-	"golang.org/x/crypto/ssh":                {"internal/receipt", "cmd/purser"},
+	"golang.org/x/crypto/ssh":                {"internal/receipt", "internal/wire"},
 	"golang.org/x/term":                      {"cmd/purser", "internal/runner"},
 	"charm.land/huh/":                        {"cmd/purser"}, // never in the helper or the Lambda
 	"github.com/aymanbagabas/go-udiff":       {"cmd/purser"},

@@ -269,7 +269,7 @@ func (j *job) minter(ctx context.Context) (lifecycle.Minter, error) {
 	case !j.credential.Registry.IsDockerHub():
 		return nil, cannot(string(j.credential.Registry) + " has no interface for it that purser knows")
 	case j.env.ManagementSecret == "":
-		return nil, cannot("PURSER_MANAGEMENT_SECRET names no account that may")
+		return nil, cannot("PURSER_MANAGEMENT_SECRET_ID names no account that may")
 	}
 	login, err := j.management(ctx)
 	if err != nil {

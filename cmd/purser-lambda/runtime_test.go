@@ -82,7 +82,7 @@ func start(t *testing.T, box *sandbox.Sandbox, program string, more ...string) {
 	cmd := exec.CommandContext(t.Context(), program)
 	cmd.Env = slices.Concat(env, []string{
 		"AWS_LAMBDA_RUNTIME_API=" + box.LambdaAPI, "_HANDLER=bootstrap", "AWS_LAMBDA_FUNCTION_NAME=purser-rotation", "AWS_REGION=eu-west-2",
-		"PURSER_CONFIG_TEXT=" + configText, "PURSER_MANAGEMENT_SECRET=" + management, "AWS_MAX_ATTEMPTS=1",
+		"PURSER_CONFIG_TEXT=" + configText, "PURSER_MANAGEMENT_SECRET_ID=" + management, "AWS_MAX_ATTEMPTS=1",
 	}, more)
 	var log strings.Builder
 	cmd.Stdout, cmd.Stderr = &log, &log

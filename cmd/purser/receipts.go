@@ -150,8 +150,9 @@ func (a *app) receiptCommand() *cobra.Command {
 		Long: `receipt looks at the records that store, rotate, rollback, revoke and respond write where
 purser.yaml has receipts: who changed what, when, with which proofs. A record is a DSSE
 envelope in a line of JSON, and holds nothing secret.`,
-		Args: noArguments,
-		RunE: func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
+		Example: `  purser receipt verify receipts.jsonl --signers allowed_signers`,
+		Args:    noArguments,
+		RunE:    func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
 	}
 	cmd.AddCommand(a.receiptVerifyCommand())
 	return cmd

@@ -12,6 +12,7 @@ import (
 	"syscall"
 	"time"
 
+	"purser/internal/config"
 	"purser/internal/credential"
 	"purser/internal/exposure"
 	"purser/internal/sandbox"
@@ -86,8 +87,20 @@ func hubFlows() []exposureFlow {
 		{name: "rotate: --debug, a lost answer", args: []string{"--debug", "rotate", "dockerhub", "--force", "--yes"}, want: exitUnknown, set: all(stored(pushToken, "dockerhub"), session, hubFault("mint", sandbox.Fault{After: true}))},
 		{name: "rotate: killed", args: []string{"rotate", "dockerhub", "--force", "--yes"}, want: -9, set: all(stored(pushToken, "dockerhub"), session, hang, signalled(syscall.SIGKILL))},
 		{name: "rollback: nothing to go back to", args: []string{"rollback", "dockerhub", "--yes"}, want: exitBad, set: all(stored(pushToken, "dockerhub"), session)},
+		{name: "respond: a leak", args: []string{"respond", "dockerhub", "--yes"}, set: all(stored(pushToken, "dockerhub"), session)},
+		{name: "respond: --debug, a lost answer", args: []string{"--debug", "respond", "dockerhub", "--yes"}, want: exitUnknown, set: all(stored(pushToken, "dockerhub"), session, hubFault("mint", sandbox.Fault{After: true}))},
+		{name: "respond: killed", args: []string{"respond", "dockerhub", "--yes"}, want: -9, set: all(stored(pushToken, "dockerhub"), session, hang, signalled(syscall.SIGKILL))},
+		{name: "respond: no session", args: []string{"respond", "dockerhub", "--yes", "--output", "json", "--from", "stdin"}, want: exitFailed, set: stored(pushToken, "dockerhub")},
+		{name: "rotate: with a receipt", args: []string{"rotate", "dockerhub", "--force", "--yes"}, set: all(stored(pushToken, "dockerhub"), session, recorded)},
+		{name: "receipt", args: []string{"receipt"}},
+		{name: "receipt verify: none", args: []string{"receipt", "verify", "purser.yaml", "--kms-key", "alias/receipts"}, want: exitFailed},
 		{name: "revoke: not purser's", args: []string{"revoke", "dockerhub", "--yes"}, want: exitFailed, set: all(stored(pushToken, "dockerhub"), session)},
 	}
+}
+
+// recorded has each change leave a receipt, signed in KMS.
+func recorded(s *exposureScene) error {
+	return s.file(config.FileName, "receipts: {key: alias/receipts, file: receipts.jsonl, event-bus: default}\n"+exposureConfig, false)
 }
 
 // dockerSession has docker's credential store hold a session, as a browser's sign-in

@@ -4,9 +4,9 @@ locals {
   # What the function is told besides var.rotation.environment.
   settings = local.rotates ? {
     for name, value in {
-      PURSER_CONFIG_TEXT       = var.rotation.config
-      PURSER_MANAGEMENT_SECRET = var.rotation.management_secret_arn
-      PURSER_EVENT_BUS         = var.rotation.event_bus_arn
+      PURSER_CONFIG_TEXT          = var.rotation.config
+      PURSER_MANAGEMENT_SECRET_ID = var.rotation.management_secret_arn
+      PURSER_EVENT_BUS            = var.rotation.event_bus_arn
     } : name => value if value != null
   } : {}
 

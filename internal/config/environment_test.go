@@ -101,7 +101,7 @@ func TestTheEnvironmentsOwnCredentialsAreNoticed(t *testing.T) {
 func TestNoVariableCarriesASecret(t *testing.T) {
 	secret := regexp.MustCompile(`TOKEN|SECRET|PASS|PAT$|KEY$|CREDENTIAL`)
 	harmless := map[string]bool{ // names, files and addresses, and one that is only noticed
-		"PURSER_SECRET_ID": true, "PURSER_CREDENTIAL": true,
+		"PURSER_SECRET_ID": true, "PURSER_CREDENTIAL": true, "PURSER_MANAGEMENT_SECRET_ID": true,
 		"AWS_WEB_IDENTITY_TOKEN_FILE": true, "AWS_SHARED_CREDENTIALS_FILE": true,
 		"AWS_CONTAINER_CREDENTIALS_RELATIVE_URI": true, "AWS_CONTAINER_CREDENTIALS_FULL_URI": true,
 	}

@@ -143,7 +143,7 @@ run "the_function_is_told_what_it_needs" {
   }
 
   assert {
-    condition     = aws_lambda_function.rotation[0].environment[0].variables == tomap({ PURSER_CONFIG_TEXT = "credentials: {}", PURSER_MANAGEMENT_SECRET = "arn:aws:secretsmanager:eu-west-2:123456789012:secret:management-AbCdEf" })
+    condition     = aws_lambda_function.rotation[0].environment[0].variables == tomap({ PURSER_CONFIG_TEXT = "credentials: {}", PURSER_MANAGEMENT_SECRET_ID = "arn:aws:secretsmanager:eu-west-2:123456789012:secret:management-AbCdEf" })
     error_message = "the function does not know its configuration"
   }
 
