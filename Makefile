@@ -3,7 +3,7 @@ SHELL := bash
 GOLANGCI := go tool -modfile=tools/go.mod golangci-lint
 FUZZTIME := 10s
 
-.PHONY: help test tools lint fuzz bench exposure build
+.PHONY: help test tools lint fuzz bench exposure build faults lambda
 
 help: ## say what there is
 	@sed -n 's/^\([a-z]*\):.*## /  make \1\t/p' $(firstword $(MAKEFILE_LIST)) | expand -t 16
@@ -28,6 +28,14 @@ fuzz: ## run each fuzz test for FUZZTIME (10s)
 bench: ## measure, and compare with other tools
 	@go test -run '^$$' -bench . -benchmem ./...
 	@go run ./bench
+
+faults: ## the table of faults that runs are put to, one line each, and their number
+	@go test -count=1 -v -run 'CutAtEveryCall|InvokedTwice|InEveryOrder|KilledAtEveryRequest' ./internal/lifecycle ./cmd/purser \
+		| sed -nE 's/^.*_test\.go:[0-9]+: fault: //p; /^(--- FAIL|FAIL|panic)/p' \
+		| awk '{ print } / green$$/ { green++; next } { red++ } END { printf "%d cases are green, %d lines are not\n", green, red; exit red > 0 || green < 200 }'
+
+lambda: ## the rotation function's zip files, into bin/
+	@go run ./deploy/lambda bin
 
 exposure: build ## search everything that leaves purser for secrets; needs strace and root
 	@CGO_ENABLED=0 go build -trimpath -tags leak -o bin/leaking/ ./cmd/purser

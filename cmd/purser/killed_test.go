@@ -2,6 +2,7 @@ package main
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"encoding/json"
 	"net/http"
@@ -25,6 +26,7 @@ import (
 // rehearsal is a sandbox in which a process is stopped at one of its requests.
 type rehearsal struct {
 	*testing.T
+	name  string // of the request that was struck
 	box   *sandbox.Sandbox
 	store lifecycle.Store // as a consumer reads it
 	env   []string
@@ -45,6 +47,9 @@ func (r *rehearsal) around(next http.Handler) http.Handler {
 		r.n++
 		hit := r.n == r.at
 		strike, after := r.strike, r.after
+		if hit {
+			r.name = cmp.Or(req.Header.Get("X-Amz-Target"), req.Method+" "+req.URL.Path)
+		}
 		r.mu.Unlock()
 		if !hit {
 			next.ServeHTTP(w, req)
@@ -252,6 +257,7 @@ func (r *rehearsal) interrupt(how string, n int) bool {
 	if r.Failed() {
 		r.Fatalf("%s\n%s", what, out.String())
 	}
+	r.Logf("fault: %-28s %-60s %-20s green", "rotate, as a process", r.name, how)
 	return true
 }
 

@@ -84,6 +84,7 @@ func TestTwoRunnersInEveryOrder(t *testing.T) {
 			for j := 0; ; j++ {
 				what := fmt.Sprintf("%s, after %d and %d calls", fate, i, j)
 				first, second := play(t, what, fate, i, j)
+				tried(t, "two runners", fmt.Sprintf("after %d and %d calls", i, j), fate)
 				cases++
 				longest = first
 				if second {

@@ -6,11 +6,30 @@ import (
 	"fmt"
 	"slices"
 	"sync"
+	"testing"
 	"time"
 
 	"purser/internal/credential"
 	"purser/internal/lifecycle"
 )
+
+// tried lists a case of the fault table, which make faults prints.
+func tried(t *testing.T, flow, at, how string) {
+	t.Helper()
+	state := "green"
+	if t.Failed() {
+		state = "RED, or one before it"
+	}
+	t.Logf("fault: %-28s %-24s %-40s %s", flow, at, how, state)
+}
+
+// how says when a call is cut.
+func how(after bool) string {
+	if after {
+		return "cut after it took effect"
+	}
+	return "cut before it took effect"
+}
 
 // errCut stands for a lost connection or a killed process.
 var errCut = errors.New("cut")

@@ -158,12 +158,14 @@ func TestMintingIsCutAtEveryCall(t *testing.T) {
 						}
 					}
 				}
+				call := w.calls[n-1]
 				w.revive()
 				if _, err := m.later(time.Second, nil).Store(t.Context(), m.request("a", "b")); err != nil {
 					t.Errorf("%s: the next run: %v", what, err)
 					continue
 				}
 				m.sound(t, what, "a", "b")
+				tried(t, "store --mint, "+state, call, how(after))
 				cases++
 			}
 		}

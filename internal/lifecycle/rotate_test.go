@@ -98,6 +98,7 @@ func TestARotationIsCutAtEveryCall(t *testing.T) {
 					break
 				}
 				m.consumersWork(t, what, "a", "b")
+				call := m.w.calls[n-1]
 				m.w.revive()
 				for _, pause := range []time.Duration{time.Second, 26 * time.Hour} {
 					if _, err := m.later(pause, nil).Rotate(t.Context(), m.rotation("a", "b")); err != nil {
@@ -109,6 +110,7 @@ func TestARotationIsCutAtEveryCall(t *testing.T) {
 				if len(m.tokens) != 1 {
 					t.Errorf("%s: %d tokens are left", what, len(m.tokens))
 				}
+				tried(t, "rotate, to "+phase, call, how(after))
 				cases++
 			}
 		}

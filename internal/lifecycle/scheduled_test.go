@@ -132,6 +132,7 @@ func TestAScheduledRotationIsCutAtEveryCall(t *testing.T) {
 				break
 			}
 			m.consumersWork(t, what, "a", "b")
+			call := m.w.calls[n-1]
 			m.w.revive()
 			if err := m.steps(t, begun, "a", "b"); err != nil {
 				t.Errorf("%s: once more: %v", what, err)
@@ -143,6 +144,7 @@ func TestAScheduledRotationIsCutAtEveryCall(t *testing.T) {
 			if m.sound(t, what, "a", "b"); len(m.tokens) != 1 {
 				t.Errorf("%s: %d tokens are left", what, len(m.tokens))
 			}
+			tried(t, "rotation of the store's", call, how(after))
 			cases++
 		}
 	}
@@ -183,6 +185,7 @@ func TestAScheduledRotationIsInvokedTwice(t *testing.T) {
 		if m.sound(t, what, "a", "b"); len(m.tokens) != 1 {
 			t.Errorf("%s: %d tokens are left", what, len(m.tokens))
 		}
+		tried(t, "rotation of the store's", what, "another process does all of it")
 		cases++
 	}
 	t.Logf("%d cases", cases)

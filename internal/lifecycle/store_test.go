@@ -228,6 +228,7 @@ func TestStoreSurvivesBeingCutAtEveryCall(t *testing.T) {
 					break // there is no call number n
 				}
 				cases++
+				call := w.calls[len(w.calls)-1]
 				where := fmt.Sprintf("%s, call %d (%s), after=%v", start, n, w.calls[len(w.calls)-1], after)
 				w.revive()
 				consumersAreFine(t, w, where)
@@ -240,6 +241,7 @@ func TestStoreSurvivesBeingCutAtEveryCall(t *testing.T) {
 				for _, name := range names {
 					finished(t, w, name, where)
 				}
+				tried(t, "store, "+start, call, how(after))
 			}
 		}
 	}
