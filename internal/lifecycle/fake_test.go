@@ -46,6 +46,7 @@ type world struct {
 	shelf  map[string]*shelf // by target
 	broken map[string]error  // answers of single calls, by "Name" or "Name target"
 
+	next string             // the call that is about to be made
 	gate func() (dead bool) // asked before each call; nil: nobody decides about turns
 	late func() bool        // whether a request to stage has run out of time; nil: never
 }
@@ -70,6 +71,7 @@ func newWorld(goodTokens ...string) *world {
 
 // call counts a call to the outside and decides whether it happens.
 func (w *world) call(name string, effect func()) error {
+	w.next = name
 	if w.gate != nil && w.gate() {
 		return errCut
 	}

@@ -184,13 +184,25 @@ func days(d time.Duration) string {
 // touched; of another one the person is told.
 func (r *Runner) retire(ctx context.Context, req RotateRequest, slots []*slot, res *RotateResult) error {
 	res.Wait, res.Waiting = 0, ""
-	first := slots[0]
-	current, previous := first.found.At(credential.Current), first.found.At(credential.Previous)
-	if previous == "" || previous == current || req.DryRun {
-		return nil
+	var done []credential.VersionID
+	for _, s := range slots {
+		current, previous := s.found.At(credential.Current), s.found.At(credential.Previous)
+		if previous == "" || previous == current || req.DryRun || slices.Contains(done, previous) {
+			continue
+		}
+		done = append(done, previous)
+		if err := r.retireFrom(ctx, req, slots, s, res); err != nil {
+			return err
+		}
 	}
+	return nil
+}
+
+// retireFrom ends the token of one place's AWSPREVIOUS.
+func (r *Runner) retireFrom(ctx context.Context, req RotateRequest, slots []*slot, s *slot, res *RotateResult) error {
+	current, previous := s.found.At(credential.Current), s.found.At(credential.Previous)
 	if req.Mint == nil {
-		return r.retireByHand(ctx, req, first, current.Time())
+		return r.retireByHand(ctx, req, s, current.Time())
 	}
 	tokens, now, err := req.Mint.Tokens(ctx)
 	if err != nil {
@@ -199,14 +211,16 @@ func (r *Runner) retire(ctx context.Context, req RotateRequest, slots []*slot, r
 	since := madeAt(tokens, req.Credential.Name, current)
 	all := labelled(tokens, req.Credential.Name, previous)
 	if len(all) == 0 || since.IsZero() {
-		return r.retireByHand(ctx, req, first, since)
+		return r.retireByHand(ctx, req, s, since)
 	}
 	wait, why := retirement(req, all[0], since, now)
 	if behind := holding(slots, previous); behind != nil && wait == 0 {
 		wait, why = orphanAge, behind.Target.String()+" still gives it to its readers"
 	}
 	if wait > 0 {
-		res.Wait, res.Waiting = wait, why
+		if wait > res.Wait {
+			res.Wait, res.Waiting = wait, why
+		}
 		r.report(StepRetired, "not yet: "+why)
 		return nil
 	}
@@ -219,8 +233,8 @@ func (r *Runner) retire(ctx context.Context, req RotateRequest, slots []*slot, r
 		}
 		res.Ended = append(res.Ended, old)
 	}
-	if login, ok := r.held(ctx, req, first, credential.Previous); ok {
-		if err := r.proveDead(ctx, req, first, login); err != nil {
+	if login, ok := r.held(ctx, req, s, credential.Previous); ok {
+		if err := r.proveDead(ctx, req, s, login); err != nil {
 			return err
 		}
 	}
