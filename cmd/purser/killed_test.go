@@ -4,9 +4,12 @@ import (
 	"bytes"
 	"cmp"
 	"context"
+	"encoding/base64"
 	"encoding/json"
 	"net/http"
 	"net/http/httptest"
+	"net/http/httputil"
+	"net/url"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -124,13 +127,22 @@ func (r *rehearsal) run(args ...string) (string, error) {
 
 func newRehearsal(t *testing.T) *rehearsal {
 	t.Helper()
+	return newRehearsalWith(t, nil, nil)
+}
+
+// newRehearsalWith has a registry of somebody else's stand for Docker Hub's, which is
+// made ready when the stand-ins have started.
+func newRehearsalWith(t *testing.T, images http.Handler, started func(*rehearsal)) *rehearsal {
+	t.Helper()
 	r := &rehearsal{T: t, dir: t.TempDir(), strike: func() {}}
-	box, err := sandbox.Start(t.Context(), sandbox.Options{Around: r.around})
+	box, err := sandbox.Start(t.Context(), sandbox.Options{Around: r.around, Images: images})
 	if err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { _ = box.Close() })
-	r.box = box
+	if r.box = box; started != nil {
+		started(r)
+	}
 	w := &wire.Wire{Now: time.Now, AWS: &wire.LocalAWS{Endpoint: box.SecretsManagerURL}}
 	if r.store, err = w.Store(t.Context(), credential.Credential{}, credential.Target{Secret: "mockserver-build/dockerhub", Region: "eu-west-2"}); err != nil {
 		t.Fatal(err)
@@ -261,22 +273,95 @@ func (r *rehearsal) interrupt(how string, n int) bool {
 	return true
 }
 
+// pusher is a real client that pushes with the helper, or with a login of its own.
+type pusher struct {
+	*rehearsal
+	crane, image, helper string
+}
+
+func newPusher(r *rehearsal) *pusher {
+	r.Helper()
+	return &pusher{r, rig.Need(r, "crane"), rig.ImageFolder(r.T), buildHelper(r.T)}
+}
+
+// push pushes with a docker configuration.
+func (p *pusher) push(config string) (string, error) {
+	docker := p.TempDir()
+	writeFile(p.T, filepath.Join(docker, "config.json"), config)
+	cmd := exec.Command(p.crane, "push", p.image, "docker.io/mockserver/mockserver:loop")
+	cmd.Env = append(append([]string{}, p.env...), "DOCKER_CONFIG="+docker, "PATH="+p.helper+":"+os.Getenv("PATH"), "PURSER_HELPER_CACHE=off", "PURSER_HELPER_TIMEOUT=30s",
+		"PURSER_SECRET_ID=mockserver-build/dockerhub", "AWS_REGION=eu-west-2")
+	out, err := cmd.CombinedOutput()
+	return string(out), err
+}
+
+const withHelper = `{"credHelpers":{"https://index.docker.io/v1/":"purser"}}`
+
+// TestADeactivatedTokenDoesNotPush has distribution's own registry judge: what is current
+// pushes, what was switched off or retired does not, and what is switched on again does.
+func TestADeactivatedTokenDoesNotPush(t *testing.T) {
+	var upstream *httputil.ReverseProxy
+	r := newRehearsalWith(t, http.HandlerFunc(func(w http.ResponseWriter, req *http.Request) {
+		upstream.ServeHTTP(w, req)
+	}), func(r *rehearsal) {
+		keys, err := r.box.KeySet()
+		if err != nil {
+			t.Fatal(err)
+		}
+		reg := rig.RegistryFor(t, rig.TokenService{Realm: sandbox.TokenRealm, Service: sandbox.TokenService, Issuer: sandbox.TokenIssuer, KeySet: string(keys)})
+		at, err := url.Parse(reg.URL)
+		if err != nil {
+			t.Fatal(err)
+		}
+		upstream = &httputil.ReverseProxy{Rewrite: func(p *httputil.ProxyRequest) {
+			p.SetURL(at)
+			p.Out.Host = p.In.Host // locations are to name Docker Hub
+			p.Out.Header.Set("X-Forwarded-Proto", "https")
+		}}
+	})
+	p := newPusher(r)
+	if out, err := p.push(withHelper); err != nil {
+		t.Fatalf("what is current does not push: %v\n%s", err, out)
+	}
+	tokens := r.box.Accounts.Tokens("mockserver")
+	first := tokens[len(tokens)-1]
+	own := `{"auths":{"https://index.docker.io/v1/":{"auth":"` + base64.StdEncoding.EncodeToString([]byte("mockserver:"+first.Secret.Reveal())) + `"}}}`
+	for _, c := range []struct {
+		do     []string
+		pushes bool
+	}{
+		{[]string{"tokens", "deactivate", first.ID, "--yes"}, false},
+		{[]string{"tokens", "activate", first.ID, "--yes"}, true},
+		{[]string{"rotate", "dockerhub", "--force", "--yes"}, true},
+		{[]string{"rotate", "dockerhub", "--now", "--yes"}, false},
+	} {
+		if out, err := r.run(c.do...); err != nil {
+			t.Fatalf("%v: %v\n%s", c.do, err, out)
+		}
+		if out, err := p.push(own); (err == nil) != c.pushes {
+			t.Errorf("after %v the first token pushes: %t\n%s", c.do, err == nil, out)
+		}
+	}
+	if out, err := p.push(withHelper); err != nil {
+		t.Errorf("in the end what is current does not push: %v\n%s", err, out)
+	}
+	if out, err := r.run("respond", "dockerhub", "--yes", "--output", "json"); err != nil || !strings.Contains(out, `"has_it"`) {
+		t.Errorf("%v\n%s", err, out)
+	}
+	if out, err := p.push(withHelper); err != nil {
+		t.Errorf("after a leak what is current does not push: %v\n%s", err, out)
+	}
+}
+
 // TestAClientPushesAllThroughARotation has a real client push again and again, with the
 // credential helper, while the token is renewed: none of its pushes fails.
 func TestAClientPushesAllThroughARotation(t *testing.T) {
-	crane := rig.Need(t, "crane")
 	r := newRehearsal(t)
-	bin := buildHelper(t)
-	docker := t.TempDir()
-	writeFile(t, filepath.Join(docker, "config.json"), `{"credHelpers":{"https://index.docker.io/v1/":"purser"}}`)
-	image := rig.ImageFolder(t)
+	p := newPusher(r)
 	stop, pushes := make(chan struct{}), 0
 	var loop sync.WaitGroup
 	push := func() {
-		cmd := exec.Command(crane, "push", image, "docker.io/mockserver/mockserver:loop")
-		cmd.Env = append(append([]string{}, r.env...), "DOCKER_CONFIG="+docker, "PATH="+bin+":"+os.Getenv("PATH"), "PURSER_HELPER_CACHE=off", "PURSER_HELPER_TIMEOUT=30s",
-			"PURSER_SECRET_ID=mockserver-build/dockerhub", "AWS_REGION=eu-west-2")
-		if out, err := cmd.CombinedOutput(); err != nil {
+		if out, err := p.push(withHelper); err != nil {
 			t.Errorf("push %d: %v\n%s", pushes+1, err, out)
 		}
 		pushes++

@@ -69,6 +69,20 @@ func withTokens(t testing.TB, name string, options []Option) *Registry {
 	return r
 }
 
+// TokenService is a token service that is not the rig's.
+type TokenService struct{ Realm, Service, Issuer, KeySet string }
+
+// RegistryFor starts distribution 3 with a token service of the caller's. It is reached
+// in plain http, and its accounts are the service's.
+func RegistryFor(t testing.TB, ts TokenService) *Registry {
+	t.Helper()
+	program := Need(t, "registry")
+	r := &Registry{}
+	r.start(t, program, fmt.Sprintf("token: {realm: %q, service: %s, issuer: %s, jwks: %s}",
+		ts.Realm, ts.Service, ts.Issuer, write(t, filepath.Join(t.TempDir(), "jwks.json"), ts.KeySet)))
+	return r
+}
+
 // BasicRegistry starts Debian's docker-registry with a password file: it has one
 // user, ci-push, who may do everything, and knows neither tokens nor scopes.
 func BasicRegistry(t testing.TB, options ...Option) *Registry {

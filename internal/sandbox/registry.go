@@ -345,7 +345,7 @@ func writeDetails(w http.ResponseWriter, status int, text string) {
 func (r *Registry) claims(p principal, scopes []string) (registryClaims, bool) {
 	now := r.cfg.Now()
 	c := registryClaims{
-		Issuer: "sandbox", Audience: r.cfg.Service, Subject: p.account, IssuedAt: now.Unix(),
+		Issuer: TokenIssuer, Audience: r.cfg.Service, Subject: p.account, IssuedAt: now.Unix(),
 		NotBefore: now.Add(-bearerLife).Unix(), Expires: now.Add(bearerLife).Unix(), Access: []accessClaim{},
 	}
 	for _, scope := range scopes {

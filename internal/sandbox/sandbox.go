@@ -27,6 +27,10 @@ type Options struct {
 	// Around wraps everything that Docker Hub, its registry and AWS answer over TLS, to
 	// watch or to disturb; nil: nothing does.
 	Around func(http.Handler) http.Handler
+	// Images answers for Docker Hub's registry in the stand-in's place, with the
+	// stand-in's token service (KeySet, TokenRealm, TokenService, TokenIssuer); nil: the
+	// stand-in does.
+	Images http.Handler
 	// Function says that a program will be the rotation function, behind LambdaAPI.
 	Function bool
 }
@@ -55,6 +59,7 @@ type Sandbox struct {
 	proxy     *proxy
 	proxyAt   string
 	around    func(http.Handler) http.Handler
+	images    http.Handler
 	servers   []*http.Server
 }
 
@@ -131,7 +136,7 @@ func (s *Sandbox) build(o Options) (err error) {
 		return err
 	}
 	s.HubRegistry, err = NewRegistry(RegistryConfig{
-		Auth: AuthBearer, Realm: "https://" + hubAuth + "/token", Service: "registry.docker.io",
+		Auth: AuthBearer, Realm: TokenRealm, Service: TokenService,
 		Accounts: s.Accounts, Now: o.Now, Random: o.Random,
 	})
 	if err != nil {
@@ -139,6 +144,7 @@ func (s *Sandbox) build(o Options) (err error) {
 	}
 	s.Hub.signer.issued, s.HubRegistry.signer.issued, s.IdentityCenter.issued = o.Issued, o.Issued, o.Issued
 	s.Hub.Minted = o.Issued
+	s.images = o.Images
 	if s.around = o.Around; s.around == nil {
 		s.around = func(h http.Handler) http.Handler { return h }
 	}
@@ -151,8 +157,22 @@ func (s *Sandbox) serveHub(w http.ResponseWriter, req *http.Request) {
 		s.Hub.ServeHTTP(w, req)
 		return
 	}
+	if s.images != nil && req.URL.Path != "/token" {
+		s.images.ServeHTTP(w, req)
+		return
+	}
 	s.HubRegistry.ServeHTTP(w, req)
 }
+
+// What a registry needs to know of the token service.
+const (
+	TokenRealm   = "https://" + hubAuth + "/token"
+	TokenService = "registry.docker.io"
+	TokenIssuer  = "sandbox"
+)
+
+// KeySet is what the token service signs with, as a JSON Web Key Set.
+func (s *Sandbox) KeySet() ([]byte, error) { return s.HubRegistry.signer.keySet() }
 
 func (s *Sandbox) listen(ctx context.Context) error {
 	secure := &tls.Config{Certificates: []tls.Certificate{s.authority.server}, MinVersion: tls.VersionTLS12}

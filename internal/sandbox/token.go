@@ -35,7 +35,7 @@ func (s *signer) sign(claims any) (credential.Secret, error) {
 	if err != nil {
 		return credential.Secret{}, err
 	}
-	text := encodePart([]byte(`{"alg":"ES256","typ":"JWT"}`)) + "." + encodePart(payload)
+	text := encodePart([]byte(`{"alg":"ES256","typ":"JWT","kid":"`+signingKey+`"}`)) + "." + encodePart(payload)
 	digest := sha256.Sum256([]byte(text))
 	r, v, err := ecdsa.Sign(s.random, s.key, digest[:])
 	if err != nil {
@@ -49,6 +49,20 @@ func (s *signer) sign(claims any) (credential.Secret, error) {
 		s.issued(token)
 	}
 	return token, nil
+}
+
+// signingKey is what tokens call the key that signed them.
+const signingKey = "sandbox"
+
+// keySet is the public half as a JSON Web Key Set (RFC 7517).
+func (s *signer) keySet() ([]byte, error) {
+	point, err := s.key.PublicKey.Bytes() // 0x04, then x and y of 32 bytes each
+	if err != nil {
+		return nil, err
+	}
+	return json.Marshal(map[string]any{"keys": []map[string]string{{
+		"kty": "EC", "crv": "P-256", "x": encodePart(point[1:33]), "y": encodePart(point[33:]), "kid": signingKey, "alg": "ES256", "use": "sig",
+	}}})
 }
 
 // read checks a token's signature and times, and decodes its claims.
