@@ -271,29 +271,9 @@ func (j *job) minter(ctx context.Context) (lifecycle.Minter, error) {
 	case j.env.ManagementSecret == "":
 		return nil, cannot("PURSER_MANAGEMENT_SECRET_ID names no account that may")
 	}
-	login, err := j.management(ctx)
-	if err != nil {
-		return nil, err
-	}
-	m, err := j.wire.HubSignIn(ctx, login.Username, login.Token, func(context.Context, bool) (credential.Secret, error) {
-		return credential.Secret{}, cannot("the account " + login.Username + " has a second factor, which is for people")
-	}, j.credential.Username)
+	m, err := j.wire.HubUnattended(ctx, j.env.ManagementSecret, j.credential)
 	if err != nil {
 		return nil, err
 	}
 	return m, nil
-}
-
-// management reads the account that may make tokens.
-func (j *job) management(ctx context.Context) (credential.Login, error) {
-	t := credential.Target{Secret: j.env.ManagementSecret, Shape: credential.ShapePassword}
-	s, err := j.wire.Store(ctx, j.credential, t)
-	if err != nil {
-		return credential.Login{}, err
-	}
-	_, value, err := s.Read(ctx, credential.Current)
-	if err != nil {
-		return credential.Login{}, err
-	}
-	return t.Shape.Decode(value, j.credential.Registry)
 }

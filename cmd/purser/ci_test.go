@@ -1,6 +1,7 @@
 package main
 
 import (
+	"encoding/json"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -8,6 +9,8 @@ import (
 	"strings"
 	"testing"
 
+	awscredentials "github.com/aws/aws-sdk-go-v2/credentials"
+	sm "github.com/aws/aws-sdk-go-v2/service/secretsmanager"
 	"github.com/goccy/go-yaml"
 
 	"purser/internal/rig"
@@ -148,5 +151,101 @@ func (s ciStep) run(t *testing.T, bin string) {
 	}
 	if left, _ := os.ReadDir(temp); len(left) > 0 {
 		t.Errorf("left behind: %v", left)
+	}
+}
+
+// TestTheSchedulesRenew takes the examples out of docs/schedules.md and runs them day
+// after day.
+func TestTheSchedulesRenew(t *testing.T) {
+	raw, err := os.ReadFile("../../docs/schedules.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	bin := ciPrograms(t)
+	found := 0
+	for _, section := range strings.Split(string(raw), "\n## ") {
+		title, text, _ := strings.Cut(section, "\n")
+		for _, block := range regexp.MustCompile("(?s)```yaml\n(.*?)```").FindAllStringSubmatch(text, -1) {
+			steps := ciSteps(t, title, block[1])
+			if title == "Buildkite" {
+				var pipeline struct {
+					Steps []struct {
+						Command string
+						Env     map[string]string
+					}
+				}
+				if err := yaml.Unmarshal([]byte(block[1]), &pipeline); err != nil {
+					t.Fatal(err)
+				}
+				for _, s := range pipeline.Steps {
+					steps = append(steps, ciStep{s.Command, s.Env})
+				}
+			}
+			for _, step := range steps {
+				found++
+				t.Run(title, func(t *testing.T) { step.renew(t, bin) })
+			}
+		}
+	}
+	if found != 2 {
+		t.Errorf("%d examples were run", found)
+	}
+}
+
+// renew runs a scheduled step: when there is no token, when nothing is due, when Docker
+// Hub is down, and when the account wants a person.
+func (s ciStep) renew(t *testing.T, bin string) {
+	t.Helper()
+	box, err := sandbox.Start(t.Context(), sandbox.Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = box.Close() })
+	box.Accounts.AddAccount("mockserver", box.Password, false)
+	client := sm.New(sm.Options{Region: "eu-west-2", BaseEndpoint: &box.SecretsManagerURL, Credentials: awscredentials.NewStaticCredentialsProvider("SANDBOX", "SANDBOX", "")})
+	management, _ := json.Marshal(map[string]string{"username": "mockserver", "password": box.Password.Reveal()})
+	for name, value := range map[string]*string{"mockserver-build/dockerhub": nil, s.env["PURSER_MANAGEMENT_SECRET_ID"]: new(string(management))} {
+		if _, err := client.CreateSecret(t.Context(), &sm.CreateSecretInput{Name: &name, SecretString: value, ClientRequestToken: new(strings.Repeat("0", 36))}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	vars, err := box.Environment(t.TempDir())
+	if err != nil {
+		t.Fatal(err)
+	}
+	work := t.TempDir()
+	writeFile(t, filepath.Join(work, "purser.yaml"), scriptConfig)
+	env := append(vars, "PATH="+bin+":"+os.Getenv("PATH"), "HOME="+t.TempDir(), "CI=true")
+	for name, value := range s.env {
+		env = append(env, name+"="+value)
+	}
+	for _, day := range []struct {
+		prepare func()
+		code    int
+		renewed bool
+		tokens  int
+	}{
+		{func() {}, exitOK, true, 5},
+		{func() {}, exitOK, false, 5},
+		{func() { box.Hub.Fault("tokens", sandbox.Fault{Status: 503}) }, exitUnknown, false, 5},
+		{func() { box.Accounts.AddAccount("mockserver", box.Password, true) }, exitFailed, false, 5},
+	} {
+		day.prepare()
+		cmd := exec.CommandContext(t.Context(), rig.Need(t, "bash"), "-euo", "pipefail", "-c", s.script)
+		cmd.Env, cmd.Dir = env, work
+		out, err := cmd.Output()
+		if err != nil && cmd.ProcessState == nil {
+			t.Fatal(err)
+		}
+		var said report
+		if err := json.Unmarshal(out, &said); err != nil {
+			t.Fatalf("%v\n%s", err, out)
+		}
+		if code := cmd.ProcessState.ExitCode(); code != day.code || said.Exit != code || len(said.Rotations) == 0 || said.Rotations[0].Renewed != day.renewed {
+			t.Errorf("exit code %d, want %d\n%s", code, day.code, out)
+		}
+		if n := len(box.Accounts.Tokens("mockserver")); n != day.tokens {
+			t.Errorf("%d tokens, want %d", n, day.tokens)
+		}
 	}
 }

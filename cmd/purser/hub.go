@@ -20,6 +20,9 @@ import (
 // that docker's login has left, after asking, else a sign-in at the terminal. What is
 // typed and what comes of it stays in this process.
 func (a *app) hubSession(ctx context.Context, w *wire.Wire, account string, yes bool) (*wire.Hub, error) {
+	if a.env.ManagementSecret != "" {
+		return w.HubUnattended(ctx, a.env.ManagementSecret, credential.Credential{Registry: credential.DockerHub, Username: account})
+	}
 	h, err := a.foundSession(ctx, w, account, yes)
 	if h != nil || err != nil && !a.interactive() {
 		return h, err
@@ -185,6 +188,10 @@ func notDockerHub() error {
 func (a *app) minter(ctx context.Context, w *wire.Wire, c credential.Credential, yes bool) (*wire.Hub, error) {
 	if !c.Registry.IsDockerHub() {
 		return nil, notDockerHub()
+	}
+	if a.env.ManagementSecret != "" {
+		h, err := w.HubUnattended(ctx, a.env.ManagementSecret, c)
+		return h, about(err, c)
 	}
 	h, err := a.hubSession(ctx, w, c.Username, yes)
 	if err != nil {

@@ -165,6 +165,9 @@ func (r *recorder) rotation(ctx context.Context, c credential.Credential, res li
 // renewal is where a new token comes from: without a word about it from Docker Hub,
 // where docker has a session, and otherwise from the person.
 func (a *app) renewal(ctx context.Context, w *wire.Wire, c credential.Credential, f rotateFlags) (origin, error) {
+	if f.from == "" && !f.mint && c.Registry.IsDockerHub() && a.env.ManagementSecret != "" {
+		return origin{mint: &lateMinter{app: a, wire: w, c: c}}, nil
+	}
 	if f.from == "" && !f.mint && c.Registry.IsDockerHub() {
 		h, err := a.foundSession(ctx, w, c.Username, f.yes)
 		if err == nil && h != nil {

@@ -25,10 +25,11 @@ type Environment struct {
 	HelperTimeout time.Duration // PURSER_HELPER_TIMEOUT; 0 where it is not set or not a duration
 	HelperCache   time.Duration // PURSER_HELPER_CACHE; 0 where it is not set, negative for off
 
-	// Of the rotation function.
-	ConfigText       string // PURSER_CONFIG_TEXT
 	ManagementSecret string // PURSER_MANAGEMENT_SECRET_ID
-	EventBus         string // PURSER_EVENT_BUS
+
+	// Of the rotation function.
+	ConfigText string // PURSER_CONFIG_TEXT
+	EventBus   string // PURSER_EVENT_BUS
 
 	NoColor bool   // NO_COLOR is set
 	Term    string // TERM
@@ -111,7 +112,7 @@ func ownVariables() []Variable {
 		{"PURSER_HELPER_TIMEOUT", "How long the credential helper may take, such as `10s`, instead of two seconds.", helperProgram, func(e *Environment, v string) { e.HelperTimeout, _ = ParseDuration(v) }},
 		{"PURSER_HELPER_CACHE", "How long the kernel keeps a login for the next call of the credential helper, such as `10s`, at most five minutes and a minute where it is not set; `off` for not at all.", helperProgram, func(e *Environment, v string) { e.HelperCache = parseHelperCache(v) }},
 		{"PURSER_CONFIG_TEXT", "The configuration itself, as `purser.yaml` has it, where PURSER_CONFIG names no file.", lambdaProgram, func(e *Environment, v string) { e.ConfigText = v }},
-		{"PURSER_MANAGEMENT_SECRET_ID", "The name or ARN of a secret with the keys `username` and `password`: an account at Docker Hub that may make the tokens, without a second factor.", lambdaProgram, func(e *Environment, v string) { e.ManagementSecret = v }},
+		{"PURSER_MANAGEMENT_SECRET_ID", "The name or ARN of a secret in AWS with the keys `username` and `password`: an account at Docker Hub that may make the tokens, without a second factor. For runs without a person.", "", func(e *Environment, v string) { e.ManagementSecret = v }},
 		{"PURSER_EVENT_BUS", "The name or ARN of the EventBridge bus that is told what became of rotations; `default` where it is not set, `off` for none.", lambdaProgram, func(e *Environment, v string) { e.EventBus = v }},
 		{"NO_COLOR", "Output has no colour when this is set to anything.", "", func(e *Environment, _ string) { e.NoColor = true }},
 		{"TERM", "Output has no colour when this is `dumb`.", "", func(e *Environment, v string) { e.Term = v }},

@@ -41,6 +41,36 @@ func (w *Wire) HubSignIn(ctx context.Context, person string, password credential
 	return w.hub(s, account)
 }
 
+// HubUnattended signs in with the account that a secret in AWS has under username and
+// password, for the tokens of a credential, where no person is. An account with a second
+// factor cannot.
+func (w *Wire) HubUnattended(ctx context.Context, secret string, c credential.Credential) (*Hub, error) {
+	t := credential.Target{Secret: secret, Shape: credential.ShapePassword}
+	for _, other := range c.Targets {
+		if t.Profile == "" && t.Region == "" && !strings.HasPrefix(secret, "arn:") {
+			t.Profile, t.Region = other.Profile, other.Region
+		}
+	}
+	s, err := w.Store(ctx, c, t)
+	if err != nil {
+		return nil, err
+	}
+	_, value, err := s.Read(ctx, credential.Current)
+	if err != nil {
+		return nil, err
+	}
+	login, err := t.Shape.Decode(value, credential.DockerHub)
+	if err != nil {
+		return nil, err
+	}
+	return w.HubSignIn(ctx, login.Username, login.Token, func(context.Context, bool) (credential.Secret, error) {
+		return credential.Secret{}, &credential.Fault{
+			Reason: credential.SessionNeeded, Registry: credential.DockerHub, Account: login.Username, What: "no token can be made without a person",
+			Why: "the account " + login.Username + " of " + secret + " has a second factor, which is for people",
+		}
+	}, c.Username)
+}
+
 func (w *Wire) hub(s registry.HubSession, account string) (*Hub, error) {
 	client, err := w.Registry(credential.Credential{})
 	if err != nil {
