@@ -58,7 +58,7 @@ func TestARotationThatIsDisturbed(t *testing.T) {
 			call: "Promote a", at: func(m *mint) { m.tokens[1].Label = "purser/dockerhub" },
 		},
 		"labels moved back by hand": {
-			disturb: func(m *mint) {}, restore: func(m *mint) {
+			disturb: func(*mint) {}, restore: func(m *mint) {
 				for _, n := range []string{"a", "b"} {
 					at := m.w.shelf[n].at
 					at[credential.Current], at[credential.Previous] = at[credential.Previous], at[credential.Current]
@@ -90,7 +90,7 @@ func TestARotationThatIsDisturbed(t *testing.T) {
 				t.Fatal("it was not disturbed")
 			}
 			m.w.gate = nil
-			m.gone(t, "the old token deleted" != name, "a", "b")
+			m.gone(t, name != "the old token deleted", "a", "b")
 			if c.restore != nil {
 				c.restore(m)
 			}
