@@ -82,7 +82,7 @@ func (i *incident) addReads(t credential.Target, reads audit.Reads, asked bool) 
 		i.missing("who read " + t.String() + " before " + reads.Since.UTC().Format(time.DateOnly) + ": CloudTrail's history is 90 days long; a trail in S3 may have more")
 	}
 	if asked && !reads.Complete {
-		i.missing("all who read " + t.String() + ": there are more events than are looked at")
+		i.missing("all who read " + t.String() + ": there are more events than are looked at, which goes back to " + reads.Oldest.Format(time.RFC3339))
 	}
 	if reads.Unreadable > 0 {
 		i.missing(fmt.Sprintf("%d events of CloudTrail: they cannot be read", reads.Unreadable))
@@ -90,7 +90,7 @@ func (i *incident) addReads(t credential.Target, reads audit.Reads, asked bool) 
 	for _, r := range reads.Readers() {
 		i.Readers = append(i.Readers, incidentReader{
 			Where: t.String(), Principal: r.Principal, Session: r.Session, Service: r.Service, Reads: r.Count, Denied: r.Denied,
-			First: r.First, Last: r.Last, Sources: r.Sources, HasIt: r.Count > 0 && (i.Replaced == nil || r.Last.Before(*i.Replaced)),
+			First: r.First, Last: r.Last, Sources: r.Sources, HasIt: r.Count > 0 && (i.Replaced == nil || r.Current.Before(*i.Replaced)),
 		})
 	}
 }

@@ -83,6 +83,11 @@ func secretCommand(ts *testscript.TestScript, _ bool, args []string) {
 		call(ts, "PutSecretValue", map[string]any{
 			"SecretId": id, "ClientRequestToken": newToken(), "SecretString": "{}", "VersionStages": []string{"AWSPENDING"},
 		})
+	case "replicate": // secret replicate ID REGION LOOKS [FAILURE]
+		call(ts, "ReplicateSecretToRegions", map[string]any{"SecretId": id, "AddReplicaRegions": []any{map[string]any{"Region": args[2]}}})
+		looks, err := strconv.Atoi(args[3])
+		ts.Check(err)
+		s.box.SecretsManager.LagReplicas(id, looks, strings.Join(args[4:], " "))
 	case "delete":
 		call(ts, "DeleteSecret", map[string]any{"SecretId": id})
 	case "equals", "token":

@@ -45,10 +45,13 @@ type Read struct {
 
 // Reads are the attempts in a time, newest first.
 type Reads struct {
-	Since      time.Time // from when on the history was looked at
-	Reads      []Read
-	Complete   bool // false: there was more than was looked at
-	Unreadable int  // events whose text could not be read
+	Since    time.Time // from when on the history was looked at
+	Reads    []Read
+	Complete bool // false: there was more than was looked at
+	// Oldest is how far back the history was looked at where it is not Complete; zero
+	// when nothing of it has a time.
+	Oldest     time.Time
+	Unreadable int // events whose text could not be read
 }
 
 const (
@@ -63,34 +66,49 @@ const (
 )
 
 // Reads looks up who read a secret, by its name and its ARN: events have whatever the
-// caller sent.
+// caller sent. Without a name, the one in the ARN is taken.
 func (t Trail) Reads(ctx context.Context, name, arn string, since, now time.Time) (Reads, error) {
-	if oldest := now.Add(-history); since.Before(oldest) {
-		since = oldest
+	if name == "" {
+		name = nameIn(arn)
 	}
-	since, now = since.Truncate(time.Second), now.Truncate(time.Second).Add(time.Second) // CloudTrail's times are whole seconds
+	// CloudTrail's times are whole seconds. What is older than its history is rounded
+	// into it, not out of it: a time outside may be refused.
+	oldest := now.Add(-history)
+	since, now = since.Truncate(time.Second), now.Truncate(time.Second).Add(time.Second)
+	if since.Before(oldest) {
+		since = oldest.Add(time.Second - 1).Truncate(time.Second)
+	}
+	asked := false
 	out := Reads{Since: since, Complete: true}
 	for _, event := range []string{"GetSecretValue", "BatchGetSecretValue"} {
 		in := &cloudtrail.LookupEventsInput{
 			LookupAttributes: []types.LookupAttribute{{AttributeKey: types.LookupAttributeKeyEventName, AttributeValue: aws.String(event)}},
 			StartTime:        aws.Time(since), EndTime: aws.Time(now), MaxResults: aws.Int32(perPage),
 		}
+		var last time.Time // of what was looked at; answers are newest first
 		for page := 0; ; page++ {
 			if page == pages {
 				out.Complete = false
+				if last.After(out.Oldest) {
+					out.Oldest = last
+				}
 				break
 			}
-			if page > 0 {
+			if asked { // the limit is one of the account, whichever event is looked up
 				if err := t.Wait(ctx, pause); err != nil {
-					return out, err
+					return out, t.fault(ctx, err)
 				}
 			}
+			asked = true
 			answer, err := t.API.LookupEvents(ctx, in)
 			if err != nil {
 				return out, t.fault(ctx, err)
 			}
 			for _, e := range answer.Events {
 				out.add(e, name, arn)
+				if e.EventTime != nil {
+					last = e.EventTime.UTC()
+				}
 			}
 			if in.NextToken = answer.NextToken; in.NextToken == nil {
 				break
@@ -105,17 +123,31 @@ func (t Trail) fault(ctx context.Context, err error) error {
 	f := &credential.Fault{Reason: credential.StoreUnreachable, What: "CloudTrail in " + t.Region + " could not be asked who read the secret", Err: err}
 	api, answered := errors.AsType[smithy.APIError](err)
 	switch {
-	case errors.Is(ctx.Err(), context.Canceled):
+	case errors.Is(ctx.Err(), context.Canceled) || errors.Is(err, context.Canceled):
 		f.Why = "interrupted"
+	case !answered && (strings.Contains(err.Error(), "get credentials") || strings.Contains(err.Error(), "refresh cached credentials")):
+		// The SDK has no type for this; its text says what it was doing.
+		f.Reason, f.Why = credential.NotSignedIn, "there are no AWS credentials, or they have expired"
 	case !answered:
 		f.Why = "there was no answer"
 	default:
 		f.Why = "AWS says: " + credential.Quote(api.ErrorCode()+": "+api.ErrorMessage())
-		if strings.HasPrefix(api.ErrorCode(), "AccessDenied") {
-			f.Reason = credential.AccessDenied
+		if reason, known := reasonsByCode[api.ErrorCode()]; known {
+			f.Reason = reason
 		}
 	}
 	return f
+}
+
+// reasonsByCode are the answers that are about the caller. Every other is CloudTrail's
+// trouble: its limit, its time range, its service.
+var reasonsByCode = map[string]credential.Reason{
+	"AccessDeniedException": credential.AccessDenied, "AccessDenied": credential.AccessDenied,
+
+	"ExpiredToken": credential.NotSignedIn, "ExpiredTokenException": credential.NotSignedIn,
+	"UnrecognizedClientException": credential.NotSignedIn, "InvalidClientTokenId": credential.NotSignedIn,
+	"MissingAuthenticationToken": credential.NotSignedIn, "MissingAuthenticationTokenException": credential.NotSignedIn,
+	"InvalidSignatureException": credential.NotSignedIn,
 }
 
 // trailEvent is what is looked at of an event's own text (CloudTrail User Guide, "record
@@ -158,6 +190,9 @@ func (r *Reads) add(e types.Event, name, arn string) {
 		Agent: credential.Quote(t.UserAgent), Version: credential.VersionID(credential.Quote(t.RequestParameters.VersionID)),
 		Stage: credential.Stage(credential.Quote(t.RequestParameters.VersionStage)), Denied: credential.Quote(t.ErrorCode),
 	}
+	if e.EventTime == nil {
+		read.At = t.EventTime.UTC()
+	}
 	if issuer := t.UserIdentity.SessionContext.SessionIssuer.ARN; issuer != "" {
 		_, session, _ := strings.Cut(t.UserIdentity.PrincipalID, ":")
 		read.Principal, read.Session = issuer, credential.Quote(session)
@@ -169,10 +204,18 @@ func (r *Reads) add(e types.Event, name, arn string) {
 	r.Reads = append(r.Reads, read)
 }
 
+// random is how long the end is that AWS chooses for an ARN.
+const random = len("-AbCdEf")
+
+// nameIn is the name in a secret's whole ARN, "" when there is none.
+func nameIn(arn string) string {
+	_, end, _ := strings.Cut(arn, ":secret:")
+	return end[:max(len(end)-random, 0)]
+}
+
 // means reports whether what a caller sent is the secret: its name, its ARN, or the ARN
 // without the end that AWS chose.
 func means(id, name, arn string) bool {
-	const random = len("-AbCdEf")
 	return id != "" && (id == name || id == arn || len(arn) > random && id == arn[:len(arn)-random])
 }
 
@@ -180,7 +223,8 @@ func means(id, name, arn string) bool {
 type Reader struct {
 	Principal, Session, Service string
 	First, Last                 time.Time
-	Count, Denied               int
+	Current                     time.Time // when it last got what was current; zero: never
+	Count, Denied               int       // reads that gave the value, and those that were refused
 	Sources                     []string
 }
 
@@ -200,6 +244,9 @@ func (r Reads) Readers() []Reader {
 			reader.Denied++
 		} else {
 			reader.Count++
+			if (one.Stage == "" || one.Stage == credential.Current) && one.Version == "" && one.At.After(reader.Current) {
+				reader.Current = one.At
+			}
 		}
 		if one.At.Before(reader.First) {
 			reader.First = one.At

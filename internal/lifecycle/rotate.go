@@ -217,6 +217,11 @@ func (r *Runner) retireFrom(ctx context.Context, req RotateRequest, slots []*slo
 	if behind := holding(slots, previous); behind != nil && wait == 0 {
 		wait, why = orphanAge, behind.Target.String()+" still gives it to its readers"
 	}
+	for _, s := range slots {
+		if behind := s.found.Behind(); behind != nil && wait == 0 && !req.RetireNow {
+			wait, why = orphanAge, "the copy of "+s.Target.String()+" in "+behind.Region+" may still give it to its readers"
+		}
+	}
 	if wait > 0 {
 		if wait > res.Wait {
 			res.Wait, res.Waiting = wait, why

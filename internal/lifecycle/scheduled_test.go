@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strings"
 	"testing"
 	"time"
 
@@ -243,5 +244,17 @@ func TestCopiesInOtherRegionsAreWaitedFor(t *testing.T) {
 			t.Errorf("%s: the place is not named", name)
 		}
 		m.consumersWork(t, name, "a")
+		if c.want == "" {
+			continue
+		}
+		// The one before is what the copy's readers have: it is not ended under them.
+		res, err := m.later(26*time.Hour, nil).Rotate(t.Context(), m.rotation("a"))
+		if err != nil || res.Retired || !strings.Contains(res.Waiting, "the copy of a in us-east-1") || len(m.tokens) != 2 {
+			t.Errorf("%s, after the overlap: %+v %v", name, res, err)
+		}
+		sh.replicas = nil
+		if res, err = m.later(time.Hour, nil).Rotate(t.Context(), m.rotation("a")); err != nil || !res.Retired {
+			t.Errorf("%s, when the copy is gone: %+v %v", name, res, err)
+		}
 	}
 }

@@ -48,7 +48,7 @@ func (t *trail) perform(operation string, body []byte) (any, error) {
 	in, err := smDecode[struct {
 		LookupAttributes   []struct{ AttributeKey, AttributeValue string }
 		StartTime, EndTime float64
-		MaxResults         int
+		MaxResults         *int
 		NextToken          string
 	}](body)
 	if err != nil {
@@ -56,6 +56,21 @@ func (t *trail) perform(operation string, body []byte) (any, error) {
 	}
 	if len(in.LookupAttributes) > 1 || len(in.LookupAttributes) == 1 && in.LookupAttributes[0].AttributeKey != "EventName" {
 		return nil, smError("InvalidLookupAttributesException", "the stand-in looks up by EventName alone")
+	}
+	size, from := trailPage, 0
+	if in.MaxResults != nil {
+		size = *in.MaxResults
+	}
+	if size < 1 || size > trailPage {
+		return nil, smError("InvalidMaxResultsException", "MaxResults must be from 1 to 50")
+	}
+	if in.NextToken != "" {
+		if from, err = strconv.Atoi(in.NextToken); err != nil || from < 0 {
+			return nil, smError("InvalidNextTokenException", "NextToken is not one that was given")
+		}
+	}
+	if in.EndTime != 0 && in.StartTime > in.EndTime {
+		return nil, smError("InvalidTimeRangeException", "StartTime is after EndTime")
 	}
 	t.mu.Lock()
 	defer t.mu.Unlock()
@@ -67,15 +82,11 @@ func (t *trail) perform(operation string, body []byte) (any, error) {
 		}
 	}
 	slices.SortStableFunc(found, func(a, b TrailEvent) int { return b.At.Compare(a.At) })
-	from, _ := strconv.Atoi(in.NextToken) // none is the beginning
-	size := trailPage
-	if in.MaxResults > 0 {
-		size = min(in.MaxResults, trailPage)
-	}
+	from = min(from, len(found))
 	to := min(from+size, len(found))
 	out := map[string]any{}
 	events := []map[string]any{}
-	for i, e := range found[min(from, to):to] {
+	for i, e := range found[from:to] {
 		events = append(events, map[string]any{
 			"EventId": fmt.Sprintf("00000000-0000-4000-8000-%012x", from+i), "EventName": e.Name, "EventTime": e.At.Unix(), "CloudTrailEvent": e.text(),
 		})

@@ -160,27 +160,29 @@ func (s *SecretsManager) performSecrets(operation string, body []byte) (any, err
 type smOperation func(*SecretsManager, []byte) (any, error)
 
 // smOperations are the operations by name. What is missing of the service's 23
-// concerns replicas, and the analysis of policies.
+// is the analysis of policies, and making a copy a secret of its own.
 var smOperations = map[string]smOperation{
-	"BatchGetSecretValue":      smReads((*SecretsManager).batchGetSecretValue),
-	"CancelRotateSecret":       smWrites((*SecretsManager).cancelRotateSecret),
-	"CreateSecret":             smWrites((*SecretsManager).createSecret),
-	"DeleteResourcePolicy":     smWrites((*SecretsManager).deleteResourcePolicy),
-	"DeleteSecret":             smWrites((*SecretsManager).deleteSecret),
-	"DescribeSecret":           smReads((*SecretsManager).describeSecret),
-	"GetRandomPassword":        smReads((*SecretsManager).getRandomPassword),
-	"GetResourcePolicy":        smReads((*SecretsManager).getResourcePolicy),
-	"GetSecretValue":           smReads((*SecretsManager).getSecretValue),
-	"ListSecretVersionIds":     smReads((*SecretsManager).listSecretVersionIDs),
-	"ListSecrets":              smReads((*SecretsManager).listSecrets),
-	"PutResourcePolicy":        smWrites((*SecretsManager).putResourcePolicy),
-	"PutSecretValue":           smWrites((*SecretsManager).putSecretValue),
-	"RestoreSecret":            smWrites((*SecretsManager).restoreSecret),
-	"RotateSecret":             smWrites((*SecretsManager).rotateSecret),
-	"TagResource":              smWrites((*SecretsManager).tagResource),
-	"UntagResource":            smWrites((*SecretsManager).untagResource),
-	"UpdateSecret":             smWrites((*SecretsManager).updateSecret),
-	"UpdateSecretVersionStage": smWrites((*SecretsManager).updateSecretVersionStage),
+	"BatchGetSecretValue":          smReads((*SecretsManager).batchGetSecretValue),
+	"CancelRotateSecret":           smWrites((*SecretsManager).cancelRotateSecret),
+	"CreateSecret":                 smWrites((*SecretsManager).createSecret),
+	"DeleteResourcePolicy":         smWrites((*SecretsManager).deleteResourcePolicy),
+	"DeleteSecret":                 smWrites((*SecretsManager).deleteSecret),
+	"DescribeSecret":               smWrites((*SecretsManager).describeSecret), // looking brings copies nearer
+	"GetRandomPassword":            smReads((*SecretsManager).getRandomPassword),
+	"GetResourcePolicy":            smReads((*SecretsManager).getResourcePolicy),
+	"GetSecretValue":               smReads((*SecretsManager).getSecretValue),
+	"ListSecretVersionIds":         smReads((*SecretsManager).listSecretVersionIDs),
+	"ListSecrets":                  smReads((*SecretsManager).listSecrets),
+	"PutResourcePolicy":            smWrites((*SecretsManager).putResourcePolicy),
+	"PutSecretValue":               smWrites((*SecretsManager).putSecretValue),
+	"RemoveRegionsFromReplication": smWrites((*SecretsManager).removeReplicas),
+	"ReplicateSecretToRegions":     smWrites((*SecretsManager).replicate),
+	"RestoreSecret":                smWrites((*SecretsManager).restoreSecret),
+	"RotateSecret":                 smWrites((*SecretsManager).rotateSecret),
+	"TagResource":                  smWrites((*SecretsManager).tagResource),
+	"UntagResource":                smWrites((*SecretsManager).untagResource),
+	"UpdateSecret":                 smWrites((*SecretsManager).updateSecret),
+	"UpdateSecretVersionStage":     smWrites((*SecretsManager).updateSecretVersionStage),
 }
 
 func smReads[In, Out any](do func(*SecretsManager, In) (Out, error)) smOperation {

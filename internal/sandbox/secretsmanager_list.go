@@ -28,6 +28,7 @@ type smDescription struct {
 	Tags                   []smTag             `json:",omitempty"`
 	VersionIdsToStages     map[string][]string `json:",omitempty"`
 	SecretVersionsToStages map[string][]string `json:",omitempty"`
+	ReplicationStatus      []smReplication     `json:",omitempty"`
 }
 
 func (c *smSecret) describe() *smDescription {
@@ -57,7 +58,7 @@ func (s *SecretsManager) describeSecret(in smSecretInput) (*smDescription, error
 		return nil, err
 	}
 	out := c.describe()
-	out.VersionIdsToStages = c.labelled()
+	out.VersionIdsToStages, out.ReplicationStatus = c.labelled(), c.replication()
 	return out, nil
 }
 

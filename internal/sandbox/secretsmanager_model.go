@@ -45,6 +45,10 @@ type smSecret struct {
 	tags             []smTag
 	versions         []*smVersion // in the order in which they were made
 	rotation         smRotation
+
+	replicas       []*smReplica
+	replicaLag     int    // of each copy after a change
+	replicaFailure string // of each copy after a change
 }
 
 type smVersion struct {
@@ -256,6 +260,7 @@ func (c *smSecret) place(stage string, to *smVersion, now time.Time) {
 		c.rotation.running, c.rotation.rotated = "", now
 	}
 	c.schedule(now)
+	c.changeReplicas()
 }
 
 // labels counts the distinct labels in use if more were added.
