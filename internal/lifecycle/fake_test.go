@@ -46,9 +46,10 @@ type world struct {
 	shelf  map[string]*shelf // by target
 	broken map[string]error  // answers of single calls, by "Name" or "Name target"
 
-	next string             // the call that is about to be made
-	gate func() (dead bool) // asked before each call; nil: nobody decides about turns
-	late func() bool        // whether a request to stage has run out of time; nil: never
+	tokenID string             // what the registry calls every token; "" where it does not tell
+	next    string             // the call that is about to be made
+	gate    func() (dead bool) // asked before each call; nil: nobody decides about turns
+	late    func() bool        // whether a request to stage has run out of time; nil: never
 }
 
 type shelf struct {
@@ -101,7 +102,7 @@ func (w *world) revive() {
 
 // Prove grants what is on the list of good tokens.
 func (w *world) Prove(_ context.Context, c credential.Credential, l credential.Login, _ bool) credential.Proof {
-	p := credential.Proof{Kind: credential.PersonalToken, Owner: "mockserver"}
+	p := credential.Proof{Kind: credential.PersonalToken, Owner: "mockserver", TokenID: w.tokenID}
 	err := w.call("Prove", func() {
 		if w.good[l.Token.Reveal()] {
 			p.Verdict = credential.Granted

@@ -70,7 +70,8 @@ func (r *Runner) prepareMint(ctx context.Context, req StoreRequest, slots []*slo
 
 // sweep revokes tokens that purser made for this credential at this place and that no
 // target holds. One that was current before the version before is left its overlap,
-// from the moment in which what is current now was made; with none, it is not.
+// from the moment in which what is current now was made; with none, it is not, nor
+// where it is switched off.
 func (r *Runner) sweep(ctx context.Context, req StoreRequest, slots []*slot, overlap time.Duration) error {
 	tokens, now, err := req.Mint.Tokens(ctx)
 	if err != nil {
@@ -87,7 +88,7 @@ func (r *Runner) sweep(ctx context.Context, req StoreRequest, slots []*slot, ove
 		if held(slots, label.Version) && !again {
 			continue
 		}
-		if !again && overlap > 0 && t.Created.Before(since) && now.Before(since.Add(overlap)) {
+		if !again && t.Active && overlap > 0 && t.Created.Before(since) && now.Before(since.Add(overlap)) {
 			continue
 		}
 		age := max(now.Sub(t.Created), 0) // the registry's time is in whole seconds

@@ -63,7 +63,14 @@ func (r *Runner) Respond(ctx context.Context, req RespondRequest) (RespondResult
 	}
 	res.Ended = r.Now()
 	r.report(StepRetired, "the registry refuses the token that may have leaked")
-	return res, nil
+	if req.Mint == nil {
+		return res, nil
+	}
+	// What an interrupted run has switched off is in no stage any more.
+	if slots, err = r.again().surveyAll(ctx, req.StoreRequest); err != nil {
+		return res, err
+	}
+	return res, r.sweep(ctx, req.StoreRequest, slots, overlapOf(req.Credential))
 }
 
 // leaked is the login that readers get now.
