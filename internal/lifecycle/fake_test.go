@@ -72,7 +72,9 @@ func newWorld(goodTokens ...string) *world {
 
 // call counts a call to the outside and decides whether it happens.
 func (w *world) call(name string, effect func()) error {
+	w.mu.Lock()
 	w.next = name
+	w.mu.Unlock()
 	if w.gate != nil && w.gate() {
 		return errCut
 	}
