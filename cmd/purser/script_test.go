@@ -84,7 +84,7 @@ func agreeingBrowser() {
 // TestScripts runs the user stories in testdata/script, each with a sandbox of
 // its own and the configuration of the running example.
 func TestScripts(t *testing.T) {
-	testscript.Run(t, scriptParams(t, "testdata/script", ""))
+	testscript.Run(t, scriptParams(t, "testdata/script", motoOrNot(t), ""))
 }
 
 // TestTheLifeOfATokenInEveryStore runs the stories in testdata/lifecycle with the
@@ -96,25 +96,32 @@ func TestTheLifeOfATokenInEveryStore(t *testing.T) {
 			if name == "moto" && moto == "" {
 				t.Skip("moto is not here: skipped")
 			}
-			testscript.Run(t, scriptParams(t, "testdata/lifecycle", endpoint))
+			testscript.Run(t, scriptParams(t, "testdata/lifecycle", moto, endpoint))
 		})
 	}
 }
 
 // scriptParams are for the stories in a folder, with a store of somebody else's where
 // it has an address.
-func scriptParams(t *testing.T, dir, endpoint string) testscript.Params {
+func scriptParams(t *testing.T, dir, moto, endpoint string) testscript.Params {
 	t.Helper()
 	helper := buildHelper(t)
 	return testscript.Params{
 		Dir: dir, RequireExplicitExec: true, RequireUniqueNames: true,
 		Setup: func(env *testscript.Env) error {
 			env.Setenv("PATH", helper+string(filepath.ListSeparator)+env.Getenv("PATH"))
+			env.Setenv("MOTO", moto)
 			err := setUpScript(env)
 			if endpoint != "" {
 				env.Setenv("AWS_ENDPOINT_URL", endpoint)
 			}
 			return err
+		},
+		Condition: func(name string) (bool, error) {
+			if name != "moto" {
+				return false, fmt.Errorf("there is no condition %s", name)
+			}
+			return moto != "", nil
 		},
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){
 			"purser": purserCommand, "code": codeCommand, "secret": secretCommand,

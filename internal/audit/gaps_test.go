@@ -71,7 +71,7 @@ func TestWhoIsNotSignedInIsTold(t *testing.T) {
 	none := aws.CredentialsProviderFunc(func(context.Context) (aws.Credentials, error) {
 		return aws.Credentials{}, errors.New("no EC2 IMDS role found")
 	})
-	trail := audit.Trail{Region: "eu-west-2", API: cloudtrail.New(cloudtrail.Options{Region: "eu-west-2", BaseEndpoint: &server.URL, Credentials: aws.NewCredentialsCache(none), RetryMaxAttempts: 1})}
+	trail := audit.Trail{Region: "eu-west-2", API: cloudtrail.New(cloudtrail.Options{Region: "eu-west-2", BaseEndpoint: &server.URL, Credentials: aws.NewCredentialsCache(none), Retryer: quick()})}
 	if _, err := trail.Reads(t.Context(), name, arn, time.Now().Add(-time.Hour), time.Now()); credential.ReasonOf(err) != credential.NotSignedIn {
 		t.Errorf("no credentials: %q %v", credential.ReasonOf(err), err)
 	}
