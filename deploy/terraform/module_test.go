@@ -111,6 +111,35 @@ func TestWhatPurserWritesUnderTerraform(t *testing.T) {
 	}
 }
 
+// TestTheDocumentedCallIsValid takes the call of the module out of docs/lambda.md.
+func TestTheDocumentedCallIsValid(t *testing.T) {
+	raw, err := os.ReadFile("../../docs/lambda.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, rest, _ := strings.Cut(string(raw), "```hcl\n")
+	text, _, found := strings.Cut(rest, "```")
+	if !found {
+		t.Fatal("there is no call")
+	}
+	text = strings.NewReplacer("./modules/purser", "./purser", "aws_sns_topic.alarms.arn", `"arn:aws:sns:eu-west-2:123456789012:alarms"`).Replace(text) +
+		"resource \"aws_secretsmanager_secret\" \"management\" {\n  name = \"management\"\n}\n"
+	run, dir := terraformWith(t), t.TempDir()
+	for name, text := range map[string]string{"main.tf": text, "purser.yaml": "credentials: {}\n"} {
+		if err := os.WriteFile(filepath.Join(dir, name), []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := os.CopyFS(filepath.Join(dir, "purser"), module.Files); err != nil {
+		t.Fatal(err)
+	}
+	for _, args := range [][]string{{"fmt", "-diff"}, {"get"}, {"validate", "-no-color"}} {
+		if out, err := run(dir, args...); err != nil {
+			t.Errorf("terraform %s: %v\n%s", args[0], err, out)
+		}
+	}
+}
+
 func TestAllOfTheModuleIsCarried(t *testing.T) {
 	here, err := filepath.Glob("*.tf")
 	if err != nil || len(here) == 0 {

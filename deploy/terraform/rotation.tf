@@ -47,7 +47,17 @@ data "aws_iam_policy_document" "rotation" {
       "secretsmanager:PutSecretValue",
       "secretsmanager:UpdateSecretVersionStage",
     ]
-    resources = [aws_secretsmanager_secret.this.arn]
+    resources = concat([aws_secretsmanager_secret.this.arn], var.rotation.other_secret_arns)
+  }
+
+  dynamic "statement" {
+    for_each = var.rotation.receipts_key_arn == null ? [] : [var.rotation.receipts_key_arn]
+
+    content {
+      sid       = "SignReceipts"
+      actions   = ["kms:GetPublicKey", "kms:Sign"]
+      resources = [statement.value]
+    }
   }
 
   dynamic "statement" {

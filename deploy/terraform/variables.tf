@@ -82,7 +82,7 @@ variable "tags" {
 }
 
 variable "rotation" {
-  description = "Rotation by purser's Lambda: the zip file with its bootstrap and for which processor, how often, the text of purser.yaml, a secret with an account that may make tokens, the bus for events, and further environment variables. Without it nothing rotates by itself."
+  description = "Rotation by purser's Lambda: the zip file with its bootstrap and for which processor, how often, the text of purser.yaml, a secret with an account that may make tokens, the bus for events, the KMS key that signs receipts, further secrets of the same credential, and further environment variables. Without it nothing rotates by itself."
   type = object({
     zip                   = string
     architecture          = optional(string, "arm64")
@@ -90,6 +90,8 @@ variable "rotation" {
     config                = optional(string)
     management_secret_arn = optional(string)
     event_bus_arn         = optional(string)
+    receipts_key_arn      = optional(string)
+    other_secret_arns     = optional(list(string), [])
 
     environment = optional(map(string), {})
     timeout     = optional(number, 120)

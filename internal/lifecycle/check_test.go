@@ -82,6 +82,8 @@ func TestStatusSaysWhatLagsAndWhatIsMissingWithoutReading(t *testing.T) {
 	w.put("old", string(older), oldToken)
 	w.put("new", string(newer), newToken)
 	w.put("empty", "", "")
+	w.put("by AWS", string(begun), oldToken)
+	w.put("by purser", string(newer), newToken)
 	w.put("rotating", "aws", oldToken).at[credential.Pending] = "somebody"
 	w.put("interrupted", "aws", oldToken).at[credential.Pending] = "purser-x"
 	w.put("expired", "aws", oldToken).expires = now.Add(-time.Hour)
@@ -89,10 +91,12 @@ func TestStatusSaysWhatLagsAndWhatIsMissingWithoutReading(t *testing.T) {
 	c.Rotate.Every = 90 * 24 * time.Hour
 	rows := r.Status(t.Context(), []lifecycle.Work{
 		{Credential: c, Places: w.places("old", "new")},
+		{Credential: someCredential, Places: w.places("by AWS", "by purser")},
 		{Credential: someCredential, Places: w.places("missing", "empty", "rotating", "interrupted", "expired")},
 	})
 	want := map[string]string{
 		"old": "lags behind another place of this credential, rotation is due", "new": "",
+		"by AWS": "another place of this credential holds another version", "by purser": "another place of this credential holds another version",
 		"missing": "SecretMissing", "empty": "empty: run purser store dockerhub", "rotating": "a rotation is under way",
 		"interrupted": "a run was interrupted: run purser store dockerhub again", "expired": "the token has expired",
 	}

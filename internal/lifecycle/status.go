@@ -57,11 +57,23 @@ func (r *Runner) Status(ctx context.Context, work []Work) []StatusRow {
 
 // explain fills in what follows from the descriptions of one credential.
 func (r *Runner) explain(c credential.Credential, rows []StatusRow) {
-	var newest credential.VersionID
+	var newest, first credential.VersionID
+	differ, told := false, true // whether the ids tell which is newer
 	for i := range rows {
-		if id := rows[i].Description.At(credential.Current); id.IsOurs() && id > newest {
+		id := rows[i].Description.At(credential.Current)
+		if id == "" {
+			continue
+		}
+		if first == "" {
+			first = id
+		}
+		differ, told = differ || id != first, told && id.IsOurs()
+		if id > newest {
 			newest = id // ids of purser sort by time
 		}
+	}
+	if !told {
+		newest = ""
 	}
 	for i := range rows {
 		if rows[i].Fault != nil {
@@ -69,6 +81,9 @@ func (r *Runner) explain(c credential.Credential, rows []StatusRow) {
 			continue
 		}
 		r.explainRow(c, &rows[i], newest)
+		if differ && !told && rows[i].Description.At(credential.Current) != "" {
+			rows[i].Notes = append(rows[i].Notes, "another place of this credential holds another version")
+		}
 	}
 }
 

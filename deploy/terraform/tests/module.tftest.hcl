@@ -139,6 +139,8 @@ run "the_function_is_told_what_it_needs" {
       config                = "credentials: {}"
       management_secret_arn = "arn:aws:secretsmanager:eu-west-2:123456789012:secret:management-AbCdEf"
       architecture          = "amd64"
+      receipts_key_arn      = "arn:aws:kms:eu-west-2:123456789012:key/00000000-0000-4000-8000-00000000feed"
+      other_secret_arns     = ["arn:aws:secretsmanager:eu-west-1:123456789012:secret:copy-AbCdEf"]
     }
   }
 
@@ -155,6 +157,11 @@ run "the_function_is_told_what_it_needs" {
   assert {
     condition     = length([for s in data.aws_iam_policy_document.rotation[0].statement : s if s.sid == "ReadManagementSecret"]) == 1
     error_message = "the function may not read the account that makes tokens"
+  }
+
+  assert {
+    condition     = length([for s in data.aws_iam_policy_document.rotation[0].statement : s if s.sid == "SignReceipts"]) == 1 && contains([for s in data.aws_iam_policy_document.rotation[0].statement : length(s.resources) if s.sid == "RotateSecret"], 2)
+    error_message = "the function may not sign, or not write to the other secret"
   }
 }
 
