@@ -3,8 +3,10 @@
 // store and the registry say, never a journal of its own, so that any run can
 // be killed at any instruction and the next one finishes or goes back.
 //
-// steps.go holds the steps; store.go, check.go and status.go are what people
-// ask for, made of them.
+// steps.go and verify.go hold the steps; store.go, rotate.go, rollback.go, respond.go,
+// check.go and status.go are what people ask for, made of them, and scheduled.go what
+// a store asks for that rotates by itself. mint.go makes tokens at the registry,
+// sweep.go and retire.go end them.
 package lifecycle
 
 import (

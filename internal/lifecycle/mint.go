@@ -2,7 +2,6 @@ package lifecycle
 
 import (
 	"context"
-	"fmt"
 	"slices"
 	"time"
 
@@ -68,82 +67,6 @@ func (r *Runner) prepareMint(ctx context.Context, req StoreRequest, slots []*slo
 	return r.sweep(ctx, req, slots, overlapOf(req.Credential))
 }
 
-// sweep revokes tokens that purser made for this credential at this place and that no
-// target holds. One that was current before the version before is left its overlap,
-// from the moment in which what is current now was made; with none, it is not, nor
-// where it is switched off.
-func (r *Runner) sweep(ctx context.Context, req StoreRequest, slots []*slot, overlap time.Duration) error {
-	tokens, now, err := req.Mint.Tokens(ctx)
-	if err != nil {
-		return err
-	}
-	place := home(req.Credential, slots)
-	since := madeAt(tokens, req.Credential.Name, slots[0].found.At(credential.Current))
-	for _, t := range tokens {
-		label, ok := credential.ParseLabel(t.Label)
-		if !ok || label.Name != req.Credential.Name || !label.MadeFor(place) {
-			continue
-		}
-		again := repeated(tokens, t)
-		if held(slots, label.Version) && !again {
-			continue
-		}
-		if !again && t.Active && overlap > 0 && t.Created.Before(since) && now.Before(since.Add(overlap)) {
-			continue
-		}
-		age := max(now.Sub(t.Created), 0) // the registry's time is in whole seconds
-		if young := orphanAge - age; young > 0 {
-			r.report(StepTidied, fmt.Sprintf("a run made a token %s ago that nothing holds; waiting %s to be sure that it is over",
-				age.Round(time.Second), young.Round(time.Second)))
-			if err := r.wait(ctx, young); err != nil {
-				return err
-			}
-			now = now.Add(young)
-		}
-		// Looked at once more: it may have been stored meanwhile.
-		for _, s := range slots {
-			if s.found, err = s.Store.Describe(ctx); err != nil {
-				return err
-			}
-		}
-		if held(slots, label.Version) && !again {
-			continue
-		}
-		if err := req.Mint.Revoke(ctx, t.ID); err != nil {
-			return err
-		}
-		r.report(StepTidied, "a token that an interrupted run had left was revoked")
-	}
-	return nil
-}
-
-// repeated reports whether the token was made although there was one for its version
-// already. Whoever makes one looks afterwards, and gives up where it was not alone: so
-// it is the first that may be stored.
-func repeated(tokens []credential.ManagedToken, t credential.ManagedToken) bool {
-	return slices.ContainsFunc(tokens, func(o credential.ManagedToken) bool {
-		return o.Label == t.Label && o.Created.Before(t.Created)
-	})
-}
-
-// madeAt is when a version was made: its id says so, or the token that it holds.
-func madeAt(tokens []credential.ManagedToken, name credential.Name, id credential.VersionID) time.Time {
-	if at := id.Time(); !at.IsZero() || id == "" {
-		return at
-	}
-	if all := labelled(tokens, name, id); len(all) > 0 {
-		return all[0].Created
-	}
-	return time.Time{}
-}
-
-// held reports whether any target has the version in a stage.
-func held(slots []*slot, id credential.VersionID) bool {
-	return slices.ContainsFunc(slots, func(s *slot) bool {
-		return slices.ContainsFunc(s.found.Versions, func(v credential.Version) bool { return v.ID == id })
-	})
-}
-
 func (r *Runner) wait(ctx context.Context, d time.Duration) error {
 	if r.Wait != nil {
 		return r.Wait(ctx, d)
@@ -205,83 +128,6 @@ func (r *Runner) leftOver(ctx context.Context, req StoreRequest, slots []*slot) 
 		return Candidate{Login: login, Kind: kind, Where: "an interrupted run, which had stored it"}, true
 	}
 	return Candidate{}, false
-}
-
-// clearEarlier ends what an earlier try of a rotation that the store has begun made and
-// did not get into it: the version's id is the same each time.
-func (r *Runner) clearEarlier(ctx context.Context, req StoreRequest, slots []*slot, label string) error {
-	if req.Version == "" {
-		return nil
-	}
-	tokens, now, err := req.Mint.Tokens(ctx)
-	if err != nil {
-		return err
-	}
-	for _, t := range tokens {
-		if t.Label != label {
-			continue
-		}
-		if young := orphanAge - max(now.Sub(t.Created), 0); young > 0 {
-			if err := r.wait(ctx, young); err != nil {
-				return err
-			}
-			now = now.Add(young)
-		}
-		for _, s := range slots {
-			if err := stillEmpty(ctx, s, req.Version); err != nil {
-				return err
-			}
-		}
-		if err := req.Mint.Revoke(ctx, t.ID); err != nil {
-			return err
-		}
-		r.report(StepTidied, "a token that an earlier try had left was revoked")
-	}
-	return nil
-}
-
-// stillEmpty makes sure that a version which the store has begun holds nothing, and that
-// it did not get any further.
-func stillEmpty(ctx context.Context, s *slot, id credential.VersionID) error {
-	d, err := s.Store.Describe(ctx)
-	if err != nil {
-		return err
-	}
-	if d.At(credential.Current) == id || d.At(credential.Previous) == id {
-		return atTheSameTime(s.Target, "another run has made the version current")
-	}
-	if d.At(credential.Pending) != id {
-		return nil
-	}
-	_, _, err = s.Store.Read(ctx, credential.Pending)
-	switch {
-	case err == nil:
-		return atTheSameTime(s.Target, "another run has stored a token meanwhile")
-	case credential.ReasonOf(err) == credential.SecretEmpty:
-		return nil
-	}
-	return err
-}
-
-// alone makes sure that nobody else has made a token for the same version, and ends the
-// one that was made where somebody has.
-func (r *Runner) alone(ctx context.Context, req StoreRequest, m *minted) error {
-	if req.Version == "" {
-		return nil
-	}
-	tokens, _, err := req.Mint.Tokens(ctx)
-	if err != nil {
-		r.giveUp(ctx, req, m, nil)
-		return err
-	}
-	own := slices.IndexFunc(tokens, func(t credential.ManagedToken) bool { return t.ID == m.id })
-	for _, t := range tokens {
-		if t.Label == m.label && t.ID != m.id && (own < 0 || !t.Created.After(tokens[own].Created)) {
-			r.giveUp(ctx, req, m, nil)
-			return atTheSameTime(req.Places[0].Target, "it has made a token for the same version")
-		}
-	}
-	return nil
 }
 
 // revokeByLabel ends what a lost answer may have left. What it cannot do now, the

@@ -2,6 +2,7 @@ package lifecycle
 
 import (
 	"context"
+	"slices"
 
 	"purser/internal/credential"
 )
@@ -140,4 +141,81 @@ func (r *Runner) proveStaged(ctx context.Context, req StoreRequest, slots []*slo
 		r.reportProof(req.Credential, proof)
 	}
 	return proof, nil
+}
+
+// clearEarlier ends what an earlier try of a rotation that the store has begun made and
+// did not get into it: the version's id is the same each time.
+func (r *Runner) clearEarlier(ctx context.Context, req StoreRequest, slots []*slot, label string) error {
+	if req.Version == "" {
+		return nil
+	}
+	tokens, now, err := req.Mint.Tokens(ctx)
+	if err != nil {
+		return err
+	}
+	for _, t := range tokens {
+		if t.Label != label {
+			continue
+		}
+		if young := orphanAge - max(now.Sub(t.Created), 0); young > 0 {
+			if err := r.wait(ctx, young); err != nil {
+				return err
+			}
+			now = now.Add(young)
+		}
+		for _, s := range slots {
+			if err := stillEmpty(ctx, s, req.Version); err != nil {
+				return err
+			}
+		}
+		if err := req.Mint.Revoke(ctx, t.ID); err != nil {
+			return err
+		}
+		r.report(StepTidied, "a token that an earlier try had left was revoked")
+	}
+	return nil
+}
+
+// stillEmpty makes sure that a version which the store has begun holds nothing, and that
+// it did not get any further.
+func stillEmpty(ctx context.Context, s *slot, id credential.VersionID) error {
+	d, err := s.Store.Describe(ctx)
+	if err != nil {
+		return err
+	}
+	if d.At(credential.Current) == id || d.At(credential.Previous) == id {
+		return atTheSameTime(s.Target, "another run has made the version current")
+	}
+	if d.At(credential.Pending) != id {
+		return nil
+	}
+	_, _, err = s.Store.Read(ctx, credential.Pending)
+	switch {
+	case err == nil:
+		return atTheSameTime(s.Target, "another run has stored a token meanwhile")
+	case credential.ReasonOf(err) == credential.SecretEmpty:
+		return nil
+	}
+	return err
+}
+
+// alone makes sure that nobody else has made a token for the same version, and ends the
+// one that was made where somebody has.
+func (r *Runner) alone(ctx context.Context, req StoreRequest, m *minted) error {
+	if req.Version == "" {
+		return nil
+	}
+	tokens, _, err := req.Mint.Tokens(ctx)
+	if err != nil {
+		r.giveUp(ctx, req, m, nil)
+		return err
+	}
+	own := slices.IndexFunc(tokens, func(t credential.ManagedToken) bool { return t.ID == m.id })
+	for _, t := range tokens {
+		if t.Label == m.label && t.ID != m.id && (own < 0 || !t.Created.After(tokens[own].Created)) {
+			r.giveUp(ctx, req, m, nil)
+			return atTheSameTime(req.Places[0].Target, "it has made a token for the same version")
+		}
+	}
+	return nil
 }

@@ -1,0 +1,104 @@
+package lifecycle
+
+import (
+	"context"
+
+	"purser/internal/credential"
+)
+
+// Rollback makes the version before current again, when its token still works. A token
+// of purser's that was switched off is switched on.
+func (r *Runner) Rollback(ctx context.Context, req RotateRequest) (StoreResult, error) {
+	res := StoreResult{Name: req.Credential.Name}
+	slots, err := r.surveyAll(ctx, req.StoreRequest)
+	if err != nil {
+		return res, err
+	}
+	for _, s := range slots {
+		previous := s.found.At(credential.Previous)
+		if previous == "" || previous == s.found.At(credential.Current) {
+			return res, &credential.Fault{Reason: credential.SecretEmpty, Target: s.Target, What: "there is no version to go back to in " + s.Target.String()}
+		}
+		login, ok := r.held(ctx, req, s, credential.Previous)
+		if !ok {
+			return res, &credential.Fault{Reason: credential.ValueStrange, Target: s.Target, What: "the version before in " + s.Target.String() + " holds no login that can be read"}
+		}
+		p, err := r.revive(ctx, req, login, previous)
+		if err != nil {
+			return res, err
+		}
+		if p.Verdict != credential.Granted {
+			return res, p.Fault
+		}
+		res.Proof = p
+		r.reportProof(req.Credential, p)
+	}
+	if req.DryRun {
+		r.report(StepStored, "nothing was changed; the version before works and would become current")
+		return res, nil
+	}
+	for _, s := range slots {
+		if err := s.Store.Promote(ctx, s.found.At(credential.Previous), s.found.At(credential.Current)); err != nil {
+			return res, err
+		}
+		res.Places = append(res.Places, PlaceResult{
+			Target: s.Target, Outcome: OutcomeStored, Version: s.found.At(credential.Previous), Replaced: s.found.At(credential.Current), Stages: []credential.Stage{credential.Current},
+		})
+		r.report(StepStored, "version "+short(s.found.At(credential.Previous))+" is AWSCURRENT again in "+s.Target.String())
+	}
+	return res, nil
+}
+
+// revive proves a former login, switching its token on first where that is what it takes.
+func (r *Runner) revive(ctx context.Context, req RotateRequest, login credential.Login, id credential.VersionID) (credential.Proof, error) {
+	p := r.Prover.Prove(ctx, req.Credential, login, req.AllowNew)
+	if p.Verdict != credential.Refused || req.Mint == nil || req.DryRun {
+		return p, nil
+	}
+	tokens, _, err := req.Mint.Tokens(ctx)
+	if err != nil {
+		return p, err
+	}
+	all := labelled(tokens, req.Credential.Name, id)
+	if len(all) == 0 || all[0].Active {
+		return p, nil
+	}
+	if err := req.Mint.Activate(ctx, all[0].ID, true); err != nil {
+		return p, err
+	}
+	r.report(StepTidied, "the token before was switched off, and is on again")
+	return r.proveFresh(ctx, req.StoreRequest, login, &minted{}), nil
+}
+
+// Revoke ends the token of a stage now, and proves that it is dead. Only one that purser
+// made can be found.
+func (r *Runner) Revoke(ctx context.Context, req RotateRequest, at credential.Stage) ([]credential.ManagedToken, error) {
+	slots, err := r.surveyAll(ctx, req.StoreRequest)
+	if err != nil {
+		return nil, err
+	}
+	id := slots[0].found.At(at)
+	tokens, _, err := req.Mint.Tokens(ctx)
+	if err != nil {
+		return nil, err
+	}
+	all := labelled(tokens, req.Credential.Name, id)
+	if id == "" || len(all) == 0 {
+		return nil, &credential.Fault{
+			Reason: credential.NoSuchToken, Registry: req.Credential.Registry, Account: req.Mint.Account(), Target: slots[0].Target,
+			What: "no token of the account has the label of the version in " + string(at), Why: "purser did not make it, or it is revoked already",
+		}
+	}
+	for _, t := range all {
+		if err := req.Mint.Revoke(ctx, t.ID); err != nil {
+			return nil, err
+		}
+	}
+	if login, ok := r.held(ctx, req, slots[0], at); ok {
+		if err := r.proveDead(ctx, req, slots[0], login); err != nil {
+			return all, err
+		}
+	}
+	r.report(StepRetired, "the token of "+string(at)+" is revoked, and the registry refuses it")
+	return all, nil
+}
