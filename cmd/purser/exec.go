@@ -152,7 +152,10 @@ func (a *app) runCommand(ctx context.Context, cmd runner.Command) (int, error) {
 	signals := make(chan os.Signal, 8)
 	signal.Notify(signals, runner.Signals()...)
 	defer signal.Stop(signals)
-	cmd.In, cmd.Out, cmd.Err, cmd.Signals, cmd.DeadlineGrace = a.in, a.out, a.err, signals, exitGrace
+	if cmd.In == nil { // else the command has streams of its own
+		cmd.In, cmd.Out, cmd.Err = a.in, a.out, a.err
+	}
+	cmd.Signals, cmd.DeadlineGrace = signals, exitGrace
 	cmd.After = func(d time.Duration, f func()) func() bool { return time.AfterFunc(d, f).Stop }
 	// A signal ends the command, not purser: it is passed on.
 	limited, stop := context.WithCancel(context.WithoutCancel(ctx))

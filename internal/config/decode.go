@@ -155,7 +155,7 @@ func atKey(v value) value {
 // meant.
 func (d *decoder) unknownKey(o *object, v value, key node) string {
 	shown, text := hiddenKey, "unknown key; known here are "+strings.Join(o.keys(), ", ")
-	meant := nearest(key.text, o.keys())
+	meant := Nearest(key.text, o.keys())
 	switch {
 	case key.kind != word && key.kind != number:
 		text = "this cannot be a key; known here are " + strings.Join(o.keys(), ", ")

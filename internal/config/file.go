@@ -193,7 +193,7 @@ func (f *File) Credential(name credential.Name) (credential.Credential, error) {
 	if len(names) == 0 {
 		why = "it has none"
 	}
-	if meant := nearest(string(name), names); meant != "" {
+	if meant := Nearest(string(name), names); meant != "" {
 		why = "did you mean " + strconv.Quote(meant) + "? " + why
 	}
 	return credential.Credential{}, &credential.Fault{

@@ -249,8 +249,8 @@ func TestNearestKeys(t *testing.T) {
 		"repo": "repositories", "user": "username", "stroe": "store", "cs": "", "x": "", "": "",
 		"registry\x1b": "", "dckr_pat_x": "",
 	} {
-		if got := nearest(text, known); got != want {
-			t.Errorf("nearest(%q) = %q, want %q", text, got, want)
+		if got := Nearest(text, known); got != want {
+			t.Errorf("Nearest(%q) = %q, want %q", text, got, want)
 		}
 	}
 }

@@ -46,10 +46,10 @@ func showName(text string) string {
 	return text
 }
 
-// nearest finds the known key that was probably meant: one that differs only in
+// Nearest finds the known key that was probably meant: one that differs only in
 // case or separators, one that text begins, or one at most two letters away. It
 // is "" when there is none, and then the text must not be shown.
-func nearest(text string, known []string) string {
+func Nearest(text string, known []string) string {
 	unprintable := func(r rune) bool { return !unicode.IsPrint(r) }
 	if len(text) > textLimit || strings.ContainsFunc(text, unprintable) {
 		return ""

@@ -19,8 +19,11 @@ import (
 
 // Options say how a sandbox is started. The zero Options are good.
 type Options struct {
-	Now    func() time.Time // nil: time.Now
-	Random io.Reader        // of tokens; nil: the system's
+	Now func() time.Time // nil: time.Now
+	// AWSNow is the time at AWS where it is another one: the AWS SDK signs by the
+	// machine's clock, whatever the time is elsewhere; nil: Now.
+	AWSNow func() time.Time
+	Random io.Reader // of tokens; nil: the system's
 	// Issued is told of every bearer token that the stand-ins give out, from any
 	// goroutine; may be nil.
 	Issued func(credential.Secret)
@@ -79,7 +82,10 @@ func Start(ctx context.Context, o Options) (*Sandbox, error) {
 		o.Random = rand.Reader
 	}
 	s := &Sandbox{Accounts: NewAccounts(o.Now, o.Random), IdentityCenter: NewIdentityCenter(o.Now, o.Random), Lambda: &Lambda{}}
-	s.SecretsManager = NewSecretsManager(SecretsManagerConfig{Now: o.Now})
+	if o.AWSNow == nil {
+		o.AWSNow = o.Now
+	}
+	s.SecretsManager = NewSecretsManager(SecretsManagerConfig{Now: o.AWSNow})
 	if o.Function {
 		s.SecretsManager.cfg.Invoke = s.invoke
 	}

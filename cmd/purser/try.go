@@ -1,0 +1,219 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"purser/internal/config"
+	"purser/internal/credential"
+	"purser/internal/sandbox"
+	"purser/internal/wire"
+)
+
+func (a *app) tryCommand() *cobra.Command {
+	var lines []string
+	for _, s := range scenarios() {
+		lines = append(lines, fmt.Sprintf("  %-10s %s", s.name, s.about))
+	}
+	return &cobra.Command{
+		Use:   "try [SCENARIO]",
+		Short: "Guided tours: see what purser does when it matters",
+		Long: `try starts the stand-ins and walks through a scenario with the very code that works for
+real, telling what happens. It ends by looking whether what it claims is so, and leaves
+nothing behind. Days pass in a moment.
+
+` + strings.Join(lines, "\n"),
+		Example: `  purser sandbox try
+  purser sandbox try rotation
+  purser sandbox try killed
+  purser sandbox try leak
+  purser sandbox try outage
+  purser sandbox try expired`,
+		Args: func(cmd *cobra.Command, args []string) error { return atMost(cmd, args, 1) },
+		RunE: func(cmd *cobra.Command, args []string) error {
+			s, err := findScenario(args)
+			if err != nil {
+				return err
+			}
+			return a.try(cmd.Context(), s)
+		},
+	}
+}
+
+// scenario is a tour.
+type scenario struct {
+	name, about string
+	walk        func(*tour, context.Context) error
+}
+
+func scenarios() []scenario {
+	return []scenario{
+		{"store", "the main job: store, check, status", (*tour).storing},
+		{"rotation", "a token is renewed, and the one before retired", (*tour).rotation},
+		{"killed", "a rotation is killed half-way, and run again", (*tour).killed},
+		{"leak", "a token may have leaked: stopped, replaced, reported", (*tour).leak},
+		{"outage", "AWS is down in the middle of a rotation", (*tour).outage},
+		{"expired", "the token ends on release day", (*tour).expired},
+	}
+}
+
+func findScenario(args []string) (scenario, error) {
+	all := scenarios()
+	if len(args) == 0 {
+		return all[0], nil
+	}
+	var names []string
+	for _, s := range all {
+		if s.name == args[0] {
+			return s, nil
+		}
+		names = append(names, s.name)
+	}
+	why := "there are " + strings.Join(names, ", ")
+	if near := config.Nearest(args[0], names); near != "" {
+		why = "did you mean " + near + "? " + why
+	}
+	return scenario{}, &credential.Fault{Reason: credential.Usage, What: "there is no such scenario", Why: why}
+}
+
+// tour is one run of sandbox try.
+type tour struct {
+	*app
+	sandbox *sandbox.Sandbox
+	dir     string
+	ahead   time.Duration // how much later it is than it is
+	unasked string        // the secret with an account that makes tokens; "" for none
+}
+
+const tourConfig = `aws: {profile: mockserver-build, region: eu-west-2}
+credentials:
+  dockerhub:
+    registry: docker.io
+    username: mockserver
+    repositories: [mockserver/mockserver]
+    access: push
+    store: {secret: mockserver-build/dockerhub}
+    rotate: {every: 90d}
+`
+
+func (a *app) try(ctx context.Context, s scenario) (err error) {
+	t := &tour{app: a}
+	t.sandbox, err = sandbox.Start(ctx, sandbox.Options{Random: a.random, Now: t.clock, AWSNow: a.now})
+	if err != nil {
+		return fmt.Errorf("start the stand-ins: %w", err)
+	}
+	t.dir, err = os.MkdirTemp("", "purser-try-")
+	if err != nil {
+		return errors.Join(err, t.sandbox.Close())
+	}
+	defer func() { err = errors.Join(err, t.sandbox.Close(), os.RemoveAll(t.dir)) }()
+	if err := os.WriteFile(filepath.Join(t.dir, config.FileName), []byte(tourConfig), 0o600); err != nil {
+		return err
+	}
+	t.say(`On this machine's loopback there are now a stand-in for Docker Hub, with an account
+"mockserver" and its repository, and one for AWS Secrets Manager. This purser.yaml, with
+no secret in it, says what is wanted:
+
+` + indent(strings.TrimSpace(tourConfig), "    "))
+	if err := s.walk(t, ctx); err != nil {
+		return err
+	}
+	t.say("That was all: the stand-ins are stopped and their files are gone. No byte of a token\nwas shown.")
+	return nil
+}
+
+// clock is the time of the tour, except at AWS.
+func (t *tour) clock() time.Time { return t.now().Add(t.ahead) }
+
+// stop is one part of the tour: what is said, and the command that is run.
+type stop struct {
+	say   string
+	args  []string
+	stdin credential.Secret
+	want  int
+}
+
+func (t *tour) stops(ctx context.Context, all ...stop) error {
+	for _, s := range all {
+		if err := t.visit(ctx, s); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (t *tour) say(text string) { _, _ = fmt.Fprintf(t.out, "\n%s\n", text) }
+
+// later lets time pass.
+func (t *tour) later(d time.Duration, text string) {
+	t.ahead += d
+	t.say(text)
+}
+
+// visit runs purser as a person would, on the stand-ins.
+func (t *tour) visit(ctx context.Context, s stop) error {
+	t.say(s.say)
+	input := ""
+	if !s.stdin.IsZero() {
+		input = "… | "
+	}
+	_, _ = fmt.Fprintf(t.out, "\n$ %spurser %s\n", input, strings.Join(s.args, " "))
+	inner := &app{
+		env: config.Environment{Home: t.dir, NoColor: t.env.NoColor, Term: t.env.Term, CI: t.unasked != "", ManagementSecret: t.unasked},
+		in:  strings.NewReader(s.stdin.Reveal()), out: t.out, err: t.out, tty: t.tty, now: t.clock, random: t.random,
+		transport: t.sandbox.Transport(), aws: &wire.LocalAWS{Endpoint: t.sandbox.SecretsManagerURL}, dir: t.dir,
+		wait: func(_ context.Context, d time.Duration) error { t.ahead += d; return nil },
+	}
+	if code := run(ctx, s.args, inner); code != s.want {
+		return fmt.Errorf("purser %s ended with code %d; the tour expects %d", s.args[0], code, s.want)
+	}
+	return nil
+}
+
+// management keeps an account that may make tokens in a second secret, as a schedule has.
+func (t *tour) management(ctx context.Context) error {
+	t.sandbox.Accounts.AddAccount("mockserver", t.sandbox.Password, false)
+	const name = "mockserver-build/management"
+	w := &wire.Wire{Now: t.clock, AWS: &wire.LocalAWS{Endpoint: t.sandbox.SecretsManagerURL}}
+	target := credential.Target{Secret: name, Region: "eu-west-2", Shape: credential.ShapePassword}
+	s, err := w.Store(ctx, credential.Credential{}, target)
+	if err != nil {
+		return err
+	}
+	value, err := target.Shape.Encode(credential.Secret{}, credential.DockerHub, credential.Login{Username: "mockserver", Token: t.sandbox.Password})
+	if err != nil {
+		return err
+	}
+	id, err := credential.NewVersionID(t.clock(), t.random, name)
+	if err != nil {
+		return err
+	}
+	t.unasked = name
+	return errors.Join(s.Create(ctx), s.Stage(ctx, id, value))
+}
+
+// claim ends a tour with a look at whether it told the truth: how many of the account's
+// tokens are purser's and work, and that what readers get is one of them.
+func (t *tour) claim(ctx context.Context, tokens int) error {
+	if err := t.visit(ctx, stop{say: "What readers get now, read as a build agent would and proved:", args: []string{"check"}}); err != nil {
+		return err
+	}
+	n := 0
+	for _, token := range t.sandbox.Accounts.Tokens("mockserver") {
+		if _, ours := credential.ParseLabel(token.Label); ours && token.Active && (token.Expires.IsZero() || token.Expires.After(t.clock())) {
+			n++
+		}
+	}
+	if n != tokens {
+		return fmt.Errorf("%d tokens of purser's are alive; the tour claims %d", n, tokens)
+	}
+	t.say(fmt.Sprintf("Looked at: readers get a token that works, and of those that purser made %d %s alive.", n, map[bool]string{true: "is", false: "are"}[n == 1]))
+	return nil
+}

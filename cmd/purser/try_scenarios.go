@@ -1,0 +1,131 @@
+package main
+
+import (
+	"context"
+	"time"
+
+	"purser/internal/credential"
+	"purser/internal/sandbox"
+)
+
+const tourDay = 24 * time.Hour
+
+func (t *tour) storing(ctx context.Context) error {
+	good, readOnly := t.sandbox.PushToken, t.sandbox.ReadOnlyToken
+	err := t.stops(ctx, []stop{
+		{`The main job. Someone made a token on Docker's page and pipes it in. purser asks the
+registry what it may do, stores it, reads it back, proves that, and makes it current:`, []string{"store", "dockerhub", "--token-stdin", "--create"}, good, exitOK},
+		{`The same again: it is there already, so nothing is written.`, []string{"store", "dockerhub", "--token-stdin"}, good, exitOK},
+		{`Someone brings a token that was made read-only. docker login would say "Login
+Succeeded". purser does not store it, and says what to do:`, []string{"store", "dockerhub", "--token-stdin"}, readOnly, exitBad},
+		{`What is stored is still the good one. check reads it as a build agent would, and proves it:`, []string{"check"}, credential.Secret{}, exitOK},
+		{`status describes all credentials without reading a value:`, []string{"status"}, credential.Secret{}, exitOK},
+	}...)
+	if err == nil {
+		t.say("Next: write a purser.yaml of your own, then purser store NAME.")
+	}
+	return err
+}
+
+// begin has purser make the first token.
+func (t *tour) begin(ctx context.Context, more ...string) error {
+	if err := t.management(ctx); err != nil {
+		return err
+	}
+	return t.visit(ctx, stop{
+		say:  "Docker Hub makes the first token, with an account that a second secret holds:",
+		args: append([]string{"store", "dockerhub", "--mint", "--create"}, more...),
+	})
+}
+
+func (t *tour) rotation(ctx context.Context) error {
+	if err := t.begin(ctx); err != nil {
+		return err
+	}
+	if err := t.visit(ctx, stop{say: "The schedule runs every day. Nothing is due yet:", args: []string{"rotate", "--due"}}); err != nil {
+		return err
+	}
+	t.later(91*tourDay, "… 91 days later.")
+	if err := t.visit(ctx, stop{say: "The same command. Another token is made, proved, stored, proved as it was stored, and only then current.\nThe one before goes on working: jobs that are running have it.", args: []string{"rotate", "--due"}}); err != nil {
+		return err
+	}
+	t.later(25*time.Hour, "… the day after.")
+	if err := t.visit(ctx, stop{say: "Nobody has used the one before for hours. It is switched off, ended, and tried once more:", args: []string{"rotate", "--due"}}); err != nil {
+		return err
+	}
+	return t.claim(ctx, 1)
+}
+
+func (t *tour) killed(ctx context.Context) error {
+	if err := t.begin(ctx); err != nil {
+		return err
+	}
+	t.later(91*tourDay, "… 91 days later.")
+	interrupted, kill := context.WithCancel(ctx)
+	defer kill()
+	t.sandbox.SecretsManager.Fault("UpdateSecretVersionStage", sandbox.AWSFault{Struck: kill})
+	if err := t.visit(interrupted, stop{say: "A rotation begins. The moment before the new token becomes current, the run is ended:", args: []string{"rotate", "--due"}, want: exitUnknown}); err != nil {
+		return err
+	}
+	t.sandbox.SecretsManager.ClearFaults()
+	return t.finish(ctx, "There is no journal, and nothing to repair. The store says that a token waits to become current:")
+}
+
+// finish looks, runs once more, and lets the token before be retired.
+func (t *tour) finish(ctx context.Context, told string) error {
+	if err := t.stops(ctx,
+		stop{say: "Builds did not notice: what is current is the token before.", args: []string{"check"}},
+		stop{say: told, args: []string{"status"}},
+		stop{say: "A plain run finishes:", args: []string{"rotate", "--due"}},
+	); err != nil {
+		return err
+	}
+	t.later(25*time.Hour, "… the day after.")
+	if err := t.visit(ctx, stop{say: "The token before is retired:", args: []string{"rotate", "--due"}}); err != nil {
+		return err
+	}
+	return t.claim(ctx, 1)
+}
+
+func (t *tour) leak(ctx context.Context) error {
+	if err := t.begin(ctx); err != nil {
+		return err
+	}
+	t.later(3*tourDay, "… three days later somebody finds the token in a build log.")
+	t.sandbox.SecretsManager.Record(sandbox.TrailEvent{
+		Name: "GetSecretValue", At: t.now(), Caller: "arn:aws:sts::123456789012:assumed-role/buildkite-agents/i-0123456789abcdef0", Source: "10.0.0.7", SecretID: "mockserver-build/dockerhub", Stage: "AWSCURRENT",
+	})
+	if err := t.visit(ctx, stop{say: "What stops the harm comes first: the token is switched off before anything else.", args: []string{"respond", "dockerhub", "--yes", "--since", "7d"}}); err != nil {
+		return err
+	}
+	return t.claim(ctx, 1)
+}
+
+func (t *tour) outage(ctx context.Context) error {
+	if err := t.begin(ctx); err != nil {
+		return err
+	}
+	t.later(91*tourDay, "… 91 days later, AWS has a bad day.")
+	t.sandbox.SecretsManager.Fault("UpdateSecretVersionStage", sandbox.AWSFault{Code: "InternalServiceError", Message: "try again later", Status: 500, Times: -1})
+	if err := t.visit(ctx, stop{say: "The new token is made and stored. Making it current gets no answer but 500:", args: []string{"rotate", "--due"}, want: exitUnknown}); err != nil {
+		return err
+	}
+	t.sandbox.SecretsManager.ClearFaults()
+	return t.finish(ctx, "The outage is over.")
+}
+
+func (t *tour) expired(ctx context.Context) error {
+	if err := t.begin(ctx, "--expires", "30d"); err != nil {
+		return err
+	}
+	t.later(31*tourDay, "… 31 days later. It is release day, and nobody runs purser rotate on a schedule.")
+	if err := t.stops(ctx,
+		stop{say: "The push fails. check says why, in a moment:", args: []string{"check"}, want: exitBad},
+		stop{say: "status knew it without reading the token:", args: []string{"status"}},
+		stop{say: "Another one is made and stored:", args: []string{"store", "dockerhub", "--mint"}},
+	); err != nil {
+		return err
+	}
+	t.say("With purser rotate --due on a schedule it would have been renewed three days before its end.")
+	return t.claim(ctx, 1)
+}
