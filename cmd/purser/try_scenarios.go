@@ -53,7 +53,7 @@ func (t *tour) rotation(ctx context.Context) error {
 	if err := t.visit(ctx, stop{say: "Nobody has used the one before for hours. It is switched off, ended, and tried once more:", args: []string{"rotate", "--due"}}); err != nil {
 		return err
 	}
-	return t.claim(ctx, 1)
+	return t.claim(ctx)
 }
 
 func (t *tour) killed(ctx context.Context) error {
@@ -84,7 +84,7 @@ func (t *tour) finish(ctx context.Context, told string) error {
 	if err := t.visit(ctx, stop{say: "The token before is retired:", args: []string{"rotate", "--due"}}); err != nil {
 		return err
 	}
-	return t.claim(ctx, 1)
+	return t.claim(ctx)
 }
 
 func (t *tour) leak(ctx context.Context) error {
@@ -98,7 +98,7 @@ func (t *tour) leak(ctx context.Context) error {
 	if err := t.visit(ctx, stop{say: "What stops the harm comes first: the token is switched off before anything else.", args: []string{"respond", "dockerhub", "--yes", "--since", "7d"}}); err != nil {
 		return err
 	}
-	return t.claim(ctx, 1)
+	return t.claim(ctx)
 }
 
 func (t *tour) outage(ctx context.Context) error {
@@ -127,5 +127,5 @@ func (t *tour) expired(ctx context.Context) error {
 		return err
 	}
 	t.say("With purser rotate --due on a schedule it would have been renewed three days before its end.")
-	return t.claim(ctx, 1)
+	return t.claim(ctx)
 }
