@@ -249,3 +249,23 @@ func (s ciStep) renew(t *testing.T, bin string) {
 		}
 	}
 }
+
+// TestTheExampleForOwnScripts runs the lines of docs/sandbox.md, with a real client.
+func TestTheExampleForOwnScripts(t *testing.T) {
+	raw, err := os.ReadFile("../../docs/sandbox.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, rest, _ := strings.Cut(string(raw), "```sh\n")
+	script, _, found := strings.Cut(rest, "```")
+	if !found {
+		t.Fatal("there is no example")
+	}
+	rig.Need(t, "skopeo")
+	cmd := exec.CommandContext(t.Context(), rig.Need(t, "bash"), "-euo", "pipefail", "-c", script)
+	home := t.TempDir()
+	cmd.Env = []string{"PATH=" + ciPrograms(t) + ":" + os.Getenv("PATH"), "HOME=" + home, "TMPDIR=" + home, "REGISTRY_AUTH_FILE=" + filepath.Join(home, "auth.json")}
+	if out, err := cmd.CombinedOutput(); err != nil || !strings.Contains(string(out), "Login Succeeded") {
+		t.Errorf("%v\n%s", err, out)
+	}
+}

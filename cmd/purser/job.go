@@ -98,7 +98,7 @@ func (a *app) startJob(ctx context.Context, names []string, dir string, plain bo
 			_, _ = fmt.Fprintf(a.out, "unset %s\n", name)
 			continue
 		}
-		_, _ = fmt.Fprintf(a.out, "export %s='%s'\n", name, strings.ReplaceAll(c.vars[name], "'", `'\''`))
+		_, _ = fmt.Fprintf(a.out, "export %s=%s\n", name, quoteShell(c.vars[name]))
 	}
 	return nil
 }
@@ -123,3 +123,6 @@ func endJob(dir string) error {
 	}
 	return os.RemoveAll(dir)
 }
+
+// quoteShell makes a text one word for a shell.
+func quoteShell(text string) string { return "'" + strings.ReplaceAll(text, "'", `'\''`) + "'" }

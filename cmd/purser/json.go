@@ -26,6 +26,7 @@ type report struct {
 	Variables map[string]string `json:"variables,omitempty"`
 	Tokens    []tokenJSON       `json:"tokens,omitempty"`
 	Rotations []rotationJSON    `json:"rotations,omitempty"`
+	Sandbox   *sandboxJSON      `json:"sandbox,omitempty"`
 	Incident  *incident         `json:"incident,omitempty"`
 	// Receipts are those that were written, where they go to standard output.
 	Receipts  []json.RawMessage `json:"receipts,omitempty"`

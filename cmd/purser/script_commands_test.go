@@ -210,6 +210,17 @@ func dockerConfigCommand(ts *testscript.TestScript, _ bool, args []string) {
 	ts.Check(os.WriteFile(filepath.Join(ts.MkAbs(args[0]), "config.json"), []byte(text), 0o600))
 }
 
+// stopSandboxCommand: stop-sandbox FILE runs purser sandbox down for the folder that a
+// file names, and looks whether it is gone.
+func stopSandboxCommand(ts *testscript.TestScript, neg bool, args []string) {
+	folder := ts.ReadFile(args[0])
+	ts.Setenv("PURSER_SANDBOX", folder)
+	purserCommand(ts, neg, []string{"sandbox", "down"})
+	if _, err := os.Stat(folder); !neg && err == nil {
+		ts.Fatalf("%s is left", folder)
+	}
+}
+
 // globCommand: glob PATTERN FILE copies the last file of those that match, by name.
 func globCommand(ts *testscript.TestScript, _ bool, args []string) {
 	all, err := filepath.Glob(ts.MkAbs(args[0]))

@@ -265,6 +265,14 @@ func plainFlows() []exposureFlow {
 		{name: "completion", args: []string{"completion", "bash"}},
 		{name: "sandbox", args: []string{"sandbox"}},
 		{name: "sandbox try", args: []string{"sandbox", "try"}, set: ownPeers},
+		{name: "sandbox run", args: []string{"sandbox", "run", "--", "true"}, set: ownPeers},
+		{name: "sandbox shell", args: []string{"sandbox", "shell"}, set: ownPeers},
+		{name: "sandbox up: no room", args: []string{"sandbox", "up"}, want: exitFailed, set: func(s *exposureScene) error {
+			s.run.Env = append(s.run.Env, "TMPDIR=/nonexistent")
+			return nil
+		}},
+		{name: "sandbox serve: no room", args: []string{"sandbox", "serve", "/nonexistent"}, want: exitFailed},
+		{name: "sandbox down: none", args: []string{"sandbox", "down"}, want: exitUsage},
 		{name: "selftest", args: []string{"selftest"}},
 		{name: "login", args: []string{"login"}},
 	}

@@ -67,6 +67,8 @@ type Environment struct {
 	AWSIdentity string
 
 	User        string // USER
+	Shell       string // SHELL
+	Sandbox     string // PURSER_SANDBOX
 	SSHAuthSock string // SSH_AUTH_SOCK
 
 	RemoteSession bool // SSH_CONNECTION or SSH_TTY is set
@@ -119,6 +121,8 @@ func ownVariables() []Variable {
 		{"ACCESSIBLE", "Forms ask line by line, for screen readers, when this is set to anything or TERM is `dumb`.", "", func(e *Environment, _ string) { e.Accessible = true }},
 		{"HOME", "The home directory, for `~/` in paths and where the directories below are not set.", "", func(e *Environment, v string) { e.Home = absolute(v) }},
 		{"USER", "Who runs purser, for receipts.", "", func(e *Environment, v string) { e.User = v }},
+		{"SHELL", "The shell of `purser sandbox shell`.", "", func(e *Environment, v string) { e.Shell = v }},
+		{"PURSER_SANDBOX", "The folder of the sandbox that `purser sandbox up` left running.", "", func(e *Environment, v string) { e.Sandbox = absolute(v) }},
 		{"SSH_AUTH_SOCK", "Where the SSH agent is that signs receipts.", "", func(e *Environment, v string) { e.SSHAuthSock = v }},
 		{"XDG_CONFIG_HOME", "The configuration directory, instead of `~/.config`.", "", func(e *Environment, v string) { e.XDGConfigHome = absolute(v) }},
 		{"XDG_DATA_HOME", "The data directory, instead of `~/.local/share`; encrypted files are kept in `purser` in it.", "", func(e *Environment, v string) { e.XDGDataHome = absolute(v) }},
