@@ -94,7 +94,7 @@ variable "rotation" {
     other_secret_arns     = optional(list(string), [])
 
     environment = optional(map(string), {})
-    timeout     = optional(number, 120)
+    timeout     = optional(number, 300)
     memory_mb   = optional(number, 256)
   })
   default = null

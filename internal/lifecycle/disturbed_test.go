@@ -109,6 +109,21 @@ func TestARotationThatIsDisturbed(t *testing.T) {
 	}
 }
 
+// TestWhichPlaceIsNewerHasToBeKnown: of a version that the store chose nobody knows how
+// old it is, and no other place's token is put over it.
+func TestWhichPlaceIsNewerHasToBeKnown(t *testing.T) {
+	m := rotated(t, "a", "b")
+	m.byHand("b")
+	sh := m.w.shelf["b"]
+	sh.versions[begun], sh.at[credential.Current], sh.at[credential.Previous] = sh.versions["hand"], begun, "hand"
+	if _, err := m.finish(t, day, "a", "b"); err != nil {
+		t.Fatal(err)
+	}
+	if at := sh.at[credential.Current]; at != begun {
+		t.Errorf("b is now on %s", at)
+	}
+}
+
 // mended ends what is broken.
 func (m *mint) mended() { clear(m.w.broken) }
 

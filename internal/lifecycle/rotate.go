@@ -89,6 +89,9 @@ func (r *Runner) Rotate(ctx context.Context, req RotateRequest) (RotateResult, e
 func (r *Runner) catchUp(ctx context.Context, req RotateRequest, slots []*slot) ([]*slot, error) {
 	newest := slots[0]
 	for _, s := range slots {
+		if id := s.found.At(credential.Current); id != "" && id.Time().IsZero() {
+			return slots, nil // it does not tell when it was made, so none is known to be newer
+		}
 		if s.found.At(credential.Current).Time().After(newest.found.At(credential.Current).Time()) {
 			newest = s
 		}

@@ -7,6 +7,7 @@ import (
 	"net"
 	"os"
 	"strings"
+	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/kms"
@@ -53,7 +54,9 @@ func (r *Recorder) Write(ctx context.Context, record receipt.Receipt) (line []by
 	if r == nil {
 		return nil, nil
 	}
-	ctx = context.WithoutCancel(ctx) // the change has happened
+	// The change has happened, whatever has ended the run; an SSH agent may want a touch.
+	ctx, stop := context.WithTimeout(context.WithoutCancel(ctx), receiptTime)
+	defer stop()
 	line, err = receipt.Seal(ctx, record, r.signer)
 	if err == nil && r.where.File != "" && r.where.File != config.StandardOutput {
 		err = appendLine(r.where.File, line)
@@ -69,6 +72,9 @@ func (r *Recorder) Write(ctx context.Context, record receipt.Receipt) (line []by
 	}
 	return line, nil
 }
+
+// receiptTime is how long the writing of one receipt may take.
+const receiptTime = time.Minute
 
 type rawJSON []byte
 
