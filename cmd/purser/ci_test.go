@@ -6,6 +6,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"regexp"
+	"strconv"
 	"strings"
 	"testing"
 
@@ -267,5 +268,48 @@ func TestTheExampleForOwnScripts(t *testing.T) {
 	cmd.Env = []string{"PATH=" + ciPrograms(t) + ":" + os.Getenv("PATH"), "HOME=" + home, "TMPDIR=" + home, "REGISTRY_AUTH_FILE=" + filepath.Join(home, "auth.json")}
 	if out, err := cmd.CombinedOutput(); err != nil || !strings.Contains(string(out), "Login Succeeded") {
 		t.Errorf("%v\n%s", err, out)
+	}
+}
+
+// TestFaultsOnDemand has a sandbox that is left running misbehave, and looks at what
+// purser makes of it.
+func TestFaultsOnDemand(t *testing.T) {
+	bash, home := rig.Need(t, "bash"), t.TempDir()
+	bin := ciPrograms(t)
+	writeFile(t, filepath.Join(home, "faults.json"), `[{"at":"registry:upload","status":500},{"at":"hub:repositories","delay_seconds":0.001}]`)
+	writeFile(t, filepath.Join(home, "wrong.json"), `[{"at":"hub:mint"},{"at":"hub:nothing"}]`)
+	writeFile(t, filepath.Join(home, "unknown.json"), `[{"where":"hub:mint"}]`)
+	const store = "purser store dockerhub --registry docker.io --username mockserver --repository mockserver/mockserver --secret-id faults --create --token-stdin <$PURSER_SANDBOX/push.token"
+	var script strings.Builder
+	script.WriteString("eval \"$(purser sandbox up)\"\ntrap 'purser sandbox down' EXIT\n")
+	var want []string
+	try := func(code int, command string) {
+		script.WriteString("code=0; " + command + " >said 2>&1 || code=$?\ngrep -q \"$(cut -c12-30 $PURSER_SANDBOX/push.token)\" said && echo LEAK\necho \"$code " + strings.ReplaceAll(command, store, "store") + "\"\n")
+		want = append(want, strconv.Itoa(code)+" "+strings.ReplaceAll(command, store, "store"))
+	}
+	for _, f := range []struct {
+		fault string
+		code  int
+	}{
+		{"hub:exchange", exitUnknown}, {"hub:exchange --status 503", exitUnknown}, {"hub:exchange --retry-after 30s", exitUnknown},
+		{"hub:exchange --echo", exitUnknown}, {"hub:exchange --page", exitUnknown}, {"registry:upload --status 403 --times -1", exitBad},
+		{"aws:PutSecretValue --code AccessDeniedException", exitAWS}, {"aws:GetCallerIdentity --echo --times 3", exitFailed}, {"--from faults.json", exitUnknown}, {"hub:exchange --delay 1s --times 1", exitOK},
+	} {
+		try(exitOK, "purser sandbox fault "+f.fault)
+		try(f.code, store)
+		try(exitOK, "purser sandbox fault --clear")
+	}
+	try(exitOK, "purser sandbox fault clock --skew -10m")
+	try(exitOK, "purser sandbox fault aws: --code ThrottlingException --times 1 --output json")
+	try(exitOK, "purser sandbox fault --clear")
+	try(exitOK, store)
+	for _, bad := range []string{"hub:nothing", "elsewhere", "", "--from wrong.json", "--from unknown.json", "--from none.json", "hub:mint --clear", "hub:mint --delay soon"} {
+		try(exitUsage, "purser sandbox fault "+bad)
+	}
+	cmd := exec.CommandContext(t.Context(), bash, "-uo", "pipefail", "-c", script.String())
+	cmd.Dir, cmd.Env = home, []string{"PATH=" + bin + ":" + os.Getenv("PATH"), "HOME=" + home, "TMPDIR=" + home, "CI=true"}
+	out, err := cmd.CombinedOutput()
+	if got := strings.TrimSpace(string(out)); err != nil || got != strings.Join(want, "\n") {
+		t.Errorf("%v\n%s\nwant:\n%s", err, got, strings.Join(want, "\n"))
 	}
 }

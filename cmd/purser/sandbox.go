@@ -1,6 +1,7 @@
 package main
 
 import (
+	"bytes"
 	"context"
 	"encoding/json"
 	"errors"
@@ -15,6 +16,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"sync/atomic"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -41,7 +43,7 @@ up leaves them running for scripts and tests, until down.`,
 		Args: noArguments,
 		RunE: func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
 	}
-	cmd.AddCommand(a.tryCommand(), a.sandboxRunCommand(), a.sandboxShellCommand(), a.sandboxUpCommand(), a.sandboxDownCommand(), a.sandboxServeCommand())
+	cmd.AddCommand(a.tryCommand(), a.sandboxRunCommand(), a.sandboxShellCommand(), a.sandboxUpCommand(), a.sandboxDownCommand(), a.sandboxFaultCommand(), a.sandboxServeCommand())
 	return cmd
 }
 
@@ -86,15 +88,19 @@ type stage struct {
 	box  *sandbox.Sandbox
 	dir  string
 	vars map[string]string
+	skew atomic.Int64 // by how much AWS's clock is ahead, in nanoseconds
 }
 
 // openStage starts the stand-ins. Their folder holds the certificate and made-up tokens.
 func (a *app) openStage(ctx context.Context, dir string) (*stage, error) {
-	box, err := sandbox.Start(ctx, sandbox.Options{Now: a.now, Random: a.random})
+	s := &stage{dir: dir}
+	box, err := sandbox.Start(ctx, sandbox.Options{
+		Now: a.now, Random: a.random, AWSNow: func() time.Time { return a.now().Add(time.Duration(s.skew.Load())) },
+	})
 	if err != nil {
 		return nil, fmt.Errorf("start the stand-ins: %w", err)
 	}
-	s := &stage{box: box, dir: dir, vars: map[string]string{"PURSER_SANDBOX": dir, "AWS_REGION": "eu-west-2", "AWS_DEFAULT_REGION": "eu-west-2"}}
+	s.box, s.vars = box, map[string]string{"PURSER_SANDBOX": dir, "AWS_REGION": "eu-west-2", "AWS_DEFAULT_REGION": "eu-west-2"}
 	vars, err := box.Environment(dir)
 	if err != nil {
 		return nil, errors.Join(err, box.Close())
@@ -233,6 +239,7 @@ func (a *app) sandboxServe(ctx context.Context, dir string) (err error) {
 		_, _ = io.WriteString(w, "{}")
 		close(stopped)
 	})
+	mux.HandleFunc("POST /fault", s.takeFault)
 	control := &http.Server{Handler: mux, ReadHeaderTimeout: controlPatience}
 	go func() { _ = control.Serve(socket) }() // ends with Shutdown
 	if err := json.NewEncoder(a.out).Encode(sandboxJSON{dir, os.Getpid(), s.vars}); err != nil {
@@ -261,22 +268,9 @@ func (a *app) sandboxDownCommand() *cobra.Command {
 }
 
 func (a *app) sandboxDown(ctx context.Context) error {
-	if a.env.Sandbox == "" {
-		return &credential.Fault{Reason: credential.Usage, What: "it is not said which sandbox to stop", Why: "PURSER_SANDBOX is not set; purser sandbox up prints it"}
-	}
-	socket := filepath.Join(a.env.Sandbox, controlSocket)
-	client := &http.Client{Timeout: controlPatience, Transport: &http.Transport{DialContext: func(ctx context.Context, _, _ string) (net.Conn, error) {
-		return (&net.Dialer{}).DialContext(ctx, "unix", socket)
-	}}}
-	req, err := http.NewRequestWithContext(ctx, http.MethodPost, "http://sandbox/stop", nil)
-	if err != nil {
+	if err := a.control(ctx, "/stop", nil); err != nil {
 		return err
 	}
-	resp, err := client.Do(req)
-	if err != nil {
-		return &credential.Fault{Reason: credential.Usage, What: "no sandbox answers in " + credential.Quote(a.env.Sandbox), Why: "it is stopped already"}
-	}
-	_ = resp.Body.Close()
 	if err := a.gone(ctx, a.env.Sandbox); err != nil {
 		return err
 	}
@@ -304,3 +298,36 @@ func (a *app) gone(ctx context.Context, dir string) error {
 		}
 	}
 }
+
+// control tells the sandbox of PURSER_SANDBOX something. What it does not take is a fault
+// with its reason.
+func (a *app) control(ctx context.Context, path string, what any) error {
+	if a.env.Sandbox == "" {
+		return &credential.Fault{Reason: credential.Usage, What: "it is not said which sandbox is meant", Why: "PURSER_SANDBOX is not set; purser sandbox up prints it"}
+	}
+	body, err := json.Marshal(what)
+	if err != nil {
+		return err
+	}
+	socket := filepath.Join(a.env.Sandbox, controlSocket)
+	client := &http.Client{Timeout: controlPatience, Transport: &http.Transport{DialContext: func(ctx context.Context, _, _ string) (net.Conn, error) {
+		return (&net.Dialer{}).DialContext(ctx, "unix", socket)
+	}}}
+	req, err := http.NewRequestWithContext(ctx, http.MethodPost, "http://sandbox"+path, bytes.NewReader(body))
+	if err != nil {
+		return err
+	}
+	resp, err := client.Do(req)
+	if err != nil {
+		return &credential.Fault{Reason: credential.Usage, What: "no sandbox answers in " + credential.Quote(a.env.Sandbox), Why: "it is stopped already"}
+	}
+	defer func() { _ = resp.Body.Close() }()
+	if resp.StatusCode == http.StatusOK {
+		return nil
+	}
+	said, _ := io.ReadAll(io.LimitReader(resp.Body, inOneAnswer)) // what cannot be read is empty
+	return &credential.Fault{Reason: credential.Usage, What: "the sandbox does not take that", Why: credential.Quote(string(said))}
+}
+
+// inOneAnswer bounds what is read of a sandbox's refusal.
+const inOneAnswer = 4 << 10

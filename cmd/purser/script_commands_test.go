@@ -210,6 +210,11 @@ func dockerConfigCommand(ts *testscript.TestScript, _ bool, args []string) {
 	ts.Check(os.WriteFile(filepath.Join(ts.MkAbs(args[0]), "config.json"), []byte(text), 0o600))
 }
 
+// useSandboxCommand: use-sandbox FILE is for the folder that a file names.
+func useSandboxCommand(ts *testscript.TestScript, _ bool, args []string) {
+	ts.Setenv("PURSER_SANDBOX", ts.ReadFile(args[0]))
+}
+
 // stopSandboxCommand: stop-sandbox FILE runs purser sandbox down for the folder that a
 // file names, and looks whether it is gone.
 func stopSandboxCommand(ts *testscript.TestScript, neg bool, args []string) {

@@ -272,6 +272,7 @@ func plainFlows() []exposureFlow {
 			return nil
 		}},
 		{name: "sandbox serve: no room", args: []string{"sandbox", "serve", "/nonexistent"}, want: exitFailed},
+		{name: "sandbox fault: none", args: []string{"sandbox", "fault", "hub:mint"}, want: exitUsage},
 		{name: "sandbox down: none", args: []string{"sandbox", "down"}, want: exitUsage},
 		{name: "selftest", args: []string{"selftest"}},
 		{name: "login", args: []string{"login"}},

@@ -7,21 +7,44 @@ import (
 	"net/http"
 	"strings"
 	"sync"
+	"time"
 )
 
 // Fault is how a stand-in for a registry or Docker Hub misbehaves. The zero
 // Fault cuts the connection.
 type Fault struct {
-	Status int         // answer with this status
-	Header http.Header // and these headers
-	Body   string      // and this body
-	HTML   bool        // a page of a proxy instead of an answer
-	Echo   bool        // repeat the secret that was sent, in body and header
-	Flood  bool        // a body without end
-	Hang   bool        // never answer
-	After  bool        // it takes effect first; of requests that change something
-	Struck func()      // called when it strikes, before anything is answered; may be nil
-	Times  int         // how many requests; 0: one, negative: all
+	Status int           // answer with this status
+	Header http.Header   // and these headers
+	Body   string        // and this body
+	HTML   bool          // a page of a proxy instead of an answer
+	Echo   bool          // repeat the secret that was sent, in body and header
+	Flood  bool          // a body without end
+	Hang   bool          // never answer
+	Delay  time.Duration // wait before anything else; alone, the request is only slow
+	After  bool          // it takes effect first; of requests that change something
+	Struck func()        // called when it strikes, before anything is answered; may be nil
+	Times  int           // how many requests; 0: one, negative: all
+}
+
+// HubFaults and RegistryFaults are the kinds of requests that a Fault can be for.
+func HubFaults() []string {
+	return []string{"exchange", "second-factor", "repositories", "tokens", "mint", "activate", "revoke", "audit"}
+}
+
+// RegistryFaults are those of a registry and its token service.
+func RegistryFaults() []string { return []string{"ping", "token", "tags", "upload", "cancel"} }
+
+func (f *faults) clear() {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.waiting = nil
+}
+
+// ClearFaults has everything behave again.
+func (s *Sandbox) ClearFaults() {
+	s.Hub.faults.clear()
+	s.HubRegistry.faults.clear()
+	s.SecretsManager.ClearFaults()
 }
 
 // faults are waiting for requests of their kind: ping, token, tags, upload,
@@ -75,6 +98,12 @@ func (f *faults) strike(kind string, w http.ResponseWriter, req *http.Request) b
 	if fault.Struck != nil {
 		fault.Struck()
 	}
+	if fault.Delay > 0 && !fault.pause(req) {
+		panic(http.ErrAbortHandler) // the client has gone
+	}
+	if fault.onlySlow() {
+		return false
+	}
 	for k, values := range fault.Header {
 		w.Header()[k] = values
 	}
@@ -97,6 +126,22 @@ func (f *faults) strike(kind string, w http.ResponseWriter, req *http.Request) b
 		panic(http.ErrAbortHandler) // net/http's way to cut a connection
 	}
 	return true
+}
+
+// pause waits, and reports whether the client still does.
+func (f Fault) pause(req *http.Request) bool {
+	timer := time.NewTimer(f.Delay)
+	defer timer.Stop()
+	select {
+	case <-timer.C:
+		return true
+	case <-req.Context().Done():
+		return false
+	}
+}
+
+func (f Fault) onlySlow() bool {
+	return f.Delay > 0 && f.Status == 0 && !f.HTML && !f.Echo && !f.Flood && !f.Hang && !f.After
 }
 
 // echo repeats what was sent, as a server that logs into its answers does.

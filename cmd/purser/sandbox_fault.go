@@ -1,0 +1,207 @@
+package main
+
+import (
+	"cmp"
+	"context"
+	"encoding/json"
+	"fmt"
+	"io"
+	"net/http"
+	"os"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"purser/internal/config"
+	"purser/internal/credential"
+	"purser/internal/sandbox"
+)
+
+// faultSpec is how a running sandbox is to misbehave, and where.
+type faultSpec struct {
+	At         string  `json:"at"` // aws:OPERATION, hub:KIND, registry:KIND or clock
+	Status     int     `json:"status,omitempty"`
+	Code       string  `json:"code,omitempty"`
+	Message    string  `json:"message,omitempty"`
+	RetryAfter float64 `json:"retry_after_seconds,omitempty"`
+	Delay      float64 `json:"delay_seconds,omitempty"`
+	Skew       float64 `json:"skew_seconds,omitempty"`
+	Lost       bool    `json:"lost,omitempty"`
+	Hang       bool    `json:"hang,omitempty"`
+	Echo       bool    `json:"echo,omitempty"`
+	Page       bool    `json:"page,omitempty"`
+	EndSession string  `json:"end_sessions_of,omitempty"`
+	Times      int     `json:"times,omitempty"`
+}
+
+type faultFlags struct {
+	spec                    faultSpec
+	retryAfter, delay, skew string
+	clear                   bool
+	from                    string
+}
+
+func (a *app) sandboxFaultCommand() *cobra.Command {
+	var f faultFlags
+	cmd := &cobra.Command{
+		Use:   "fault [WHERE]",
+		Short: "Have the stand-ins misbehave",
+		Long: `fault has the sandbox of PURSER_SANDBOX misbehave at the next request of a kind. With no
+more than WHERE, the connection is cut before the request takes effect.
+
+WHERE is aws:OPERATION, such as aws:PutSecretValue, or aws: for any;
+hub:KIND, of ` + strings.Join(sandbox.HubFaults(), ", ") + `;
+registry:KIND, of ` + strings.Join(sandbox.RegistryFaults(), ", ") + `;
+or clock, with --skew.`,
+		Example: `  purser sandbox fault hub:mint --lost
+  purser sandbox fault registry:upload --status 429 --retry-after 30s
+  purser sandbox fault aws:GetSecretValue --code AccessDeniedException --times 3
+  purser sandbox fault clock --skew 10m
+  purser sandbox fault --from faults.json
+  purser sandbox fault --clear`,
+		Args: func(cmd *cobra.Command, args []string) error {
+			if (len(args) > 0) == (f.clear || f.from != "") {
+				return &credential.Fault{Reason: credential.Usage, What: "fault needs WHERE, or --from, or --clear", Why: "one of the three"}
+			}
+			return atMost(cmd, args, 1)
+		},
+		RunE: func(cmd *cobra.Command, args []string) error { return a.sandboxFault(cmd.Context(), args, f) },
+	}
+	flags := cmd.Flags()
+	flags.SortFlags = false
+	flags.IntVar(&f.spec.Status, "status", 0, "answer with this HTTP status")
+	flags.StringVar(&f.retryAfter, "retry-after", "", "and with this Retry-After, as `TIME`")
+	flags.StringVar(&f.spec.Code, "code", "", "of AWS: answer with this error `CODE`")
+	flags.StringVar(&f.spec.Message, "message", "", "and this `TEXT`")
+	flags.BoolVar(&f.spec.Lost, "lost", false, "let it take effect, and lose the answer")
+	flags.BoolVar(&f.spec.Hang, "hang", false, "never answer")
+	flags.StringVar(&f.delay, "delay", "", "answer after this `TIME`")
+	flags.BoolVar(&f.spec.Echo, "echo", false, "repeat the secret that was sent")
+	flags.BoolVar(&f.spec.Page, "page", false, "answer with the page of a proxy")
+	flags.StringVar(&f.spec.EndSession, "end-sessions", "", "of hub: end the sign-ins of this `ACCOUNT`")
+	flags.StringVar(&f.skew, "skew", "", "of clock: AWS is ahead by this `TIME`, or behind with a -")
+	flags.IntVar(&f.spec.Times, "times", 1, "for how many requests; -1 for all")
+	flags.StringVar(&f.from, "from", "", "take all of this from a `FILE`: a list in JSON, with the words of these flags")
+	flags.BoolVar(&f.clear, "clear", false, "behave again")
+	return cmd
+}
+
+func (a *app) sandboxFault(ctx context.Context, args []string, f faultFlags) error {
+	specs := []faultSpec{}
+	switch {
+	case f.clear:
+	case f.from != "":
+		raw, err := os.ReadFile(f.from)
+		if err != nil {
+			return &credential.Fault{Reason: credential.Usage, What: "the file of --from cannot be read", Why: credential.Quote(err.Error())}
+		}
+		dec := json.NewDecoder(strings.NewReader(string(raw)))
+		dec.DisallowUnknownFields()
+		if err := dec.Decode(&specs); err != nil || len(specs) == 0 {
+			return &credential.Fault{Reason: credential.Usage, What: "the file of --from is no list of faults", Why: faultWhy(err)}
+		}
+	default:
+		f.spec.At = args[0]
+		for _, t := range []struct {
+			text string
+			into *float64
+		}{{f.retryAfter, &f.spec.RetryAfter}, {f.delay, &f.spec.Delay}, {f.skew, &f.spec.Skew}} {
+			if t.text == "" {
+				continue
+			}
+			d, err := config.ParseDuration(strings.TrimPrefix(t.text, "-"))
+			if err != nil {
+				return &credential.Fault{Reason: credential.Usage, What: "a time is not right", Why: "it is written as 30s or 10m"}
+			}
+			if *t.into = d.Seconds(); strings.HasPrefix(t.text, "-") {
+				*t.into = -*t.into
+			}
+		}
+		specs = append(specs, f.spec)
+	}
+	if err := a.control(ctx, "/fault", specs); err != nil {
+		return err
+	}
+	if a.output.json {
+		a.writeJSON(report{Schema: schemaVersion})
+	}
+	return nil
+}
+
+func faultWhy(err error) string {
+	if err == nil {
+		return "it is empty"
+	}
+	return credential.Quote(err.Error())
+}
+
+// takeFault is the sandbox's side: none is set when one of them cannot be. An empty list
+// clears all.
+func (s *stage) takeFault(w http.ResponseWriter, req *http.Request) {
+	var specs []faultSpec
+	var apply []func()
+	err := json.NewDecoder(io.LimitReader(req.Body, longestReceipt)).Decode(&specs)
+	for _, spec := range specs {
+		var one func()
+		if one, err = s.fault(spec); err != nil {
+			break
+		}
+		apply = append(apply, one)
+	}
+	if err != nil {
+		http.Error(w, err.Error(), http.StatusBadRequest)
+		return
+	}
+	if len(specs) == 0 {
+		s.box.ClearFaults()
+		s.skew.Store(0)
+	}
+	for _, one := range apply {
+		one()
+	}
+}
+
+// fault makes ready what a spec says.
+func (s *stage) fault(spec faultSpec) (apply func(), err error) {
+	service, kind, _ := strings.Cut(spec.At, ":")
+	seconds := func(n float64) time.Duration { return time.Duration(n * float64(time.Second)) }
+	switch service {
+	case "clock":
+		return func() { s.skew.Store(int64(seconds(spec.Skew))) }, nil
+	case "aws":
+		f := sandbox.AWSFault{
+			Code: spec.Code, Message: cmp.Or(spec.Message, "told to by purser sandbox fault"), Status: spec.Status, Echo: spec.Echo, Hang: spec.Hang, After: spec.Lost, Delay: seconds(spec.Delay), Times: spec.Times,
+		}
+		if f.Code == "" && f.Status != 0 {
+			f.Code = "InternalFailure"
+		}
+		if spec.Page {
+			f.Body = "<!doctype html><title>Sign in to the network</title>"
+		}
+		return func() { s.box.SecretsManager.Fault(kind, f) }, nil
+	case "hub", "registry":
+		if spec.EndSession != "" {
+			return func() { s.box.Hub.EndSessions(spec.EndSession) }, nil
+		}
+		kinds, set := sandbox.HubFaults(), s.box.Hub.Fault
+		if service == "registry" {
+			kinds, set = sandbox.RegistryFaults(), s.box.HubRegistry.Fault
+		}
+		if !slices.Contains(kinds, kind) {
+			return nil, fmt.Errorf("%s has no requests of the kind %q; there are %s", service, kind, strings.Join(kinds, ", "))
+		}
+		f := sandbox.Fault{Status: spec.Status, HTML: spec.Page, Echo: spec.Echo, Hang: spec.Hang, After: spec.Lost, Delay: seconds(spec.Delay), Times: spec.Times, Header: http.Header{}}
+		if spec.RetryAfter > 0 {
+			f.Header.Set("Retry-After", strconv.Itoa(int(spec.RetryAfter)))
+			f.Status = cmp.Or(f.Status, http.StatusTooManyRequests)
+		}
+		if f.Status != 0 {
+			f.Body = `{"message":` + strconv.Quote(cmp.Or(spec.Message, "told to by purser sandbox fault")) + `}`
+		}
+		return func() { set(kind, f) }, nil
+	}
+	return nil, fmt.Errorf("%q is no place for a fault; there are aws:OPERATION, hub:KIND, registry:KIND and clock", spec.At)
+}
