@@ -27,6 +27,7 @@ type report struct {
 	Tokens    []tokenJSON       `json:"tokens,omitempty"`
 	Rotations []rotationJSON    `json:"rotations,omitempty"`
 	Sandbox   *sandboxJSON      `json:"sandbox,omitempty"`
+	Rehearsal []rehearsedJSON   `json:"rehearsal,omitempty"`
 	Incident  *incident         `json:"incident,omitempty"`
 	// Receipts are those that were written, where they go to standard output.
 	Receipts  []json.RawMessage `json:"receipts,omitempty"`

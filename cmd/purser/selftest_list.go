@@ -272,6 +272,7 @@ func plainFlows() []exposureFlow {
 			return nil
 		}},
 		{name: "sandbox serve: no room", args: []string{"sandbox", "serve", "/nonexistent"}, want: exitFailed},
+		{name: "rehearse", args: []string{"rehearse", "dockerhub"}, set: ownPeers},
 		{name: "sandbox fault: none", args: []string{"sandbox", "fault", "hub:mint"}, want: exitUsage},
 		{name: "sandbox down: none", args: []string{"sandbox", "down"}, want: exitUsage},
 		{name: "selftest", args: []string{"selftest"}},

@@ -34,6 +34,9 @@ type Options struct {
 	// stand-in's token service (KeySet, TokenRealm, TokenService, TokenIssuer); nil: the
 	// stand-in does.
 	Images http.Handler
+	// Host is a further registry, with a token service of its own, by this name; "":
+	// Docker Hub's alone. It has the same accounts.
+	Host string
 	// Function says that a program will be the rotation function, behind LambdaAPI.
 	Function bool
 }
@@ -63,6 +66,8 @@ type Sandbox struct {
 	proxyAt   string
 	around    func(http.Handler) http.Handler
 	images    http.Handler
+	host      string    // the further registry's name, without a port
+	other     *Registry // and itself
 	servers   []*http.Server
 }
 
@@ -135,7 +140,18 @@ func (s *Sandbox) populate() error {
 }
 
 func (s *Sandbox) build(o Options) (err error) {
-	if s.authority, err = newAuthority([]string{hubAPI, hubAuth, hubRegistry, hubIndex, "docker.io", "localhost"}); err != nil {
+	names := []string{hubAPI, hubAuth, hubRegistry, hubIndex, "docker.io", "localhost"}
+	if o.Host != "" {
+		s.host = credential.Host(o.Host).Hostname()
+		names = append(names, s.host)
+		s.other, err = NewRegistry(RegistryConfig{
+			Auth: AuthBearer, Realm: "https://" + o.Host + "/token", Service: s.host, Accounts: s.Accounts, Now: o.Now, Random: o.Random,
+		})
+		if err != nil {
+			return err
+		}
+	}
+	if s.authority, err = newAuthority(names); err != nil {
 		return err
 	}
 	if s.Hub, err = NewHub(s.Accounts, o.Now, o.Random); err != nil {
@@ -161,6 +177,10 @@ func (s *Sandbox) build(o Options) (err error) {
 func (s *Sandbox) serveHub(w http.ResponseWriter, req *http.Request) {
 	if req.TLS != nil && req.TLS.ServerName == hubAPI {
 		s.Hub.ServeHTTP(w, req)
+		return
+	}
+	if req.TLS != nil && s.other != nil && req.TLS.ServerName == s.host {
+		s.other.ServeHTTP(w, req)
 		return
 	}
 	if s.images != nil && req.URL.Path != "/token" {

@@ -1,0 +1,302 @@
+package main
+
+import (
+	"bytes"
+	"cmp"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"net/http/httptest"
+	"os"
+	"path/filepath"
+	"regexp"
+	"slices"
+	"strings"
+	"sync"
+	"text/tabwriter"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"purser/internal/config"
+	"purser/internal/credential"
+	"purser/internal/lifecycle"
+	"purser/internal/sandbox"
+	"purser/internal/wire"
+)
+
+func (a *app) rehearseCommand() *cobra.Command {
+	return &cobra.Command{
+		Use:   "rehearse NAME",
+		Short: "Rotate a credential of yours against stand-ins, and see each call",
+		Long: `rehearse takes a credential of your purser.yaml and rotates it, with stand-ins in the place
+of its registry and of AWS: the same names, places and shapes, by the code that works for
+real. It prints each call that a rotation makes, in order, and the right that it takes.
+Nothing real is asked, and nothing is changed.`,
+		Example: `  purser rehearse dockerhub
+  purser rehearse dockerhub --output json`,
+		Args: oneName("rehearse"),
+		RunE: func(cmd *cobra.Command, args []string) error { return a.rehearse(cmd.Context(), args[0]) },
+	}
+}
+
+// rehearsedJSON is a call of a rehearsal.
+type rehearsedJSON struct {
+	Service string `json:"service"`
+	Call    string `json:"call"`
+	On      string `json:"on,omitempty"`
+	Needs   string `json:"needs,omitempty"`
+}
+
+func (a *app) rehearse(ctx context.Context, name string) (err error) {
+	file, err := a.load(true)
+	if err != nil {
+		return err
+	}
+	all, err := chosen(file, []string{name})
+	if err != nil {
+		return err
+	}
+	dir, err := os.MkdirTemp("", "purser-rehearse-")
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, os.RemoveAll(dir)) }()
+	r, err := a.rehearsal(ctx, all[0], dir)
+	if err != nil {
+		return err
+	}
+	defer func() {
+		r.aws.Close()
+		err = errors.Join(err, r.box.Close())
+	}()
+	if err := r.rotate(ctx); err != nil {
+		return about(fmt.Errorf("the rehearsal did not get to its end: %w", err), all[0])
+	}
+	if a.output.json {
+		a.writeJSON(report{Schema: schemaVersion, Rehearsal: r.calls})
+		return nil
+	}
+	return r.print()
+}
+
+// stagedRun is a credential with stand-ins around it, whose calls are noted.
+type stagedRun struct {
+	*app
+	box   *sandbox.Sandbox
+	aws   *httptest.Server // in front of the stand-in for AWS
+	c     credential.Credential
+	clock time.Time
+	// connect makes what a process of its own has: it knows nothing of the one before.
+	connect func() *wire.Wire
+
+	mu    sync.Mutex // guards calls
+	calls []rehearsedJSON
+}
+
+// rehearsal sets the stage: the account, its repositories and its places.
+func (a *app) rehearsal(ctx context.Context, c credential.Credential, dir string) (*stagedRun, error) {
+	r := &stagedRun{app: a, c: c, clock: a.now()}
+	r.c.Username, r.c.CAFile = cmp.Or(c.Username, "rehearsal"), ""
+	options := sandbox.Options{Now: func() time.Time { return r.clock }, AWSNow: a.now, Random: a.random}
+	if !c.Registry.IsDockerHub() {
+		options.Host = string(c.Registry)
+	}
+	var err error
+	if r.box, err = sandbox.Start(ctx, options); err != nil {
+		return nil, fmt.Errorf("start the stand-ins: %w", err)
+	}
+	account := strings.ToLower(r.c.Username)
+	r.box.Accounts.AddAccount(account, r.box.Password, false)
+	for _, repo := range c.Repositories {
+		r.box.Accounts.AddRepository(string(repo), account, false)
+	}
+	r.aws = httptest.NewServer(r.watched(r.box.SecretsManager))
+	r.connect = func() *wire.Wire {
+		return &wire.Wire{
+			Env: config.Environment{Home: dir, AgeIdentity: filepath.Join(dir, "identity.txt")}, Now: func() time.Time { return r.clock },
+			Transport: &watchedTransport{r, r.box.Transport()}, AWS: &wire.LocalAWS{Endpoint: r.aws.URL},
+		}
+	}
+	r.c.Targets = slices.Clone(c.Targets)
+	for i := range r.c.Targets {
+		t := &r.c.Targets[i]
+		if t.Secret == "" {
+			t.File, t.Passphrase = filepath.Join(dir, fmt.Sprint(i, ".age.json")), false
+			continue
+		}
+		t.Profile, t.Region = "", cmp.Or(t.Region, "eu-west-2")
+	}
+	return r, nil
+}
+
+// rotate stores a first token, then rotates, noting what is asked.
+func (r *stagedRun) rotate(ctx context.Context) error {
+	runner, req, err := r.prepare(ctx)
+	if err != nil {
+		return err
+	}
+	if _, err := runner.Store(ctx, req.StoreRequest); err != nil {
+		return err
+	}
+	r.mu.Lock()
+	r.calls = nil
+	r.mu.Unlock()
+	r.clock = r.clock.Add(r.c.Rotate.Every)
+	if runner, req, err = r.prepare(ctx); err != nil {
+		return err
+	}
+	_, err = runner.Rotate(ctx, req)
+	return err
+}
+
+// prepare is what a run begins with.
+func (r *stagedRun) prepare(ctx context.Context) (*lifecycle.Runner, lifecycle.RotateRequest, error) {
+	w := r.connect()
+	req := lifecycle.RotateRequest{Force: true, RetireNow: true, StoreRequest: lifecycle.StoreRequest{Credential: r.c, Create: true, Find: r.given}}
+	for _, t := range r.c.Targets {
+		if strings.HasPrefix(t.Secret, "arn:") {
+			return nil, req, &credential.Fault{Reason: credential.Usage, Target: t, What: "a secret that is named by its ARN cannot be rehearsed", Why: "the stand-in makes ARNs of its own; name it by its name"}
+		}
+		s, err := w.Store(ctx, r.c, t)
+		if err != nil {
+			return nil, req, err
+		}
+		req.Places = append(req.Places, lifecycle.Place{Target: t, Store: s})
+	}
+	if r.c.Registry.IsDockerHub() {
+		bearer, err := r.box.Hub.Session(strings.ToLower(r.c.Username), time.Hour)
+		if err != nil {
+			return nil, req, err
+		}
+		if req.Mint, err = w.HubOf(bearer, ""); err != nil {
+			return nil, req, err
+		}
+	}
+	wait := func(_ context.Context, d time.Duration) error { r.clock = r.clock.Add(d); return nil }
+	return &lifecycle.Runner{Prover: w, Now: func() time.Time { return r.clock }, Random: r.random, Wait: wait}, req, nil
+}
+
+// given is a token that a person would bring.
+func (r *stagedRun) given(context.Context) (lifecycle.Candidate, error) {
+	token, err := r.box.Accounts.AddToken(strings.ToLower(r.c.Username), sandbox.ReadWrite)
+	if err != nil {
+		return lifecycle.Candidate{}, err
+	}
+	l := credential.Login{Username: r.c.Username, Token: token.Secret}
+	return lifecycle.Candidate{Login: l, Kind: credential.Classify(r.c.Registry, l), Where: "a person"}, nil
+}
+
+func (r *stagedRun) note(c rehearsedJSON) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.calls = append(r.calls, c)
+}
+
+// watched notes calls to AWS: the operation, the secret and the stage, no value.
+func (r *stagedRun) watched(next http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, req *http.Request) {
+		body, err := io.ReadAll(req.Body)
+		if err != nil {
+			return
+		}
+		req.Body = io.NopCloser(bytes.NewReader(body))
+		service, operation, ours := strings.Cut(req.Header.Get("X-Amz-Target"), ".")
+		if !ours {
+			r.note(rehearsedJSON{Service: "sts", Call: "GetCallerIdentity", Needs: "nothing"})
+		} else {
+			r.note(r.awsCall(service, operation, body))
+		}
+		next.ServeHTTP(w, req)
+	})
+}
+
+func (r *stagedRun) awsCall(service, operation string, body []byte) rehearsedJSON {
+	var in struct {
+		SecretId, Name, VersionStage string
+		VersionStages                []string
+	}
+	_ = json.Unmarshal(body, &in) // what is not there is empty
+	c := rehearsedJSON{Service: service, Call: operation, On: cmp.Or(in.SecretId, in.Name), Needs: service + ":" + operation}
+	if stage := cmp.Or(in.VersionStage, strings.Join(in.VersionStages, ",")); stage != "" {
+		c.Call += " " + stage
+	}
+	for _, t := range r.c.Targets {
+		if t.Secret != c.On || t.KMSKey == "" {
+			continue
+		}
+		switch operation {
+		case "GetSecretValue":
+			c.Needs += ", kms:Decrypt"
+		case "PutSecretValue":
+			c.Needs += ", kms:GenerateDataKey, kms:Decrypt"
+		}
+	}
+	return c
+}
+
+// watchedTransport notes calls to the registry.
+type watchedTransport struct {
+	run  *stagedRun
+	next http.RoundTripper
+}
+
+// idForm is what differs between two rehearsals.
+var idForm = regexp.MustCompile(`[0-9a-f]{8}-[0-9a-f-]{20,}|[0-9]{15,}`)
+
+// RoundTrip sends a request.
+func (t *watchedTransport) RoundTrip(req *http.Request) (*http.Response, error) {
+	c := rehearsedJSON{Service: req.URL.Host, Call: req.Method + " " + idForm.ReplaceAllString(req.URL.Path, "ID"), Needs: "nothing"}
+	if scope := req.URL.Query().Get("scope"); scope != "" {
+		c.On = scope
+	}
+	switch auth, sent := req.Header["Authorization"]; {
+	case strings.HasPrefix(req.URL.Path, "/v2/access-tokens"):
+		c.Needs = "a sign-in of " + t.run.c.Username
+	case sent && strings.HasPrefix(auth[0], "Basic "):
+		c.Needs = "the token"
+	case sent:
+		c.Needs = "what the token service granted"
+	case req.URL.Path == "/v2/auth/token":
+		c.Needs = "the token"
+	}
+	t.run.note(c)
+	return t.next.RoundTrip(req)
+}
+
+// print shows the calls, and then the rights by secret, as a policy has them.
+func (r *stagedRun) print() error {
+	_, _ = fmt.Fprintf(r.out, "A rotation of %s makes these calls. Stand-ins answered; nothing real was asked.\n\n", r.c.Name)
+	t := tabwriter.NewWriter(r.out, 0, 0, 2, ' ', 0)
+	_, _ = fmt.Fprintln(t, "\tSERVICE\tCALL\tON\tNEEDS")
+	rights := map[string][]string{}
+	var secrets []string
+	for i, c := range r.calls {
+		_, _ = fmt.Fprintf(t, "%d\t%s\t%s\t%s\t%s\n", i+1, c.Service, c.Call, or(c.On, "-"), c.Needs)
+		if c.Service != "secretsmanager" {
+			continue
+		}
+		if !slices.Contains(secrets, c.On) {
+			secrets = append(secrets, c.On)
+		}
+		for right := range strings.SplitSeq(c.Needs, ", ") {
+			if !slices.Contains(rights[c.On], right) {
+				rights[c.On] = append(rights[c.On], right)
+			}
+		}
+	}
+	_ = t.Flush()
+	for _, s := range secrets {
+		slices.Sort(rights[s])
+		_, _ = fmt.Fprintf(r.out, "\n%s takes %s.\n", s, strings.Join(rights[s], ", "))
+	}
+	if r.c.Registry.IsDockerHub() {
+		_, _ = fmt.Fprintf(r.out, "\nTokens are made and ended with a sign-in of %s at Docker Hub: docker's session, a password, or PURSER_MANAGEMENT_SECRET_ID.\n", r.c.Username)
+	} else {
+		_, _ = fmt.Fprintf(r.out, "\n%s has no interface for tokens that purser knows: a person makes the new one and ends the old one.\n", r.c.Registry)
+	}
+	return nil
+}
