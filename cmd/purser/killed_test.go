@@ -286,9 +286,13 @@ func newPusher(r *rehearsal) *pusher {
 
 // push pushes with a docker configuration.
 func (p *pusher) push(config string) (string, error) {
+	return p.client(config, "push", p.image, "docker.io/mockserver/mockserver:loop")
+}
+
+func (p *pusher) client(config string, args ...string) (string, error) {
 	docker := p.TempDir()
 	writeFile(p.T, filepath.Join(docker, "config.json"), config)
-	cmd := exec.Command(p.crane, "push", p.image, "docker.io/mockserver/mockserver:loop")
+	cmd := exec.Command(p.crane, args...)
 	cmd.Env = append(append([]string{}, p.env...), "DOCKER_CONFIG="+docker, "PATH="+p.helper+":"+os.Getenv("PATH"), "PURSER_HELPER_CACHE=off", "PURSER_HELPER_TIMEOUT=30s",
 		"PURSER_SECRET_ID=mockserver-build/dockerhub", "AWS_REGION=eu-west-2")
 	out, err := cmd.CombinedOutput()
@@ -389,5 +393,12 @@ func TestAClientPushesAllThroughARotation(t *testing.T) {
 	}
 	if n := len(r.box.Accounts.Tokens("mockserver")); n != 8 {
 		t.Errorf("%d tokens; the three before live on beside the fourth", n)
+	}
+	if out, err := p.client(withHelper, "ls", "docker.io/mockserver/mockserver"); err != nil || strings.TrimSpace(out) != "loop" {
+		t.Errorf("the tags are %v %s", err, out)
+	}
+	// What was pushed with a token is in the report when it leaks.
+	if out, err := r.run("respond", "dockerhub", "--yes", "--since", "1d", "--output", "json"); err != nil || !strings.Contains(out, `"tag": "loop"`) {
+		t.Errorf("%v\n%s", err, out)
 	}
 }

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"net/http"
+	"net/http/httptest"
 	"slices"
 	"strings"
 	"sync"
@@ -245,6 +246,11 @@ func (r *Registry) serveImages(w http.ResponseWriter, req *http.Request, kind, r
 			writeError(w, http.StatusNotFound, "NAME_UNKNOWN", "repository name not known to registry")
 			return
 		}
+		if answer := httptest.NewRecorder(); r.has(answer, req) {
+			w.Header().Set("Content-Type", "application/json")
+			_, _ = w.Write(answer.Body.Bytes())
+			return
+		}
 		_ = json.NewEncoder(w).Encode(map[string]any{"name": repo, "tags": []string{}})
 		return
 	case "cancel":
@@ -263,6 +269,12 @@ func (r *Registry) serveImages(w http.ResponseWriter, req *http.Request, kind, r
 		}
 	}
 	r.images.ServeHTTP(w, req)
+}
+
+// has asks the images alone, which know a repository from its first image on.
+func (r *Registry) has(answer *httptest.ResponseRecorder, req *http.Request) bool {
+	r.images.ServeHTTP(answer, req)
+	return answer.Code == http.StatusOK
 }
 
 // absolute writes the host into an upload's location.

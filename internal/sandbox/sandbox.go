@@ -226,7 +226,7 @@ func (s *Sandbox) listen(ctx context.Context) error {
 }
 
 func (s *Sandbox) serve(ctx context.Context, h http.Handler, t *tls.Config) (address string, err error) {
-	l, err := (&net.ListenConfig{}).Listen(ctx, "tcp", "127.0.0.1:0")
+	l, err := loopback(ctx)
 	if err != nil {
 		return "", fmt.Errorf("listen on loopback: %w", err)
 	}
@@ -238,6 +238,20 @@ func (s *Sandbox) serve(ctx context.Context, h http.Handler, t *tls.Config) (add
 	s.servers = append(s.servers, server)
 	go func() { _ = server.Serve(l) }() // ends with Close
 	return address, nil
+}
+
+// loopback listens on a free port of this machine alone, which may have one kind of
+// addresses only.
+func loopback(ctx context.Context) (net.Listener, error) {
+	var errs []error
+	for _, host := range []string{"127.0.0.1:0", "[::1]:0"} {
+		l, err := (&net.ListenConfig{}).Listen(ctx, "tcp", host)
+		if err == nil {
+			return l, nil
+		}
+		errs = append(errs, err)
+	}
+	return nil, errors.Join(errs...)
 }
 
 // Close stops the stand-ins and cuts their connections.
@@ -268,7 +282,7 @@ func (s *Sandbox) Environment(dir string) ([]string, error) {
 		return nil, err
 	}
 	return []string{
-		"HTTPS_PROXY=http://" + s.proxyAt, "NO_PROXY=127.0.0.1,localhost", "SSL_CERT_FILE=" + ca,
+		"HTTPS_PROXY=http://" + s.proxyAt, "NO_PROXY=127.0.0.1,localhost,::1", "SSL_CERT_FILE=" + ca,
 		"AWS_ENDPOINT_URL=https://" + s.aws,
 		"AWS_ENDPOINT_URL_SSO=https://" + s.idc, "AWS_ENDPOINT_URL_SSO_OIDC=https://" + s.idc, "AWS_ACCESS_KEY_ID=SANDBOX", "AWS_SECRET_ACCESS_KEY=SANDBOX",
 		"AWS_EC2_METADATA_DISABLED=true", "AWS_CONFIG_FILE=" + os.DevNull, "AWS_SHARED_CREDENTIALS_FILE=" + os.DevNull,
