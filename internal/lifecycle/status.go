@@ -97,7 +97,11 @@ func (r *Runner) explainRow(c credential.Credential, row *StatusRow, newest cred
 	switch {
 	case pending == "" || pending == current:
 	case pending.IsOurs():
-		note("a run was interrupted: run purser store " + string(row.Name) + " again")
+		command := "purser store "
+		if c.Rotate.Every > 0 {
+			command = "purser rotate "
+		}
+		note("a run was interrupted: run " + command + string(row.Name) + " again")
 	default:
 		note("a rotation is under way")
 	}
