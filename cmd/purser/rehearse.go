@@ -103,7 +103,7 @@ func (a *app) rehearsal(ctx context.Context, c credential.Credential, dir string
 	r.c.Username, r.c.CAFile = cmp.Or(c.Username, "rehearsal"), ""
 	options := sandbox.Options{Now: func() time.Time { return r.clock }, AWSNow: a.now, Random: a.random}
 	if !c.Registry.IsDockerHub() {
-		options.Host = string(c.Registry)
+		options.Hosts = []string{string(c.Registry)}
 	}
 	var err error
 	if r.box, err = sandbox.Start(ctx, options); err != nil {

@@ -1,6 +1,8 @@
 package sandbox
 
 import (
+	"cmp"
+	"crypto/sha256"
 	"fmt"
 	"io"
 	"slices"
@@ -57,6 +59,8 @@ type Accounts struct {
 	random io.Reader
 	// Patient accounts are never locked for wrong secrets. It is set before use.
 	Patient bool
+	// Form is how personal tokens begin; "": dckr_pat_. It is set before use.
+	Form string
 
 	mu            sync.Mutex // guards what follows
 	organizations map[string]*Organization
@@ -64,6 +68,7 @@ type Accounts struct {
 	log           []logEntry                 // what was done, oldest first
 	passwords     map[string]password
 	tokens        []*Token
+	bySecret      map[[sha256.Size]byte]*Token // the same, for signing in among many
 	repositories  map[string]repository
 	failures      map[string]int // wrong secrets in a row, by user name
 }
@@ -83,15 +88,16 @@ type Organization struct {
 }
 
 type repository struct {
-	owner  string
-	public bool
+	owner       string
+	public      bool
+	short, full string // what people read about it
 }
 
 // NewAccounts makes an empty set of accounts.
 func NewAccounts(now func() time.Time, random io.Reader) *Accounts {
 	return &Accounts{
 		now: now, random: random, passwords: map[string]password{}, repositories: map[string]repository{}, failures: map[string]int{},
-		organizations: map[string]*Organization{}, pushes: map[string]map[string]push{},
+		organizations: map[string]*Organization{}, pushes: map[string]map[string]push{}, bySecret: map[[sha256.Size]byte]*Token{},
 	}
 }
 
@@ -139,7 +145,7 @@ func (a *Accounts) Tokens(owner string) []Token {
 func (a *Accounts) AddRepository(name, owner string, public bool) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	a.repositories[name] = repository{owner, public}
+	a.repositories[name] = repository{owner: owner, public: public}
 }
 
 // AddToken makes a personal access token. Its secret is 36 characters long, as
@@ -147,7 +153,7 @@ func (a *Accounts) AddRepository(name, owner string, public bool) {
 func (a *Accounts) AddToken(owner string, level Level) (*Token, error) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	return a.addToken("dckr_pat_", owner, level)
+	return a.addToken(cmp.Or(a.Form, "dckr_pat_"), owner, level)
 }
 
 func (a *Accounts) addToken(prefix, owner string, level Level) (*Token, error) {
@@ -160,9 +166,28 @@ func (a *Accounts) addToken(prefix, owner string, level Level) (*Token, error) {
 		Owner: owner, Level: level, Active: true, Secret: credential.NewSecret(prefix + "FAKE" + letters(b[:], 23)),
 		Created: a.now().UTC(), Generated: "manual",
 	}
-	a.tokens = append(a.tokens, t)
+	a.keep(t)
 	return t, nil
 }
+
+// keep has a token be one of the account's.
+func (a *Accounts) keep(t *Token) {
+	a.tokens = append(a.tokens, t)
+	a.bySecret[digest(t.Secret)] = t
+}
+
+// drop ends those tokens that a function names.
+func (a *Accounts) drop(which func(*Token) bool) {
+	a.tokens = slices.DeleteFunc(a.tokens, func(t *Token) bool {
+		if !which(t) {
+			return false
+		}
+		delete(a.bySecret, digest(t.Secret))
+		return true
+	})
+}
+
+func digest(s credential.Secret) [sha256.Size]byte { return sha256.Sum256([]byte(s.Reveal())) }
 
 // letters spells random bytes, so that a token has the alphabet of real ones.
 func letters(b []byte, n int) string {
@@ -199,7 +224,7 @@ type refusal struct {
 func (a *Accounts) Revoke(secret credential.Secret) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	a.tokens = slices.DeleteFunc(a.tokens, func(t *Token) bool { return t.Secret.Equal(secret) })
+	a.drop(func(t *Token) bool { return t.Secret.Equal(secret) })
 }
 
 // signIn looks a secret up. The user name counts only beside a password: Docker
@@ -210,12 +235,10 @@ func (a *Accounts) signIn(user string, secret credential.Secret) (principal, *re
 	if a.failures[user] >= lockoutAfter && !a.Patient {
 		return principal{}, &refusal{status: 429, text: "toomanyrequests: too many failed login attempts for username or IP address"}
 	}
-	for _, t := range a.tokens {
-		if t.Secret.Equal(secret) && t.Active && (t.Expires.IsZero() || a.now().Before(t.Expires)) {
-			delete(a.failures, user)
-			t.LastUsed = a.now().UTC()
-			return principal{t.Owner, t}, nil
-		}
+	if t := a.bySecret[digest(secret)]; t != nil && t.Active && (t.Expires.IsZero() || a.now().Before(t.Expires)) {
+		delete(a.failures, user)
+		t.LastUsed = a.now().UTC()
+		return principal{t.Owner, t}, nil
 	}
 	if p, ok := a.passwords[strings.ToLower(user)]; ok && p.secret.Equal(secret) && !p.secret.IsZero() {
 		if p.sso {
@@ -238,13 +261,19 @@ func (a *Accounts) exists(name string) (there, public bool) {
 	return ok, r.public
 }
 
+func (a *Accounts) about(name string) repository {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	return a.repositories[name]
+}
+
 // adopt records a repository that a push has made. It belongs to the namespace.
 func (a *Accounts) adopt(name string) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	if _, ok := a.repositories[name]; !ok {
 		owner, _, _ := strings.Cut(name, "/")
-		a.repositories[name] = repository{owner, true}
+		a.repositories[name] = repository{owner: owner, public: true}
 	}
 }
 

@@ -1,11 +1,14 @@
 package sandbox
 
 import (
+	"cmp"
 	"encoding/json"
 	"io"
 	"net/http"
 	"strconv"
 	"strings"
+	"sync"
+	"sync/atomic"
 	"time"
 
 	"purser/internal/credential"
@@ -19,9 +22,6 @@ type Hub struct {
 	Hide string
 	// Accepted has a deletion answered with 202, as clients have seen, instead of 204.
 	Accepted bool
-	// Limit is how many requests the management of tokens answers before it says 429;
-	// 0: any number.
-	Limit int
 	// Minted is told of every token that is made; may be nil.
 	Minted func(credential.Secret)
 
@@ -30,11 +30,13 @@ type Hub struct {
 	signer   *signer
 	faults   faults
 	sessions sessions
+	limit    atomic.Int64
+	window   window
 }
 
 // NewHub makes the API over accounts.
 func NewHub(accounts *Accounts, now func() time.Time, random io.Reader) (*Hub, error) {
-	s, err := newSigner(random)
+	s, err := newSharedSigner(random)
 	return &Hub{accounts: accounts, now: now, signer: s}, err
 }
 
@@ -44,18 +46,70 @@ func (h *Hub) Fault(kind string, f Fault) { h.faults.set(kind, f) }
 
 const (
 	hubBearerLife = 10 * time.Minute
-	hubRateLimit  = 180 // answers a minute, as the headers say; not enforced
+	hubRateLimit  = 180 // answers a minute, as the headers say; enforced with Limit alone
 )
+
+// window is the minute of a limit.
+type window struct {
+	mu    sync.Mutex
+	until time.Time
+	asked int
+}
+
+// count notes a request, says in its headers what is left, and reports whether it is one
+// too many.
+func (h *Hub) count(w http.ResponseWriter) bool {
+	h.window.mu.Lock()
+	defer h.window.mu.Unlock()
+	if now := h.now(); !now.Before(h.window.until) {
+		h.window.until, h.window.asked = now.Add(time.Minute), 0
+	}
+	h.window.asked++
+	limit := cmp.Or(int(h.limit.Load()), hubRateLimit)
+	w.Header().Set("X-RateLimit-Limit", strconv.Itoa(limit))
+	w.Header().Set("X-RateLimit-Remaining", strconv.Itoa(max(0, limit-h.window.asked)))
+	w.Header().Set("X-RateLimit-Reset", strconv.FormatInt(h.window.until.Unix(), 10))
+	return h.limit.Load() > 0 && h.window.asked > limit
+}
+
+// Limit has the API answer so many requests a minute, and 429 to the rest; 0: any number.
+func (h *Hub) Limit(n int) { h.limit.Store(int64(n)) }
+
+// tooMany says when to come again, as the reference does now and as it did.
+func (h *Hub) tooMany(w http.ResponseWriter) {
+	h.window.mu.Lock()
+	until := h.window.until
+	h.window.mu.Unlock()
+	w.Header().Set("Retry-After", strconv.Itoa(max(1, int(until.Sub(h.now()).Seconds()))))
+	w.Header().Set("X-Retry-After", strconv.FormatInt(until.Unix(), 10))
+	w.WriteHeader(http.StatusTooManyRequests)
+	_, _ = io.WriteString(w, `{"detail":"Rate limit exceeded","error":false}`)
+}
 
 // ServeHTTP answers the API.
 func (h *Hub) ServeHTTP(w http.ResponseWriter, req *http.Request) {
 	w.Header().Set("Content-Type", "application/json")
 	w.Header().Set("Date", h.now().UTC().Format(http.TimeFormat))
-	w.Header().Set("X-RateLimit-Limit", strconv.Itoa(hubRateLimit))
-	w.Header().Set("X-RateLimit-Remaining", strconv.Itoa(hubRateLimit-1))
-	w.Header().Set("X-RateLimit-Reset", strconv.FormatInt(h.now().Add(time.Minute).Unix(), 10))
+	limited := h.count(w)
 	rest, repositories := strings.CutPrefix(req.URL.Path, "/v2/namespaces/")
+	namespace, plain := strings.CutSuffix(strings.TrimSuffix(rest, "/"), "/repositories")
 	switch {
+	case limited:
+		h.tooMany(w)
+	case req.URL.Path == usersLogin && req.Method == http.MethodPost:
+		if !h.faults.strike("exchange", w, req) {
+			h.usersLogin(w, req)
+		}
+	case req.URL.Path == userPath && req.Method == http.MethodGet:
+		h.user(w, req)
+	case strings.HasPrefix(req.URL.Path, olderRepositories) && (req.Method == http.MethodGet || req.Method == http.MethodPatch):
+		if !h.faults.strike("repositories", w, req) {
+			h.older(w, req)
+		}
+	case repositories && plain && req.Method == http.MethodGet:
+		h.list(w, req, namespace)
+	case repositories && plain && req.Method == http.MethodPost:
+		h.create(w, req, namespace)
 	case req.URL.Path == "/v2/auth/token" && req.Method == http.MethodPost:
 		if !h.faults.strike("exchange", w, req) {
 			h.exchange(w, req)
@@ -118,21 +172,32 @@ func (h *Hub) exchange(w http.ResponseWriter, req *http.Request) {
 	}
 	p, refused := h.accounts.signIn(body.Identifier, credential.NewSecret(body.Secret))
 	if refused != nil {
-		var more map[string]any
-		if refused.factor {
-			more = map[string]any{"login_2fa_token": h.sessions.begin(body.Identifier), "detail": "Require secondary authentication on MFA enabled account"}
-		}
-		hubError(w, refused.status, refused.text, more)
+		h.refuse(w, body.Identifier, refused)
 		return
 	}
-	scope, source := string(Admin), "docker_password|"
-	if p.token != nil {
-		scope, source = string(p.token.Level), "docker_pat|"+p.token.ID
-		if p.token.Resources != nil {
-			source = "docker_oat|" + p.token.ID
-		}
-	}
+	scope, source := p.described()
 	h.giveBearer(w, "access_token", p.account, scope, source)
+}
+
+// refuse answers a sign-in that failed; where a second factor is wanted, with what the
+// next request names.
+func (h *Hub) refuse(w http.ResponseWriter, account string, r *refusal) {
+	var more map[string]any
+	if r.factor {
+		more = map[string]any{"login_2fa_token": h.sessions.begin(account), "detail": "Require secondary authentication on MFA enabled account"}
+	}
+	hubError(w, r.status, r.text, more)
+}
+
+// described is what a bearer says of who it was given to.
+func (p principal) described() (scope, source string) {
+	switch {
+	case p.token == nil:
+		return string(Admin), "docker_password|"
+	case p.token.Resources != nil:
+		return string(p.token.Level), "docker_oat|" + p.token.ID
+	}
+	return string(p.token.Level), "docker_pat|" + p.token.ID
 }
 
 func (h *Hub) giveBearer(w http.ResponseWriter, field, account, scope, source string) {
@@ -158,10 +223,7 @@ func (h *Hub) bearer(account, scope, source string, life time.Duration) (credent
 func (h *Hub) repository(w http.ResponseWriter, req *http.Request, rest string) {
 	namespace, name, ok := strings.Cut(rest, "/repositories/")
 	name, tags := strings.CutSuffix(name, "/tags")
-	var who hubClaims
-	if text, sent := strings.CutPrefix(req.Header.Get("Authorization"), "Bearer "); sent {
-		h.signer.read(credential.NewSecret(text), h.now(), &who)
-	}
+	who := h.asker(req)
 	there, public := h.accounts.exists(namespace + "/" + name)
 	mine := who.Hub.Username == namespace
 	if !ok || !there || !public && !mine {
@@ -174,6 +236,7 @@ func (h *Hub) repository(w http.ResponseWriter, req *http.Request, rest string) 
 	}
 	_ = json.NewEncoder(w).Encode(map[string]any{
 		"name": name, "namespace": namespace, "is_private": !public,
+		"description": h.accounts.about(namespace + "/" + name).short, "full_description": h.accounts.about(namespace + "/" + name).full,
 		"permissions": map[string]bool{"read": true, "write": mine, "admin": mine},
 	})
 }

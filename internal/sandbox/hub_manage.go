@@ -23,7 +23,6 @@ type sessions struct {
 	mu      sync.Mutex
 	waiting map[string]string // account by login_2fa_token
 	ended   map[string]bool
-	asked   int
 }
 
 func (s *sessions) begin(account string) string {
@@ -78,17 +77,6 @@ func (h *Hub) secondFactor(w http.ResponseWriter, req *http.Request) {
 func (h *Hub) manage(w http.ResponseWriter, req *http.Request) {
 	var who hubClaims
 	text, sent := strings.CutPrefix(req.Header.Get("Authorization"), "Bearer ")
-	h.sessions.mu.Lock()
-	h.sessions.asked++
-	limited := h.Limit > 0 && h.sessions.asked > h.Limit
-	h.sessions.mu.Unlock()
-	if limited {
-		w.Header().Set("Retry-After", "30")
-		w.Header().Set("X-Retry-After", strconv.FormatInt(h.now().Add(30*time.Second).Unix(), 10))
-		w.WriteHeader(http.StatusTooManyRequests)
-		_, _ = io.WriteString(w, `{"detail":"Rate limit exceeded","error":false}`)
-		return
-	}
 	valid := sent && h.signer.read(credential.NewSecret(text), h.now(), &who)
 	h.sessions.mu.Lock()
 	valid = valid && !h.sessions.ended[who.Hub.Username]
@@ -114,6 +102,8 @@ func (h *Hub) manage(w http.ResponseWriter, req *http.Request) {
 	switch {
 	case req.Method == http.MethodGet:
 		kind, serve = "tokens", func(w http.ResponseWriter, req *http.Request) { list.get(w, req, id) }
+	case req.Method == http.MethodPost && id == "desktop-generate" && org == nil:
+		kind, serve = "mint", func(w http.ResponseWriter, _ *http.Request) { list.desktopGenerate(w) }
 	case req.Method == http.MethodPost && id == "":
 		kind, serve = "mint", list.mint
 	case req.Method == http.MethodPatch && id != "":
@@ -349,7 +339,7 @@ func (l *tokenList) remove(w http.ResponseWriter, id string) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	before := len(a.tokens)
-	a.tokens = slices.DeleteFunc(a.tokens, func(t *Token) bool { return t.ID == id && t.Owner == l.owner })
+	a.drop(func(t *Token) bool { return t.ID == id && t.Owner == l.owner })
 	switch {
 	case len(a.tokens) == before:
 		hubError(w, http.StatusNotFound, "object not found", nil)

@@ -15,8 +15,8 @@ const dialTimeout = 5 * time.Second
 // HTTPS_PROXY: they believe to speak to Docker Hub, and nothing leaves the
 // machine. Any other name is refused, and remembered.
 type proxy struct {
-	names map[string]bool
-	to    string // address of the stand-in
+	names map[string]bool // with their ports
+	to    string          // address of the stand-in
 
 	mu      sync.Mutex // guards refused
 	refused []string   // what was asked for in vain
@@ -24,12 +24,11 @@ type proxy struct {
 
 // ServeHTTP answers CONNECT (RFC 9110 section 9.3.6) and nothing else.
 func (p *proxy) ServeHTTP(w http.ResponseWriter, req *http.Request) {
-	host, port, err := net.SplitHostPort(req.Host)
-	if req.Method != http.MethodConnect || err != nil || port != "443" || !p.names[host] {
+	if req.Method != http.MethodConnect || !p.names[req.Host] {
 		p.mu.Lock()
 		p.refused = append(p.refused, req.Host)
 		p.mu.Unlock()
-		http.Error(w, "the sandbox knows only Docker Hub's names", http.StatusForbidden)
+		http.Error(w, "the sandbox knows no such name", http.StatusForbidden)
 		return
 	}
 	ctx, stop := context.WithTimeout(req.Context(), dialTimeout)

@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"maps"
 	"net"
 	"net/http"
 	"os"
@@ -34,9 +35,13 @@ type Options struct {
 	// stand-in's token service (KeySet, TokenRealm, TokenService, TokenIssuer); nil: the
 	// stand-in does.
 	Images http.Handler
-	// Host is a further registry, with a token service of its own, by this name; "":
-	// Docker Hub's alone. It has the same accounts.
-	Host string
+	// Hosts are further registries by these names, perhaps with a port, each with a token
+	// service of its own. They have Docker Hub's accounts. ghcr.io is always there, with
+	// accounts of its own.
+	Hosts []string
+	// Listen is an address at which everything is served over one port besides; "": only
+	// free ports of loopback are listened on. Name is how clients reach it; "": as Listen.
+	Listen, Name string
 	// Function says that a program will be the rotation function, behind LambdaAPI.
 	Function bool
 }
@@ -46,6 +51,7 @@ type Sandbox struct {
 	Accounts       *Accounts
 	Hub            *Hub            // Docker Hub's API
 	HubRegistry    *Registry       // Docker Hub's registry and token service
+	DeviceLogin    *DeviceLogin    // Docker's sign-in with a browser
 	SecretsManager *SecretsManager // AWS
 	IdentityCenter *IdentityCenter // AWS's sign-in
 	Lambda         *Lambda         // AWS's side of the rotation function
@@ -57,6 +63,9 @@ type Sandbox struct {
 	PushToken, SecondPushToken, ReadOnlyToken, RevokedToken, OtherToken credential.Secret
 	// Password is mockserver's, which asks for a second factor.
 	Password credential.Secret
+	// GitHub has the accounts of ghcr.io, and PackagesToken is one of mock-server's there.
+	GitHub        *Accounts
+	PackagesToken credential.Secret
 
 	authority *authority
 	hub       string // address of the TLS listener
@@ -66,8 +75,8 @@ type Sandbox struct {
 	proxyAt   string
 	around    func(http.Handler) http.Handler
 	images    http.Handler
-	host      string    // the further registry's name, without a port
-	other     *Registry // and itself
+	others    map[string]*Registry // the further registries, by their names without ports
+	door      string               // by what clients reach Listen; "": there is none
 	servers   []*http.Server
 }
 
@@ -76,9 +85,10 @@ const (
 	hubAuth     = "auth.docker.io"
 	hubRegistry = "registry-1.docker.io"
 	hubIndex    = "index.docker.io"
+	githubHost  = "ghcr.io"
 )
 
-// Start starts the stand-ins on free ports of 127.0.0.1. Close ends them.
+// Start starts the stand-ins on free ports of loopback. Close ends them.
 func Start(ctx context.Context, o Options) (*Sandbox, error) {
 	if o.Now == nil {
 		o.Now = time.Now
@@ -100,7 +110,7 @@ func Start(ctx context.Context, o Options) (*Sandbox, error) {
 	if err := s.build(o); err != nil {
 		return nil, err
 	}
-	if err := s.listen(ctx); err != nil {
+	if err := s.listen(ctx, o); err != nil {
 		return nil, errors.Join(err, s.Close())
 	}
 	return s, nil
@@ -136,20 +146,29 @@ func (s *Sandbox) populate() error {
 		s.Accounts.SetActive(token, !t.dead)
 		*t.into = token.Secret
 	}
-	return nil
+	s.GitHub = NewAccounts(s.Accounts.now, s.Accounts.random)
+	s.GitHub.Form = "ghp_"
+	s.GitHub.AddAccount("mock-server", s.Password, true)
+	token, err := s.GitHub.AddToken("mock-server", ReadWrite)
+	if err == nil {
+		s.PackagesToken = token.Secret
+	}
+	return err
 }
 
 func (s *Sandbox) build(o Options) (err error) {
-	names := []string{hubAPI, hubAuth, hubRegistry, hubIndex, "docker.io", "localhost"}
-	if o.Host != "" {
-		s.host = credential.Host(o.Host).Hostname()
-		names = append(names, s.host)
-		s.other, err = NewRegistry(RegistryConfig{
-			Auth: AuthBearer, Realm: "https://" + o.Host + "/token", Service: s.host, Accounts: s.Accounts, Now: o.Now, Random: o.Random,
-		})
-		if err != nil {
+	s.others = map[string]*Registry{}
+	for _, at := range o.Hosts {
+		if err := s.addRegistry(at, AuthBearer, s.Accounts, o); err != nil {
 			return err
 		}
+	}
+	if err := s.addRegistry(githubHost, AuthOpaque, s.GitHub, o); err != nil {
+		return err
+	}
+	names := slices.Concat(hubNames(), slices.Collect(maps.Keys(s.others)), []string{"docker.io", "localhost"})
+	if o.Name != "" {
+		names = append(names, o.Name)
 	}
 	if s.authority, err = newAuthority(names); err != nil {
 		return err
@@ -157,6 +176,7 @@ func (s *Sandbox) build(o Options) (err error) {
 	if s.Hub, err = NewHub(s.Accounts, o.Now, o.Random); err != nil {
 		return err
 	}
+	s.DeviceLogin = newDeviceLogin(s.Hub)
 	s.HubRegistry, err = NewRegistry(RegistryConfig{
 		Auth: AuthBearer, Realm: TokenRealm, Service: TokenService,
 		Accounts: s.Accounts, Now: o.Now, Random: o.Random,
@@ -165,6 +185,9 @@ func (s *Sandbox) build(o Options) (err error) {
 		return err
 	}
 	s.Hub.signer.issued, s.HubRegistry.signer.issued, s.IdentityCenter.issued = o.Issued, o.Issued, o.Issued
+	for _, r := range s.others {
+		r.signer.issued = o.Issued
+	}
 	s.Hub.Minted = o.Issued
 	s.images = o.Images
 	if s.around = o.Around; s.around == nil {
@@ -173,21 +196,40 @@ func (s *Sandbox) build(o Options) (err error) {
 	return nil
 }
 
+// addRegistry has a registry answer by a name.
+func (s *Sandbox) addRegistry(at string, auth AuthMode, accounts *Accounts, o Options) error {
+	name := credential.Host(at).Hostname()
+	r, err := NewRegistry(RegistryConfig{
+		Auth: auth, Realm: "https://" + at + "/token", Service: name, Accounts: accounts, Now: o.Now, Random: o.Random,
+	})
+	s.others[name] = r
+	return err
+}
+
+// Registry is a further registry by its name without a port; nil: there is none.
+func (s *Sandbox) Registry(name string) *Registry { return s.others[name] }
+
+// hubNames are those by which Docker Hub answers.
+func hubNames() []string { return []string{hubAPI, hubAuth, hubRegistry, hubIndex, hubLogin} }
+
 // serveHub sorts requests by the name that they came in under.
 func (s *Sandbox) serveHub(w http.ResponseWriter, req *http.Request) {
-	if req.TLS != nil && req.TLS.ServerName == hubAPI {
+	var name string
+	if req.TLS != nil {
+		name = req.TLS.ServerName
+	}
+	switch other := s.others[name]; {
+	case name == hubAPI:
 		s.Hub.ServeHTTP(w, req)
-		return
-	}
-	if req.TLS != nil && s.other != nil && req.TLS.ServerName == s.host {
-		s.other.ServeHTTP(w, req)
-		return
-	}
-	if s.images != nil && req.URL.Path != "/token" {
+	case name == hubLogin:
+		s.DeviceLogin.ServeHTTP(w, req)
+	case other != nil:
+		other.ServeHTTP(w, req)
+	case s.images != nil && req.URL.Path != "/token":
 		s.images.ServeHTTP(w, req)
-		return
+	default:
+		s.HubRegistry.ServeHTTP(w, req)
 	}
-	s.HubRegistry.ServeHTTP(w, req)
 }
 
 // What a registry needs to know of the token service.
@@ -200,7 +242,7 @@ const (
 // KeySet is what the token service signs with, as a JSON Web Key Set.
 func (s *Sandbox) KeySet() ([]byte, error) { return s.HubRegistry.signer.keySet() }
 
-func (s *Sandbox) listen(ctx context.Context) error {
+func (s *Sandbox) listen(ctx context.Context, o Options) error {
 	secure := &tls.Config{Certificates: []tls.Certificate{s.authority.server}, MinVersion: tls.VersionTLS12}
 	var err error
 	if s.hub, err = s.serve(ctx, s.around(http.HandlerFunc(s.serveHub)), secure); err != nil {
@@ -217,13 +259,31 @@ func (s *Sandbox) listen(ctx context.Context) error {
 	if s.idc, err = s.serve(ctx, s.IdentityCenter, secure); err != nil {
 		return err
 	}
+	page, err := s.serve(ctx, s.DeviceLogin, nil)
+	if err != nil {
+		return err
+	}
+	s.DeviceLogin.page = "http://" + page + "/activate"
 	if s.LambdaAPI, err = s.serve(ctx, s.Lambda, nil); err != nil {
 		return err
 	}
-	s.proxy = &proxy{names: map[string]bool{hubAPI: true, hubAuth: true, hubRegistry: true, hubIndex: true}, to: s.hub}
-	s.proxyAt, err = s.serve(ctx, s.proxy, nil)
-	return err
+	s.proxy = &proxy{names: map[string]bool{net.JoinHostPort(githubHost, httpsPort): true}, to: s.hub}
+	for _, name := range hubNames() {
+		s.proxy.names[net.JoinHostPort(name, httpsPort)] = true
+	}
+	for _, at := range o.Hosts {
+		if _, _, err := net.SplitHostPort(at); err != nil {
+			at = net.JoinHostPort(at, httpsPort)
+		}
+		s.proxy.names[at] = true
+	}
+	if s.proxyAt, err = s.serve(ctx, s.proxy, nil); err != nil || o.Listen == "" {
+		return err
+	}
+	return s.openDoor(ctx, o, secure)
 }
+
+const httpsPort = "443"
 
 func (s *Sandbox) serve(ctx context.Context, h http.Handler, t *tls.Config) (address string, err error) {
 	l, err := loopback(ctx)
@@ -234,10 +294,14 @@ func (s *Sandbox) serve(ctx context.Context, h http.Handler, t *tls.Config) (add
 	if t != nil {
 		l = tls.NewListener(l, t)
 	}
+	s.begin(l, h)
+	return address, nil
+}
+
+func (s *Sandbox) begin(l net.Listener, h http.Handler) {
 	server := &http.Server{Handler: h, ReadHeaderTimeout: dialTimeout, ErrorLog: nolog()}
 	s.servers = append(s.servers, server)
 	go func() { _ = server.Serve(l) }() // ends with Close
-	return address, nil
 }
 
 // loopback listens on a free port of this machine alone, which may have one kind of
@@ -281,10 +345,15 @@ func (s *Sandbox) Environment(dir string) ([]string, error) {
 	if err := os.WriteFile(ca, s.authority.pem, 0o600); err != nil {
 		return nil, err
 	}
+	proxy, aws, idc, direct := s.proxyAt, s.aws, s.idc, "127.0.0.1,localhost,::1"
+	if s.door != "" {
+		name, _, _ := net.SplitHostPort(s.door) // openDoor has made it
+		proxy, aws, idc, direct = s.door, s.door, s.door, direct+","+name
+	}
 	return []string{
-		"HTTPS_PROXY=http://" + s.proxyAt, "NO_PROXY=127.0.0.1,localhost,::1", "SSL_CERT_FILE=" + ca,
-		"AWS_ENDPOINT_URL=https://" + s.aws,
-		"AWS_ENDPOINT_URL_SSO=https://" + s.idc, "AWS_ENDPOINT_URL_SSO_OIDC=https://" + s.idc, "AWS_ACCESS_KEY_ID=SANDBOX", "AWS_SECRET_ACCESS_KEY=SANDBOX",
+		"HTTPS_PROXY=http://" + proxy, "NO_PROXY=" + direct, "SSL_CERT_FILE=" + ca,
+		"AWS_ENDPOINT_URL=https://" + aws,
+		"AWS_ENDPOINT_URL_SSO=https://" + idc, "AWS_ENDPOINT_URL_SSO_OIDC=https://" + idc, "AWS_ACCESS_KEY_ID=SANDBOX", "AWS_SECRET_ACCESS_KEY=SANDBOX",
 		"AWS_EC2_METADATA_DISABLED=true", "AWS_CONFIG_FILE=" + os.DevNull, "AWS_SHARED_CREDENTIALS_FILE=" + os.DevNull,
 	}, nil
 }

@@ -3,6 +3,7 @@ package sandbox
 import (
 	"crypto/ecdsa"
 	"crypto/elliptic"
+	"crypto/hmac"
 	"crypto/sha256"
 	"encoding/base64"
 	"encoding/json"
@@ -15,13 +16,16 @@ import (
 	"purser/internal/credential"
 )
 
-// signer makes and reads JSON Web Tokens (RFC 7519) with a key of its own.
+// signer makes and reads JSON Web Tokens (RFC 7519) with a key of its own: a pair, where
+// others are to check them, or one that is shared with nobody.
 type signer struct {
-	key    *ecdsa.PrivateKey
+	key    *ecdsa.PrivateKey // nil: shared is used
+	shared []byte
 	random io.Reader
 	issued func(credential.Secret) // told of every token; may be nil
 }
 
+// newSigner signs with ES256: its public half is in keySet.
 func newSigner(random io.Reader) (*signer, error) {
 	key, err := ecdsa.GenerateKey(elliptic.P256(), random)
 	if err != nil {
@@ -30,25 +34,68 @@ func newSigner(random io.Reader) (*signer, error) {
 	return &signer{key: key, random: random}, nil
 }
 
+// newSharedSigner signs with HS256. The docker CLI, which reads its session's claims, does
+// not know ES256 there.
+func newSharedSigner(random io.Reader) (*signer, error) {
+	s := &signer{shared: make([]byte, sha256.Size)}
+	if _, err := io.ReadFull(random, s.shared); err != nil {
+		return nil, fmt.Errorf("make a signing key: %w", err)
+	}
+	return s, nil
+}
+
 func (s *signer) sign(claims any) (credential.Secret, error) {
 	payload, err := json.Marshal(claims)
 	if err != nil {
 		return credential.Secret{}, err
 	}
-	text := encodePart([]byte(`{"alg":"ES256","typ":"JWT","kid":"`+signingKey+`"}`)) + "." + encodePart(payload)
-	digest := sha256.Sum256([]byte(text))
-	r, v, err := ecdsa.Sign(s.random, s.key, digest[:])
+	algorithm := "ES256"
+	if s.key == nil {
+		algorithm = "HS256"
+	}
+	text := encodePart([]byte(`{"alg":"`+algorithm+`","typ":"JWT","kid":"`+signingKey+`"}`)) + "." + encodePart(payload)
+	signature, err := s.signature(text)
 	if err != nil {
 		return credential.Secret{}, err
 	}
-	signature := make([]byte, 64)
-	r.FillBytes(signature[:32])
-	v.FillBytes(signature[32:])
 	token := credential.NewSecret(text + "." + encodePart(signature))
 	if s.issued != nil {
 		s.issued(token)
 	}
 	return token, nil
+}
+
+func (s *signer) signature(text string) ([]byte, error) {
+	if s.key == nil {
+		mac := hmac.New(sha256.New, s.shared)
+		_, _ = io.WriteString(mac, text) // a hash takes everything
+		return mac.Sum(nil), nil
+	}
+	digest := sha256.Sum256([]byte(text))
+	r, v, err := ecdsa.Sign(s.random, s.key, digest[:])
+	if err != nil {
+		return nil, err
+	}
+	signature := make([]byte, signatureSize)
+	r.FillBytes(signature[:signatureSize/2])
+	v.FillBytes(signature[signatureSize/2:])
+	return signature, nil
+}
+
+// signatureSize is that of ES256 (RFC 7518 section 3.4).
+const signatureSize = 64
+
+func (s *signer) signed(text string, signature []byte) bool {
+	if s.key == nil {
+		want, _ := s.signature(text) // of a shared key there is no error
+		return hmac.Equal(want, signature)
+	}
+	if len(signature) != signatureSize {
+		return false
+	}
+	digest := sha256.Sum256([]byte(text))
+	r, v := new(big.Int).SetBytes(signature[:signatureSize/2]), new(big.Int).SetBytes(signature[signatureSize/2:])
+	return ecdsa.Verify(&s.key.PublicKey, digest[:], r, v)
 }
 
 // signingKey is what tokens call the key that signed them.
@@ -73,12 +120,7 @@ func (s *signer) read(token credential.Secret, now time.Time, into any) bool {
 		return false
 	}
 	signature, err := base64.RawURLEncoding.DecodeString(text[cut+1:])
-	if err != nil || len(signature) != 64 {
-		return false
-	}
-	digest := sha256.Sum256([]byte(text[:cut]))
-	r, v := new(big.Int).SetBytes(signature[:32]), new(big.Int).SetBytes(signature[32:])
-	if !ecdsa.Verify(&s.key.PublicKey, digest[:], r, v) {
+	if err != nil || !s.signed(text[:cut], signature) {
 		return false
 	}
 	_, payload, _ := strings.Cut(text[:cut], ".")
