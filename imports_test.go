@@ -21,7 +21,7 @@ var mayImport = map[string][]string{
 	"internal/registry":   {"internal/credential"},
 	"internal/store":      {"internal/credential"},
 	"internal/lifecycle":  {"internal/credential"},
-	"internal/sandbox":    {"internal/credential"},
+	"internal/sandbox":    {"internal/credential", "internal/atomicfile"},
 	"internal/rig":        {"internal/credential"},
 	"internal/process":    {},
 	"internal/exposure":   {"internal/credential"},

@@ -62,6 +62,7 @@ var reveals = map[string]string{
 	"internal/registry/token.go decodeClaims 1":        "reads what a bearer says about itself",
 	"internal/sandbox/registry.go writeToken 1":        "the stand-in's answer to a request for a bearer",
 	"internal/sandbox/secretsmanager_ops.go reveal 1":  "the stand-in's answer to GetSecretValue and BatchGetSecretValue",
+	"internal/sandbox/state.go MarshalJSON 1":          "a folder's state has the stand-ins' made-up secrets, to be known to the next sandbox",
 	"internal/sandbox/token.go read 1":                 "verifies a bearer that the stand-in made",
 	"internal/signin/browser.go authorizeURL 2":        "the state and the hash of the verifier, in the address of AWS's page",
 	"internal/signin/browser.go byBrowser 3":           "the body of a request for a token",

@@ -162,7 +162,7 @@ func (a *Accounts) addToken(prefix, owner string, level Level) (*Token, error) {
 		return nil, fmt.Errorf("make a token: %w", err)
 	}
 	t := &Token{
-		ID:    fmt.Sprintf("%x-%x-4%x-8%x-%x", b[:4], b[4:6], b[6:8], b[8:10], b[10:16])[:36],
+		ID:    uuid(b[:16]),
 		Owner: owner, Level: level, Active: true, Secret: credential.NewSecret(prefix + "FAKE" + letters(b[:], 23)),
 		Created: a.now().UTC(), Generated: "manual",
 	}
@@ -188,6 +188,13 @@ func (a *Accounts) drop(which func(*Token) bool) {
 }
 
 func digest(s credential.Secret) [sha256.Size]byte { return sha256.Sum256([]byte(s.Reveal())) }
+
+// uuid is a version 4 UUID of random bytes (RFC 9562).
+func uuid(random []byte) string {
+	b := slices.Clone(random)
+	b[6], b[8] = b[6]&0x0f|0x40, b[8]&0x3f|0x80
+	return fmt.Sprintf("%x-%x-%x-%x-%x", b[:4], b[4:6], b[6:8], b[8:10], b[10:16])
+}
 
 // letters spells random bytes, so that a token has the alphabet of real ones.
 func letters(b []byte, n int) string {

@@ -8,42 +8,39 @@ import (
 	"crypto/x509"
 	"crypto/x509/pkix"
 	"encoding/pem"
+	"errors"
 	"fmt"
 	"math/big"
 	"net"
 	"time"
 )
 
-// authority is a certificate authority that lives as long as the sandbox. Its
-// key is never written anywhere.
+// authority is a certificate authority that lives as long as the sandbox, or its folder.
+// Its key is written nowhere else.
 type authority struct {
 	certificate *x509.Certificate
 	pem         []byte
 	server      tls.Certificate
 }
 
-// newAuthority makes the authority and one server certificate for all names.
-// Certificates use the system's randomness and clock: they protect connections
-// of this run, and nothing is tested against their bytes.
-func newAuthority(names []string) (*authority, error) {
-	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+// How long certificates hold: the authority's as long as a folder may be used, the
+// server's, which is made at each start, as long as clients take one.
+const (
+	rootLife   = 10 * 365 * 24 * time.Hour
+	serverLife = 397 * 24 * time.Hour
+)
+
+// newAuthority makes the authority, unless there is one, and a server certificate for all
+// names. Certificates use the system's randomness and clock: they protect connections,
+// and nothing is tested against their bytes.
+func newAuthority(names []string, found *state) (*authority, error) {
+	key, root, err := rootOf(found)
 	if err != nil {
 		return nil, fmt.Errorf("make a certificate authority: %w", err)
 	}
-	from, to := time.Now().Add(-time.Hour), time.Now().Add(7*24*time.Hour)
-	root := &x509.Certificate{
-		SerialNumber: big.NewInt(1), Subject: pkix.Name{CommonName: "purser sandbox"}, NotBefore: from, NotAfter: to,
-		IsCA: true, BasicConstraintsValid: true, KeyUsage: x509.KeyUsageCertSign,
-	}
-	raw, err := x509.CreateCertificate(rand.Reader, root, root, &key.PublicKey, key)
-	if err != nil {
-		return nil, fmt.Errorf("make a certificate authority: %w", err)
-	}
-	if root, err = x509.ParseCertificate(raw); err != nil {
-		return nil, fmt.Errorf("make a certificate authority: %w", err)
-	}
+	from := time.Now().Add(-time.Hour)
 	leaf := &x509.Certificate{
-		SerialNumber: big.NewInt(2), Subject: pkix.Name{CommonName: "purser sandbox server"}, NotBefore: from, NotAfter: to,
+		SerialNumber: big.NewInt(from.UnixNano()), Subject: pkix.Name{CommonName: "purser sandbox server"}, NotBefore: from, NotAfter: from.Add(serverLife),
 		DNSNames: names, IPAddresses: []net.IP{net.IPv4(127, 0, 0, 1), net.IPv6loopback},
 		KeyUsage: x509.KeyUsageDigitalSignature, ExtKeyUsage: []x509.ExtKeyUsage{x509.ExtKeyUsageServerAuth},
 	}
@@ -52,9 +49,38 @@ func newAuthority(names []string) (*authority, error) {
 		return nil, fmt.Errorf("make a server certificate: %w", err)
 	}
 	return &authority{
-		certificate: root, pem: pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: raw}),
+		certificate: root, pem: pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: root.Raw}),
 		server: tls.Certificate{Certificate: [][]byte{served}, PrivateKey: key},
 	}, nil
+}
+
+func rootOf(found *state) (*ecdsa.PrivateKey, *x509.Certificate, error) {
+	if found != nil {
+		root, err := x509.ParseCertificate(found.Root)
+		if err != nil {
+			return nil, nil, err
+		}
+		parsed, err := x509.ParsePKCS8PrivateKey(found.RootKey)
+		if key, ok := parsed.(*ecdsa.PrivateKey); ok && err == nil {
+			return key, root, nil
+		}
+		return nil, nil, errors.Join(errors.New("the folder's key cannot be read"), err)
+	}
+	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+	if err != nil {
+		return nil, nil, err
+	}
+	from := time.Now().Add(-time.Hour)
+	root := &x509.Certificate{
+		SerialNumber: big.NewInt(1), Subject: pkix.Name{CommonName: "purser sandbox"}, NotBefore: from, NotAfter: from.Add(rootLife),
+		IsCA: true, BasicConstraintsValid: true, KeyUsage: x509.KeyUsageCertSign,
+	}
+	raw, err := x509.CreateCertificate(rand.Reader, root, root, &key.PublicKey, key)
+	if err != nil {
+		return nil, nil, err
+	}
+	root, err = x509.ParseCertificate(raw)
+	return key, root, err
 }
 
 func (a *authority) roots() *x509.CertPool {

@@ -36,8 +36,15 @@ type trail struct {
 func (s *SecretsManager) Record(e TrailEvent) {
 	s.trail.mu.Lock()
 	defer s.trail.mu.Unlock()
+	if len(s.trail.events) >= maxTrail {
+		s.trail.events = slices.Clone(s.trail.events[maxTrail/2:])
+	}
 	s.trail.events = append(s.trail.events, e)
 }
+
+// maxTrail bounds the history of a stand-in that runs for days; at least half of it is
+// there.
+const maxTrail = 1 << 17
 
 const trailPage = 50
 

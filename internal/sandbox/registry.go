@@ -7,6 +7,7 @@ import (
 	"io"
 	"net/http"
 	"net/http/httptest"
+	"os"
 	"slices"
 	"strings"
 	"sync"
@@ -37,6 +38,8 @@ type RegistryConfig struct {
 	Now      func() time.Time
 	Random   io.Reader
 
+	Folder string // where blobs are kept; "": in memory
+
 	CancelStatus  int  // answer to the cancelling of an upload; 0: 401 to those without delete, else 204
 	AbsoluteURLs  bool // upload locations name the host
 	TwoChallenges bool // Basic is offered and taken beside Bearer, as Gitea does
@@ -52,9 +55,10 @@ type Registry struct {
 	signer *signer
 	faults faults
 
-	mu     sync.Mutex // guards opaque and asked
-	opaque map[string]principal
-	asked  []string
+	mu        sync.Mutex // guards what follows
+	opaque    map[string]principal
+	asked     []string
+	manifests []manifest // with a folder
 }
 
 // NewRegistry makes a registry without images.
@@ -63,10 +67,14 @@ func NewRegistry(cfg RegistryConfig) (*Registry, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &Registry{
-		cfg: cfg, signer: s, opaque: map[string]principal{},
-		images: ggcr.New(ggcr.Logger(nolog())),
-	}, nil
+	options := []ggcr.Option{ggcr.Logger(nolog())}
+	if cfg.Folder != "" {
+		if err := os.MkdirAll(cfg.Folder, 0o700); err != nil {
+			return nil, err
+		}
+		options = append(options, ggcr.WithBlobHandler(ggcr.NewDiskBlobHandler(cfg.Folder)))
+	}
+	return &Registry{cfg: cfg, signer: s, opaque: map[string]principal{}, images: ggcr.New(options...)}, nil
 }
 
 // Fault makes requests of a kind misbehave.
@@ -261,12 +269,15 @@ func (r *Registry) serveImages(w http.ResponseWriter, req *http.Request, kind, r
 			w = &absolute{w, req}
 		}
 	}
-	if req.Method == http.MethodPut && repo != "" {
-		r.cfg.Accounts.adopt(repo)
-		if _, tag, ok := strings.Cut(req.URL.Path, "/manifests/"); ok && !strings.Contains(tag, ":") {
-			owner, _, _ := strings.Cut(repo, "/")
-			r.cfg.Accounts.notePush(repo, tag, owner)
-		}
+	_, reference, ofManifest := strings.Cut(req.URL.Path, "/manifests/")
+	if ofManifest && req.Method == http.MethodPut {
+		r.putManifest(w, req, repo, reference)
+		return
+	}
+	if ofManifest && req.Method == http.MethodDelete {
+		r.mu.Lock()
+		r.manifests = slices.DeleteFunc(r.manifests, manifest{Repository: repo, Reference: reference}.replaces)
+		r.mu.Unlock()
 	}
 	r.images.ServeHTTP(w, req)
 }

@@ -42,6 +42,9 @@ type Options struct {
 	// Listen is an address at which everything is served over one port besides; "": only
 	// free ports of loopback are listened on. Name is how clients reach it; "": as Listen.
 	Listen, Name string
+	// Data is a folder where the state is kept, and found by the next sandbox; "": it is in
+	// memory alone.
+	Data string
 	// Function says that a program will be the rotation function, behind LambdaAPI.
 	Function bool
 }
@@ -78,6 +81,13 @@ type Sandbox struct {
 	others    map[string]*Registry // the further registries, by their names without ports
 	door      string               // by what clients reach Listen; "": there is none
 	servers   []*http.Server
+
+	data      string        // the folder; "": nothing is saved
+	changed   chan struct{} // that something is to be saved
+	stop      chan struct{} // closed to end saving
+	saved     chan struct{} // closed when it has ended
+	saveError error         // of the last save; read once saved is closed
+	unlock    func()        // gives the folder back
 }
 
 const (
@@ -96,7 +106,11 @@ func Start(ctx context.Context, o Options) (*Sandbox, error) {
 	if o.Random == nil {
 		o.Random = rand.Reader
 	}
-	s := &Sandbox{Accounts: NewAccounts(o.Now, o.Random), IdentityCenter: NewIdentityCenter(o.Now, o.Random), Lambda: &Lambda{}}
+	s := &Sandbox{
+		Accounts: NewAccounts(o.Now, o.Random), GitHub: NewAccounts(o.Now, o.Random), IdentityCenter: NewIdentityCenter(o.Now, o.Random),
+		Lambda: &Lambda{}, data: o.Data, unlock: func() {}, changed: make(chan struct{}, 1), stop: make(chan struct{}), saved: make(chan struct{}),
+	}
+	s.GitHub.Form = "ghp_"
 	if o.AWSNow == nil {
 		o.AWSNow = o.Now
 	}
@@ -104,16 +118,62 @@ func Start(ctx context.Context, o Options) (*Sandbox, error) {
 	if o.Function {
 		s.SecretsManager.cfg.Invoke = s.invoke
 	}
-	if err := s.populate(); err != nil {
+	if err := s.open(ctx, o); err != nil {
+		for _, server := range s.servers {
+			err = errors.Join(err, server.Close())
+		}
+		s.unlock()
 		return nil, err
 	}
-	if err := s.build(o); err != nil {
-		return nil, err
-	}
-	if err := s.listen(ctx, o); err != nil {
-		return nil, errors.Join(err, s.Close())
+	if s.data != "" {
+		go s.keepSaving(s.stop) // ends with Close
 	}
 	return s, nil
+}
+
+// open finds the state or makes one, and begins to listen.
+func (s *Sandbox) open(ctx context.Context, o Options) error {
+	var found *state
+	if s.data != "" {
+		var err error
+		if found, err = s.openData(s.data); err != nil {
+			return err
+		}
+	}
+	if found == nil {
+		if err := s.populate(); err != nil {
+			return err
+		}
+	}
+	if err := s.build(o, found); err != nil {
+		return err
+	}
+	if found != nil {
+		if err := s.restore(found); err != nil {
+			return fmt.Errorf("use the state in %s: %w", s.data, err)
+		}
+	}
+	if err := s.listen(ctx, o); err != nil {
+		return err
+	}
+	if s.data != "" && found == nil {
+		return s.save()
+	}
+	return nil
+}
+
+// restore has the stand-ins know what a sandbox before them knew.
+func (s *Sandbox) restore(from *state) error {
+	s.Accounts.restore(from.Hub)
+	s.GitHub.restore(from.GitHub)
+	for name, into := range s.example() {
+		*into = from.Example[name].secret
+	}
+	err := s.HubRegistry.restore(from.Images[hubRegistry])
+	for name, r := range s.others {
+		err = errors.Join(err, r.restore(from.Images[name]))
+	}
+	return errors.Join(err, s.SecretsManager.restoreState(from.AWS))
 }
 
 func (s *Sandbox) invoke(event []byte) error {
@@ -146,8 +206,6 @@ func (s *Sandbox) populate() error {
 		s.Accounts.SetActive(token, !t.dead)
 		*t.into = token.Secret
 	}
-	s.GitHub = NewAccounts(s.Accounts.now, s.Accounts.random)
-	s.GitHub.Form = "ghp_"
 	s.GitHub.AddAccount("mock-server", s.Password, true)
 	token, err := s.GitHub.AddToken("mock-server", ReadWrite)
 	if err == nil {
@@ -156,7 +214,7 @@ func (s *Sandbox) populate() error {
 	return err
 }
 
-func (s *Sandbox) build(o Options) (err error) {
+func (s *Sandbox) build(o Options, found *state) (err error) {
 	s.others = map[string]*Registry{}
 	for _, at := range o.Hosts {
 		if err := s.addRegistry(at, AuthBearer, s.Accounts, o); err != nil {
@@ -170,7 +228,7 @@ func (s *Sandbox) build(o Options) (err error) {
 	if o.Name != "" {
 		names = append(names, o.Name)
 	}
-	if s.authority, err = newAuthority(names); err != nil {
+	if s.authority, err = newAuthority(names, found); err != nil {
 		return err
 	}
 	if s.Hub, err = NewHub(s.Accounts, o.Now, o.Random); err != nil {
@@ -179,7 +237,7 @@ func (s *Sandbox) build(o Options) (err error) {
 	s.DeviceLogin = newDeviceLogin(s.Hub)
 	s.HubRegistry, err = NewRegistry(RegistryConfig{
 		Auth: AuthBearer, Realm: TokenRealm, Service: TokenService,
-		Accounts: s.Accounts, Now: o.Now, Random: o.Random,
+		Accounts: s.Accounts, Now: o.Now, Random: o.Random, Folder: s.blobs(hubRegistry),
 	})
 	if err != nil {
 		return err
@@ -201,9 +259,18 @@ func (s *Sandbox) addRegistry(at string, auth AuthMode, accounts *Accounts, o Op
 	name := credential.Host(at).Hostname()
 	r, err := NewRegistry(RegistryConfig{
 		Auth: auth, Realm: "https://" + at + "/token", Service: name, Accounts: accounts, Now: o.Now, Random: o.Random,
+		Folder: s.blobs(name),
 	})
 	s.others[name] = r
 	return err
+}
+
+// blobs is where a registry's are kept; "": in memory.
+func (s *Sandbox) blobs(name string) string {
+	if s.data == "" {
+		return ""
+	}
+	return filepath.Join(s.data, "blobs", name)
 }
 
 // Registry is a further registry by its name without a port; nil: there is none.
@@ -299,7 +366,7 @@ func (s *Sandbox) serve(ctx context.Context, h http.Handler, t *tls.Config) (add
 }
 
 func (s *Sandbox) begin(l net.Listener, h http.Handler) {
-	server := &http.Server{Handler: h, ReadHeaderTimeout: dialTimeout, ErrorLog: nolog()}
+	server := &http.Server{Handler: s.saving(h), ReadHeaderTimeout: dialTimeout, ErrorLog: nolog()}
 	s.servers = append(s.servers, server)
 	go func() { _ = server.Serve(l) }() // ends with Close
 }
@@ -318,12 +385,19 @@ func loopback(ctx context.Context) (net.Listener, error) {
 	return nil, errors.Join(errs...)
 }
 
-// Close stops the stand-ins and cuts their connections.
+// Close stops the stand-ins and cuts their connections. Its error may be that the state
+// could not be saved.
 func (s *Sandbox) Close() error {
 	var errs []error
 	for _, server := range s.servers {
 		errs = append(errs, server.Close())
 	}
+	if s.data != "" {
+		close(s.stop)
+		<-s.saved
+		errs = append(errs, s.saveError)
+	}
+	s.unlock()
 	return errors.Join(errs...)
 }
 

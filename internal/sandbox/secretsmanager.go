@@ -97,6 +97,12 @@ const maxAWSRequest = 1 << 20
 func (s *SecretsManager) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	call, err := s.readCall(w, r)
 	fault, faulty := s.note(call.operation)
+	if faulty && fault.Stale && err == nil {
+		out, err := fault.past.perform(call)
+		s.recordRead(r, call, err)
+		s.answer(w, call, out, err)
+		return
+	}
 	if faulty && !fault.After && s.misbehave(w, r, call, fault) {
 		return
 	}

@@ -23,6 +23,10 @@ type AWSFault struct {
 	Body    string // sent as it is instead of the error made of Code and Message
 	Echo    bool   // repeat what was sent, in the error's text and in a header
 
+	// Stale has reads see the secrets as they were when the fault was asked for, as an
+	// eventually consistent service may for a while; writes are as ever.
+	Stale bool
+
 	Times  int           // how many calls; zero: one; negative: all from now on
 	After  bool          // the call takes effect first, and then this happens instead of its answer
 	Hang   bool          // no answer until the client gives up
@@ -30,6 +34,7 @@ type AWSFault struct {
 	Delay  time.Duration // how long the stand-in waits before it does what the rest says
 
 	operation string
+	past      *SecretsManager // with Stale
 }
 
 // Fault makes the next calls of an operation misbehave; "" stands for any
@@ -37,6 +42,9 @@ type AWSFault struct {
 // were asked for. Requests without a valid signature use them up as well.
 func (s *SecretsManager) Fault(operation string, f AWSFault) {
 	f.operation = operation
+	if f.Stale {
+		f.past = s.past()
+	}
 	if f.Times == 0 {
 		f.Times = 1
 	}
@@ -75,7 +83,7 @@ func (s *SecretsManager) note(operation string) (AWSFault, bool) {
 		s.calls = append(s.calls, operation)
 	}
 	for i, f := range s.faults {
-		if f.operation != "" && f.operation != operation {
+		if f.operation != "" && f.operation != operation || f.Stale && !smIsRead(operation) {
 			continue
 		}
 		if f.Times > 0 {
@@ -87,6 +95,10 @@ func (s *SecretsManager) note(operation string) (AWSFault, bool) {
 		return f, true
 	}
 	return AWSFault{}, false
+}
+
+func smIsRead(operation string) bool {
+	return strings.HasPrefix(operation, "Get") && operation != "GetCallerIdentity" || strings.HasPrefix(operation, "Describe") || strings.HasPrefix(operation, "List") || strings.HasPrefix(operation, "BatchGet")
 }
 
 // misbehave does what the fault says and reports whether the request is dealt

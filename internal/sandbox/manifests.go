@@ -1,0 +1,87 @@
+package sandbox
+
+import (
+	"bytes"
+	"io"
+	"net/http"
+	"net/http/httptest"
+	"slices"
+	"strings"
+)
+
+// manifest is an image's manifest as it was put: the library keeps blobs in a folder, and
+// these in memory alone.
+type manifest struct {
+	Repository, Reference, Type string
+	Body                        []byte
+}
+
+// largestManifest is what registries take at most, by the distribution specification's
+// advice, in bytes.
+const largestManifest = 4 << 20
+
+// putManifest hands a manifest on, and notes one that was taken.
+func (r *Registry) putManifest(w http.ResponseWriter, req *http.Request, repo, reference string) {
+	body, err := io.ReadAll(http.MaxBytesReader(w, req.Body, largestManifest))
+	if err != nil {
+		writeError(w, http.StatusRequestEntityTooLarge, "MANIFEST_INVALID", "the manifest is larger than 4 MiB")
+		return
+	}
+	req.Body = io.NopCloser(bytes.NewReader(body))
+	answer := &statusOf{ResponseWriter: w}
+	r.images.ServeHTTP(answer, req)
+	if answer.status != http.StatusCreated {
+		return
+	}
+	r.cfg.Accounts.adopt(repo)
+	if !strings.Contains(reference, ":") {
+		owner, _, _ := strings.Cut(repo, "/")
+		r.cfg.Accounts.notePush(repo, reference, owner)
+	}
+	if r.cfg.Folder != "" {
+		r.keep(manifest{repo, reference, req.Header.Get("Content-Type"), body})
+	}
+}
+
+func (r *Registry) keep(m manifest) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.manifests = append(slices.DeleteFunc(r.manifests, m.replaces), m)
+}
+
+func (m manifest) replaces(old manifest) bool {
+	return old.Repository == m.Repository && old.Reference == m.Reference
+}
+
+// kept are the manifests in an order in which they can be put again.
+func (r *Registry) kept() []manifest {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return slices.Clone(r.manifests)
+}
+
+// restore puts manifests again, whose blobs are in the folder.
+func (r *Registry) restore(all []manifest) error {
+	r.manifests = all
+	for _, m := range all {
+		req, err := http.NewRequest(http.MethodPut, "/v2/"+m.Repository+"/manifests/"+m.Reference, bytes.NewReader(m.Body)) //nolint:noctx // nothing is sent
+		if err != nil {
+			return err
+		}
+		req.Header.Set("Content-Type", m.Type)
+		r.images.ServeHTTP(httptest.NewRecorder(), req)
+	}
+	return nil
+}
+
+// statusOf remembers how a request ended.
+type statusOf struct {
+	http.ResponseWriter
+	status int
+}
+
+// WriteHeader passes it on.
+func (s *statusOf) WriteHeader(status int) {
+	s.status = status
+	s.ResponseWriter.WriteHeader(status)
+}
