@@ -33,6 +33,7 @@ var mayImport = map[string][]string{
 	"internal/redact":     {"internal/credential"},
 	"internal/form":       {"internal/credential"},
 	"internal/runner":     {},
+	"internal/namespace":  {},
 	"internal/receipt":    {"internal/credential"},
 	"internal/audit":      {"internal/credential"},
 	"internal/keyring":    {"internal/credential"},
@@ -45,7 +46,7 @@ var mayImport = map[string][]string{
 	},
 	"cmd/purser": {
 		"internal/credential", "internal/config", "internal/source", "internal/lifecycle", "internal/wire", "internal/sandbox",
-		"internal/process", "internal/exposure", "internal/signin", "internal/terraform", "internal/script", "internal/atomicfile", "internal/redact", "internal/runner", "internal/keyring", "internal/form", "internal/receipt", "internal/audit",
+		"internal/process", "internal/exposure", "internal/signin", "internal/terraform", "internal/script", "internal/atomicfile", "internal/redact", "internal/runner", "internal/keyring", "internal/form", "internal/receipt", "internal/audit", "internal/namespace",
 		"deploy/terraform",
 	},
 }

@@ -1,16 +1,13 @@
 package main
 
 import (
-	"bytes"
+	"cmp"
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
-	"io/fs"
 	"maps"
 	"net"
-	"net/http"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -32,55 +29,34 @@ func (a *app) sandboxCommand() *cobra.Command {
 		Use:   "sandbox",
 		Short: "Try and rehearse against stand-ins on this machine",
 		Long: `sandbox starts stand-ins on loopback: Docker Hub with its registry, token service and
-management of tokens, AWS Secrets Manager and what belongs to it. Nothing of it leaves
-this machine, and no account is needed.
+management of tokens, ghcr.io, AWS Secrets Manager and what belongs to it. Nothing of it
+leaves this machine, and no account is needed.
 
 run and shell have a command, or a shell, see them as the real ones by their own names.
-up leaves them running for scripts and tests, until down.`,
+up leaves them running for scripts and tests, until down.
+
+Where there is a purser.yaml, its accounts, repositories and secrets exist too: the secrets
+without a value, as Terraform leaves them.`,
 		Example: `  purser sandbox try
   purser sandbox run -- purser status
   purser sandbox up`,
 		Args: noArguments,
 		RunE: func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
 	}
-	cmd.AddCommand(a.tryCommand(), a.sandboxRunCommand(), a.sandboxShellCommand(), a.sandboxUpCommand(), a.sandboxDownCommand(), a.sandboxFaultCommand(), a.sandboxServeCommand())
+	cmd.AddCommand(a.tryCommand(), a.sandboxRunCommand(), a.sandboxShellCommand(), a.sandboxUpCommand(), a.sandboxDownCommand(),
+		a.sandboxFaultCommand(), a.sandboxServeCommand(), a.sandboxInsideCommand())
 	return cmd
 }
 
-func (a *app) sandboxRunCommand() *cobra.Command {
-	return &cobra.Command{
-		Use:   "run -- COMMAND [ARGUMENT…]",
-		Short: "Run a command that takes the stand-ins for the real ones",
-		Long: `run starts the stand-ins, runs a command with variables that lead it to them, and stops
-them. Docker Hub answers by its own names to clients that use HTTPS_PROXY and SSL_CERT_FILE,
-as purser, skopeo, crane, helm, oras and curl do; AWS to its SDKs and its CLI. The exit
-code is the command's.
-
-Made-up tokens are in files: $PURSER_SANDBOX/push.token and others.`,
-		Example: `  purser sandbox run -- purser status`,
-		Args: func(_ *cobra.Command, args []string) error {
-			if len(args) == 0 {
-				return &credential.Fault{Reason: credential.Usage, What: "run needs a command behind --", Why: "such as purser sandbox run -- purser status"}
-			}
-			return nil
-		},
-		RunE: func(cmd *cobra.Command, args []string) error { return a.sandboxRun(cmd.Context(), args) },
-	}
+// stageOptions say how a sandbox is set up.
+type stageOptions struct {
+	data, listen, name, function string
 }
 
-func (a *app) sandboxShellCommand() *cobra.Command {
-	return &cobra.Command{
-		Use:     "shell",
-		Short:   "Open a shell that takes the stand-ins for the real ones",
-		Long:    `shell is run with your own shell. Leaving it stops the stand-ins.`,
-		Example: `  purser sandbox shell`,
-		Args:    noArguments,
-		RunE: func(cmd *cobra.Command, _ []string) error {
-			shell := or(a.env.Shell, "/bin/sh")
-			_, _ = fmt.Fprintf(a.err, "Docker Hub and AWS are stand-ins in this shell; made-up tokens are in $PURSER_SANDBOX. exit stops them.\n")
-			return a.sandboxRun(cmd.Context(), []string{shell})
-		},
-	}
+// flags declares them for a command.
+func (o *stageOptions) flags(cmd *cobra.Command) {
+	cmd.Flags().StringVar(&o.data, "data", "", "keep the state in a `FOLDER`, for the next time")
+	cmd.Flags().StringVar(&o.function, "function", "", "have rotations of Secrets Manager done by a `PROGRAM`: purser-lambda, or another that is built for AWS Lambda")
 }
 
 // stage is a running sandbox with its folder.
@@ -89,21 +65,100 @@ type stage struct {
 	dir  string
 	vars map[string]string
 	skew atomic.Int64 // by how much AWS's clock is ahead, in nanoseconds
+	made []string     // the files in the folder
+	end  func() error // of the rotation function
 }
 
 // openStage starts the stand-ins. Their folder holds the certificate and made-up tokens.
-func (a *app) openStage(ctx context.Context, dir string) (*stage, error) {
-	s := &stage{dir: dir}
-	box, err := sandbox.Start(ctx, sandbox.Options{
-		Now: a.now, Random: a.random, AWSNow: func() time.Time { return a.now().Add(time.Duration(s.skew.Load())) },
-	})
+func (a *app) openStage(ctx context.Context, dir string, o stageOptions) (*stage, error) {
+	file, err := a.load(false)
 	if err != nil {
-		return nil, fmt.Errorf("start the stand-ins: %w", err)
+		return nil, err
 	}
-	s.box, s.vars = box, map[string]string{"PURSER_SANDBOX": dir, "AWS_REGION": "eu-west-2", "AWS_DEFAULT_REGION": "eu-west-2"}
-	vars, err := box.Environment(dir)
+	if o.data, err = absolutePath(o.data); err != nil {
+		return nil, err
+	}
+	s := &stage{dir: dir, end: func() error { return nil }}
+	options := sandbox.Options{
+		Now: a.now, Random: a.random, AWSNow: func() time.Time { return a.now().Add(time.Duration(s.skew.Load())) },
+		Data: o.data, Listen: o.listen, Name: o.name, Function: o.function != "", Hosts: registriesOf(file), Region: regionOf(file),
+	}
+	if s.box, err = sandbox.Start(ctx, options); err != nil {
+		return nil, startFault(o, err)
+	}
+	err = s.furnish(a, file, options.Region)
+	if err == nil && o.function != "" {
+		err = s.startFunction(a, o.function)
+	}
 	if err != nil {
-		return nil, errors.Join(err, box.Close())
+		return nil, errors.Join(err, s.close())
+	}
+	return s, nil
+}
+
+// startFault says what a person can do about it.
+func startFault(o stageOptions, err error) error {
+	switch {
+	case errors.Is(err, sandbox.ErrDataInUse):
+		return &credential.Fault{Reason: credential.Usage, What: "the folder of --data is in use", Why: "another sandbox keeps its state in " + credential.Quote(o.data)}
+	case errors.Is(err, sandbox.ErrListen):
+		return &credential.Fault{Reason: credential.Usage, What: "the stand-ins cannot listen on " + credential.Quote(o.listen), Why: credential.Quote(because(err))}
+	case errors.Is(err, sandbox.ErrData):
+		return &credential.Fault{Reason: credential.Usage, What: "the folder of --data cannot be used", Why: credential.Quote(err.Error())}
+	}
+	return fmt.Errorf("start the stand-ins: %w", err)
+}
+
+// because is the innermost that is said of why.
+func because(err error) string {
+	if op, ok := errors.AsType[*net.OpError](err); ok {
+		return op.Err.Error()
+	}
+	return err.Error()
+}
+
+func absolutePath(path string) (string, error) {
+	if path == "" {
+		return "", nil
+	}
+	return filepath.Abs(path)
+}
+
+// registriesOf are the registries of a file that are not there anyway.
+func registriesOf(file *config.File) (all []string) {
+	if file == nil {
+		return nil
+	}
+	for _, c := range file.Credentials {
+		if host := string(c.Registry); !c.Registry.IsDockerHub() && host != "ghcr.io" && !c.Registry.IsLoopback() && !slices.Contains(all, host) {
+			all = append(all, host)
+		}
+	}
+	return all
+}
+
+const sandboxRegion = "eu-west-2"
+
+func regionOf(file *config.File) string {
+	if file != nil {
+		for _, c := range file.Credentials {
+			for _, t := range c.Targets {
+				if t.Region != "" {
+					return t.Region
+				}
+			}
+		}
+	}
+	return sandboxRegion
+}
+
+// furnish writes what programs need to use the stand-ins, and adds what the person's file
+// names.
+func (s *stage) furnish(a *app, file *config.File, region string) error {
+	s.vars = map[string]string{"PURSER_SANDBOX": s.dir, "AWS_REGION": region, "AWS_DEFAULT_REGION": region}
+	vars, err := s.box.Environment(s.dir)
+	if err != nil {
+		return err
 	}
 	for _, v := range vars {
 		name, value, _ := strings.Cut(v, "=")
@@ -113,221 +168,153 @@ func (a *app) openStage(ctx context.Context, dir string) (*stage, error) {
 		s.vars[name] = s.vars["SSL_CERT_FILE"]
 	}
 	s.vars["https_proxy"], s.vars["no_proxy"] = s.vars["HTTPS_PROXY"], s.vars["NO_PROXY"]
-	for name, token := range map[string]credential.Secret{
-		"push.token": box.PushToken, "readonly.token": box.ReadOnlyToken, "revoked.token": box.RevokedToken, "other.token": box.OtherToken,
-	} {
-		const mode = 0o600
-		if err := os.WriteFile(filepath.Join(dir, name), []byte(token.Reveal()+"\n"), mode); err != nil {
-			return nil, errors.Join(err, box.Close())
+	s.made = append(s.made, filepath.Base(s.vars["SSL_CERT_FILE"]))
+	s.vars["AWS_CONFIG_FILE"] = filepath.Join(s.dir, "aws-config")
+	if err := s.write("aws-config", []byte(awsProfiles(a.profileNames(file), region))); err != nil {
+		return err
+	}
+	tokens := map[string]credential.Secret{
+		"push": s.box.PushToken, "readonly": s.box.ReadOnlyToken, "revoked": s.box.RevokedToken, "other": s.box.OtherToken,
+		"ghcr": s.box.PackagesToken,
+	}
+	if file != nil {
+		for _, c := range file.Credentials {
+			token, err := s.practise(c)
+			if err != nil {
+				return fmt.Errorf("prepare %s: %w", c.Name, err)
+			}
+			tokens[string(c.Name)] = token
 		}
 	}
-	return s, nil
-}
-
-func (a *app) sandboxRun(ctx context.Context, args []string) (err error) {
-	program, err := exec.LookPath(args[0])
-	if err != nil {
-		return &credential.Fault{Reason: credential.Usage, What: "there is no program " + credential.Quote(args[0]), Why: "it is not on the PATH"}
-	}
-	dir, err := os.MkdirTemp("", "purser-sandbox-")
-	if err != nil {
-		return err
-	}
-	defer func() { err = errors.Join(err, os.RemoveAll(dir)) }()
-	s, err := a.openStage(ctx, dir)
-	if err != nil {
-		return err
-	}
-	defer func() { err = errors.Join(err, s.box.Close()) }()
-	code, err := a.runCommand(ctx, runner.Command{Program: program, Args: args[1:], Env: config.Inherited(s.vars)})
-	if err != nil {
-		return fmt.Errorf("run %s: %w", credential.Quote(args[0]), err)
-	}
-	if code != exitOK {
-		return &reportedError{code}
+	for name, token := range tokens {
+		if err := s.write(name+".token", []byte(token.Reveal()+"\n")); err != nil {
+			return err
+		}
 	}
 	return nil
 }
 
-func (a *app) sandboxUpCommand() *cobra.Command {
-	return &cobra.Command{
-		Use:   "up",
-		Short: "Leave the stand-ins running, for scripts and tests",
-		Long: `up starts the stand-ins, and returns when they answer: with lines for a shell to evaluate,
-or with --output json. They run until purser sandbox down, which finds them by the variable
-PURSER_SANDBOX. Several may run at once.`,
-		Example: `  purser sandbox up
-  purser sandbox up --output json`,
-		Args: noArguments,
-		RunE: func(cmd *cobra.Command, _ []string) error { return a.sandboxUp(cmd.Context()) },
+func (s *stage) write(name string, text []byte) error {
+	s.made = append(s.made, name)
+	const mode = 0o600
+	return os.WriteFile(filepath.Join(s.dir, name), text, mode)
+}
+
+// practise has a person's account, repositories and secrets exist, and makes a token that
+// can push.
+func (s *stage) practise(c credential.Credential) (credential.Secret, error) {
+	accounts, account := s.box.Accounts, strings.ToLower(cmp.Or(c.Username, "mockserver"))
+	if c.Registry == "ghcr.io" {
+		accounts = s.box.GitHub
 	}
+	accounts.Practise(account, s.box.Password)
+	for _, repo := range c.Repositories {
+		accounts.PractiseRepository(string(repo), account)
+	}
+	for _, t := range c.Targets {
+		if t.Secret != "" && !strings.HasPrefix(t.Secret, "arn:") {
+			if err := s.box.SecretsManager.AddEmpty(t.Secret, t.KMSKey); err != nil {
+				return credential.Secret{}, err
+			}
+		}
+	}
+	token, err := accounts.AddToken(account, sandbox.ReadWrite)
+	if err != nil {
+		return credential.Secret{}, err
+	}
+	return token.Secret, nil
 }
 
-// sandboxJSON is a running sandbox.
-type sandboxJSON struct {
-	Folder    string            `json:"folder"`
-	Process   int               `json:"process"`
-	Variables map[string]string `json:"variables"`
+// profileNames are those that scripts of this person may name: of purser.yaml, of the
+// environment, and of AWS's own configuration, of which nothing else is taken.
+func (a *app) profileNames(file *config.File) []string {
+	names := map[string]bool{}
+	if a.env.AWSProfile != "" {
+		names[a.env.AWSProfile] = true
+	}
+	if file != nil {
+		for _, c := range file.Credentials {
+			for _, t := range c.Targets {
+				names[t.Profile] = true
+			}
+		}
+	}
+	raw, _ := os.ReadFile(cmp.Or(a.env.AWSConfigFile, filepath.Join(a.env.Home, ".aws", "config"))) // none has no profiles
+	for line := range strings.Lines(string(raw)) {
+		if name, ok := strings.CutPrefix(strings.TrimSpace(line), "[profile "); ok {
+			names[strings.Trim(strings.TrimSuffix(name, "]"), `" `)] = true
+		}
+	}
+	delete(names, "")
+	delete(names, "default")
+	return slices.Sorted(maps.Keys(names))
 }
 
-func (a *app) sandboxUp(ctx context.Context) error {
-	dir, err := os.MkdirTemp("", "purser-sandbox-")
+// awsProfiles is a configuration in which each of the names leads to the stand-ins.
+func awsProfiles(names []string, region string) string {
+	var b strings.Builder
+	section := func(head string) {
+		_, _ = fmt.Fprintf(&b, "[%s]\nregion = %s\naws_access_key_id = SANDBOX\naws_secret_access_key = SANDBOX\n", head, region)
+	}
+	section("default")
+	for _, name := range names {
+		section("profile " + name)
+	}
+	return b.String()
+}
+
+// startFunction has a program be the rotation function until the stage closes.
+func (s *stage) startFunction(a *app, path string) error {
+	program, err := exec.LookPath(path)
+	if err != nil {
+		return &credential.Fault{Reason: credential.Usage, What: "the program of --function cannot be run", Why: credential.Quote(err.Error())}
+	}
+	said, err := os.OpenFile(filepath.Join(s.dir, "function.log"), os.O_CREATE|os.O_WRONLY|os.O_TRUNC, 0o600)
 	if err != nil {
 		return err
 	}
-	program, err := a.self()
-	if err != nil {
-		return errors.Join(err, os.RemoveAll(dir))
-	}
-	// It outlives this process, so nothing of it is tied to ctx.
-	cmd := exec.Command(program, "sandbox", "serve", dir) //nolint:gosec,noctx // purser itself
-	cmd.Env, cmd.Dir = config.Inherited(nil), string(filepath.Separator)
-	runner.Detach(cmd)
-	ready, err := cmd.StdoutPipe()
-	if err != nil {
-		return errors.Join(err, os.RemoveAll(dir))
-	}
-	if err := cmd.Start(); err != nil {
-		return errors.Join(fmt.Errorf("start the stand-ins: %w", err), os.RemoveAll(dir))
-	}
-	var up sandboxJSON
-	told := make(chan error, 1)
-	go func() { told <- json.NewDecoder(ready).Decode(&up) }()
-	select {
-	case err = <-told:
-	case <-ctx.Done():
-		err = ctx.Err()
-	}
-	if err != nil {
-		return errors.Join(fmt.Errorf("start the stand-ins: they did not come up: %w", err), cmd.Process.Kill(), os.RemoveAll(dir))
-	}
-	if a.output.json {
-		a.writeJSON(report{Schema: schemaVersion, Sandbox: &up})
-		return nil
-	}
-	for _, name := range slices.Sorted(maps.Keys(up.Variables)) {
-		_, _ = fmt.Fprintf(a.out, "export %s=%s\n", name, quoteShell(up.Variables[name]))
-	}
-	return nil
-}
-
-// controlSocket is where a running sandbox is told to stop, in its folder.
-const controlSocket = "control"
-
-func (a *app) sandboxServeCommand() *cobra.Command {
-	return &cobra.Command{
-		Use: "serve FOLDER", Hidden: true, Args: cobra.ExactArgs(1),
-		Short:   "Be the stand-ins that up leaves running",
-		Example: `  purser sandbox up`,
-		RunE:    func(cmd *cobra.Command, args []string) error { return a.sandboxServe(cmd.Context(), args[0]) },
-	}
-}
-
-func (a *app) sandboxServe(ctx context.Context, dir string) (err error) {
-	s, err := a.openStage(ctx, dir)
-	if err != nil {
-		return err
-	}
-	defer func() { err = errors.Join(err, s.box.Close(), os.RemoveAll(dir)) }()
-	socket, err := (&net.ListenConfig{}).Listen(ctx, "unix", filepath.Join(dir, controlSocket))
-	if err != nil {
-		return fmt.Errorf("listen in %s: %w", dir, err)
-	}
-	stopped := make(chan struct{})
-	mux := http.NewServeMux()
-	mux.HandleFunc("POST /stop", func(w http.ResponseWriter, _ *http.Request) {
-		_, _ = io.WriteString(w, "{}")
-		close(stopped)
+	s.made = append(s.made, "function.log")
+	vars := maps.Clone(s.vars)
+	maps.Copy(vars, map[string]string{
+		"AWS_LAMBDA_RUNTIME_API": s.box.LambdaAPI, "AWS_LAMBDA_FUNCTION_NAME": "purser-rotation", "_HANDLER": "bootstrap", "LAMBDA_TASK_ROOT": filepath.Dir(program),
 	})
-	mux.HandleFunc("POST /fault", s.takeFault)
-	control := &http.Server{Handler: mux, ReadHeaderTimeout: controlPatience}
-	go func() { _ = control.Serve(socket) }() // ends with Shutdown
-	if err := json.NewEncoder(a.out).Encode(sandboxJSON{dir, os.Getpid(), s.vars}); err != nil {
-		return err
-	}
-	select {
-	case <-stopped:
-	case <-ctx.Done():
-	}
-	ctx, done := context.WithTimeout(context.WithoutCancel(ctx), controlPatience)
-	defer done()
-	return control.Shutdown(ctx)
-}
-
-const controlPatience = 5 * time.Second
-
-func (a *app) sandboxDownCommand() *cobra.Command {
-	return &cobra.Command{
-		Use:     "down",
-		Short:   "Stop the stand-ins that up left running",
-		Long:    `down stops the sandbox of the variable PURSER_SANDBOX, and removes its folder.`,
-		Example: `  purser sandbox down`,
-		Args:    noArguments,
-		RunE:    func(cmd *cobra.Command, _ []string) error { return a.sandboxDown(cmd.Context()) },
-	}
-}
-
-func (a *app) sandboxDown(ctx context.Context) error {
-	if err := a.control(ctx, "/stop", nil); err != nil {
-		return err
-	}
-	if err := a.gone(ctx, a.env.Sandbox); err != nil {
-		return err
-	}
-	if a.output.json {
-		a.writeJSON(report{Schema: schemaVersion})
-	}
+	ctx, stop := context.WithCancel(context.Background())
+	ended := make(chan error, 1)
+	go func() {
+		_, err := a.runCommand(ctx, runner.Command{Program: program, Env: config.Inherited(vars), In: strings.NewReader(""), Out: said, Err: said})
+		ended <- errors.Join(err, said.Close())
+	}()
+	s.end = func() error { stop(); return <-ended }
 	return nil
 }
 
-// gone waits until a folder is removed, which is the last that a sandbox does.
-func (a *app) gone(ctx context.Context, dir string) error {
-	ctx, stop := context.WithTimeout(ctx, controlPatience)
-	defer stop()
-	const look = 5 * time.Millisecond
-	ticker := time.NewTicker(look)
-	defer ticker.Stop()
-	for {
-		if _, err := os.Stat(dir); errors.Is(err, fs.ErrNotExist) {
-			return nil
-		}
-		select {
-		case <-ctx.Done():
-			return fmt.Errorf("stop the sandbox in %s: it does not end: %w", dir, ctx.Err())
-		case <-ticker.C:
-		}
+// close stops the stand-ins and removes the files that were made.
+func (s *stage) close() error {
+	err := errors.Join(s.end(), s.box.Close())
+	for _, name := range s.made {
+		err = errors.Join(err, os.Remove(filepath.Join(s.dir, name)))
 	}
+	return err
 }
 
-// control tells the sandbox of PURSER_SANDBOX something. What it does not take is a fault
-// with its reason.
-func (a *app) control(ctx context.Context, path string, what any) error {
-	if a.env.Sandbox == "" {
-		return &credential.Fault{Reason: credential.Usage, What: "it is not said which sandbox is meant", Why: "PURSER_SANDBOX is not set; purser sandbox up prints it"}
-	}
-	body, err := json.Marshal(what)
-	if err != nil {
-		return err
-	}
-	socket := filepath.Join(a.env.Sandbox, controlSocket)
-	client := &http.Client{Timeout: controlPatience, Transport: &http.Transport{DialContext: func(ctx context.Context, _, _ string) (net.Conn, error) {
-		return (&net.Dialer{}).DialContext(ctx, "unix", socket)
-	}}}
-	req, err := http.NewRequestWithContext(ctx, http.MethodPost, "http://sandbox"+path, bytes.NewReader(body))
-	if err != nil {
-		return err
-	}
-	resp, err := client.Do(req)
-	if err != nil {
-		return &credential.Fault{Reason: credential.Usage, What: "no sandbox answers in " + credential.Quote(a.env.Sandbox), Why: "it is stopped already"}
-	}
-	defer func() { _ = resp.Body.Close() }()
-	if resp.StatusCode == http.StatusOK {
+// checkListen looks at --listen and --name before anything is started.
+func (o stageOptions) checkListen(warn io.Writer) error {
+	if o.listen == "" {
+		if o.name != "" {
+			return &credential.Fault{Reason: credential.Usage, What: "--name is for --listen", Why: "on loopback clients need no name"}
+		}
 		return nil
 	}
-	said, _ := io.ReadAll(io.LimitReader(resp.Body, inOneAnswer)) // what cannot be read is empty
-	return &credential.Fault{Reason: credential.Usage, What: "the sandbox does not take that", Why: credential.Quote(string(said))}
+	host, _, err := net.SplitHostPort(o.listen)
+	if err != nil {
+		return &credential.Fault{Reason: credential.Usage, What: "--listen is no address", Why: "it is written as 127.0.0.1:8443, or 0.0.0.0:443 for all of the machine's"}
+	}
+	ip := net.ParseIP(host)
+	if (host == "" || ip != nil && ip.IsUnspecified()) && o.name == "" {
+		return &credential.Fault{Reason: credential.Usage, What: "it is not said how clients reach " + credential.Quote(o.listen), Why: "--name HOST is a name or an address that leads to this machine"}
+	}
+	if host != "localhost" && (ip == nil || !ip.IsLoopback()) {
+		_, _ = fmt.Fprintf(warn, "Others can reach the stand-ins at %s. They know made-up tokens only: keep real ones away from them.\n", o.listen)
+	}
+	return nil
 }
-
-// inOneAnswer bounds what is read of a sandbox's refusal.
-const inOneAnswer = 4 << 10

@@ -31,6 +31,7 @@ type Command struct {
 	In            io.Reader
 	Out, Err      io.Writer
 	Filter        func(to io.Writer) Filter                          // nil: the streams are the program's own
+	Prepare       func(*exec.Cmd)                                    // called last before the start; may be nil
 	Signals       <-chan os.Signal                                   // those to pass on
 	After         func(d time.Duration, f func()) (stop func() bool) // a timer
 	DeadlineGrace time.Duration                                      // between a request to end and the end, when ctx ran out
@@ -170,6 +171,9 @@ func (s *session) fail(err error) {
 
 func (s *session) start() error {
 	s.attributes()
+	if s.c.Prepare != nil {
+		s.c.Prepare(s.cmd)
+	}
 	// Where a child ends with its parent, it ends with the thread that started it:
 	// this one is kept until the child has ended.
 	runtime.LockOSThread()

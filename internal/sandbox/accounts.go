@@ -148,6 +148,23 @@ func (a *Accounts) AddRepository(name, owner string, public bool) {
 	a.repositories[name] = repository{owner: owner, public: public}
 }
 
+// Practise has an account exist, if it does not; it signs in with the password alone.
+func (a *Accounts) Practise(name string, secret credential.Secret) {
+	a.mu.Lock()
+	_, there := a.passwords[name]
+	a.mu.Unlock()
+	if !there {
+		a.AddAccount(name, secret, false)
+	}
+}
+
+// PractiseRepository has a repository exist, if it does not.
+func (a *Accounts) PractiseRepository(name, owner string) {
+	if there, _ := a.exists(name); !there {
+		a.AddRepository(name, owner, false)
+	}
+}
+
 // AddToken makes a personal access token. Its secret is 36 characters long, as
 // Docker Hub's are, and says that it is not one of those.
 func (a *Accounts) AddToken(owner string, level Level) (*Token, error) {

@@ -4,6 +4,7 @@ import (
 	"bufio"
 	"context"
 	"crypto/tls"
+	"errors"
 	"fmt"
 	"net"
 	"net/http"
@@ -17,7 +18,7 @@ import (
 func (s *Sandbox) openDoor(ctx context.Context, o Options, secure *tls.Config) error {
 	l, err := (&net.ListenConfig{}).Listen(ctx, "tcp", o.Listen)
 	if err != nil {
-		return fmt.Errorf("listen on %s: %w", o.Listen, err)
+		return fmt.Errorf("%w: %w", ErrListen, err)
 	}
 	host, port, err := net.SplitHostPort(l.Addr().String())
 	if err != nil {
@@ -33,6 +34,9 @@ func (s *Sandbox) openDoor(ctx context.Context, o Options, secure *tls.Config) e
 	go split.run() // ends with the servers, which close its listener
 	return nil
 }
+
+// ErrListen says that Options.Listen cannot be listened on.
+var ErrListen = errors.New("cannot listen there")
 
 // serveAny sorts what comes in over TLS by name, and by path where several share one.
 func (s *Sandbox) serveAny(w http.ResponseWriter, req *http.Request) {

@@ -42,6 +42,7 @@ type Options struct {
 	// Listen is an address at which everything is served over one port besides; "": only
 	// free ports of loopback are listened on. Name is how clients reach it; "": as Listen.
 	Listen, Name string
+	Region       string // of AWS; "": eu-west-2
 	// Data is a folder where the state is kept, and found by the next sandbox; "": it is in
 	// memory alone.
 	Data string
@@ -114,7 +115,7 @@ func Start(ctx context.Context, o Options) (*Sandbox, error) {
 	if o.AWSNow == nil {
 		o.AWSNow = o.Now
 	}
-	s.SecretsManager = NewSecretsManager(SecretsManagerConfig{Now: o.AWSNow})
+	s.SecretsManager = NewSecretsManager(SecretsManagerConfig{Now: o.AWSNow, Region: o.Region})
 	if o.Function {
 		s.SecretsManager.cfg.Invoke = s.invoke
 	}
@@ -137,7 +138,7 @@ func (s *Sandbox) open(ctx context.Context, o Options) error {
 	if s.data != "" {
 		var err error
 		if found, err = s.openData(s.data); err != nil {
-			return err
+			return fmt.Errorf("%w: %w", ErrData, err)
 		}
 	}
 	if found == nil {
@@ -150,7 +151,7 @@ func (s *Sandbox) open(ctx context.Context, o Options) error {
 	}
 	if found != nil {
 		if err := s.restore(found); err != nil {
-			return fmt.Errorf("use the state in %s: %w", s.data, err)
+			return fmt.Errorf("%w: %w", ErrData, err)
 		}
 	}
 	if err := s.listen(ctx, o); err != nil {
@@ -224,7 +225,7 @@ func (s *Sandbox) build(o Options, found *state) (err error) {
 	if err := s.addRegistry(githubHost, AuthOpaque, s.GitHub, o); err != nil {
 		return err
 	}
-	names := slices.Concat(hubNames(), slices.Collect(maps.Keys(s.others)), []string{"docker.io", "localhost"})
+	names := append(s.Names(), "localhost")
 	if o.Name != "" {
 		names = append(names, o.Name)
 	}
@@ -263,6 +264,16 @@ func (s *Sandbox) addRegistry(at string, auth AuthMode, accounts *Accounts, o Op
 	})
 	s.others[name] = r
 	return err
+}
+
+// Names are all names by which the stand-ins answer.
+func (s *Sandbox) Names() []string { return Names(slices.Collect(maps.Keys(s.others))) }
+
+// Names are those of Docker Hub and ghcr.io, and further ones.
+func Names(further []string) []string {
+	names := slices.Concat(hubNames(), []string{"docker.io", githubHost}, further)
+	slices.Sort(names)
+	return slices.Compact(names)
 }
 
 // blobs is where a registry's are kept; "": in memory.

@@ -173,6 +173,18 @@ func (s *SecretsManager) createSecret(in smCreateInput) (*smVersionOutput, error
 	return out, nil
 }
 
+// AddEmpty has a secret without a value exist, as Terraform leaves one, if there is none of
+// the name.
+func (s *SecretsManager) AddEmpty(name, kmsKey string) error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if old := s.secrets[name]; old != nil && !old.gone(s.cfg.Now()) {
+		return nil
+	}
+	_, err := s.createSecret(smCreateInput{Name: name, KmsKeyId: kmsKey, smNewVersion: smNewVersion{ClientRequestToken: uuid([]byte("sixteen letters!"))}})
+	return err
+}
+
 // recreate answers a CreateSecret for a name that is taken: the same token and
 // value again is the same call again.
 func (c *smSecret) recreate(in *smNewVersion, value smText) (*smVersionOutput, error) {

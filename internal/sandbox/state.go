@@ -36,6 +36,9 @@ const stateFormat = 1
 
 const stateFile = "state.json"
 
+// ErrData says that a folder cannot be used.
+var ErrData = errors.New("the state cannot be used")
+
 // ErrDataInUse says that another sandbox has the folder.
 var ErrDataInUse = errors.New("another sandbox keeps its state there")
 

@@ -1,0 +1,102 @@
+package main
+
+import (
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"purser/internal/rig"
+)
+
+// TestTheExamplesScripts runs what a project's pipeline runs, with the real clients and
+// unchanged, in purser sandbox shell: in a network of its own, and led by variables.
+func TestTheExamplesScripts(t *testing.T) {
+	bin := t.TempDir()
+	for _, program := range []string{"aws", "docker", "skopeo", "helm", "jq", "curl"} {
+		if err := os.Symlink(rig.Need(t, program), filepath.Join(bin, program)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	build := exec.CommandContext(t.Context(), "go", "build", "-o", bin, ".")
+	build.Env = append(os.Environ(), "CGO_ENABLED=0")
+	if out, err := build.CombinedOutput(); err != nil {
+		t.Fatalf("%v\n%s", err, out)
+	}
+	bash, buildx := rig.Need(t, "bash"), rig.Need(t, "buildx")
+	for name, flags := range map[string]string{"a network of its own": "", "led by variables": " --no-namespace"} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			work := exampleFolder(t, buildx)
+			cmd := exec.CommandContext(t.Context(), bash, "-c", "purser sandbox shell"+flags)
+			cmd.Dir = work
+			cmd.Env = []string{
+				"PATH=" + bin + ":" + os.Getenv("PATH"), "HOME=" + work, "DOCKER_CONFIG=" + filepath.Join(work, "docker"), "TMPDIR=" + t.TempDir(),
+				"SHELL=" + bash, "IMAGE=" + filepath.Join(work, "image"), "CHART=" + filepath.Join(work, "chart"), "HELM_REGISTRY_CONFIG=" + filepath.Join(work, "helm.json"), "REGISTRY_AUTH_FILE=" + filepath.Join(work, "docker", "config.json"),
+			}
+			cmd.Stdin = strings.NewReader(exampleSession)
+			out, err := cmd.CombinedOutput()
+			said := string(out)
+			if strings.Contains(said, "Without a network of its own") {
+				t.Log("this system gives a command no network of its own: led by variables")
+			}
+			if err != nil {
+				t.Fatalf("%v\n%s", err, said)
+			}
+			at := 0
+			for _, want := range []string{
+				"ok: Verified", "ok: Verified", "ok: Verified", "Login Succeeded", "Login Succeeded",
+				"warning: the overview was not updated: 403 access denied: insufficient scope",
+				"Login Succeeded", "Pushed: ghcr.io/mock-server/charts/mockserver:1.2.3", "version: 1.2.3", `"1.2.3"`, `"latest"`, "done",
+			} {
+				i := strings.Index(said[at:], want)
+				if i < 0 {
+					t.Fatalf("%q is missing, or comes too early:\n%s", want, said)
+				}
+				at += i + len(want)
+			}
+			if strings.Contains(said, "FAKE") {
+				t.Errorf("a token was shown:\n%s", said)
+			}
+		})
+	}
+}
+
+// exampleSession is what a person does in the shell: store the tokens, run the pipeline.
+const exampleSession = `set -euo pipefail
+purser store dockerhub --token-stdin <"$PURSER_SANDBOX/dockerhub.token"
+purser store release --token-stdin <"$PURSER_SANDBOX/release.token"
+purser store ghcr --token-stdin <"$PURSER_SANDBOX/ghcr.token"
+./docker-login.sh
+./release-docker.sh 1.2.3
+./release-helm.sh 1.2.3
+skopeo list-tags docker://docker.io/mockserver/mockserver
+echo done
+`
+
+// exampleFolder is the project: its scripts, an image and a chart.
+func exampleFolder(t *testing.T, buildx string) string {
+	t.Helper()
+	work := t.TempDir()
+	for _, folder := range []struct{ from, to string }{{"testdata/example", "."}, {rig.ImageFolder(t), "image"}} {
+		if err := os.CopyFS(filepath.Join(work, folder.to), os.DirFS(folder.from)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	plugins := filepath.Join(work, "docker", "cli-plugins")
+	for _, dir := range []string{filepath.Join(work, "chart"), plugins} {
+		if err := os.MkdirAll(dir, 0o700); err != nil {
+			t.Fatal(err)
+		}
+	}
+	writeFile(t, filepath.Join(work, "chart", "Chart.yaml"), "apiVersion: v2\nname: mockserver\nversion: 0.0.1\n")
+	// With a login docker and helm do not look for a credential store on the machine.
+	for _, name := range []string{"docker/config.json", "helm.json"} {
+		writeFile(t, filepath.Join(work, name), `{"auths":{"registry.invalid":{}}}`)
+	}
+	if err := os.Symlink(buildx, filepath.Join(plugins, "docker-buildx")); err != nil {
+		t.Fatal(err)
+	}
+	return work
+}

@@ -1,0 +1,214 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"os/exec"
+	"strings"
+
+	"github.com/spf13/cobra"
+
+	"purser/internal/config"
+	"purser/internal/credential"
+	"purser/internal/namespace"
+	"purser/internal/runner"
+	"purser/internal/sandbox"
+)
+
+// runOptions are those of run and shell.
+type runOptions struct {
+	stageOptions
+	shared bool // the network of the machine is used
+}
+
+func (o *runOptions) flags(cmd *cobra.Command) {
+	o.stageOptions.flags(cmd)
+	cmd.Flags().BoolVar(&o.shared, "no-namespace", false, "lead the command by variables alone: other programs of this machine stay in its reach")
+}
+
+// args repeats them for another process.
+func (o *runOptions) args() (all []string) {
+	for _, f := range []struct{ name, value string }{{"--data", o.data}, {"--function", o.function}} {
+		if f.value != "" {
+			all = append(all, f.name, f.value)
+		}
+	}
+	return all
+}
+
+func (a *app) sandboxRunCommand() *cobra.Command {
+	var o runOptions
+	cmd := &cobra.Command{
+		Use:   "run -- COMMAND [ARGUMENT…]",
+		Short: "Run a command that takes the stand-ins for the real ones",
+		Long: `run starts the stand-ins, runs a command that takes them for the real ones, and stops
+them. On Linux the command has a network of its own, in which the names of Docker Hub and
+ghcr.io lead to the stand-ins, and nowhere else leads anything. Where that is not to be had,
+which is said, HTTPS_PROXY and SSL_CERT_FILE lead there: purser, docker, skopeo, crane, helm,
+oras and curl obey them. AWS's SDKs and its CLI find theirs by AWS_ENDPOINT_URL. The exit
+code is the command's.
+
+Made-up tokens are in files: $PURSER_SANDBOX/push.token and others, and NAME.token for each
+credential of your purser.yaml.`,
+		Example: `  purser sandbox run -- purser status
+  purser sandbox run --data practice -- ./release.sh`,
+		Args: func(_ *cobra.Command, args []string) error {
+			if len(args) == 0 {
+				return &credential.Fault{Reason: credential.Usage, What: "run needs a command behind --", Why: "such as purser sandbox run -- purser status"}
+			}
+			return nil
+		},
+		RunE: func(cmd *cobra.Command, args []string) error { return a.sandboxRun(cmd.Context(), o, args) },
+	}
+	o.flags(cmd)
+	return cmd
+}
+
+func (a *app) sandboxShellCommand() *cobra.Command {
+	var o runOptions
+	cmd := &cobra.Command{
+		Use:     "shell",
+		Short:   "Open a shell that takes the stand-ins for the real ones",
+		Long:    `shell is run with your own shell. Leaving it stops the stand-ins.`,
+		Example: `  purser sandbox shell`,
+		Args:    noArguments,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			_, _ = fmt.Fprintf(a.err, "Docker Hub, ghcr.io and AWS are stand-ins in this shell; made-up tokens are in $PURSER_SANDBOX. exit stops them.\n")
+			return a.sandboxRun(cmd.Context(), o, []string{or(a.env.Shell, "/bin/sh")})
+		},
+	}
+	o.flags(cmd)
+	return cmd
+}
+
+// sandboxRun runs a command in namespaces where they are to be had, else beside the
+// stand-ins.
+func (a *app) sandboxRun(ctx context.Context, o runOptions, args []string) error {
+	if _, err := exec.LookPath(args[0]); err != nil {
+		return &credential.Fault{Reason: credential.Usage, What: "there is no program " + credential.Quote(args[0]), Why: "it is not on the PATH"}
+	}
+	self, err := a.self()
+	if err != nil {
+		return err
+	}
+	if !o.shared {
+		why := a.tryNamespace(ctx, self)
+		if why == "" {
+			inside := append([]string{"sandbox", "inside"}, o.args()...)
+			if a.config != "" {
+				inside = append(inside, "--config", a.config)
+			}
+			code, err := a.runCommand(ctx, runner.Command{Program: self, Args: append(append(inside, "--"), args...), Env: config.Inherited(nil), Prepare: namespace.Own})
+			return ended(args[0], code, err)
+		}
+		_, _ = fmt.Fprintf(a.err, "Without a network of its own (%s), the command is led by variables: what does not know HTTPS_PROXY reaches the real Docker Hub.\n", why)
+	}
+	return a.runOnStage(ctx, o, false, args)
+}
+
+// ended is how the command's end becomes purser's.
+func ended(program string, code int, err error) error {
+	if err != nil {
+		return fmt.Errorf("run %s: %w", credential.Quote(program), err)
+	}
+	if code != exitOK {
+		return &reportedError{code}
+	}
+	return nil
+}
+
+// tryNamespace looks whether this system lets a command have a network of its own; "": it
+// does.
+func (a *app) tryNamespace(ctx context.Context, self string) (why string) {
+	cmd := exec.CommandContext(ctx, self, "sandbox", "inside", "--probe") //nolint:gosec // purser itself
+	cmd.Env = config.Inherited(nil)
+	namespace.Own(cmd)
+	var said bytes.Buffer
+	cmd.Stderr = &said
+	err := cmd.Run()
+	if err == nil {
+		return ""
+	}
+	if first, _, _ := strings.Cut(strings.TrimSpace(said.String()), "\n"); first != "" {
+		return credential.Quote(first)
+	}
+	return credential.Quote(err.Error())
+}
+
+// sandboxInsideCommand is what run starts in namespaces of its own.
+func (a *app) sandboxInsideCommand() *cobra.Command {
+	var o runOptions
+	var probe bool
+	cmd := &cobra.Command{
+		Use: "inside -- COMMAND [ARGUMENT…]", Hidden: true,
+		Short:   "Run a command in the namespaces that run has made",
+		Example: `  purser sandbox run -- purser status`,
+		RunE: func(cmd *cobra.Command, args []string) error {
+			if err := namespace.Open(); err != nil {
+				return err
+			}
+			if probe {
+				return a.probe()
+			}
+			o.listen = "127.0.0.1:443"
+			return a.runOnStage(cmd.Context(), o, true, args)
+		},
+	}
+	o.flags(cmd)
+	cmd.Flags().BoolVar(&probe, "probe", false, "only look whether it works")
+	return cmd
+}
+
+func (a *app) probe() (err error) {
+	dir, err := os.MkdirTemp("", "purser-sandbox-")
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, os.RemoveAll(dir)) }()
+	return namespace.Arrange(dir, sandbox.Names(nil), nil)
+}
+
+// runOnStage runs a command beside the stand-ins. Inside, their names lead to them.
+func (a *app) runOnStage(ctx context.Context, o runOptions, inside bool, args []string) (err error) {
+	dir, err := os.MkdirTemp("", "purser-sandbox-")
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, os.RemoveAll(dir)) }()
+	s, err := a.openStage(ctx, dir, o.stageOptions)
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, s.close()) }()
+	if inside {
+		if err := s.arrange(); err != nil {
+			return err
+		}
+	}
+	program, err := exec.LookPath(args[0])
+	if err != nil {
+		return err
+	}
+	code, err := a.runCommand(ctx, runner.Command{Program: program, Args: args[1:], Env: config.Inherited(s.vars)})
+	return ended(args[0], code, err)
+}
+
+// arrange has names lead to the stand-ins in this process's namespaces, so that no proxy
+// is needed.
+func (s *stage) arrange() error {
+	roots, err := os.ReadFile(s.vars["SSL_CERT_FILE"])
+	if err != nil {
+		return err
+	}
+	if err := namespace.Arrange(s.dir, s.box.Names(), roots); err != nil {
+		return err
+	}
+	namespace.Drop()
+	for _, name := range []string{"HTTPS_PROXY", "https_proxy", "HTTP_PROXY", "http_proxy", "ALL_PROXY", "all_proxy", "NO_PROXY", "no_proxy"} {
+		s.vars[name] = "" // whatever the person has: it is not in this network
+	}
+	return nil
+}

@@ -1,0 +1,294 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"maps"
+	"net"
+	"net/http"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"slices"
+	"sync"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"purser/internal/config"
+	"purser/internal/credential"
+	"purser/internal/runner"
+)
+
+func (a *app) sandboxUpCommand() *cobra.Command {
+	var o stageOptions
+	cmd := &cobra.Command{
+		Use:   "up",
+		Short: "Leave the stand-ins running, for scripts and tests",
+		Long: `up starts the stand-ins, and returns when they answer: with lines for a shell to evaluate,
+or with --output json. They run until purser sandbox down, which finds them by the variable
+PURSER_SANDBOX. Several may run at once.`,
+		Example: `  purser sandbox up
+  purser sandbox up --output json
+  purser sandbox up --data practice`,
+		Args: noArguments,
+		RunE: func(cmd *cobra.Command, _ []string) error { return a.sandboxUp(cmd.Context(), o) },
+	}
+	o.flags(cmd)
+	o.listenFlags(cmd)
+	return cmd
+}
+
+// listenFlags are for what others may reach.
+func (o *stageOptions) listenFlags(cmd *cobra.Command) {
+	cmd.Flags().StringVar(&o.listen, "listen", "", "serve everything over one port at an `ADDRESS` besides, such as 0.0.0.0:443")
+	cmd.Flags().StringVar(&o.name, "name", "", "the `HOST` by which clients reach it")
+}
+
+// sandboxJSON is a running sandbox.
+type sandboxJSON struct {
+	Folder    string            `json:"folder"`
+	Process   int               `json:"process"`
+	Variables map[string]string `json:"variables"`
+}
+
+func (a *app) sandboxUp(ctx context.Context, o stageOptions) error {
+	if err := o.checkListen(a.err); err != nil {
+		return err
+	}
+	dir, err := os.MkdirTemp("", "purser-sandbox-")
+	if err != nil {
+		return err
+	}
+	up, err := a.startServing(ctx, dir, o)
+	if err != nil {
+		return errors.Join(err, os.RemoveAll(dir))
+	}
+	a.tellSandbox(up)
+	return nil
+}
+
+// tellSandbox prints what programs need.
+func (a *app) tellSandbox(up sandboxJSON) {
+	if a.output.json {
+		a.writeJSON(report{Schema: schemaVersion, Sandbox: &up})
+		return
+	}
+	for _, name := range slices.Sorted(maps.Keys(up.Variables)) {
+		_, _ = fmt.Fprintf(a.out, "export %s=%s\n", name, quoteShell(up.Variables[name]))
+	}
+}
+
+// startServing starts a purser that outlives this one, so nothing of it is tied to ctx, and
+// waits until its stand-ins answer.
+func (a *app) startServing(ctx context.Context, dir string, o stageOptions) (up sandboxJSON, err error) {
+	program, err := a.self()
+	if err != nil {
+		return up, err
+	}
+	args := []string{"sandbox", "serve", "--folder", dir, "--temporary", "--output", "json"}
+	for _, f := range []struct{ name, value string }{{"--config", a.config}, {"--data", o.data}, {"--function", o.function}, {"--listen", o.listen}, {"--name", o.name}} {
+		if f.value != "" {
+			args = append(args, f.name, f.value)
+		}
+	}
+	cmd := exec.Command(program, args...) //nolint:gosec,noctx // purser itself
+	cmd.Env, cmd.Dir = config.Inherited(nil), a.dir
+	runner.Detach(cmd)
+	ready, err := cmd.StdoutPipe()
+	if err != nil {
+		return up, err
+	}
+	if err := cmd.Start(); err != nil {
+		return up, fmt.Errorf("start the stand-ins: %w", err)
+	}
+	told := make(chan error, 1)
+	var answer struct {
+		Sandbox *sandboxJSON `json:"sandbox"`
+		Error   *struct {
+			Reason credential.Reason `json:"reason"`
+			What   string            `json:"what"`
+			Why    string            `json:"why"`
+		} `json:"error"`
+	}
+	go func() { told <- json.NewDecoder(ready).Decode(&answer) }()
+	select {
+	case err = <-told:
+	case <-ctx.Done():
+		err = ctx.Err()
+	}
+	switch {
+	case err == nil && answer.Sandbox != nil:
+		return *answer.Sandbox, nil
+	case err == nil && answer.Error != nil:
+		_ = cmd.Wait() // it has said why
+		return up, &credential.Fault{Reason: answer.Error.Reason, What: answer.Error.What, Why: answer.Error.Why}
+	}
+	return up, errors.Join(fmt.Errorf("start the stand-ins: they did not come up: %w", err), cmd.Process.Kill())
+}
+
+// controlSocket is where a running sandbox is told to stop, in its folder.
+const controlSocket = "control"
+
+func (a *app) sandboxServeCommand() *cobra.Command {
+	var o stageOptions
+	var folder string
+	var temporary bool
+	cmd := &cobra.Command{
+		Use: "serve", Args: noArguments,
+		Short: "Be the stand-ins until a signal, for containers and supervisors",
+		Long: `serve is up without leaving: it prints the same, and stops with SIGINT or SIGTERM. With
+--listen others reach it, over one port: by Docker Hub's own names where these lead to this
+machine, by the proxy that is behind the same port, and AWS by AWS_ENDPOINT_URL.`,
+		Example: `  purser sandbox serve --listen 127.0.0.1:8443 --folder practice`,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			if err := o.checkListen(a.err); err != nil {
+				return err
+			}
+			return a.sandboxServe(cmd.Context(), folder, temporary, o)
+		},
+	}
+	o.flags(cmd)
+	o.listenFlags(cmd)
+	cmd.Flags().StringVar(&folder, "folder", "", "the `FOLDER` for the certificate and made-up tokens; without it, one that is removed in the end")
+	cmd.Flags().BoolVar(&temporary, "temporary", false, "remove the folder in the end")
+	_ = cmd.Flags().MarkHidden("temporary") // it exists
+	return cmd
+}
+
+// serveFolder is where the files of a sandbox are.
+func serveFolder(folder string, temporary bool) (dir string, remove func() error, err error) {
+	if folder == "" {
+		if folder, err = os.MkdirTemp("", "purser-sandbox-"); err != nil {
+			return "", nil, err
+		}
+		temporary = true
+	}
+	if dir, err = filepath.Abs(folder); err != nil {
+		return "", nil, err
+	}
+	if temporary {
+		return dir, func() error { return os.RemoveAll(dir) }, nil
+	}
+	return dir, func() error { return nil }, os.MkdirAll(dir, 0o700)
+}
+
+func (a *app) sandboxServe(ctx context.Context, folder string, temporary bool, o stageOptions) (err error) {
+	dir, remove, err := serveFolder(folder, temporary)
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, remove()) }()
+	s, err := a.openStage(ctx, dir, o)
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, s.close()) }()
+	path := filepath.Join(dir, controlSocket)
+	_ = os.Remove(path) // of a sandbox that was killed; one that lives has another folder
+	socket, err := (&net.ListenConfig{}).Listen(ctx, "unix", path)
+	if err != nil {
+		return fmt.Errorf("listen in %s: %w", dir, err)
+	}
+	stopped := make(chan struct{})
+	var once sync.Once
+	mux := http.NewServeMux()
+	mux.HandleFunc("POST /stop", func(w http.ResponseWriter, _ *http.Request) {
+		_, _ = io.WriteString(w, "{}")
+		once.Do(func() { close(stopped) })
+	})
+	mux.HandleFunc("POST /fault", s.takeFault)
+	control := &http.Server{Handler: mux, ReadHeaderTimeout: controlPatience}
+	go func() { _ = control.Serve(socket) }() // ends with Shutdown
+	a.tellSandbox(sandboxJSON{dir, os.Getpid(), s.vars})
+	select {
+	case <-stopped:
+	case <-ctx.Done():
+	}
+	ctx, done := context.WithTimeout(context.WithoutCancel(ctx), controlPatience)
+	defer done()
+	return control.Shutdown(ctx)
+}
+
+const controlPatience = 5 * time.Second
+
+func (a *app) sandboxDownCommand() *cobra.Command {
+	return &cobra.Command{
+		Use:     "down",
+		Short:   "Stop the stand-ins that up left running",
+		Long:    `down stops the sandbox of the variable PURSER_SANDBOX, and removes its folder.`,
+		Example: `  purser sandbox down`,
+		Args:    noArguments,
+		RunE:    func(cmd *cobra.Command, _ []string) error { return a.sandboxDown(cmd.Context()) },
+	}
+}
+
+func (a *app) sandboxDown(ctx context.Context) error {
+	if err := a.control(ctx, "/stop", nil); err != nil {
+		return err
+	}
+	if err := a.gone(ctx, a.env.Sandbox); err != nil {
+		return err
+	}
+	if a.output.json {
+		a.writeJSON(report{Schema: schemaVersion})
+	}
+	return nil
+}
+
+// gone waits until a folder is removed, which is the last that a sandbox does.
+func (a *app) gone(ctx context.Context, dir string) error {
+	ctx, stop := context.WithTimeout(ctx, controlPatience)
+	defer stop()
+	const look = 5 * time.Millisecond
+	ticker := time.NewTicker(look)
+	defer ticker.Stop()
+	for {
+		if _, err := os.Stat(dir); errors.Is(err, fs.ErrNotExist) {
+			return nil
+		}
+		select {
+		case <-ctx.Done():
+			return fmt.Errorf("stop the sandbox in %s: it does not end: %w", dir, ctx.Err())
+		case <-ticker.C:
+		}
+	}
+}
+
+// control tells the sandbox of PURSER_SANDBOX something. What it does not take is a fault
+// with its reason.
+func (a *app) control(ctx context.Context, path string, what any) error {
+	if a.env.Sandbox == "" {
+		return &credential.Fault{Reason: credential.Usage, What: "it is not said which sandbox is meant", Why: "PURSER_SANDBOX is not set; purser sandbox up prints it"}
+	}
+	body, err := json.Marshal(what)
+	if err != nil {
+		return err
+	}
+	socket := filepath.Join(a.env.Sandbox, controlSocket)
+	client := &http.Client{Timeout: controlPatience, Transport: &http.Transport{DialContext: func(ctx context.Context, _, _ string) (net.Conn, error) {
+		return (&net.Dialer{}).DialContext(ctx, "unix", socket)
+	}}}
+	req, err := http.NewRequestWithContext(ctx, http.MethodPost, "http://sandbox"+path, bytes.NewReader(body))
+	if err != nil {
+		return err
+	}
+	resp, err := client.Do(req)
+	if err != nil {
+		return &credential.Fault{Reason: credential.Usage, What: "no sandbox answers in " + credential.Quote(a.env.Sandbox), Why: "it is stopped already"}
+	}
+	defer func() { _ = resp.Body.Close() }()
+	if resp.StatusCode == http.StatusOK {
+		return nil
+	}
+	said, _ := io.ReadAll(io.LimitReader(resp.Body, inOneAnswer)) // what cannot be read is empty
+	return &credential.Fault{Reason: credential.Usage, What: "the sandbox does not take that", Why: credential.Quote(string(said))}
+}
+
+// inOneAnswer bounds what is read of a sandbox's refusal.
+const inOneAnswer = 4 << 10
