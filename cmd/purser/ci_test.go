@@ -293,7 +293,9 @@ func TestFaultsOnDemand(t *testing.T) {
 	}{
 		{"hub:exchange", exitUnknown}, {"hub:exchange --status 503", exitUnknown}, {"hub:exchange --retry-after 30s", exitUnknown},
 		{"hub:exchange --echo", exitUnknown}, {"hub:exchange --page", exitUnknown}, {"registry:upload --status 403 --times -1", exitBad},
-		{"aws:PutSecretValue --code AccessDeniedException", exitAWS}, {"aws:GetCallerIdentity --echo --times 3", exitFailed}, {"--from faults.json", exitUnknown}, {"hub:exchange --delay 1s --times 1", exitOK},
+		{"aws:PutSecretValue --code AccessDeniedException", exitAWS}, {"aws:GetCallerIdentity --echo --times 3", exitFailed}, {"--from faults.json", exitUnknown},
+		{"hub: --limit 1", exitUnknown}, {"hub:exchange --body {", exitUnknown}, {"aws:GetSecretValue --code AccessDeniedException --message 'Access to KMS is not allowed' --times -1", exitAWS},
+		{"aws:GetSecretValue --stale --times 3", exitOK}, {"ghcr.io:upload", exitOK}, {"hub:exchange --delay 1s --times 1", exitOK},
 	} {
 		try(exitOK, "purser sandbox fault "+f.fault)
 		try(f.code, store)
@@ -303,7 +305,7 @@ func TestFaultsOnDemand(t *testing.T) {
 	try(exitOK, "purser sandbox fault aws: --code ThrottlingException --times 1 --output json")
 	try(exitOK, "purser sandbox fault --clear")
 	try(exitOK, store)
-	for _, bad := range []string{"hub:nothing", "elsewhere", "", "--from wrong.json", "--from unknown.json", "--from none.json", "hub:mint --clear", "hub:mint --delay soon"} {
+	for _, bad := range []string{"hub:nothing", "elsewhere", "", "--from wrong.json", "--from unknown.json", "--from none.json", "hub:mint --clear", "ghcr.io:nothing", "registry.example:upload", "hub", "hub:mint --delay soon"} {
 		try(exitUsage, "purser sandbox fault "+bad)
 	}
 	cmd := exec.CommandContext(t.Context(), bash, "-uo", "pipefail", "-c", script.String())

@@ -33,6 +33,9 @@ type faultSpec struct {
 	Hang       bool    `json:"hang,omitempty"`
 	Echo       bool    `json:"echo,omitempty"`
 	Page       bool    `json:"page,omitempty"`
+	Body       string  `json:"body,omitempty"`
+	Stale      bool    `json:"stale,omitempty"`
+	Limit      int     `json:"limit,omitempty"`
 	EndSession string  `json:"end_sessions_of,omitempty"`
 	Times      int     `json:"times,omitempty"`
 }
@@ -54,11 +57,15 @@ more than WHERE, the connection is cut before the request takes effect.
 
 WHERE is aws:OPERATION, such as aws:PutSecretValue, or aws: for any;
 hub:KIND, of ` + strings.Join(sandbox.HubFaults(), ", ") + `;
-registry:KIND, of ` + strings.Join(sandbox.RegistryFaults(), ", ") + `;
+registry:KIND, of ` + strings.Join(sandbox.RegistryFaults(), ", ") + `,
+or ghcr.io:KIND, or another registry of your purser.yaml; hub: with --limit;
 or clock, with --skew.`,
 		Example: `  purser sandbox fault hub:mint --lost
   purser sandbox fault registry:upload --status 429 --retry-after 30s
   purser sandbox fault aws:GetSecretValue --code AccessDeniedException --times 3
+  purser sandbox fault aws:GetSecretValue --code AccessDeniedException --message 'Access to KMS is not allowed'
+  purser sandbox fault aws:GetSecretValue --stale --times 2
+  purser sandbox fault hub: --limit 3
   purser sandbox fault clock --skew 10m
   purser sandbox fault --from faults.json
   purser sandbox fault --clear`,
@@ -81,6 +88,9 @@ or clock, with --skew.`,
 	flags.StringVar(&f.delay, "delay", "", "answer after this `TIME`")
 	flags.BoolVar(&f.spec.Echo, "echo", false, "repeat the secret that was sent")
 	flags.BoolVar(&f.spec.Page, "page", false, "answer with the page of a proxy")
+	flags.StringVar(&f.spec.Body, "body", "", "answer with this `TEXT`")
+	flags.BoolVar(&f.spec.Stale, "stale", false, "of aws: have reads see the secrets as they are now, whatever is written since")
+	flags.IntVar(&f.spec.Limit, "limit", 0, "of hub: answer so many requests a minute, and 429 to the rest")
 	flags.StringVar(&f.spec.EndSession, "end-sessions", "", "of hub: end the sign-ins of this `ACCOUNT`")
 	flags.StringVar(&f.skew, "skew", "", "of clock: AWS is ahead by this `TIME`, or behind with a -")
 	flags.IntVar(&f.spec.Times, "times", 1, "for how many requests; -1 for all")
@@ -156,7 +166,7 @@ func (s *stage) takeFault(w http.ResponseWriter, req *http.Request) {
 		return
 	}
 	if len(specs) == 0 {
-		s.box.ClearFaults()
+		s.box.ClearFaults() // with the limit
 		s.skew.Store(0)
 	}
 	for _, one := range apply {
@@ -166,42 +176,80 @@ func (s *stage) takeFault(w http.ResponseWriter, req *http.Request) {
 
 // fault makes ready what a spec says.
 func (s *stage) fault(spec faultSpec) (apply func(), err error) {
-	service, kind, _ := strings.Cut(spec.At, ":")
-	seconds := func(n float64) time.Duration { return time.Duration(n * float64(time.Second)) }
-	switch service {
-	case "clock":
+	service, kind, found := strings.Cut(spec.At, ":")
+	switch {
+	case service == "clock":
 		return func() { s.skew.Store(int64(seconds(spec.Skew))) }, nil
-	case "aws":
-		f := sandbox.AWSFault{
-			Code: spec.Code, Message: cmp.Or(spec.Message, "told to by purser sandbox fault"), Status: spec.Status, Echo: spec.Echo, Hang: spec.Hang, After: spec.Lost, Delay: seconds(spec.Delay), Times: spec.Times,
-		}
-		if f.Code == "" && f.Status != 0 {
-			f.Code = "InternalFailure"
-		}
-		if spec.Page {
-			f.Body = "<!doctype html><title>Sign in to the network</title>"
-		}
+	case service == "aws" && found:
+		f := spec.aws()
 		return func() { s.box.SecretsManager.Fault(kind, f) }, nil
-	case "hub", "registry":
-		if spec.EndSession != "" {
-			return func() { s.box.Hub.EndSessions(spec.EndSession) }, nil
-		}
-		kinds, set := sandbox.HubFaults(), s.box.Hub.Fault
-		if service == "registry" {
-			kinds, set = sandbox.RegistryFaults(), s.box.HubRegistry.Fault
-		}
-		if !slices.Contains(kinds, kind) {
-			return nil, fmt.Errorf("%s has no requests of the kind %q; there are %s", service, kind, strings.Join(kinds, ", "))
-		}
-		f := sandbox.Fault{Status: spec.Status, HTML: spec.Page, Echo: spec.Echo, Hang: spec.Hang, After: spec.Lost, Delay: seconds(spec.Delay), Times: spec.Times, Header: http.Header{}}
-		if spec.RetryAfter > 0 {
-			f.Header.Set("Retry-After", strconv.Itoa(int(spec.RetryAfter)))
-			f.Status = cmp.Or(f.Status, http.StatusTooManyRequests)
-		}
-		if f.Status != 0 {
-			f.Body = `{"message":` + strconv.Quote(cmp.Or(spec.Message, "told to by purser sandbox fault")) + `}`
-		}
-		return func() { set(kind, f) }, nil
+	case service == "hub" && found:
+		return s.hubFault(spec, kind)
+	case service == "registry" && found:
+		return faultOfRegistry(spec, service, kind, s.box.HubRegistry)
+	case found && s.box.Registry(service) != nil:
+		return faultOfRegistry(spec, service, kind, s.box.Registry(service))
 	}
-	return nil, fmt.Errorf("%q is no place for a fault; there are aws:OPERATION, hub:KIND, registry:KIND and clock", spec.At)
+	return nil, fmt.Errorf("%q is no place for a fault; there are aws:OPERATION, hub:KIND, registry:KIND, ghcr.io:KIND and clock", spec.At)
+}
+
+func seconds(n float64) time.Duration { return time.Duration(n * float64(time.Second)) }
+
+// aws is the fault of a call of AWS.
+func (spec faultSpec) aws() sandbox.AWSFault {
+	f := sandbox.AWSFault{
+		Code: spec.Code, Message: cmp.Or(spec.Message, "told to by purser sandbox fault"), Status: spec.Status, Body: spec.Body, Stale: spec.Stale,
+		Echo: spec.Echo, Hang: spec.Hang, After: spec.Lost, Delay: seconds(spec.Delay), Times: spec.Times,
+	}
+	if f.Code == "" && f.Status != 0 {
+		f.Code = "InternalFailure"
+	}
+	if spec.Page {
+		f.Body = "<!doctype html><title>Sign in to the network</title>"
+	}
+	return f
+}
+
+func (s *stage) hubFault(spec faultSpec, kind string) (func(), error) {
+	switch {
+	case spec.EndSession != "":
+		return func() { s.box.Hub.EndSessions(spec.EndSession) }, nil
+	case spec.Limit > 0:
+		return func() { s.box.Hub.Limit(spec.Limit) }, nil
+	case !slices.Contains(sandbox.HubFaults(), kind):
+		return nil, noKind("hub", kind, sandbox.HubFaults())
+	}
+	f := spec.http()
+	return func() { s.box.Hub.Fault(kind, f) }, nil
+}
+
+func faultOfRegistry(spec faultSpec, name, kind string, r *sandbox.Registry) (func(), error) {
+	if !slices.Contains(sandbox.RegistryFaults(), kind) {
+		return nil, noKind(name, kind, sandbox.RegistryFaults())
+	}
+	f := spec.http()
+	return func() { r.Fault(kind, f) }, nil
+}
+
+func noKind(where, kind string, kinds []string) error {
+	return fmt.Errorf("%s has no requests of the kind %q; there are %s", where, kind, strings.Join(kinds, ", "))
+}
+
+// http is the fault of a request to Docker Hub or a registry.
+func (spec faultSpec) http() sandbox.Fault {
+	f := sandbox.Fault{
+		Status: spec.Status, Body: spec.Body, HTML: spec.Page, Echo: spec.Echo, Hang: spec.Hang, After: spec.Lost,
+		Delay: seconds(spec.Delay), Times: spec.Times, Header: http.Header{},
+	}
+	if spec.RetryAfter > 0 {
+		f.Header.Set("Retry-After", strconv.Itoa(int(spec.RetryAfter)))
+		f.Status = cmp.Or(f.Status, http.StatusTooManyRequests)
+	}
+	if f.Body != "" {
+		f.Status = cmp.Or(f.Status, http.StatusOK)
+	}
+	if f.Status != 0 && f.Body == "" {
+		f.Body = `{"message":` + strconv.Quote(cmp.Or(spec.Message, "told to by purser sandbox fault")) + `}`
+	}
+	return f
 }

@@ -267,6 +267,7 @@ func (w *world) put(name, version, token string) *shelf {
 func (w *world) runner(events *[]lifecycle.Event) *lifecycle.Runner {
 	return &lifecycle.Runner{
 		Prover: w, Now: func() time.Time { return time.Unix(1_800_000_000, 0) }, Random: &random{},
+		Wait: func(context.Context, time.Duration) error { return nil },
 		Report: func(e lifecycle.Event) {
 			if events != nil {
 				*events = append(*events, e)

@@ -3,6 +3,7 @@ package lifecycle
 import (
 	"context"
 	"fmt"
+	"time"
 
 	"purser/internal/credential"
 )
@@ -105,18 +106,42 @@ func (r *Runner) stage(ctx context.Context, s *slot, c credential.Credential, l 
 	return err
 }
 
+// readWaits are the pauses between looks at what was just written: a read may be answered
+// from before the write for a moment.
+func readWaits() []time.Duration {
+	return []time.Duration{200 * time.Millisecond, 500 * time.Millisecond, time.Second}
+}
+
+// read gets what is at a stage until it is the version of this run. Another one that stays
+// there is somebody else's.
+func (r *Runner) read(ctx context.Context, s *slot, at credential.Stage) (credential.Secret, error) {
+	for _, pause := range append(readWaits(), 0) {
+		id, value, err := s.Store.Read(ctx, at)
+		empty := credential.ReasonOf(err) == credential.SecretEmpty
+		switch {
+		case err != nil && !empty:
+			return credential.Secret{}, err
+		case id == s.version && !empty:
+			return value, nil
+		case pause > 0:
+			if err := r.wait(ctx, pause); err != nil {
+				return credential.Secret{}, err
+			}
+			continue
+		case empty:
+			return credential.Secret{}, atTheSameTime(s.Target, string(at)+" is empty again")
+		}
+		return credential.Secret{}, atTheSameTime(s.Target, fmt.Sprintf("%s is now on version %s", at, short(id)))
+	}
+	return credential.Secret{}, nil // the last pause is none
+}
+
 // readBack gets what was staged and compares it with what was sent, in constant
 // time. It returns the login as a consumer will find it.
 func (r *Runner) readBack(ctx context.Context, s *slot, c credential.Credential, at credential.Stage) (credential.Login, error) {
-	id, value, err := s.Store.Read(ctx, at)
-	if credential.ReasonOf(err) == credential.SecretEmpty {
-		return credential.Login{}, atTheSameTime(s.Target, string(at)+" is empty again")
-	}
+	value, err := r.read(ctx, s, at)
 	if err != nil {
 		return credential.Login{}, err
-	}
-	if id != s.version {
-		return credential.Login{}, atTheSameTime(s.Target, fmt.Sprintf("%s is now on version %s", at, short(id)))
 	}
 	if !value.Equal(s.value) {
 		return credential.Login{}, &credential.Fault{

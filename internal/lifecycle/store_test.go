@@ -211,6 +211,48 @@ func (s spoilingStore) Read(ctx context.Context, at credential.Stage) (credentia
 	return id, value, err
 }
 
+// laggingStore answers a number of reads after a write as if it had not been.
+type laggingStore struct {
+	fakeStore
+	left *int
+}
+
+func (s laggingStore) Read(ctx context.Context, at credential.Stage) (credential.VersionID, credential.Secret, error) {
+	if sh := s.w.shelf[s.name]; sh.at[credential.Pending] != "" && *s.left > 0 {
+		*s.left--
+		if at == credential.Pending {
+			return "", credential.Secret{}, &credential.Fault{Reason: credential.SecretEmpty, What: "no value"}
+		}
+	}
+	return s.fakeStore.Read(ctx, at)
+}
+
+func TestReadsThatLagAreRepeatedAndNotForEver(t *testing.T) {
+	for _, c := range []struct {
+		reads int
+		want  credential.Reason
+		token string
+	}{{1, "", newToken}, {3, "", newToken}, {4, credential.MidRotation, oldToken}} {
+		w := newWorld(oldToken, newToken)
+		w.put("a", "v1", oldToken)
+		left, waited := c.reads, 0
+		r := request(w, newToken)
+		r.Places = []lifecycle.Place{{Target: credential.Target{Secret: "a"}, Store: laggingStore{fakeStore{w, "a"}, &left}}}
+		runner := w.runner(nil)
+		runner.Wait = func(context.Context, time.Duration) error { waited++; return nil }
+		_, err := runner.Store(t.Context(), r)
+		if err == nil && c.want != "" || err != nil && credential.ReasonOf(err) != c.want {
+			t.Errorf("%d reads lag: %v", c.reads, err)
+		}
+		if waited != min(c.reads, 3) {
+			t.Errorf("%d reads lag: waited %d times", c.reads, waited)
+		}
+		if sh := w.shelf["a"]; !strings.Contains(sh.versions[sh.at[credential.Current]].Reveal(), c.token) {
+			t.Errorf("%d reads lag: another token is current", c.reads)
+		}
+	}
+}
+
 // TestStoreSurvivesBeingCutAtEveryCall is promise 3: at every call to the
 // outside, before and after it takes effect, the run dies there; consumers then
 // still read a credential that works, and one plain run finishes the job.
