@@ -82,6 +82,9 @@ func scriptCommands(t *testing.T) map[string]bool {
 		}
 		for line := range strings.Lines(string(raw)) {
 			line = strings.TrimPrefix(strings.TrimSpace(line), "! ")
+			if background, ok := strings.CutPrefix(line, "exec watched-"); ok {
+				line, _, _ = strings.Cut(background, " &")
+			}
 			if strings.HasPrefix(line, "purser") {
 				run[line] = true
 			}

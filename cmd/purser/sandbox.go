@@ -67,6 +67,7 @@ type stage struct {
 	skew atomic.Int64 // by how much AWS's clock is ahead, in nanoseconds
 	made []string     // the files in the folder
 	end  func() error // of the rotation function
+	last string       // removed after all others; "": nothing
 }
 
 // openStage starts the stand-ins. Their folder holds the certificate and made-up tokens.
@@ -293,6 +294,9 @@ func (s *stage) close() error {
 	err := errors.Join(s.end(), s.box.Close())
 	for _, name := range s.made {
 		err = errors.Join(err, os.Remove(filepath.Join(s.dir, name)))
+	}
+	if s.last != "" {
+		err = errors.Join(err, os.Remove(s.last))
 	}
 	return err
 }

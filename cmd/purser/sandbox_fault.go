@@ -132,7 +132,7 @@ func (a *app) sandboxFault(ctx context.Context, args []string, f faultFlags) err
 		}
 		specs = append(specs, f.spec)
 	}
-	if err := a.control(ctx, "/fault", specs); err != nil {
+	if _, err := a.control(ctx, "/fault", specs); err != nil {
 		return err
 	}
 	if a.output.json {

@@ -145,7 +145,7 @@ func (a *app) sandboxServeCommand() *cobra.Command {
 		Long: `serve is up without leaving: it prints the same, and stops with SIGINT or SIGTERM. With
 --listen others reach it, over one port: by Docker Hub's own names where these lead to this
 machine, by the proxy that is behind the same port, and AWS by AWS_ENDPOINT_URL.`,
-		Example: `  purser sandbox serve --listen 127.0.0.1:8443 --folder practice`,
+		Example: `  purser sandbox serve --folder practice`,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			if err := o.checkListen(a.err); err != nil {
 				return err
@@ -161,29 +161,23 @@ machine, by the proxy that is behind the same port, and AWS by AWS_ENDPOINT_URL.
 	return cmd
 }
 
-// serveFolder is where the files of a sandbox are.
-func serveFolder(folder string, temporary bool) (dir string, remove func() error, err error) {
-	if folder == "" {
-		if folder, err = os.MkdirTemp("", "purser-sandbox-"); err != nil {
-			return "", nil, err
-		}
-		temporary = true
-	}
-	if dir, err = filepath.Abs(folder); err != nil {
-		return "", nil, err
-	}
-	if temporary {
-		return dir, func() error { return os.RemoveAll(dir) }, nil
-	}
-	return dir, func() error { return nil }, os.MkdirAll(dir, 0o700)
-}
-
 func (a *app) sandboxServe(ctx context.Context, folder string, temporary bool, o stageOptions) (err error) {
-	dir, remove, err := serveFolder(folder, temporary)
+	if folder == "" {
+		temporary = true
+		if folder, err = os.MkdirTemp("", "purser-sandbox-"); err != nil {
+			return err
+		}
+	}
+	dir, err := filepath.Abs(folder)
 	if err != nil {
 		return err
 	}
-	defer func() { err = errors.Join(err, remove()) }()
+	if err := os.MkdirAll(dir, 0o700); err != nil {
+		return err
+	}
+	if temporary {
+		defer func() { err = errors.Join(err, os.RemoveAll(dir)) }()
+	}
 	s, err := a.openStage(ctx, dir, o)
 	if err != nil {
 		return err
@@ -195,11 +189,19 @@ func (a *app) sandboxServe(ctx context.Context, folder string, temporary bool, o
 	if err != nil {
 		return fmt.Errorf("listen in %s: %w", dir, err)
 	}
+	last := dir // what is gone when all is
+	if !temporary {
+		last = path
+		if l, ok := socket.(*net.UnixListener); ok {
+			l.SetUnlinkOnClose(false)
+		}
+		s.last = path
+	}
 	stopped := make(chan struct{})
 	var once sync.Once
 	mux := http.NewServeMux()
 	mux.HandleFunc("POST /stop", func(w http.ResponseWriter, _ *http.Request) {
-		_, _ = io.WriteString(w, "{}")
+		_ = json.NewEncoder(w).Encode(stopJSON{last})
 		once.Do(func() { close(stopped) })
 	})
 	mux.HandleFunc("POST /fault", s.takeFault)
@@ -229,10 +231,15 @@ func (a *app) sandboxDownCommand() *cobra.Command {
 }
 
 func (a *app) sandboxDown(ctx context.Context) error {
-	if err := a.control(ctx, "/stop", nil); err != nil {
+	said, err := a.control(ctx, "/stop", nil)
+	if err != nil {
 		return err
 	}
-	if err := a.gone(ctx, a.env.Sandbox); err != nil {
+	var stop stopJSON
+	if err := json.Unmarshal(said, &stop); err != nil || stop.Last == "" {
+		return fmt.Errorf("stop the sandbox in %s: its answer is not understood", a.env.Sandbox)
+	}
+	if err := a.gone(ctx, stop.Last); err != nil {
 		return err
 	}
 	if a.output.json {
@@ -241,20 +248,25 @@ func (a *app) sandboxDown(ctx context.Context) error {
 	return nil
 }
 
-// gone waits until a folder is removed, which is the last that a sandbox does.
-func (a *app) gone(ctx context.Context, dir string) error {
+// stopJSON says what a sandbox removes last.
+type stopJSON struct {
+	Last string `json:"last"`
+}
+
+// gone waits until a path is, which is the last that a sandbox does.
+func (a *app) gone(ctx context.Context, last string) error {
 	ctx, stop := context.WithTimeout(ctx, controlPatience)
 	defer stop()
 	const look = 5 * time.Millisecond
 	ticker := time.NewTicker(look)
 	defer ticker.Stop()
 	for {
-		if _, err := os.Stat(dir); errors.Is(err, fs.ErrNotExist) {
+		if _, err := os.Stat(last); errors.Is(err, fs.ErrNotExist) {
 			return nil
 		}
 		select {
 		case <-ctx.Done():
-			return fmt.Errorf("stop the sandbox in %s: it does not end: %w", dir, ctx.Err())
+			return fmt.Errorf("stop the sandbox in %s: it does not end: %w", a.env.Sandbox, ctx.Err())
 		case <-ticker.C:
 		}
 	}
@@ -262,13 +274,13 @@ func (a *app) gone(ctx context.Context, dir string) error {
 
 // control tells the sandbox of PURSER_SANDBOX something. What it does not take is a fault
 // with its reason.
-func (a *app) control(ctx context.Context, path string, what any) error {
+func (a *app) control(ctx context.Context, path string, what any) ([]byte, error) {
 	if a.env.Sandbox == "" {
-		return &credential.Fault{Reason: credential.Usage, What: "it is not said which sandbox is meant", Why: "PURSER_SANDBOX is not set; purser sandbox up prints it"}
+		return nil, &credential.Fault{Reason: credential.Usage, What: "it is not said which sandbox is meant", Why: "PURSER_SANDBOX is not set; purser sandbox up prints it"}
 	}
 	body, err := json.Marshal(what)
 	if err != nil {
-		return err
+		return nil, err
 	}
 	socket := filepath.Join(a.env.Sandbox, controlSocket)
 	client := &http.Client{Timeout: controlPatience, Transport: &http.Transport{DialContext: func(ctx context.Context, _, _ string) (net.Conn, error) {
@@ -276,19 +288,19 @@ func (a *app) control(ctx context.Context, path string, what any) error {
 	}}}
 	req, err := http.NewRequestWithContext(ctx, http.MethodPost, "http://sandbox"+path, bytes.NewReader(body))
 	if err != nil {
-		return err
+		return nil, err
 	}
 	resp, err := client.Do(req)
 	if err != nil {
-		return &credential.Fault{Reason: credential.Usage, What: "no sandbox answers in " + credential.Quote(a.env.Sandbox), Why: "it is stopped already"}
+		return nil, &credential.Fault{Reason: credential.Usage, What: "no sandbox answers in " + credential.Quote(a.env.Sandbox), Why: "it is stopped already"}
 	}
 	defer func() { _ = resp.Body.Close() }()
-	if resp.StatusCode == http.StatusOK {
-		return nil
-	}
 	said, _ := io.ReadAll(io.LimitReader(resp.Body, inOneAnswer)) // what cannot be read is empty
-	return &credential.Fault{Reason: credential.Usage, What: "the sandbox does not take that", Why: credential.Quote(string(said))}
+	if resp.StatusCode == http.StatusOK {
+		return said, nil
+	}
+	return nil, &credential.Fault{Reason: credential.Usage, What: "the sandbox does not take that", Why: credential.Quote(string(said))}
 }
 
-// inOneAnswer bounds what is read of a sandbox's refusal.
+// inOneAnswer bounds what is read of a sandbox's answer.
 const inOneAnswer = 4 << 10

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"context"
 	"encoding/base64"
 	"encoding/json"
 	"encoding/pem"
@@ -223,6 +224,25 @@ func stopSandboxCommand(ts *testscript.TestScript, neg bool, args []string) {
 	purserCommand(ts, neg, []string{"sandbox", "down"})
 	if _, err := os.Stat(folder); !neg && err == nil {
 		ts.Fatalf("%s is left", folder)
+	}
+}
+
+// awaitCommand: await FILE waits until there is one.
+func awaitCommand(ts *testscript.TestScript, _ bool, args []string) {
+	const patience, look = 10 * time.Second, 5 * time.Millisecond
+	ctx, stop := context.WithTimeout(context.Background(), patience)
+	defer stop()
+	ticker := time.NewTicker(look)
+	defer ticker.Stop()
+	for {
+		if _, err := os.Stat(ts.MkAbs(args[0])); err == nil {
+			return
+		}
+		select {
+		case <-ctx.Done():
+			ts.Fatalf("there is no %s", args[0])
+		case <-ticker.C:
+		}
 	}
 }
 

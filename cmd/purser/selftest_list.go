@@ -271,7 +271,8 @@ func plainFlows() []exposureFlow {
 			s.run.Env = append(s.run.Env, "TMPDIR=/nonexistent")
 			return nil
 		}},
-		{name: "sandbox serve: no room", args: []string{"sandbox", "serve", "/nonexistent"}, want: exitFailed},
+		{name: "sandbox serve: no room", args: []string{"sandbox", "serve", "--folder", "/dev/null/nowhere"}, want: exitFailed},
+		{name: "sandbox inside: no namespaces", args: []string{"sandbox", "inside", "--probe"}, want: exitFailed},
 		{name: "rehearse", args: []string{"rehearse", "dockerhub"}, set: ownPeers},
 		{name: "sandbox fault: none", args: []string{"sandbox", "fault", "hub:mint"}, want: exitUsage},
 		{name: "sandbox down: none", args: []string{"sandbox", "down"}, want: exitUsage},

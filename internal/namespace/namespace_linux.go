@@ -1,6 +1,7 @@
 package namespace
 
 import (
+	"errors"
 	"fmt"
 	"os"
 	"os/exec"
@@ -33,8 +34,18 @@ func Own(cmd *exec.Cmd) {
 }
 
 // Open has the loopback of this process's own network work, and keeps what it mounts to
-// itself. It is for processes that were started as Own says.
+// itself. It is for processes that were started as Own says, and refuses others.
 func Open() error {
+	for _, kind := range []string{"net", "mnt"} {
+		mine, err := os.Readlink("/proc/self/ns/" + kind)
+		if err != nil {
+			return err
+		}
+		// From a user namespace the parent's cannot be read: then it is another one.
+		if parents, err := os.Readlink(fmt.Sprintf("/proc/%d/ns/%s", os.Getppid(), kind)); err == nil && parents == mine {
+			return errors.New("this process has no namespaces of its own")
+		}
+	}
 	own, err := unix.Socket(unix.AF_INET, unix.SOCK_DGRAM|unix.SOCK_CLOEXEC, 0)
 	if err != nil {
 		return fmt.Errorf("open a socket: %w", err)

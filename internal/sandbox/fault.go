@@ -43,7 +43,11 @@ func (f *faults) clear() {
 // ClearFaults has everything behave again.
 func (s *Sandbox) ClearFaults() {
 	s.Hub.faults.clear()
+	s.Hub.Limit(0)
 	s.HubRegistry.faults.clear()
+	for _, r := range s.others {
+		r.faults.clear()
+	}
 	s.SecretsManager.ClearFaults()
 }
 
