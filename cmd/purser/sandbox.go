@@ -89,7 +89,7 @@ func (a *app) openStage(ctx context.Context, dir string, o stageOptions) (*stage
 	}
 	err = s.furnish(a, file, options.Region)
 	if err == nil && o.function != "" {
-		err = s.startFunction(a, o.function)
+		err = s.startFunction(o.function)
 	}
 	if err != nil {
 		return nil, errors.Join(err, s.close())
@@ -187,6 +187,9 @@ func (s *stage) furnish(a *app, file *config.File, region string) error {
 			tokens[string(c.Name)] = token
 		}
 	}
+	if err := s.write("account.password", []byte(s.box.Password.Reveal()+"\n")); err != nil {
+		return err
+	}
 	for name, token := range tokens {
 		if err := s.write(name+".token", []byte(token.Reveal()+"\n")); err != nil {
 			return err
@@ -265,7 +268,7 @@ func awsProfiles(names []string, region string) string {
 }
 
 // startFunction has a program be the rotation function until the stage closes.
-func (s *stage) startFunction(a *app, path string) error {
+func (s *stage) startFunction(path string) error {
 	program, err := exec.LookPath(path)
 	if err != nil {
 		return &credential.Fault{Reason: credential.Usage, What: "the program of --function cannot be run", Why: credential.Quote(err.Error())}
@@ -282,7 +285,11 @@ func (s *stage) startFunction(a *app, path string) error {
 	ctx, stop := context.WithCancel(context.Background())
 	ended := make(chan error, 1)
 	go func() {
-		_, err := a.runCommand(ctx, runner.Command{Program: program, Env: config.Inherited(vars), In: strings.NewReader(""), Out: said, Err: said})
+		function := runner.Command{
+			Program: program, Env: config.Inherited(vars), In: strings.NewReader(""), Out: said, Err: said, DeadlineGrace: time.Second,
+			After: func(d time.Duration, f func()) func() bool { return time.AfterFunc(d, f).Stop },
+		}
+		_, err := function.Run(ctx)
 		ended <- errors.Join(err, said.Close())
 	}()
 	s.end = func() error { stop(); return <-ended }
