@@ -11,6 +11,7 @@ import (
 	"testing"
 	"time"
 
+	"purser/internal/rig"
 	"purser/internal/sandbox"
 )
 
@@ -101,14 +102,48 @@ func (d *discard) Header() http.Header         { return d.header }
 func (d *discard) WriteHeader(status int)      { d.status = status }
 func (d *discard) Write(p []byte) (int, error) { return d.body.Write(p) }
 
-// BenchmarkTokens asks the token service for a bearer, over TLS.
+// BenchmarkBesideMoto has the same client read the same secret of both.
+func BenchmarkBesideMoto(b *testing.B) {
+	for _, one := range []struct {
+		name  string
+		start func(testing.TB) string
+	}{{"sandbox", func(t testing.TB) string {
+		box, err := sandbox.Start(t.Context(), sandbox.Options{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		t.Cleanup(func() { _ = box.Close() })
+		return box.SecretsManagerURL
+	}}, {"moto", rig.Moto}} {
+		b.Run(one.name, func(b *testing.B) {
+			address := one.start(b)
+			resp, err := http.DefaultClient.Do(awsRequest(address, "CreateSecret", `{"Name":"bench","ClientRequestToken":"00000000-0000-4000-8000-000000000001","SecretString":"{\"token\":\"FAKE\"}"}`))
+			if err != nil {
+				b.Fatal(err)
+			}
+			_ = resp.Body.Close()
+			b.ResetTimer()
+			asked(b, &http.Transport{}, func() *http.Request {
+				return awsRequest(address, "GetSecretValue", `{"SecretId":"bench","VersionStage":"AWSCURRENT"}`)
+			})
+		})
+	}
+}
+
+// BenchmarkTokens asks the token service for a bearer, over TLS, among ten thousand tokens.
 func BenchmarkTokens(b *testing.B) {
 	box, err := sandbox.Start(b.Context(), sandbox.Options{})
 	if err != nil {
 		b.Fatal(err)
 	}
 	b.Cleanup(func() { _ = box.Close() })
+	for range 10_000 {
+		if _, err := box.Accounts.AddToken("mockserver", sandbox.ReadWrite); err != nil {
+			b.Fatal(err)
+		}
+	}
 	transport := box.Transport()
+	b.ResetTimer()
 	transport.TLSClientConfig.ClientSessionCache = tls.NewLRUClientSessionCache(64)
 	asked(b, transport, func() *http.Request {
 		req, err := http.NewRequest(http.MethodGet, sandbox.TokenRealm+"?service="+sandbox.TokenService+"&scope=repository:mockserver/mockserver:pull,push", nil)
