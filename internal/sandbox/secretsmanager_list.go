@@ -321,6 +321,9 @@ func (s *SecretsManager) deleteSecret(in smDeleteInput) (*smDeleteOutput, error)
 		return s.deleteNow(in.SecretId, now)
 	}
 	c, err := s.findLive(in.SecretId)
+	if err == nil {
+		err = c.checkCopies()
+	}
 	if err != nil {
 		return nil, err
 	}
@@ -335,6 +338,9 @@ func (s *SecretsManager) deleteNow(id string, now time.Time) (*smDeleteOutput, e
 	}
 	if c == nil {
 		return &smDeleteOutput{smNamed: smNamed{ARN: s.newARN(id), Name: id}, DeletionDate: smTime{now}}, nil
+	}
+	if err := c.checkCopies(); err != nil {
+		return nil, err
 	}
 	delete(s.secrets, c.name)
 	return &smDeleteOutput{smNamed: c.named(), DeletionDate: smTime{now}}, nil

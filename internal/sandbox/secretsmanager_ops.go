@@ -131,13 +131,15 @@ func (c *smSecret) abandonRotation() {
 type smCreateInput struct {
 	Name, Description, KmsKeyId string
 	Tags                        []smTag
+	AddReplicaRegions           []smReplicaRegion
 	smNewVersion
 }
 
 type smVersionOutput struct {
 	smNamed
-	VersionId     string   `json:",omitempty"`
-	VersionStages []string `json:",omitempty"`
+	VersionId         string          `json:",omitempty"`
+	VersionStages     []string        `json:",omitempty"`
+	ReplicationStatus []smReplication `json:",omitempty"`
 }
 
 func (s *SecretsManager) createSecret(in smCreateInput) (*smVersionOutput, error) {
@@ -161,6 +163,9 @@ func (s *SecretsManager) createSecret(in smCreateInput) (*smVersionOutput, error
 		arn: s.newARN(in.Name), name: in.Name, description: in.Description, kmsKey: smKey(in.KmsKeyId),
 		created: now, changed: now, tags: tags,
 	}
+	if err := s.addReplicas(c, in.AddReplicaRegions); err != nil {
+		return nil, err
+	}
 	out := &smVersionOutput{smNamed: c.named()}
 	if value.given {
 		v, err := c.put(&in.smNewVersion, value, now)
@@ -169,6 +174,7 @@ func (s *SecretsManager) createSecret(in smCreateInput) (*smVersionOutput, error
 		}
 		out.VersionId = v.id
 	}
+	out.ReplicationStatus = c.replication()
 	s.secrets[in.Name] = c
 	return out, nil
 }

@@ -2,6 +2,7 @@ package sandbox
 
 import (
 	"slices"
+	"strings"
 )
 
 // smReplica is a copy in another region. The stand-in keeps no second region: a copy
@@ -78,14 +79,34 @@ func (s *SecretsManager) replicate(in smReplicateInput) (*smReplicateOutput, err
 	if err != nil {
 		return nil, err
 	}
-	for _, add := range in.AddReplicaRegions {
+	if err := s.addReplicas(c, in.AddReplicaRegions); err != nil {
+		return nil, err
+	}
+	return &smReplicateOutput{c.arn, c.replication()}, nil
+}
+
+func (s *SecretsManager) addReplicas(c *smSecret, added []smReplicaRegion) error {
+	for _, add := range added {
 		if add.Region == s.cfg.Region || add.Region == "" {
-			return nil, smError("InvalidParameterException", "Invalid replica region.")
+			return smError("InvalidParameterException", "Invalid replica region.")
 		}
 		c.replicas = slices.DeleteFunc(slices.Clone(c.replicas), func(r *smReplica) bool { return r.region == add.Region })
 		c.replicas = append(c.replicas, &smReplica{add.Region, add.KmsKeyId, c.replicaLag, ""})
 	}
-	return &smReplicateOutput{c.arn, c.replication()}, nil
+	return nil
+}
+
+// checkCopies: a secret cannot be deleted before its copies are (API reference of
+// DeleteSecret).
+func (c *smSecret) checkCopies() error {
+	if len(c.replicas) == 0 {
+		return nil
+	}
+	regions := make([]string, len(c.replicas))
+	for i, r := range c.replicas {
+		regions[i] = r.region
+	}
+	return smError("InvalidParameterException", "You can't delete secret %s that still has replica regions [%s]", c.name, strings.Join(regions, ", "))
 }
 
 func (s *SecretsManager) removeReplicas(in smReplicateInput) (*smReplicateOutput, error) {

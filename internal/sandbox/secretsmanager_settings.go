@@ -78,9 +78,14 @@ func (s *SecretsManager) getResourcePolicy(in smSecretInput) (*smPolicy, error) 
 	return &smPolicy{smNamed: c.named(), ResourcePolicy: c.policy}, nil
 }
 
-// putResourcePolicy keeps the text as it is. Only its syntax is looked at: the
-// stand-in does not evaluate policies, nor whether one is public.
-func (s *SecretsManager) putResourcePolicy(in struct{ SecretId, ResourcePolicy string }) (*smNamed, error) {
+type smPolicyInput struct {
+	SecretId, ResourcePolicy string
+	BlockPublicPolicy        bool
+}
+
+// putResourcePolicy keeps the text as it is. Its syntax is looked at, and on demand
+// whether it says that everybody may: the stand-in does not evaluate policies.
+func (s *SecretsManager) putResourcePolicy(in smPolicyInput) (*smNamed, error) {
 	if in.ResourcePolicy == "" || len(in.ResourcePolicy) > smMaxPolicy {
 		return nil, smInvalid("resourcePolicy", "length between 1 and 20480")
 	}
@@ -92,9 +97,37 @@ func (s *SecretsManager) putResourcePolicy(in struct{ SecretId, ResourcePolicy s
 	if json.Unmarshal([]byte(in.ResourcePolicy), &document) != nil || document["Statement"] == nil {
 		return nil, smError("MalformedPolicyDocumentException", "This resource policy contains invalid Json")
 	}
+	if in.BlockPublicPolicy && smForEverybody(document["Statement"]) {
+		return nil, smError("PublicPolicyException", "You can't use a resource policy that allows public access to the secret.")
+	}
 	c.policy, c.changed = in.ResourcePolicy, s.cfg.Now()
 	out := c.named()
 	return &out, nil
+}
+
+// smForEverybody reports whether a statement, alone or in a list, allows something to
+// everybody without a condition.
+func smForEverybody(statements json.RawMessage) bool {
+	type statement struct {
+		Effect    string
+		Principal any
+		Condition map[string]any
+	}
+	var all []statement
+	if json.Unmarshal(statements, &all) != nil {
+		all = make([]statement, 1)
+		if json.Unmarshal(statements, &all[0]) != nil {
+			return false
+		}
+	}
+	return slices.ContainsFunc(all, func(one statement) bool {
+		who := one.Principal
+		if by, ok := who.(map[string]any); ok {
+			who = by["AWS"]
+		}
+		list, _ := who.([]any)
+		return one.Effect == "Allow" && len(one.Condition) == 0 && (who == "*" || slices.Contains(list, any("*")))
+	})
 }
 
 func (s *SecretsManager) deleteResourcePolicy(in smSecretInput) (*smNamed, error) {
