@@ -1,7 +1,6 @@
 package conformance
 
 import (
-	"bytes"
 	"cmp"
 	"context"
 	"crypto/sha256"
@@ -34,7 +33,7 @@ const (
 const (
 	model    = "AWS's API model"
 	recorded = "recorded answers of AWS"
-	guide    = "AWS's user guide"
+	guide    = "AWS's documentation"
 
 	noText = "; its words are UNCONFIRMED"
 	noCode = "; its code is UNCONFIRMED"
@@ -46,13 +45,19 @@ func secretsManagerArea() area[string] {
 		name: "Secrets Manager and STS",
 		about: "Asked in raw HTTP, AWS JSON 1.1 with a Signature Version 4. NAME stands for a secret's name, v1, v2 for\n" +
 			"versions in the order in which they were made.",
-		parts: []part[string]{{sandboxPart, standInForAWS}, {"moto", func(t *testing.T) string { return rig.Moto(t) }}},
+		parts: []part[string]{{sandboxPart, standInForAWS}, {"moto", moto}},
 		questions: awsQuestions(awsNames(), awsTokens(), awsPuts(), awsMoves(), awsReads(), awsBatches(),
 			awsLists(), awsDeletions(), awsSettings(), awsRotations(), awsProtocol()),
 	}
 }
 
+func moto(t *testing.T) string {
+	t.Helper()
+	return rig.Moto(t)
+}
+
 func standInForAWS(t *testing.T) string {
+	t.Helper()
 	server := httptest.NewServer(sandbox.NewSecretsManager(sandbox.SecretsManagerConfig{}))
 	t.Cleanup(server.Close)
 	return server.URL
@@ -68,6 +73,7 @@ func awsQuestions(groups ...[]awsCase) []question[string] {
 	var all []question[string]
 	for _, c := range slices.Concat(groups...) {
 		all = append(all, question[string]{c.row, func(t *testing.T, url string) string {
+			t.Helper()
 			// Without hyphens: a hyphen and six characters at the end have a meaning in ARNs.
 			return c.ask(&awsCaller{t: t, url: url, name: "conformance/" + strings.ReplaceAll(c.id, "-", "_")})
 		}})
@@ -115,7 +121,7 @@ func (c *awsCaller) send(header map[string]string, body string) awsReply {
 	if err != nil {
 		c.t.Fatalf("%s: %v", c.name, err)
 	}
-	defer res.Body.Close()
+	defer res.Body.Close() //nolint:errcheck // it was read
 	raw, err := io.ReadAll(res.Body)
 	if err != nil {
 		c.t.Fatalf("%s: %v", c.name, err)
@@ -144,11 +150,14 @@ func target(operation string) map[string]string {
 // call does an operation of Secrets Manager.
 func (c *awsCaller) call(operation string, in members) awsReply {
 	c.t.Helper()
-	var body bytes.Buffer
-	if err := json.NewEncoder(&body).Encode(in); err != nil {
+	if in == nil {
+		in = members{} // not null
+	}
+	body, err := json.Marshal(in)
+	if err != nil {
 		c.t.Fatal(err)
 	}
-	return c.send(target(operation), body.String())
+	return c.send(target(operation), string(body))
 }
 
 // on is call on the case's secret.
@@ -263,7 +272,7 @@ func (c *awsCaller) or(r awsReply, says func(awsReply) string) string {
 	if r.status != http.StatusOK {
 		return c.short(r)
 	}
-	return c.plain(says(r))
+	return cmp.Or(c.plain(says(r)), "nothing")
 }
 
 // labels are those of the secret's versions, as DescribeSecret has them.
