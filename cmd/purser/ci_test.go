@@ -251,23 +251,49 @@ func (s ciStep) renew(t *testing.T, bin string) {
 	}
 }
 
-// TestTheExampleForOwnScripts runs the lines of docs/sandbox.md, with a real client.
-func TestTheExampleForOwnScripts(t *testing.T) {
+// TestTheExamplesForOwnTests runs those of docs/sandbox.md as they stand there: in a shell,
+// in Python, in Go.
+func TestTheExamplesForOwnTests(t *testing.T) {
 	raw, err := os.ReadFile("../../docs/sandbox.md")
 	if err != nil {
 		t.Fatal(err)
 	}
-	_, rest, _ := strings.Cut(string(raw), "```sh\n")
-	script, _, found := strings.Cut(rest, "```")
-	if !found {
-		t.Fatal("there is no example")
-	}
-	rig.Need(t, "skopeo")
-	cmd := exec.CommandContext(t.Context(), rig.Need(t, "bash"), "-euo", "pipefail", "-c", script)
-	home := t.TempDir()
-	cmd.Env = []string{"PATH=" + ciPrograms(t) + ":" + os.Getenv("PATH"), "HOME=" + home, "TMPDIR=" + home, "REGISTRY_AUTH_FILE=" + filepath.Join(home, "auth.json")}
-	if out, err := cmd.CombinedOutput(); err != nil || !strings.Contains(string(out), "Login Succeeded") {
-		t.Errorf("%v\n%s", err, out)
+	bin := ciPrograms(t)
+	for _, example := range []struct {
+		language, file, want string
+		needs                []string
+		command              []string
+	}{
+		{"sh", "test.sh", "Login Succeeded", []string{"skopeo", "bash"}, []string{"bash", "-euo", "pipefail", "test.sh"}},
+		{"python", "test.py", "made up", []string{"python3"}, []string{"python3", "test.py"}},
+		{"go", "push_test.go", "ok", []string{"skopeo"}, []string{"go", "test", "./..."}},
+	} {
+		t.Run(example.language, func(t *testing.T) {
+			_, rest, _ := strings.Cut(string(raw), "```"+example.language+"\n")
+			text, _, found := strings.Cut(rest, "```")
+			if !found {
+				t.Fatal("there is no example")
+			}
+			for _, program := range example.needs {
+				rig.Need(t, program)
+			}
+			if example.language == "python" && exec.CommandContext(t.Context(), "python3", "-c", "import boto3").Run() != nil {
+				t.Skip("boto3 is not on this machine: skipped")
+			}
+			home := t.TempDir()
+			writeFile(t, filepath.Join(home, example.file), text)
+			writeFile(t, filepath.Join(home, "go.mod"), "module yours\n\ngo 1.24\n")
+			cmd := exec.CommandContext(t.Context(), example.command[0], example.command[1:]...)
+			cmd.Dir = home
+			temporary := t.TempDir()
+			cmd.Env = append(os.Environ(), "PATH="+bin+":"+os.Getenv("PATH"), "TMPDIR="+temporary, "REGISTRY_AUTH_FILE="+filepath.Join(home, "auth.json"))
+			if out, err := cmd.CombinedOutput(); err != nil || !strings.Contains(string(out), example.want) {
+				t.Errorf("%v\n%s", err, out)
+			}
+			if left, _ := filepath.Glob(filepath.Join(temporary, "purser-sandbox-*")); len(left) > 0 {
+				t.Errorf("left: %v", left)
+			}
+		})
 	}
 }
 
