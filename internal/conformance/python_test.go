@@ -31,3 +31,10 @@ func programOr(t *testing.T, name string) (path string) {
 	t.Run("look for "+name, func(t *testing.T) { path = rig.Need(t, name) })
 	return path
 }
+
+// pythonOr is pythonWith for who can do without it; "": there is none.
+func pythonOr(t *testing.T, module string) (python string) {
+	t.Helper()
+	t.Run("look for "+module, func(t *testing.T) { python = pythonWith(t, module) })
+	return python
+}

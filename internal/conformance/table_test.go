@@ -230,7 +230,7 @@ func (b *book) differs(t table, r row) bool {
 }
 
 func (b *book) renderRow(w *strings.Builder, t table, r row) {
-	fmt.Fprintf(w, "| %s | %s (%s) |", cell(r.title), code(r.documented), r.source)
+	fmt.Fprintf(w, "| %s | %s |", cell(r.title), documented(t, r))
 	for _, part := range t.parts {
 		answer := b.Answers[t.name][r.id][part]
 		switch {
@@ -243,6 +243,15 @@ func (b *book) renderRow(w *strings.Builder, t table, r row) {
 		}
 	}
 	w.WriteString("\n")
+}
+
+// documented is the answer that is documented, and where, but in tables whose text says it
+// for all rows.
+func documented(t table, r row) string {
+	if t.full {
+		return code(r.documented)
+	}
+	return code(r.documented) + " (" + r.source + ")"
 }
 
 // renderReasons says why the sandbox differs where it does.

@@ -31,10 +31,9 @@ func versions(t *testing.T, recorded map[string]string) map[string]string {
 	note("regctl", "regctl", "version")
 	note("skopeo", "skopeo", "--version")
 	for _, module := range []string{"boto3", "moto"} {
-		t.Run(module, func(t *testing.T) {
-			python := pythonWith(t, module)
+		if python := pythonOr(t, module); python != "" {
 			note(module, python, "-c", "import "+module+"; print("+module+".__version__)")
-		})
+		}
 	}
 	return found
 }
