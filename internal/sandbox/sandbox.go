@@ -190,6 +190,8 @@ func (s *Sandbox) populate() error {
 	s.Accounts.AddRepository("mockserver/second", "mockserver", false)
 	s.Accounts.AddRepository("someone-else/private", "someone-else", false)
 	s.Accounts.AddRepository("library/alpine", "library", true)
+	s.Accounts.AddOrganization("mockserver-org", Organization{Owners: []string{"mockserver"}})
+	s.Accounts.AddRepository("mockserver-org/app", "mockserver-org", false)
 	for _, t := range []struct {
 		into  *credential.Secret
 		owner string
