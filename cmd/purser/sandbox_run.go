@@ -123,7 +123,7 @@ func ended(program string, code int, err error) error {
 // tryNamespace looks whether this system lets a command have a network of its own; "": it
 // does.
 func (a *app) tryNamespace(ctx context.Context, self string) (why string) {
-	cmd := exec.CommandContext(ctx, self, "sandbox", "inside", "--probe") //nolint:gosec // purser itself
+	cmd := exec.CommandContext(ctx, self, "sandbox", "inside", "--probe")
 	cmd.Env = config.Inherited(nil)
 	namespace.Own(cmd)
 	var said bytes.Buffer

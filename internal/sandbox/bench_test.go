@@ -108,6 +108,7 @@ func BenchmarkBesideMoto(b *testing.B) {
 		name  string
 		start func(testing.TB) string
 	}{{"sandbox", func(t testing.TB) string {
+		t.Helper()
 		box, err := sandbox.Start(t.Context(), sandbox.Options{})
 		if err != nil {
 			t.Fatal(err)

@@ -132,7 +132,7 @@ func (d *DeviceLogin) give(w http.ResponseWriter, account string) {
 	})
 }
 
-func (d *DeviceLogin) revoke(w http.ResponseWriter, req *http.Request) {
+func (d *DeviceLogin) revoke(_ http.ResponseWriter, req *http.Request) {
 	_ = req.ParseForm()
 	token := req.PostForm.Get("token")
 	if token == "" {
