@@ -1,6 +1,7 @@
 package sandbox
 
 import (
+	"crypto/rand"
 	"encoding/base64"
 	"encoding/json"
 	"fmt"
@@ -8,6 +9,8 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"os"
+	"path"
+	"regexp"
 	"slices"
 	"strings"
 	"sync"
@@ -101,6 +104,7 @@ func (r *Registry) ServeHTTP(w http.ResponseWriter, req *http.Request) {
 		r.serveToken(w, req)
 		return
 	}
+	w.Header().Set("Docker-Distribution-Api-Version", "registry/2.0")
 	if !r.authorise(w, req, kind, repo) {
 		return
 	}
@@ -247,7 +251,6 @@ func writeError(w http.ResponseWriter, status int, code, message string) {
 // serveImages leaves the protocol to go-containerregistry, but for what it
 // lacks: repositories without an image, and cancelling an upload.
 func (r *Registry) serveImages(w http.ResponseWriter, req *http.Request, kind, repo string) {
-	w.Header().Set("Docker-Distribution-Api-Version", "registry/2.0")
 	switch kind {
 	case "tags":
 		if there, _ := r.cfg.Accounts.exists(repo); !there {
@@ -264,11 +267,8 @@ func (r *Registry) serveImages(w http.ResponseWriter, req *http.Request, kind, r
 	case "cancel":
 		w.WriteHeader(http.StatusNoContent)
 		return
-	case "upload":
-		if r.cfg.AbsoluteURLs {
-			w = &absolute{w, req}
-		}
 	}
+	w = &located{w, req, repo, r.cfg.AbsoluteURLs}
 	_, reference, ofManifest := strings.Cut(req.URL.Path, "/manifests/")
 	if ofManifest && req.Method == http.MethodPut {
 		r.putManifest(w, req, repo, reference)
@@ -288,22 +288,35 @@ func (r *Registry) has(answer *httptest.ResponseRecorder, req *http.Request) boo
 	return answer.Code == http.StatusOK
 }
 
-// absolute writes the host into an upload's location.
-type absolute struct {
+// located gives an answer the headers that say where to go on, as the specification
+// demands and the images' library leaves out.
+type located struct {
 	http.ResponseWriter
-	req *http.Request
+	req      *http.Request
+	repo     string
+	absolute bool // with the host
 }
 
-// WriteHeader sends the header with the location changed.
-func (a *absolute) WriteHeader(status int) {
-	scheme := "http://"
-	if a.req.TLS != nil {
-		scheme = "https://"
+// WriteHeader sends the header with them.
+func (l *located) WriteHeader(status int) {
+	h := l.Header()
+	digest := h.Get("Docker-Content-Digest")
+	switch {
+	case status == http.StatusCreated && strings.Contains(l.req.URL.Path, "/manifests/"):
+		h.Set("Location", "/v2/"+l.repo+"/manifests/"+digest)
+	case status == http.StatusCreated:
+		h.Set("Location", "/v2/"+l.repo+"/blobs/"+digest)
+	case status == http.StatusAccepted && l.req.Method == http.MethodPost:
+		h.Set("Docker-Upload-UUID", path.Base(h.Get("Location")))
 	}
-	if l := a.Header().Get("Location"); strings.HasPrefix(l, "/") {
-		a.Header().Set("Location", scheme+a.req.Host+l)
+	if at := h.Get("Location"); l.absolute && strings.HasPrefix(at, "/") {
+		scheme := "http://"
+		if l.req.TLS != nil {
+			scheme = "https://"
+		}
+		h.Set("Location", scheme+l.req.Host+at)
 	}
-	a.ResponseWriter.WriteHeader(status)
+	l.ResponseWriter.WriteHeader(status)
 }
 
 type registryClaims struct {
@@ -313,6 +326,7 @@ type registryClaims struct {
 	IssuedAt  int64         `json:"iat"`
 	NotBefore int64         `json:"nbf"`
 	Expires   int64         `json:"exp"`
+	ID        string        `json:"jti"`
 	Access    []accessClaim `json:"access"`
 }
 
@@ -341,7 +355,12 @@ func (r *Registry) serveToken(w http.ResponseWriter, req *http.Request) {
 			return
 		}
 	}
-	claims, ok := r.claims(p, req.URL.Query()["scope"])
+	scopes := req.URL.Query()["scope"]
+	if r.cfg.Auth == AuthBearer && slices.ContainsFunc(scopes, malformed) {
+		writeDetails(w, http.StatusBadRequest, "invalid repository name")
+		return
+	}
+	claims, ok := r.claims(p, scopes)
 	if !ok {
 		writeDetails(w, http.StatusUnauthorized, "access token has insufficient scopes")
 		return
@@ -358,6 +377,15 @@ func (r *Registry) serveToken(w http.ResponseWriter, req *http.Request) {
 	r.writeToken(w, token)
 }
 
+// repositoryForm is that of a repository's name (distribution specification, pulling
+// manifests), as part of a scope.
+var repositoryForm = regexp.MustCompile(`^repository:[a-z0-9]+(?:(?:\.|_|__|-+)[a-z0-9]+)*(?:/[a-z0-9]+(?:(?:\.|_|__|-+)[a-z0-9]+)*)*:`)
+
+// malformed reports whether a scope is for a repository that cannot be.
+func malformed(scope string) bool {
+	return strings.HasPrefix(scope, "repository:") && !repositoryForm.MatchString(scope)
+}
+
 // writeDetails answers as auth.docker.io does: one key, a line end behind it.
 func writeDetails(w http.ResponseWriter, status int, text string) {
 	w.Header().Set("Content-Type", "application/json")
@@ -369,7 +397,7 @@ func (r *Registry) claims(p principal, scopes []string) (registryClaims, bool) {
 	now := r.cfg.Now()
 	c := registryClaims{
 		Issuer: TokenIssuer, Audience: r.cfg.Service, Subject: p.account, IssuedAt: now.Unix(),
-		NotBefore: now.Add(-bearerLife).Unix(), Expires: now.Add(bearerLife).Unix(), Access: []accessClaim{},
+		NotBefore: now.Add(-bearerLife).Unix(), Expires: now.Add(bearerLife).Unix(), ID: "dckr_jti_FAKE" + rand.Text(), Access: []accessClaim{},
 	}
 	for _, scope := range scopes {
 		parts := strings.Split(scope, ":")
