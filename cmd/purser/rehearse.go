@@ -102,7 +102,7 @@ func (a *app) rehearsal(ctx context.Context, c credential.Credential, dir string
 	r := &stagedRun{app: a, c: c, clock: a.now()}
 	r.c.Username, r.c.CAFile = cmp.Or(c.Username, "rehearsal"), ""
 	options := sandbox.Options{Now: func() time.Time { return r.clock }, AWSNow: a.now, Random: a.random}
-	if !c.Registry.IsDockerHub() {
+	if !c.Registry.IsDockerHub() && c.Registry != githubRegistry {
 		options.Hosts = []string{string(c.Registry)}
 	}
 	var err error
@@ -110,9 +110,10 @@ func (a *app) rehearsal(ctx context.Context, c credential.Credential, dir string
 		return nil, fmt.Errorf("start the stand-ins: %w", err)
 	}
 	account := strings.ToLower(r.c.Username)
-	r.box.Accounts.AddAccount(account, r.box.Password, false)
+	accounts := accountsOf(r.box, c.Registry)
+	accounts.AddAccount(account, r.box.Password, false)
 	for _, repo := range c.Repositories {
-		r.box.Accounts.AddRepository(string(repo), account, false)
+		accounts.AddRepository(string(repo), account, false)
 	}
 	r.aws = httptest.NewServer(r.watched(r.box.SecretsManager))
 	r.connect = func() *wire.Wire {
@@ -128,7 +129,13 @@ func (a *app) rehearsal(ctx context.Context, c credential.Credential, dir string
 			t.File, t.Passphrase = filepath.Join(dir, fmt.Sprint(i, ".age.json")), false
 			continue
 		}
-		t.Profile, t.Region = "", cmp.Or(t.Region, "eu-west-2")
+		t.Profile, t.Region = "", cmp.Or(t.Region, sandboxRegion)
+		if parts := strings.Split(t.Secret, ":"); parts[0] == "arn" {
+			t.Region = parts[3] // config has checked its form
+			if err := r.box.SecretsManager.AddEmpty(t.Secret, "", t.KMSKey); err != nil {
+				return nil, err
+			}
+		}
 	}
 	return r, nil
 }
@@ -158,9 +165,6 @@ func (r *stagedRun) prepare(ctx context.Context) (*lifecycle.Runner, lifecycle.R
 	w := r.connect()
 	req := lifecycle.RotateRequest{Force: true, RetireNow: true, StoreRequest: lifecycle.StoreRequest{Credential: r.c, Create: true, Find: r.given}}
 	for _, t := range r.c.Targets {
-		if strings.HasPrefix(t.Secret, "arn:") {
-			return nil, req, &credential.Fault{Reason: credential.Usage, Target: t, What: "a secret that is named by its ARN cannot be rehearsed", Why: "the stand-in makes ARNs of its own; name it by its name"}
-		}
 		s, err := w.Store(ctx, r.c, t)
 		if err != nil {
 			return nil, req, err
@@ -182,7 +186,7 @@ func (r *stagedRun) prepare(ctx context.Context) (*lifecycle.Runner, lifecycle.R
 
 // given is a token that a person would bring.
 func (r *stagedRun) given(context.Context) (lifecycle.Candidate, error) {
-	token, err := r.box.Accounts.AddToken(strings.ToLower(r.c.Username), sandbox.ReadWrite)
+	token, err := accountsOf(r.box, r.c.Registry).AddToken(strings.ToLower(r.c.Username), sandbox.ReadWrite)
 	if err != nil {
 		return lifecycle.Candidate{}, err
 	}

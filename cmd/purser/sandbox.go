@@ -131,7 +131,7 @@ func registriesOf(file *config.File) (all []string) {
 		return nil
 	}
 	for _, c := range file.Credentials {
-		if host := string(c.Registry); !c.Registry.IsDockerHub() && host != "ghcr.io" && !c.Registry.IsLoopback() && !slices.Contains(all, host) {
+		if host := string(c.Registry); !c.Registry.IsDockerHub() && host != githubRegistry && !c.Registry.IsLoopback() && !slices.Contains(all, host) {
 			all = append(all, host)
 		}
 	}
@@ -204,20 +204,28 @@ func (s *stage) write(name string, text []byte) error {
 	return os.WriteFile(filepath.Join(s.dir, name), text, mode)
 }
 
+// githubRegistry has accounts of its own, and is always there.
+const githubRegistry = "ghcr.io"
+
+// accountsOf are those that a registry knows.
+func accountsOf(box *sandbox.Sandbox, registry credential.Host) *sandbox.Accounts {
+	if registry == githubRegistry {
+		return box.GitHub
+	}
+	return box.Accounts
+}
+
 // practise has a person's account, repositories and secrets exist, and makes a token that
 // can push.
 func (s *stage) practise(c credential.Credential) (credential.Secret, error) {
-	accounts, account := s.box.Accounts, strings.ToLower(cmp.Or(c.Username, "mockserver"))
-	if c.Registry == "ghcr.io" {
-		accounts = s.box.GitHub
-	}
+	accounts, account := accountsOf(s.box, c.Registry), strings.ToLower(cmp.Or(c.Username, "mockserver"))
 	accounts.Practise(account, s.box.Password)
 	for _, repo := range c.Repositories {
 		accounts.PractiseRepository(string(repo), account)
 	}
 	for _, t := range c.Targets {
-		if t.Secret != "" && !strings.HasPrefix(t.Secret, "arn:") {
-			if err := s.box.SecretsManager.AddEmpty(t.Secret, t.KMSKey); err != nil {
+		if t.Secret != "" {
+			if err := s.box.SecretsManager.AddEmpty(t.Secret, t.Region, t.KMSKey); err != nil {
 				return credential.Secret{}, err
 			}
 		}

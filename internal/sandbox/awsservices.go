@@ -19,7 +19,7 @@ import (
 type awsService struct {
 	target  string
 	signing awsSigning
-	perform func(s *SecretsManager, operation string, body []byte) (any, error)
+	perform func(s smRegion, operation string, body []byte) (any, error)
 }
 
 // awsServices are those that speak AWS JSON.
@@ -30,14 +30,14 @@ func awsServices() []awsService {
 		return rules
 	}
 	return []awsService{
-		{"secretsmanager.", smSigning, (*SecretsManager).performSecrets},
-		{"AWSEvents.", named("events"), func(s *SecretsManager, operation string, body []byte) (any, error) {
+		{"secretsmanager.", smSigning, smRegion.performSecrets},
+		{"AWSEvents.", named("events"), func(s smRegion, operation string, body []byte) (any, error) {
 			return s.events.perform(operation, body)
 		}},
-		{"CloudTrail_20131101.", named("cloudtrail"), func(s *SecretsManager, operation string, body []byte) (any, error) {
+		{"CloudTrail_20131101.", named("cloudtrail"), func(s smRegion, operation string, body []byte) (any, error) {
 			return s.trail.perform(operation, body)
 		}},
-		{"TrentService.", named("kms"), func(s *SecretsManager, operation string, body []byte) (any, error) {
+		{"TrentService.", named("kms"), func(s smRegion, operation string, body []byte) (any, error) {
 			return s.keys.perform(operation, body)
 		}},
 	}
@@ -182,7 +182,7 @@ func (s *SecretsManager) runRotation(arn, version string) {
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if c, err := s.findLive(arn); err == nil && c.at(smCurrent) == c.version(version) {
+	if c, err := s.in(arnRegion(arn)).findLive(arn); err == nil && c.at(smCurrent) == c.version(version) {
 		c.rotation.running, c.rotation.rotated = "", s.cfg.Now()
 		c.schedule(s.cfg.Now())
 	}
@@ -195,7 +195,7 @@ func (s *SecretsManager) Settle() { s.rotations.Wait() }
 func (s *SecretsManager) Overdue(name string, by time.Duration) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if c := s.secrets[name]; c != nil {
+	if c := s.secrets[s.in("").key(name)]; c != nil {
 		c.rotation.next = s.cfg.Now().Add(-by)
 	}
 }

@@ -42,6 +42,13 @@ func (s *SecretsManager) Record(e TrailEvent) {
 	s.trail.events = append(s.trail.events, e)
 }
 
+// Reads are what the history has, oldest first.
+func (s *SecretsManager) Reads() []TrailEvent {
+	s.trail.mu.Lock()
+	defer s.trail.mu.Unlock()
+	return slices.Clone(s.trail.events)
+}
+
 // maxTrail bounds the history of a stand-in that runs for days; at least half of it is
 // there.
 const maxTrail = 1 << 17

@@ -1,6 +1,7 @@
 package sandbox
 
 import (
+	"cmp"
 	"encoding/json"
 	"fmt"
 	"io"
@@ -23,7 +24,7 @@ type SecretsManagerConfig struct {
 }
 
 // SecretsManager is an http.Handler that speaks Secrets Manager's AWS JSON 1.1
-// and, on the same address, STS GetCallerIdentity, as one AWS_ENDPOINT_URL
+// and, on the same address, STS, as one AWS_ENDPOINT_URL
 // serves both. It keeps everything in memory and may be used concurrently.
 //
 // It is as strict as the service about names, ARNs, versions, staging labels,
@@ -38,11 +39,12 @@ type SecretsManager struct {
 	requests atomic.Uint64 // numbers the answers
 
 	mu      sync.RWMutex         // guards secrets and what is in them
-	secrets map[string]*smSecret // by name, those waiting for deletion included
+	secrets map[string]*smSecret // by ARN without the suffix, those waiting for deletion included
 
 	events    events
 	trail     trail
 	keys      keys
+	callers   callers
 	rotations sync.WaitGroup // those that are being done
 
 	script sync.Mutex // guards what follows
@@ -80,7 +82,7 @@ func (s *SecretsManager) recordRead(r *http.Request, call awsCall, err error) {
 		return
 	}
 	e := TrailEvent{
-		Name: call.operation, At: s.cfg.Now(), Caller: s.cfg.CallerARN, Source: "127.0.0.1", Agent: r.UserAgent(),
+		Name: call.operation, At: s.cfg.Now(), Caller: s.caller(call.key), Source: "127.0.0.1", Agent: r.UserAgent(),
 		SecretID: in.SecretId, SecretIDs: in.SecretIdList, Stage: in.VersionStage,
 	}
 	if err != nil {
@@ -122,7 +124,20 @@ type awsCall struct {
 	operation string // "PutSecretValue"; empty where the request names none
 	query     bool   // STS's query protocol instead of AWS JSON
 	service   awsService
+	key       string // the access key that it was signed with
+	region    string // and for which region
 	body      []byte
+}
+
+// smRegion is the stand-in as a region of AWS has it: secrets of other regions are others.
+type smRegion struct {
+	*SecretsManager
+	name string
+}
+
+// in is a region; "": the stand-in's own.
+func (s *SecretsManager) in(region string) smRegion {
+	return smRegion{s, cmp.Or(region, s.cfg.Region)}
 }
 
 func (s *SecretsManager) readCall(w http.ResponseWriter, r *http.Request) (awsCall, error) {
@@ -132,6 +147,7 @@ func (s *SecretsManager) readCall(w http.ResponseWriter, r *http.Request) (awsCa
 		return call, smError("SerializationException", "the request's body cannot be read")
 	}
 	call.body = body
+	call.key, call.region = signedBy(r)
 	target := r.Header.Get("X-Amz-Target")
 	if target == "" && strings.HasPrefix(r.Header.Get("Content-Type"), "application/x-www-form-urlencoded") {
 		call.query, call.operation = true, stsAction(body)
@@ -140,7 +156,7 @@ func (s *SecretsManager) readCall(w http.ResponseWriter, r *http.Request) (awsCa
 	service, operation, known := findService(r)
 	if !known {
 		return call, smError("UnknownOperationException",
-			"the stand-in answers POST with an X-Amz-Target of secretsmanager, events or kms, and STS GetCallerIdentity")
+			"the stand-in answers POST with an X-Amz-Target of secretsmanager, events, cloudtrail or kms, and STS GetCallerIdentity and AssumeRole")
 	}
 	call.operation, call.service = operation, service
 	return call, s.checkSignature(r, service.signing)
@@ -148,12 +164,12 @@ func (s *SecretsManager) readCall(w http.ResponseWriter, r *http.Request) (awsCa
 
 func (s *SecretsManager) perform(call awsCall) (any, error) {
 	if call.query {
-		return s.stsPerform(call.operation)
+		return s.stsPerform(call)
 	}
-	return call.service.perform(s, call.operation, call.body)
+	return call.service.perform(s.in(call.region), call.operation, call.body)
 }
 
-func (s *SecretsManager) performSecrets(operation string, body []byte) (any, error) {
+func (s smRegion) performSecrets(operation string, body []byte) (any, error) {
 	op, known := smOperations[operation]
 	if !known {
 		return nil, smError("UnknownOperationException", "the stand-in has no operation %s", operation)
@@ -163,36 +179,36 @@ func (s *SecretsManager) performSecrets(operation string, body []byte) (any, err
 
 // smOperation decodes a request, does it under the lock that it needs, and
 // returns what is to be encoded. An answer shares no memory that changes later.
-type smOperation func(*SecretsManager, []byte) (any, error)
+type smOperation func(smRegion, []byte) (any, error)
 
 // smOperations are the operations by name. What is missing of the service's 23
 // is the analysis of policies, and making a copy a secret of its own.
 var smOperations = map[string]smOperation{
-	"BatchGetSecretValue":          smReads((*SecretsManager).batchGetSecretValue),
-	"CancelRotateSecret":           smWrites((*SecretsManager).cancelRotateSecret),
-	"CreateSecret":                 smWrites((*SecretsManager).createSecret),
-	"DeleteResourcePolicy":         smWrites((*SecretsManager).deleteResourcePolicy),
-	"DeleteSecret":                 smWrites((*SecretsManager).deleteSecret),
-	"DescribeSecret":               smWrites((*SecretsManager).describeSecret), // looking brings copies nearer
-	"GetRandomPassword":            smReads((*SecretsManager).getRandomPassword),
-	"GetResourcePolicy":            smReads((*SecretsManager).getResourcePolicy),
-	"GetSecretValue":               smReads((*SecretsManager).getSecretValue),
-	"ListSecretVersionIds":         smReads((*SecretsManager).listSecretVersionIDs),
-	"ListSecrets":                  smReads((*SecretsManager).listSecrets),
-	"PutResourcePolicy":            smWrites((*SecretsManager).putResourcePolicy),
-	"PutSecretValue":               smWrites((*SecretsManager).putSecretValue),
-	"RemoveRegionsFromReplication": smWrites((*SecretsManager).removeReplicas),
-	"ReplicateSecretToRegions":     smWrites((*SecretsManager).replicate),
-	"RestoreSecret":                smWrites((*SecretsManager).restoreSecret),
-	"RotateSecret":                 smWrites((*SecretsManager).rotateSecret),
-	"TagResource":                  smWrites((*SecretsManager).tagResource),
-	"UntagResource":                smWrites((*SecretsManager).untagResource),
-	"UpdateSecret":                 smWrites((*SecretsManager).updateSecret),
-	"UpdateSecretVersionStage":     smWrites((*SecretsManager).updateSecretVersionStage),
+	"BatchGetSecretValue":          smReads(smRegion.batchGetSecretValue),
+	"CancelRotateSecret":           smWrites(smRegion.cancelRotateSecret),
+	"CreateSecret":                 smWrites(smRegion.createSecret),
+	"DeleteResourcePolicy":         smWrites(smRegion.deleteResourcePolicy),
+	"DeleteSecret":                 smWrites(smRegion.deleteSecret),
+	"DescribeSecret":               smWrites(smRegion.describeSecret), // looking brings copies nearer
+	"GetRandomPassword":            smReads(smRegion.getRandomPassword),
+	"GetResourcePolicy":            smReads(smRegion.getResourcePolicy),
+	"GetSecretValue":               smReads(smRegion.getSecretValue),
+	"ListSecretVersionIds":         smReads(smRegion.listSecretVersionIDs),
+	"ListSecrets":                  smReads(smRegion.listSecrets),
+	"PutResourcePolicy":            smWrites(smRegion.putResourcePolicy),
+	"PutSecretValue":               smWrites(smRegion.putSecretValue),
+	"RemoveRegionsFromReplication": smWrites(smRegion.removeReplicas),
+	"ReplicateSecretToRegions":     smWrites(smRegion.replicate),
+	"RestoreSecret":                smWrites(smRegion.restoreSecret),
+	"RotateSecret":                 smWrites(smRegion.rotateSecret),
+	"TagResource":                  smWrites(smRegion.tagResource),
+	"UntagResource":                smWrites(smRegion.untagResource),
+	"UpdateSecret":                 smWrites(smRegion.updateSecret),
+	"UpdateSecretVersionStage":     smWrites(smRegion.updateSecretVersionStage),
 }
 
-func smReads[In, Out any](do func(*SecretsManager, In) (Out, error)) smOperation {
-	return func(s *SecretsManager, body []byte) (any, error) {
+func smReads[In, Out any](do func(smRegion, In) (Out, error)) smOperation {
+	return func(s smRegion, body []byte) (any, error) {
 		in, err := smDecode[In](body)
 		if err != nil {
 			return nil, err
@@ -203,8 +219,8 @@ func smReads[In, Out any](do func(*SecretsManager, In) (Out, error)) smOperation
 	}
 }
 
-func smWrites[In, Out any](do func(*SecretsManager, In) (Out, error)) smOperation {
-	return func(s *SecretsManager, body []byte) (any, error) {
+func smWrites[In, Out any](do func(smRegion, In) (Out, error)) smOperation {
+	return func(s smRegion, body []byte) (any, error) {
 		in, err := smDecode[In](body)
 		if err != nil {
 			return nil, err

@@ -172,7 +172,7 @@ func TestRequestsAreSignedForTheRightServiceAndTime(t *testing.T) {
 		"sts":                {smSigned(t, "sts", "", who, now.Add(-14*time.Minute)), "", 200, "<Account>123456789012</Account>"},
 		"sts, old":           {smSigned(t, "sts", "", who, now.Add(-16*time.Minute)), "", 403, "<Code>SignatureDoesNotMatch</Code><Message>Signature expired: 20261123T124400Z is now earlier than 20261123T124500Z (20261123T130000Z - 15 min.)"},
 		"sts, not at all":    {smSigned(t, "sts", "", who, now), "-", 403, "<Code>MissingAuthenticationToken</Code>"},
-		"sts, another":       {smSigned(t, "sts", "", "Action=AssumeRole", now), "", 400, "<Code>InvalidAction</Code>"},
+		"sts, another":       {smSigned(t, "sts", "", "Action=GetFederationToken", now), "", 400, "<Code>InvalidAction</Code>"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			switch c.header {

@@ -52,7 +52,7 @@ func (c *smSecret) labelled() map[string][]string {
 	return found
 }
 
-func (s *SecretsManager) describeSecret(in smSecretInput) (*smDescription, error) {
+func (s smRegion) describeSecret(in smSecretInput) (*smDescription, error) {
 	c, err := s.find(in.SecretId)
 	if err != nil {
 		return nil, err
@@ -82,7 +82,7 @@ type smVersionEntry struct {
 	KmsKeyIds        []string
 }
 
-func (s *SecretsManager) listSecretVersionIDs(in smListVersionsInput) (*smListVersionsOutput, error) {
+func (s smRegion) listSecretVersionIDs(in smListVersionsInput) (*smListVersionsOutput, error) {
 	c, err := s.find(in.SecretId)
 	if err != nil {
 		return nil, err
@@ -138,7 +138,7 @@ type smListOutput struct {
 	NextToken  string `json:",omitempty"`
 }
 
-func (s *SecretsManager) listSecrets(in smListInput) (*smListOutput, error) {
+func (s smRegion) listSecrets(in smListInput) (*smListOutput, error) {
 	found, err := s.matching(in)
 	if err != nil {
 		return nil, err
@@ -157,7 +157,7 @@ func (s *SecretsManager) listSecrets(in smListInput) (*smListOutput, error) {
 }
 
 // matching are the secrets that all filters let pass, in the order asked for.
-func (s *SecretsManager) matching(in smListInput) ([]*smSecret, error) {
+func (s smRegion) matching(in smListInput) ([]*smSecret, error) {
 	if len(in.Filters) > 10 {
 		return nil, smInvalid("filters", "length less than or equal to 10")
 	}
@@ -169,7 +169,7 @@ func (s *SecretsManager) matching(in smListInput) ([]*smSecret, error) {
 	now := s.cfg.Now()
 	found := make([]*smSecret, 0, len(s.secrets))
 	for _, c := range s.secrets {
-		hidden := c.gone(now) || !c.deleted.IsZero() && !in.IncludePlannedDeletion
+		hidden := arnRegion(c.arn) != s.name || c.gone(now) || !c.deleted.IsZero() && !in.IncludePlannedDeletion
 		if !hidden && !slices.ContainsFunc(in.Filters, func(f smFilter) bool { return !f.passes(c) }) {
 			found = append(found, c)
 		}
@@ -257,7 +257,7 @@ type smBatchOutput struct {
 type smBatchError struct{ SecretId, ErrorCode, Message string }
 
 // batchGetSecretValue answers what cannot be read in Errors, with the status 200.
-func (s *SecretsManager) batchGetSecretValue(in smBatchInput) (*smBatchOutput, error) {
+func (s smRegion) batchGetSecretValue(in smBatchInput) (*smBatchOutput, error) {
 	ids := in.SecretIdList
 	out := &smBatchOutput{SecretValues: []*smValueOutput{}, Errors: []smBatchError{}}
 	switch {
@@ -304,7 +304,7 @@ type smDeleteOutput struct {
 
 // deleteSecret begins the recovery window; DeletionDate is its end. Forced, the
 // secret is gone at once, and one that does not exist is no error.
-func (s *SecretsManager) deleteSecret(in smDeleteInput) (*smDeleteOutput, error) {
+func (s smRegion) deleteSecret(in smDeleteInput) (*smDeleteOutput, error) {
 	days := 30
 	if in.RecoveryWindowInDays != nil {
 		days = *in.RecoveryWindowInDays
@@ -331,7 +331,7 @@ func (s *SecretsManager) deleteSecret(in smDeleteInput) (*smDeleteOutput, error)
 	return &smDeleteOutput{smNamed: c.named(), DeletionDate: smTime{c.purged}}, nil
 }
 
-func (s *SecretsManager) deleteNow(id string, now time.Time) (*smDeleteOutput, error) {
+func (s smRegion) deleteNow(id string, now time.Time) (*smDeleteOutput, error) {
 	c, err := s.find(id)
 	if failure, ok := errors.AsType[*awsError](err); ok && failure.code != "ResourceNotFoundException" {
 		return nil, err
@@ -342,11 +342,11 @@ func (s *SecretsManager) deleteNow(id string, now time.Time) (*smDeleteOutput, e
 	if err := c.checkCopies(); err != nil {
 		return nil, err
 	}
-	delete(s.secrets, c.name)
+	delete(s.secrets, c.key())
 	return &smDeleteOutput{smNamed: c.named(), DeletionDate: smTime{now}}, nil
 }
 
-func (s *SecretsManager) restoreSecret(in smSecretInput) (*smNamed, error) {
+func (s smRegion) restoreSecret(in smSecretInput) (*smNamed, error) {
 	c, err := s.find(in.SecretId)
 	if err != nil {
 		return nil, err

@@ -165,13 +165,28 @@ func smInvalid(member, bound string) error {
 		"1 validation error detected: Value at '%s' failed to satisfy constraint: Member must have %s", member, bound)
 }
 
-func (s *SecretsManager) arnPrefix() string {
-	return "arn:aws:secretsmanager:" + s.cfg.Region + ":" + s.cfg.Account + ":secret:"
+func (s smRegion) arnPrefix() string {
+	return "arn:aws:secretsmanager:" + s.name + ":" + s.cfg.Account + ":secret:"
+}
+
+// key is by what a name is found in this region.
+func (s smRegion) key(name string) string { return s.arnPrefix() + name }
+
+// key is by what the secret is found: its ARN without the suffix.
+func (c *smSecret) key() string { return smSuffixForm.ReplaceAllString(c.arn, "") }
+
+// arnRegion is the region that an ARN names.
+func arnRegion(arn string) string {
+	parts := strings.SplitN(arn, ":", 5)
+	if len(parts) < 5 {
+		return ""
+	}
+	return parts[3]
 }
 
 // newARN ends in a suffix that AWS draws anew for each secret, so that a policy
 // for a deleted secret does not hold for a later one of the same name.
-func (s *SecretsManager) newARN(name string) string {
+func (s smRegion) newARN(name string) string {
 	return s.arnPrefix() + name + "-" + rand.Text()[:6]
 }
 
@@ -181,26 +196,23 @@ func (s *SecretsManager) newARN(name string) string {
 // A name with its suffix is no name. And what ends in a hyphen and six
 // characters is taken for a complete ARN, so that a secret whose own name ends
 // like that cannot be found by a partial one: API reference of GetSecretValue.
-func (s *SecretsManager) find(id string) (*smSecret, error) {
-	name, isARN := strings.CutPrefix(id, s.arnPrefix())
-	if !isARN && !strings.HasPrefix(id, "arn:") {
-		if err := smCheckName(id); err != nil {
-			return nil, err
-		}
+func (s smRegion) find(id string) (*smSecret, error) {
+	key, complete := s.key(id), false
+	if strings.HasPrefix(id, "arn:") {
+		key = smSuffixForm.ReplaceAllString(id, "")
+		complete = key != id
+	} else if err := smCheckName(id); err != nil {
+		return nil, err
 	}
-	if isARN {
-		name = smSuffixForm.ReplaceAllString(name, "")
-	}
-	found := s.secrets[name]
-	complete := isARN && s.arnPrefix()+name != id
-	if found == nil || found.gone(s.cfg.Now()) || complete && found.arn != id {
+	found := s.secrets[key]
+	if found == nil || found.gone(s.cfg.Now()) || complete && found.arn != id || arnRegion(found.arn) != s.name {
 		return nil, smError("ResourceNotFoundException", "Secrets Manager can't find the specified secret.")
 	}
 	return found, nil
 }
 
 // findLive is find for operations that a secret waiting for deletion refuses.
-func (s *SecretsManager) findLive(id string) (*smSecret, error) {
+func (s smRegion) findLive(id string) (*smSecret, error) {
 	found, err := s.find(id)
 	if err == nil && !found.deleted.IsZero() {
 		return nil, smError("InvalidRequestException",

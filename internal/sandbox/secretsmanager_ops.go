@@ -2,6 +2,7 @@ package sandbox
 
 import (
 	"slices"
+	"strings"
 	"time"
 )
 
@@ -142,7 +143,7 @@ type smVersionOutput struct {
 	ReplicationStatus []smReplication `json:",omitempty"`
 }
 
-func (s *SecretsManager) createSecret(in smCreateInput) (*smVersionOutput, error) {
+func (s smRegion) createSecret(in smCreateInput) (*smVersionOutput, error) {
 	if err := smCheckName(in.Name); err != nil {
 		return nil, err
 	}
@@ -156,7 +157,7 @@ func (s *SecretsManager) createSecret(in smCreateInput) (*smVersionOutput, error
 		return nil, err
 	}
 	now := s.cfg.Now()
-	if old := s.secrets[in.Name]; old != nil && !old.gone(now) {
+	if old := s.secrets[s.key(in.Name)]; old != nil && !old.gone(now) {
 		return old.recreate(&in.smNewVersion, value)
 	}
 	c := &smSecret{
@@ -175,20 +176,34 @@ func (s *SecretsManager) createSecret(in smCreateInput) (*smVersionOutput, error
 		out.VersionId = v.id
 	}
 	out.ReplicationStatus = c.replication()
-	s.secrets[in.Name] = c
+	s.secrets[c.key()] = c
 	return out, nil
 }
 
-// AddEmpty has a secret without a value exist, as Terraform leaves one, if there is none of
-// the name.
-func (s *SecretsManager) AddEmpty(name, kmsKey string) error {
+// AddEmpty has a secret without a value exist, as Terraform leaves one, if there is none:
+// by its name in a region ("": the stand-in's own), or by a whole ARN, of any account.
+func (s *SecretsManager) AddEmpty(id, region, kmsKey string) error {
+	name := id
+	if strings.HasPrefix(id, "arn:") {
+		region = arnRegion(id)
+		_, name, _ = strings.Cut(smSuffixForm.ReplaceAllString(id, ""), ":secret:")
+	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if old := s.secrets[name]; old != nil && !old.gone(s.cfg.Now()) {
+	in := s.in(region)
+	if old, err := in.find(id); err == nil && old != nil {
 		return nil
 	}
-	_, err := s.createSecret(smCreateInput{Name: name, KmsKeyId: kmsKey, smNewVersion: smNewVersion{ClientRequestToken: uuid([]byte("sixteen letters!"))}})
-	return err
+	if err := smCheckName(name); err != nil {
+		return err
+	}
+	now := s.cfg.Now()
+	c := &smSecret{arn: in.newARN(name), name: name, kmsKey: smKey(kmsKey), created: now, changed: now}
+	if name != id {
+		c.arn = id
+	}
+	s.secrets[c.key()] = c
+	return nil
 }
 
 // recreate answers a CreateSecret for a name that is taken: the same token and
@@ -220,7 +235,7 @@ type smPutInput struct {
 	smNewVersion
 }
 
-func (s *SecretsManager) putSecretValue(in smPutInput) (*smVersionOutput, error) {
+func (s smRegion) putSecretValue(in smPutInput) (*smVersionOutput, error) {
 	value, err := in.check()
 	if err != nil {
 		return nil, err
@@ -252,7 +267,7 @@ type smUpdateInput struct {
 
 // updateSecret takes no token twice, unlike PutSecretValue: API reference of
 // UpdateSecret, "matches an existing version's VersionId … results in an error".
-func (s *SecretsManager) updateSecret(in smUpdateInput) (*smVersionOutput, error) {
+func (s smRegion) updateSecret(in smUpdateInput) (*smVersionOutput, error) {
 	in.VersionStages = nil
 	value, err := in.check()
 	if err != nil {
@@ -302,7 +317,7 @@ type smStageInput struct {
 // updateSecretVersionStage compares and swaps: a label that sits on another
 // version moves only for a caller who names that version. The texts for a wrong
 // or superfluous RemoveFromVersionId are not on record; these say the same.
-func (s *SecretsManager) updateSecretVersionStage(in smStageInput) (*smNamed, error) {
+func (s smRegion) updateSecretVersionStage(in smStageInput) (*smNamed, error) {
 	if in.VersionStage == "" || len(in.VersionStage) > 256 {
 		return nil, smInvalid("versionStage", "length between 1 and 256")
 	}
@@ -362,7 +377,7 @@ type smValueOutput struct {
 	CreatedDate   smTime
 }
 
-func (s *SecretsManager) getSecretValue(in smGetInput) (*smValueOutput, error) {
+func (s smRegion) getSecretValue(in smGetInput) (*smValueOutput, error) {
 	c, err := s.findLive(in.SecretId)
 	if err != nil {
 		return nil, err

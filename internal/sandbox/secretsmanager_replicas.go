@@ -42,7 +42,7 @@ type smReplicateOutput struct {
 func (s *SecretsManager) LagReplicas(name string, looks int, failure string) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if c := s.secrets[name]; c != nil {
+	if c := s.secrets[s.in("").key(name)]; c != nil {
 		c.replicaLag, c.replicaFailure = looks, failure
 		c.changeReplicas()
 	}
@@ -74,7 +74,7 @@ func (c *smSecret) replication() []smReplication {
 	return all
 }
 
-func (s *SecretsManager) replicate(in smReplicateInput) (*smReplicateOutput, error) {
+func (s smRegion) replicate(in smReplicateInput) (*smReplicateOutput, error) {
 	c, err := s.findLive(in.SecretId)
 	if err != nil {
 		return nil, err
@@ -85,9 +85,9 @@ func (s *SecretsManager) replicate(in smReplicateInput) (*smReplicateOutput, err
 	return &smReplicateOutput{c.arn, c.replication()}, nil
 }
 
-func (s *SecretsManager) addReplicas(c *smSecret, added []smReplicaRegion) error {
+func (s smRegion) addReplicas(c *smSecret, added []smReplicaRegion) error {
 	for _, add := range added {
-		if add.Region == s.cfg.Region || add.Region == "" {
+		if add.Region == s.name || add.Region == "" {
 			return smError("InvalidParameterException", "Invalid replica region.")
 		}
 		c.replicas = slices.DeleteFunc(slices.Clone(c.replicas), func(r *smReplica) bool { return r.region == add.Region })
@@ -109,7 +109,7 @@ func (c *smSecret) checkCopies() error {
 	return smError("InvalidParameterException", "You can't delete secret %s that still has replica regions [%s]", c.name, strings.Join(regions, ", "))
 }
 
-func (s *SecretsManager) removeReplicas(in smReplicateInput) (*smReplicateOutput, error) {
+func (s smRegion) removeReplicas(in smReplicateInput) (*smReplicateOutput, error) {
 	c, err := s.findLive(in.SecretId)
 	if err != nil {
 		return nil, err

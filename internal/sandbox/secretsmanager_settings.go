@@ -18,7 +18,7 @@ type smTagInput struct {
 // smDone is the answer of operations that have none.
 type smDone struct{}
 
-func (s *SecretsManager) tagResource(in smTagInput) (*smDone, error) {
+func (s smRegion) tagResource(in smTagInput) (*smDone, error) {
 	c, err := s.findLive(in.SecretId)
 	if err != nil {
 		return nil, err
@@ -31,7 +31,7 @@ func (s *SecretsManager) tagResource(in smTagInput) (*smDone, error) {
 	return &smDone{}, nil
 }
 
-func (s *SecretsManager) untagResource(in smTagInput) (*smDone, error) {
+func (s smRegion) untagResource(in smTagInput) (*smDone, error) {
 	c, err := s.findLive(in.SecretId)
 	if err != nil {
 		return nil, err
@@ -70,7 +70,7 @@ type smPolicy struct {
 	ResourcePolicy string `json:",omitempty"`
 }
 
-func (s *SecretsManager) getResourcePolicy(in smSecretInput) (*smPolicy, error) {
+func (s smRegion) getResourcePolicy(in smSecretInput) (*smPolicy, error) {
 	c, err := s.findLive(in.SecretId)
 	if err != nil {
 		return nil, err
@@ -85,7 +85,7 @@ type smPolicyInput struct {
 
 // putResourcePolicy keeps the text as it is. Its syntax is looked at, and on demand
 // whether it says that everybody may: the stand-in does not evaluate policies.
-func (s *SecretsManager) putResourcePolicy(in smPolicyInput) (*smNamed, error) {
+func (s smRegion) putResourcePolicy(in smPolicyInput) (*smNamed, error) {
 	if in.ResourcePolicy == "" || len(in.ResourcePolicy) > smMaxPolicy {
 		return nil, smInvalid("resourcePolicy", "length between 1 and 20480")
 	}
@@ -130,7 +130,7 @@ func smForEverybody(statements json.RawMessage) bool {
 	})
 }
 
-func (s *SecretsManager) deleteResourcePolicy(in smSecretInput) (*smNamed, error) {
+func (s smRegion) deleteResourcePolicy(in smSecretInput) (*smNamed, error) {
 	c, err := s.findLive(in.SecretId)
 	if err != nil {
 		return nil, err
@@ -150,7 +150,7 @@ type smRotateInput struct {
 // invokes the Lambda function: it makes an empty version with AWSPENDING. Where no
 // function is there to go on, the secret stays in the middle of its rotation
 // until somebody puts that version and makes it current.
-func (s *SecretsManager) rotateSecret(in smRotateInput) (*smVersionOutput, error) {
+func (s smRegion) rotateSecret(in smRotateInput) (*smVersionOutput, error) {
 	if err := smCheckToken(in.ClientRequestToken, "InvalidParameterException"); err != nil {
 		return nil, err
 	}
@@ -231,7 +231,7 @@ func (r *smRules) check() error {
 // cancelRotateSecret leaves AWSPENDING where it is, as the service may: API
 // reference of CancelRotateSecret, "can leave the VersionStage labels in an
 // unexpected state".
-func (s *SecretsManager) cancelRotateSecret(in smSecretInput) (*smVersionOutput, error) {
+func (s smRegion) cancelRotateSecret(in smSecretInput) (*smVersionOutput, error) {
 	c, err := s.findLive(in.SecretId)
 	if err != nil {
 		return nil, err
@@ -277,7 +277,7 @@ func (in smPasswordInput) alphabets() []string {
 	return all
 }
 
-func (s *SecretsManager) getRandomPassword(in smPasswordInput) (map[string]string, error) {
+func (s smRegion) getRandomPassword(in smPasswordInput) (map[string]string, error) {
 	length := 32
 	if in.PasswordLength != nil {
 		length = *in.PasswordLength

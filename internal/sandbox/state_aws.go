@@ -83,7 +83,7 @@ func (s *SecretsManager) saved() []secretState {
 	for _, c := range s.secrets {
 		all = append(all, c.state())
 	}
-	slices.SortFunc(all, func(a, b secretState) int { return cmp.Compare(a.Name, b.Name) })
+	slices.SortFunc(all, func(a, b secretState) int { return cmp.Compare(a.ARN, b.ARN) })
 	return all
 }
 
@@ -91,7 +91,8 @@ func (s *SecretsManager) restore(all []secretState) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	for _, one := range all {
-		s.secrets[one.Name] = one.secret()
+		c := one.secret()
+		s.secrets[c.key()] = c
 	}
 }
 

@@ -1,13 +1,18 @@
 package sandbox
 
 import (
+	"cmp"
 	"crypto/sha256"
 	"encoding/hex"
 	"encoding/xml"
 	"errors"
+	"fmt"
 	"net/http"
 	"net/url"
+	"regexp"
+	"strconv"
 	"strings"
+	"sync"
 	"time"
 )
 
@@ -40,13 +45,74 @@ type stsFailure struct {
 	RequestID string   `xml:"RequestId"`
 }
 
-func (s *SecretsManager) stsPerform(action string) (any, error) {
-	if action != "GetCallerIdentity" {
-		return nil, smError("InvalidAction", "the stand-in has no STS action %s", action)
+func (s *SecretsManager) stsPerform(call awsCall) (any, error) {
+	switch call.operation {
+	case "GetCallerIdentity":
+		caller := s.caller(call.key)
+		return &stsIdentity{
+			Namespace: stsNamespace, ARN: caller, UserID: stsUserID(caller), Account: strings.Split(caller, ":")[4], RequestID: s.requestID(),
+		}, nil
+	case "AssumeRole":
+		return s.assumeRole(call.body)
 	}
-	return &stsIdentity{
-		Namespace: stsNamespace, ARN: s.cfg.CallerARN, UserID: stsUserID(s.cfg.CallerARN),
-		Account: s.cfg.Account, RequestID: s.requestID(),
+	return nil, smError("InvalidAction", "the stand-in has no STS action %s", call.operation)
+}
+
+// callers are the roles that were assumed, by access key.
+type callers struct {
+	mu    sync.Mutex
+	roles map[string]string
+}
+
+// caller is whose access key it is: a role that was assumed, else the stand-in's own.
+func (s *SecretsManager) caller(key string) string {
+	s.callers.mu.Lock()
+	defer s.callers.mu.Unlock()
+	return cmp.Or(s.callers.roles[key], s.cfg.CallerARN)
+}
+
+type stsRole struct {
+	XMLName   xml.Name  `xml:"AssumeRoleResponse"`
+	Namespace string    `xml:"xmlns,attr"`
+	Key       string    `xml:"AssumeRoleResult>Credentials>AccessKeyId"`
+	Secret    string    `xml:"AssumeRoleResult>Credentials>SecretAccessKey"`
+	Token     string    `xml:"AssumeRoleResult>Credentials>SessionToken"`
+	Until     time.Time `xml:"AssumeRoleResult>Credentials>Expiration"`
+	ARN       string    `xml:"AssumeRoleResult>AssumedRoleUser>Arn"`
+	ID        string    `xml:"AssumeRoleResult>AssumedRoleUser>AssumedRoleId"`
+	RequestID string    `xml:"ResponseMetadata>RequestId"`
+}
+
+var stsRoleForm = regexp.MustCompile(`^arn:aws:iam::([0-9]{12}):role/(?:.*/)?([A-Za-z0-9_+=,.@-]{1,64})$`)
+
+// assumeRole gives credentials of any role of any account: the stand-in has no IAM, and
+// so nobody whom a role could not trust.
+func (s *SecretsManager) assumeRole(body []byte) (any, error) {
+	form, err := url.ParseQuery(string(body))
+	role := stsRoleForm.FindStringSubmatch(form.Get("RoleArn"))
+	session := form.Get("RoleSessionName")
+	if err != nil || role == nil || len(session) < 2 || len(session) > 64 {
+		return nil, smError("ValidationError", "RoleArn and RoleSessionName are required, in their forms")
+	}
+	life := time.Hour
+	if text := form.Get("DurationSeconds"); text != "" {
+		n, err := strconv.Atoi(text)
+		if err != nil || n < 900 || n > 43200 {
+			return nil, smError("ValidationError", "DurationSeconds must be from 900 to 43200")
+		}
+		life = time.Duration(n) * time.Second
+	}
+	arn := "arn:aws:sts::" + role[1] + ":assumed-role/" + role[2] + "/" + session
+	s.callers.mu.Lock()
+	defer s.callers.mu.Unlock()
+	if s.callers.roles == nil {
+		s.callers.roles = map[string]string{}
+	}
+	key := fmt.Sprintf("ASIASANDBOX%09d", len(s.callers.roles)+1)
+	s.callers.roles[key] = arn
+	return &stsRole{
+		Namespace: stsNamespace, Key: key, Secret: "FAKE-secret-access-key", Token: "FAKE-session-token", Until: s.cfg.Now().Add(life).UTC().Truncate(time.Second),
+		ARN: arn, ID: stsUserID(arn), RequestID: s.requestID(),
 	}, nil
 }
 
@@ -112,6 +178,16 @@ var (
 func (e awsError) saying(message string) error {
 	e.message = message
 	return &e
+}
+
+// signedBy is the access key of a request's credential scope, and its region; "": there
+// is none.
+func signedBy(r *http.Request) (key, region string) {
+	_, scope, _ := strings.Cut(r.Header.Get("Authorization"), "Credential=")
+	if parts := strings.SplitN(scope, "/", 4); len(parts) == 4 {
+		return parts[0], parts[2]
+	}
+	return "", ""
 }
 
 // checkSignature looks at the parts of a Signature Version 4 header that tell a

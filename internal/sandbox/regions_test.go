@@ -1,0 +1,80 @@
+package sandbox_test
+
+import (
+	"net/http/httptest"
+	"strings"
+	"testing"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/credentials"
+	"github.com/aws/aws-sdk-go-v2/credentials/stscreds"
+	sm "github.com/aws/aws-sdk-go-v2/service/secretsmanager"
+	"github.com/aws/aws-sdk-go-v2/service/sts"
+
+	"purser/internal/sandbox"
+)
+
+func regionsOf(t *testing.T) (standin *sandbox.SecretsManager, address string, in func(region string) *sm.Client) {
+	t.Helper()
+	standin = sandbox.NewSecretsManager(sandbox.SecretsManagerConfig{})
+	server := httptest.NewServer(standin)
+	t.Cleanup(server.Close)
+	return standin, server.URL, func(region string) *sm.Client {
+		return sm.New(sm.Options{Region: region, BaseEndpoint: &server.URL, Credentials: credentials.NewStaticCredentialsProvider("SANDBOX", "SANDBOX", "")})
+	}
+}
+
+func TestRegionsHaveSecretsOfTheirOwn(t *testing.T) {
+	standin, _, in := regionsOf(t)
+	one, two := in("eu-west-2"), in("us-east-1")
+	for client, value := range map[*sm.Client]string{one: "FAKE one", two: "FAKE two"} {
+		if _, err := client.CreateSecret(t.Context(), &sm.CreateSecretInput{Name: aws.String("same"), SecretString: &value}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	got, err := two.GetSecretValue(t.Context(), &sm.GetSecretValueInput{SecretId: aws.String("same")})
+	if err != nil || *got.SecretString != "FAKE two" || !strings.HasPrefix(*got.ARN, "arn:aws:secretsmanager:us-east-1:123456789012:secret:same-") {
+		t.Fatalf("%+v, %v", got, err)
+	}
+	_, err = one.GetSecretValue(t.Context(), &sm.GetSecretValueInput{SecretId: got.ARN})
+	wantAWSFailure(t, err, "ResourceNotFoundException", "")
+	list, err := one.ListSecrets(t.Context(), &sm.ListSecretsInput{})
+	if err != nil || len(list.SecretList) != 1 || *list.SecretList[0].ARN == *got.ARN {
+		t.Errorf("eu-west-2 lists %d: %v", len(list.SecretList), err)
+	}
+
+	// One of another account, by its ARN.
+	const shared = "arn:aws:secretsmanager:us-east-1:210987654321:secret:theirs-AbCdEf"
+	if err := standin.AddEmpty(shared, "", ""); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := two.PutSecretValue(t.Context(), &sm.PutSecretValueInput{SecretId: aws.String(shared), SecretString: aws.String("FAKE theirs")}); err != nil {
+		t.Fatal(err)
+	}
+	_, err = two.DescribeSecret(t.Context(), &sm.DescribeSecretInput{SecretId: aws.String("theirs")})
+	wantAWSFailure(t, err, "ResourceNotFoundException", "")
+}
+
+func TestARoleIsAssumed(t *testing.T) {
+	standin, address, in := regionsOf(t)
+	own := in("eu-west-2")
+	if _, err := own.CreateSecret(t.Context(), &sm.CreateSecretInput{Name: aws.String("a"), SecretString: aws.String("FAKE")}); err != nil {
+		t.Fatal(err)
+	}
+	options := sts.Options{Region: "eu-west-2", BaseEndpoint: &address, Credentials: credentials.NewStaticCredentialsProvider("SANDBOX", "SANDBOX", "")}
+	options.Credentials = aws.NewCredentialsCache(stscreds.NewAssumeRoleProvider(sts.New(options), "arn:aws:iam::210987654321:role/ci/release", func(o *stscreds.AssumeRoleOptions) { o.RoleSessionName = "job-7" }))
+	me, err := sts.New(options).GetCallerIdentity(t.Context(), &sts.GetCallerIdentityInput{})
+	const want = "arn:aws:sts::210987654321:assumed-role/release/job-7"
+	if err != nil || *me.Arn != want || *me.Account != "210987654321" {
+		t.Fatalf("%+v, %v", me, err)
+	}
+	reader := sm.New(sm.Options{Region: "eu-west-2", BaseEndpoint: &address, Credentials: options.Credentials})
+	if _, err := reader.GetSecretValue(t.Context(), &sm.GetSecretValueInput{SecretId: aws.String("a")}); err != nil {
+		t.Fatal(err)
+	}
+	if reads := standin.Reads(); len(reads) != 1 || reads[0].Caller != want {
+		t.Errorf("CloudTrail has %+v", reads)
+	}
+	_, err = sts.New(options).AssumeRole(t.Context(), &sts.AssumeRoleInput{RoleArn: aws.String("arn:aws:iam::1:role/x-that-is-none"), RoleSessionName: aws.String("job")})
+	wantAWSFailure(t, err, "ValidationError", "")
+}
