@@ -3,8 +3,11 @@ package main
 import (
 	"context"
 	"crypto/rand"
+	"encoding/json"
 	"fmt"
 	"io"
+	"os/exec"
+	"path/filepath"
 	"strings"
 	"testing"
 	"time"
@@ -31,6 +34,33 @@ func overCredentials(b *testing.B, command string) {
 				}
 			}
 		})
+	}
+}
+
+// BenchmarkSandboxUp is the whole of purser sandbox up: two processes, until the stand-ins
+// answer. Stopping them is not counted.
+func BenchmarkSandboxUp(b *testing.B) {
+	bin, dir := b.TempDir(), b.TempDir()
+	if out, err := exec.CommandContext(b.Context(), "go", "build", "-o", bin, ".").CombinedOutput(); err != nil {
+		b.Fatalf("%v\n%s", err, out)
+	}
+	purser := func(env []string, args ...string) []byte {
+		cmd := exec.CommandContext(b.Context(), filepath.Join(bin, "purser"), args...)
+		cmd.Dir, cmd.Env = dir, append(env, "HOME="+dir, "TMPDIR="+dir)
+		out, err := cmd.Output()
+		if err != nil {
+			b.Fatalf("%v\n%s", err, out)
+		}
+		return out
+	}
+	for b.Loop() {
+		var up report
+		if err := json.Unmarshal(purser(nil, "sandbox", "up", "--output", "json"), &up); err != nil {
+			b.Fatal(err)
+		}
+		b.StopTimer()
+		purser([]string{"PURSER_SANDBOX=" + up.Sandbox.Folder}, "sandbox", "down")
+		b.StartTimer()
 	}
 }
 

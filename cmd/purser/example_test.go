@@ -63,6 +63,28 @@ func TestTheExamplesScripts(t *testing.T) {
 	}
 }
 
+// TestWithoutANamespace takes namespaces away, and looks whether that is said and the
+// command is led all the same.
+func TestWithoutANamespace(t *testing.T) {
+	unshare := rig.Need(t, "unshare")
+	if out, err := exec.CommandContext(t.Context(), unshare, "--user", "--map-root-user", "true").CombinedOutput(); err != nil {
+		t.Skipf("this system has no user namespaces: skipped: %s", out)
+	}
+	bin := t.TempDir()
+	if out, err := exec.CommandContext(t.Context(), "go", "build", "-o", bin, ".").CombinedOutput(); err != nil {
+		t.Fatalf("%v\n%s", err, out)
+	}
+	cmd := exec.CommandContext(t.Context(), unshare, "--user", "--map-root-user", "sh", "-c",
+		`echo 0 >/proc/sys/user/max_net_namespaces && exec "$0" sandbox run -- sh -c 'echo "led by $HTTPS_PROXY"'`, filepath.Join(bin, "purser"))
+	cmd.Dir, cmd.Env = t.TempDir(), []string{"PATH=" + os.Getenv("PATH"), "HOME=" + t.TempDir(), "TMPDIR=" + t.TempDir()}
+	out, err := cmd.CombinedOutput()
+	said := string(out)
+	if err != nil || !strings.Contains(said, "led by http://127.0.0.1:") ||
+		!strings.Contains(said, "Without a network of its own (no space left on device), the command is led by variables: what does not know HTTPS_PROXY reaches the real Docker Hub.") {
+		t.Errorf("%v\n%s", err, said)
+	}
+}
+
 // exampleSession is what a person does in the shell: store the tokens, run the pipeline.
 const exampleSession = `set -euo pipefail
 purser store dockerhub --token-stdin <"$PURSER_SANDBOX/dockerhub.token"

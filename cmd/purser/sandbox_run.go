@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io/fs"
 	"os"
 	"os/exec"
 	"strings"
@@ -134,6 +135,9 @@ func (a *app) tryNamespace(ctx context.Context, self string) (why string) {
 	}
 	if first, _, _ := strings.Cut(strings.TrimSpace(said.String()), "\n"); first != "" {
 		return credential.Quote(first)
+	}
+	if failed, ok := errors.AsType[*fs.PathError](err); ok {
+		err = failed.Err // the path is purser's own
 	}
 	return credential.Quote(err.Error())
 }
