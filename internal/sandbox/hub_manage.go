@@ -2,8 +2,10 @@ package sandbox
 
 import (
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
+	"maps"
 	"net/http"
 	"net/http/httptest"
 	"slices"
@@ -161,7 +163,8 @@ func (l *tokenList) all() []*Token {
 	return all
 }
 
-// shown is a token in the words of the reference, with or without its secret.
+// shown is a token in the words of the reference, with or without its secret. What an
+// organization's may do is not in its list.
 func (l *tokenList) shown(t *Token, secret string) map[string]any {
 	at := func(v time.Time) any {
 		if v.IsZero() {
@@ -182,6 +185,64 @@ func (l *tokenList) shown(t *Token, secret string) map[string]any {
 	}
 }
 
+// hidden is what stands in the place of a token that was made before: of an
+// organization's there is no such place.
+func (l *tokenList) hidden() string {
+	if l.org != nil {
+		return ""
+	}
+	return l.hub.Hide
+}
+
+// whole is a token as it is shown alone.
+func (l *tokenList) whole(t *Token, secret string) map[string]any {
+	body := l.shown(t, secret)
+	if l.org != nil {
+		body["resources"] = l.resources(t)
+	}
+	return body
+}
+
+// hubResource is what an organization's token may do with a repository.
+type hubResource struct {
+	Type   string   `json:"type"`
+	Path   string   `json:"path"`
+	Scopes []string `json:"scopes"`
+}
+
+const imageScope = "scope-image-"
+
+func (l *tokenList) resources(t *Token) []hubResource {
+	all := []hubResource{}
+	for _, path := range slices.Sorted(maps.Keys(t.Resources)) {
+		r := hubResource{Type: "TYPE_REPO", Path: path, Scopes: slices.Clone(t.Resources[path])}
+		for i, action := range r.Scopes {
+			if !strings.HasPrefix(action, "scope-") {
+				r.Scopes[i] = imageScope + action
+			}
+		}
+		all = append(all, r)
+	}
+	return all
+}
+
+// allow is what resources come to, by repository. An error is what the caller is told.
+func (l *tokenList) allow(all []hubResource) (map[string][]string, error) {
+	allowed := map[string][]string{}
+	for _, r := range all {
+		if _, there := l.hub.accounts.repositories[r.Path]; !there {
+			return nil, errors.New("repository " + r.Path + " does not exist")
+		}
+		for _, scope := range r.Scopes {
+			allowed[r.Path] = append(allowed[r.Path], strings.TrimPrefix(scope, imageScope))
+		}
+	}
+	if len(allowed) == 0 {
+		return nil, errors.New("resources: at least one is required")
+	}
+	return allowed, nil
+}
+
 const defaultTokenPage = 10
 
 func (l *tokenList) get(w http.ResponseWriter, req *http.Request, id string) {
@@ -194,7 +255,7 @@ func (l *tokenList) get(w http.ResponseWriter, req *http.Request, id string) {
 			hubError(w, http.StatusNotFound, "object not found", nil)
 			return
 		}
-		_ = json.NewEncoder(w).Encode(l.shown(all[i], l.hub.Hide))
+		_ = json.NewEncoder(w).Encode(l.whole(all[i], l.hidden()))
 		return
 	}
 	number := func(name string, otherwise int) int {
@@ -213,22 +274,27 @@ func (l *tokenList) get(w http.ResponseWriter, req *http.Request, id string) {
 			active++
 		}
 		if i >= from && i < to {
-			results = append(results, l.shown(t, l.hub.Hide))
+			results = append(results, l.shown(t, l.hidden()))
 		}
 	}
-	count, next := "count", any(nil)
-	if l.org != nil {
-		count = "total"
-	}
-	if to < len(all) {
+	beside := func(page int, there bool) any {
+		if !there {
+			return nil
+		}
 		u := *req.URL
 		u.Scheme, u.Host = "https", req.Host
 		q := u.Query()
-		q.Set("page", strconv.Itoa(page+1))
+		q.Set("page", strconv.Itoa(page))
 		u.RawQuery = q.Encode()
-		next = u.String()
+		return u.String()
 	}
-	_ = json.NewEncoder(w).Encode(map[string]any{count: len(all), "active_count": active, "next": next, "previous": nil, "results": results})
+	body := map[string]any{"next": beside(page+1, to < len(all)), "previous": beside(page-1, page > 1), "results": results}
+	if l.org != nil {
+		body["total"] = len(all)
+	} else {
+		body["count"], body["active_count"] = len(all), active
+	}
+	_ = json.NewEncoder(w).Encode(body)
 }
 
 // defaultAllowed is how many tokens an organization of the Team plan may have.
@@ -236,14 +302,11 @@ const defaultAllowed = 10
 
 func (l *tokenList) mint(w http.ResponseWriter, req *http.Request) {
 	var body struct {
-		TokenLabel string     `json:"token_label"`
-		Label      string     `json:"label"`
-		Scopes     []string   `json:"scopes"`
-		Expires    *time.Time `json:"expires_at"`
-		Resources  []struct {
-			Type, Path string
-			Scopes     []string
-		} `json:"resources"`
+		TokenLabel string        `json:"token_label"`
+		Label      string        `json:"label"`
+		Scopes     []string      `json:"scopes"`
+		Expires    *time.Time    `json:"expires_at"`
+		Resources  []hubResource `json:"resources"`
 	}
 	bad := func(why string) {
 		w.WriteHeader(http.StatusBadRequest)
@@ -259,16 +322,12 @@ func (l *tokenList) mint(w http.ResponseWriter, req *http.Request) {
 	label, prefix, level := body.TokenLabel, "dckr_pat_", Level("")
 	var resources map[string][]string
 	if l.org != nil {
-		label, prefix, resources = body.Label, "dckr_oat_", map[string][]string{}
-		for _, r := range body.Resources {
-			for _, scope := range r.Scopes {
-				resources[r.Path] = append(resources[r.Path], strings.TrimPrefix(scope, "scope-image-"))
-			}
-			if _, there := a.repositories[r.Path]; !there {
-				bad("repository " + r.Path + " does not exist")
-				return
-			}
+		var err error
+		if resources, err = l.allow(body.Resources); err != nil {
+			bad(err.Error())
+			return
 		}
+		label, prefix = body.Label, "dckr_oat_"
 		allowed := l.org.Allowed
 		if allowed == 0 {
 			allowed = defaultAllowed
@@ -287,9 +346,6 @@ func (l *tokenList) mint(w http.ResponseWriter, req *http.Request) {
 	case l.org == nil && levelActions[level] == nil:
 		bad("scopes: unknown scope")
 		return
-	case l.org != nil && len(resources) == 0:
-		bad("resources: at least one is required")
-		return
 	}
 	t, err := a.addToken(prefix, l.owner, level)
 	if err != nil {
@@ -304,13 +360,15 @@ func (l *tokenList) mint(w http.ResponseWriter, req *http.Request) {
 		l.hub.Minted(t.Secret)
 	}
 	w.WriteHeader(http.StatusCreated)
-	_ = json.NewEncoder(w).Encode(l.shown(t, t.Secret.Reveal()))
+	_ = json.NewEncoder(w).Encode(l.whole(t, t.Secret.Reveal()))
 }
 
 func (l *tokenList) patch(w http.ResponseWriter, req *http.Request, id string) {
 	var body struct {
-		Active *bool   `json:"is_active"`
-		Label  *string `json:"token_label"`
+		Active     *bool         `json:"is_active"`
+		TokenLabel *string       `json:"token_label"`
+		Label      *string       `json:"label"` // of an organization's
+		Resources  []hubResource `json:"resources"`
 	}
 	if json.NewDecoder(io.LimitReader(req.Body, 64<<10)).Decode(&body) != nil {
 		hubError(w, http.StatusBadRequest, "the body is not what is expected", nil)
@@ -318,20 +376,31 @@ func (l *tokenList) patch(w http.ResponseWriter, req *http.Request, id string) {
 	}
 	l.hub.accounts.mu.Lock()
 	defer l.hub.accounts.mu.Unlock()
-	for _, t := range l.all() {
-		if t.ID != id {
-			continue
-		}
-		if body.Active != nil {
-			t.Active = *body.Active
-		}
-		if body.Label != nil {
-			t.Label = *body.Label
-		}
-		_ = json.NewEncoder(w).Encode(l.shown(t, l.hub.Hide))
+	all := l.all()
+	i := slices.IndexFunc(all, func(t *Token) bool { return t.ID == id })
+	if i < 0 {
+		hubError(w, http.StatusNotFound, "object not found", nil)
 		return
 	}
-	hubError(w, http.StatusNotFound, "object not found", nil)
+	t, label := all[i], body.TokenLabel
+	if l.org != nil {
+		label = body.Label
+	}
+	if l.org != nil && body.Resources != nil {
+		allowed, err := l.allow(body.Resources)
+		if err != nil {
+			hubError(w, http.StatusBadRequest, err.Error(), nil)
+			return
+		}
+		t.Resources = allowed
+	}
+	if body.Active != nil {
+		t.Active = *body.Active
+	}
+	if label != nil {
+		t.Label = *label
+	}
+	_ = json.NewEncoder(w).Encode(l.whole(t, l.hidden()))
 }
 
 func (l *tokenList) remove(w http.ResponseWriter, id string) {
