@@ -46,7 +46,7 @@ type area[P any] struct {
 
 // areas are all tables, in the order of the document.
 func areas() []asker {
-	return []asker{secretsManagerArea(), awsClientsArea(), registryArea(), registryClientsArea()}
+	return []asker{secretsManagerArea(), awsClientsArea(), registryArea(), registryClientsArea(), hubArea()}
 }
 
 // An asker is an area whatever its parts are.

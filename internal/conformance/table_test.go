@@ -187,7 +187,7 @@ func (b *book) renderArea(w *strings.Builder, t table) {
 		return
 	}
 	if !t.full {
-		w.WriteString("Where one of them differs:\n\n")
+		w.WriteString("Where an answer differs:\n\n")
 	}
 	fmt.Fprintf(w, "| case | documented | %s |\n|---|---|%s\n", strings.Join(t.parts, " | "), strings.Repeat("---|", len(t.parts)))
 	for _, r := range shown {
@@ -218,6 +218,9 @@ func (b *book) counts(t table) string {
 	each := make([]string, 0, len(t.parts))
 	for _, part := range t.parts {
 		each = append(each, fmt.Sprintf("%s %d of %d", part, same[part], asked[part]))
+	}
+	if len(each) == 1 {
+		return fmt.Sprintf("%d cases, of which it answers %d as documented.", len(t.rows), all)
 	}
 	return fmt.Sprintf("%d cases, of which all parts answer %d as documented: %s.", len(t.rows), all, strings.Join(each, ", "))
 }
