@@ -187,10 +187,7 @@ func awsPolicies() []awsCase {
 			},
 		},
 		{
-			row{
-				"policy-validate", "ValidateResourcePolicy", "200", model,
-				"the stand-in does not analyse policies; purser never asks AWS to",
-			},
+			row{"policy-validate", "ValidateResourcePolicy", "200", model, ""},
 			func(c *awsCaller) string {
 				c.create("one")
 				return codeOf(c.short(c.on("ValidateResourcePolicy", members{"ResourcePolicy": policy})))
@@ -249,10 +246,7 @@ func awsCopies() []awsCase {
 			},
 		},
 		{
-			row{
-				"copy-stop", "StopReplicationToReplica of a secret that is no copy", badCall, model + noCode,
-				"the stand-in keeps no second region, in which a copy could become a secret of its own",
-			},
+			row{"copy-stop", "StopReplicationToReplica of a secret that is no copy", badCall, model + noCode, ""},
 			func(c *awsCaller) string {
 				c.create("one")
 				return codeOf(c.short(c.on("StopReplicationToReplica", nil)))

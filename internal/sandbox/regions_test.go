@@ -9,6 +9,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/credentials"
 	"github.com/aws/aws-sdk-go-v2/credentials/stscreds"
 	sm "github.com/aws/aws-sdk-go-v2/service/secretsmanager"
+	"github.com/aws/aws-sdk-go-v2/service/secretsmanager/types"
 	"github.com/aws/aws-sdk-go-v2/service/sts"
 
 	"purser/internal/sandbox"
@@ -52,6 +53,82 @@ func TestRegionsHaveSecretsOfTheirOwn(t *testing.T) {
 		t.Fatal(err)
 	}
 	_, err = two.DescribeSecret(t.Context(), &sm.DescribeSecretInput{SecretId: aws.String("theirs")})
+	wantAWSFailure(t, err, "ResourceNotFoundException", "")
+}
+
+// TestCopiesAreReadWhereTheyAre follows a copy: behind, in sync, written to, and made a
+// secret of its own.
+func TestCopiesAreReadWhereTheyAre(t *testing.T) {
+	standin, _, in := regionsOf(t)
+	home, away := in("eu-west-2"), in("eu-west-1")
+	get := func() (string, error) {
+		out, err := away.GetSecretValue(t.Context(), &sm.GetSecretValueInput{SecretId: aws.String("copied")})
+		if err != nil {
+			return "", err
+		}
+		return *out.SecretString, nil
+	}
+	is := func(when, want string) {
+		t.Helper()
+		if got, err := get(); err != nil || got != want {
+			t.Errorf("%s: %q, %v, want %q", when, got, err, want)
+		}
+	}
+	put := func(value string) {
+		t.Helper()
+		if _, err := home.PutSecretValue(t.Context(), &sm.PutSecretValueInput{SecretId: aws.String("copied"), SecretString: &value}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	made, err := home.CreateSecret(t.Context(), &sm.CreateSecretInput{
+		Name: aws.String("copied"), SecretString: aws.String("FAKE 1"), AddReplicaRegions: []types.ReplicaRegionType{{Region: aws.String("eu-west-1")}},
+	})
+	if err != nil || len(made.ReplicationStatus) != 1 {
+		t.Fatalf("%+v, %v", made, err)
+	}
+	is("made", "FAKE 1")
+	standin.LagReplicas("copied", 1, "")
+	put("FAKE 2")
+	is("behind", "FAKE 1")
+	if _, err := home.DescribeSecret(t.Context(), &sm.DescribeSecretInput{SecretId: aws.String("copied")}); err != nil {
+		t.Fatal(err)
+	}
+	is("in sync", "FAKE 2")
+	d, err := away.DescribeSecret(t.Context(), &sm.DescribeSecretInput{SecretId: aws.String("copied")})
+	if err != nil || *d.PrimaryRegion != "eu-west-2" || *d.ARN != strings.Replace(*made.ARN, "eu-west-2", "eu-west-1", 1) {
+		t.Errorf("%+v, %v", d, err)
+	}
+	list, err := away.ListSecrets(t.Context(), &sm.ListSecretsInput{})
+	if err != nil || len(list.SecretList) != 1 {
+		t.Errorf("%d secrets, %v", len(list.SecretList), err)
+	}
+	_, err = away.PutSecretValue(t.Context(), &sm.PutSecretValueInput{SecretId: aws.String("copied"), SecretString: aws.String("FAKE 3")})
+	wantAWSFailure(t, err, "InvalidRequestException", "")
+	_, err = away.CreateSecret(t.Context(), &sm.CreateSecretInput{Name: aws.String("copied"), SecretString: aws.String("FAKE 3")})
+	wantAWSFailure(t, err, "ResourceExistsException", "")
+	_, err = home.DeleteSecret(t.Context(), &sm.DeleteSecretInput{SecretId: aws.String("copied")})
+	wantAWSFailure(t, err, "InvalidParameterException", "")
+	_, err = home.StopReplicationToReplica(t.Context(), &sm.StopReplicationToReplicaInput{SecretId: aws.String("copied")})
+	wantAWSFailure(t, err, "InvalidRequestException", "")
+	if _, err := away.StopReplicationToReplica(t.Context(), &sm.StopReplicationToReplicaInput{SecretId: aws.String("copied")}); err != nil {
+		t.Fatal(err)
+	}
+	put("FAKE 4")
+	is("of its own", "FAKE 2")
+	again, err := home.ReplicateSecretToRegions(t.Context(), &sm.ReplicateSecretToRegionsInput{SecretId: aws.String("copied"), AddReplicaRegions: []types.ReplicaRegionType{{Region: aws.String("eu-west-1")}}})
+	if err != nil || again.ReplicationStatus[0].Status != types.StatusTypeFailed {
+		t.Errorf("a name that is taken: %+v, %v", again, err)
+	}
+	if _, err := home.ReplicateSecretToRegions(t.Context(), &sm.ReplicateSecretToRegionsInput{
+		SecretId: aws.String("copied"), ForceOverwriteReplicaSecret: true, AddReplicaRegions: []types.ReplicaRegionType{{Region: aws.String("eu-west-1")}},
+	}); err != nil {
+		t.Fatal(err)
+	}
+	is("overwritten", "FAKE 4")
+	if _, err := home.RemoveRegionsFromReplication(t.Context(), &sm.RemoveRegionsFromReplicationInput{SecretId: aws.String("copied"), RemoveReplicaRegions: []string{"eu-west-1"}}); err != nil {
+		t.Fatal(err)
+	}
+	_, err = get()
 	wantAWSFailure(t, err, "ResourceNotFoundException", "")
 }
 

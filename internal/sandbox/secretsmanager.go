@@ -38,8 +38,9 @@ type SecretsManager struct {
 	cfg      SecretsManagerConfig
 	requests atomic.Uint64 // numbers the answers
 
-	mu      sync.RWMutex         // guards secrets and what is in them
+	mu      sync.RWMutex         // guards secrets, what is in them, and copies
 	secrets map[string]*smSecret // by ARN without the suffix, those waiting for deletion included
+	copies  map[string]*smSecret // the secrets that are copied to other regions, by the copies' ARNs
 
 	events    events
 	trail     trail
@@ -66,7 +67,7 @@ func NewSecretsManager(cfg SecretsManagerConfig) *SecretsManager {
 	if cfg.Now == nil {
 		cfg.Now = time.Now
 	}
-	return &SecretsManager{cfg: cfg, secrets: map[string]*smSecret{}}
+	return &SecretsManager{cfg: cfg, secrets: map[string]*smSecret{}, copies: map[string]*smSecret{}}
 }
 
 // recordRead puts reads of secrets into CloudTrail's history, refused ones too.
@@ -132,12 +133,13 @@ type awsCall struct {
 // smRegion is the stand-in as a region of AWS has it: secrets of other regions are others.
 type smRegion struct {
 	*SecretsManager
-	name string
+	name   string
+	writes bool // the operation changes secrets: copies are not for it
 }
 
 // in is a region; "": the stand-in's own.
 func (s *SecretsManager) in(region string) smRegion {
-	return smRegion{s, cmp.Or(region, s.cfg.Region)}
+	return smRegion{SecretsManager: s, name: cmp.Or(region, s.cfg.Region)}
 }
 
 func (s *SecretsManager) readCall(w http.ResponseWriter, r *http.Request) (awsCall, error) {
@@ -181,15 +183,14 @@ func (s smRegion) performSecrets(operation string, body []byte) (any, error) {
 // returns what is to be encoded. An answer shares no memory that changes later.
 type smOperation func(smRegion, []byte) (any, error)
 
-// smOperations are the operations by name. What is missing of the service's 23
-// is the analysis of policies, and making a copy a secret of its own.
+// smOperations are the service's operations by name.
 var smOperations = map[string]smOperation{
 	"BatchGetSecretValue":          smReads(smRegion.batchGetSecretValue),
 	"CancelRotateSecret":           smWrites(smRegion.cancelRotateSecret),
 	"CreateSecret":                 smWrites(smRegion.createSecret),
 	"DeleteResourcePolicy":         smWrites(smRegion.deleteResourcePolicy),
 	"DeleteSecret":                 smWrites(smRegion.deleteSecret),
-	"DescribeSecret":               smWrites(smRegion.describeSecret), // looking brings copies nearer
+	"DescribeSecret":               smLooks(smRegion.describeSecret), // looking brings copies nearer
 	"GetRandomPassword":            smReads(smRegion.getRandomPassword),
 	"GetResourcePolicy":            smReads(smRegion.getResourcePolicy),
 	"GetSecretValue":               smReads(smRegion.getSecretValue),
@@ -201,10 +202,12 @@ var smOperations = map[string]smOperation{
 	"ReplicateSecretToRegions":     smWrites(smRegion.replicate),
 	"RestoreSecret":                smWrites(smRegion.restoreSecret),
 	"RotateSecret":                 smWrites(smRegion.rotateSecret),
+	"StopReplicationToReplica":     smWrites(smRegion.stopReplication),
 	"TagResource":                  smWrites(smRegion.tagResource),
 	"UntagResource":                smWrites(smRegion.untagResource),
 	"UpdateSecret":                 smWrites(smRegion.updateSecret),
 	"UpdateSecretVersionStage":     smWrites(smRegion.updateSecretVersionStage),
+	"ValidateResourcePolicy":       smReads(smRegion.validateResourcePolicy),
 }
 
 func smReads[In, Out any](do func(smRegion, In) (Out, error)) smOperation {
@@ -219,6 +222,14 @@ func smReads[In, Out any](do func(smRegion, In) (Out, error)) smOperation {
 	}
 }
 
+// smLooks is for reading that changes something all the same.
+func smLooks[In, Out any](do func(smRegion, In) (Out, error)) smOperation {
+	return smWrites(func(s smRegion, in In) (Out, error) {
+		s.writes = false
+		return do(s, in)
+	})
+}
+
 func smWrites[In, Out any](do func(smRegion, In) (Out, error)) smOperation {
 	return func(s smRegion, body []byte) (any, error) {
 		in, err := smDecode[In](body)
@@ -227,6 +238,7 @@ func smWrites[In, Out any](do func(smRegion, In) (Out, error)) smOperation {
 		}
 		s.mu.Lock()
 		defer s.mu.Unlock()
+		s.writes = true
 		return do(s, in)
 	}
 }

@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"encoding/base64"
 	"errors"
+	"maps"
 	"slices"
 	"strconv"
 	"strings"
@@ -28,6 +29,7 @@ type smDescription struct {
 	Tags                   []smTag             `json:",omitempty"`
 	VersionIdsToStages     map[string][]string `json:",omitempty"`
 	SecretVersionsToStages map[string][]string `json:",omitempty"`
+	PrimaryRegion          string              `json:",omitempty"`
 	ReplicationStatus      []smReplication     `json:",omitempty"`
 }
 
@@ -37,8 +39,16 @@ func (c *smSecret) describe() *smDescription {
 		RotationEnabled: c.rotation.enabled, RotationLambdaARN: c.rotation.lambda, RotationRules: c.rotation.rules,
 		LastRotatedDate: smTime{c.rotation.rotated}, LastChangedDate: smTime{c.changed}, LastAccessedDate: c.accessed.time(),
 		DeletedDate: smTime{c.deleted}, NextRotationDate: smTime{c.rotation.next}, CreatedDate: smTime{c.created},
-		Tags: c.tags,
+		Tags: c.tags, PrimaryRegion: c.primaryRegion(),
 	}
+}
+
+// primaryRegion is said of secrets with copies, and of copies.
+func (c *smSecret) primaryRegion() string {
+	if len(c.replicas) > 0 {
+		return arnRegion(c.arn)
+	}
+	return c.primary
 }
 
 // labelled maps versions to their labels; those without are left out.
@@ -168,7 +178,7 @@ func (s smRegion) matching(in smListInput) ([]*smSecret, error) {
 	}
 	now := s.cfg.Now()
 	found := make([]*smSecret, 0, len(s.secrets))
-	for _, c := range s.secrets {
+	for _, c := range s.present() {
 		hidden := arnRegion(c.arn) != s.name || c.gone(now) || !c.deleted.IsZero() && !in.IncludePlannedDeletion
 		if !hidden && !slices.ContainsFunc(in.Filters, func(f smFilter) bool { return !f.passes(c) }) {
 			found = append(found, c)
@@ -181,6 +191,20 @@ func (s smRegion) matching(in smListInput) ([]*smSecret, error) {
 		return cmp.Or(smCompare(in.SortBy, a, b), strings.Compare(a.name, b.name))
 	})
 	return found, nil
+}
+
+// present are the secrets of the region, copies included.
+func (s smRegion) present() []*smSecret {
+	all := slices.Collect(maps.Values(s.secrets))
+	for key, primary := range s.copies {
+		if arnRegion(key) != s.name {
+			continue
+		}
+		if one := primary.copyIn(s.name); one != nil {
+			all = append(all, one)
+		}
+	}
+	return all
 }
 
 func smCompare(by string, a, b *smSecret) int {

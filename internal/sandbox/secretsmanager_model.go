@@ -38,6 +38,7 @@ const smDefaultKey = "alias/aws/secretsmanager"
 // answers that are still being encoded share them.
 type smSecret struct {
 	arn, name, description, kmsKey, policy string
+	primary                                string // of a copy: the region of what it is a copy of
 
 	created, changed time.Time
 	deleted, purged  time.Time // when DeleteSecret was called, and the end of its window; zero: not deleted
@@ -205,6 +206,12 @@ func (s smRegion) find(id string) (*smSecret, error) {
 		return nil, err
 	}
 	found := s.secrets[key]
+	if primary := s.copies[key]; found == nil && primary != nil {
+		if s.writes {
+			return nil, smError("InvalidRequestException", "You can't perform this operation on a replica secret. Use the primary secret in %s.", arnRegion(primary.arn))
+		}
+		found = primary.copyIn(arnRegion(key))
+	}
 	if found == nil || found.gone(s.cfg.Now()) || complete && found.arn != id || arnRegion(found.arn) != s.name {
 		return nil, smError("ResourceNotFoundException", "Secrets Manager can't find the specified secret.")
 	}
@@ -257,6 +264,9 @@ func (c *smSecret) place(stage string, to *smVersion, now time.Time) {
 	if from == to {
 		return
 	}
+	if stage == smCurrent {
+		c.changeReplicas()
+	}
 	if from != nil {
 		from.take(stage)
 	}
@@ -272,7 +282,6 @@ func (c *smSecret) place(stage string, to *smVersion, now time.Time) {
 		c.rotation.running, c.rotation.rotated = "", now
 	}
 	c.schedule(now)
-	c.changeReplicas()
 }
 
 // labels counts the distinct labels in use if more were added.

@@ -133,6 +133,7 @@ type smCreateInput struct {
 	Name, Description, KmsKeyId string
 	Tags                        []smTag
 	AddReplicaRegions           []smReplicaRegion
+	ForceOverwriteReplicaSecret bool
 	smNewVersion
 }
 
@@ -160,12 +161,12 @@ func (s smRegion) createSecret(in smCreateInput) (*smVersionOutput, error) {
 	if old := s.secrets[s.key(in.Name)]; old != nil && !old.gone(now) {
 		return old.recreate(&in.smNewVersion, value)
 	}
+	if s.copies[s.key(in.Name)] != nil {
+		return nil, smError("ResourceExistsException", "The operation failed because the secret %s already exists.", in.Name)
+	}
 	c := &smSecret{
 		arn: s.newARN(in.Name), name: in.Name, description: in.Description, kmsKey: smKey(in.KmsKeyId),
 		created: now, changed: now, tags: tags,
-	}
-	if err := s.addReplicas(c, in.AddReplicaRegions); err != nil {
-		return nil, err
 	}
 	out := &smVersionOutput{smNamed: c.named()}
 	if value.given {
@@ -174,6 +175,9 @@ func (s smRegion) createSecret(in smCreateInput) (*smVersionOutput, error) {
 			return nil, err
 		}
 		out.VersionId = v.id
+	}
+	if err := s.addReplicas(c, in.AddReplicaRegions, in.ForceOverwriteReplicaSecret); err != nil {
+		return nil, err
 	}
 	out.ReplicationStatus = c.replication()
 	s.secrets[c.key()] = c

@@ -5,12 +5,13 @@ import (
 	"strings"
 )
 
-// smReplica is a copy in another region. The stand-in keeps no second region: a copy
-// says how far it is, and nothing more.
+// smReplica is a copy in another region, which can be read there and not written. One that
+// is in sync is the secret as it is now.
 type smReplica struct {
 	region, kmsKey string
-	lag            int    // looks at the secret until it is in sync
-	failure        string // why it never will be; "" for none
+	lag            int          // looks at the secret until it is in sync
+	failure        string       // why it never will be; "" for none
+	held           *secretState // what it has until then; nil: nothing yet
 }
 
 type smReplicaRegion struct {
@@ -48,13 +49,53 @@ func (s *SecretsManager) LagReplicas(name string, looks int, failure string) {
 	}
 }
 
-// changeReplicas puts the copies behind: the secret has changed.
+// changeReplicas puts the copies behind before the secret changes: they keep what is.
 func (c *smSecret) changeReplicas() {
 	changed := make([]*smReplica, len(c.replicas))
 	for i, r := range c.replicas {
-		changed[i] = &smReplica{r.region, r.kmsKey, c.replicaLag, c.replicaFailure}
+		if r.failure == nameTaken {
+			changed[i] = r
+			continue
+		}
+		changed[i] = &smReplica{r.region, r.kmsKey, c.replicaLag, c.replicaFailure, r.held}
+		if r.lag == 0 && r.failure == "" && (c.replicaLag > 0 || c.replicaFailure != "") {
+			now := c.state()
+			changed[i].held = &now
+		}
 	}
 	c.replicas = changed
+}
+
+// nameTaken is why a copy is refused for good.
+const nameTaken = "Secret with this name already exists in this region"
+
+// keyIn is by what a copy is found in its region.
+func (c *smSecret) keyIn(region string) string { return inRegion(c.key(), region) }
+
+// inRegion is an ARN of the same name in another region.
+func inRegion(arn, region string) string {
+	parts := strings.Split(arn, ":")
+	parts[3] = region
+	return strings.Join(parts, ":")
+}
+
+// copyIn is the secret as its copy in a region has it; nil: there is nothing yet.
+func (c *smSecret) copyIn(region string) *smSecret {
+	i := slices.IndexFunc(c.replicas, func(r *smReplica) bool { return r.region == region })
+	if i < 0 {
+		return nil
+	}
+	r, has := c.replicas[i], c.state()
+	if r.lag > 0 || r.failure != "" {
+		if r.held == nil {
+			return nil
+		}
+		has = *r.held
+	}
+	has.Replicas, has.Rotation = nil, rotationState{}
+	out := has.secret()
+	out.arn, out.kmsKey, out.primary = inRegion(c.arn, region), r.kmsKey, arnRegion(c.arn)
+	return out
 }
 
 // replication is the state of the copies; looking brings them nearer.
@@ -79,19 +120,29 @@ func (s smRegion) replicate(in smReplicateInput) (*smReplicateOutput, error) {
 	if err != nil {
 		return nil, err
 	}
-	if err := s.addReplicas(c, in.AddReplicaRegions); err != nil {
+	if err := s.addReplicas(c, in.AddReplicaRegions, in.ForceOverwriteReplicaSecret); err != nil {
 		return nil, err
 	}
 	return &smReplicateOutput{c.arn, c.replication()}, nil
 }
 
-func (s smRegion) addReplicas(c *smSecret, added []smReplicaRegion) error {
+func (s smRegion) addReplicas(c *smSecret, added []smReplicaRegion, overwrite bool) error {
+	if slices.ContainsFunc(added, func(add smReplicaRegion) bool { return add.Region == s.name || add.Region == "" }) {
+		return smError("InvalidParameterException", "Invalid replica region.")
+	}
 	for _, add := range added {
-		if add.Region == s.name || add.Region == "" {
-			return smError("InvalidParameterException", "Invalid replica region.")
+		key := c.keyIn(add.Region)
+		replica := &smReplica{region: add.Region, kmsKey: add.KmsKeyId, lag: c.replicaLag}
+		if overwrite {
+			delete(s.secrets, key)
+		}
+		if s.secrets[key] != nil {
+			replica.failure = nameTaken
+		} else {
+			s.copies[key] = c
 		}
 		c.replicas = slices.DeleteFunc(slices.Clone(c.replicas), func(r *smReplica) bool { return r.region == add.Region })
-		c.replicas = append(c.replicas, &smReplica{add.Region, add.KmsKeyId, c.replicaLag, ""})
+		c.replicas = append(c.replicas, replica)
 	}
 	return nil
 }
@@ -114,6 +165,32 @@ func (s smRegion) removeReplicas(in smReplicateInput) (*smReplicateOutput, error
 	if err != nil {
 		return nil, err
 	}
-	c.replicas = slices.DeleteFunc(slices.Clone(c.replicas), func(r *smReplica) bool { return slices.Contains(in.RemoveReplicaRegions, r.region) })
+	s.forgetCopies(c, in.RemoveReplicaRegions)
 	return &smReplicateOutput{c.arn, c.replication()}, nil
+}
+
+func (s *SecretsManager) forgetCopies(c *smSecret, regions []string) {
+	for _, region := range regions {
+		if s.copies[c.keyIn(region)] == c {
+			delete(s.copies, c.keyIn(region))
+		}
+	}
+	c.replicas = slices.DeleteFunc(slices.Clone(c.replicas), func(r *smReplica) bool { return slices.Contains(regions, r.region) })
+}
+
+// stopReplication makes a copy a secret of its own; it is called where the copy is.
+func (s smRegion) stopReplication(in smSecretInput) (*struct{ ARN string }, error) {
+	s.writes = false // a copy is what it is about
+	found, err := s.findLive(in.SecretId)
+	if err != nil {
+		return nil, err
+	}
+	primary := s.copies[found.key()]
+	if primary == nil {
+		return nil, smError("InvalidRequestException", "Operation not permitted: the secret is not a replica.")
+	}
+	s.forgetCopies(primary, []string{s.name})
+	found.primary = ""
+	s.secrets[found.key()] = found
+	return &struct{ ARN string }{found.arn}, nil
 }

@@ -105,6 +105,33 @@ func (s smRegion) putResourcePolicy(in smPolicyInput) (*smNamed, error) {
 	return &out, nil
 }
 
+type smValidation struct {
+	PolicyValidationPassed bool
+	ValidationErrors       []smValidationError
+}
+
+type smValidationError struct{ CheckName, ErrorMessage string }
+
+// validateResourcePolicy looks at what putResourcePolicy looks at, and no further.
+func (s smRegion) validateResourcePolicy(in smPolicyInput) (*smValidation, error) {
+	if in.SecretId != "" {
+		if _, err := s.find(in.SecretId); err != nil {
+			return nil, err
+		}
+	}
+	out := &smValidation{ValidationErrors: []smValidationError{}}
+	var document map[string]json.RawMessage
+	switch err := json.Unmarshal([]byte(in.ResourcePolicy), &document); {
+	case err != nil || document["Statement"] == nil:
+		return nil, smError("MalformedPolicyDocumentException", "This resource policy contains invalid Json")
+	case smForEverybody(document["Statement"]):
+		out.ValidationErrors = append(out.ValidationErrors, smValidationError{"PUBLIC_POLICY", "The policy allows public access to the secret."})
+	default:
+		out.PolicyValidationPassed = true
+	}
+	return out, nil
+}
+
 // smForEverybody reports whether a statement, alone or in a list, allows something to
 // everybody without a condition.
 func smForEverybody(statements json.RawMessage) bool {

@@ -15,7 +15,7 @@ type awsState struct {
 }
 
 type secretState struct {
-	ARN, Name, Description, KMSKey, Policy string
+	ARN, Name, Description, KMSKey, Policy, Primary string
 
 	Created, Changed, Deleted, Purged time.Time
 
@@ -51,6 +51,7 @@ type replicaState struct {
 	Region, KMSKey string
 	Lag            int
 	Failure        string
+	Held           *secretState
 }
 
 func (s *SecretsManager) state() (awsState, error) {
@@ -93,12 +94,15 @@ func (s *SecretsManager) restore(all []secretState) {
 	for _, one := range all {
 		c := one.secret()
 		s.secrets[c.key()] = c
+		for _, r := range c.replicas {
+			s.copies[c.keyIn(r.region)] = c
+		}
 	}
 }
 
 func (c *smSecret) state() secretState {
 	out := secretState{
-		ARN: c.arn, Name: c.name, Description: c.description, KMSKey: c.kmsKey, Policy: c.policy,
+		ARN: c.arn, Name: c.name, Description: c.description, KMSKey: c.kmsKey, Policy: c.policy, Primary: c.primary,
 		Created: c.created, Changed: c.changed, Deleted: c.deleted, Purged: c.purged, Accessed: c.accessed.unix.Load(), Tags: c.tags,
 		Rotation:   rotationState{c.rotation.enabled, c.rotation.lambda, c.rotation.rules, c.rotation.rotated, c.rotation.next, c.rotation.running},
 		ReplicaLag: c.replicaLag, ReplicaFailure: c.replicaFailure,
@@ -107,14 +111,14 @@ func (c *smSecret) state() secretState {
 		out.Versions = append(out.Versions, versionState{v.id, written{v.value}, v.binary, v.empty, v.stages, v.created, v.kmsKey, v.accessed.unix.Load()})
 	}
 	for _, r := range c.replicas {
-		out.Replicas = append(out.Replicas, replicaState{r.region, r.kmsKey, r.lag, r.failure})
+		out.Replicas = append(out.Replicas, replicaState{r.region, r.kmsKey, r.lag, r.failure, r.held})
 	}
 	return out
 }
 
 func (in secretState) secret() *smSecret {
 	c := &smSecret{
-		arn: in.ARN, name: in.Name, description: in.Description, kmsKey: in.KMSKey, policy: in.Policy,
+		arn: in.ARN, name: in.Name, description: in.Description, kmsKey: in.KMSKey, policy: in.Policy, primary: in.Primary,
 		created: in.Created, changed: in.Changed, deleted: in.Deleted, purged: in.Purged, tags: in.Tags,
 		rotation:   smRotation{in.Rotation.Enabled, in.Rotation.Lambda, in.Rotation.Rules, in.Rotation.Rotated, in.Rotation.Next, in.Rotation.Running},
 		replicaLag: in.ReplicaLag, replicaFailure: in.ReplicaFailure,
@@ -126,7 +130,7 @@ func (in secretState) secret() *smSecret {
 		c.versions = append(c.versions, version)
 	}
 	for _, r := range in.Replicas {
-		c.replicas = append(c.replicas, &smReplica{r.Region, r.KMSKey, r.Lag, r.Failure})
+		c.replicas = append(c.replicas, &smReplica{r.Region, r.KMSKey, r.Lag, r.Failure, r.Held})
 	}
 	return c
 }
