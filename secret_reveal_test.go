@@ -60,7 +60,7 @@ var reveals = map[string]string{
 	"internal/registry/client.go bearer 1":             "an Authorization header to the registry",
 	"internal/registry/dockerhub.go hubExchange 1":     "the body of Docker Hub's exchange",
 	"internal/registry/token.go decodeClaims 1":        "reads what a bearer says about itself",
-	"internal/sandbox/registry.go writeToken 1":        "the stand-in's answer to a request for a bearer",
+	"internal/sandbox/tokenservice.go writeToken 1":    "the stand-in's answer to a request for a bearer",
 	"internal/sandbox/secretsmanager_ops.go reveal 1":  "the stand-in's answer to GetSecretValue and BatchGetSecretValue",
 	"internal/sandbox/state.go MarshalJSON 1":          "a folder's state has the stand-ins' made-up secrets, to be known to the next sandbox",
 	"internal/sandbox/token.go read 1":                 "verifies a bearer that the stand-in made",

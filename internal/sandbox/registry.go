@@ -1,8 +1,6 @@
 package sandbox
 
 import (
-	"crypto/rand"
-	"encoding/base64"
 	"encoding/json"
 	"fmt"
 	"io"
@@ -10,7 +8,6 @@ import (
 	"net/http/httptest"
 	"os"
 	"path"
-	"regexp"
 	"slices"
 	"strings"
 	"sync"
@@ -317,136 +314,4 @@ func (l *located) WriteHeader(status int) {
 		h.Set("Location", scheme+l.req.Host+at)
 	}
 	l.ResponseWriter.WriteHeader(status)
-}
-
-type registryClaims struct {
-	Issuer    string        `json:"iss"`
-	Audience  string        `json:"aud"`
-	Subject   string        `json:"sub"`
-	IssuedAt  int64         `json:"iat"`
-	NotBefore int64         `json:"nbf"`
-	Expires   int64         `json:"exp"`
-	ID        string        `json:"jti"`
-	Access    []accessClaim `json:"access"`
-}
-
-type accessClaim struct {
-	Type    string   `json:"type"`
-	Name    string   `json:"name"`
-	Actions []string `json:"actions"`
-}
-
-// bearerLife is that of Docker Hub's registry bearers.
-const bearerLife = 5 * time.Minute
-
-// serveToken is the token service (distribution token specification). It has
-// two noes, as Docker Hub's has: a level too low is 401, a right that the
-// account lacks is 200 with less than was asked for.
-func (r *Registry) serveToken(w http.ResponseWriter, req *http.Request) {
-	if req.Method != http.MethodGet {
-		writeError(w, http.StatusMethodNotAllowed, "UNSUPPORTED", "use GET")
-		return
-	}
-	var p principal
-	if user, secret, ok := req.BasicAuth(); ok {
-		var refused *refusal
-		if p, refused = r.cfg.Accounts.signIn(user, credential.NewSecret(secret)); refused != nil {
-			writeDetails(w, refused.status, refused.text)
-			return
-		}
-	}
-	scopes := req.URL.Query()["scope"]
-	if r.cfg.Auth == AuthBearer && slices.ContainsFunc(scopes, malformed) {
-		writeDetails(w, http.StatusBadRequest, "invalid repository name")
-		return
-	}
-	claims, ok := r.claims(p, scopes)
-	if !ok {
-		writeDetails(w, http.StatusUnauthorized, "access token has insufficient scopes")
-		return
-	}
-	if r.cfg.Auth == AuthOpaque {
-		r.serveOpaque(w, p, claims)
-		return
-	}
-	token, err := r.signer.sign(claims)
-	if err != nil {
-		writeError(w, http.StatusInternalServerError, "UNKNOWN", "cannot sign")
-		return
-	}
-	r.writeToken(w, token)
-}
-
-// repositoryForm is that of a repository's name (distribution specification, pulling
-// manifests), as part of a scope.
-var repositoryForm = regexp.MustCompile(`^repository:[a-z0-9]+(?:(?:\.|_|__|-+)[a-z0-9]+)*(?:/[a-z0-9]+(?:(?:\.|_|__|-+)[a-z0-9]+)*)*:`)
-
-// malformed reports whether a scope is for a repository that cannot be.
-func malformed(scope string) bool {
-	return strings.HasPrefix(scope, "repository:") && !repositoryForm.MatchString(scope)
-}
-
-// writeDetails answers as auth.docker.io does: one key, a line end behind it.
-func writeDetails(w http.ResponseWriter, status int, text string) {
-	w.Header().Set("Content-Type", "application/json")
-	w.WriteHeader(status)
-	_ = json.NewEncoder(w).Encode(map[string]string{"details": text})
-}
-
-func (r *Registry) claims(p principal, scopes []string) (registryClaims, bool) {
-	now := r.cfg.Now()
-	c := registryClaims{
-		Issuer: TokenIssuer, Audience: r.cfg.Service, Subject: p.account, IssuedAt: now.Unix(),
-		NotBefore: now.Add(-bearerLife).Unix(), Expires: now.Add(bearerLife).Unix(), ID: "dckr_jti_FAKE" + rand.Text(), Access: []accessClaim{},
-	}
-	for _, scope := range scopes {
-		parts := strings.Split(scope, ":")
-		if len(parts) != 3 || parts[0] != "repository" {
-			continue
-		}
-		asked := strings.Split(parts[2], ",")
-		if !p.withinLevel(asked) && r.cfg.Auth == AuthBearer {
-			return c, false
-		}
-		var granted []string
-		for _, a := range r.allowed(p, parts[1]) {
-			if slices.Contains(asked, a) {
-				granted = append(granted, a)
-			}
-		}
-		if len(granted) > 0 {
-			c.Access = append(c.Access, accessClaim{"repository", parts[1], granted})
-		}
-	}
-	return c, true
-}
-
-// serveOpaque is GHCR's way: nobody is refused push outright, everybody else
-// gets a bearer for whatever was asked, and only the registry decides.
-func (r *Registry) serveOpaque(w http.ResponseWriter, p principal, c registryClaims) {
-	if p.account == "" {
-		writeError(w, http.StatusForbidden, "DENIED", "requested access to the resource is denied")
-		return
-	}
-	var b [24]byte
-	if _, err := io.ReadFull(r.cfg.Random, b[:]); err != nil {
-		writeError(w, http.StatusInternalServerError, "UNKNOWN", c.Issuer)
-		return
-	}
-	text := base64.StdEncoding.EncodeToString(b[:])
-	r.mu.Lock()
-	r.opaque[text] = p
-	r.mu.Unlock()
-	r.writeToken(w, credential.NewSecret(text))
-}
-
-func (r *Registry) writeToken(w http.ResponseWriter, token credential.Secret) {
-	key := "token"
-	if r.cfg.AccessToken {
-		key = "access_token"
-	}
-	w.Header().Set("Content-Type", "application/json")
-	_ = json.NewEncoder(w).Encode(map[string]any{
-		key: token.Reveal(), "expires_in": int(bearerLife.Seconds()), "issued_at": r.cfg.Now().UTC().Format(time.RFC3339),
-	})
 }
