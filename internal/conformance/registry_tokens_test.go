@@ -99,20 +99,36 @@ func tokenCases() []registryCase {
 			},
 		},
 		{
-			row{
-				"token-post", "POST to the token service, grant_type=password", "200", tokenSpec,
-				"every client falls back to GET, as it does for other services without POST",
-			},
+			row{"token-post", "POST to the token service, grant_type=password", "200 pull+push", tokenSpec, ""},
+			func(c *registryCaller) string { return c.post(c.at.push).granted() },
+		},
+		{
+			row{"token-post-members", "the members of its answer", "access_token expires_in issued_at scope", tokenSpec, ""},
 			func(c *registryCaller) string {
-				way := c.do(http.MethodGet, "/v2/", nil, nil).challenge()
-				form := url.Values{
-					"grant_type": {"password"}, "service": {way["service"]}, "client_id": {"conformance"},
-					"username": {c.at.push.Name}, "password": {c.at.push.Password}, "scope": {"repository:" + c.repo + ":pull"},
+				if r := c.post(c.at.push); r.status != http.StatusOK {
+					return r.short()
 				}
-				return c.do(http.MethodPost, way["realm"], map[string]string{"Content-Type": "application/x-www-form-urlencoded"}, []byte(form.Encode())).granted()
+				return strings.Join(fieldsOf(c.post(c.at.push)), " ")
+			},
+		},
+		{
+			row{"token-post-wrong", "POST with a wrong secret", "401: incorrect username or password", seenLive + unsure, ""},
+			func(c *registryCaller) string {
+				return c.post(rig.User{Name: c.at.push.Name, Password: "FAKE-wrong"}).short()
 			},
 		},
 	}
+}
+
+// post asks the token service as OAuth 2.0 has it.
+func (c *registryCaller) post(u rig.User) registryReply {
+	c.t.Helper()
+	way := c.do(http.MethodGet, "/v2/", nil, nil).challenge()
+	form := url.Values{
+		"grant_type": {"password"}, "service": {way["service"]}, "client_id": {"conformance"},
+		"username": {u.Name}, "password": {u.Password}, "scope": {"repository:" + c.repo + ":pull,push"},
+	}
+	return c.do(http.MethodPost, way["realm"], map[string]string{"Content-Type": "application/x-www-form-urlencoded"}, []byte(form.Encode()))
 }
 
 func fieldsOf(r registryReply) []string {
