@@ -143,7 +143,7 @@ func tagCases() []registryCase {
 			func(c *registryCaller) string { return tags(c, c.may("pull,push"), "") },
 		},
 		{
-			row{"tags-foreign", "the tags of another's private repository", "401 UNAUTHORIZED", seenLive, ""},
+			row{"tags-foreign", "the tags of another's private repository", "401 UNAUTHORIZED", tokenSpec, ""},
 			func(c *registryCaller) string {
 				c.repo = c.at.foreign
 				return codeOf(tags(c, c.may("pull"), ""))

@@ -21,7 +21,7 @@ import (
 
 // Where a registry's documented answer is written.
 const (
-	seenLive  = "Docker Hub, seen live"
+	seenLive  = "recorded answers of Docker Hub"
 	hubAPIDoc = "Docker's registry API document"
 	tokenSpec = "token specification"
 	spec      = "distribution specification"

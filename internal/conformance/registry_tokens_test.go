@@ -58,7 +58,7 @@ func tokenCases() []registryCase {
 			},
 		},
 		{
-			row{"token-field", "the member with the bearer", "token", seenLive + "; the token specification has access_token as well", ""},
+			row{"token-field", "the member with the bearer", "token", tokenSpec + ", which has access_token as well", ""},
 			func(c *registryCaller) string {
 				names := fieldsOf(c.signIn(c.at.push))
 				return strings.Join(slices.DeleteFunc(names, func(n string) bool { return !strings.HasSuffix(n, "token") }), " ")

@@ -73,11 +73,11 @@ func (a area[P]) ask(t *testing.T, book *book) {
 	for _, p := range a.parts {
 		t.Run(p.name, func(t *testing.T) {
 			t.Parallel()
-			keepsColumn(t, p.name)
+			sayIfSkipped(t, p.name+" is not here: its column is as last recorded")
 			running := p.start(t)
 			for _, q := range a.questions {
 				t.Run(q.id, func(t *testing.T) {
-					keepsColumn(t, p.name)
+					sayIfSkipped(t, "the answer is as last recorded")
 					book.compare(t, a.name, p.name, q.row, q.ask(t, running))
 				})
 			}
@@ -85,12 +85,12 @@ func (a area[P]) ask(t *testing.T, book *book) {
 	}
 }
 
-// keepsColumn says what becomes of answers that nobody can be asked for here.
-func keepsColumn(t *testing.T, part string) {
+// sayIfSkipped says what becomes of answers that nobody can be asked for here.
+func sayIfSkipped(t *testing.T, text string) {
 	t.Helper()
 	t.Cleanup(func() {
 		if t.Skipped() {
-			t.Logf("%s is not here, or not all that it takes to ask it: its answers are as last recorded", part)
+			t.Log(text)
 		}
 	})
 }
