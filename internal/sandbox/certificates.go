@@ -31,7 +31,7 @@ const (
 )
 
 // newAuthority makes the authority, unless there is one, and a server certificate for all
-// names. Certificates use the system's randomness and clock: they protect connections,
+// names and addresses. Certificates use the system's randomness and clock: they protect connections,
 // and nothing is tested against their bytes.
 func newAuthority(names []string, found *state) (*authority, error) {
 	key, root, err := rootOf(found)
@@ -41,8 +41,14 @@ func newAuthority(names []string, found *state) (*authority, error) {
 	from := time.Now().Add(-time.Hour)
 	leaf := &x509.Certificate{
 		SerialNumber: big.NewInt(from.UnixNano()), Subject: pkix.Name{CommonName: "purser sandbox server"}, NotBefore: from, NotAfter: from.Add(serverLife),
-		DNSNames: names, IPAddresses: []net.IP{net.IPv4(127, 0, 0, 1), net.IPv6loopback},
 		KeyUsage: x509.KeyUsageDigitalSignature, ExtKeyUsage: []x509.ExtKeyUsage{x509.ExtKeyUsageServerAuth},
+	}
+	for _, name := range names {
+		if ip := net.ParseIP(name); ip != nil {
+			leaf.IPAddresses = append(leaf.IPAddresses, ip)
+		} else {
+			leaf.DNSNames = append(leaf.DNSNames, name)
+		}
 	}
 	served, err := x509.CreateCertificate(rand.Reader, leaf, root, &key.PublicKey, key)
 	if err != nil {

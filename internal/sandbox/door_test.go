@@ -122,6 +122,19 @@ func TestOnePortForEverything(t *testing.T) {
 			t.Errorf("%s: %s, want %d", address, resp.Status, status)
 		}
 	}
+	other := startWith(t, sandbox.Options{Listen: "127.0.0.1:0", Name: "192.0.2.7"})
+	t.Cleanup(func() { _ = other.Close() })
+	for _, v := range must(other.Environment(t.TempDir())) {
+		rest, ok := strings.CutPrefix(v, "AWS_ENDPOINT_URL=https://192.0.2.7:")
+		if !ok {
+			continue
+		}
+		conn, err := tls.Dial("tcp", "127.0.0.1:"+rest, &tls.Config{RootCAs: other.Transport().TLSClientConfig.RootCAs, ServerName: "192.0.2.7", MinVersion: tls.VersionTLS12})
+		if err != nil {
+			t.Fatal(err)
+		}
+		_ = conn.Close()
+	}
 	if _, err := sandbox.Start(t.Context(), sandbox.Options{Listen: at}); !errors.Is(err, sandbox.ErrListen) {
 		t.Errorf("a second sandbox on the port: %v", err)
 	}

@@ -1,6 +1,7 @@
 package sandbox
 
 import (
+	"cmp"
 	"context"
 	"crypto/rand"
 	"crypto/tls"
@@ -227,9 +228,9 @@ func (s *Sandbox) build(o Options, found *state) (err error) {
 	if err := s.addRegistry(githubHost, AuthOpaque, s.GitHub, o); err != nil {
 		return err
 	}
-	names := append(s.Names(), "localhost")
-	if o.Name != "" {
-		names = append(names, o.Name)
+	names := append(s.Names(), "localhost", "127.0.0.1", "::1")
+	if host, _, err := net.SplitHostPort(o.Listen); err == nil {
+		names = append(names, cmp.Or(o.Name, host))
 	}
 	if s.authority, err = newAuthority(names, found); err != nil {
 		return err
