@@ -2,6 +2,8 @@ package sandbox
 
 import (
 	"cmp"
+	"crypto/rand"
+	"crypto/sha256"
 	"encoding/json"
 	"io"
 	"net/http"
@@ -147,19 +149,30 @@ func hubError(w http.ResponseWriter, status int, message string, more map[string
 	_ = json.NewEncoder(w).Encode(body)
 }
 
+// hubClaims are what a bearer of Docker Hub's API was seen to say.
 type hubClaims struct {
-	Issuer    string   `json:"iss"`
-	Audience  string   `json:"aud"`
-	IssuedAt  int64    `json:"iat"`
-	NotBefore int64    `json:"nbf"`
-	Expires   int64    `json:"exp"`
-	Scope     string   `json:"scope"`
-	Hub       hubClaim `json:"https://hub.docker.com"`
+	Issuer   string    `json:"iss"`
+	Audience string    `json:"aud"`
+	IssuedAt int64     `json:"iat"`
+	Expires  int64     `json:"exp"`
+	ID       string    `json:"jti"`
+	Scope    string    `json:"scope"`
+	Source   hubSource `json:"source"`
+	Hub      hubClaim  `json:"https://hub.docker.com"`
+}
+
+type hubSource struct {
+	ID   string `json:"id"`
+	Type string `json:"type"`
 }
 
 type hubClaim struct {
-	Username string `json:"username"`
-	Source   string `json:"source"`
+	Username string   `json:"username"`
+	UUID     string   `json:"uuid"`
+	Email    string   `json:"email"`
+	Roles    []string `json:"roles"`
+	Session  string   `json:"session_id"`
+	Source   string   `json:"source"`
 }
 
 // exchange is POST /v2/auth/token. The identifier is ignored beside a token,
@@ -211,9 +224,14 @@ func (h *Hub) giveBearer(w http.ResponseWriter, field, account, scope, source st
 
 func (h *Hub) bearer(account, scope, source string, life time.Duration) (credential.Secret, error) {
 	now := h.now()
+	kind, id, _ := strings.Cut(strings.TrimPrefix(source, "docker_"), "|")
+	sum := sha256.Sum256([]byte(account)) // an account has no id of its own
 	return h.signer.sign(hubClaims{
-		Issuer: "https://api.docker.com/", Audience: "https://hub.docker.com", IssuedAt: now.Unix(), NotBefore: now.Unix(),
-		Expires: now.Add(life).Unix(), Scope: scope, Hub: hubClaim{account, source},
+		Issuer: "https://api.docker.com/", Audience: "https://hub.docker.com", IssuedAt: now.Unix(), Expires: now.Add(life).Unix(),
+		ID: "FAKE-" + rand.Text(), Scope: scope, Source: hubSource{id, kind},
+		Hub: hubClaim{
+			Username: account, UUID: uuid(sum[:16]), Email: account + "@example.com", Roles: []string{}, Session: "FAKE-" + rand.Text(), Source: source,
+		},
 	})
 }
 

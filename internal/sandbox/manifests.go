@@ -2,9 +2,11 @@ package sandbox
 
 import (
 	"bytes"
+	"encoding/json"
 	"io"
 	"net/http"
 	"net/http/httptest"
+	"net/url"
 	"slices"
 	"strings"
 )
@@ -27,6 +29,10 @@ func (r *Registry) putManifest(w http.ResponseWriter, req *http.Request, repo, r
 		writeError(w, http.StatusRequestEntityTooLarge, "MANIFEST_INVALID", "the manifest is larger than 4 MiB")
 		return
 	}
+	if code, why := r.wrong(repo, body); code != "" {
+		writeError(w, http.StatusBadRequest, code, why)
+		return
+	}
 	req.Body = io.NopCloser(bytes.NewReader(body))
 	answer := &statusOf{ResponseWriter: w}
 	r.images.ServeHTTP(answer, req)
@@ -41,6 +47,33 @@ func (r *Registry) putManifest(w http.ResponseWriter, req *http.Request, repo, r
 	if r.cfg.Folder != "" {
 		r.keep(manifest{repo, reference, req.Header.Get("Content-Type"), body})
 	}
+}
+
+// wrong is why a manifest is not taken, in the specification's words; "": it is. The
+// library reads none.
+func (r *Registry) wrong(repo string, body []byte) (code, why string) {
+	type blob struct {
+		Digest string
+		URLs   []string // of a layer that is kept elsewhere
+	}
+	var m struct {
+		Config *blob
+		Layers []blob
+	}
+	if json.Unmarshal(body, &m) != nil {
+		return "MANIFEST_INVALID", "the manifest is no JSON"
+	}
+	if m.Config != nil {
+		m.Layers = append(m.Layers, *m.Config)
+	}
+	for _, l := range m.Layers {
+		answer := httptest.NewRecorder()
+		r.images.ServeHTTP(answer, httptest.NewRequest(http.MethodHead, "/v2/"+repo+"/blobs/"+url.PathEscape(l.Digest), nil)) //nolint:noctx // nothing is sent
+		if answer.Code != http.StatusOK && len(l.URLs) == 0 {
+			return "MANIFEST_BLOB_UNKNOWN", "a blob of the manifest is unknown to the registry"
+		}
+	}
+	return "", ""
 }
 
 func (r *Registry) keep(m manifest) {

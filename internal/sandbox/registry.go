@@ -6,9 +6,11 @@ import (
 	"io"
 	"net/http"
 	"net/http/httptest"
+	"net/url"
 	"os"
 	"path"
 	"slices"
+	"strconv"
 	"strings"
 	"sync"
 	"time"
@@ -254,12 +256,7 @@ func (r *Registry) serveImages(w http.ResponseWriter, req *http.Request, kind, r
 			writeError(w, http.StatusNotFound, "NAME_UNKNOWN", "repository name not known to registry")
 			return
 		}
-		if answer := httptest.NewRecorder(); r.has(answer, req) {
-			w.Header().Set("Content-Type", "application/json")
-			_, _ = w.Write(answer.Body.Bytes())
-			return
-		}
-		_ = json.NewEncoder(w).Encode(map[string]any{"name": repo, "tags": []string{}})
+		r.listTags(w, req, repo)
 		return
 	case "cancel":
 		w.WriteHeader(http.StatusNoContent)
@@ -279,10 +276,32 @@ func (r *Registry) serveImages(w http.ResponseWriter, req *http.Request, kind, r
 	r.images.ServeHTTP(w, req)
 }
 
-// has asks the images alone, which know a repository from its first image on.
-func (r *Registry) has(answer *httptest.ResponseRecorder, req *http.Request) bool {
-	r.images.ServeHTTP(answer, req)
-	return answer.Code == http.StatusOK
+// listTags asks the images, which know a repository from its first image on, for all tags,
+// and cuts the list itself: they do not say that it goes on.
+func (r *Registry) listTags(w http.ResponseWriter, req *http.Request, repo string) {
+	query := req.URL.Query()
+	size, err := strconv.Atoi(query.Get("n"))
+	query.Del("n")
+	all := req.Clone(req.Context())
+	all.URL.RawQuery = query.Encode()
+	answer := httptest.NewRecorder()
+	r.images.ServeHTTP(answer, all)
+	list := struct {
+		Name string   `json:"name"`
+		Tags []string `json:"tags"`
+	}{Name: repo, Tags: []string{}}
+	if answer.Code == http.StatusOK {
+		_ = json.Unmarshal(answer.Body.Bytes(), &list) // the library has written it
+	}
+	if err == nil && size >= 0 && size < len(list.Tags) {
+		list.Tags = list.Tags[:size]
+		if size > 0 {
+			next := url.Values{"n": {strconv.Itoa(size)}, "last": {list.Tags[size-1]}}
+			w.Header().Set("Link", "<"+req.URL.Path+"?"+next.Encode()+`>; rel="next"`)
+		}
+	}
+	w.Header().Set("Content-Type", "application/json")
+	_ = json.NewEncoder(w).Encode(list)
 }
 
 // located gives an answer the headers that say where to go on, as the specification
