@@ -59,6 +59,16 @@ func (o *stageOptions) flags(cmd *cobra.Command) {
 	cmd.Flags().StringVar(&o.function, "function", "", "have rotations of Secrets Manager done by a `PROGRAM`: purser-lambda, or another that is built for AWS Lambda")
 }
 
+// repeated are the flags that another purser needs to set up the same.
+func (a *app) repeated(o stageOptions) (args []string) {
+	for _, f := range []struct{ name, value string }{{"--config", a.config}, {"--data", o.data}, {"--function", o.function}, {"--listen", o.listen}, {"--name", o.name}} {
+		if f.value != "" {
+			args = append(args, f.name, f.value)
+		}
+	}
+	return args
+}
+
 // stage is a running sandbox with its folder.
 type stage struct {
 	box  *sandbox.Sandbox

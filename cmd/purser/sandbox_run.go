@@ -8,6 +8,7 @@ import (
 	"io/fs"
 	"os"
 	"os/exec"
+	"slices"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -28,16 +29,6 @@ type runOptions struct {
 func (o *runOptions) flags(cmd *cobra.Command) {
 	o.stageOptions.flags(cmd)
 	cmd.Flags().BoolVar(&o.shared, "no-namespace", false, "lead the command by variables alone: other programs of this machine stay in its reach")
-}
-
-// args repeats them for another process.
-func (o *runOptions) args() (all []string) {
-	for _, f := range []struct{ name, value string }{{"--data", o.data}, {"--function", o.function}} {
-		if f.value != "" {
-			all = append(all, f.name, f.value)
-		}
-	}
-	return all
 }
 
 func (a *app) sandboxRunCommand() *cobra.Command {
@@ -98,11 +89,8 @@ func (a *app) sandboxRun(ctx context.Context, o runOptions, args []string) error
 	if !o.shared {
 		why := a.tryNamespace(ctx, self)
 		if why == "" {
-			inside := append([]string{"sandbox", "inside"}, o.args()...)
-			if a.config != "" {
-				inside = append(inside, "--config", a.config)
-			}
-			code, err := a.runCommand(ctx, runner.Command{Program: self, Args: append(append(inside, "--"), args...), Env: config.Inherited(nil), Prepare: namespace.Own})
+			inside := slices.Concat([]string{"sandbox", "inside"}, a.repeated(o.stageOptions), []string{"--"}, args)
+			code, err := a.runCommand(ctx, runner.Command{Program: self, Args: inside, Env: config.Inherited(nil), Prepare: namespace.Own})
 			return ended(args[0], code, err)
 		}
 		_, _ = fmt.Fprintf(a.err, "Without a network of its own (%s), the command is led by variables: what does not know HTTPS_PROXY reaches the real Docker Hub.\n", why)

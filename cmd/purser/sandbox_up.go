@@ -91,12 +91,7 @@ func (a *app) startServing(ctx context.Context, dir string, o stageOptions) (up 
 	if err != nil {
 		return up, err
 	}
-	args := []string{"sandbox", "serve", "--folder", dir, "--temporary", "--output", "json"}
-	for _, f := range []struct{ name, value string }{{"--config", a.config}, {"--data", o.data}, {"--function", o.function}, {"--listen", o.listen}, {"--name", o.name}} {
-		if f.value != "" {
-			args = append(args, f.name, f.value)
-		}
-	}
+	args := append([]string{"sandbox", "serve", "--folder", dir, "--temporary", "--output", "json"}, a.repeated(o)...)
 	cmd := exec.Command(program, args...) //nolint:gosec,noctx // purser itself
 	cmd.Env, cmd.Dir = config.Inherited(nil), a.dir
 	runner.Detach(cmd)

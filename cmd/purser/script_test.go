@@ -159,16 +159,8 @@ func (k keptUntil) Cleanup(f func())         { k.outer.Cleanup(f) }
 func (k keptUntil) TempDir() string          { return k.outer.TempDir() }
 func (k keptUntil) Context() context.Context { return k.outer.Context() }
 
-const scriptConfig = `aws: {profile: mockserver-build, region: eu-west-2}
-credentials:
-  dockerhub:
-    registry: docker.io
-    username: mockserver
-    repositories: [mockserver/mockserver]
-    access: push
-    store: {secret: mockserver-build/dockerhub}
-    rotate: {every: 90d}
-`
+// scriptConfig is what sandbox try shows.
+const scriptConfig = tourConfig
 
 const scriptFiles = `aws: {profile: mockserver-build, region: eu-west-2}
 credentials:

@@ -88,9 +88,9 @@ type Organization struct {
 }
 
 type repository struct {
-	owner       string
-	public      bool
-	short, full string // what people read about it
+	Owner       string
+	Public      bool
+	Short, Full string // what people read about it
 }
 
 // NewAccounts makes an empty set of accounts.
@@ -145,7 +145,7 @@ func (a *Accounts) Tokens(owner string) []Token {
 func (a *Accounts) AddRepository(name, owner string, public bool) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	a.repositories[name] = repository{owner: owner, public: public}
+	a.repositories[name] = repository{Owner: owner, Public: public}
 }
 
 // Practise has an account exist, if it does not; it signs in with the password alone.
@@ -160,7 +160,7 @@ func (a *Accounts) Practise(name string, secret credential.Secret) {
 
 // PractiseRepository has a repository exist, if it does not.
 func (a *Accounts) PractiseRepository(name, owner string) {
-	if there, _ := a.exists(name); !there {
+	if _, there := a.repository(name); !there {
 		a.AddRepository(name, owner, false)
 	}
 }
@@ -277,18 +277,12 @@ func (a *Accounts) signIn(user string, secret credential.Secret) (principal, *re
 	return principal{}, &refusal{status: 401, text: "incorrect username or password"}
 }
 
-// exists reports whether a repository is there, and whether anybody may see it.
-func (a *Accounts) exists(name string) (there, public bool) {
+// repository is what a name stands for, and whether it is there.
+func (a *Accounts) repository(name string) (r repository, there bool) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	r, ok := a.repositories[name]
-	return ok, r.public
-}
-
-func (a *Accounts) about(name string) repository {
-	a.mu.Lock()
-	defer a.mu.Unlock()
-	return a.repositories[name]
+	r, there = a.repositories[name]
+	return r, there
 }
 
 // adopt records a repository that a push has made. It belongs to the namespace.
@@ -297,7 +291,7 @@ func (a *Accounts) adopt(name string) {
 	defer a.mu.Unlock()
 	if _, ok := a.repositories[name]; !ok {
 		owner, _, _ := strings.Cut(name, "/")
-		a.repositories[name] = repository{owner: owner, public: true}
+		a.repositories[name] = repository{Owner: owner, Public: true}
 	}
 }
 
@@ -312,9 +306,9 @@ func (a *Accounts) rights(p principal, name string) []string {
 		return p.token.Resources[name]
 	}
 	switch {
-	case p.account != "" && (ok && r.owner == p.account || !ok && namespace == p.account):
+	case p.account != "" && (ok && r.Owner == p.account || !ok && namespace == p.account):
 		return []string{"pull", "push", "delete"}
-	case ok && r.public:
+	case ok && r.Public:
 		return []string{"pull"}
 	}
 	return nil

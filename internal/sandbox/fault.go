@@ -44,8 +44,7 @@ func (f *faults) clear() {
 func (s *Sandbox) ClearFaults() {
 	s.Hub.faults.clear()
 	s.Hub.Limit(0)
-	s.HubRegistry.faults.clear()
-	for _, r := range s.others {
+	for _, r := range s.registries() {
 		r.faults.clear()
 	}
 	s.SecretsManager.ClearFaults()

@@ -123,8 +123,8 @@ func (h *Hub) ServeHTTP(w http.ResponseWriter, req *http.Request) {
 	case req.URL.Path == tokensPath || strings.HasPrefix(req.URL.Path, tokensPath+"/") || strings.HasPrefix(req.URL.Path, "/v2/orgs/"):
 		h.manage(w, req)
 	case strings.HasPrefix(req.URL.Path, auditPath) && req.Method == http.MethodGet:
-		var who hubClaims
-		if text, sent := strings.CutPrefix(req.Header.Get("Authorization"), "Bearer "); !sent || !h.signer.read(credential.NewSecret(text), h.now(), &who) {
+		who := h.asker(req)
+		if who.Hub.Username == "" {
 			hubError(w, http.StatusUnauthorized, "unauthorized", nil)
 			return
 		}
@@ -242,9 +242,9 @@ func (h *Hub) repository(w http.ResponseWriter, req *http.Request, rest string) 
 	namespace, name, ok := strings.Cut(rest, "/repositories/")
 	name, tags := strings.CutSuffix(name, "/tags")
 	who := h.asker(req)
-	there, public := h.accounts.exists(namespace + "/" + name)
+	r, there := h.accounts.repository(namespace + "/" + name)
 	mine := who.Hub.Username == namespace
-	if !ok || !there || !public && !mine {
+	if !ok || !there || !r.Public && !mine {
 		hubError(w, http.StatusNotFound, "object not found", nil)
 		return
 	}
@@ -253,8 +253,8 @@ func (h *Hub) repository(w http.ResponseWriter, req *http.Request, rest string) 
 		return
 	}
 	_ = json.NewEncoder(w).Encode(map[string]any{
-		"name": name, "namespace": namespace, "is_private": !public,
-		"description": h.accounts.about(namespace + "/" + name).short, "full_description": h.accounts.about(namespace + "/" + name).full,
+		"name": name, "namespace": namespace, "is_private": !r.Public,
+		"description": r.Short, "full_description": r.Full,
 		"permissions": map[string]bool{"read": true, "write": mine, "admin": mine},
 	})
 }

@@ -11,8 +11,8 @@ import (
 
 // push is the last push of a tag.
 type push struct {
-	by string
-	at time.Time
+	By string
+	At time.Time
 }
 
 // logEntry is a line of an account's audit log.
@@ -45,7 +45,7 @@ func (h *Hub) tags(w http.ResponseWriter, repo string) {
 	for _, tag := range slices.Sorted(maps.Keys(h.accounts.pushes[repo])) {
 		p := h.accounts.pushes[repo][tag]
 		results = append(results, map[string]any{
-			"name": tag, "last_updater_username": p.by, "last_updated": p.at.UTC(), "tag_last_pushed": p.at.UTC(), "tag_last_pulled": nil,
+			"name": tag, "last_updater_username": p.By, "last_updated": p.At.UTC(), "tag_last_pushed": p.At.UTC(), "tag_last_pulled": nil,
 		})
 	}
 	_ = json.NewEncoder(w).Encode(map[string]any{"count": len(results), "next": nil, "previous": nil, "results": results})

@@ -77,11 +77,9 @@ func (h *Hub) secondFactor(w http.ResponseWriter, req *http.Request) {
 // manage sorts the calls that list, make, change and end tokens, and keeps out who
 // may not: tokens never may.
 func (h *Hub) manage(w http.ResponseWriter, req *http.Request) {
-	var who hubClaims
-	text, sent := strings.CutPrefix(req.Header.Get("Authorization"), "Bearer ")
-	valid := sent && h.signer.read(credential.NewSecret(text), h.now(), &who)
+	who := h.asker(req)
 	h.sessions.mu.Lock()
-	valid = valid && !h.sessions.ended[who.Hub.Username]
+	valid := who.Hub.Username != "" && !h.sessions.ended[who.Hub.Username]
 	h.sessions.mu.Unlock()
 	switch {
 	case !valid:

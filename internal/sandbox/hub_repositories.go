@@ -69,12 +69,12 @@ func (h *Hub) older(w http.ResponseWriter, req *http.Request) {
 		h.repository(w, req, namespace+"/repositories/"+name)
 		return
 	}
-	there, public := h.accounts.exists(namespace + "/" + name)
+	r, there := h.accounts.repository(namespace + "/" + name)
 	mine := who.Hub.Username == namespace
 	switch {
 	case who.Hub.Username == "":
 		hubError(w, http.StatusUnauthorized, "unauthorized", nil)
-	case !there || !public && !mine:
+	case !there || !r.Public && !mine:
 		hubError(w, http.StatusNotFound, "object not found", nil)
 	case !mine:
 		hubError(w, http.StatusForbidden, "forbidden", nil)
@@ -101,10 +101,10 @@ func (h *Hub) describe(w http.ResponseWriter, req *http.Request, namespace, name
 	h.accounts.mu.Lock()
 	r := h.accounts.repositories[namespace+"/"+name]
 	if body.Short != nil {
-		r.short = *body.Short
+		r.Short = *body.Short
 	}
 	if body.Full != nil {
-		r.full = *body.Full
+		r.Full = *body.Full
 	}
 	h.accounts.repositories[namespace+"/"+name] = r
 	h.accounts.mu.Unlock()
@@ -120,8 +120,8 @@ func (h *Hub) list(w http.ResponseWriter, req *http.Request, namespace string) {
 	results := []any{}
 	for _, full := range slices.Sorted(maps.Keys(h.accounts.repositories)) {
 		r := h.accounts.repositories[full]
-		if name, in := strings.CutPrefix(full, namespace+"/"); in && (mine || r.public) {
-			results = append(results, map[string]any{"name": name, "namespace": namespace, "is_private": !r.public, "description": r.short})
+		if name, in := strings.CutPrefix(full, namespace+"/"); in && (mine || r.Public) {
+			results = append(results, map[string]any{"name": name, "namespace": namespace, "is_private": !r.Public, "description": r.Short})
 		}
 	}
 	_ = json.NewEncoder(w).Encode(map[string]any{"count": len(results), "next": nil, "previous": nil, "results": results})

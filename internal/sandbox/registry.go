@@ -252,7 +252,7 @@ func writeError(w http.ResponseWriter, status int, code, message string) {
 func (r *Registry) serveImages(w http.ResponseWriter, req *http.Request, kind, repo string) {
 	switch kind {
 	case "tags":
-		if there, _ := r.cfg.Accounts.exists(repo); !there {
+		if _, there := r.cfg.Accounts.repository(repo); !there {
 			writeError(w, http.StatusNotFound, "NAME_UNKNOWN", "repository name not known to registry")
 			return
 		}

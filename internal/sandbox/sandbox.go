@@ -171,8 +171,8 @@ func (s *Sandbox) restore(from *state) error {
 	for name, into := range s.example() {
 		*into = from.Example[name].secret
 	}
-	err := s.HubRegistry.restore(from.Images[hubRegistry])
-	for name, r := range s.others {
+	var err error
+	for name, r := range s.registries() {
 		err = errors.Join(err, r.restore(from.Images[name]))
 	}
 	return errors.Join(err, s.SecretsManager.restoreState(from.AWS))
@@ -246,8 +246,8 @@ func (s *Sandbox) build(o Options, found *state) (err error) {
 	if err != nil {
 		return err
 	}
-	s.Hub.signer.issued, s.HubRegistry.signer.issued, s.IdentityCenter.issued = o.Issued, o.Issued, o.Issued
-	for _, r := range s.others {
+	s.Hub.signer.issued, s.IdentityCenter.issued = o.Issued, o.Issued
+	for _, r := range s.registries() {
 		r.signer.issued = o.Issued
 	}
 	s.Hub.Minted = o.Issued
@@ -285,6 +285,13 @@ func (s *Sandbox) blobs(name string) string {
 		return ""
 	}
 	return filepath.Join(s.data, "blobs", name)
+}
+
+// registries are all of them, by name.
+func (s *Sandbox) registries() map[string]*Registry {
+	all := maps.Clone(s.others)
+	all[hubRegistry] = s.HubRegistry
+	return all
 }
 
 // Registry is a further registry by its name without a port; nil: there is none.

@@ -12,7 +12,6 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
-	"time"
 
 	"purser/internal/atomicfile"
 	"purser/internal/credential"
@@ -69,23 +68,12 @@ type passwordState struct {
 	SSO          bool
 }
 
-type repositoryState struct {
-	Owner       string
-	Public      bool
-	Short, Full string
-}
-
-type pushState struct {
-	By string
-	At time.Time
-}
-
 type accountsState struct {
 	Organizations map[string]*Organization
 	Passwords     map[string]passwordState
 	Tokens        []tokenState
-	Repositories  map[string]repositoryState
-	Pushes        map[string]map[string]pushState
+	Repositories  map[string]repository
+	Pushes        map[string]map[string]push
 	Log           []logEntry
 }
 
@@ -94,7 +82,7 @@ func (a *Accounts) state() accountsState {
 	defer a.mu.Unlock()
 	out := accountsState{
 		Organizations: maps.Clone(a.organizations), Log: slices.Clone(a.log), Passwords: map[string]passwordState{},
-		Repositories: map[string]repositoryState{}, Pushes: map[string]map[string]pushState{},
+		Repositories: maps.Clone(a.repositories), Pushes: map[string]map[string]push{},
 	}
 	for name, p := range a.passwords {
 		out.Passwords[name] = passwordState{written{p.secret}, p.secondFactor, p.code, p.sso}
@@ -102,14 +90,8 @@ func (a *Accounts) state() accountsState {
 	for _, t := range a.tokens {
 		out.Tokens = append(out.Tokens, tokenState{*t, written{t.Secret}})
 	}
-	for name, r := range a.repositories {
-		out.Repositories[name] = repositoryState{r.owner, r.public, r.short, r.full}
-	}
 	for repo, tags := range a.pushes {
-		out.Pushes[repo] = map[string]pushState{}
-		for tag, p := range tags {
-			out.Pushes[repo][tag] = pushState{p.by, p.at}
-		}
+		out.Pushes[repo] = maps.Clone(tags)
 	}
 	return out
 }
@@ -127,15 +109,8 @@ func (a *Accounts) restore(from accountsState) {
 		token.Secret = t.Secret.secret
 		a.keep(&token)
 	}
-	for name, r := range from.Repositories {
-		a.repositories[name] = repository{r.Owner, r.Public, r.Short, r.Full}
-	}
-	for repo, tags := range from.Pushes {
-		a.pushes[repo] = map[string]push{}
-		for tag, p := range tags {
-			a.pushes[repo][tag] = push{p.By, p.At}
-		}
-	}
+	maps.Copy(a.repositories, from.Repositories)
+	maps.Copy(a.pushes, from.Pushes)
 }
 
 // example are the secrets that the sandbox tells whoever started it, by name.
@@ -187,12 +162,12 @@ func (s *Sandbox) save() error {
 	}
 	now := state{
 		Format: stateFormat, Hub: s.Accounts.state(), GitHub: s.GitHub.state(), AWS: aws,
-		Root: s.authority.certificate.Raw, RootKey: key, Example: map[string]written{}, Images: map[string][]manifest{hubRegistry: s.HubRegistry.kept()},
+		Root: s.authority.certificate.Raw, RootKey: key, Example: map[string]written{}, Images: map[string][]manifest{},
 	}
 	for name, secret := range s.example() {
 		now.Example[name] = written{*secret}
 	}
-	for name, r := range s.others {
+	for name, r := range s.registries() {
 		now.Images[name] = r.kept()
 	}
 	raw, err := json.Marshal(now)
