@@ -18,7 +18,7 @@ type advice struct {
 func advise(f *credential.Fault) advice {
 	switch f.Reason {
 	case credential.TokenInArguments, credential.BadToken, credential.KindNotStored, credential.NoToken,
-		credential.NoTerminal, credential.Declined, credential.Usage, credential.CannotWatch, credential.NoConfiguration:
+		credential.NoTerminal, credential.Declined, credential.Usage, credential.CannotWatch, credential.NoConfiguration, credential.ConsentNeeded:
 		return adviseInput(f)
 	case credential.TokenRefused, credential.TokenExpired, credential.NeedsToken, credential.LevelTooLow,
 		credential.NotPermitted, credential.WrongOwner, credential.RepositoryMissing:
@@ -63,6 +63,11 @@ func adviseInput(f *credential.Fault) advice {
 		}}
 	case credential.Usage:
 		return advice{Next: []string{"purser help"}}
+	case credential.ConsentNeeded:
+		return advice{
+			Meaning: "Only a person can agree to this, and not by a flag.",
+			Next:    []string{"ask a person to run the same command at a terminal"},
+		}
 	case credential.NoConfiguration:
 		return advice{Next: []string{"write one: purser init"}}
 	case credential.CannotWatch:

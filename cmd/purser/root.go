@@ -39,6 +39,7 @@ type app struct {
 	follow    func(lifecycle.Event)                      // is told what happens as well; may be nil
 	signals   func() func()                              // leaves signals that would end purser to a program that it runs, until undone
 	asks      bool                                       // a person is there to be asked whatever standard output is
+	consent   func(context.Context, decision) error      // asks a person where no terminal is; nil: only a terminal can
 
 	output outputFlag
 	config string

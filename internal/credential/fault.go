@@ -28,6 +28,8 @@ const (
 	NoTerminal Reason = "no-terminal"
 	// CannotWatch: a self-test needs what this machine does not allow.
 	CannotWatch Reason = "cannot-watch"
+	// ConsentNeeded: a person has to decide, and no one can be asked here.
+	ConsentNeeded Reason = "consent-needed"
 	// Declined: the person said no.
 	Declined Reason = "declined"
 
