@@ -20,7 +20,18 @@ import (
 	"purser/internal/wire"
 )
 
-const token = "dckr_pat_" + "FAKEfakeFAKEfakeFAKEfake1"
+const (
+	token     = "dckr_pat_" + "FAKEfakeFAKEfakeFAKEfake1"
+	ghcrToken = "ghp_" + "FAKEfakeFAKEfakeFAKEfake1"
+)
+
+// tokenFor is what a made-up secret holds.
+func tokenFor(name string) string {
+	if strings.Contains(name, "ghcr") {
+		return ghcrToken
+	}
+	return token
+}
 
 // agent is a build agent with a Secrets Manager and a system configuration.
 type agent struct {
@@ -81,12 +92,12 @@ func (a *agent) write(path, text string, mode os.FileMode) {
 func (a *agent) keep(secret string) {
 	a.Helper()
 	w := &wire.Wire{Now: time.Now, AWS: &wire.LocalAWS{Endpoint: a.at}}
-	s, err := w.Store(a.Context(), credential.Credential{}, credential.Target{Secret: secret, Region: "eu-west-2"})
+	s, err := w.Bare(a.Context(), credential.Credential{}, credential.Target{Secret: secret, Region: "eu-west-2"})
 	if err != nil {
 		a.Fatal(err)
 	}
 	id := credential.VersionID("purser-01936f5e-0000-7000-8000-000000000001")
-	value := credential.NewSecret(`{"username":"mockserver","token":"` + token + `"}`)
+	value := credential.NewSecret(`{"username":"mockserver","token":"` + tokenFor(secret) + `"}`)
 	if err := errors.Join(s.Create(a.Context()), s.Stage(a.Context(), id, value), s.Promote(a.Context(), id, id)); err != nil {
 		a.Fatal(err)
 	}
@@ -150,7 +161,7 @@ func (a *agent) ask(verb, asked string) (out, errs string, code int) {
 func (a *agent) gives(asked string) bool {
 	out, _, code := a.ask("get", asked)
 	var login struct{ ServerURL, Username, Secret string }
-	return code == 0 && json.Unmarshal([]byte(out), &login) == nil && login.ServerURL == asked && login.Username == "mockserver" && login.Secret == token
+	return code == 0 && json.Unmarshal([]byte(out), &login) == nil && login.ServerURL == asked && login.Username == "mockserver" && login.Secret == tokenFor(asked)
 }
 
 func TestEveryNameOfTheRegistryIsAnswered(t *testing.T) {
@@ -360,8 +371,22 @@ func TestTheEnvironmentAloneIsEnough(t *testing.T) {
 		out, _, _ := a.ask("get", "docker.io")
 		t.Errorf("docker.io is not the default: %s", out)
 	}
-	a.env.Registry = "ghcr.io"
+	a.env.SecretID, a.env.Registry = "mockserver-release/ghcr-token", "ghcr.io"
 	if a.gives("docker.io") || !a.gives("ghcr.io") {
 		t.Error("PURSER_REGISTRY was not followed")
+	}
+}
+
+// TestATokenIsNotGivenForAnotherVendorsRegistry: the form of a token says whose it is,
+// whatever a variable or a file says.
+func TestATokenIsNotGivenForAnotherVendorsRegistry(t *testing.T) {
+	a := newAgent(t, "")
+	t.Setenv("AWS_REGION", "eu-west-2")
+	for _, host := range []string{"ghcr.io", "quay.io", "registry.gitlab.com", "evil.example", "127.0.0.1:5000"} {
+		a.env = config.Environment{SecretID: "mockserver-build/dockerhub", AWSRegion: "eu-west-2", Registry: host}
+		out, _, code := a.ask("get", host)
+		if code != 1 || strings.Contains(out, "FAKE") || !strings.Contains(out, "it has the form of a token of Docker Hub") {
+			t.Errorf("%s: %d %q", host, code, strings.ReplaceAll(out, token, "THE TOKEN"))
+		}
 	}
 }

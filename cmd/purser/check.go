@@ -4,8 +4,6 @@ import (
 	"context"
 
 	"github.com/spf13/cobra"
-
-	"purser/internal/lifecycle"
 )
 
 func (a *app) checkCommand() *cobra.Command {
@@ -15,6 +13,9 @@ func (a *app) checkCommand() *cobra.Command {
 		Long: `check reads each credential from where its consumers read it and asks the registry
 whether it still grants what is needed. It changes nothing. Without names it checks
 every credential of purser.yaml.
+
+A token goes to the registry that it was stored for, whatever purser.yaml says. Of one
+that was stored by hand you are asked once, at a terminal, whether it belongs there.
 
 Exit codes for schedules: 0 all good; 3 one is bad; 4 not signed in or not allowed at
 AWS; 5 a secret is missing; 6 could not tell (no answer, rate limit, outage).`,
@@ -35,12 +36,12 @@ func (a *app) check(ctx context.Context, names []string) error {
 		return err
 	}
 	w := a.wire()
+	w.Trusted = file.Trusted
 	work, err := a.work(ctx, w, credentials)
 	if err != nil {
 		return err
 	}
-	r := &lifecycle.Runner{Prover: w, Now: a.now, Random: a.random}
-	results := r.Check(ctx, work, nil)
+	results := a.runner(w, nil).Check(ctx, work, nil)
 	codes := make([]int, 0, len(results))
 	for _, res := range results {
 		for _, p := range res.Places {

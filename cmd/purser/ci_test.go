@@ -216,7 +216,9 @@ func (s ciStep) renew(t *testing.T, bin string) {
 	}
 	work := t.TempDir()
 	writeFile(t, filepath.Join(work, "purser.yaml"), scriptConfig)
-	env := append(vars, "PATH="+bin+":"+os.Getenv("PATH"), "HOME="+t.TempDir(), "CI=true")
+	agent := filepath.Join(t.TempDir(), "purser.yaml") // what /etc/purser/purser.yaml is on an agent
+	writeFile(t, agent, scriptConfig)
+	env := append(vars, "PATH="+bin+":"+os.Getenv("PATH"), "HOME="+t.TempDir(), "CI=true", "PURSER_CONFIG="+agent)
 	for name, value := range s.env {
 		env = append(env, name+"="+value)
 	}

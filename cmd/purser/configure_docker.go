@@ -76,7 +76,7 @@ type clientJSON struct {
 }
 
 func (a *app) configureDocker(names []string, f configureFlags) error {
-	file, err := a.load(true)
+	file, err := a.project(true)
 	if err != nil {
 		return err
 	}

@@ -168,7 +168,7 @@ type rights interface {
 
 // target looks at one place where a credential is kept.
 func (d *doctor) target(c credential.Credential, t credential.Target) {
-	place, err := d.wire.Store(d.ctx, c, t)
+	place, err := d.wire.Bare(d.ctx, c, t) // no value is read
 	if err != nil {
 		if d.once("aws " + t.Profile + " " + t.Region) {
 			d.bad("", "AWS", "", about(err, c))
@@ -197,6 +197,13 @@ func (d *doctor) target(c credential.Credential, t credential.Target) {
 	text := t.Secret + " is there"
 	if description.At(credential.Current) == "" {
 		text += " and empty"
+	}
+	if has := description.Mark.Registry; has != "" && has != c.Registry {
+		d.bad(c.Name, "Secret", "", about(&credential.Fault{
+			Reason: credential.BelongsElsewhere, Target: t, What: t.Secret + " belongs to " + string(has) + ", not to " + string(c.Registry),
+			Why: "a token for that registry was stored there",
+		}, c))
+		return
 	}
 	d.good(c.Name, "Secret", text)
 	d.key(c, t, description)

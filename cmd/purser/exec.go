@@ -83,7 +83,9 @@ func (a *app) exec(ctx context.Context, names, command []string, f execFlags) er
 		return err
 	}
 	var logins []credential.Login
-	if !f.plain || f.env != "" {
+	// A configuration of the working directory could name another registry for a token:
+	// reading it here finds that out before the helper is told the same.
+	if !f.plain || f.env != "" || !c.trusted {
 		if logins, err = c.logins(ctx, a, a.wire()); err != nil {
 			return err
 		}

@@ -23,7 +23,7 @@ import (
 // TestARotationThatTheSandboxHasDone leaves stand-ins running with the rotation function,
 // and asks AWS's stand-in for a rotation, as its schedule does.
 func TestARotationThatTheSandboxHasDone(t *testing.T) {
-	bin, work := t.TempDir(), t.TempDir()
+	bin, work, checkout := t.TempDir(), t.TempDir(), t.TempDir()
 	build := exec.CommandContext(t.Context(), "go", "build", "-o", bin, ".", "../purser-lambda")
 	if out, err := build.CombinedOutput(); err != nil {
 		t.Fatalf("%v\n%s", err, out)
@@ -38,7 +38,7 @@ credentials:
 	}
 	purser := func(in string, args ...string) []byte {
 		cmd := exec.CommandContext(t.Context(), filepath.Join(bin, "purser"), args...)
-		cmd.Dir, cmd.Env, cmd.Stdin = work, env, strings.NewReader(in)
+		cmd.Dir, cmd.Env, cmd.Stdin = checkout, env, strings.NewReader(in)
 		out, err := cmd.Output()
 		if err != nil {
 			t.Fatalf("purser %s: %v\n%s", strings.Join(args, " "), err, out)

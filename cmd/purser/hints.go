@@ -18,7 +18,7 @@ type advice struct {
 func advise(f *credential.Fault) advice {
 	switch f.Reason {
 	case credential.TokenInArguments, credential.BadToken, credential.KindNotStored, credential.NoToken,
-		credential.NoTerminal, credential.Declined, credential.Usage, credential.CannotWatch, credential.NoConfiguration, credential.ConsentNeeded:
+		credential.NoTerminal, credential.Declined, credential.Usage, credential.CannotWatch, credential.NoConfiguration, credential.ConsentNeeded, credential.BelongsElsewhere:
 		return adviseInput(f)
 	case credential.TokenRefused, credential.TokenExpired, credential.NeedsToken, credential.LevelTooLow,
 		credential.NotPermitted, credential.WrongOwner, credential.RepositoryMissing:
@@ -63,6 +63,14 @@ func adviseInput(f *credential.Fault) advice {
 		}}
 	case credential.Usage:
 		return advice{Next: []string{"purser help"}}
+	case credential.BelongsElsewhere:
+		return advice{
+			Meaning: "purser sends a token to the registry that it was stored for, whatever purser.yaml says.",
+			Next: []string{
+				"correct registry or store in purser.yaml",
+				"if this secret is to change its registry, at a terminal: " + store(f) + " --rebind",
+			},
+		}
 	case credential.ConsentNeeded:
 		return advice{
 			Meaning: "Only a person can agree to this, and not by a flag.",

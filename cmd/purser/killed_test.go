@@ -6,6 +6,7 @@ import (
 	"context"
 	"encoding/base64"
 	"encoding/json"
+	"errors"
 	"net/http"
 	"net/http/httptest"
 	"net/http/httputil"
@@ -144,7 +145,11 @@ func newRehearsalWith(t *testing.T, images http.Handler, started func(*rehearsal
 		started(r)
 	}
 	w := &wire.Wire{Now: time.Now, AWS: &wire.LocalAWS{Endpoint: box.SecretsManagerURL}}
-	if r.store, err = w.Store(t.Context(), credential.Credential{}, credential.Target{Secret: "mockserver-build/dockerhub", Region: "eu-west-2"}); err != nil {
+	if r.store, err = w.Bare(t.Context(), credential.Credential{}, credential.Target{Secret: "mockserver-build/dockerhub", Region: "eu-west-2"}); err != nil {
+		t.Fatal(err)
+	}
+	mark := credential.Mark{Registry: credential.DockerHub, Name: "dockerhub"} // Terraform's, say
+	if err := errors.Join(r.store.Create(t.Context()), r.store.Bind(t.Context(), mark)); err != nil {
 		t.Fatal(err)
 	}
 	vars, err := box.Environment(r.dir)

@@ -151,7 +151,7 @@ func (a *app) signedOut(p signin.Profile) error {
 func (a *app) profileFor(name string) (*wire.Wire, signin.Profile, error) {
 	w := a.wire()
 	if name == "" {
-		if file, err := a.load(false); err == nil && file != nil {
+		if file, err := a.project(false); err == nil && file != nil {
 			name = file.AWS.Profile
 		}
 	}
@@ -211,7 +211,7 @@ func (a *app) loginAWS(ctx context.Context, f loginFlags) error {
 // ended reports whether AWS no longer takes a session that should still be good.
 func (a *app) ended(ctx context.Context, p signin.Profile) bool {
 	t := credential.Target{Secret: "none", Profile: p.Name, Region: or(p.Region, p.SSORegion)}
-	place, err := a.wire().Store(ctx, credential.Credential{}, t)
+	place, err := a.wire().Bare(ctx, credential.Credential{}, t)
 	if err == nil {
 		_, err = place.Open(ctx)
 	}
@@ -223,7 +223,7 @@ func (a *app) ended(ctx context.Context, p signin.Profile) bool {
 // here.
 func (a *app) introduce(ctx context.Context, w *wire.Wire, p signin.Profile, out sessionJSON) error {
 	t := credential.Target{Secret: "none", Profile: p.Name, Region: or(p.Region, p.SSORegion)}
-	place, err := w.Store(ctx, credential.Credential{}, t)
+	place, err := w.Bare(ctx, credential.Credential{}, t)
 	if err == nil {
 		out.Who, err = place.Open(ctx)
 	}

@@ -21,6 +21,7 @@ import (
 // lead there.
 type consumer struct {
 	credentials []credential.Credential
+	trusted     bool // they are from a configuration that others cannot write
 	vars        map[string]string
 	private     []byte // a configuration for the helper; nil where it finds one by itself
 }
@@ -45,7 +46,7 @@ func (a *app) consumer(names []string, ci bool) (*consumer, error) {
 	if len(names) == 0 && env.Credential != "" {
 		names = strings.Split(env.Credential, ",")
 	}
-	c := &consumer{vars: map[string]string{}}
+	c := &consumer{trusted: true, vars: map[string]string{}}
 	if c.credentials, err = chosen(file, names); err != nil {
 		return nil, err
 	}
@@ -59,11 +60,11 @@ func (a *app) consumer(names []string, ci bool) (*consumer, error) {
 }
 
 func (a *app) laptopConsumer(names []string) (*consumer, error) {
-	file, err := a.load(true)
+	file, err := a.project(true)
 	if err != nil {
 		return nil, err
 	}
-	c := &consumer{}
+	c := &consumer{trusted: file.Trusted}
 	if c.credentials, err = chosen(file, names); err != nil {
 		return nil, err
 	}
@@ -151,6 +152,7 @@ func (a *app) self() (string, error) {
 
 // logins reads what the credentials have in store, as a consumer does.
 func (c *consumer) logins(ctx context.Context, a *app, w *wire.Wire) ([]credential.Login, error) {
+	w.Trusted = c.trusted
 	var all []credential.Login
 	for _, one := range c.credentials {
 		one.Targets = one.Targets[:1]

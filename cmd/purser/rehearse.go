@@ -52,7 +52,7 @@ type rehearsedJSON struct {
 }
 
 func (a *app) rehearse(ctx context.Context, name string) (err error) {
-	file, err := a.load(true)
+	file, err := a.project(true)
 	if err != nil {
 		return err
 	}
@@ -111,6 +111,9 @@ func (a *app) rehearsal(ctx context.Context, c credential.Credential, dir string
 	}
 	account := strings.ToLower(r.c.Username)
 	accounts := accountsOf(r.box, c.Registry)
+	if len(options.Hosts) > 0 {
+		accounts.Form = "token-" // one of Docker Hub's is not sent to another registry
+	}
 	accounts.AddAccount(account, r.box.Password, false)
 	for _, repo := range c.Repositories {
 		accounts.AddRepository(string(repo), account, false)
@@ -119,7 +122,7 @@ func (a *app) rehearsal(ctx context.Context, c credential.Credential, dir string
 	r.connect = func() *wire.Wire {
 		return &wire.Wire{
 			Env: config.Environment{Home: dir, AgeIdentity: filepath.Join(dir, "identity.txt")}, Now: func() time.Time { return r.clock },
-			Transport: &watchedTransport{r, r.box.Transport()}, AWS: &wire.LocalAWS{Endpoint: r.aws.URL},
+			Transport: &watchedTransport{r, r.box.Transport()}, AWS: &wire.LocalAWS{Endpoint: r.aws.URL}, Trusted: true, // the stand-ins hold nobody's token
 		}
 	}
 	r.c.Targets = slices.Clone(c.Targets)
@@ -181,7 +184,7 @@ func (r *stagedRun) prepare(ctx context.Context) (*lifecycle.Runner, lifecycle.R
 		}
 	}
 	wait := func(_ context.Context, d time.Duration) error { r.clock = r.clock.Add(d); return nil }
-	return &lifecycle.Runner{Prover: w, Now: func() time.Time { return r.clock }, Random: r.random, Wait: wait}, req, nil
+	return &lifecycle.Runner{Prover: w, Now: func() time.Time { return r.clock }, Random: r.random, Wait: wait, Trusted: w.Trusted}, req, nil
 }
 
 // given is a token that a person would bring.

@@ -76,13 +76,13 @@ func (a *app) respond(ctx context.Context, name string, f respondFlags) error {
 		return err
 	}
 	req := lifecycle.RespondRequest{StoreRequest: known.StoreRequest, ByHand: a.stopByHand(c)}
-	req.Find, req.Mint, req.DryRun = from.find, from.mint, f.dryRun
+	req.Find, req.Mint, req.Given, req.DryRun = from.find, from.mint, from.given, f.dryRun
 	rec, err := a.recorder(ctx, w, c.Targets)
 	if err != nil {
 		return about(err, c)
 	}
 	began := a.now()
-	r := &lifecycle.Runner{Prover: w, Now: a.now, Random: a.random, Wait: a.wait, Report: a.reporter(rec.following(from.follow))}
+	r := a.runner(w, rec.following(from.follow))
 	res, err := r.Respond(ctx, req)
 	if from.end != nil {
 		from.end(err)

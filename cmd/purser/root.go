@@ -208,8 +208,27 @@ func commandNames(cmd *cobra.Command) string {
 	return strings.Join(names, ", ")
 }
 
-// load reads purser.yaml; none is no error where flags may say everything.
+// load reads the configuration of a command that reads what is stored; none is no error
+// where flags may say everything. In CI, and where the machine has a configuration of
+// its own, it is one that the working directory cannot change: a pull request could
+// name another registry there.
 func (a *app) load(needed bool) (*config.File, error) {
+	_, err := os.Lstat(a.system)
+	if own := err == nil; !own && !a.env.CI {
+		return a.project(needed)
+	}
+	env := a.env
+	env.Config = or(a.config, env.Config)
+	file, err := config.Trusted(env, a.system)
+	if !needed && credential.ReasonOf(err) == credential.NoConfiguration {
+		return nil, nil //nolint:nilnil // no file, and none is needed
+	}
+	return file, err
+}
+
+// project reads the purser.yaml of the working directory, for commands that read no
+// stored value; none is no error where none is needed.
+func (a *app) project(needed bool) (*config.File, error) {
 	dir := a.dir
 	if dir == "" {
 		dir, _ = os.Getwd() // without one, only the chosen file can be found
@@ -227,7 +246,11 @@ func (a *app) load(needed bool) (*config.File, error) {
 			Why: "it names the credentials; --config FILE names another place",
 		}
 	}
-	return config.Load(path, a.env)
+	file, err := config.Load(path, a.env)
+	if err == nil {
+		file.Trusted = or(a.config, a.env.Config) != "" && config.IsTrusted(path)
+	}
+	return file, err
 }
 
 // chosen are the credentials that the arguments name, all when they name none.
@@ -253,11 +276,18 @@ func chosen(file *config.File, names []string) ([]credential.Credential, error) 
 }
 
 func (a *app) wire() *wire.Wire {
-	w := &wire.Wire{Env: a.env, Now: a.now, Transport: a.transport, AWS: a.aws, Passphrase: a.passphrase}
+	w := &wire.Wire{Env: a.env, Now: a.now, Transport: a.transport, AWS: a.aws, Passphrase: a.passphrase, Agree: a.agreeOnRegistry}
 	if a.debug {
 		w.Debug = a.err
 	}
 	return w
+}
+
+// runner makes what runs a flow.
+func (a *app) runner(w *wire.Wire, follow func(lifecycle.Event)) *lifecycle.Runner {
+	return &lifecycle.Runner{
+		Prover: w, Now: a.now, Random: a.random, Wait: a.wait, Report: a.reporter(follow), Trusted: w.Trusted, Agree: a.agreeOnPlaces,
+	}
 }
 
 // places makes the stores of a credential.

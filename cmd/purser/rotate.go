@@ -83,6 +83,7 @@ func (a *app) rotate(ctx context.Context, names []string, f rotateFlags) error {
 		return err
 	}
 	w := a.wire()
+	w.Trusted = file.Trusted
 	rows := []rotationJSON{}
 	var lines []json.RawMessage
 	var codes []int
@@ -130,9 +131,9 @@ func (a *app) rotateOne(ctx context.Context, w *wire.Wire, c credential.Credenti
 	if err != nil {
 		return lifecycle.RotateResult{}, err
 	}
-	r := &lifecycle.Runner{Prover: w, Now: a.now, Random: a.random, Wait: a.wait, Report: a.reporter(rec.following(from.follow))}
+	r := a.runner(w, rec.following(from.follow))
 	req := lifecycle.RotateRequest{
-		StoreRequest: lifecycle.StoreRequest{Credential: c, Places: where, Find: from.find, Mint: from.mint, DryRun: f.dryRun, Expires: expires},
+		StoreRequest: lifecycle.StoreRequest{Credential: c, Places: where, Find: from.find, Mint: from.mint, Given: from.given, DryRun: f.dryRun, Expires: expires},
 		Force:        f.force, RetireNow: f.now,
 	}
 	res, err := r.Rotate(ctx, req)
@@ -155,6 +156,11 @@ func (a *app) rotateOne(ctx context.Context, w *wire.Wire, c credential.Credenti
 // rotation records a renewal, and the end of tokens: two changes, which may be days
 // apart.
 func (r *recorder) rotation(ctx context.Context, c credential.Credential, res lifecycle.RotateResult, err error) error {
+	if len(res.Caught.Places) > 0 {
+		if failed := r.write(ctx, change{command: receipt.Store, c: c, store: res.Caught}); err == nil {
+			err = failed
+		}
+	}
 	err = r.write(ctx, change{command: receipt.Rotate, c: c, store: res.Store, err: err})
 	if len(res.Ended) == 0 {
 		return err
@@ -171,7 +177,7 @@ func (a *app) renewal(ctx context.Context, w *wire.Wire, c credential.Credential
 	if f.from == "" && !f.mint && c.Registry.IsDockerHub() {
 		h, err := a.foundSession(ctx, w, c.Username, f.yes)
 		if err == nil && h != nil {
-			return origin{mint: &lateMinter{app: a, wire: w, c: c, hub: h}}, nil
+			return origin{mint: &lateMinter{app: a, wire: w, c: c, hub: h}, given: a.asksToMint(f.yes)}, nil
 		}
 	}
 	return a.source(ctx, c, w, f.storeFlags)
@@ -228,6 +234,7 @@ func (a *app) known(ctx context.Context, w *wire.Wire, name string) (credential.
 	if err != nil {
 		return credential.Credential{}, lifecycle.RotateRequest{}, err
 	}
+	w.Trusted = file.Trusted
 	where, err := a.places(ctx, w, all[0])
 	return all[0], lifecycle.RotateRequest{StoreRequest: lifecycle.StoreRequest{Credential: all[0], Places: where}}, err
 }
@@ -253,7 +260,7 @@ func (a *app) rollback(ctx context.Context, name string, yes, dry bool) error {
 	if err != nil {
 		return about(err, c)
 	}
-	r := &lifecycle.Runner{Prover: w, Now: a.now, Random: a.random, Wait: a.wait, Report: a.reporter(rec.following(nil))}
+	r := a.runner(w, rec.following(nil))
 	res, err := r.Rollback(ctx, req)
 	err = rec.write(ctx, change{command: receipt.Rollback, c: c, store: res, err: about(err, c)})
 	if a.output.json {
@@ -315,7 +322,7 @@ func (a *app) revoke(ctx context.Context, name, id string, previous, yes bool) e
 	if err != nil {
 		return about(err, c)
 	}
-	r := &lifecycle.Runner{Prover: w, Now: a.now, Random: a.random, Wait: a.wait, Report: a.reporter(rec.following(nil))}
+	r := a.runner(w, rec.following(nil))
 	ended, err := r.Revoke(ctx, req, at)
 	err = rec.write(ctx, change{command: receipt.Revoke, c: c, ended: ended, err: about(err, c)})
 	if a.output.json {

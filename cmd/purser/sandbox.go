@@ -82,7 +82,7 @@ type stage struct {
 
 // openStage starts the stand-ins. Their folder holds the certificate and made-up tokens.
 func (a *app) openStage(ctx context.Context, dir string, o stageOptions) (*stage, error) {
-	file, err := a.load(false)
+	file, err := a.project(false)
 	if err != nil {
 		return nil, err
 	}

@@ -65,7 +65,13 @@ func secretCommand(ts *testscript.TestScript, _ bool, args []string) {
 	s := scriptOf(ts)
 	switch verb {
 	case "create":
-		call(ts, "CreateSecret", map[string]any{"Name": id, "ClientRequestToken": newToken()})
+		in := map[string]any{"Name": id, "ClientRequestToken": newToken()}
+		if len(args) > 2 { // the mark, as Terraform writes it
+			in["Tags"] = []any{map[string]any{"Key": "purser:registry", "Value": args[2]}}
+		}
+		call(ts, "CreateSecret", in)
+	case "mark":
+		call(ts, "TagResource", map[string]any{"SecretId": id, "Tags": []any{map[string]any{"Key": "purser:registry", "Value": args[2]}}})
 	case "create-with-key":
 		call(ts, "CreateSecret", map[string]any{
 			"Name": id, "ClientRequestToken": newToken(), "KmsKeyId": "arn:aws:kms:eu-west-2:123456789012:key/11111111-2222-3333-4444-555555555555",

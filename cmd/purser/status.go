@@ -23,7 +23,7 @@ whether a token works, use purser check.`,
 }
 
 func (a *app) status(ctx context.Context, names []string) error {
-	file, err := a.load(true)
+	file, err := a.project(true)
 	if err != nil {
 		return err
 	}

@@ -31,7 +31,9 @@ type storeFlags struct {
 	allowPassword bool
 	newRepository bool
 	dryRun        bool
+	rebind        bool
 	despite       bool   // Terraform that writes the value as well
+	trusted       bool   // the configuration is, and no flag changes what it says
 	root          string // the folder of purser.yaml; "" without one
 	expires       string
 }
@@ -87,6 +89,7 @@ func (f *storeFlags) register(cmd *cobra.Command) {
 	flags.StringVar(&f.expires, "expires", "", "when the token ends, as `DATE` (2027-01-31) or time from now (90d); noted for status")
 	flags.BoolVar(&f.create, "create", false, "make a secret that does not exist")
 	flags.BoolVar(&f.newRepository, "new-repository", false, "the repository need not exist yet; the first push makes it")
+	flags.BoolVar(&f.rebind, "rebind", false, "give a place that holds another registry's token to this one; you are asked")
 	flags.BoolVar(&f.despite, "despite-terraform", false, "store although the project's Terraform would write over it")
 	flags.BoolVar(&f.allowPassword, "allow-password", false, "store an account's password")
 	flags.StringVar(&f.registry, "registry", "", "the registry's `HOST`, such as docker.io")
@@ -116,6 +119,7 @@ func (a *app) store(ctx context.Context, text string, f storeFlags) error {
 		return err
 	}
 	w := a.wire()
+	w.Trusted, w.Comparing, w.DryRun = f.trusted, true, f.dryRun
 	from, err := a.source(ctx, c, w, f)
 	if err != nil {
 		return err
@@ -128,10 +132,10 @@ func (a *app) store(ctx context.Context, text string, f storeFlags) error {
 	if err != nil {
 		return about(err, c)
 	}
-	r := &lifecycle.Runner{Prover: w, Now: a.now, Random: a.random, Wait: a.wait, Report: a.reporter(rec.following(from.follow))}
+	r := a.runner(w, rec.following(from.follow))
 	res, err := r.Store(ctx, lifecycle.StoreRequest{
 		Credential: c, Places: where, Find: from.find, Mint: from.mint, Create: f.create, AllowPassword: f.allowPassword,
-		AllowNew: f.newRepository, DryRun: f.dryRun, Expires: expires,
+		AllowNew: f.newRepository, DryRun: f.dryRun, Expires: expires, Given: from.given, Rebind: f.rebind,
 	})
 	err = rec.write(ctx, change{command: receipt.Store, c: c, store: res, err: about(err, c)})
 	if from.end != nil {
@@ -179,8 +183,14 @@ func (a *app) credentialFor(text string, f *storeFlags) (credential.Credential, 
 			return c, err
 		}
 		f.aws, f.root = file.AWS, filepath.Dir(file.Path)
+		f.trusted = file.Trusted && !f.leads()
 	}
 	return f.override(c)
+}
+
+// leads reports whether a flag says where a token goes.
+func (f storeFlags) leads() bool {
+	return f.registry+f.file+f.profile+f.region+f.ca != "" || len(f.secrets) > 0
 }
 
 func (f storeFlags) override(c credential.Credential) (credential.Credential, error) {
@@ -302,6 +312,7 @@ func parseExpiry(text string, now time.Time) (time.Time, error) {
 type origin struct {
 	find   func(context.Context) (lifecycle.Candidate, error)
 	mint   lifecycle.Minter // instead of find
+	given  bool             // a person gives the token, or is asked, and sees where it goes
 	follow func(lifecycle.Event)
 	end    func(error)
 }
@@ -327,18 +338,23 @@ func (a *app) source(ctx context.Context, c credential.Credential, w *wire.Wire,
 	}
 	switch from {
 	case "stdin":
-		return origin{find: finder(source.Stdin{Reader: a.in, Registry: c.Registry, Username: c.Username})}, nil
+		return origin{find: finder(source.Stdin{Reader: a.in, Registry: c.Registry, Username: c.Username}), given: true}, nil
 	case "prompt":
-		return origin{find: a.guidedPrompt(c, f.allowPassword)}, nil
+		return origin{find: a.guidedPrompt(c, f.allowPassword), given: true}, nil
 	case "form":
 		find, follow, end := a.byForm(c, w, f.allowPassword)
-		return origin{find: find, follow: follow, end: end}, nil
+		return origin{find: find, follow: follow, end: end, given: true}, nil
 	case "mint":
-		return origin{mint: minter}, nil
+		return origin{mint: minter, given: a.asksToMint(f.yes)}, nil
 	case "docker":
-		return origin{find: a.confirmed(c, source.DockerConfig{Dir: a.env.DockerConfigDir(), Registry: c.Registry}, f.yes)}, nil
+		return origin{find: a.confirmed(c, source.DockerConfig{Dir: a.env.DockerConfigDir(), Registry: c.Registry}, f.yes), given: !f.yes}, nil
 	}
 	return origin{}, &credential.Fault{Reason: credential.Usage, What: "the value of --from is not right", Why: "it is mint, prompt, form, stdin or docker"}
+}
+
+// asksToMint reports whether a person is asked before purser makes a token.
+func (a *app) asksToMint(yes bool) bool {
+	return !yes && a.env.ManagementSecret == "" && (a.consent != nil || a.interactive())
 }
 
 type tokenSource interface {

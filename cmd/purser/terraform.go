@@ -53,7 +53,7 @@ type terraformJSON struct {
 }
 
 func (a *app) terraform(names []string, f terraformFlags) error {
-	file, err := a.load(true)
+	file, err := a.project(true)
 	if err != nil {
 		return err
 	}

@@ -167,7 +167,7 @@ func (a *app) tokenRows(ctx context.Context, w *wire.Wire, tokens []credential.M
 // holders finds by their labels where tokens are stored. A secret that cannot be
 // described is no reason to call a token nobody's.
 func (a *app) holders(ctx context.Context, w *wire.Wire, tokens []credential.ManagedToken) map[string]string {
-	file, err := a.load(false)
+	file, err := a.project(false)
 	if err != nil || file == nil {
 		file = &config.File{}
 	}

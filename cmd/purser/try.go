@@ -166,10 +166,11 @@ func (t *tour) visit(ctx context.Context, s stop) error {
 	}
 	_, _ = fmt.Fprintf(t.out, "\n$ %spurser %s\n", input, strings.Join(s.args, " "))
 	inner := &app{
-		env: config.Environment{Home: t.dir, NoColor: t.env.NoColor, Term: t.env.Term, CI: t.unasked != "", ManagementSecret: t.unasked},
+		env: config.Environment{Home: t.dir, NoColor: t.env.NoColor, Term: t.env.Term, ManagementSecret: t.unasked},
 		in:  strings.NewReader(s.stdin.Reveal()), out: t.out, err: t.out, tty: t.tty, now: t.clock, random: t.random,
 		transport: t.sandbox.Transport(), aws: &wire.LocalAWS{Endpoint: t.sandbox.SecretsManagerURL}, dir: t.dir,
-		wait: func(_ context.Context, d time.Duration) error { t.ahead += d; return nil },
+		wait:    func(_ context.Context, d time.Duration) error { t.ahead += d; return nil },
+		consent: func(context.Context, decision) error { return nil }, // the stand-ins hold nobody's token
 	}
 	if code := run(ctx, s.args, inner); code != s.want {
 		return fmt.Errorf("purser %s ended with code %d; the tour expects %d", s.args[0], code, s.want)
@@ -183,7 +184,7 @@ func (t *tour) management(ctx context.Context) error {
 	const name = "mockserver-build/management"
 	w := &wire.Wire{Now: t.clock, AWS: &wire.LocalAWS{Endpoint: t.sandbox.SecretsManagerURL}}
 	target := credential.Target{Secret: name, Region: "eu-west-2", Shape: credential.ShapePassword}
-	s, err := w.Store(ctx, credential.Credential{}, target)
+	s, err := w.Bare(ctx, credential.Credential{}, target)
 	if err != nil {
 		return err
 	}

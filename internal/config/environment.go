@@ -129,7 +129,7 @@ func ownVariables() []Variable {
 		{"XDG_RUNTIME_DIR", "The directory of the session: other clients keep a login in `containers/auth.json` in it, and `purser exec` its private folder.", "", func(e *Environment, v string) { e.XDGRuntimeDir = absolute(v) }},
 		{"TMPDIR", "The directory for the private folder of `purser exec`, where there is no XDG_RUNTIME_DIR.", "", func(e *Environment, v string) { e.TempDir = absolute(v) }},
 		{"PATH", "Where programs are looked for. `purser exec` puts the folder of the credential helper in front of it.", "", func(e *Environment, v string) { e.Path = v }},
-		{"CI", "With anything but `false`, `purser exec` takes its configuration as the credential helper does, never from the working directory.", "", func(e *Environment, v string) { e.CI = !strings.EqualFold(v, "false") }},
+		{"CI", "With anything but `false`, commands that read what is stored take their configuration as the credential helper does, never from the working directory.", "", func(e *Environment, v string) { e.CI = !strings.EqualFold(v, "false") }},
 		{"BUILDKITE", "With `true`, the agent's redactor is told the token before it is used.", "", func(e *Environment, v string) { e.Buildkite = v == "true" }},
 	}
 }

@@ -24,6 +24,8 @@ type File struct {
 	AWS         AWS    // for targets that come from elsewhere, such as flags
 	Credentials []credential.Credential
 	Receipts    Receipts
+	// Trusted says that others cannot have written it: see the function Trusted.
+	Trusted bool
 }
 
 // Receipts say where records of changes go, and what signs them.
@@ -53,37 +55,6 @@ type AWS struct {
 type Options struct {
 	Dir  string // the folder that relative paths start from; "": they stay relative
 	Home string // what ~ stands for; "": paths with ~ are an error
-}
-
-// Find names the configuration file to read: the one that was chosen, else the
-// one of PURSER_CONFIG, else the nearest purser.yaml from the working directory
-// upwards. It is "" when there is none. A file that was chosen need not exist.
-func Find(chosen string, env Environment, workingDir string) (string, error) {
-	if path := firstOf(chosen, env.Config); path != "" {
-		if holdsToken(path) {
-			return "", &credential.Fault{
-				Reason: credential.TokenInArguments, What: "a token was given where the path of the configuration file belongs",
-				Why: "it is now where others can read it, and is not repeated here",
-			}
-		}
-		return path, nil
-	}
-	dir, err := filepath.Abs(workingDir)
-	if err != nil {
-		return "", &credential.Fault{Reason: credential.Usage, What: "the working directory cannot be told; name the configuration file", Err: err}
-	}
-	for {
-		path := filepath.Join(dir, FileName)
-		// A folder that may not be looked into has nothing for us: go on.
-		if info, err := os.Stat(path); err == nil && !info.IsDir() {
-			return path, nil
-		}
-		parent := filepath.Dir(dir)
-		if parent == dir {
-			return "", nil
-		}
-		dir = parent
-	}
 }
 
 func firstOf(texts ...string) string {

@@ -5,4 +5,4 @@ package config
 import "io/fs"
 
 // othersMayWrite: who may write a file is not in its mode here.
-func othersMayWrite(string, fs.FileInfo) string { return "" }
+func othersMayWrite(string, fs.FileInfo, bool) string { return "" }

@@ -49,8 +49,8 @@ func Trusted(env Environment, system string) (*File, error) {
 		return describedByEnvironment(env)
 	}
 	return nil, &credential.Fault{
-		Reason: credential.Usage, What: "there is no configuration for the credential helper",
-		Why: "it takes " + system + ", the file that PURSER_CONFIG names, or PURSER_SECRET_ID; never one from the working directory",
+		Reason: credential.NoConfiguration, What: "there is no trusted configuration",
+		Why: "in CI, and for docker's clients, purser takes " + system + ", the file that PURSER_CONFIG names, or PURSER_SECRET_ID; never one from the working directory",
 	}
 }
 
@@ -142,7 +142,7 @@ func describedByEnvironment(env Environment) (*File, error) {
 	} else if strings.HasPrefix(env.SecretID, "ecr-pullthroughcache/") {
 		t.Shape = credential.ShapeECRCache
 	}
-	file := &File{}
+	file := &File{Trusted: true} // but for what the store itself says of the secret
 	for i, host := range hosts {
 		name := credential.Name("environment")
 		if i > 0 {
@@ -157,8 +157,16 @@ func trustedFile(path string, env Environment) (*File, error) {
 	if err := checkTrusted(path); err != nil {
 		return nil, err
 	}
-	return Load(path, env)
+	file, err := Load(path, env)
+	if err == nil {
+		file.Trusted = true
+	}
+	return file, err
 }
+
+// IsTrusted reports whether others cannot have written a file that was named, and it is
+// not in the working directory.
+func IsTrusted(path string) bool { return checkTrusted(path) == nil }
 
 // checkTrusted refuses a file that somebody else could have written.
 func checkTrusted(path string) error {
@@ -179,16 +187,11 @@ func checkTrusted(path string) error {
 			}
 		}
 	}
-	for at := real; ; at = filepath.Dir(at) {
-		info, err := os.Stat(at)
-		if err != nil {
-			return unreadable(path, err)
-		}
-		if why := othersMayWrite(at, info); why != "" {
-			return bad(why)
-		}
-		if at == filepath.Dir(at) {
-			return nil
-		}
+	switch why, err := othersHand(path, false); {
+	case err != nil:
+		return unreadable(path, err)
+	case why != "":
+		return bad(why)
 	}
+	return nil
 }

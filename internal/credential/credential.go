@@ -197,6 +197,7 @@ type Description struct {
 	Where        string    // the ARN or the file's path
 	Home         string    // tells this target from every other one, anywhere; "" when nothing does
 	KMSKey       string    // "" for the store's own key
+	Mark         Mark      // what the values belong to; zero: nobody has said it
 	Versions     []Version // those with a stage
 	Changed      time.Time // last change of any kind; the zero time when unknown
 	Deleted      time.Time // when it was marked for deletion; zero: it was not

@@ -45,6 +45,8 @@ const (
 	NotPermitted Reason = "not-permitted"
 	// WrongOwner: the token is another account's.
 	WrongOwner Reason = "wrong-owner"
+	// BelongsElsewhere: the value is another registry's, by its mark or by its form.
+	BelongsElsewhere Reason = "belongs-elsewhere"
 	// RepositoryMissing: pushing would create the repository.
 	RepositoryMissing Reason = "repository-missing"
 

@@ -28,17 +28,18 @@ const (
 var knownForms = []struct {
 	prefix string
 	kind   Kind
+	vendor *vendor
 }{
-	{"dckr_pat_", PersonalToken},
-	{"dckr_oat_", OrganizationToken},
-	{"github_pat_", RegistryToken},
-	{"ghp_", RegistryToken},
-	{"gho_", Session},
-	{"ghs_", Session},
-	{"ghu_", Session},
-	{"glpat-", RegistryToken},
-	{"gldt-", RegistryToken},
-	{"glrt-", RegistryToken},
+	{"dckr_pat_", PersonalToken, docker},
+	{"dckr_oat_", OrganizationToken, docker},
+	{"github_pat_", RegistryToken, github},
+	{"ghp_", RegistryToken, github},
+	{"gho_", Session, github},
+	{"ghs_", Session, github},
+	{"ghu_", Session, github},
+	{"glpat-", RegistryToken, gitlab},
+	{"gldt-", RegistryToken, gitlab},
+	{"glrt-", RegistryToken, gitlab},
 }
 
 // Docker Hub's tokens before 2023 are bare UUIDs.

@@ -60,6 +60,7 @@ type shelf struct {
 	deleted  time.Time
 	rotating bool // by the store's own schedule
 	replicas []credential.Replica
+	mark     credential.Mark
 }
 
 func newWorld(goodTokens ...string) *world {
@@ -139,7 +140,7 @@ func (s fakeStore) Describe(context.Context) (d credential.Description, err erro
 			err = missing()
 			return
 		}
-		d = credential.Description{Where: s.name, Home: s.name, KMSKey: sh.key, Expires: sh.expires, Deleted: sh.deleted, Changed: time.Unix(1, 0), Rotating: sh.rotating, Replicas: slices.Clone(sh.replicas)}
+		d = credential.Description{Where: s.name, Home: s.name, KMSKey: sh.key, Mark: sh.mark, Expires: sh.expires, Deleted: sh.deleted, Changed: time.Unix(1, 0), Rotating: sh.rotating, Replicas: slices.Clone(sh.replicas)}
 		stages := map[credential.VersionID][]credential.Stage{}
 		for stage, id := range sh.at {
 			stages[id] = append(stages[id], stage)
@@ -225,6 +226,10 @@ func (s fakeStore) Unstage(_ context.Context, id credential.VersionID) error {
 	})
 }
 
+func (s fakeStore) Bind(_ context.Context, m credential.Mark) error {
+	return s.w.call("Bind "+s.name, func() { s.w.shelf[s.name].mark = m })
+}
+
 func (s fakeStore) SetExpiry(_ context.Context, _ credential.VersionID, at time.Time) error {
 	return s.w.call("SetExpiry "+s.name, func() { s.w.shelf[s.name].expires = at })
 }
@@ -255,7 +260,7 @@ func (w *world) places(names ...string) []lifecycle.Place {
 
 // put makes a target that holds a token already.
 func (w *world) put(name, version, token string) *shelf {
-	sh := &shelf{versions: map[credential.VersionID]credential.Secret{}, at: map[credential.Stage]credential.VersionID{}}
+	sh := &shelf{versions: map[credential.VersionID]credential.Secret{}, at: map[credential.Stage]credential.VersionID{}, mark: credential.MarkOf(someCredential)}
 	w.shelf[name] = sh
 	if version != "" {
 		sh.versions[credential.VersionID(version)] = credential.NewSecret(fmt.Sprintf(`{"username":"mockserver","token":%q,"note":"keep"}`, token))
@@ -266,7 +271,7 @@ func (w *world) put(name, version, token string) *shelf {
 
 func (w *world) runner(events *[]lifecycle.Event) *lifecycle.Runner {
 	return &lifecycle.Runner{
-		Prover: w, Now: func() time.Time { return time.Unix(1_800_000_000, 0) }, Random: &random{},
+		Prover: w, Now: func() time.Time { return time.Unix(1_800_000_000, 0) }, Random: &random{}, Trusted: true,
 		Wait: func(context.Context, time.Duration) error { return nil },
 		Report: func(e lifecycle.Event) {
 			if events != nil {

@@ -35,6 +35,7 @@ type Writer interface {
 	Stage(ctx context.Context, id credential.VersionID, value credential.Secret) error
 	Promote(ctx context.Context, id, from credential.VersionID) error
 	Unstage(ctx context.Context, id credential.VersionID) error
+	Bind(ctx context.Context, m credential.Mark) error
 	SetExpiry(ctx context.Context, id credential.VersionID, at time.Time) error
 }
 
@@ -67,6 +68,7 @@ const (
 	StepDue      Step = "Due"
 	StepStopped  Step = "Stopped" // the token that may have leaked
 	StepRetired  Step = "Retired" // of the token before
+	StepNoted    Step = "Note"
 )
 
 // Event is one thing that is now known to be good, or done. What is not ends
@@ -83,6 +85,13 @@ type Runner struct {
 	Random io.Reader                                        // for version ids
 	Wait   func(ctx context.Context, d time.Duration) error // nil waits on the clock
 	Report func(Event)                                      // called in order, from one goroutine at a time; nil reports nothing
+
+	// Trusted says that the configuration is one that others cannot write, so that it may
+	// name a new place for a token.
+	Trusted bool
+	// Agree asks a person whether places may get a credential's token; nil: no one can be
+	// asked.
+	Agree func(context.Context, []NewPlace) error
 }
 
 func (r *Runner) report(step Step, text string) {

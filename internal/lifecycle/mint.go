@@ -110,6 +110,9 @@ func (r *Runner) mint(ctx context.Context, req StoreRequest, slots []*slot, id c
 
 // leftOver is what an interrupted run has staged and not promoted, when it is good.
 func (r *Runner) leftOver(ctx context.Context, req StoreRequest, slots []*slot) (Candidate, bool) {
+	if req.Rebind {
+		return Candidate{}, false // it may be the other registry's
+	}
 	for _, s := range slots {
 		left := s.found.At(credential.Pending)
 		if left == "" || left == s.found.At(credential.Current) || left != req.Version && (req.Version != "" || !left.IsOurs()) {

@@ -3,7 +3,6 @@ package lifecycle
 import (
 	"context"
 	"fmt"
-	"slices"
 	"time"
 
 	"purser/internal/credential"
@@ -23,6 +22,7 @@ type RotateRequest struct {
 // RotateResult is what became of a rotation.
 type RotateResult struct {
 	Store   StoreResult // of the renewal; empty when none was due
+	Caught  StoreResult // of places that lagged behind; empty when none did
 	Due     bool
 	Why     string                    // it was due, or when it will be
 	Retired bool                      // the old token is dead, and that was proved
@@ -56,7 +56,7 @@ func (r *Runner) Rotate(ctx context.Context, req RotateRequest) (RotateResult, e
 		return res, err
 	}
 	quiet := r.again()
-	if slots, err = quiet.catchUp(ctx, req, slots); err != nil {
+	if slots, err = quiet.catchUp(ctx, req, slots, &res); err != nil {
 		return res, err
 	}
 	res.Due, res.Why = due(req, slots, r.Now())
@@ -86,7 +86,7 @@ func (r *Runner) Rotate(ctx context.Context, req RotateRequest) (RotateResult, e
 
 // catchUp brings places that an interrupted run has left behind to the token that is
 // current in the newest one.
-func (r *Runner) catchUp(ctx context.Context, req RotateRequest, slots []*slot) ([]*slot, error) {
+func (r *Runner) catchUp(ctx context.Context, req RotateRequest, slots []*slot, res *RotateResult) ([]*slot, error) {
 	newest := slots[0]
 	for _, s := range slots {
 		if id := s.found.At(credential.Current); id != "" && id.Time().IsZero() {
@@ -97,10 +97,14 @@ func (r *Runner) catchUp(ctx context.Context, req RotateRequest, slots []*slot) 
 		}
 	}
 	id := newest.found.At(credential.Current)
-	behind := slices.ContainsFunc(slots, func(s *slot) bool {
-		return s.found.At(credential.Current) != id && s.found.At(credential.Previous) != id
-	})
-	if !behind || id.Time().IsZero() || req.DryRun {
+	behind := lagging(slots, id)
+	if len(behind) == 0 || id.Time().IsZero() {
+		return slots, nil
+	}
+	if req.DryRun {
+		for _, s := range behind {
+			r.report(StepStored, "nothing was changed; "+s.Target.String()+" would get the token of "+newest.Target.String()+", which it lags behind")
+		}
 		return slots, nil
 	}
 	login, err := newest.Target.Shape.Decode(newest.current, req.Credential.Registry)
@@ -108,10 +112,11 @@ func (r *Runner) catchUp(ctx context.Context, req RotateRequest, slots []*slot) 
 		return nil, locate(err, newest.Target)
 	}
 	req.Mint, req.AllowPassword = nil, true // it was allowed when it was stored
+	req.Given = false                       // nobody gave it for a place that is new
 	req.Find = func(context.Context) (Candidate, error) {
 		return Candidate{Login: login, Kind: credential.Classify(req.Credential.Registry, login), Where: newest.Target.String() + ", which the other places lag behind"}, nil
 	}
-	if _, err := r.Store(ctx, req.StoreRequest); err != nil {
+	if res.Caught, err = r.Store(ctx, req.StoreRequest); err != nil {
 		return nil, err
 	}
 	return r.surveyAll(ctx, req.StoreRequest)

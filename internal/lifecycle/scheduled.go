@@ -22,6 +22,9 @@ func (r *Runner) StageScheduled(ctx context.Context, req StoreRequest) (StoreRes
 	if err != nil || done {
 		return res, err
 	}
+	if err := r.admitAll(ctx, req, slots); err != nil {
+		return res, err
+	}
 	if err := r.sweep(ctx, req, slots, overlapOf(req.Credential)); err != nil {
 		return res, err
 	}

@@ -54,6 +54,11 @@ func (r *Runner) survey(ctx context.Context, p Place, req StoreRequest) (*slot, 
 	if _, s.current, err = p.Store.Read(ctx, credential.Current); err != nil {
 		return nil, err
 	}
+	if d.Mark.IsZero() { // a person may just have said whose it is
+		if s.found, err = p.Store.Describe(ctx); err != nil {
+			return nil, err
+		}
+	}
 	// A login that is not the real one shows whether the real one would fit in.
 	_, err = p.Target.Shape.Encode(s.current, req.Credential.Registry, credential.Login{Username: "-", Token: credential.NewSecret("-")})
 	return s, locate(err, p.Target)
@@ -86,6 +91,9 @@ func (r *Runner) stage(ctx context.Context, s *slot, c credential.Credential, l 
 		if err := s.Store.Create(ctx); err != nil {
 			return err
 		}
+	}
+	if err := r.bind(ctx, s, c, id); err != nil {
+		return err
 	}
 	if left := s.found.At(credential.Pending); left != "" && left != s.found.At(credential.Current) {
 		at, value, err := s.Store.Read(ctx, credential.Pending)

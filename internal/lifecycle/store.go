@@ -30,6 +30,8 @@ type StoreRequest struct {
 	// Version is that of a rotation which the store itself has begun; "" chooses one.
 	Version credential.VersionID
 
+	Given         bool      // a person gives the token for this very command, and sees where it goes
+	Rebind        bool      // a place of another registry becomes this credential's
 	Create        bool      // make a secret that does not exist
 	AllowPassword bool      // an account's password may be stored
 	AllowNew      bool      // the repository need not exist yet
@@ -78,6 +80,9 @@ func (r *Runner) Store(ctx context.Context, req StoreRequest) (StoreResult, erro
 	if err != nil {
 		return res, err
 	}
+	if err := r.admitAll(ctx, req, slots); err != nil {
+		return res, err
+	}
 	if req.Mint != nil {
 		if req.DryRun {
 			r.report(StepToken, "nothing was made; a token of "+req.Mint.Account()+" would be, for "+strings.Join(req.Credential.Access.Actions(), " and "))
@@ -104,6 +109,11 @@ func (r *Runner) Store(ctx context.Context, req StoreRequest) (StoreResult, erro
 		return res, err
 	}
 	for _, s := range slots {
+		if s.same && !req.DryRun {
+			if err := r.bind(ctx, s, req.Credential, s.version); err != nil {
+				return res, err
+			}
+		}
 		if err := r.tidy(ctx, s, req.DryRun); err != nil {
 			return res, err
 		}

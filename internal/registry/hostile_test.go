@@ -194,7 +194,7 @@ func atLoopback(t *testing.T, h http.Handler) (credential.Proof, credential.Secr
 	t.Helper()
 	s := httptest.NewServer(h)
 	t.Cleanup(s.Close)
-	token := credential.NewSecret("dckr_pat_FAKE" + rand.Text())
+	token := credential.NewSecret("FAKE-token-" + rand.Text())
 	c := credential.Credential{
 		Registry: credential.Host(s.Listener.Addr().String()), Username: "ci", Access: credential.Push, Repositories: []credential.Repository{"team/app"},
 	}

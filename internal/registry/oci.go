@@ -31,6 +31,13 @@ const (
 func (c *Client) Prove(ctx context.Context, cred credential.Credential, login credential.Login, allowNew bool) credential.Proof {
 	p := &probe{client: c, cred: cred, login: login, allowNew: allowNew}
 	p.proof.Kind = credential.Classify(cred.Registry, login)
+	if vendor := credential.Misplaced(cred.Registry, login.Token); vendor != "" {
+		p.proof.Verdict, p.proof.Fault = credential.Refused, &credential.Fault{
+			Reason: credential.BelongsElsewhere, Registry: cred.Registry, Account: cred.Username, Access: cred.Access,
+			What: "the token does not belong to " + string(cred.Registry), Why: "it has the form of a token of " + vendor + "; it was not sent",
+		}
+		return p.proof
+	}
 	if err := p.run(ctx); err != nil {
 		p.proof.Fault = p.fault(err)
 		p.proof.Verdict = verdictOf(p.proof.Fault)

@@ -58,7 +58,7 @@ func (a *AgeFile) Describe(context.Context) (credential.Description, error) {
 	if err != nil {
 		return credential.Description{}, err
 	}
-	d := credential.Description{Where: a.cfg.Path, Changed: info.ModTime()}
+	d := credential.Description{Where: a.cfg.Path, Changed: info.ModTime(), Mark: content.mark()}
 	if content.Made != nil {
 		// The same path is on many machines; the same nanosecond is not.
 		d.Home = a.cfg.Path + " " + content.Made.Format(time.RFC3339Nano)
@@ -84,8 +84,35 @@ func (a *AgeFile) Read(ctx context.Context, at credential.Stage) (credential.Ver
 			Reason: credential.SecretEmpty, Target: a.target(), What: a.cfg.Path + " holds no value in " + string(at),
 		}
 	}
-	value, err := a.decrypt(ctx, v)
-	return v.ID, value, err
+	value, registry, err := a.decrypt(ctx, v)
+	if err != nil {
+		return v.ID, value, err
+	}
+	if says := content.registry(v); says != registry && says != credential.Elsewhere {
+		return v.ID, credential.Secret{}, a.fault(a.cfg.Path+" was tampered with", "its mark names another registry than the one that was encrypted with the value")
+	}
+	return v.ID, value, nil
+}
+
+// Bind writes the mark into the file, and again into each value that it speaks of.
+func (a *AgeFile) Bind(ctx context.Context, m credential.Mark) error {
+	return a.change(ctx, func(c *ageContent) error {
+		c.Mark = m.String()
+		for i := range c.Versions {
+			v := &c.Versions[i]
+			if c.registry(v) != m.Registry {
+				continue
+			}
+			value, registry, err := a.decrypt(ctx, v)
+			if err == nil && registry != m.Registry {
+				v.Value, err = a.encrypt(ctx, v.ID, m.Registry, value)
+			}
+			if err != nil {
+				return err
+			}
+		}
+		return nil
+	}, false)
 }
 
 // Create makes the file without a version in it.
@@ -103,13 +130,16 @@ func (a *AgeFile) Stage(ctx context.Context, id credential.VersionID, value cred
 		return err
 	}
 	// Encrypting may ask for a passphrase: others do not wait for that.
-	sealed, err := a.encrypt(ctx, id, value)
+	sealed, err := a.encrypt(ctx, id, content.mark().For(id, credential.Pending), value)
 	if err != nil {
 		return err
 	}
 	return a.change(ctx, func(c *ageContent) error {
 		if v := c.find(id); v != nil {
 			return a.same(ctx, v, value)
+		}
+		if c.Mark != content.Mark {
+			return &credential.Fault{Reason: credential.MidRotation, Target: a.target(), What: "somebody else has bound the file to a registry meanwhile", Why: "nothing was changed"}
 		}
 		if len(content.Versions) == 0 { // somebody may have stored the first one meanwhile
 			if err := a.opens(ctx, c); err != nil {
@@ -136,14 +166,14 @@ func (a *AgeFile) opens(ctx context.Context, c *ageContent) error {
 	if v == nil {
 		v = &c.Versions[0]
 	}
-	_, err := a.decrypt(ctx, v)
+	_, _, err := a.decrypt(ctx, v)
 	return err
 }
 
 // same fails when the version holds another value. When it does not, nothing is
 // left to do: the version keeps the stages that it has got to, as at AWS.
 func (a *AgeFile) same(ctx context.Context, v *ageVersion, value credential.Secret) error {
-	stored, err := a.decrypt(ctx, v)
+	stored, _, err := a.decrypt(ctx, v)
 	if err == nil && !stored.Equal(value) {
 		return &credential.Fault{Reason: credential.StoreRefused, Target: a.target(), What: "the version id is taken by another value"}
 	}

@@ -19,20 +19,22 @@ import (
 	"purser/internal/credential"
 )
 
-// envelope is what is encrypted: the value with the id of the version that it
-// belongs to, so that a value moved to another version is noticed.
+// envelope is what is encrypted: the value with the id of the version and the registry
+// that it belongs to, so that a value moved to another version, or a mark that somebody
+// else has written into the file, is noticed.
 type envelope struct {
-	ID    credential.VersionID `json:"id"`
-	Value string               `json:"value"`
+	ID       credential.VersionID `json:"id"`
+	Registry credential.Host      `json:"registry,omitempty"` // "": nobody has said it
+	Value    string               `json:"value"`
 }
 
-func (a *AgeFile) encrypt(ctx context.Context, id credential.VersionID, value credential.Secret) (string, error) {
+func (a *AgeFile) encrypt(ctx context.Context, id credential.VersionID, registry credential.Host, value credential.Secret) (string, error) {
 	to, err := a.recipient(ctx)
 	if err != nil {
 		return "", err
 	}
 	text := value.Reveal()
-	plain, err := json.Marshal(envelope{id, text})
+	plain, err := json.Marshal(envelope{id, registry, text})
 	if err != nil || !utf8.ValidString(text) { // which JSON would change
 		return "", a.fault("the value cannot be encrypted", "it is not text")
 	}
@@ -49,25 +51,27 @@ func (a *AgeFile) encrypt(ctx context.Context, id credential.VersionID, value cr
 	return sealed.String(), nil
 }
 
-func (a *AgeFile) decrypt(ctx context.Context, v *ageVersion) (credential.Secret, error) {
+// decrypt opens a version and gives the registry that was encrypted with it.
+func (a *AgeFile) decrypt(ctx context.Context, v *ageVersion) (credential.Secret, credential.Host, error) {
+	none := credential.Secret{}
 	with, who, err := a.identity(ctx)
 	if err != nil {
-		return credential.Secret{}, err
+		return none, "", err
 	}
 	r, err := age.Decrypt(armor.NewReader(strings.NewReader(v.Value)), with)
 	if err != nil {
 		a.passphrase = credential.Secret{} // a wrong one is asked for again
-		return credential.Secret{}, a.fault(a.cfg.Path+" does not open", who+" is not the one it was encrypted for, or it is damaged")
+		return none, "", a.fault(a.cfg.Path+" does not open", who+" is not the one it was encrypted for, or it is damaged")
 	}
 	plain, err := io.ReadAll(io.LimitReader(r, ageFileLimit))
 	var e envelope
 	if err != nil || json.Unmarshal(plain, &e) != nil {
-		return credential.Secret{}, a.fault(a.cfg.Path+" is damaged", "a value in it cannot be decrypted whole")
+		return none, "", a.fault(a.cfg.Path+" is damaged", "a value in it cannot be decrypted whole")
 	}
 	if e.ID != v.ID {
-		return credential.Secret{}, a.fault(a.cfg.Path+" was tampered with", "a value in it belongs to another version than it stands at")
+		return none, "", a.fault(a.cfg.Path+" was tampered with", "a value in it belongs to another version than it stands at")
 	}
-	return credential.NewSecret(e.Value), nil
+	return credential.NewSecret(e.Value), e.Registry, nil
 }
 
 func (a *AgeFile) identity(ctx context.Context) (age.Identity, string, error) {

@@ -25,7 +25,8 @@ const (
 // ageContent is the file.
 type ageContent struct {
 	Format   string       `json:"format"`
-	Made     *time.Time   `json:"made,omitempty"` // when; files of the first versions do not say
+	Made     *time.Time   `json:"made,omitempty"`     // when; files of the first versions do not say
+	Mark     string       `json:"registry,omitempty"` // what the values belong to; each says it again, encrypted
 	Versions []ageVersion `json:"versions"`
 }
 
@@ -45,6 +46,17 @@ func (c *ageContent) find(id credential.VersionID) *ageVersion {
 		}
 	}
 	return nil
+}
+
+func (c *ageContent) mark() credential.Mark { return credential.ParseMark(c.Mark) }
+
+// registry is what the file's mark says of a version.
+func (c *ageContent) registry(v *ageVersion) credential.Host {
+	at := credential.Pending
+	if slices.Contains(v.Stages, credential.Previous) {
+		at = credential.Previous
+	}
+	return c.mark().For(v.ID, at)
 }
 
 func (c *ageContent) at(stage credential.Stage) *ageVersion {

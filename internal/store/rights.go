@@ -30,6 +30,7 @@ func (s *SecretsManager) Rights(ctx context.Context) []credential.Right {
 		s.right(ctx, "secretsmanager:GetSecretValue", readErr),
 		s.right(ctx, "secretsmanager:UpdateSecretVersionStage", moveErr),
 		{Action: "secretsmanager:PutSecretValue", Verdict: credential.Unknown},
+		{Action: "secretsmanager:TagResource", Verdict: credential.Unknown},
 	}
 }
 

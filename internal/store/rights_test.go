@@ -24,7 +24,7 @@ func rightsOf(t *testing.T, s store.Store) map[string]credential.Verdict {
 	return told
 }
 
-const get, move, put = "secretsmanager:GetSecretValue", "secretsmanager:UpdateSecretVersionStage", "secretsmanager:PutSecretValue"
+const get, move, put, tag = "secretsmanager:GetSecretValue", "secretsmanager:UpdateSecretVersionStage", "secretsmanager:PutSecretValue", "secretsmanager:TagResource"
 
 // TestRightsAreTriedWithoutReadingOrChanging runs over the stand-in and moto.
 func TestRightsAreTriedWithoutReadingOrChanging(t *testing.T) {
@@ -36,7 +36,7 @@ func TestRightsAreTriedWithoutReadingOrChanging(t *testing.T) {
 			}
 		}
 		before, _ := s.Describe(t.Context())
-		want := map[string]credential.Verdict{get: credential.Granted, move: credential.Granted, put: credential.Unknown}
+		want := map[string]credential.Verdict{get: credential.Granted, move: credential.Granted, put: credential.Unknown, tag: credential.Unknown}
 		if got := rightsOf(t, s); !reflect.DeepEqual(got, want) {
 			t.Errorf("%s: %v", subject.name, got)
 		}

@@ -75,6 +75,9 @@ func (s *SecretsManager) Open(ctx context.Context) (string, error) {
 // from speaking about a later one.
 const expiryTag = "purser:expires"
 
+// markTag holds what the values belong to. AWS copies a secret's tags to its replicas.
+const markTag = "purser:registry"
+
 // Describe reads everything but the value.
 func (s *SecretsManager) Describe(ctx context.Context) (credential.Description, error) {
 	out, err := s.cfg.API.DescribeSecret(ctx, &sm.DescribeSecretInput{SecretId: &s.cfg.Target.Secret})
@@ -86,6 +89,7 @@ func (s *SecretsManager) Describe(ctx context.Context) (credential.Description, 
 		Changed: aws.ToTime(out.LastChangedDate), Deleted: aws.ToTime(out.DeletedDate),
 		Rotating: aws.ToBool(out.RotationEnabled), NextRotation: aws.ToTime(out.NextRotationDate),
 	}
+	d.Mark = credential.ParseMark(tagged(out.Tags, markTag))
 	for _, c := range out.ReplicationStatus {
 		d.Replicas = append(d.Replicas, credential.Replica{
 			Region: aws.ToString(c.Region), InSync: c.Status == types.StatusTypeInSync, Failed: c.Status == types.StatusTypeFailed,
@@ -108,15 +112,19 @@ func (s *SecretsManager) Describe(ctx context.Context) (credential.Description, 
 	return d, nil
 }
 
-func expiry(tags []types.Tag, current credential.VersionID) time.Time {
+func tagged(tags []types.Tag, key string) string {
 	for _, tag := range tags {
-		if aws.ToString(tag.Key) != expiryTag {
-			continue
+		if aws.ToString(tag.Key) == key {
+			return aws.ToString(tag.Value)
 		}
-		at, id, _ := strings.Cut(aws.ToString(tag.Value), " ")
-		if t, err := time.Parse(time.RFC3339, at); err == nil && id == string(current) {
-			return t
-		}
+	}
+	return ""
+}
+
+func expiry(tags []types.Tag, current credential.VersionID) time.Time {
+	at, id, _ := strings.Cut(tagged(tags, expiryTag), " ")
+	if t, err := time.Parse(time.RFC3339, at); err == nil && id == string(current) {
+		return t
 	}
 	return time.Time{}
 }
@@ -258,15 +266,24 @@ func (s *SecretsManager) Create(ctx context.Context) error {
 	return nil
 }
 
-// SetExpiry notes in a tag when the version's token ends. It needs the right to
-// tag the secret.
+// Bind writes the mark into a tag, which DescribeSecret shows to whoever may not read
+// the value.
+func (s *SecretsManager) Bind(ctx context.Context, m credential.Mark) error {
+	return s.tag(ctx, markTag, m.String(), "the registry that it belongs to")
+}
+
+// SetExpiry notes in a tag when the version's token ends.
 func (s *SecretsManager) SetExpiry(ctx context.Context, id credential.VersionID, at time.Time) error {
+	return s.tag(ctx, expiryTag, at.UTC().Format(time.RFC3339)+" "+string(id), "the token's expiry")
+}
+
+// tag needs the right to tag the secret.
+func (s *SecretsManager) tag(ctx context.Context, key, value, what string) error {
 	_, err := s.cfg.API.TagResource(ctx, &sm.TagResourceInput{
-		SecretId: &s.cfg.Target.Secret,
-		Tags:     []types.Tag{{Key: aws.String(expiryTag), Value: aws.String(at.UTC().Format(time.RFC3339) + " " + string(id))}},
+		SecretId: &s.cfg.Target.Secret, Tags: []types.Tag{{Key: &key, Value: &value}},
 	})
 	if err != nil {
-		return s.fault(ctx, "tag the secret "+s.cfg.Target.Secret+" with the token's expiry", err)
+		return s.fault(ctx, "tag the secret "+s.cfg.Target.Secret+" with "+what, err)
 	}
 	return nil
 }

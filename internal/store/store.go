@@ -30,6 +30,9 @@ type Store interface {
 	Unstage(ctx context.Context, id credential.VersionID) error
 	// Create makes the empty target; one that exists is left as it is.
 	Create(ctx context.Context) error
+	// Bind marks the values with what they belong to, for Describe. A version that the
+	// mark does not speak of keeps what it had.
+	Bind(ctx context.Context, m credential.Mark) error
 	// SetExpiry notes when the token in version id ends, for Describe.
 	SetExpiry(ctx context.Context, id credential.VersionID, at time.Time) error
 }

@@ -51,7 +51,7 @@ func (w *Wire) HubUnattended(ctx context.Context, secret string, c credential.Cr
 			t.Profile, t.Region = other.Profile, other.Region
 		}
 	}
-	s, err := w.Store(ctx, c, t)
+	s, err := w.Bare(ctx, c, t) // it is sent to Docker Hub, whatever the credential's registry
 	if err != nil {
 		return nil, err
 	}

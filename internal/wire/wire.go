@@ -41,6 +41,15 @@ type Wire struct {
 	Debug io.Writer
 	// AWS is where AWS is instead of where the environment says; nil: there.
 	AWS *LocalAWS
+	// Trusted says that the credentials come from a configuration that others cannot write.
+	Trusted bool
+	// Comparing says that what is current is only compared, and sent to no registry.
+	Comparing bool
+	// DryRun says that nothing is to be changed.
+	DryRun bool
+	// Agree asks a person whether what a target holds belongs to the credential's registry;
+	// nil: no one can be asked.
+	Agree func(ctx context.Context, c credential.Credential, t credential.Target) error
 
 	mu      sync.Mutex // guards the maps
 	clients map[awsPlace]*awsClients
@@ -75,17 +84,45 @@ type awsClients struct {
 	clock   *clock
 }
 
-// Store makes the store of a credential's target.
+// Store makes the store of a credential's target, which gives its values to the
+// credential's registry alone.
 func (w *Wire) Store(ctx context.Context, c credential.Credential, t credential.Target) (store.Store, error) {
+	return w.bound(c, t, func() (store.Store, error) { return w.Bare(ctx, c, t) })
+}
+
+// RotatingStore makes the store of a secret that AWS itself is rotating.
+func (w *Wire) RotatingStore(ctx context.Context, c credential.Credential, t credential.Target, rotation credential.Secret) (store.Store, error) {
+	return w.bound(c, t, func() (store.Store, error) { return w.secret(ctx, t, rotation) })
+}
+
+// Bare makes the store of a target without looking at whom its values belong to: for
+// programs whose configuration is trusted in any case, and for values that are sent to
+// no registry that a configuration names.
+func (w *Wire) Bare(ctx context.Context, c credential.Credential, t credential.Target) (store.Store, error) {
 	if t.Secret == "" {
 		return w.file(c, t)
 	}
 	return w.secret(ctx, t, credential.Secret{})
 }
 
-// RotatingStore makes the store of a secret that AWS itself is rotating.
-func (w *Wire) RotatingStore(ctx context.Context, t credential.Target, rotation credential.Secret) (store.Store, error) {
-	return w.secret(ctx, t, rotation)
+func (w *Wire) bound(c credential.Credential, t credential.Target, open func() (store.Store, error)) (store.Store, error) {
+	s, err := open()
+	if err != nil {
+		return nil, err
+	}
+	t = w.Target(c, t)
+	return store.Bind(s, store.BoundConfig{
+		Credential: c, Target: t, Trusted: w.Trusted, Comparing: w.Comparing, DryRun: w.DryRun,
+		Agree: func(ctx context.Context) error {
+			if w.Agree != nil {
+				return w.Agree(ctx, c, t)
+			}
+			return &credential.Fault{
+				Reason: credential.ConsentNeeded, Target: t, Registry: c.Registry, Credential: c.Name,
+				What: "nobody has said that the token in " + t.String() + " belongs to " + string(c.Registry), Why: "it was stored by hand, and only a person can say it",
+			}
+		},
+	}), nil
 }
 
 func (w *Wire) secret(ctx context.Context, t credential.Target, rotation credential.Secret) (store.Store, error) {

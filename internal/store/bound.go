@@ -1,0 +1,158 @@
+package store
+
+import (
+	"context"
+	"sync"
+
+	"purser/internal/credential"
+)
+
+// Bound is a store whose values leave it for one registry only: the one that they are
+// marked with, never one that merely stands in a configuration. A value without a mark
+// is let out where its form says that it is the registry's, where the configuration is
+// trusted, and otherwise when a person agrees.
+//
+// Every flow reads through it, so that none can forget to look.
+type Bound struct {
+	Store
+	cfg BoundConfig
+
+	mu   sync.Mutex             // guards what follows
+	mark *credential.Mark       // as Describe told it last; nil: it was not asked
+	said credential.Mark        // what a person said, where it could not be written down
+	mine []credential.VersionID // those that were staged here
+}
+
+// BoundConfig says for whom a store is read.
+type BoundConfig struct {
+	Credential credential.Credential
+	Target     credential.Target
+	// Trusted says that the configuration is one that others cannot write.
+	Trusted bool
+	// Comparing says that what is current is only compared with what is about to replace
+	// it, and sent to no registry.
+	Comparing bool
+	// DryRun keeps what a person says from being written down.
+	DryRun bool
+	// Agree asks a person whether the value belongs to the credential's registry.
+	Agree func(ctx context.Context) error
+}
+
+// Bind makes a store give its values to the credential's registry alone.
+func Bind(s Store, cfg BoundConfig) *Bound { return &Bound{Store: s, cfg: cfg} }
+
+// Describe remembers the mark.
+func (b *Bound) Describe(ctx context.Context) (credential.Description, error) {
+	d, err := b.Store.Describe(ctx)
+	if err != nil {
+		return d, err
+	}
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if d.Mark.IsZero() {
+		d.Mark = b.said
+	}
+	b.mark = &d.Mark
+	return d, nil
+}
+
+// Stage remembers what is this run's own.
+func (b *Bound) Stage(ctx context.Context, id credential.VersionID, value credential.Secret) error {
+	b.mu.Lock()
+	b.mine = append(b.mine, id)
+	b.mu.Unlock()
+	return b.Store.Stage(ctx, id, value)
+}
+
+// Bind marks, and remembers it.
+func (b *Bound) Bind(ctx context.Context, m credential.Mark) error {
+	err := b.Store.Bind(ctx, m)
+	if err == nil {
+		b.mu.Lock()
+		b.mark = &m
+		b.mu.Unlock()
+	}
+	return err
+}
+
+// Read gives a value that belongs to the credential's registry. Of any other it is
+// BelongsElsewhere, or what Agree says.
+func (b *Bound) Read(ctx context.Context, at credential.Stage) (credential.VersionID, credential.Secret, error) {
+	id, value, err := b.Store.Read(ctx, at)
+	if err != nil {
+		return id, value, err
+	}
+	if err := b.mayLeave(ctx, id, at, value); err != nil {
+		return id, credential.Secret{}, err
+	}
+	return id, value, nil
+}
+
+func (b *Bound) mayLeave(ctx context.Context, id credential.VersionID, at credential.Stage, value credential.Secret) error {
+	host := b.cfg.Credential.Registry
+	login, err := b.cfg.Target.Shape.Decode(value, host)
+	if err != nil {
+		return nil //nolint:nilerr // there is no login in it that could be sent; whoever decodes it says so
+	}
+	if b.cfg.Comparing && at == credential.Current || credential.IsHome(host, login.Token) {
+		return nil
+	}
+	if vendor := credential.Misplaced(host, login.Token); vendor != "" {
+		return b.elsewhere("it has the form of a token of " + vendor)
+	}
+	mark, err := b.known(ctx)
+	if err != nil {
+		return err
+	}
+	switch belongs := mark.For(id, at); {
+	case belongs == host:
+		return nil
+	case belongs != "":
+		return b.elsewhere("it was stored for " + string(belongs))
+	case b.cfg.Trusted, b.isMine(id):
+		return nil
+	}
+	if err := b.cfg.Agree(ctx); err != nil {
+		return err
+	}
+	if said := credential.MarkOf(b.cfg.Credential); b.cfg.DryRun || b.Bind(ctx, said) != nil {
+		b.mu.Lock()
+		defer b.mu.Unlock()
+		b.said, b.mark = said, &said // it could not be written down: it holds for this run
+	}
+	return nil
+}
+
+func (b *Bound) isMine(id credential.VersionID) bool {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	for _, mine := range b.mine {
+		if mine == id {
+			return true
+		}
+	}
+	return false
+}
+
+// known is the mark. Who may read the value and not what stands beside it gets the
+// zero mark: then nobody has said it.
+func (b *Bound) known(ctx context.Context) (credential.Mark, error) {
+	b.mu.Lock()
+	mark := b.mark
+	b.mu.Unlock()
+	if mark != nil {
+		return *mark, nil
+	}
+	d, err := b.Describe(ctx)
+	if credential.ReasonOf(err) == credential.AccessDenied {
+		return credential.Mark{}, nil
+	}
+	return d.Mark, err
+}
+
+func (b *Bound) elsewhere(why string) error {
+	return &credential.Fault{
+		Reason: credential.BelongsElsewhere, Target: b.cfg.Target, Registry: b.cfg.Credential.Registry, Credential: b.cfg.Credential.Name,
+		What: "the token in " + b.cfg.Target.String() + " does not belong to " + string(b.cfg.Credential.Registry), Why: why + "; it was not sent",
+	}
+}
