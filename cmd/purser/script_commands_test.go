@@ -86,6 +86,10 @@ func secretCommand(ts *testscript.TestScript, _ bool, args []string) {
 			call(ts, "CreateSecret", map[string]any{"Name": id, "ClientRequestToken": newToken()})
 		}
 		call(ts, "PutSecretValue", in)
+	case "put-token": // secret put-token NAME ACCOUNT FILE: as by hand
+		value, err := json.Marshal(map[string]string{"username": args[2], "token": strings.TrimSpace(ts.ReadFile(args[3]))})
+		ts.Check(err)
+		secretCommand(ts, false, []string{"put", id, string(value)})
 	case "pending":
 		call(ts, "PutSecretValue", map[string]any{
 			"SecretId": id, "ClientRequestToken": newToken(), "SecretString": "{}", "VersionStages": []string{"AWSPENDING"},
@@ -106,7 +110,7 @@ func secretCommand(ts *testscript.TestScript, _ bool, args []string) {
 			ts.Fatalf("%s of %s is not what it should be", args[2], id)
 		}
 	case "versions":
-		got := call(ts, "DescribeSecret", map[string]any{"SecretId": id})["VersionIdsToStages"].(map[string]any)
+		got, _ := call(ts, "DescribeSecret", map[string]any{"SecretId": id})["VersionIdsToStages"].(map[string]any) // none, where it is empty
 		if strconv.Itoa(len(got)) != args[2] {
 			ts.Fatalf("%s has %d versions, want %s", id, len(got), args[2])
 		}
@@ -312,5 +316,12 @@ func hubCommand(ts *testscript.TestScript, neg bool, args []string) {
 		box.Accounts.AddRepository(args[1]+"/app", args[1], false)
 	case "sso":
 		box.Accounts.EnforceSSO(args[1])
+	}
+}
+
+// evilCommand: evil silent holds that nothing was ever asked of the attacker's registry.
+func evilCommand(ts *testscript.TestScript, _ bool, _ []string) {
+	if asked := scriptOf(ts).box.Registry(evilRegistry).Requests(); len(asked) > 0 {
+		ts.Fatalf("the attacker's registry was asked: %v", asked)
 	}
 }

@@ -87,6 +87,25 @@ func TestScripts(t *testing.T) {
 	testscript.Run(t, scriptParams(t, "testdata/script", motoOrNot(t), ""))
 }
 
+// TestHostile runs the attacks in testdata/hostile, each of which begins with what the
+// attacker does. make hostile prints them.
+func TestHostile(t *testing.T) {
+	const dir = "testdata/hostile"
+	testscript.Run(t, scriptParams(t, dir, "", ""))
+	files, err := filepath.Glob(filepath.Join(dir, "*.txtar"))
+	if err != nil || len(files) == 0 {
+		t.Fatalf("no attacks in %s (%v)", dir, err)
+	}
+	for _, file := range files {
+		raw, err := os.ReadFile(file)
+		if err != nil {
+			t.Fatal(err)
+		}
+		first, _, _ := strings.Cut(string(raw), "\n")
+		t.Logf("attack: %-18s %s", strings.TrimSuffix(filepath.Base(file), ".txtar"), strings.TrimPrefix(first, "# "))
+	}
+}
+
 // TestTheLifeOfATokenInEveryStore runs the stories in testdata/lifecycle with the
 // stand-in for Secrets Manager and with moto, which has to end them alike.
 func TestTheLifeOfATokenInEveryStore(t *testing.T) {
@@ -125,7 +144,7 @@ func scriptParams(t *testing.T, dir, moto, endpoint string) testscript.Params {
 		},
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){
 			"purser": purserCommand, "code": codeCommand, "secret": secretCommand,
-			"registry": registryCommand, "aws": awsCommand, "docker-config": dockerConfigCommand, "idc": idcCommand, "hub": hubCommand, "glob": globCommand, "stop-sandbox": stopSandboxCommand, "use-sandbox": useSandboxCommand, "await": awaitCommand,
+			"registry": registryCommand, "aws": awsCommand, "docker-config": dockerConfigCommand, "idc": idcCommand, "hub": hubCommand, "glob": globCommand, "stop-sandbox": stopSandboxCommand, "use-sandbox": useSandboxCommand, "await": awaitCommand, "evil": evilCommand,
 		},
 	}
 }
@@ -184,8 +203,33 @@ type scriptKey struct{}
 
 func scriptOf(ts *testscript.TestScript) *story { return ts.Value(scriptKey{}).(*story) }
 
+// evilRegistry takes every token that Docker Hub's accounts have: what is sent to it is
+// lost.
+const evilRegistry = "evil.example"
+
+// opaqueTokens are two of the account team that have no known form, as other registries
+// make them.
+func opaqueTokens(box *sandbox.Sandbox) (texts [2]string, err error) {
+	box.Accounts.AddAccount("team", box.Password, false)
+	box.Accounts.AddRepository("team/app", "team", true)
+	box.Accounts.Form = "opaque-"
+	defer func() { box.Accounts.Form = "" }()
+	for i := range texts {
+		token, err := box.Accounts.AddToken("team", sandbox.ReadWrite)
+		if err != nil {
+			return texts, err
+		}
+		texts[i] = token.Secret.Reveal()
+	}
+	return texts, nil
+}
+
 func setUpScript(env *testscript.Env) error {
-	box, err := sandbox.Start(context.Background(), sandbox.Options{})
+	box, err := sandbox.Start(context.Background(), sandbox.Options{Hosts: []string{evilRegistry, "registry.example.net"}})
+	if err != nil {
+		return err
+	}
+	opaque, err := opaqueTokens(box)
 	if err != nil {
 		return err
 	}
@@ -202,6 +246,7 @@ func setUpScript(env *testscript.Env) error {
 		"tokens/readonly.token": box.ReadOnlyToken.Reveal(), "tokens/revoked.token": box.RevokedToken.Reveal(),
 		"tokens/other.token": box.OtherToken.Reveal(), "tokens/password.token": box.Password.Reveal(),
 		"tokens/session.token":   "eyJhbGciOiJSUzI1NiJ9.eyJzdWIiOiJGQUtFRkFLRSJ9.RkFLRUZBS0VGQUtF",
+		"tokens/opaque.token":    opaque[0] + "\n", "tokens/opaque2.token": opaque[1] + "\n",
 		"tokens/code.token":      sandbox.DefaultCode + "\n",
 		"tokens/two-lines.token": box.PushToken.Reveal() + "\n" + box.PushToken.Reveal() + "\n",
 	}

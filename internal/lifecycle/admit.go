@@ -73,6 +73,17 @@ func (r *Runner) bind(ctx context.Context, s *slot, c credential.Credential, id 
 	return err
 }
 
+// own are the places that are marked as the credential's or, where none is, those that
+// are not marked at all. What another credential keeps is no source for this one.
+func own(slots []*slot, c credential.Credential) []*slot {
+	for _, mark := range []credential.Mark{credential.MarkOf(c), {}} {
+		if all := slices.DeleteFunc(slices.Clone(slots), func(s *slot) bool { return !s.found.Mark.Is(mark) }); len(all) > 0 {
+			return all
+		}
+	}
+	return nil
+}
+
 // lagging are the places that have neither now nor had before what is current in
 // another one: an interrupted run has left them behind, or they are new.
 func lagging(slots []*slot, id credential.VersionID) []*slot {

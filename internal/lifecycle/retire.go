@@ -137,13 +137,19 @@ func (r *Runner) retireByHand(ctx context.Context, req RotateRequest, s *slot, s
 	return nil
 }
 
-// held is the login in a stage.
-func (r *Runner) held(ctx context.Context, req RotateRequest, s *slot, at credential.Stage) (credential.Login, bool) {
+// stored is the login in a stage.
+func stored(ctx context.Context, req RotateRequest, s *slot, at credential.Stage) (credential.Login, error) {
 	_, value, err := s.Store.Read(ctx, at)
 	if err != nil {
-		return credential.Login{}, false
+		return credential.Login{}, err
 	}
 	login, err := s.Target.Shape.Decode(value, req.Credential.Registry)
+	return login, locate(err, s.Target)
+}
+
+// held is the login in a stage, where there is one.
+func (r *Runner) held(ctx context.Context, req RotateRequest, s *slot, at credential.Stage) (credential.Login, bool) {
+	login, err := stored(ctx, req, s, at)
 	return login, err == nil
 }
 

@@ -19,9 +19,9 @@ func (r *Runner) Rollback(ctx context.Context, req RotateRequest) (StoreResult, 
 		if previous == "" || previous == s.found.At(credential.Current) {
 			return res, &credential.Fault{Reason: credential.SecretEmpty, Target: s.Target, What: "there is no version to go back to in " + s.Target.String()}
 		}
-		login, ok := r.held(ctx, req, s, credential.Previous)
-		if !ok {
-			return res, &credential.Fault{Reason: credential.ValueStrange, Target: s.Target, What: "the version before in " + s.Target.String() + " holds no login that can be read"}
+		login, err := stored(ctx, req, s, credential.Previous)
+		if err != nil {
+			return res, err
 		}
 		p, err := r.revive(ctx, req, login, previous)
 		if err != nil {

@@ -87,8 +87,12 @@ func (r *Runner) Rotate(ctx context.Context, req RotateRequest) (RotateResult, e
 // catchUp brings places that an interrupted run has left behind to the token that is
 // current in the newest one.
 func (r *Runner) catchUp(ctx context.Context, req RotateRequest, slots []*slot, res *RotateResult) ([]*slot, error) {
-	newest := slots[0]
-	for _, s := range slots {
+	sources := own(slots, req.Credential)
+	if len(sources) == 0 {
+		return slots, nil
+	}
+	newest := sources[0]
+	for _, s := range sources {
 		if id := s.found.At(credential.Current); id != "" && id.Time().IsZero() {
 			return slots, nil // it does not tell when it was made, so none is known to be newer
 		}
