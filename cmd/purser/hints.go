@@ -394,6 +394,9 @@ func secretHCL(f *credential.Fault) string {
 	fmt.Fprintf(&b, "resource \"aws_secretsmanager_secret\" %q {\n", hclName(name(f)))
 	fmt.Fprintf(&b, "  name        = %q\n", f.Target.Secret)
 	fmt.Fprintf(&b, "  description = %q\n", "Token for "+or(string(f.Registry), "the registry")+"; its value is kept by purser")
+	if f.Registry != "" && f.Credential != "" {
+		fmt.Fprintf(&b, "  tags        = { \"purser:registry\" = %q }\n", credential.Mark{Registry: f.Registry, Name: f.Credential}.String())
+	}
 	b.WriteString("}")
 	return b.String()
 }

@@ -9,7 +9,7 @@ resource "aws_secretsmanager_secret" "this" {
   description             = var.description
   kms_key_id              = var.kms_key_arn
   recovery_window_in_days = var.recovery_window_in_days
-  tags                    = var.tags
+  tags                    = merge(var.tags, var.belongs_to == null ? {} : { "purser:registry" = var.belongs_to })
 
   dynamic "replica" {
     for_each = var.replica_regions
@@ -17,6 +17,14 @@ resource "aws_secretsmanager_secret" "this" {
     content {
       region = replica.value
     }
+  }
+
+  # purser keeps them: which registry the token may be sent to, and when it ends.
+  lifecycle {
+    ignore_changes = [
+      tags["purser:registry"], tags_all["purser:registry"],
+      tags["purser:expires"], tags_all["purser:expires"],
+    ]
   }
 }
 

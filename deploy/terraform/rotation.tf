@@ -50,6 +50,18 @@ data "aws_iam_policy_document" "rotation" {
     resources = concat([aws_secretsmanager_secret.this.arn], var.rotation.other_secret_arns)
   }
 
+  statement {
+    sid       = "MarkSecret"
+    actions   = ["secretsmanager:TagResource"]
+    resources = concat([aws_secretsmanager_secret.this.arn], var.rotation.other_secret_arns)
+
+    condition {
+      test     = "ForAllValues:StringEquals"
+      variable = "aws:TagKeys"
+      values   = ["purser:registry", "purser:expires"]
+    }
+  }
+
   dynamic "statement" {
     for_each = var.rotation.receipts_key_arn == null ? [] : [var.rotation.receipts_key_arn]
 

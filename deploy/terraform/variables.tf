@@ -75,6 +75,12 @@ variable "recovery_window_in_days" {
   }
 }
 
+variable "belongs_to" {
+  description = "The registry and the credential in purser.yaml whose token the secret is for, as \"docker.io dockerhub\". purser sends the token to no other registry. Without it, purser asks a person when it stores the first one."
+  type        = string
+  default     = null
+}
+
 variable "tags" {
   description = "Tags of everything that is made."
   type        = map(string)

@@ -76,6 +76,44 @@ var laws = map[string]func(w world){
 			w.Errorf("an empty target is described with %d versions", len(d.Versions))
 		}
 	},
+	"a mark is described, to every process, and stays": func(w world) {
+		w.with(1)
+		if d := w.describe(); !d.Mark.IsZero() {
+			w.Errorf("nobody has marked it, and it is %v", d.Mark)
+		}
+		mark := credential.Mark{Registry: "registry.example.net:5000", Name: "app"}
+		w.must(w.Bind(w.Context(), mark))
+		w.must(w.Bind(w.Context(), mark))
+		w.must(w.Stage(w.Context(), id(2), value("two")))
+		w.must(w.Promote(w.Context(), id(2), id(1)))
+		d, err := w.again().Describe(w.Context())
+		w.must(err)
+		if d.Mark != mark {
+			w.Errorf("it is marked %v, want %v", d.Mark, mark)
+		}
+		w.holds(credential.Current, id(2), "two")
+		w.holds(credential.Previous, id(1), "v1")
+	},
+	"an empty target is marked": func(w world) {
+		w.must(w.Create(w.Context()))
+		w.must(w.Bind(w.Context(), credential.Mark{Registry: "ghcr.io", Name: "app"}))
+		w.must(w.Stage(w.Context(), id(1), value("one")))
+		w.holds(credential.Current, id(1), "one")
+	},
+	"another registry's mark leaves what was stored before to the first": func(w world) {
+		const late = credential.VersionID("purser-00000001-0000-7000-8000-000000000001")
+		w.with(1)
+		w.must(w.Bind(w.Context(), credential.Mark{Registry: "docker.io", Name: "app"}))
+		w.must(w.Bind(w.Context(), credential.Mark{Registry: "ghcr.io", Name: "app", Since: late}))
+		w.must(w.Stage(w.Context(), late, value("two")))
+		w.must(w.Promote(w.Context(), late, id(1)))
+		mark := w.describe().Mark
+		if now, before := mark.For(late, credential.Current), mark.For(id(1), credential.Previous); now != "ghcr.io" || before != credential.Elsewhere {
+			w.Errorf("what is current belongs to %s, and what was before to %s", now, before)
+		}
+		w.holds(credential.Current, late, "two")
+		w.holds(credential.Previous, id(1), "v1")
+	},
 	"the first version becomes current": func(w world) {
 		w.must(w.Create(w.Context()))
 		w.must(w.Stage(w.Context(), id(1), value("one")))

@@ -21,6 +21,7 @@ type Options struct {
 // kept is a secret with the regions that it is kept in.
 type kept struct {
 	name, hcl string
+	mark      credential.Mark // what the secret is for
 	secret    string
 	regions   []string // the first is where it is written
 	shape     credential.Shape
@@ -49,7 +50,7 @@ func keptOf(c credential.Credential, o Options) []kept {
 			}
 			continue
 		}
-		k := kept{name: string(c.Name), secret: t.Secret, shape: t.Shape, about: "Token for " + string(c.Registry) + "; its value is kept by purser", roles: o.Roles}
+		k := kept{name: string(c.Name), mark: credential.MarkOf(c), secret: t.Secret, shape: t.Shape, about: "Token for " + string(c.Registry) + "; its value is kept by purser", roles: o.Roles}
 		k.hcl = identifier(k.name)
 		if k.key = o.KMSKey; strings.HasPrefix(t.KMSKey, "arn:") {
 			k.key = t.KMSKey
@@ -125,6 +126,7 @@ func Module(credentials []credential.Credential, o Options) string {
 		for _, k := range keptOf(c, o) {
 			k.comment(&b)
 			fmt.Fprintf(&b, "module %s {\nsource = %s\n\nname = %s\ndescription = %s\n", quoted("purser_"+k.hcl), quoted(o.Source), quoted(k.secret), quoted(k.about))
+			fmt.Fprintf(&b, "belongs_to = %s\n", quoted(k.mark.String()))
 			if k.key != "" {
 				fmt.Fprintf(&b, "kms_key_arn = %s\n", quoted(k.key))
 			}
@@ -179,6 +181,8 @@ func (k kept) inlineSecret(b *strings.Builder) {
 			fmt.Fprintf(b, "\nreplica {\nregion = %s\n}\n", quoted(region))
 		}
 	}
+	fmt.Fprintf(b, "\n# Which registry the token may be sent to. purser keeps this, and when the token ends.\ntags = {\n\"purser:registry\" = %s\n}\n", quoted(k.mark.String()))
+	b.WriteString("\nlifecycle {\nignore_changes = [tags[\"purser:registry\"], tags_all[\"purser:registry\"], tags[\"purser:expires\"], tags_all[\"purser:expires\"]]\n}\n")
 	b.WriteString("}\n\n")
 }
 

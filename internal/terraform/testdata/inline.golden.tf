@@ -8,6 +8,15 @@ resource "aws_secretsmanager_secret" "dockerhub" {
   replica {
     region = "us-east-1"
   }
+
+  # Which registry the token may be sent to. purser keeps this, and when the token ends.
+  tags = {
+    "purser:registry" = "docker.io dockerhub"
+  }
+
+  lifecycle {
+    ignore_changes = [tags["purser:registry"], tags_all["purser:registry"], tags["purser:expires"], tags_all["purser:expires"]]
+  }
 }
 
 resource "aws_iam_policy" "read_dockerhub" {
@@ -43,6 +52,15 @@ resource "aws_iam_role_policy_attachment" "read_dockerhub_1" {
 resource "aws_secretsmanager_secret" "ecr_cache" {
   name        = "ecr-pullthroughcache/dockerhub"
   description = "Token for docker.io; its value is kept by purser"
+
+  # Which registry the token may be sent to. purser keeps this, and when the token ends.
+  tags = {
+    "purser:registry" = "docker.io ecr-cache"
+  }
+
+  lifecycle {
+    ignore_changes = [tags["purser:registry"], tags_all["purser:registry"], tags["purser:expires"], tags_all["purser:expires"]]
+  }
 }
 
 resource "aws_iam_policy" "read_ecr_cache" {

@@ -5,6 +5,7 @@ module "purser_dockerhub" {
 
   name             = "mockserver-build/dockerhub"
   description      = "Token for docker.io; its value is kept by purser"
+  belongs_to       = "docker.io dockerhub"
   kms_key_arn      = "arn:aws:kms:eu-west-2:123456789012:key/1"
   read_policy_name = "buildkite-read-dockerhub-secret"
   reader_roles     = ["queue"]
@@ -19,5 +20,6 @@ module "purser_ecr_cache" {
 
   name             = "ecr-pullthroughcache/dockerhub"
   description      = "Token for docker.io; its value is kept by purser"
+  belongs_to       = "docker.io ecr-cache"
   read_policy_name = "read-ecr-pullthroughcache-dockerhub"
 }

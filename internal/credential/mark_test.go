@@ -1,0 +1,80 @@
+package credential_test
+
+import (
+	"testing"
+
+	"purser/internal/credential"
+)
+
+func TestAMarkIsReadAsItWasWritten(t *testing.T) {
+	for _, m := range []credential.Mark{
+		{Registry: "docker.io", Name: "dockerhub"},
+		{Registry: "[::1]:5000", Name: "local"},
+		{Registry: "registry.example.net:5000", Name: "a.b-c_d", Since: "purser-01936f5e-0000-7000-8000-000000000001"},
+	} {
+		if got := credential.ParseMark(m.String()); got != m {
+			t.Errorf("%q was read as %+v", m, got)
+		}
+	}
+	if got := credential.ParseMark("  "); !got.IsZero() {
+		t.Errorf("nothing was read as %+v", got)
+	}
+}
+
+// TestADamagedMarkBelongsNowhere: a value whose mark cannot be read is sent to no one.
+func TestADamagedMarkBelongsNowhere(t *testing.T) {
+	for _, text := range []string{"DOCKER.IO x", "https://docker.io x", "docker.io NAME", "docker.io x y z", "-", "docker.io dckr_pat_FAKEFAKEFAKE"} {
+		if got := credential.ParseMark(text); got.Registry != credential.Elsewhere {
+			t.Errorf("%q was read as %+v", text, got)
+		}
+	}
+}
+
+func TestAMarkSpeaksOfTheVersionsSinceIt(t *testing.T) {
+	const older, since, newer = credential.VersionID("purser-01936f5e-0000-7000-8000-000000000001"),
+		credential.VersionID("purser-01936f5f-0000-7000-8000-000000000001"), credential.VersionID("purser-01936f60-0000-7000-8000-000000000001")
+	m := credential.Mark{Registry: "ghcr.io", Name: "x", Since: since}
+	for _, c := range []struct {
+		id   credential.VersionID
+		at   credential.Stage
+		want credential.Host
+	}{
+		{since, credential.Current, "ghcr.io"},
+		{newer, credential.Current, "ghcr.io"},
+		{older, credential.Previous, credential.Elsewhere},
+		{older, credential.Current, credential.Elsewhere},
+		{"by-hand", credential.Previous, credential.Elsewhere},
+		{"by-hand", credential.Current, "ghcr.io"},
+	} {
+		if got := m.For(c.id, c.at); got != c.want {
+			t.Errorf("%s in %s belongs to %s, want %s", c.id, c.at, got, c.want)
+		}
+	}
+}
+
+func TestATokenOfAKnownFormGoesToItsVendorAlone(t *testing.T) {
+	for _, c := range []struct {
+		token, host string
+		home        bool
+		misplaced   string
+	}{
+		{"dckr_pat_FAKEFAKEFAKE", "docker.io", true, ""},
+		{"dckr_oat_FAKEFAKEFAKE", "ghcr.io", false, "Docker Hub"},
+		{"dckr_pat_FAKEFAKEFAKE", "evil.example", false, "Docker Hub"},
+		{"dckr_pat_FAKEFAKEFAKE", "localhost:5000", false, "Docker Hub"},
+		{"ghp_FAKEFAKEFAKE", "ghcr.io", true, ""},
+		{"ghp_FAKEFAKEFAKE", "containers.acme.ghe.com", true, ""},
+		{"ghp_FAKEFAKEFAKE", "notghcr.io", false, ""}, // perhaps a server of GitHub's at a customer's: the mark decides
+		{"ghp_FAKEFAKEFAKE", "docker.io", false, "GitHub"},
+		{"github_pat_FAKEFAKEFAKE", "1234.dkr.ecr.eu-west-2.amazonaws.com", false, "GitHub"},
+		{"glpat-FAKEFAKEFAKE", "registry.gitlab.com", true, ""},
+		{"glpat-FAKEFAKEFAKE", "ghcr.io", false, "GitLab"},
+		{"glpat-FAKEFAKEFAKE", "registry.example.net", false, ""},
+		{"no-known-form-FAKE", "evil.example", false, ""},
+	} {
+		token, host := credential.NewSecret(c.token), credential.Host(c.host)
+		if home, misplaced := credential.IsHome(host, token), credential.Misplaced(host, token); home != c.home || misplaced != c.misplaced {
+			t.Errorf("%s for %s: home %v, of %q", c.token[:6], c.host, home, misplaced)
+		}
+	}
+}

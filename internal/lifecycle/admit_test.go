@@ -1,0 +1,95 @@
+package lifecycle_test
+
+import (
+	"context"
+	"errors"
+	"slices"
+	"strings"
+	"testing"
+
+	"purser/internal/credential"
+	"purser/internal/lifecycle"
+)
+
+const admitted = "dckr_pat_FAKEnewFAKEnewFAKEnew"
+
+// TestATokenGoesToANewPlaceOnlyWhenSomebodySaysSo is over what a place is marked with and
+// who is there to say so.
+func TestATokenGoesToANewPlaceOnlyWhenSomebodySaysSo(t *testing.T) {
+	said := errors.New("the person said no")
+	own, other, elsewhere := credential.MarkOf(someCredential), credential.Mark{Registry: credential.DockerHub, Name: "release"}, credential.Mark{Registry: "ghcr.io", Name: "dockerhub"}
+	for _, c := range []struct {
+		name                   string
+		mark                   credential.Mark
+		given, trusted, rebind bool
+		asks                   bool // a person is there
+		stored                 bool
+		reason                 credential.Reason
+	}{
+		{name: "its own place", mark: own, stored: true},
+		{name: "a new place, nobody there", reason: credential.ConsentNeeded},
+		{name: "a new place, given by a person", given: true, stored: true},
+		{name: "a new place, a trusted configuration", trusted: true, stored: true},
+		{name: "a new place, the person says no", asks: true},
+		{name: "another credential's place", mark: other, reason: credential.ConsentNeeded},
+		{name: "another registry's place, given by a person", mark: elsewhere, given: true, reason: credential.BelongsElsewhere},
+		{name: "another registry's place, a trusted configuration", mark: elsewhere, trusted: true, reason: credential.BelongsElsewhere},
+		{name: "rebinding, nobody there", mark: elsewhere, given: true, trusted: true, rebind: true, reason: credential.ConsentNeeded},
+		{name: "rebinding, the person says no", mark: elsewhere, given: true, rebind: true, asks: true},
+	} {
+		w := newWorld(admitted)
+		w.put("one", "purser-01936f5e-0000-7000-8000-000000000001", "dckr_pat_FAKEoldFAKEoldFAKEold").mark = c.mark
+		r := w.runner(nil)
+		r.Trusted = c.trusted
+		if c.asks {
+			r.Agree = func(context.Context, []lifecycle.NewPlace) error { return said }
+		}
+		found := false
+		_, err := r.Store(t.Context(), lifecycle.StoreRequest{
+			Credential: someCredential, Places: w.places("one"), Given: c.given, Rebind: c.rebind,
+			Find: func(ctx context.Context) (lifecycle.Candidate, error) { found = true; return give(admitted)(ctx) },
+		})
+		switch {
+		case c.stored && (err != nil || !w.shelf["one"].mark.Is(own)):
+			t.Errorf("%s: %v, marked %v", c.name, err, w.shelf["one"].mark)
+		case !c.stored && (err == nil || found || len(w.shelf["one"].versions) != 1 || w.shelf["one"].mark != c.mark):
+			t.Errorf("%s: it was stored, or asked for in vain (%v)", c.name, err)
+		case c.reason != "" && credential.ReasonOf(err) != c.reason:
+			t.Errorf("%s: %v", c.name, err)
+		}
+	}
+}
+
+// TestRebindingLeavesTheOldTokenBehind: what the old registry's token may be is never said
+// to belong to the new one.
+func TestRebindingLeavesTheOldTokenBehind(t *testing.T) {
+	w := newWorld(admitted)
+	sh := w.put("one", "purser-01936f5e-0000-7000-8000-000000000001", "FAKE-old")
+	sh.mark = credential.Mark{Registry: "ghcr.io", Name: "dockerhub"}
+	r := w.runner(nil)
+	r.Trusted, r.Agree = false, func(_ context.Context, all []lifecycle.NewPlace) error {
+		if len(all) != 1 || all[0].Mark.Registry != "ghcr.io" {
+			t.Errorf("asked about %v", all)
+		}
+		return nil
+	}
+	if _, err := r.Store(t.Context(), lifecycle.StoreRequest{Credential: someCredential, Places: w.places("one"), Rebind: true, Given: true, Find: give(admitted)}); err != nil {
+		t.Fatal(err)
+	}
+	if now, before := sh.mark.For(sh.at[credential.Current], credential.Current), sh.mark.For(sh.at[credential.Previous], credential.Previous); now != credential.DockerHub || before != credential.Elsewhere {
+		t.Errorf("what is current belongs to %s, and what was before to %s", now, before)
+	}
+}
+
+// TestAPlaceIsMarkedBeforeItHoldsAToken: a run that is cut leaves no value of purser's
+// that nobody has marked.
+func TestAPlaceIsMarkedBeforeItHoldsAToken(t *testing.T) {
+	w := newWorld(admitted)
+	if _, err := w.runner(nil).Store(t.Context(), lifecycle.StoreRequest{Credential: someCredential, Places: w.places("one"), Create: true, Find: give(admitted)}); err != nil {
+		t.Fatal(err)
+	}
+	bind, stage := slices.Index(w.calls, "Bind one"), slices.Index(w.calls, "Stage one")
+	if bind < 0 || bind > stage {
+		t.Errorf("the calls were %s", strings.Join(w.calls, ", "))
+	}
+}
