@@ -3,6 +3,8 @@ package receipt
 import (
 	"bytes"
 	"context"
+	"encoding/base64"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -10,6 +12,7 @@ import (
 	"iter"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 
 	"purser/internal/filelock"
@@ -162,15 +165,31 @@ func isLog(f *os.File) error {
 // next is the place in the chain of a credential behind its last receipt. What is no
 // receipt, and what is not chained, is passed over.
 func next(f io.ReaderAt, size int64, name string) (number int64, previous string, err error) {
+	quoted, err := json.Marshal(name)
+	if err != nil {
+		return 0, "", err
+	}
+	mark := slices.Concat([]byte(`"credential":`), quoted, []byte(","))
 	for line, err := range backwards(f, size) {
 		if err != nil {
 			return 0, "", err
+		}
+		if !payloadHas(line, mark) {
+			continue
 		}
 		if r, err := Unverified(line); err == nil && r.Number > 0 && r.Credential == name {
 			return r.Number + 1, Hash(line), nil
 		}
 	}
 	return 1, "", nil
+}
+
+// payloadHas passes over lines faster than opening them does.
+func payloadHas(line, part []byte) bool {
+	_, payload, _ := bytes.Cut(line, []byte(`"payload":"`))
+	payload, _, _ = bytes.Cut(payload, []byte(`"`))
+	text, err := base64.StdEncoding.AppendDecode(nil, payload)
+	return err == nil && bytes.Contains(text, part)
 }
 
 // backwards gives the lines of a file without their ends, the last first, and reads no
