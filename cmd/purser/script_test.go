@@ -118,14 +118,17 @@ func scriptParams(t *testing.T, dir, moto, endpoint string) testscript.Params {
 			return err
 		},
 		Condition: func(name string) (bool, error) {
-			if name != "moto" {
-				return false, fmt.Errorf("there is no condition %s", name)
+			switch name {
+			case "moto":
+				return moto != "", nil
+			case "small-disk":
+				return smallDisks(), nil
 			}
-			return moto != "", nil
+			return false, fmt.Errorf("there is no condition %s", name)
 		},
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){
 			"purser": purserCommand, "code": codeCommand, "secret": secretCommand,
-			"registry": registryCommand, "aws": awsCommand, "docker-config": dockerConfigCommand, "idc": idcCommand, "hub": hubCommand, "glob": globCommand, "stop-sandbox": stopSandboxCommand, "use-sandbox": useSandboxCommand, "await": awaitCommand,
+			"registry": registryCommand, "aws": awsCommand, "docker-config": dockerConfigCommand, "idc": idcCommand, "hub": hubCommand, "glob": globCommand, "stop-sandbox": stopSandboxCommand, "use-sandbox": useSandboxCommand, "small-disk": smallDiskCommand, "await": awaitCommand,
 		},
 	}
 }

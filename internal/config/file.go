@@ -24,6 +24,7 @@ type File struct {
 	AWS         AWS    // for targets that come from elsewhere, such as flags
 	Credentials []credential.Credential
 	Receipts    Receipts
+	Trusted     bool // read by Trusted: no checkout has written it
 }
 
 // Receipts say where records of changes go, and what signs them.

@@ -142,7 +142,7 @@ func describedByEnvironment(env Environment) (*File, error) {
 	} else if strings.HasPrefix(env.SecretID, "ecr-pullthroughcache/") {
 		t.Shape = credential.ShapeECRCache
 	}
-	file := &File{}
+	file := &File{Trusted: true}
 	for i, host := range hosts {
 		name := credential.Name("environment")
 		if i > 0 {
@@ -157,7 +157,12 @@ func trustedFile(path string, env Environment) (*File, error) {
 	if err := checkTrusted(path); err != nil {
 		return nil, err
 	}
-	return Load(path, env)
+	file, err := Load(path, env)
+	if err != nil {
+		return nil, err
+	}
+	file.Trusted = true
+	return file, nil
 }
 
 // checkTrusted refuses a file that somebody else could have written.
