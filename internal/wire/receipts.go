@@ -114,7 +114,10 @@ func (r rawJSON) MarshalJSON() ([]byte, error) { return r, nil }
 
 // whatHappened tells of a change whose receipt is missing.
 func whatHappened(r receipt.Receipt) string {
-	text := fmt.Sprintf("%s of %s is %s", r.Command, cmp.Or(r.Credential, r.Registry), r.Outcome)
+	text := fmt.Sprintf("%s of %s is done", r.Command, cmp.Or(r.Credential, r.Registry))
+	if r.Outcome == receipt.Failed {
+		text = fmt.Sprintf("%s of %s has failed", r.Command, cmp.Or(r.Credential, r.Registry))
+	}
 	for _, p := range r.Places {
 		if p.Version != "" {
 			text += fmt.Sprintf(", %s has version %s", p.Where, p.Version)
