@@ -60,7 +60,7 @@ func TestAFullDiskLeavesNoHalfLine(t *testing.T) {
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			d := &test.d
-			d.Buffer.WriteString(test.before)
+			d.WriteString(test.before)
 			err := receipt.WriteLine(d, int64(len(test.before)), []byte(line))
 			if test.fails != errors.Is(err, errFull) || d.String() != test.want {
 				t.Errorf("%v, the file holds %q", err, d.String())
@@ -104,7 +104,10 @@ func FuzzBackwards(f *testing.F) {
 func TestReadingBackwardsStopsEarly(t *testing.T) {
 	text := bytes.Repeat([]byte("a line\n"), 1<<20)
 	r := &counted{Reader: bytes.NewReader(text)}
-	for range receipt.Backwards(r, int64(len(text))) {
+	for line, err := range receipt.Backwards(r, int64(len(text))) {
+		if len(line) > 0 || err != nil {
+			t.Errorf("behind the last line's end: %q, %v", line, err)
+		}
 		break
 	}
 	if r.read > 64<<10 {
