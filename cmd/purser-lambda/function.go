@@ -95,7 +95,7 @@ func (f *function) job(ctx context.Context, e event) (*job, error) {
 				return nil, err
 			}
 			j.places = []lifecycle.Place{{Target: t, Store: s}}
-			if j.recorder, err = j.wire.Recorder(ctx, file.Receipts, t, noPassphrase); err != nil {
+			if j.recorder, err = j.wire.Recorder(ctx, file, t, noPassphrase); err != nil {
 				return nil, err
 			}
 			return j, j.others(ctx, c, i)
@@ -125,14 +125,26 @@ func (j *job) others(ctx context.Context, c credential.Credential, rotated int) 
 	return nil
 }
 
-func (f *function) load() (*config.File, error) {
+// load reads the function's configuration, which comes with the function: no checkout
+// has written it.
+func (f *function) load() (file *config.File, err error) {
 	switch {
 	case f.env.Config != "":
-		return config.Load(f.env.Config, f.env)
+		file, err = config.Load(f.env.Config, f.env)
 	case f.env.ConfigText != "":
-		return config.Parse("PURSER_CONFIG_TEXT", []byte(f.env.ConfigText), config.Options{})
+		file, err = config.Parse("PURSER_CONFIG_TEXT", []byte(f.env.ConfigText), config.Options{})
+	default:
+		return nil, noConfiguration()
 	}
-	return nil, &credential.Fault{
+	if err != nil {
+		return nil, err
+	}
+	file.Trusted = true
+	return file, nil
+}
+
+func noConfiguration() error {
+	return &credential.Fault{
 		Reason: credential.NoConfiguration, What: "the function has no configuration", Why: "PURSER_CONFIG_TEXT has it, or PURSER_CONFIG names a file of the function's",
 	}
 }

@@ -234,6 +234,9 @@ func TestARotationOfAWSs(t *testing.T) {
 	for line := range strings.Lines(b.log.String()) {
 		if r, err := receipt.Unverified([]byte(line)); err == nil {
 			commands += string(r.Command) + " "
+			if r.Number != 0 {
+				b.Error("a function, which knows of no receipt before, has numbered one")
+			}
 		}
 	}
 	if commands != "rotate rotate retire " {

@@ -18,7 +18,7 @@ const (
 // exitCodes is complete: a test holds every reason against it.
 var exitCodes = map[credential.Reason]int{
 	credential.Usage: exitUsage, credential.NoConfiguration: exitUsage, credential.TokenInArguments: exitUsage, credential.BadToken: exitUsage,
-	credential.KindNotStored: exitUsage, credential.NoTerminal: exitUsage, credential.ConsentNeeded: exitUsage, credential.BelongsElsewhere: exitUsage,
+	credential.KindNotStored: exitUsage, credential.NoTerminal: exitUsage, credential.ConsentNeeded: exitUsage, credential.BelongsElsewhere: exitUsage, credential.ReceiptFile: exitUsage,
 	credential.NoToken: exitFailed, credential.CannotWatch: exitFailed, credential.Declined: exitFailed,
 
 	credential.TokenRefused: exitBad, credential.TokenExpired: exitBad, credential.NeedsToken: exitBad,

@@ -283,8 +283,15 @@ func adviseStore(f *credential.Fault) advice {
 		}}
 	case credential.ReceiptFailed:
 		return advice{Next: []string{"see receipts in purser.yaml; `none` as its key writes them without a signature"}}
+	case credential.ReceiptFile:
+		return advice{Next: []string{
+			"name a new file, or one of receipts, in the folder of purser.yaml, without links",
+			"a file elsewhere is named by a configuration that no checkout can write: PURSER_CONFIG outside of it, or /etc/purser/purser.yaml",
+		}}
 	case credential.ReceiptBad:
-		return advice{Meaning: "What it says may not be what happened.", Next: []string{"compare with who was to sign: purser receipt verify --help"}}
+		return advice{Meaning: "The receipts may not say what happened.", Next: []string{
+			"compare with who was to sign, and with another copy of the receipts: purser receipt verify --help",
+		}}
 	case credential.RotationOverdue:
 		return advice{Next: []string{"purser rotate " + or(string(f.Credential), "NAME")}}
 	case credential.ReplicaBehind:

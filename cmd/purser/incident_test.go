@@ -1,13 +1,20 @@
 package main
 
 import (
+	"crypto/rand"
 	"errors"
+	"io"
+	"os"
+	"path/filepath"
 	"strings"
 	"testing"
 	"time"
 
 	"purser/internal/audit"
+	"purser/internal/config"
 	"purser/internal/credential"
+	"purser/internal/receipt"
+	"purser/internal/wire"
 )
 
 // TestWhoStillHasIt tells those who have read the new token from those who have not.
@@ -42,5 +49,60 @@ func TestARecordIsNotMadeByWhoReads(t *testing.T) {
 		if strings.HasPrefix(line, "# c") || strings.Contains(line, "<script>") || strings.Contains(line, "](http") && !strings.Contains(line, `\]`) {
 			t.Errorf("it is Markdown: %s", line)
 		}
+	}
+}
+
+// TestARecordFollowsNoLink has somebody guess the name of the record, and put a link to
+// a file of the person's there.
+func TestARecordFollowsNoLink(t *testing.T) {
+	dir := t.TempDir()
+	precious := filepath.Join(dir, "precious")
+	if err := os.WriteFile(precious, []byte("mine"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	began := time.Date(2026, 11, 23, 12, 0, 0, 0, time.UTC)
+	base := filepath.Join(dir, "purser-incident-dockerhub-20261123T120000Z")
+	for _, ending := range []string{".json", ".md"} {
+		if err := os.Symlink(precious, base+ending); err != nil {
+			t.Skip("no links here: skipped")
+		}
+	}
+	a := &app{out: io.Discard, err: io.Discard}
+	if err := a.reported(t.Context(), credential.Credential{}, &incident{Credential: "dockerhub", Began: began}, dir, nil, nil); err != nil {
+		t.Fatal(err)
+	}
+	if text, err := os.ReadFile(precious); string(text) != "mine" {
+		t.Errorf("the person's file holds %q, %v", text, err)
+	}
+	for _, ending := range []string{".json", ".md"} {
+		if info, err := os.Lstat(base + ending); err != nil || !info.Mode().IsRegular() {
+			t.Errorf("%s: %v", ending, err)
+		}
+	}
+}
+
+// TestAChangeThatFailedWithoutAReceiptSaysBoth shows neither failure less.
+func TestAChangeThatFailedWithoutAReceiptSaysBoth(t *testing.T) {
+	dir := t.TempDir()
+	folder := filepath.Join(dir, "sub")
+	if err := os.Mkdir(folder, 0o700); err != nil {
+		t.Fatal(err)
+	}
+	var shown strings.Builder
+	a := &app{err: &shown, now: time.Now, random: rand.Reader}
+	file := &config.File{Path: filepath.Join(dir, config.FileName), Receipts: config.Receipts{Wanted: true, File: filepath.Join(folder, "receipts.jsonl")}}
+	to, err := (&wire.Wire{}).Recorder(t.Context(), file, credential.Target{}, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := os.Remove(folder); err != nil {
+		t.Fatal(err)
+	}
+	failed := &credential.Fault{Reason: credential.NotDead, What: "the old token works still"}
+	err = (&recorder{app: a, to: to}).write(t.Context(), change{
+		command: receipt.Revoke, c: credential.Credential{Name: "dockerhub"}, ended: []credential.ManagedToken{{ID: "t1"}}, err: failed,
+	})
+	if credential.ReasonOf(err) != credential.NotDead || !strings.Contains(shown.String(), "note: revoke of dockerhub has failed, token t1 is ended, and its receipt could not be written") {
+		t.Errorf("%v, shown %q", err, shown.String())
 	}
 }

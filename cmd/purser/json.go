@@ -32,6 +32,8 @@ type report struct {
 	// Receipts are those that were written, where they go to standard output.
 	Receipts  []json.RawMessage `json:"receipts,omitempty"`
 	Verified  []receiptJSON     `json:"verified,omitempty"`
+	Heads     []headJSON        `json:"heads,omitempty"`
+	Compared  []besideJSON      `json:"compared,omitempty"`
 	Init      *initJSON         `json:"init,omitempty"`
 	Terraform *terraformJSON    `json:"terraform,omitempty"`
 	Session   *sessionJSON      `json:"session,omitempty"`

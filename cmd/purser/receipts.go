@@ -1,17 +1,14 @@
 package main
 
 import (
-	"bufio"
 	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
-	"io"
 	"os"
 	"slices"
 	"strings"
-	"time"
 
 	"github.com/spf13/cobra"
 
@@ -41,7 +38,7 @@ func (a *app) recorder(ctx context.Context, w *wire.Wire, targets []credential.T
 			t = one
 		}
 	}
-	to, err := w.Recorder(ctx, file.Receipts, t, func() ([]byte, error) {
+	to, err := w.Recorder(ctx, file, t, func() ([]byte, error) {
 		return a.tty.secret(ctx, "Passphrase of the key that signs receipts (not shown): ")
 	})
 	if err != nil {
@@ -95,19 +92,25 @@ func (c change) happened() bool {
 	return slices.ContainsFunc(c.store.Places, stored) || len(c.ended) > 0 || c.store.Made.ID != ""
 }
 
+// begin is a receipt of what a command did with a credential.
+func (r *recorder) begin(command receipt.Command, c credential.Credential) (receipt.Receipt, error) {
+	id, err := credential.NewVersionID(r.app.now(), r.app.random, "")
+	return receipt.Receipt{
+		ID: strings.TrimPrefix(string(id), "purser-"), Time: r.app.now().UTC(), Command: command, Outcome: receipt.Done, Who: r.who,
+		Credential: string(c.Name), Registry: string(c.Registry), Account: c.Username,
+	}, err
+}
+
 // write records a change. Its error is joined to that of the change.
 func (r *recorder) write(ctx context.Context, ch change) error {
 	if r == nil || !ch.happened() {
 		return ch.err
 	}
-	id, err := credential.NewVersionID(r.app.now(), r.app.random, "")
+	record, err := r.begin(ch.command, ch.c)
 	if err != nil {
 		return errors.Join(ch.err, err)
 	}
-	record := receipt.Receipt{
-		ID: strings.TrimPrefix(string(id), "purser-"), Time: r.app.now().UTC(), Command: ch.command, Outcome: receipt.Done, Who: r.who,
-		Credential: string(ch.c.Name), Registry: string(ch.c.Registry), Account: cmp.Or(ch.c.Username, ch.store.Proof.Owner), Kind: string(ch.store.Kind), Ended: receipt.TokensOf(ch.ended),
-	}
+	record.Account, record.Kind, record.Ended = cmp.Or(record.Account, ch.store.Proof.Owner), string(ch.store.Kind), receipt.TokensOf(ch.ended)
 	if ch.err != nil {
 		record.Outcome, record.Reason = receipt.Failed, cmp.Or(string(credential.ReasonOf(ch.err)), "failed")
 	}
@@ -124,6 +127,29 @@ func (r *recorder) write(ctx context.Context, ch change) error {
 			Where: p.Target.String(), Region: p.Target.Region, Version: string(p.Version), Replaced: string(p.Replaced), Stages: texts(p.Stages),
 		})
 	}
+	err = r.put(ctx, record)
+	if f, ok := asFault(err); ok && ch.err != nil {
+		// The command ends with the change's error, which says nothing of the receipt.
+		_, _ = fmt.Fprintf(r.app.err, "note: %s: %s\n", f.What, f.Why)
+	}
+	return errors.Join(ch.err, err)
+}
+
+// files records what respond has written down about a credential.
+func (r *recorder) files(ctx context.Context, c credential.Credential, files []receipt.File) error {
+	if r == nil {
+		return nil
+	}
+	record, err := r.begin(receipt.Record, c)
+	if err != nil {
+		return err
+	}
+	record.Files = files
+	return r.put(ctx, record)
+}
+
+// put signs a receipt and writes it.
+func (r *recorder) put(ctx context.Context, record receipt.Receipt) error {
 	line, err := r.to.Write(ctx, record)
 	switch {
 	case line == nil:
@@ -132,7 +158,7 @@ func (r *recorder) write(ctx context.Context, ch change) error {
 	default:
 		_, _ = fmt.Fprintf(r.app.out, "%s\n", line)
 	}
-	return errors.Join(ch.err, err)
+	return err
 }
 
 // lines are the receipts for a report.
@@ -149,191 +175,12 @@ func (a *app) receiptCommand() *cobra.Command {
 		Short: "Look at the signed records of changes",
 		Long: `receipt looks at the records that store, rotate, rollback, revoke and respond write where
 purser.yaml has receipts: who changed what, when, with which proofs. A record is a DSSE
-envelope in a line of JSON, and holds nothing secret.`,
+envelope in a line of JSON, and holds nothing secret. In a file, those of a credential are
+numbered, and each names the one before by its hash.`,
 		Example: `  purser receipt verify receipts.jsonl --signers allowed_signers`,
 		Args:    noArguments,
 		RunE:    func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
 	}
 	cmd.AddCommand(a.receiptVerifyCommand())
 	return cmd
-}
-
-type verifyFlags struct{ signers, publicKey, kmsKey string }
-
-func (a *app) receiptVerifyCommand() *cobra.Command {
-	var f verifyFlags
-	cmd := &cobra.Command{
-		Use:   "verify FILE",
-		Short: "See that receipts are signed by who may, and unchanged",
-		Long: `verify reads a file of receipts, or standard input for -, and says of each whose signature it
-has. One that is not signed by a key that is named, or was changed, is bad, and ends the
-command with exit code 1.
-
-Keys are named by a file as ssh-keygen has it (ALLOWED SIGNERS; with the namespace
-purser-receipt), by a public key in a PEM file, or by a key in KMS whose public half is
-asked for. An SSH key has to have been valid at the time that the receipt itself says.`,
-		Example: `  purser receipt verify receipts.jsonl --signers allowed_signers
-  purser receipt verify receipts.jsonl --kms-key alias/receipts
-  purser receipt verify receipts.jsonl --public-key receipts.pem`,
-		Args: func(cmd *cobra.Command, args []string) error {
-			if len(args) == 0 {
-				return &credential.Fault{Reason: credential.Usage, What: "verify needs the FILE with the receipts", Why: cmd.UseLine()}
-			}
-			return atMost(cmd, args, 1)
-		},
-		RunE: func(cmd *cobra.Command, args []string) error { return a.verifyReceipts(cmd.Context(), args[0], f) },
-	}
-	cmd.Flags().StringVar(&f.signers, "signers", "", "a `FILE` of SSH keys that may sign")
-	cmd.Flags().StringVar(&f.publicKey, "public-key", "", "a PEM `FILE` with an ECDSA key that may sign")
-	cmd.Flags().StringVar(&f.kmsKey, "kms-key", "", "a `KEY` in KMS that may sign, by ARN or as alias/NAME")
-	return cmd
-}
-
-// receiptJSON is a receipt that was looked at.
-type receiptJSON struct {
-	Line    int              `json:"line"`
-	Good    bool             `json:"good"`
-	By      string           `json:"by,omitempty"`
-	Why     string           `json:"why,omitempty"`
-	Receipt *receipt.Receipt `json:"receipt,omitempty"`
-}
-
-// longestReceipt is far above what one takes, in bytes.
-const longestReceipt = 1 << 20
-
-func (a *app) verifyReceipts(ctx context.Context, path string, f verifyFlags) error {
-	keys, err := a.trustedKeys(ctx, f)
-	if err != nil {
-		return err
-	}
-	in := a.in
-	if path != "-" {
-		file, err := os.Open(path) //nolint:gosec // the person names it
-		if err != nil {
-			return &credential.Fault{Reason: credential.Usage, What: "the receipts cannot be read", Why: credential.Quote(err.Error())}
-		}
-		defer func() { _ = file.Close() }() // nothing was written
-		in = file
-	}
-	lines := bufio.NewScanner(in)
-	lines.Buffer(nil, longestReceipt)
-	rows, bad := []receiptJSON{}, 0
-	for n := 1; lines.Scan(); n++ {
-		if len(lines.Bytes()) == 0 {
-			continue
-		}
-		row := keys.look(ctx, n, lines.Bytes())
-		if rows = append(rows, row); !row.Good {
-			bad++
-		}
-		a.receiptLine(row)
-	}
-	if err := lines.Err(); err != nil && !errors.Is(err, io.EOF) {
-		return &credential.Fault{Reason: credential.ReceiptBad, What: "the receipts cannot be read to their end", Why: err.Error()}
-	}
-	switch {
-	case len(rows) == 0:
-		err = &credential.Fault{Reason: credential.ReceiptBad, What: "there is no receipt in it"}
-	case bad > 0:
-		err = &credential.Fault{Reason: credential.ReceiptBad, What: fmt.Sprintf("%d of %d receipts are not good", bad, len(rows))}
-	}
-	if a.output.json {
-		return a.printJSON(report{Schema: schemaVersion, Exit: exitCode(err), Error: errorReport(err), Verified: rows}, err)
-	}
-	return err
-}
-
-func (a *app) receiptLine(row receiptJSON) {
-	if a.output.json {
-		return
-	}
-	if !row.Good {
-		a.line(a.out, credential.Refused, fmt.Sprintf("line %d", row.Line), row.Why)
-		return
-	}
-	r := row.Receipt
-	text := fmt.Sprintf("%s %s of %s at %s, signed by %s", r.Command, r.Outcome, r.Credential, r.Time.Format(time.RFC3339), row.By)
-	a.line(a.out, credential.Granted, fmt.Sprintf("line %d", row.Line), text)
-}
-
-// keys are those that may sign.
-type keys struct {
-	fixed   receipt.Verifiers
-	allowed receipt.AllowedSigners
-	ssh     bool
-}
-
-func (a *app) trustedKeys(ctx context.Context, f verifyFlags) (keys, error) {
-	var k keys
-	bad := func(what string, err error) (keys, error) {
-		return k, &credential.Fault{Reason: credential.Usage, What: what + " cannot be used", Why: credential.Quote(err.Error())}
-	}
-	if f.signers == "" && f.publicKey == "" && f.kmsKey == "" {
-		return k, &credential.Fault{Reason: credential.Usage, What: "it is not said who may sign", Why: "--signers, --public-key or --kms-key"}
-	}
-	if f.signers != "" {
-		data, err := os.ReadFile(f.signers)
-		if err == nil {
-			k.allowed, err = receipt.ParseAllowedSigners(data, time.Local)
-		}
-		if err != nil {
-			return bad("the file of --signers", err)
-		}
-		k.ssh = true
-	}
-	if f.publicKey != "" {
-		data, err := os.ReadFile(f.publicKey)
-		if err != nil {
-			return bad("the file of --public-key", err)
-		}
-		// Of a key in KMS the receipts name the ARN, which a file does not know.
-		if _, err := receipt.ParsePublicKey(data); err != nil {
-			return bad("the file of --public-key", err)
-		}
-		k.fixed = append(k.fixed, anyName{data})
-	}
-	if f.kmsKey != "" {
-		t := credential.Target{}
-		if file, err := a.load(false); err == nil && file != nil {
-			t.Profile, t.Region = file.AWS.Profile, file.AWS.Region
-		}
-		public, arn, err := a.wire().KMSKey(ctx, t, f.kmsKey)
-		if err != nil {
-			return bad("the key of --kms-key", err)
-		}
-		v, err := receipt.PublicKeyVerifier(arn, public)
-		if err != nil {
-			return bad("the key of --kms-key", err)
-		}
-		k.fixed = append(k.fixed, v)
-	}
-	return k, nil
-}
-
-// anyName trusts a public key whatever a receipt calls it.
-type anyName struct{ key []byte }
-
-// Verify trusts the key under the name that the receipt has.
-func (v anyName) Verify(ctx context.Context, keyID string, message, signature []byte) (string, error) {
-	under, err := receipt.PublicKeyVerifier(keyID, v.key)
-	if err != nil {
-		return "", err
-	}
-	return under.Verify(ctx, keyID, message, signature)
-}
-
-// look opens one receipt.
-func (k keys) look(ctx context.Context, n int, line []byte) receiptJSON {
-	row := receiptJSON{Line: n}
-	verifiers := k.fixed
-	if claimed, err := receipt.Unverified(line); err == nil && k.ssh {
-		verifiers = append(slices.Clone(verifiers), receipt.SSHVerifier(k.allowed, claimed.Time))
-	}
-	r, err := receipt.Open(ctx, line, verifiers)
-	if err != nil {
-		row.Why = credential.Quote(err.Error())
-		return row
-	}
-	row.Good, row.By, row.Receipt = true, credential.Quote(r.SignedBy), &r
-	return row
 }

@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"path/filepath"
 	"strings"
@@ -34,7 +35,8 @@ made current, the old one is ended, and the registry is seen to refuse it.
 The report says who has read the secret (CloudTrail, whose history is some minutes late
 and 90 days long), what the registry tells of the token's use (when last, the account's
 log, tags pushed), who has it still, and what to check. It is written as Markdown and as
-JSON, and holds nothing secret.
+JSON, and holds nothing secret. Where purser.yaml has receipts, a receipt signs both files;
+verify it with --record.
 
 Every run takes what is current for what has leaked. One that was interrupted is simply
 run again.`,
@@ -98,7 +100,7 @@ func (a *app) respond(ctx context.Context, name string, f respondFlags) error {
 	// What is known is written down also when something went wrong.
 	i := a.incident(ctx, w, c, req, res, began, since)
 	i.conclude(err)
-	return a.reported(i, f.record, rec, err)
+	return a.reported(ctx, c, i, f.record, rec, err)
 }
 
 // stopByHand has the person end a token that purser cannot.
@@ -128,7 +130,7 @@ func parseSince(text string, now time.Time) (time.Time, error) {
 }
 
 // reported writes the record and says where it is.
-func (a *app) reported(i *incident, dir string, rec *recorder, cause error) error {
+func (a *app) reported(ctx context.Context, c credential.Credential, i *incident, dir string, rec *recorder, cause error) error {
 	base := filepath.Join(dir, "purser-incident-"+i.Credential+"-"+i.Began.Format("20060102T150405Z"))
 	if !filepath.IsAbs(base) && a.dir != "" {
 		base = filepath.Join(a.dir, base)
@@ -138,11 +140,17 @@ func (a *app) reported(i *incident, dir string, rec *recorder, cause error) erro
 		return err
 	}
 	const mode = 0o600 // it names people and machines
-	for path, data := range map[string][]byte{base + ".json": append(text, '\n'), base + ".md": []byte(i.markdown())} {
-		if err := atomicfile.Write(path, data, mode); err != nil {
-			return err
+	var written []receipt.File
+	for _, file := range []struct {
+		path string
+		data []byte
+	}{{base + ".json", append(text, '\n')}, {base + ".md", []byte(i.markdown())}} {
+		if err := atomicfile.Replace(file.path, file.data, mode); err != nil {
+			return errors.Join(cause, err)
 		}
+		written = append(written, receipt.FileOf(file.path, file.data))
 	}
+	cause = errors.Join(cause, rec.files(ctx, c, written))
 	if a.output.json {
 		return a.printJSON(report{Schema: schemaVersion, Exit: exitCode(cause), Error: errorReport(cause), Incident: i, Receipts: rec.lines()}, cause)
 	}

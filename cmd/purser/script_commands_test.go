@@ -11,6 +11,7 @@ import (
 	"path/filepath"
 	"strconv"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/rogpeppe/go-internal/testscript"
@@ -324,4 +325,27 @@ func evilCommand(ts *testscript.TestScript, _ bool, _ []string) {
 	if asked := scriptOf(ts).box.Registry(evilRegistry).Requests(); len(asked) > 0 {
 		ts.Fatalf("the attacker's registry was asked: %v", asked)
 	}
+}
+
+// smallDisks reports whether small-disk works, which takes the right to mount.
+var smallDisks = sync.OnceValue(func() bool {
+	dir, err := os.MkdirTemp("", "purser-disk")
+	if err != nil {
+		return false
+	}
+	defer func() { _ = os.Remove(dir) }()
+	return mountSmall(dir) == nil && exec.Command("umount", dir).Run() == nil
+})
+
+// mountSmall puts a disk of one page, 4096 bytes, at a folder.
+func mountSmall(dir string) error {
+	return exec.Command("mount", "-t", "tmpfs", "-o", "size=4k", "purser-test", dir).Run()
+}
+
+// smallDiskCommand makes the folder DIR, which has room for 4096 bytes.
+func smallDiskCommand(ts *testscript.TestScript, _ bool, args []string) {
+	dir := ts.MkAbs(args[0])
+	ts.Check(os.Mkdir(dir, 0o700))
+	ts.Check(mountSmall(dir))
+	ts.Defer(func() { _ = exec.Command("umount", dir).Run() })
 }

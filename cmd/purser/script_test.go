@@ -137,14 +137,17 @@ func scriptParams(t *testing.T, dir, moto, endpoint string) testscript.Params {
 			return err
 		},
 		Condition: func(name string) (bool, error) {
-			if name != "moto" {
-				return false, fmt.Errorf("there is no condition %s", name)
+			switch name {
+			case "moto":
+				return moto != "", nil
+			case "small-disk":
+				return smallDisks(), nil
 			}
-			return moto != "", nil
+			return false, fmt.Errorf("there is no condition %s", name)
 		},
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){
 			"purser": purserCommand, "code": codeCommand, "secret": secretCommand,
-			"registry": registryCommand, "aws": awsCommand, "docker-config": dockerConfigCommand, "idc": idcCommand, "hub": hubCommand, "glob": globCommand, "stop-sandbox": stopSandboxCommand, "use-sandbox": useSandboxCommand, "await": awaitCommand, "evil": evilCommand,
+			"registry": registryCommand, "aws": awsCommand, "docker-config": dockerConfigCommand, "idc": idcCommand, "hub": hubCommand, "glob": globCommand, "stop-sandbox": stopSandboxCommand, "use-sandbox": useSandboxCommand, "small-disk": smallDiskCommand, "await": awaitCommand, "evil": evilCommand,
 		},
 	}
 }
@@ -245,8 +248,8 @@ func setUpScript(env *testscript.Env) error {
 		"tokens/push.token": box.PushToken.Reveal() + "\n", "tokens/push2.token": box.SecondPushToken.Reveal() + "\n",
 		"tokens/readonly.token": box.ReadOnlyToken.Reveal(), "tokens/revoked.token": box.RevokedToken.Reveal(),
 		"tokens/other.token": box.OtherToken.Reveal(), "tokens/password.token": box.Password.Reveal(),
-		"tokens/session.token":   "eyJhbGciOiJSUzI1NiJ9.eyJzdWIiOiJGQUtFRkFLRSJ9.RkFLRUZBS0VGQUtF",
-		"tokens/opaque.token":    opaque[0] + "\n", "tokens/opaque2.token": opaque[1] + "\n",
+		"tokens/session.token": "eyJhbGciOiJSUzI1NiJ9.eyJzdWIiOiJGQUtFRkFLRSJ9.RkFLRUZBS0VGQUtF",
+		"tokens/opaque.token":  opaque[0] + "\n", "tokens/opaque2.token": opaque[1] + "\n",
 		"tokens/code.token":      sandbox.DefaultCode + "\n",
 		"tokens/two-lines.token": box.PushToken.Reveal() + "\n" + box.PushToken.Reveal() + "\n",
 	}

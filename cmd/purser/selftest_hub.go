@@ -92,6 +92,7 @@ func hubFlows() []exposureFlow {
 		{name: "respond: killed", args: []string{"respond", "dockerhub", "--yes"}, want: -9, set: all(stored(pushToken, "dockerhub"), session, hang, signalled(syscall.SIGKILL))},
 		{name: "respond: no session", args: []string{"respond", "dockerhub", "--yes", "--output", "json", "--from", "stdin"}, want: exitFailed, set: stored(pushToken, "dockerhub")},
 		{name: "rotate: with a receipt", args: []string{"rotate", "dockerhub", "--force", "--yes"}, set: all(stored(pushToken, "dockerhub"), session, recorded)},
+		{name: "respond: with a signed record", args: []string{"respond", "dockerhub", "--yes"}, set: all(stored(pushToken, "dockerhub"), session, recorded)},
 		{name: "receipt", args: []string{"receipt"}},
 		{name: "receipt verify: none", args: []string{"receipt", "verify", "purser.yaml", "--kms-key", "alias/receipts"}, want: exitFailed},
 		{name: "revoke: not purser's", args: []string{"revoke", "dockerhub", "--yes"}, want: exitFailed, set: all(stored(pushToken, "dockerhub"), session)},

@@ -231,7 +231,7 @@ func TestARealAgentPushesAndShowsNoToken(t *testing.T) {
 	}{
 		"a secret that is not there":  {map[string]any{"secret-id": "mockserver-build/none", "region": "eu-west-2"}, "there is no secret mockserver-build/none"},
 		"registries without a secret": {map[string]any{"registries": "ghcr.io"}, "registries belongs to secret-id"},
-		"nothing":                     {map[string]any{}, "there is no configuration for the credential helper"},
+		"nothing":                     {map[string]any{}, "there is no trusted configuration"},
 		"a registry that is none":     {map[string]any{"secret-id": "mockserver-build/local", "region": "eu-west-2", "registries": "evil.example/x"}, "registry"},
 	} {
 		log, code := j.run(plugin, c.options, "echo it ran")

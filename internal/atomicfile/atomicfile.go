@@ -21,6 +21,12 @@ func Write(path string, text []byte, mode os.FileMode) error {
 	if real, err := filepath.EvalSymlinks(path); err == nil {
 		path = real
 	}
+	return Replace(path, text, mode)
+}
+
+// Replace is Write for a file that nobody else chooses: it gets the mode in any case,
+// and takes the place of a link.
+func Replace(path string, text []byte, mode os.FileMode) error {
 	dir := filepath.Dir(path)
 	if err := os.MkdirAll(dir, 0o700); err != nil {
 		return fmt.Errorf("write %s: %w", path, err)

@@ -51,6 +51,32 @@ func TestALinkStays(t *testing.T) {
 	}
 }
 
+func TestReplaceTakesTheLinksPlace(t *testing.T) {
+	dir := t.TempDir()
+	real, link := filepath.Join(dir, "real"), filepath.Join(dir, "link")
+	if err := os.WriteFile(real, []byte("one"), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.Symlink(real, link); err != nil {
+		t.Skip("no links here: skipped")
+	}
+	for _, path := range []string{link, real} {
+		if err := atomicfile.Replace(path, []byte("two "+path), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		info, err := os.Lstat(path)
+		if err != nil || info.Mode() != 0o600 {
+			t.Errorf("%s: %v, %v", path, info.Mode(), err)
+		}
+		if raw, _ := os.ReadFile(path); string(raw) != "two "+path {
+			t.Errorf("%s holds %q", path, raw)
+		}
+		if raw, _ := os.ReadFile(real); path == link && string(raw) != "one" {
+			t.Errorf("the file that the link led to holds %q", raw)
+		}
+	}
+}
+
 func TestWhatCannotBeWrittenLeavesNothing(t *testing.T) {
 	dir := t.TempDir()
 	if err := atomicfile.Write(dir, []byte("x"), 0o600); err == nil {

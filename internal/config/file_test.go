@@ -254,3 +254,24 @@ func TestNearestKeys(t *testing.T) {
 		}
 	}
 }
+
+// TestAFileSaysWhetherItIsTrusted tells a build agent's configuration from a checkout's.
+func TestAFileSaysWhetherItIsTrusted(t *testing.T) {
+	path := filepath.Join(t.TempDir(), FileName)
+	if err := os.WriteFile(path, []byte("credentials: {dockerhub: {registry: docker.io, repositories: [a/b], store: {secret: x}}}\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	for name, c := range map[string]struct {
+		read func() (*File, error)
+		want bool
+	}{
+		"one that was found": {func() (*File, error) { return Load(path, Environment{}) }, false},
+		"the system's":       {func() (*File, error) { return Trusted(Environment{}, path) }, true},
+		"PURSER_CONFIG":      {func() (*File, error) { return Trusted(Environment{Config: path}, path+".none") }, true},
+		"the environment":    {func() (*File, error) { return Trusted(Environment{SecretID: "x"}, path+".none") }, true},
+	} {
+		if file, err := c.read(); err != nil || file.Trusted != c.want {
+			t.Errorf("%s: trusted %v, %v", name, file, err)
+		}
+	}
+}

@@ -89,7 +89,7 @@ func receiptsTable() table[receiptsDraft] {
 		}, func(_ *decoder, r *receiptsDraft, v value) { r.key = v }},
 		field[receiptsDraft]{setting{
 			name: "file", pattern: freePattern, rule: freeRule,
-			doc:     "The file to append them to, relative to purser.yaml; `-` for standard output, which a rotation function has in CloudWatch.",
+			doc:     "The file to append them to, in the folder of purser.yaml and reached without links; elsewhere only in configuration that no checkout can write. `-` for standard output, which a rotation function has in CloudWatch.",
 			without: "no file", example: "receipts.jsonl",
 		}, func(_ *decoder, r *receiptsDraft, v value) { r.file = v }},
 		field[receiptsDraft]{setting{

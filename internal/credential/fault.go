@@ -129,7 +129,10 @@ const (
 	RotationOverdue Reason = "rotation-overdue"
 	// ReceiptFailed: the record of a change cannot be signed or written.
 	ReceiptFailed Reason = "receipt-failed"
-	// ReceiptBad: a receipt is not signed by a key that is trusted, or was changed.
+	// ReceiptFile: receipts may not go to the file that the configuration names.
+	ReceiptFile Reason = "receipt-file"
+	// ReceiptBad: a receipt is not signed by a key that is trusted, was changed, or is not
+	// in its place.
 	ReceiptBad Reason = "receipt-bad"
 	// ReadBackDiffers: the store did not give back what it was given.
 	ReadBackDiffers Reason = "read-back-differs"

@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
 )
 
 // PayloadType says in the envelope what is inside. It is signed with the payload.
@@ -14,6 +15,8 @@ const PayloadType = "application/vnd.purser.receipt+json"
 var (
 	// ErrUnsigned is what Open says of a receipt that nobody signed.
 	ErrUnsigned = errors.New("the receipt is not signed")
+	// ErrCutOff is what Open says of a line that ends too early.
+	ErrCutOff = errors.New("the line is cut off: purser was stopped while it wrote the receipt")
 	// ErrUnknownKey is in the error when no signature is by a key that is trusted.
 	ErrUnknownKey = errors.New("the key is not one that is trusted")
 )
@@ -102,6 +105,9 @@ func Unverified(line []byte) (Receipt, error) {
 
 func openEnvelope(line []byte) (envelope, error) {
 	e, err := decodeExactly[envelope](bytes.TrimSuffix(line, []byte("\n")))
+	if errors.Is(err, io.ErrUnexpectedEOF) {
+		return envelope{}, ErrCutOff
+	}
 	if err != nil {
 		return envelope{}, fmt.Errorf("read the receipt's envelope: %w", err)
 	}

@@ -4,27 +4,37 @@
 //
 // A receipt is one line of JSON: a DSSE envelope (PROTOCOL.md of
 // github.com/secure-systems-lab/dsse, version 1) around the record. It is signed with
-// an SSH key or with a key in KMS, so that who has the log cannot rewrite it.
+// an SSH key or with a key in KMS, so that whoever holds the log cannot rewrite it.
+// In a Log the receipts of a credential are numbered and each names the one before,
+// so that CheckChains finds one that is missing, repeated or moved.
 package receipt
 
 import (
 	"bytes"
+	"crypto/sha256"
+	"encoding/hex"
 	"encoding/json"
 	"errors"
 	"fmt"
+	"path/filepath"
 	"slices"
+	"strings"
 	"time"
 
 	"purser/internal/credential"
 )
 
-// Schema is the schema of every receipt that this package makes and reads.
-const Schema = "purser/receipt/v1"
+// Schema is the schema of every receipt that this package makes.
+const Schema = "purser/receipt/v2"
+
+// schemaV1 is that of receipts without a place in a chain. They are read still.
+const schemaV1 = "purser/receipt/v1"
 
 // Command is what was asked for.
 type Command string
 
-// The commands that change something.
+// The commands that change something, and Record, which is not one: respond had done
+// its work and wrote down what it found, in Receipt.Files.
 const (
 	Store    Command = "store"
 	Rotate   Command = "rotate"
@@ -32,9 +42,10 @@ const (
 	Rollback Command = "rollback"
 	Revoke   Command = "revoke"
 	Respond  Command = "respond"
+	Record   Command = "record"
 )
 
-var commands = []Command{Store, Rotate, Retire, Rollback, Revoke, Respond}
+var commands = []Command{Store, Rotate, Retire, Rollback, Revoke, Respond, Record}
 
 // Outcome is how it ended.
 type Outcome string
@@ -50,7 +61,9 @@ const (
 type Receipt struct {
 	Schema     string       `json:"schema"` // Seal fills it in
 	ID         string       `json:"id"`
-	Time       time.Time    `json:"time"` // UTC
+	Time       time.Time    `json:"time"`               // UTC
+	Number     int64        `json:"number,omitempty"`   // counts a credential's receipts in a Log from 1; 0: not chained
+	Previous   string       `json:"previous,omitempty"` // Hash of the one before; "" for the first
 	Command    Command      `json:"command"`
 	Outcome    Outcome      `json:"outcome"`
 	Reason     string       `json:"reason,omitempty"` // why it failed
@@ -63,6 +76,7 @@ type Receipt struct {
 	Ended      List[Token]  `json:"ended"`           // those that are no longer
 	Places     List[Place]  `json:"places"`
 	Proofs     List[Proof]  `json:"proofs"`
+	Files      List[File]   `json:"files,omitempty"` // the record's
 
 	// SignedBy is whose signature Open found. It is not a part of the record.
 	SignedBy string `json:"-"`
@@ -95,6 +109,27 @@ type Repository struct {
 	Repository string       `json:"repository"`
 	Actions    List[string] `json:"actions"`
 	Upload     string       `json:"upload"`
+}
+
+// File is a file as it was when the receipt was written.
+type File struct {
+	Name   string `json:"name"` // without its folder
+	SHA256 string `json:"sha256"`
+}
+
+// FileOf describes a file that holds data.
+func FileOf(path string, data []byte) File { return File{filepath.Base(path), Hash(data)} }
+
+// Hash is the SHA-256 of data in hexadecimal, as sha256sum prints it. Of a receipt it
+// is that of its line without the line's end.
+func Hash(data []byte) string {
+	sum := sha256.Sum256(data)
+	return hex.EncodeToString(sum[:])
+}
+
+func isHash(text string) bool {
+	sum, err := hex.DecodeString(text)
+	return err == nil && len(sum) == sha256.Size && text == strings.ToLower(text)
 }
 
 // ProofOf is what a proof found.
@@ -154,7 +189,7 @@ func decodeReceipt(payload []byte) (Receipt, error) {
 	if err := json.Unmarshal(payload, &head); err != nil {
 		return Receipt{}, err
 	}
-	if head.Schema != Schema {
+	if head.Schema != Schema && head.Schema != schemaV1 {
 		return Receipt{}, fmt.Errorf("its schema is %q, and this purser reads %q", head.Schema, Schema)
 	}
 	r, err := decodeExactly[Receipt](payload)
@@ -177,6 +212,28 @@ func (r Receipt) check() error {
 		return fmt.Errorf("it has an unknown command, %q", r.Command)
 	case r.Outcome != Done && r.Outcome != Failed:
 		return fmt.Errorf("it has an unknown outcome, %q", r.Outcome)
+	case r.Schema == schemaV1 && (r.Number != 0 || r.Previous != "" || len(r.Files) > 0 || r.Command == Record):
+		return fmt.Errorf("it says more than %q does", schemaV1)
+	}
+	for _, f := range r.Files {
+		if f.Name == "" || strings.ContainsAny(f.Name, `/\`) || !isHash(f.SHA256) {
+			return errors.New("its files are not names with a SHA-256")
+		}
+	}
+	return r.checkLink()
+}
+
+// mostNumber is the largest number that every reader of JSON reads exactly.
+const mostNumber = 1<<53 - 1
+
+func (r Receipt) checkLink() error {
+	switch {
+	case r.Number < 0 || r.Number > mostNumber:
+		return errors.New("its number is out of range")
+	case r.Number > 1 && !isHash(r.Previous):
+		return errors.New("it does not name the one before with a SHA-256")
+	case r.Number <= 1 && r.Previous != "":
+		return errors.New("it names one before and is the first")
 	}
 	return nil
 }

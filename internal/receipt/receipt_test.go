@@ -115,22 +115,31 @@ func TestPAE(t *testing.T) {
 	}
 }
 
+// v1 is example as it was written before receipts were chained.
+const v1 = `{"schema":"purser/receipt/v1",` + exampleRest
+
+const exampleRest = `"id":"purser-0195","time":"2026-03-04T12:00:00Z","command":"rotate","outcome":"failed","reason":"not-dead",` +
+	`"who":["arn:aws:sts::123456789012:assumed-role/ci/me","me@desk"],"credential":"dockerhub","registry":"docker.io","account":"example","kind":"personal access token",` +
+	`"token":{"id":"t2","label":"purser/dockerhub/2"},"ended":[{"id":"t1","label":"\u003cé\u003e"}],` +
+	`"places":[{"where":"arn:aws:secretsmanager:eu-west-1:123456789012:secret:x-AbCdEf","region":"eu-west-1","version":"v2","replaced":"v1","stages":["AWSCURRENT"]}],` +
+	`"proofs":[{"at":"read back","verdict":"granted","repositories":[{"repository":"docker.io/example/app","actions":["pull","push"],"upload":"opened and cancelled"}]}]}`
+
 // Receipts are kept for years and opened only in the spelling that was signed: when
 // this test fails, those that were made before cannot be opened any more.
 func TestTheSpellingDoesNotChange(t *testing.T) {
+	hash := receipt.Hash(nil)
 	for _, test := range []struct {
 		name string
 		r    receipt.Receipt
 		want string
 	}{
-		{"full", example(), `{"schema":"purser/receipt/v1","id":"purser-0195","time":"2026-03-04T12:00:00Z","command":"rotate","outcome":"failed","reason":"not-dead",` +
-			`"who":["arn:aws:sts::123456789012:assumed-role/ci/me","me@desk"],"credential":"dockerhub","registry":"docker.io","account":"example","kind":"personal access token",` +
-			`"token":{"id":"t2","label":"purser/dockerhub/2"},"ended":[{"id":"t1","label":"\u003cé\u003e"}],` +
-			`"places":[{"where":"arn:aws:secretsmanager:eu-west-1:123456789012:secret:x-AbCdEf","region":"eu-west-1","version":"v2","replaced":"v1","stages":["AWSCURRENT"]}],` +
-			`"proofs":[{"at":"read back","verdict":"granted","repositories":[{"repository":"docker.io/example/app","actions":["pull","push"],"upload":"opened and cancelled"}]}]}`},
+		{"full", example(), `{"schema":"purser/receipt/v2",` + exampleRest},
 		{"least", receipt.Receipt{ID: "1", Time: noon.In(time.FixedZone("", 3600)), Command: receipt.Store, Outcome: receipt.Done},
-			`{"schema":"purser/receipt/v1","id":"1","time":"2026-03-04T12:00:00Z","command":"store","outcome":"done",` +
+			`{"schema":"purser/receipt/v2","id":"1","time":"2026-03-04T12:00:00Z","command":"store","outcome":"done",` +
 				`"who":[],"credential":"","registry":"","account":"","kind":"","ended":[],"places":[],"proofs":[]}`},
+		{"chained, with files", receipt.Receipt{ID: "1", Time: noon, Number: 2, Previous: hash, Command: receipt.Record, Outcome: receipt.Done, Files: []receipt.File{{Name: "x.md", SHA256: hash}}},
+			`{"schema":"purser/receipt/v2","id":"1","time":"2026-03-04T12:00:00Z","number":2,"previous":"` + hash + `","command":"record","outcome":"done",` +
+				`"who":[],"credential":"","registry":"","account":"","kind":"","ended":[],"places":[],"proofs":[],"files":[{"name":"x.md","sha256":"` + hash + `"}]}`},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			line := seal(t, test.r, nil)
@@ -142,6 +151,16 @@ func TestTheSpellingDoesNotChange(t *testing.T) {
 				t.Errorf("got %s, want %s", line, want)
 			}
 		})
+	}
+}
+
+func TestAReceiptWithoutAChainOpensStill(t *testing.T) {
+	k := newSSH(t)
+	got, err := receipt.Open(t.Context(), signed(t, k.signer, receipt.PayloadType, []byte(v1)), k.verifier)
+	want := example()
+	want.Schema, want.SignedBy = "purser/receipt/v1", k.by
+	if diff := cmp.Diff(want, got); diff != "" || err != nil {
+		t.Error(diff, err)
 	}
 }
 
@@ -168,6 +187,15 @@ func TestRoundTrip(t *testing.T) {
 				t.Error(diff, err)
 			}
 		})
+	}
+}
+
+func TestALineThatIsCutOffSaysSo(t *testing.T) {
+	line := seal(t, example(), nil)
+	for n := 1; n < len(line); n++ {
+		if _, err := receipt.Unverified(line[:n]); !errors.Is(err, receipt.ErrCutOff) {
+			t.Fatalf("after %d bytes: %v", n, err)
+		}
 	}
 }
 
@@ -291,6 +319,9 @@ func TestSignedButStrange(t *testing.T) {
 		}
 		return bytes.Replace(payload, []byte(old), []byte(with), 1)
 	}
+	withFile := func(name, hash string) []byte {
+		return replace(`"upload":"opened and cancelled"}]}]`, `"upload":"opened and cancelled"}]}],"files":[{"name":"`+name+`","sha256":"`+hash+`"}]`)
+	}
 	for _, test := range []struct {
 		name    string
 		payload []byte
@@ -299,7 +330,7 @@ func TestSignedButStrange(t *testing.T) {
 		{"not JSON", []byte("x"), "invalid character"},
 		{"nothing", nil, "end of JSON"},
 		{"null", []byte("null"), "its schema"},
-		{"newer schema, new field", replace(`receipt/v1",`, `receipt/v2","new":1,`), `its schema is "purser/receipt/v2"`},
+		{"newer schema, new field", replace(`receipt/v2",`, `receipt/v3","new":1,`), `its schema is "purser/receipt/v3"`},
 		{"unknown field", replace(`"id":`, `"value":"x","id":`), `unknown field "value"`},
 		{"unknown field within", replace(`"region":`, `"value":"x","region":`), `unknown field "value"`},
 		{"the signer as a field", replace(`"id":`, `"SignedBy":"x","id":`), "unknown field"},
@@ -316,6 +347,20 @@ func TestSignedButStrange(t *testing.T) {
 		{"no time", replace(`2026-03-04T12`, `0001-01-01T00`), "no time"},
 		{"command", replace(`"rotate"`, `"delete"`), "unknown command"},
 		{"outcome", replace(`"failed"`, `"perhaps"`), "unknown outcome"},
+		{"v1 with a number", replace(`v2","id":"purser-0195","time":"2026-03-04T12:00:00Z",`, `v1","id":"purser-0195","time":"2026-03-04T12:00:00Z","number":1,`), "it says more than"},
+		{"v1 with files", bytes.Replace(withFile("x.md", receipt.Hash(nil)), []byte("/v2"), []byte("/v1"), 1), "it says more than"},
+		{"number zero", replace(`00Z",`, `00Z","number":0,`), "not spelled"},
+		{"negative number", replace(`00Z",`, `00Z","number":-1,`), "number is out of range"},
+		{"number beyond JSON's", replace(`00Z",`, `00Z","number":9007199254740992,`), "number is out of range"},
+		{"a second without a first", replace(`00Z",`, `00Z","number":2,`), "does not name the one before"},
+		{"a hash of another length", replace(`00Z",`, `00Z","number":2,"previous":"e3b0",`), "does not name the one before"},
+		{"a hash in capitals", replace(`00Z",`, `00Z","number":2,"previous":"`+strings.ToUpper(receipt.Hash(nil))+`",`), "does not name the one before"},
+		{"a first behind one", replace(`00Z",`, `00Z","number":1,"previous":"`+receipt.Hash(nil)+`",`), "names one before"},
+		{"one before and no number", replace(`00Z",`, `00Z","previous":"`+receipt.Hash(nil)+`",`), "names one before"},
+		{"no files", replace(`"upload":"opened and cancelled"}]}]`, `"upload":"opened and cancelled"}]}],"files":[]`), "not spelled"},
+		{"a file with a folder", withFile("../x.md", receipt.Hash(nil)), "its files are not"},
+		{"a file without a name", withFile("", receipt.Hash(nil)), "its files are not"},
+		{"a file without a hash", withFile("x.md", ""), "its files are not"},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			_, err := receipt.Open(t.Context(), signed(t, k.signer, receipt.PayloadType, test.payload), k.verifier)
@@ -394,6 +439,9 @@ func FuzzOpen(f *testing.F) {
 	line := seal(f, example(), k.signer)
 	f.Add(line)
 	f.Add(seal(f, example(), nil))
+	f.Add(pack(f, receipt.PayloadType, []byte(v1)))
+	f.Add(chainOf(f, "dockerhub", "dockerhub")[1])
+	f.Add(line[:len(line)/2])
 	f.Add([]byte(`{"payloadType":"","payload":"","signatures":[{"keyid":"","sig":""}]}`))
 	_, payload := unpack(f, line)
 	f.Add(pack(f, receipt.PayloadType, payload, signature(k.signer.KeyID(), []byte("SSHSIG\x00\x00\x00\x01"))))
@@ -414,6 +462,7 @@ func FuzzOpen(f *testing.F) {
 			}
 			if err == nil {
 				back, err := receipt.Unverified(again)
+				got.Schema = receipt.Schema
 				if diff := cmp.Diff(got, back, cmpopts.EquateEmpty()); diff != "" || err != nil {
 					t.Error(diff, err)
 				}

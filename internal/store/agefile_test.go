@@ -310,7 +310,7 @@ func TestNothingIsMadeForAFileThatIsNotThere(t *testing.T) {
 // not come back: it is read while the file is being changed.
 func TestWaitingForTheLockEndsWithTheContext(t *testing.T) {
 	if runtime.GOOS == "windows" {
-		t.Skip("no lock on this system, see lock_other.go")
+		t.Skip("no lock on this system, see internal/filelock")
 	}
 	h := newAgeHome(t).filled()
 	holds, release := make(chan struct{}), make(chan struct{})

@@ -1,11 +1,13 @@
 package wire
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
 	"net"
 	"os"
+	"path/filepath"
 	"strings"
 	"time"
 
@@ -24,18 +26,24 @@ import (
 type Recorder struct {
 	wire   *Wire
 	where  config.Receipts
+	log    *receipt.Log      // nil: no file
 	target credential.Target // whose account and region the bus is in
 	signer receipt.Signer    // nil: not signed
 }
 
-// Recorder makes ready to write receipts, so that a key which cannot be had is found
-// before anything is changed. It is nil where none are wanted.
-func (w *Wire) Recorder(ctx context.Context, where config.Receipts, t credential.Target, passphrase func() ([]byte, error)) (*Recorder, error) {
+// Recorder makes ready to write the receipts that a configuration wants, so that a key
+// or a file which cannot be used is found before anything is changed. It is nil where
+// none are wanted.
+func (w *Wire) Recorder(ctx context.Context, file *config.File, t credential.Target, passphrase func() ([]byte, error)) (*Recorder, error) {
+	where := file.Receipts
 	if !where.Wanted {
 		return nil, nil //nolint:nilnil // a nil Recorder writes nothing
 	}
-	r := &Recorder{wire: w, where: where, target: t}
-	var err error
+	log, err := logOf(file)
+	if err != nil {
+		return nil, err
+	}
+	r := &Recorder{wire: w, where: where, log: log, target: t}
 	switch {
 	case where.KMSKey != "":
 		r.signer, err = w.kmsSigner(ctx, t, where.KMSKey)
@@ -48,8 +56,30 @@ func (w *Wire) Recorder(ctx context.Context, where config.Receipts, t credential
 	return r, nil
 }
 
+// logOf is the file of receipts, and nil where there is none. Only a configuration that
+// no checkout has written names one outside of its own folder.
+func logOf(file *config.File) (*receipt.Log, error) {
+	path := file.Receipts.File
+	if path == "" || path == config.StandardOutput {
+		return nil, nil //nolint:nilnil // no file
+	}
+	log := &receipt.Log{Path: path}
+	if !file.Trusted {
+		folder, err := filepath.Abs(filepath.Dir(file.Path))
+		if err != nil {
+			return nil, err
+		}
+		log.Folder = folder
+	}
+	if err := log.Check(); err != nil {
+		return nil, &credential.Fault{Reason: credential.ReceiptFile, What: "receipts cannot be written to the file that purser.yaml names", Why: credential.Quote(err.Error()), Err: err}
+	}
+	return log, nil
+}
+
 // Write signs a receipt and puts it where it belongs. It returns the line, for standard
-// output where that is the place; else nil.
+// output where that is the place; else nil. Only those in a file are chained: nothing
+// says what standard output or a bus has had before.
 func (r *Recorder) Write(ctx context.Context, record receipt.Receipt) (line []byte, err error) {
 	if r == nil {
 		return nil, nil
@@ -57,20 +87,21 @@ func (r *Recorder) Write(ctx context.Context, record receipt.Receipt) (line []by
 	// The change has happened, whatever has ended the run; an SSH agent may want a touch.
 	ctx, stop := context.WithTimeout(context.WithoutCancel(ctx), receiptTime)
 	defer stop()
-	line, err = receipt.Seal(ctx, record, r.signer)
-	if err == nil && r.where.File != "" && r.where.File != config.StandardOutput {
-		err = appendLine(r.where.File, line)
+	if r.log != nil {
+		line, err = r.log.Append(ctx, record, r.signer)
+	} else {
+		line, err = receipt.Seal(ctx, record, r.signer)
 	}
 	if err == nil && r.where.EventBus != "" {
 		err = r.wire.PutEvent(ctx, r.target, r.where.EventBus, "Receipt", rawJSON(line))
 	}
 	if err != nil {
-		return nil, &credential.Fault{Reason: credential.ReceiptFailed, What: "what was done is done, and its receipt could not be written", Why: credential.Quote(err.Error()), Err: err}
+		err = &credential.Fault{Reason: credential.ReceiptFailed, What: whatHappened(record) + ", and its receipt could not be written", Why: credential.Quote(err.Error()), Err: err}
 	}
 	if r.where.File != config.StandardOutput {
 		line = nil
 	}
-	return line, nil
+	return line, err
 }
 
 // receiptTime is how long the writing of one receipt may take.
@@ -81,15 +112,21 @@ type rawJSON []byte
 // MarshalJSON gives what it is.
 func (r rawJSON) MarshalJSON() ([]byte, error) { return r, nil }
 
-// appendLine adds a line in one write, so that two runs do not mix theirs.
-func appendLine(path string, line []byte) error {
-	const mode = 0o600
-	f, err := os.OpenFile(path, os.O_APPEND|os.O_CREATE|os.O_WRONLY, mode) //nolint:gosec // the configuration names it
-	if err != nil {
-		return err
+// whatHappened tells of a change whose receipt is missing.
+func whatHappened(r receipt.Receipt) string {
+	text := fmt.Sprintf("%s of %s is done", r.Command, cmp.Or(r.Credential, r.Registry))
+	if r.Outcome == receipt.Failed {
+		text = fmt.Sprintf("%s of %s has failed", r.Command, cmp.Or(r.Credential, r.Registry))
 	}
-	_, err = f.Write(append(line, '\n'))
-	return errors.Join(err, f.Sync(), f.Close())
+	for _, p := range r.Places {
+		if p.Version != "" {
+			text += fmt.Sprintf(", %s has version %s", p.Where, p.Version)
+		}
+	}
+	for _, t := range r.Ended {
+		text += fmt.Sprintf(", token %s is ended", t.ID)
+	}
+	return text
 }
 
 func (w *Wire) sshSigner(path string, passphrase func() ([]byte, error)) (receipt.Signer, error) {

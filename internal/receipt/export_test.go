@@ -1,0 +1,10 @@
+package receipt
+
+// Seams for tests.
+var (
+	Backwards = backwards
+	WriteLine = writeLine
+)
+
+// Appending is the file that WriteLine writes to.
+type Appending = appending
