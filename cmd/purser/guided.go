@@ -186,19 +186,24 @@ func readPasted(r io.Reader, changed func([]byte)) ([]byte, error) {
 }
 
 // byForm asks in the person's browser, and has the page follow what happens.
-func (a *app) byForm(c credential.Credential, w *wire.Wire, allowPassword bool) (find func(context.Context) (lifecycle.Candidate, error), follow func(lifecycle.Event), end func(error)) {
+func (a *app) byForm(c credential.Credential, w *wire.Wire, flags storeFlags) (find func(context.Context) (lifecycle.Candidate, error), follow func(lifecycle.Event), end func(error)) {
 	var page *form.Form
+	remove := func() {}
 	find = func(ctx context.Context) (lifecycle.Candidate, error) {
-		f, err := form.Open(ctx, form.Config{
-			Credential: string(c.Name), Registry: string(c.Registry), Account: c.Username, Steps: a.guide(c), Check: judge(c, allowPassword), Random: a.random,
-		})
+		cfg := form.Config{
+			Credential: string(c.Name), Registry: string(c.Registry), Account: c.Username, Steps: a.guide(c), Check: judge(c, flags.allowPassword), Random: a.random,
+		}
+		if !flags.dryRun {
+			cfg.Destinations = destinations(w, c)
+		}
+		f, err := form.Open(ctx, cfg)
 		if err != nil {
 			return lifecycle.Candidate{}, err
 		}
 		page = f
-		opened := w.OpenBrowser(ctx, f.Address()) == nil
 		text := "open this page in your browser and give the token there: "
-		if opened {
+		if opened, err := w.OpenBrowser(ctx, f.Address(), func() {}); err == nil {
+			remove = opened
 			text = "a page has opened in your browser; give the token there. If not, open "
 		}
 		_, _ = fmt.Fprintln(a.err, text+f.Address())
@@ -219,6 +224,7 @@ func (a *app) byForm(c credential.Credential, w *wire.Wire, allowPassword bool) 
 		if page == nil {
 			return
 		}
+		remove()
 		if err != nil {
 			page.Line("bad", "Not stored", credential.Quote(err.Error()))
 		}

@@ -113,14 +113,15 @@ func dockerSession(s *exposureScene, bearer credential.Secret) error {
 }
 
 // formGiven has a person give a token in the form: the browser that is opened leaves
-// the address, and the token is sent from outside of what is watched.
+// the page that leads there, and the token is sent from outside of what is watched.
 func formGiven(token func(*sandbox.Sandbox) credential.Secret) func(*exposureScene) error {
 	return func(s *exposureScene) error {
 		at := filepath.Join(s.run.Dir, "address")
 		go func() {
 			ctx, stop := context.WithTimeout(context.Background(), personPatience)
 			defer stop()
-			address := appears(ctx, at)
+			_, address, _ := strings.Cut(appears(ctx, at), "url=") // of the private page, which forwards
+			address, _, _ = strings.Cut(address, `"`)
 			body := strings.NewReader(url.Values{"token": {token(s.box).Reveal()}}.Encode())
 			req, err := http.NewRequestWithContext(ctx, http.MethodPost, address, body)
 			if err != nil {
@@ -132,7 +133,7 @@ func formGiven(token func(*sandbox.Sandbox) credential.Secret) func(*exposureSce
 				_ = resp.Body.Close()
 			}
 		}()
-		return s.file("xdg-open", "#!/bin/sh\nprintf '%s' \"$1\" >"+at+".part && mv "+at+".part "+at+"\n", true)
+		return s.file("xdg-open", "#!/bin/sh\ncat \"$1\" >"+at+".part && mv "+at+".part "+at+"\n", true)
 	}
 }
 
