@@ -13,8 +13,8 @@ import (
 )
 
 // decision is a question that only a person may answer, because a token is about to
-// go somewhere new, or to be taken from somewhere. No flag and no tool's argument
-// answers it.
+// go somewhere new, or to be taken from somewhere. No argument of an agent's tool
+// answers it; a script's --yes only spares a question about what docker has.
 type decision struct {
 	Question string   // one sentence, such as "Send the token in mockserver-build/dockerhub to docker.io?"
 	Facts    []string // what the person needs to know: registry, account, every destination

@@ -66,7 +66,7 @@ func adviseInput(f *credential.Fault) advice {
 		return advice{Next: []string{"purser help"}}
 	case credential.ConsentNeeded:
 		return advice{
-			Meaning: "Only a person can agree to this, and not by a flag.",
+			Meaning: "Only a person can agree to this: at a terminal, or where purser mcp can ask them.",
 			Next:    []string{"ask a person to run the same command at a terminal"},
 		}
 	case credential.NoConfiguration:
