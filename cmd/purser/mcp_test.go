@@ -54,7 +54,10 @@ type agentSession struct {
 	lines   chan string // of progress
 }
 
-func newAgentSession(t *testing.T) *agentSession { return startAgentSession(t, agentClient{}) }
+func newAgentSession(t *testing.T) *agentSession {
+	t.Helper()
+	return startAgentSession(t, agentClient{})
+}
 
 // agentClient is what an agent's client can do.
 type agentClient struct {

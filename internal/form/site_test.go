@@ -25,6 +25,7 @@ func TestHalfOpenConnectionsDoNotStarveThePerson(t *testing.T) {
 		t.Run(strconv.Itoa(n), func(t *testing.T) {
 			f := open(t)
 			halfOpen(t, f, n)
+			began := time.Now()
 			client := &http.Client{Timeout: promptly, Transport: &http.Transport{}}
 			resp, err := client.Get(f.Address())
 			if err != nil {
@@ -44,6 +45,7 @@ func TestHalfOpenConnectionsDoNotStarveThePerson(t *testing.T) {
 				t.Fatal(err)
 			}
 			_ = resp.Body.Close()
+			t.Logf("the page and the answer took %v", time.Since(began))
 			if got, err := f.Ask(t.Context()); err != nil || !got.Equal(credential.NewSecret(token)) {
 				t.Errorf("the token did not arrive: %v", err)
 			}
