@@ -52,6 +52,7 @@ var reveals = map[string]string{
 	"internal/credential/shape.go Encode 1":            "writes the token into the value that is stored",
 	"internal/credential/shape.go encodeAuths 2":       "the same in docker's form, which has it twice",
 	"internal/credential/shape.go parseObject 1":       "takes a stored value apart",
+	"internal/credential/vendor.go markedBy 1":         "tells whose token it is by its form",
 	"internal/credential/token.go Classify 1":          "tells a token's kind by its form",
 	"internal/exposure/execute_linux.go converse 1":    "types a made-up token at a terminal",
 	"internal/exposure/execute_linux.go execute 1":     "pipes a made-up token into the program that is watched",

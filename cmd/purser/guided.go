@@ -20,7 +20,7 @@ func (a *app) guide(c credential.Credential) []form.Step {
 	page, permission := tokenPage(c.Registry), ""
 	address, rest, _ := strings.Cut(page, " ")
 	if !strings.HasPrefix(address, "https://") {
-		return []form.Step{{Text: "Make an access token " + page + ", which may " + strings.Join(c.Access.Actions(), " and ")}}
+		return []form.Step{{Text: "Make an access token " + page + " that can " + strings.Join(c.Access.Actions(), " and ")}}
 	}
 	steps := []form.Step{{Text: "Open the page for access tokens of " + or(c.Username, "the account") + " " + rest, URL: address}}
 	if c.Registry.IsDockerHub() {
@@ -52,7 +52,7 @@ func judge(c credential.Credential, allowPassword bool) func(credential.Secret) 
 	return func(s credential.Secret) string {
 		login := credential.Login{Username: c.Username, Token: s}
 		if c.Username != "" && strings.HasPrefix(s.Reveal(), c.Username+":") {
-			return "there is the user name in front of it: copy the token alone"
+			return "the user name stands in front of it: copy the token alone"
 		}
 		if _, err := credential.ParseToken([]byte(s.Reveal())); err != nil {
 			f, _ := asFault(err)
@@ -62,11 +62,11 @@ func judge(c credential.Credential, allowPassword bool) func(credential.Secret) 
 		const whole = 36
 		switch {
 		case kind == credential.Session || kind == credential.IdentityToken:
-			return "it is a " + string(kind) + ", which ends soon: make an access token"
+			return "that is a " + string(kind) + ", which ends soon: make an access token"
 		case kind == credential.Password && !allowPassword:
-			return fmt.Sprintf("it has no form of an access token (%d characters): a password opens the whole account, and is taken with --allow-password only", s.Len())
+			return fmt.Sprintf("that looks like a password, not an access token (%d characters): a password opens the whole account, and purser takes one only with --allow-password", s.Len())
 		case kind == credential.PersonalToken && strings.HasPrefix(s.Reveal(), "dckr_") && s.Len() < whole-8:
-			return fmt.Sprintf("it is cut: %d characters have arrived", s.Len())
+			return fmt.Sprintf("it is cut off: only %d characters arrived", s.Len())
 		}
 		return ""
 	}
@@ -113,7 +113,7 @@ func (a *app) guidedPrompt(c credential.Credential, allowPassword bool) func(con
 				return lifecycle.Candidate{Login: login, Kind: credential.Classify(c.Registry, login), Where: "the terminal"}, nil
 			}
 			b.Reset()
-			b.WriteString("That cannot be it: " + problem + "\n")
+			b.WriteString("purser cannot take that: " + problem + "\n")
 		}
 		return lifecycle.Candidate{}, &credential.Fault{Reason: credential.BadToken, What: "no token was given", Why: fmt.Sprintf("%d times it had not the form of one", pasteTries)}
 	}
@@ -186,19 +186,24 @@ func readPasted(r io.Reader, changed func([]byte)) ([]byte, error) {
 }
 
 // byForm asks in the person's browser, and has the page follow what happens.
-func (a *app) byForm(c credential.Credential, w *wire.Wire, allowPassword bool) (find func(context.Context) (lifecycle.Candidate, error), follow func(lifecycle.Event), end func(error)) {
+func (a *app) byForm(c credential.Credential, w *wire.Wire, flags storeFlags) (find func(context.Context) (lifecycle.Candidate, error), follow func(lifecycle.Event), end func(error)) {
 	var page *form.Form
+	remove := func() {}
 	find = func(ctx context.Context) (lifecycle.Candidate, error) {
-		f, err := form.Open(ctx, form.Config{
-			Credential: string(c.Name), Registry: string(c.Registry), Account: c.Username, Steps: a.guide(c), Check: judge(c, allowPassword), Random: a.random,
-		})
+		cfg := form.Config{
+			Credential: string(c.Name), Registry: string(c.Registry), Account: c.Username, Steps: a.guide(c), Check: judge(c, flags.allowPassword), Random: a.random,
+		}
+		if !flags.dryRun {
+			cfg.Destinations = destinations(w, c)
+		}
+		f, err := form.Open(ctx, cfg)
 		if err != nil {
 			return lifecycle.Candidate{}, err
 		}
 		page = f
-		opened := w.OpenBrowser(ctx, f.Address()) == nil
 		text := "open this page in your browser and give the token there: "
-		if opened {
+		if opened, err := w.OpenBrowser(ctx, f.Address(), func() {}); err == nil {
+			remove = opened
 			text = "a page has opened in your browser; give the token there. If not, open "
 		}
 		_, _ = fmt.Fprintln(a.err, text+f.Address())
@@ -219,6 +224,7 @@ func (a *app) byForm(c credential.Credential, w *wire.Wire, allowPassword bool) 
 		if page == nil {
 			return
 		}
+		remove()
 		if err != nil {
 			page.Line("bad", "Not stored", credential.Quote(err.Error()))
 		}

@@ -44,7 +44,8 @@ func adviseInput(f *credential.Fault) advice {
 			Meaning: "Treat it as leaked: whoever can read the history or the process list can push with it.",
 			Next: []string{
 				"revoke that token: " + tokenPage(f.Registry),
-				"make a new one and give it at the prompt, or pipe it in: " + store(f) + " --token-stdin",
+				"make a new one and give it at the prompt: " + store(f),
+				"or pipe it in: " + store(f) + " --token-stdin",
 			},
 		}
 	case credential.BadToken:
@@ -59,7 +60,7 @@ func adviseInput(f *credential.Fault) advice {
 	case credential.NoTerminal:
 		return advice{Next: []string{
 			"pipe the token in: " + store(f) + " --token-stdin",
-			"or take the one docker has: " + store(f) + " --from docker --yes",
+			"or give it in your browser: " + store(f) + " --from form",
 		}}
 	case credential.Usage:
 		return advice{Next: []string{"purser help"}}
@@ -73,7 +74,7 @@ func adviseInput(f *credential.Fault) advice {
 		}
 	case credential.ConsentNeeded:
 		return advice{
-			Meaning: "Only a person can agree to this, and not by a flag.",
+			Meaning: "Only a person can agree to this: at a terminal, or where purser mcp can ask them.",
 			Next:    []string{"ask a person to run the same command at a terminal"},
 		}
 	case credential.NoConfiguration:

@@ -19,11 +19,11 @@ import (
 // hubSession gets the right to manage an account's tokens at Docker Hub: the session
 // that docker's login has left, after asking, else a sign-in at the terminal. What is
 // typed and what comes of it stays in this process.
-func (a *app) hubSession(ctx context.Context, w *wire.Wire, account string, yes bool) (*wire.Hub, error) {
+func (a *app) hubSession(ctx context.Context, w *wire.Wire, account string, yes bool, wanted use) (*wire.Hub, error) {
 	if a.env.ManagementSecret != "" {
 		return w.HubUnattended(ctx, a.env.ManagementSecret, credential.Credential{Registry: credential.DockerHub, Username: account})
 	}
-	h, err := a.foundSession(ctx, w, account, yes)
+	h, err := a.foundSession(ctx, w, account, yes, wanted)
 	if h != nil || err != nil && !a.interactive() {
 		return h, err
 	}
@@ -39,8 +39,25 @@ func (a *app) hubSession(ctx context.Context, w *wire.Wire, account string, yes 
 	return a.signInHub(ctx, w, account)
 }
 
-// foundSession is docker's, nil when there is none or the person says no.
-func (a *app) foundSession(ctx context.Context, w *wire.Wire, account string, yes bool) (*wire.Hub, error) {
+// use is what a session at Docker Hub is wanted for.
+type use struct {
+	what  string   // "list the tokens"
+	facts []string // what the person needs to know about it
+}
+
+// useFor is the use of a session for a credential's tokens.
+func useFor(w *wire.Wire, c credential.Credential) use {
+	return use{"make and end tokens for " + string(c.Name), facts(w, c)}
+}
+
+// useOf is the use of a session for the tokens of an account.
+func useOf(account, what string) use {
+	return use{what, []string{"registry: " + string(credential.DockerHub), "account: " + or(account, "the one that the session belongs to")}}
+}
+
+// foundSession is docker's, nil when there is none, or when the person says no and may
+// sign in instead.
+func (a *app) foundSession(ctx context.Context, w *wire.Wire, account string, yes bool, wanted use) (*wire.Hub, error) {
 	bearer, where, err := source.DockerSession{Dir: a.env.DockerConfigDir()}.Find(ctx)
 	if err != nil {
 		return nil, nil //nolint:nilerr,nilnil // what is wrong with docker's store is no reason not to sign in
@@ -52,15 +69,13 @@ func (a *app) foundSession(ctx context.Context, w *wire.Wire, account string, ye
 	if yes {
 		return h, nil
 	}
-	if !a.interactive() {
-		return nil, &credential.Fault{
-			Reason: credential.SessionNeeded, Registry: credential.DockerHub, Account: account, What: "a session of " + credential.Quote(h.Person(), bearer) + " was found in " + where + " and not used",
-			Why: "it opens the whole account, and there is no terminal to ask on; --yes allows it",
-		}
+	has := fmt.Sprintf("docker has a session of %s at Docker Hub until %s, in %s; it opens the whole account", credential.Quote(h.Person(), bearer), h.Expires().Local().Format("15:04"), where)
+	err = a.decide(ctx, decision{Question: "Use docker's session to " + wanted.what + "?", Facts: append([]string{has}, wanted.facts...)})
+	if credential.ReasonOf(err) == credential.Declined && a.interactive() {
+		return nil, nil //nolint:nilnil // the person said no, and may sign in
 	}
-	question := fmt.Sprintf("%s has a session of %s at Docker Hub, until %s. Use it to manage tokens?", where, credential.Quote(h.Person(), bearer), h.Expires().Local().Format("15:04"))
-	if a.tty.confirm(ctx, question) != nil {
-		return nil, nil //nolint:nilnil,nilerr // the person said no, and may sign in
+	if err != nil {
+		return nil, err
 	}
 	return h, nil
 }
@@ -140,7 +155,7 @@ func (a *app) loginDockerHub(ctx context.Context, own bool) error {
 	if err := a.dockerLogin(ctx, docker); err != nil {
 		return err
 	}
-	h, err := a.foundSession(ctx, w, "", true)
+	h, err := a.foundSession(ctx, w, "", true, use{})
 	if err != nil {
 		return err
 	}
@@ -190,10 +205,17 @@ func (a *app) minter(ctx context.Context, w *wire.Wire, c credential.Credential,
 		return nil, notDockerHub()
 	}
 	if a.env.ManagementSecret != "" {
+		if a.consent != nil {
+			// The variable speaks for runs without a person. An agent has one.
+			d := decision{Question: "Use the account of PURSER_MANAGEMENT_SECRET_ID to make and end tokens for " + string(c.Name) + "?", Facts: facts(w, c)}
+			if err := a.decide(ctx, d); err != nil {
+				return nil, about(err, c)
+			}
+		}
 		h, err := w.HubUnattended(ctx, a.env.ManagementSecret, c)
 		return h, about(err, c)
 	}
-	h, err := a.hubSession(ctx, w, c.Username, yes)
+	h, err := a.hubSession(ctx, w, c.Username, yes, useFor(w, c))
 	if err != nil {
 		return nil, about(err, c)
 	}

@@ -24,11 +24,12 @@ func (a *app) mcpCommand() *cobra.Command {
 		Long: `mcp speaks the Model Context Protocol on standard input and output, for an agent's client
 to start. Its tools are the commands that show no value: status, check, doctor, store and
 the list of tokens. Where a token is needed, a page opens in the person's browser: the
-agent does not see it, and cannot give one.`,
+agent does not see it, and cannot give one. Where a person has to decide, purser asks in
+the client's own dialog or on a page: no tool takes the answer.`,
 		Example: `  purser mcp`,
 		Args:    noArguments,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			return a.serveMCP(cmd.Context(), &mcp.IOTransport{Reader: io.NopCloser(a.in), Writer: keptOpen{a.out}})
+			return a.serveMCP(cmd.Context(), a.mcpServer(), &mcp.IOTransport{Reader: io.NopCloser(a.in), Writer: keptOpen{a.out}})
 		},
 	}
 }
@@ -39,7 +40,7 @@ type keptOpen struct{ io.Writer }
 // Close does nothing.
 func (keptOpen) Close() error { return nil }
 
-const mcpInstructions = `purser keeps the registry tokens of CI. Never ask a person for a token, a password or a code, never read one from a file or a variable, and never pass one to a tool: no tool takes one. To store a token call store; a page opens in the person's browser and asks there. Results have no values: what is stored is described by its keys, its length and whether it matches. Every failure has error.next, the next command to type; give it to the person as it is.`
+const mcpInstructions = `purser keeps the registry tokens of CI. Never ask a person for a token, a password or a code, never read one from a file or a variable, and never pass one to a tool: no tool takes one. To store a token call store; a page opens in the person's browser and asks there. Before purser uses docker's session or login, or makes a token, it asks the person itself; you cannot answer for them, and when they say no, stop. Results have no values: what is stored is described by its keys, its length and whether it matches. Every failure has error.next, the next command to type; give it to the person as it is.`
 
 // The inputs of the tools. No field can hold a token: names are checked, and what has
 // the form of a token is refused as on the command line.
@@ -49,15 +50,13 @@ type (
 	}
 	storeInput struct {
 		Name    string `json:"name" jsonschema:"the credential in purser.yaml"`
-		From    string `json:"from,omitempty" jsonschema:"where the token comes from: form (the default: a page in the person's browser), mint (made by Docker Hub with the session that docker login left) or docker (the one that docker has)"`
+		From    string `json:"from,omitempty" jsonschema:"where the token comes from: form (the default: a page in the person's browser), mint (Docker Hub makes it, with the session that docker login left) or docker (the one that docker has); for mint and docker, purser asks the person first"`
 		Expires string `json:"expires,omitempty" jsonschema:"when the token ends: a date such as 2027-01-31, or a time from now such as 90d"`
 		DryRun  bool   `json:"dry_run,omitempty" jsonschema:"prove the token and change nothing"`
 		Create  bool   `json:"create,omitempty" jsonschema:"make a secret that does not exist"`
-		Agreed  bool   `json:"agreed,omitempty" jsonschema:"the person has agreed to use docker's session or login; needed for mint and docker"`
 	}
 	tokensInput struct {
 		Account string `json:"account,omitempty" jsonschema:"the account or organization; the one that is signed in when none is named"`
-		Agreed  bool   `json:"agreed,omitempty" jsonschema:"the person has agreed to use docker's session"`
 	}
 )
 
@@ -72,7 +71,16 @@ type toolReport struct {
 	Tokens      []tokenJSON      `json:"tokens,omitempty"`
 }
 
-func (a *app) serveMCP(ctx context.Context, t mcp.Transport) error {
+func (a *app) serveMCP(ctx context.Context, server *mcp.Server, t mcp.Transport) error {
+	err := server.Run(ctx, t)
+	if errors.Is(err, context.Canceled) || errors.Is(err, io.EOF) {
+		return nil // the client has gone
+	}
+	return err
+}
+
+// mcpServer has the tools.
+func (a *app) mcpServer() *mcp.Server {
 	server := mcp.NewServer(&mcp.Implementation{Name: "purser", Version: purserVersion()}, &mcp.ServerOptions{Instructions: mcpInstructions})
 	looks := func(title string) *mcp.ToolAnnotations { return &mcp.ToolAnnotations{Title: title, ReadOnlyHint: true} }
 	mcp.AddTool(server, &mcp.Tool{
@@ -95,16 +103,9 @@ func (a *app) serveMCP(ctx context.Context, t mcp.Transport) error {
 		if in.Account != "" {
 			args = append(args, "--account="+in.Account)
 		}
-		if in.Agreed {
-			args = append(args, "--yes")
-		}
 		return args
 	}))
-	err := server.Run(ctx, t)
-	if errors.Is(err, context.Canceled) || errors.Is(err, io.EOF) {
-		return nil // the client has gone
-	}
-	return err
+	return server
 }
 
 func storeArguments(in storeInput) []string {
@@ -112,7 +113,7 @@ func storeArguments(in storeInput) []string {
 	if in.Expires != "" {
 		args = append(args, "--expires="+in.Expires)
 	}
-	for flag, set := range map[string]bool{"--dry-run": in.DryRun, "--create": in.Create, "--yes": in.Agreed} {
+	for flag, set := range map[string]bool{"--dry-run": in.DryRun, "--create": in.Create} {
 		if set {
 			args = append(args, flag)
 		}
@@ -124,19 +125,36 @@ func storeArguments(in storeInput) []string {
 // what happens meanwhile as progress.
 func tool[In any](a *app, arguments func(In) []string) mcp.ToolHandlerFor[In, toolReport] {
 	return func(ctx context.Context, req *mcp.CallToolRequest, in In) (*mcp.CallToolResult, toolReport, error) {
+		ctx, stop := context.WithCancel(ctx)
+		defer stop()
 		p := &progress{ctx: ctx, req: req}
 		var out bytes.Buffer
 		sub := *a
-		sub.in, sub.out, sub.err, sub.tty, sub.asks = strings.NewReader(""), &out, p, terminal{}, false
+		sub.in, sub.out, sub.err, sub.tty, sub.asks, sub.output = strings.NewReader(""), &out, p, terminal{}, false, outputFlag{json: true}
 		sub.follow = func(e lifecycle.Event) { p.say(string(e.Step) + ": " + e.Text) }
-		code := run(ctx, append([]string{"--output=json"}, arguments(in)...), &sub)
-		var r toolReport
-		if err := json.Unmarshal(out.Bytes(), &r); err != nil {
-			// A failure before there is a report says itself in plain lines.
+		person := newAsker(&sub, req, stop)
+		sub.consent = person.decide
+		code := run(ctx, arguments(in), &sub)
+		if ask := person.result(); ask != nil {
+			return ask, toolReport{}, nil
+		}
+		r, ok := reportForAgent(out.Bytes())
+		if !ok { // a bug ends a command without a report
 			r = toolReport{Schema: schemaVersion, Exit: code, Error: &errorJSON{Reason: "failed", What: credential.Quote(p.last())}}
 		}
 		return &mcp.CallToolResult{IsError: code != exitOK, Content: []mcp.Content{&mcp.TextContent{Text: summary(r)}}}, r, nil
 	}
+}
+
+// reportForAgent reads a command's report and leaves out what an agent is not offered.
+func reportForAgent(raw []byte) (r toolReport, ok bool) {
+	var all any
+	if json.Unmarshal(raw, &all) != nil {
+		return r, false
+	}
+	forAgent(all)
+	raw, err := json.Marshal(all)
+	return r, err == nil && json.Unmarshal(raw, &r) == nil
 }
 
 // summary is a result in a line, for clients that show text only.

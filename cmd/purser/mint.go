@@ -93,7 +93,7 @@ func (a *app) bestSource(ctx context.Context, w *wire.Wire, c credential.Credent
 	if !c.Registry.IsDockerHub() {
 		return "prompt", nil
 	}
-	h, err := a.foundSession(ctx, w, c.Username, false)
+	h, err := a.foundSession(ctx, w, c.Username, false, useFor(w, c))
 	if err != nil || h == nil {
 		return "prompt", nil // a session that is over is as none
 	}

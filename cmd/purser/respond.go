@@ -69,7 +69,9 @@ func (a *app) respond(ctx context.Context, name string, f respondFlags) error {
 		return about(err, c)
 	}
 	if !f.yes && !f.dryRun {
-		if err := a.tty.confirm(ctx, "Switch off the token of "+string(c.Name)+" now? Whoever reads it fails until there is another one."); err != nil {
+		if err := a.decide(ctx, decision{
+			Question: "Switch off the token of " + string(c.Name) + " now?", Facts: append(facts(w, c), "whoever reads it fails until there is another one"),
+		}); err != nil {
 			return err
 		}
 	}

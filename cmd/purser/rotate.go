@@ -175,7 +175,7 @@ func (a *app) renewal(ctx context.Context, w *wire.Wire, c credential.Credential
 		return origin{mint: &lateMinter{app: a, wire: w, c: c}}, nil
 	}
 	if f.from == "" && !f.mint && c.Registry.IsDockerHub() {
-		h, err := a.foundSession(ctx, w, c.Username, f.yes)
+		h, err := a.foundSession(ctx, w, c.Username, f.yes, useFor(w, c))
 		if err == nil && h != nil {
 			return origin{mint: &lateMinter{app: a, wire: w, c: c, hub: h}, given: a.asksToMint(f.yes)}, nil
 		}
@@ -247,12 +247,14 @@ func (a *app) rollback(ctx context.Context, name string, yes, dry bool) error {
 	}
 	req.DryRun = dry
 	if c.Registry.IsDockerHub() {
-		if h, err := a.foundSession(ctx, w, c.Username, yes); err == nil && h != nil {
+		if h, err := a.foundSession(ctx, w, c.Username, yes, useFor(w, c)); err == nil && h != nil {
 			req.Mint = &lateMinter{app: a, wire: w, c: c, hub: h}
 		}
 	}
 	if !yes && !dry {
-		if err := a.tty.confirm(ctx, "Make the version before current again for "+string(c.Name)+"? What its readers get changes at once."); err != nil {
+		if err := a.decide(ctx, decision{
+			Question: "Make the previous version of " + string(c.Name) + " current again?", Facts: append(facts(w, c), "its readers get the previous token at once"),
+		}); err != nil {
 			return err
 		}
 	}
@@ -304,12 +306,12 @@ func (a *app) revoke(ctx context.Context, name, id string, previous, yes bool) e
 	if id != "" {
 		return about(a.changeTokens(ctx, "revoke", "Revoke", []string{id}, tokensFlags{account: c.Username, yes: yes}), c)
 	}
-	at, breaks := credential.Current, "Whoever reads it fails from then on, until a new one is stored."
+	at, breaks := credential.Current, "whoever reads it fails from then on, until a new one is stored"
 	if previous {
-		at, breaks = credential.Previous, "Jobs that still have it fail."
+		at, breaks = credential.Previous, "jobs that still have it fail"
 	}
 	if !yes {
-		if err := a.tty.confirm(ctx, "End the token of "+string(at)+" of "+string(c.Name)+"? "+breaks); err != nil {
+		if err := a.decide(ctx, decision{Question: "End the " + string(at) + " token of " + string(c.Name) + "?", Facts: append(facts(w, c), breaks)}); err != nil {
 			return err
 		}
 	}

@@ -12,6 +12,7 @@ import (
 	"os/exec"
 	"os/signal"
 	"path/filepath"
+	"regexp"
 	"strings"
 	"testing"
 	"time"
@@ -62,24 +63,45 @@ func watchedPurser() {
 	os.Exit(code)
 }
 
-// agreeingBrowser is the browser of a person who agrees to what the page asks, and
-// pastes the token of the file FORM_TOKEN into a form.
+// agreeingBrowser is the browser of a person who agrees to what the page asks, pastes
+// the token of the file FORM_TOKEN into a form, and answers a question with DECISION.
+// It writes what it is opened with to the file OPENED, and the page to FORM_ASKED.
 func agreeingBrowser() {
-	resp, err := http.Get(os.Args[1])
+	if at := os.Getenv("OPENED"); at != "" {
+		_ = os.WriteFile(at, []byte(os.Args[1]), 0o600)
+	}
+	address := os.Args[1]
+	if page, err := os.ReadFile(address); err == nil { // a private page, which forwards
+		address = forwards.FindString(string(page))
+	}
+	resp, err := http.Get(address)
 	if err != nil {
 		return
 	}
+	page, _ := io.ReadAll(resp.Body)
 	_ = resp.Body.Close()
+	if at := os.Getenv("FORM_ASKED"); at != "" {
+		_ = os.WriteFile(at, page, 0o600)
+	}
+	if strings.Contains(string(page), `name="answer"`) {
+		if resp, err = http.PostForm(address, url.Values{"answer": {os.Getenv("DECISION")}}); err == nil {
+			_ = resp.Body.Close()
+		}
+		return
+	}
 	raw, err := os.ReadFile(os.Getenv("FORM_TOKEN"))
 	if err != nil {
 		return
 	}
-	if resp, err = http.PostForm(os.Args[1], url.Values{"token": {string(raw)}}); err == nil {
+	if resp, err = http.PostForm(address, url.Values{"token": {string(raw)}}); err == nil {
 		page, _ := io.ReadAll(resp.Body) // to the end of what becomes of it
 		_ = os.WriteFile(os.Getenv("FORM_PAGE"), page, 0o600)
 		_ = resp.Body.Close()
 	}
 }
+
+// forwards finds the address to which a private page forwards.
+var forwards = regexp.MustCompile(`http://127\.0\.0\.1:\d+/[\w-]+`)
 
 // TestScripts runs the user stories in testdata/script, each with a sandbox of
 // its own and the configuration of the running example.

@@ -82,6 +82,9 @@ func hubFlows() []exposureFlow {
 		{name: "form: a person gives it", args: []string{"store", "dockerhub", "--create", "--from", "form"}, set: formGiven(pushToken)},
 		{name: "form: one that may not push", args: []string{"store", "dockerhub", "--create", "--from", "form"}, want: exitBad, set: formGiven(func(b *sandbox.Sandbox) credential.Secret { return b.ReadOnlyToken })},
 		{name: "mcp", args: []string{"mcp"}},
+		{name: "mcp: a person agrees on the page", args: []string{"mcp"}, set: all(session, agentStores("yes", `"identical":true`))},
+		{name: "mcp: a person refuses on the page", args: []string{"mcp"}, set: all(session, agentStores("no", `"declined"`))},
+		{name: "mcp: --debug, a person agrees on the page", args: []string{"--debug", "mcp"}, set: all(session, agentStores("yes", `"identical":true`))},
 		{name: "rotate: a first token", args: []string{"rotate", "dockerhub", "--yes"}, want: exitMissing, set: session},
 		{name: "rotate: another token", args: []string{"rotate", "dockerhub", "--force", "--yes"}, set: all(stored(pushToken, "dockerhub"), session)},
 		{name: "rotate: --debug, a lost answer", args: []string{"--debug", "rotate", "dockerhub", "--force", "--yes"}, want: exitUnknown, set: all(stored(pushToken, "dockerhub"), session, hubFault("mint", sandbox.Fault{After: true}))},
@@ -113,17 +116,35 @@ func dockerSession(s *exposureScene, bearer credential.Secret) error {
 	return errors.Join(s.file(".docker/config.json", `{"credsStore":"fake"}`, false), s.file("answer", answer, false), s.file("docker-credential-fake", script, true))
 }
 
-// formGiven has a person give a token in the form: the browser that is opened leaves
-// the address, and the token is sent from outside of what is watched.
+// formGiven has a person give a token in the form.
 func formGiven(token func(*sandbox.Sandbox) credential.Secret) func(*exposureScene) error {
+	return pageAnswered(func(s *exposureScene) url.Values { return url.Values{"token": {token(s.box).Reveal()}} })
+}
+
+// agentStores has an agent's client ask for a token that Docker Hub makes, and a person
+// say yes or no on the page that opens. The client leaves when the result has a text.
+func agentStores(answer, until string) func(*exposureScene) error {
+	return all(pageAnswered(func(*exposureScene) url.Values { return url.Values{"answer": {answer}} }), func(s *exposureScene) error {
+		s.run.Until = until
+		s.run.Input = credential.NewSecret(`{"jsonrpc":"2.0","id":1,"method":"initialize","params":{"protocolVersion":"2025-06-18","capabilities":{},"clientInfo":{"name":"search","version":"1"}}}
+{"jsonrpc":"2.0","method":"notifications/initialized"}
+{"jsonrpc":"2.0","id":2,"method":"tools/call","params":{"name":"store","arguments":{"name":"dockerhub","from":"mint","create":true}}}
+`)
+		return nil
+	})
+}
+
+// pageAnswered has a person answer a page: the browser that is opened leaves the file
+// that leads there, and the answer is sent from outside of what is watched.
+func pageAnswered(answer func(*exposureScene) url.Values) func(*exposureScene) error {
 	return func(s *exposureScene) error {
 		at := filepath.Join(s.run.Dir, "address")
 		go func() {
 			ctx, stop := context.WithTimeout(context.Background(), personPatience)
 			defer stop()
-			address := appears(ctx, at)
-			body := strings.NewReader(url.Values{"token": {token(s.box).Reveal()}}.Encode())
-			req, err := http.NewRequestWithContext(ctx, http.MethodPost, address, body)
+			_, address, _ := strings.Cut(appears(ctx, at), "url=")
+			address, _, _ = strings.Cut(address, `"`)
+			req, err := http.NewRequestWithContext(ctx, http.MethodPost, address, strings.NewReader(answer(s).Encode()))
 			if err != nil {
 				return
 			}
@@ -133,7 +154,7 @@ func formGiven(token func(*sandbox.Sandbox) credential.Secret) func(*exposureSce
 				_ = resp.Body.Close()
 			}
 		}()
-		return s.file("xdg-open", "#!/bin/sh\nprintf '%s' \"$1\" >"+at+".part && mv "+at+".part "+at+"\n", true)
+		return s.file("xdg-open", "#!/bin/sh\nsed -n p \"$1\" >"+at+".part && mv "+at+".part "+at+"\n", true)
 	}
 }
 

@@ -342,19 +342,26 @@ func (a *app) source(ctx context.Context, c credential.Credential, w *wire.Wire,
 	case "prompt":
 		return origin{find: a.guidedPrompt(c, f.allowPassword), given: true}, nil
 	case "form":
-		find, follow, end := a.byForm(c, w, f.allowPassword)
+		find, follow, end := a.byForm(c, w, f)
 		return origin{find: find, follow: follow, end: end, given: true}, nil
 	case "mint":
+		if a.consent != nil && !f.dryRun {
+			// The person decides first: the session is needed only after missing secrets are made.
+			if _, err := minter.session(ctx); err != nil {
+				return origin{}, err
+			}
+		}
 		return origin{mint: minter, given: a.asksToMint(f.yes)}, nil
 	case "docker":
-		return origin{find: a.confirmed(c, source.DockerConfig{Dir: a.env.DockerConfigDir(), Registry: c.Registry}, f.yes), given: !f.yes}, nil
+		return origin{find: a.confirmed(c, w, source.DockerConfig{Dir: a.env.DockerConfigDir(), Registry: c.Registry}, f.yes), given: !f.yes}, nil
 	}
 	return origin{}, &credential.Fault{Reason: credential.Usage, What: "the value of --from is not right", Why: "it is mint, prompt, form, stdin or docker"}
 }
 
-// asksToMint reports whether a person is asked before purser makes a token.
+// asksToMint reports whether a person is asked before purser makes a token, with the
+// places where it goes among what they are told.
 func (a *app) asksToMint(yes bool) bool {
-	return !yes && a.env.ManagementSecret == "" && (a.consent != nil || a.interactive())
+	return !yes && (a.env.ManagementSecret == "" || a.consent != nil)
 }
 
 type tokenSource interface {
@@ -369,16 +376,16 @@ func finder(s tokenSource) func(context.Context) (lifecycle.Candidate, error) {
 	}
 }
 
-// confirmed says what was found and asks before it is used: it was put there
-// for something else.
-func (a *app) confirmed(c credential.Credential, s tokenSource, yes bool) func(context.Context) (lifecycle.Candidate, error) {
+// confirmed says what docker has and asks before it is used: it was put there for
+// something else.
+func (a *app) confirmed(c credential.Credential, w *wire.Wire, s tokenSource, yes bool) func(context.Context) (lifecycle.Candidate, error) {
 	find := finder(s)
 	return func(ctx context.Context) (lifecycle.Candidate, error) {
 		found, err := find(ctx)
 		if err != nil || yes || found.Kind == credential.Session || found.Kind == credential.IdentityToken {
 			return found, err // a session is refused in any case
 		}
-		question := fmt.Sprintf("Found a %s for %s of %s in %s. Store it?", found.Kind, c.Registry, or(credential.Quote(found.Username, found.Token), "an account that is not named"), found.Where)
-		return found, a.tty.confirm(ctx, question)
+		has := fmt.Sprintf("docker has a %s of %s for %s, in %s", found.Kind, or(credential.Quote(found.Username, found.Token), "an account that it does not name"), c.Registry, found.Where)
+		return found, a.decide(ctx, decision{Question: "Check docker's token and store it for " + string(c.Name) + "?", Facts: append([]string{has}, facts(w, c)...)})
 	}
 }

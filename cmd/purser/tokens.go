@@ -115,7 +115,7 @@ const (
 
 func (a *app) listTokens(ctx context.Context, f tokensFlags) error {
 	w := a.wire()
-	h, err := a.hubSession(ctx, w, f.account, f.yes)
+	h, err := a.hubSession(ctx, w, f.account, f.yes, useOf(f.account, "list the account's tokens"))
 	if err != nil {
 		return err
 	}
@@ -249,7 +249,7 @@ func (a *app) changeTokens(ctx context.Context, verb, question string, ids []str
 	if err != nil {
 		return err
 	}
-	h, err := a.hubSession(ctx, w, f.account, f.yes)
+	h, err := a.hubSession(ctx, w, f.account, f.yes, useOf(f.account, verb+" tokens"))
 	if err != nil {
 		return err
 	}
@@ -264,7 +264,9 @@ func (a *app) changeTokens(ctx context.Context, verb, question string, ids []str
 	rows := a.tokenRows(ctx, w, chosen)
 	if question != "" && !f.yes {
 		for _, r := range rows {
-			if err := a.tty.confirm(ctx, fmt.Sprintf("%s %s (%s; stored: %s)?", question, or(r.Label, "the token without a label"), r.ID, r.Stored)); err != nil {
+			if err := a.decide(ctx, decision{
+				Question: question + " " + or(r.Label, "the token without a label") + "?", Facts: []string{"account: " + h.Account(), "id: " + r.ID, "stored: " + r.Stored},
+			}); err != nil {
 				return err
 			}
 		}

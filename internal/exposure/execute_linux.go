@@ -64,7 +64,7 @@ func (w *Watcher) execute(ctx context.Context, r Run, scratch string) (execution
 	if len(r.Terminal) > 0 {
 		wait, err = onTerminal(cmd, r.Terminal, &seen)
 	} else {
-		wait, err = onPipes(cmd, r.Input.Reveal(), &seen)
+		wait, err = onPipes(cmd, r.Input.Reveal(), r.Until, &seen)
 	}
 	if err != nil {
 		return seen, fmt.Errorf("start strace: %w", err)
@@ -122,8 +122,9 @@ func exitCode(err error) (int, error) {
 }
 
 // onPipes runs it as a script or an agent does.
-func onPipes(cmd *exec.Cmd, input string, seen *execution) (wait func() error, err error) {
-	cmd.Stdin = strings.NewReader(input)
+func onPipes(cmd *exec.Cmd, input, until string, seen *execution) (wait func() error, err error) {
+	said := &awaited{text: []byte(until), seen: make(chan struct{})}
+	cmd.Stdin = io.MultiReader(strings.NewReader(input), said)
 	var readers sync.WaitGroup
 	var ends []*os.File // of the child
 	for _, stream := range []struct {
@@ -143,7 +144,12 @@ func onPipes(cmd *exec.Cmd, input string, seen *execution) (wait func() error, e
 		*stream.to = out
 		ends = append(ends, out)
 		readers.Go(func() {
-			*stream.into, _ = io.ReadAll(in)
+			if stream.into == &seen.out {
+				*stream.into, _ = io.ReadAll(io.TeeReader(in, said))
+				said.found()
+			} else {
+				*stream.into, _ = io.ReadAll(in)
+			}
 			_ = in.Close()
 		})
 	}
@@ -156,6 +162,32 @@ func onPipes(cmd *exec.Cmd, input string, seen *execution) (wait func() error, e
 		readers.Wait()
 		return err
 	}, err
+}
+
+// awaited is written what a program says, and ends for its reader once that has the
+// text.
+type awaited struct {
+	text, all []byte
+	once      sync.Once
+	seen      chan struct{}
+}
+
+// Write looks for the text.
+func (a *awaited) Write(p []byte) (int, error) {
+	if a.all = append(a.all, p...); bytes.Contains(a.all, a.text) {
+		a.found()
+	}
+	return len(p), nil
+}
+
+func (a *awaited) found() { a.once.Do(func() { close(a.seen) }) }
+
+// Read waits, and gives nothing.
+func (a *awaited) Read([]byte) (int, error) {
+	if len(a.text) > 0 {
+		<-a.seen
+	}
+	return 0, io.EOF
 }
 
 // onTerminal runs it as a person does, with a terminal of its own.

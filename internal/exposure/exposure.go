@@ -69,6 +69,7 @@ type Run struct {
 	Dir     string   // the working directory; what is new or changed in it afterwards is searched
 
 	Input    credential.Secret // standard input
+	Until    string            // standard input stays open until standard output has this text; "": it ends with Input
 	Terminal []Answer          // with any, the three streams are a terminal, where these are typed
 
 	Signal syscall.Signal  // sent to the program, and not to its children, when When is ready

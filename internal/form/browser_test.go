@@ -117,7 +117,7 @@ func TestAPersonPastesTheToken(t *testing.T) {
 	if err := f.Close(); err != nil {
 		t.Fatal(err)
 	}
-	b.eventually("#end", "That was all")
+	b.eventually("#end", "purser is done")
 	var left string
 	b.do(chromedp.Evaluate(`document.documentElement.outerHTML + JSON.stringify(localStorage) + JSON.stringify(sessionStorage) + location.href + document.getElementById('token').value`, &left))
 	if credential.Shows(left, credential.NewSecret(token)) {
@@ -169,7 +169,7 @@ func TestWithoutJavaScript(t *testing.T) {
 		t.Fatal(err)
 	}
 	b.do(chromedp.WaitVisible(".line.ok"))
-	if got := b.text("main"); !strings.Contains(got, "granted") || !strings.Contains(got, "That was all") {
+	if got := b.text("main"); !strings.Contains(got, "granted") || !strings.Contains(got, "purser is done") {
 		t.Errorf("the page says %s", got)
 	}
 }
@@ -191,7 +191,7 @@ func TestOtherPagesCannotUseIt(t *testing.T) {
 	}))
 	t.Cleanup(evil.Close)
 	b.do(chromedp.Navigate(evil.URL + "/post"))
-	b.eventually("h1", "This came from another page")
+	b.eventually("h1", "Another page sent this")
 	b.do(chromedp.Navigate(evil.URL + "/read"))
 	b.eventually("#done", "refused")
 	b.do(chromedp.Navigate(evil.URL+"/frame"), chromedp.WaitVisible("#done"))
@@ -227,7 +227,7 @@ func TestItCanBeReadByEverybody(t *testing.T) {
 	for _, scheme := range []string{"light", "dark"} {
 		for _, width := range []int64{1100, 320} {
 			b := newBrowser(t)
-			f, err := form.Open(t.Context(), form.Config{Credential: "dockerhub", Registry: "docker.io", Account: "mockserver", Random: rand.Reader, Check: check,
+			f, err := form.Open(t.Context(), form.Config{Credential: "dockerhub", Registry: "docker.io", Account: "mockserver", Random: rand.Reader, Check: check, Destinations: []string{"mockserver-build/dockerhub in eu-west-2, AWS profile mockserver-build"},
 				Steps: []form.Step{{Text: "Open Docker's page", URL: "https://app.docker.com/settings/personal-access-tokens"}, {Text: "Make one"}}})
 			if err != nil {
 				t.Fatal(err)

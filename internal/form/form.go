@@ -1,23 +1,15 @@
-// Package form asks a person for a token in their browser, where purser has no
-// terminal: on a page that it serves itself, once, on loopback, under an address that
-// nobody can guess. The token goes from the page into purser's memory and nowhere
-// else. The page then follows what becomes of it.
+// Package form has a page in the person's browser ask for what only a person can give:
+// a token, or a yes. purser serves the page itself, once, on loopback, under an
+// address that nobody can guess. What the person enters goes into purser's memory and
+// nowhere else.
 package form
 
 import (
 	"context"
-	"crypto/subtle"
-	"embed"
-	"encoding/base64"
 	"errors"
-	"fmt"
-	"html/template"
 	"io"
-	"log"
-	"mime"
 	"net"
 	"net/http"
-	"net/url"
 	"strings"
 	"sync"
 	"time"
@@ -31,40 +23,28 @@ type Step struct {
 	URL  string // a page; "" for none
 }
 
-// Config says what is asked for.
+// Config says which token the page asks for, and what purser does with it.
 type Config struct {
-	Credential string // its name
-	Registry   string
-	Account    string // "" when any
-	Steps      []Step
-	// Check says what is wrong with a token, "" for nothing. It is told to the
-	// person, who may try again.
+	Credential   string // its name
+	Registry     string
+	Account      string   // "" when any
+	Destinations []string // every place where the token will be stored; none when it is only checked
+	Steps        []Step
+	// Check says what is wrong with a token, "" for nothing. The page shows it, and
+	// the person may try again.
 	Check  func(credential.Secret) string
 	Random io.Reader
 	Life   time.Duration // how long the page waits; 0: ten minutes
 }
 
-const (
-	defaultLife = 10 * time.Minute
-	// bodyLimit is above any token, in bytes.
-	bodyLimit = 64 << 10
-	// addressBytes are the random bytes of the address, in bytes.
-	addressBytes = 24
-	// farewell is how long Close waits for the page to have read the last line.
-	farewell   = 2 * time.Second
-	maxHeader  = 16 << 10
-	readLimit  = 10 * time.Second
-	maxClients = 16
-)
+// farewell is how long Close waits for the page to have read the last line.
+const farewell = 2 * time.Second
 
 // Form is one page, for one token.
 type Form struct {
-	cfg    Config
-	host   string // as browsers name it
-	path   string
-	server *http.Server
-	token  chan credential.Secret
-	nonce  string
+	site
+	cfg   Config
+	token chan credential.Secret
 
 	mu    sync.Mutex // guards what follows
 	used  bool
@@ -84,53 +64,24 @@ type line struct {
 
 // Open starts to serve the page, on a free port of loopback.
 func Open(ctx context.Context, cfg Config) (*Form, error) {
-	raw := make([]byte, 2*addressBytes)
-	if _, err := io.ReadFull(cfg.Random, raw); err != nil {
-		return nil, fmt.Errorf("choose the address of the form: %w", err)
-	}
-	var listen net.ListenConfig
-	l, err := listen.Listen(ctx, "tcp4", "127.0.0.1:0")
+	f := &Form{cfg: cfg, token: make(chan credential.Secret, 1), more: make(chan struct{}), seen: make(chan struct{})}
+	l, err := f.listen(ctx, cfg.Random, f)
 	if err != nil {
-		if l, err = listen.Listen(ctx, "tcp6", "[::1]:0"); err != nil {
-			return nil, fmt.Errorf("serve the form on loopback: %w", err)
-		}
+		return nil, err
 	}
-	f := &Form{
-		cfg: cfg, host: l.Addr().String(), path: "/" + base64.RawURLEncoding.EncodeToString(raw[:addressBytes]),
-		nonce: base64.RawStdEncoding.EncodeToString(raw[addressBytes:]),
-		token: make(chan credential.Secret, 1), more: make(chan struct{}), seen: make(chan struct{}),
-	}
-	f.server = &http.Server{
-		Handler: f, ReadHeaderTimeout: readLimit, ReadTimeout: readLimit, MaxHeaderBytes: maxHeader,
-		ErrorLog:  log.New(io.Discard, "", 0), // it would quote what a client sent
-		ConnState: f.ended,
-	}
-	go func() { _ = f.server.Serve(&bounded{Listener: l, free: make(chan struct{}, maxClients)}) }() // ends with Close
+	f.server.ConnState = f.ended
+	go func() { _ = f.server.Serve(l) }() // ends with Close
 	return f, nil
 }
 
-// Address is what the person opens.
-func (f *Form) Address() string { return "http://" + f.host + f.path }
-
 // Ask waits for the token. It is given once.
 func (f *Form) Ask(ctx context.Context) (credential.Secret, error) {
-	life := f.cfg.Life
-	if life == 0 {
-		life = defaultLife
+	token, err := await(ctx, f.token, f.cfg.Life)
+	if fault, ok := errors.AsType[*credential.Fault](err); ok {
+		fault.What = "nobody gave a token on the page"
+		f.Line("bad", "Closed", fault.Why)
 	}
-	timer := time.NewTimer(life)
-	defer timer.Stop()
-	select {
-	case t := <-f.token:
-		return t, nil
-	case <-ctx.Done():
-		return credential.Secret{}, ctx.Err()
-	case <-timer.C:
-		f.Line("bad", "Form", "it waited for "+life.String()+", and is closed")
-		return credential.Secret{}, &credential.Fault{
-			Reason: credential.Declined, What: "no token was given in the form", Why: "it waited for " + life.String(),
-		}
-	}
+	return token, err
 }
 
 // Line adds something that became known to the page: mark is "ok" or "bad".
@@ -180,33 +131,13 @@ func (f *Form) add(l line) {
 	f.more = make(chan struct{})
 }
 
-//go:embed page.html page.css page.js answer.html
-var files embed.FS
-
-var pages = template.Must(template.ParseFS(files, "page.html", "answer.html"))
-
-// ServeHTTP answers nothing but the page, under its own address, asked for by the
-// host's own name: another name that leads to loopback is a page of somebody else's
-// that reaches for it (DNS rebinding).
+// ServeHTTP answers nothing but the page.
 func (f *Form) ServeHTTP(w http.ResponseWriter, req *http.Request) {
-	h := w.Header()
-	h.Set("Cache-Control", "no-store")
-	h.Set("Content-Security-Policy", "default-src 'none'; style-src 'nonce-"+f.nonce+"'; script-src 'nonce-"+f.nonce+"'; connect-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'")
-	h.Set("Referrer-Policy", "no-referrer")
-	h.Set("X-Content-Type-Options", "nosniff")
-	h.Set("X-Frame-Options", "DENY")
-	h.Set("Cross-Origin-Opener-Policy", "same-origin")
-	h.Set("Cross-Origin-Resource-Policy", "same-origin")
-	h.Set("Permissions-Policy", "camera=(), microphone=(), geolocation=(), clipboard-read=()")
-	if req.Host != f.host {
-		http.Error(w, "", http.StatusMisdirectedRequest)
+	rest, ok := f.admit(w, req)
+	if !ok {
 		return
 	}
-	path, progress := strings.CutSuffix(req.URL.Path, "/progress")
-	if subtle.ConstantTimeCompare([]byte(path), []byte(f.path)) != 1 {
-		http.NotFound(w, req)
-		return
-	}
+	progress := rest != ""
 	switch {
 	case progress && req.Method == http.MethodGet:
 		f.progress(w, req)
@@ -220,36 +151,23 @@ func (f *Form) ServeHTTP(w http.ResponseWriter, req *http.Request) {
 	}
 }
 
-// view is what the pages are made of. It holds nothing of a token.
-type view struct {
-	Config
-	Nonce, Problem, Path string
-	CSS                  template.CSS
-	JS                   template.JS
-}
-
-func (f *Form) view(problem string) view {
-	css, _ := files.ReadFile("page.css") // embedded: they are there
-	js, _ := files.ReadFile("page.js")
-	return view{f.cfg, f.nonce, problem, f.path, template.CSS(css), template.JS(js)} //nolint:gosec // our own files
-}
+const usedText = "This page has been used. Run the command again to get a new one."
 
 func (f *Form) show(w http.ResponseWriter) {
 	f.mu.Lock()
 	used := f.used
 	f.mu.Unlock()
 	if used {
-		f.answer(w, http.StatusGone, "This form has been used. Run the command again for another.")
+		f.answer(w, http.StatusGone, usedText)
 		return
 	}
-	w.Header().Set("Content-Type", "text/html; charset=utf-8")
-	_ = pages.ExecuteTemplate(w, "page.html", f.view("")) // a page that left is no failure
+	f.ask(w, http.StatusOK, "")
 }
 
-func (f *Form) answer(w http.ResponseWriter, status int, text string) {
-	w.Header().Set("Content-Type", "text/html; charset=utf-8")
-	w.WriteHeader(status)
-	_ = pages.ExecuteTemplate(w, "answer.html", f.view(text))
+func (f *Form) ask(w http.ResponseWriter, status int, problem string) {
+	v := f.view()
+	v.Form, v.Problem = f.cfg, problem
+	writePage(w, status, "page.html", v)
 }
 
 // take reads the token. A page of another origin cannot send one.
@@ -263,7 +181,7 @@ func (f *Form) take(w http.ResponseWriter, req *http.Request) {
 		f.answer(w, status, text)
 	}
 	if !f.ownOrigin(req) {
-		refuse(http.StatusForbidden, "This came from another page, and was not read.")
+		refuse(http.StatusForbidden, otherPageText)
 		return
 	}
 	token, err := readToken(w, req)
@@ -273,7 +191,7 @@ func (f *Form) take(w http.ResponseWriter, req *http.Request) {
 			w.Header().Set("Connection", "close")
 			status = http.StatusRequestEntityTooLarge
 		}
-		refuse(status, "That is no token: it cannot be read.")
+		refuse(status, "purser cannot read this as a token.")
 		return
 	}
 	if problem := f.cfg.Check(token); problem != "" {
@@ -281,9 +199,7 @@ func (f *Form) take(w http.ResponseWriter, req *http.Request) {
 			http.Error(w, problem, http.StatusUnprocessableEntity)
 			return
 		}
-		w.Header().Set("Content-Type", "text/html; charset=utf-8")
-		w.WriteHeader(http.StatusUnprocessableEntity)
-		_ = pages.ExecuteTemplate(w, "page.html", f.view(problem))
+		f.ask(w, http.StatusUnprocessableEntity, problem)
 		return
 	}
 	f.mu.Lock()
@@ -291,7 +207,7 @@ func (f *Form) take(w http.ResponseWriter, req *http.Request) {
 	f.used = true
 	f.mu.Unlock()
 	if !first {
-		refuse(http.StatusGone, "This form has been used. Run the command again for another.")
+		refuse(http.StatusGone, usedText)
 		return
 	}
 	f.token <- token
@@ -302,27 +218,12 @@ func (f *Form) take(w http.ResponseWriter, req *http.Request) {
 	f.stream(w, req, true)
 }
 
-// ownOrigin: browsers say where a post comes from, and none of its own says anything
-// else than this page's origin.
-func (f *Form) ownOrigin(req *http.Request) bool {
-	origin, site := req.Header.Get("Origin"), req.Header.Get("Sec-Fetch-Site")
-	// Under its no-referrer policy a page's own form post may have the origin "null".
-	own := origin == "http://"+f.host || origin == "" || origin == "null" && site == "same-origin"
-	return own && (site == "" || site == "same-origin")
-}
-
 func readToken(w http.ResponseWriter, req *http.Request) (credential.Secret, error) {
-	kind, _, err := mime.ParseMediaType(req.Header.Get("Content-Type"))
-	if err != nil || kind != "application/x-www-form-urlencoded" {
-		return credential.Secret{}, errors.New("not a form")
-	}
-	raw, err := io.ReadAll(http.MaxBytesReader(w, req.Body, bodyLimit))
+	values, err := readForm(w, req)
 	if err != nil {
 		return credential.Secret{}, err
 	}
-	defer clear(raw)
-	values, err := url.ParseQuery(string(raw))
-	if err != nil || len(values["token"]) != 1 {
+	if len(values["token"]) != 1 {
 		return credential.Secret{}, errors.New("not this form")
 	}
 	return credential.NewSecret(strings.TrimSpace(values.Get("token"))), nil
@@ -335,32 +236,4 @@ func (f *Form) progress(w http.ResponseWriter, req *http.Request) {
 		return
 	}
 	f.stream(w, req, false)
-}
-
-// bounded keeps the number of connections small.
-type bounded struct {
-	net.Listener
-	free chan struct{}
-}
-
-// Accept waits until there is room.
-func (b *bounded) Accept() (net.Conn, error) {
-	b.free <- struct{}{}
-	conn, err := b.Listener.Accept()
-	if err != nil {
-		<-b.free
-		return nil, err
-	}
-	return &counted{Conn: conn, leave: sync.OnceFunc(func() { <-b.free })}, nil
-}
-
-type counted struct {
-	net.Conn
-	leave func()
-}
-
-// Close makes room.
-func (c *counted) Close() error {
-	defer c.leave()
-	return c.Conn.Close()
 }

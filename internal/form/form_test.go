@@ -28,6 +28,7 @@ func open(t *testing.T) *form.Form {
 	t.Helper()
 	f, err := form.Open(t.Context(), form.Config{
 		Credential: "dockerhub", Registry: "docker.io", Account: "mockserver", Random: rand.Reader, Check: check,
+		Destinations: []string{"mockserver-build/dockerhub in eu-west-2, AWS profile mockserver-build", "mockserver-release/dockerhub in us-east-1"},
 		Steps: []form.Step{
 			{Text: "Open Docker's page for personal access tokens", URL: "https://app.docker.com/settings/personal-access-tokens"},
 			{Text: "Make one: description “purser dockerhub”, permission Read & Write, expiration 90 days"},
@@ -155,6 +156,18 @@ func TestThePageIsStrict(t *testing.T) {
 	}
 	if strings.Contains(f.Address(), "localhost") || len(f.Address()) < len("http://127.0.0.1:1/")+30 {
 		t.Errorf("the address is %s", f.Address())
+	}
+}
+
+func TestThePageSaysWhoseTokenItIsAndWhereItGoes(t *testing.T) {
+	_, body, _ := send(t, "GET", open(t).Address(), "", nil)
+	for _, want := range []string{
+		"<dd>docker.io</dd>", "<dd>mockserver</dd>",
+		"<dd>mockserver-build/dockerhub in eu-west-2, AWS profile mockserver-build</dd>", "<dd>mockserver-release/dockerhub in us-east-1</dd>",
+	} {
+		if !strings.Contains(body, want) {
+			t.Errorf("the page does not say %s", want)
+		}
 	}
 }
 

@@ -3,14 +3,14 @@
   const byId = (id) => document.getElementById(id);
   const form = byId('form'), field = byId('token'), told = byId('told'), problem = byId('problem'), send = byId('send');
 
-  // What can be told of a text without showing it: its kind and its length.
+  // Tells the kind and the length of a text without showing it.
   const describe = (text) => {
-    if (text === '') return 'It is not shown, not even to you.';
+    if (text === '') return 'The page hides what you paste, also from you.';
     if (/^dckr_[po]at_/.test(text)) return (text.startsWith('dckr_oat_') ? 'An organization access token' : 'A personal access token') + ', ' + text.length + ' characters.';
-    if (/^ey[\w-]+\.[\w-]+\.[\w-]+$/.test(text)) return 'A session, which ends soon, and not an access token.';
-    if (/\s/.test(text.trim())) return 'There is white space in it: more than the token was copied.';
+    if (/^ey[\w-]+\.[\w-]+\.[\w-]+$/.test(text)) return 'That is a session, which ends soon, not an access token.';
+    if (/\s/.test(text.trim())) return 'There is white space in it: you copied more than the token.';
     if (/^[^:]+:dckr_/.test(text)) return 'There is a user name in front of the token.';
-    return text.length + ' characters, of no form that is known.';
+    return text.length + ' characters; that is not a token purser knows.';
   };
   field.addEventListener('input', () => {
     told.textContent = describe(field.value.trim());
@@ -26,7 +26,7 @@
       const line = JSON.parse(event.data);
       if (line.mark === 'end') {
         source.close();
-        byId('end').textContent = 'That was all. You can close this page.';
+        byId('end').textContent = 'purser is done. You can close this page.';
         return;
       }
       const item = document.createElement('li'), mark = document.createElement('span'), step = document.createElement('strong');
@@ -38,7 +38,7 @@
     };
     source.onerror = () => {
       source.close();
-      if (byId('end').textContent === '') byId('end').textContent = 'purser has ended. What it said stands where it was started.';
+      if (byId('end').textContent === '') byId('end').textContent = 'purser has ended. Look where you started it for what it said.';
     };
   };
 
@@ -56,9 +56,9 @@
         follow();
         return;
       }
-      problem.textContent = (await answer.text()).trim() || 'It was not taken.';
+      problem.textContent = (await answer.text()).trim() || 'purser did not take it.';
     } catch {
-      problem.textContent = 'purser does not answer: the form has been used, or has waited too long.';
+      problem.textContent = 'purser does not answer: this page has been used, or it waited too long.';
     }
     told.textContent = describe('');
     send.disabled = false;

@@ -16,7 +16,9 @@ func (f *Form) stream(w http.ResponseWriter, req *http.Request, page bool) {
 	w.Header().Set("Connection", "close")     // its end says that all was sent
 	if page {
 		w.Header().Set("Content-Type", "text/html; charset=utf-8")
-		_ = pages.ExecuteTemplate(w, "answer.html", f.view("The token has arrived."))
+		v := f.view()
+		v.Problem = "purser has the token"
+		_ = pages.ExecuteTemplate(w, "answer.html", v)
 	} else {
 		w.Header().Set("Content-Type", "text/event-stream")
 	}
@@ -54,7 +56,7 @@ func write(w http.ResponseWriter, l line, page bool) bool {
 		text, _ := json.Marshal(l) // text always encodes
 		_, err = fmt.Fprintf(w, "data: %s\n\n", text)
 	case l.Mark == "end":
-		_, err = fmt.Fprint(w, "<p>That was all. You can close this page.</p>")
+		_, err = fmt.Fprint(w, "<p>purser is done. You can close this page.</p>")
 	default:
 		mark := map[string]string{"ok": "✓", "bad": "✗"}[l.Mark]
 		_, err = fmt.Fprintf(w, "<p class=\"line %s\"><span>%s</span> <strong>%s</strong> %s</p>\n", html.EscapeString(l.Mark), mark, html.EscapeString(l.Step), html.EscapeString(l.Text))

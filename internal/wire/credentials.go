@@ -8,8 +8,6 @@ import (
 	"io"
 	"net/http"
 	"os"
-	"os/exec"
-	"runtime"
 	"strings"
 	"sync/atomic"
 	"time"
@@ -45,7 +43,7 @@ func (w *Wire) ProfileName(t credential.Target) string {
 // SignIn makes a client that signs in to IAM Identity Center.
 func (w *Wire) SignIn(show func(signin.Prompt)) *signin.Client {
 	return &signin.Client{
-		Cache: signin.Cache{Dir: w.Env.SSOCacheDir()}, Now: w.Now, Random: rand.Reader, Show: show, Open: openBrowser, Wait: wait,
+		Cache: signin.Cache{Dir: w.Env.SSOCacheDir()}, Now: w.Now, Random: rand.Reader, Show: show, Open: openAddress, Wait: wait,
 		HTTP:         &http.Client{Transport: w.traced(transport.Guard(transport.New(nil))), Timeout: awsTimeout},
 		OIDCEndpoint: w.Env.AWSEndpointURLSSOOIDC, PortalEndpoint: w.Env.AWSEndpointURLSSO,
 	}
@@ -60,34 +58,6 @@ func wait(ctx context.Context, d time.Duration) error {
 	case <-timer.C:
 		return nil
 	}
-}
-
-// OpenBrowser shows an address to the person, where there is a browser.
-func (w *Wire) OpenBrowser(ctx context.Context, url string) error {
-	if w.Env.RemoteSession || w.Env.NoBrowser {
-		return errNoBrowser
-	}
-	return openBrowser(ctx, url)
-}
-
-var errNoBrowser = errors.New("the browser is on another machine")
-
-// openBrowser starts the system's own opener. The address holds no secret.
-func openBrowser(ctx context.Context, url string) error {
-	command := map[string][]string{"darwin": {"open"}, "windows": {"rundll32", "url.dll,FileProtocolHandler"}}[runtime.GOOS]
-	if command == nil {
-		command = []string{"xdg-open"}
-	}
-	path, err := exec.LookPath(command[0])
-	if err != nil {
-		return err
-	}
-	cmd := exec.CommandContext(context.WithoutCancel(ctx), path, append(command[1:], url)...) //nolint:gosec // one of three known programs
-	if err := cmd.Start(); err != nil {
-		return err
-	}
-	go func() { _ = cmd.Wait() }() // it lives as long as it likes
-	return nil
 }
 
 // once keeps a failure to get credentials from being tried again by every call:

@@ -144,6 +144,27 @@ func (w *Wire) Target(c credential.Credential, t credential.Target) credential.T
 	return t
 }
 
+// Destination says for a person where a target is: which secret, region and AWS
+// profile, or which file.
+func (w *Wire) Destination(c credential.Credential, t credential.Target) string {
+	t = w.Target(c, t)
+	if t.File != "" {
+		return "the encrypted file " + t.File
+	}
+	text := t.Secret
+	region := t.Region
+	if region == "" {
+		region = w.Env.AWSRegion
+	}
+	if region != "" {
+		text += " in " + region
+	}
+	if profile := w.ProfileName(t); profile != "" && !w.Env.HasAWSCredentials() {
+		text += ", AWS profile " + profile
+	}
+	return text
+}
+
 func (w *Wire) file(c credential.Credential, t credential.Target) (store.Store, error) {
 	cfg := store.AgeFileConfig{Path: w.Target(c, t).File, Identity: w.Env.AgeIdentityPath(), Now: w.Now}
 	if !filepath.IsAbs(cfg.Path) && t.File == "" || cfg.Identity == "" && !t.Passphrase {

@@ -1,0 +1,135 @@
+package main
+
+import (
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"encoding/json"
+	"slices"
+	"strings"
+
+	"github.com/modelcontextprotocol/go-sdk/mcp"
+)
+
+// asker has a person decide while a tool runs: in the client's own dialog where it has
+// one, else on a page in the person's browser. No argument of a tool answers.
+type asker struct {
+	app *app
+	req *mcp.CallToolRequest
+
+	// Of clients that bring the answer with a second call.
+	agreed  []string            // the keys of what the person has agreed to in this call
+	missing mcp.InputRequestMap // what this call lacks an answer to
+	stop    context.CancelFunc  // ends this call
+}
+
+// roundTripsSince is the version of the protocol from which a server asks by its
+// result, and the client calls the tool again with the answer (SEP-2322).
+const roundTripsSince = "2026-07-28"
+
+// newAsker takes up what earlier calls have brought. What the person agreed to comes
+// back in the request's state. It is not signed: the client that carries it brings the
+// answers as well.
+func newAsker(a *app, req *mcp.CallToolRequest, stop context.CancelFunc) *asker {
+	return &asker{app: a, req: req, agreed: strings.Fields(req.Params.RequestState), stop: stop}
+}
+
+func (k *asker) decide(ctx context.Context, d decision) error {
+	client := k.req.Session.InitializeParams()
+	switch {
+	case client == nil || client.Capabilities == nil || !showsForms(client.Capabilities.Elicitation):
+	case client.ProtocolVersion >= roundTripsSince:
+		return k.byRoundTrip(d)
+	default:
+		res, err := k.req.Session.Elicit(ctx, question(d))
+		if err == nil {
+			return answerOf(res)
+		}
+		if ctx.Err() != nil {
+			return ctx.Err()
+		}
+		// The client cannot do what it said it can: the page can.
+	}
+	return k.app.decideOnPage(ctx, d)
+}
+
+// showsForms: a client that names no mode has the first one there was.
+func showsForms(c *mcp.ElicitationCapabilities) bool {
+	return c != nil && (c.Form != nil || c.URL == nil)
+}
+
+// byRoundTrip takes the answer that the client has brought, or ends the call for lack
+// of one.
+func (k *asker) byRoundTrip(d decision) error {
+	key := d.key()
+	if slices.Contains(k.agreed, key) {
+		return nil
+	}
+	if res, ok := k.req.Params.InputResponses[key].(*mcp.ElicitResult); ok {
+		err := answerOf(res)
+		if err == nil {
+			k.agreed = append(k.agreed, key)
+		}
+		return err
+	}
+	k.missing = mcp.InputRequestMap{key: question(d)}
+	k.stop()
+	return d.unasked()
+}
+
+// result asks the client for the answer that the call lacks; nil when it lacks none.
+func (k *asker) result() *mcp.CallToolResult {
+	if k.missing == nil {
+		return nil
+	}
+	return &mcp.CallToolResult{InputRequests: k.missing, RequestState: strings.Join(k.agreed, " ")}
+}
+
+// key tells one decision from every other, so that a yes to one never counts for
+// another: each of its words goes into it.
+func (d decision) key() string {
+	raw, _ := json.Marshal(d) // text always encodes
+	sum := sha256.Sum256(raw)
+	return hex.EncodeToString(sum[:])
+}
+
+// question is a decision as the client shows it. The box makes a client that accepts
+// without asking anyone fail.
+func question(d decision) *mcp.ElicitParams {
+	const schema = `{"type":"object","properties":{"agree":{"type":"boolean","title":"Yes, do this","description":"purser goes on only if you tick this"}},"required":["agree"]}`
+	return &mcp.ElicitParams{Mode: "form", Message: d.text(), RequestedSchema: json.RawMessage(schema)}
+}
+
+// answerOf is nil for a yes.
+func answerOf(res *mcp.ElicitResult) error {
+	if agree, _ := res.Content["agree"].(bool); res.Action == "accept" && agree {
+		return nil
+	}
+	return declined(nil)
+}
+
+// forAgent takes out of every error's next steps, in a command's report, those that go
+// past a person or past a safeguard. Scripts may know them; an agent is not offered them.
+func forAgent(report any) {
+	switch v := report.(type) {
+	case []any:
+		for _, in := range v {
+			forAgent(in)
+		}
+	case map[string]any:
+		if next, ok := v["next"].([]any); ok {
+			v["next"] = slices.DeleteFunc(next, func(line any) bool { text, _ := line.(string); return goesPast(text) })
+		}
+		for _, in := range v {
+			forAgent(in)
+		}
+	}
+}
+
+// goesPast reports whether a line names a flag that answers for a person, or hands a
+// token over without one.
+func goesPast(line string) bool {
+	return slices.ContainsFunc([]string{"--yes", "--token-stdin", "--allow-password", "--despite-terraform", "--no-redact"}, func(flag string) bool {
+		return strings.Contains(line, flag)
+	})
+}

@@ -1,0 +1,287 @@
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/modelcontextprotocol/go-sdk/mcp"
+
+	"purser/internal/credential"
+)
+
+// signedIn leaves in docker's credential store what a person's browser login does: a
+// session at Docker Hub, and a token.
+func (s *agentSession) signedIn() {
+	s.Helper()
+	bearer, err := s.box.Hub.Session("mockserver", time.Hour)
+	if err != nil {
+		s.Fatal(err)
+	}
+	if err := os.MkdirAll(filepath.Join(s.dir, ".docker"), 0o700); err != nil {
+		s.Fatal(err)
+	}
+	writeFile(s.T, filepath.Join(s.dir, ".docker", "config.json"), `{"credsStore":"fake"}`)
+	script := `#!/bin/sh
+read -r url
+case "$url" in
+*/access-token) secret='` + bearer.Reveal() + `';;
+*) secret='` + s.box.PushToken.Reveal() + `';;
+esac
+printf '{"ServerURL":"%s","Username":"mockserver","Secret":"%s"}' "$url" "$secret"
+`
+	if err := os.WriteFile(filepath.Join(s.dir, "docker-credential-fake"), []byte(script), 0o700); err != nil {
+		s.Fatal(err)
+	}
+	s.Setenv("PATH", s.dir+":"+os.Getenv("PATH"))
+}
+
+// consentCalls are the calls that take something that the person has, and what the
+// person has to be told before.
+var consentCalls = map[string]struct {
+	tool      string
+	arguments map[string]any
+	facts     []string
+}{
+	"a token that Docker Hub makes": {"store", map[string]any{"name": "dockerhub", "from": "mint", "create": true},
+		[]string{"registry: docker.io", "account: mockserver", "stored in: mockserver-build/dockerhub in eu-west-2", "session of mockserver", "make and end tokens for dockerhub?"}},
+	"the token that docker has": {"store", map[string]any{"name": "dockerhub", "from": "docker", "create": true},
+		[]string{"registry: docker.io", "account: mockserver", "stored in: mockserver-build/dockerhub in eu-west-2", "personal access token of mockserver", "store it for dockerhub?"}},
+	"the list of tokens": {"tokens_list", nil,
+		[]string{"registry: docker.io", "session of mockserver", "list the account's tokens?"}},
+}
+
+// unused fails where something of the person's was used.
+func (s *agentSession) unused(tokens int) {
+	s.Helper()
+	if n := len(s.box.Accounts.Tokens("mockserver")); n != tokens {
+		s.Errorf("the account has %d tokens, and had %d", n, tokens)
+	}
+	if r, _ := s.call(s.Context(), "status", nil); r.Exit != exitMissing {
+		s.Errorf("something was stored: %+v", r)
+	}
+}
+
+// TestAnAgentCannotAgreeForThePerson: no tool has an argument for it, and where the
+// person cannot be asked, nothing is used.
+func TestAnAgentCannotAgreeForThePerson(t *testing.T) {
+	s := newAgentSession(t)
+	s.signedIn()
+	before := len(s.box.Accounts.Tokens("mockserver"))
+	tools, err := s.session.ListTools(t.Context(), nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, tool := range tools.Tools {
+		raw, _ := json.Marshal(tool.InputSchema)
+		for _, word := range []string{"agreed", "consent", "confirm", `"yes"`} {
+			if strings.Contains(string(raw), word) {
+				t.Errorf("%s takes %s: %s", tool.Name, word, raw)
+			}
+		}
+	}
+	for name, c := range consentCalls {
+		r, failed := s.call(t.Context(), c.tool, c.arguments)
+		if !failed || r.Error == nil || r.Error.Reason != string(credential.ConsentNeeded) {
+			t.Errorf("%s: %+v", name, r.Error)
+		}
+		for _, argument := range []string{"agreed", "yes", "consent"} {
+			with := map[string]any{argument: true}
+			for k, v := range c.arguments {
+				with[k] = v
+			}
+			if r, failed := s.call(t.Context(), c.tool, with); !failed || r.Store != nil || r.Tokens != nil {
+				t.Errorf("%s, with %s: %+v", name, argument, r)
+			}
+		}
+		for _, flag := range []string{"--yes", "-y"} {
+			if r, failed := s.call(t.Context(), "store", map[string]any{"name": flag, "from": "mint"}); !failed || r.Error.Reason != string(credential.Usage) {
+				t.Errorf("%s for a name: %+v", flag, r.Error)
+			}
+		}
+	}
+	s.unused(before)
+}
+
+// TestThePersonDecidesInTheClient asks in the dialog of clients of the protocol's
+// versions: by a request of the server's, and by a call that is made again.
+func TestThePersonDecidesInTheClient(t *testing.T) {
+	yes := map[string]any{"agree": true}
+	answers := map[string]struct {
+		res  mcp.ElicitResult
+		good bool
+	}{
+		"yes":                      {mcp.ElicitResult{Action: "accept", Content: yes}, true},
+		"no":                       {mcp.ElicitResult{Action: "decline"}, false},
+		"the dialog is closed":     {mcp.ElicitResult{Action: "cancel"}, false},
+		"a client that just nods":  {mcp.ElicitResult{Action: "accept"}, false},
+		"the box is empty":         {mcp.ElicitResult{Action: "accept", Content: map[string]any{"agree": false}}, false},
+		"a yes that was withdrawn": {mcp.ElicitResult{Action: "decline", Content: yes}, false},
+	}
+	for _, protocol := range []string{"2025-06-18", "2025-11-25", "2026-07-28"} {
+		for answer, a := range answers {
+			t.Run(protocol+", "+answer, func(t *testing.T) {
+				var asked []string
+				s := startAgentSession(t, agentClient{protocol: protocol, dialog: func(p *mcp.ElicitParams) *mcp.ElicitResult {
+					asked = append(asked, p.Message)
+					res := a.res
+					return &res
+				}})
+				s.signedIn()
+				before := len(s.box.Accounts.Tokens("mockserver"))
+				c := consentCalls["a token that Docker Hub makes"]
+				r, failed := s.call(t.Context(), c.tool, c.arguments)
+				if len(asked) != 1 {
+					t.Fatalf("asked %d times: %q", len(asked), asked)
+				}
+				for _, fact := range c.facts {
+					if !strings.Contains(asked[0], fact) {
+						t.Errorf("the question does not say %q: %s", fact, asked[0])
+					}
+				}
+				if a.good {
+					if failed || r.Store == nil || len(r.Store.Places) != 1 || !r.Store.Places[0].Identical {
+						t.Errorf("after a yes: %+v %+v", r.Error, r.Store)
+					}
+					return
+				}
+				if !failed || r.Error == nil || r.Error.Reason != string(credential.Declined) {
+					t.Errorf("after %s: %+v", answer, r.Error)
+				}
+				s.unused(before)
+			})
+		}
+	}
+}
+
+// TestThePersonDecidesOnThePage where the client has no dialog. The agent never has
+// the page's address.
+func TestThePersonDecidesOnThePage(t *testing.T) {
+	for name, c := range consentCalls {
+		for _, decision := range []string{"yes", "no"} {
+			t.Run(name+", "+decision, func(t *testing.T) {
+				s := startAgentSession(t, agentClient{browser: true})
+				s.signedIn()
+				before := len(s.box.Accounts.Tokens("mockserver"))
+				page := filepath.Join(t.TempDir(), "page.html")
+				t.Setenv("DECISION", decision)
+				t.Setenv("FORM_ASKED", page)
+				r, failed := s.call(t.Context(), c.tool, c.arguments)
+				raw, err := os.ReadFile(page)
+				if err != nil {
+					t.Fatal(err)
+				}
+				for _, fact := range c.facts {
+					if !strings.Contains(strings.ReplaceAll(string(raw), "&#39;", "'"), fact) {
+						t.Errorf("the page does not say %q: %s", fact, raw)
+					}
+				}
+				if formAddress.MatchString(s.said.String()) {
+					t.Error("the agent was told the page's address")
+				}
+				if left, _ := filepath.Glob(filepath.Join(s.dir, "purser-page-*")); len(left) > 0 {
+					t.Errorf("left behind: %s", left)
+				}
+				if decision == "yes" {
+					if failed {
+						t.Errorf("after a yes: %+v", r.Error)
+					}
+					return
+				}
+				if !failed || r.Error == nil || r.Error.Reason != string(credential.Declined) {
+					t.Errorf("after a no: %+v", r.Error)
+				}
+				s.unused(before)
+			})
+		}
+	}
+}
+
+// TestABrowserThatDoesNotOpenEndsTheQuestion, rather than wait for minutes.
+func TestABrowserThatDoesNotOpenEndsTheQuestion(t *testing.T) {
+	s := startAgentSession(t, agentClient{browser: true})
+	s.signedIn()
+	if err := os.WriteFile(filepath.Join(s.dir, "xdg-open"), []byte("#!/bin/sh\nexit 3\n"), 0o700); err != nil {
+		t.Fatal(err)
+	}
+	ctx, stop := context.WithTimeout(t.Context(), 20*time.Second)
+	defer stop()
+	r, failed := s.call(ctx, "tokens_list", nil)
+	if !failed || r.Error == nil || r.Error.Reason != string(credential.ConsentNeeded) {
+		t.Errorf("%+v", r.Error)
+	}
+}
+
+// TestEveryDecisionOfACallIsAsked drives a command that asks twice: a yes to the one
+// counts for that one alone, in both ways of asking.
+func TestEveryDecisionOfACallIsAsked(t *testing.T) {
+	for _, protocol := range []string{"2025-11-25", "2026-07-28"} {
+		for no, want := range map[int]credential.Reason{0: "", 1: credential.Declined, 2: credential.Declined} {
+			var asked []string
+			s := startAgentSession(t, agentClient{protocol: protocol, revokes: true, dialog: func(p *mcp.ElicitParams) *mcp.ElicitResult {
+				asked = append(asked, p.Message)
+				if len(asked) == no {
+					return &mcp.ElicitResult{Action: "decline"}
+				}
+				return &mcp.ElicitResult{Action: "accept", Content: map[string]any{"agree": true}}
+			}})
+			s.signedIn()
+			before := s.box.Accounts.Tokens("mockserver")
+			r, failed := s.call(t.Context(), "revoke", map[string]any{"names": []string{before[0].ID}})
+			after := len(s.box.Accounts.Tokens("mockserver"))
+			switch {
+			case want == "" && (failed || len(asked) != 2 || asked[0] == asked[1] || after != len(before)-1):
+				t.Errorf("%s: %+v, %d tokens, asked %q", protocol, r.Error, after, asked)
+			case want != "" && (!failed || r.Error == nil || r.Error.Reason != string(want) || len(asked) != no || after != len(before)):
+				t.Errorf("%s, no to question %d: %+v, %d tokens, asked %q", protocol, no, r.Error, after, asked)
+			}
+		}
+	}
+}
+
+// TestAnAgentIsNotOfferedAWayPastThePerson shows every failure as a tool does, where
+// it stands in a report, and looks at what to do next.
+func TestAnAgentIsNotOfferedAWayPastThePerson(t *testing.T) {
+	for _, reason := range reasons(t) {
+		f := &credential.Fault{
+			Reason: reason, What: "what happened", Why: "the cause", Credential: "dockerhub", Registry: credential.DockerHub, Account: "mockserver",
+			Repository: "mockserver/mockserver", Access: credential.Push, Target: credential.Target{Secret: "mockserver-build/dockerhub", Region: "eu-west-2"},
+		}
+		e := errorReport(f)
+		raw, err := json.Marshal(report{
+			Schema: schemaVersion, Error: e, Store: &storeJSON{Places: []placeJSON{{Error: e}}},
+			Credentials: []credentialJSON{{Places: []placeJSON{{Error: e}}}}, Doctor: []doctorJSON{{Error: e}},
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+		r, ok := reportForAgent(raw)
+		if !ok || r.Error == nil || r.Doctor[0].Error == nil {
+			t.Fatalf("%s: no report", reason)
+		}
+		shown, _ := json.Marshal(r)
+		for _, flag := range []string{"--yes", " -y", "--token-stdin", "--allow-password", "--despite-terraform", "--no-redact"} {
+			if strings.Contains(string(shown)+summary(r), flag) {
+				t.Errorf("%s: an agent is offered %s: %s", reason, flag, shown)
+			}
+		}
+		if n := len(e.Next); n > 0 && len(r.Error.Next) == 0 {
+			t.Errorf("%s: nothing is left of %q", reason, e.Next)
+		}
+	}
+}
+
+// TestNobodyIsOfferedTheFlagThatAnswersForThem: an agent with a shell reads what is
+// printed as well.
+func TestNobodyIsOfferedTheFlagThatAnswersForThem(t *testing.T) {
+	for _, reason := range reasons(t) {
+		text := errorText(&credential.Fault{Reason: reason, What: "what happened", Credential: "dockerhub", Registry: credential.DockerHub})
+		if strings.Contains(text, "--yes") {
+			t.Errorf("%s: %s", reason, text)
+		}
+	}
+}

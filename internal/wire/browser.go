@@ -1,0 +1,97 @@
+package wire
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"html"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"runtime"
+)
+
+var errNoBrowser = errors.New("the browser is on another machine")
+
+// OpenBrowser shows an address that only the person may know, where there is a
+// browser. Every user of the machine can read a program's arguments, so the opener
+// gets a private file that forwards to the address. remove takes the file away when
+// the page is over; failed is called when the opener ends with an error.
+func (w *Wire) OpenBrowser(ctx context.Context, address string, failed func()) (remove func(), err error) {
+	if w.Env.RemoteSession || w.Env.NoBrowser {
+		return nil, errNoBrowser
+	}
+	dir, err := w.privateDir()
+	if err != nil {
+		return nil, err
+	}
+	remove = func() { _ = os.RemoveAll(dir) } // what is left forwards to a page that is gone
+	file := filepath.Join(dir, "open.html")
+	const mode = 0o600
+	if err := os.WriteFile(file, forwarder(address), mode); err != nil {
+		remove()
+		return nil, fmt.Errorf("write the page that the browser opens: %w", err)
+	}
+	if err := startOpener(ctx, file, failed); err != nil {
+		remove()
+		return nil, err
+	}
+	return remove, nil
+}
+
+// privateDir makes a folder that only this user can enter.
+func (w *Wire) privateDir() (string, error) {
+	const pattern = "purser-page-"
+	if w.Env.XDGRuntimeDir != "" {
+		if dir, err := os.MkdirTemp(w.Env.XDGRuntimeDir, pattern); err == nil {
+			return dir, nil
+		}
+	}
+	dir, err := os.MkdirTemp(w.Env.TempDir, pattern)
+	if err != nil {
+		return "", fmt.Errorf("make a private folder for the browser's page: %w", err)
+	}
+	return dir, nil
+}
+
+// forwarder is a page that leads to an address at once.
+func forwarder(address string) []byte {
+	to := html.EscapeString(address)
+	return []byte(`<!doctype html>
+<html lang="en">
+<meta charset="utf-8">
+<meta name="referrer" content="no-referrer">
+<meta http-equiv="refresh" content="0;url=` + to + `">
+<title>purser</title>
+<p><a href="` + to + `">Continue to purser’s page</a></p>
+</html>
+`)
+}
+
+// openAddress shows an address that may be known: that of AWS's sign-in page. Its
+// state and challenge are good for nothing without the verifier, which purser keeps.
+func openAddress(ctx context.Context, address string) error {
+	return startOpener(ctx, address, func() {})
+}
+
+// startOpener starts the system's opener, and does not wait for it.
+func startOpener(ctx context.Context, what string, failed func()) error {
+	command := map[string][]string{"darwin": {"open"}, "windows": {"rundll32", "url.dll,FileProtocolHandler"}}[runtime.GOOS]
+	if command == nil {
+		command = []string{"xdg-open"}
+	}
+	path, err := exec.LookPath(command[0])
+	if err != nil {
+		return err
+	}
+	cmd := exec.CommandContext(context.WithoutCancel(ctx), path, append(command[1:], what)...) //nolint:gosec // one of three known programs
+	if err := cmd.Start(); err != nil {
+		return err
+	}
+	go func() {
+		if cmd.Wait() != nil { // it lives as long as it likes
+			failed()
+		}
+	}()
+	return nil
+}
