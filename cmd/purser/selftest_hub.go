@@ -70,7 +70,7 @@ func hubFlows() []exposureFlow {
 		{name: "mint: an answer that is cut", args: found, want: exitUnknown, set: all(session, hubFault("mint", sandbox.Fault{After: true, Status: http.StatusCreated, Body: `{"token":"dckr_pat_`}))},
 		{name: "mint: SIGQUIT", args: found, want: bySignal + 3, set: all(session, hang, signalled(syscall.SIGQUIT))},
 		{name: "mint: killed", args: found, want: -9, set: all(session, hang, signalled(syscall.SIGKILL))},
-		{name: "tokens create", args: []string{"tokens", "create", "dockerhub", "--yes", "--create"}, set: session},
+		{name: "tokens create", args: []string{"tokens", "create", "dockerhub", "--yes"}, set: all(stored(secondToken, "dockerhub"), session)},
 		{name: "tokens list", args: list, set: session},
 		{name: "tokens list: --debug", args: append([]string{"--debug", "--output", "json"}, list...), set: session},
 		{name: "tokens list: Docker Hub repeats what it got", args: list, want: exitUnknown, set: all(session, hubFault("tokens", sandbox.Fault{Echo: true}))},

@@ -4,6 +4,7 @@ import (
 	"net/http"
 	"path/filepath"
 	"slices"
+	"strings"
 	"syscall"
 
 	"purser/internal/config"
@@ -14,7 +15,7 @@ import (
 
 // exposureFlows are all flows, command by command.
 func exposureFlows() []exposureFlow {
-	return slices.Concat(storeFlows(), storeSourceFlows(), misplacedFlows(), hostileFlows(), endedFlows(), readingFlows(), signInFlows(), consumerFlows(), hubFlows(), plainFlows())
+	return slices.Concat(storeFlows(), storeSourceFlows(), misplacedFlows(), misledFlows(), hostileFlows(), endedFlows(), readingFlows(), signInFlows(), consumerFlows(), hubFlows(), plainFlows())
 }
 
 var storeArgs = []string{"store", "dockerhub", "--token-stdin", "--create"}
@@ -103,6 +104,18 @@ func misplacedFlows() []exposureFlow {
 		inFile("a host in the configuration", "registry: docker.io\n    username", "registry: %s\n    username"),
 		inFile("broken YAML", "access: push", "access: [%s"),
 		inFile("an alias in YAML", "access: push", "access: *%s"),
+	}
+}
+
+// misledFlows have a purser.yaml that names another registry for what is stored.
+func misledFlows() []exposureFlow {
+	misled := all(stored(pushToken, "dockerhub"), func(s *exposureScene) error {
+		return s.file(config.FileName, strings.ReplaceAll(exposureConfig, "registry: docker.io", "registry: evil.example"), false)
+	})
+	return []exposureFlow{
+		{name: "misled: check", args: []string{"check", "dockerhub"}, want: exitUsage, set: misled},
+		{name: "misled: exec", args: []string{"exec", "dockerhub", "--", "true"}, want: exitUsage, set: misled},
+		{name: "misled: store over it", args: []string{"store", "dockerhub", "--token-stdin"}, want: exitUsage, set: all(misled, input(secondToken))},
 	}
 }
 
