@@ -44,7 +44,7 @@ var reveals = map[string]string{
 	"cmd/purser/selftest_flows.go dockerLogin 2":       "leaves a made-up token where docker would",
 	"cmd/purser/selftest_flows.go issued 1":            "takes the signature out of a stand-in's bearer, to search for it",
 	"cmd/purser/selftest_flows.go stored 1":            "pipes a made-up token into purser",
-	"cmd/purser/selftest_list.go misplacedFlows 3":     "puts made-up tokens into files where they do not belong",
+	"cmd/purser/selftest_list.go misplacedFlows 6":     "puts made-up tokens into files where they do not belong",
 	"cmd/purser/selftest_list.go storeFlows 3":         "spoils made-up tokens",
 	"internal/credential/redact.go Shows 1":            "looks for pieces of the secret in a text that is about to be shown",
 	"internal/credential/secret.go Equal 2":            "compares in constant time",

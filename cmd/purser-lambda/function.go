@@ -126,6 +126,9 @@ func (j *job) others(ctx context.Context, c credential.Credential, rotated int) 
 }
 
 func (f *function) load() (*config.File, error) {
+	if err := f.env.CheckTokens(); err != nil {
+		return nil, err
+	}
 	switch {
 	case f.env.Config != "":
 		return config.Load(f.env.Config, f.env)

@@ -87,6 +87,23 @@ func misplacedFlows() []exposureFlow {
 		flow("the output form", "%s", "check", "--output"),
 		flow("the time limit", "%s", "check", "--timeout"),
 		flow("the configuration's name", "%s", "check", "--config"),
+		flow("a part of the shape", "--shape=user,%s", "store", "dockerhub"),
+		flow("behind a profile", "--profile=x:%s", "store", "dockerhub"),
+		flow("a file's path", "--file=/tmp/%s", "store", "dockerhub"),
+		flow("behind a role", "--role=x/%s", "terraform", "dockerhub", "--inline"),
+		flow("a variable for a command", "--env=A,%s", "exec", "dockerhub"),
+		flow("a command's arguments", "Authorization: Bearer %s", "exec", "dockerhub", "--", "curl", "-H"),
+		{name: "misplaced: a variable", args: []string{"check"}, want: exitUsage, set: func(s *exposureScene) error {
+			s.run.Env = append(s.run.Env, "AWS_PROFILE=x:"+s.box.PushToken.Reveal())
+			return nil
+		}},
+		{name: "misplaced: AWS's configuration", args: []string{"login", "aws"}, want: exitUsage, set: func(s *exposureScene) error {
+			s.run.Env = append(s.run.Env, "AWS_CONFIG_FILE="+filepath.Join(s.run.Dir, "aws"))
+			return s.file("aws", "[default]\nsso_start_url = https://"+s.box.PushToken.Reveal()+".example/start\n", false)
+		}},
+		{name: "misplaced: a helper's name", args: []string{"doctor", "dockerhub"}, want: exitFailed, set: all(stored(pushToken, "dockerhub"), func(s *exposureScene) error {
+			return s.file(".docker/config.json", `{"credsStore":"`+s.box.PushToken.Reveal()+`"}`, false)
+		})},
 		flow("a new configuration", "--username=%s", "init", "--registry", "docker.io", "--repository", "a/b", "--yes"),
 		{name: "misplaced: a script", args: []string{"init", "--from-script", "s.sh", "--yes"}, want: exitUsage, set: func(s *exposureScene) error {
 			return s.file("s.sh", "aws secretsmanager get-secret-value --secret-id "+s.box.PushToken.Reveal()+"\n", false)

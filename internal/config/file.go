@@ -60,7 +60,7 @@ type Options struct {
 // upwards. It is "" when there is none. A file that was chosen need not exist.
 func Find(chosen string, env Environment, workingDir string) (string, error) {
 	if path := firstOf(chosen, env.Config); path != "" {
-		if holdsToken(path) {
+		if credential.HoldsToken(path) {
 			return "", &credential.Fault{
 				Reason: credential.TokenInArguments, What: "a token was given where the path of the configuration file belongs",
 				Why: "it is now where others can read it, and is not repeated here",
@@ -146,7 +146,7 @@ func display(path string) string {
 		}
 	}
 	switch unprintable := func(r rune) bool { return !unicode.IsPrint(r) }; {
-	case holdsToken(shown):
+	case credential.HoldsToken(shown):
 		return "(a path that is not shown)"
 	case strings.ContainsFunc(shown, unprintable):
 		return strconv.QuoteToASCII(shown)

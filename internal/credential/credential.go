@@ -20,7 +20,7 @@ const longestName = 63
 // ParseName reads a credential's name: lower-case letters, digits, . _ and -,
 // at most 63 characters. Text in the form of a token is refused as what it is.
 func ParseName(text string) (Name, error) {
-	if LooksLikeToken(text) {
+	if HoldsToken(text) {
 		return "", &Fault{
 			Reason: TokenInArguments, What: "a token was given as an argument",
 			Why: "it is now in the shell's history and, while this runs, in the process list",
@@ -99,7 +99,7 @@ func CheckSecretID(text string) error {
 		return &Fault{Reason: Usage, What: "the secret's name is not one that AWS can have", Why: why}
 	}
 	switch {
-	case LooksLikeToken(text):
+	case HoldsToken(text):
 		return bad("it has the form of a token")
 	case strings.HasPrefix(text, "arn:"):
 		if !secretARN.MatchString(text) {

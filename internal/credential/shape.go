@@ -165,6 +165,15 @@ func (s Shape) Decode(stored Secret, host Host) (Login, error) {
 	if err != nil {
 		return Login{}, err
 	}
+	return loginOf(user, token)
+}
+
+// loginOf is a stored login. Its user name is shown to people: one with a token in it, as
+// where the two were swapped, is refused.
+func loginOf(user, token string) (Login, error) {
+	if HoldsToken(user) {
+		return Login{}, strange("there is a token where the user name belongs")
+	}
 	return Login{Username: user, Token: NewSecret(token)}, nil
 }
 
@@ -247,7 +256,7 @@ func (s Shape) decodeAuths(o *object, host Host) (Login, error) {
 		if entry.Username == "" || entry.Password == "" {
 			return Login{}, strange("its entry for " + string(host) + " is empty")
 		}
-		return Login{Username: entry.Username, Token: NewSecret(entry.Password)}, nil
+		return loginOf(entry.Username, entry.Password)
 	}
 	return Login{}, strange("its auths have no entry for " + string(host))
 }

@@ -90,6 +90,7 @@ func TestDecodeSaysWhatIsMissingAndNotWhatIsThere(t *testing.T) {
 	for stored, why := range map[string]string{
 		`{}`: `no key "username"`, `{"username":"a"}`: `no key "token"`, `{"username":"a","token":""}`: `"token" is empty`,
 		`{"username":"a","token":12345678}`: `"token" is not text`, `{"username":null,"token":"x"}`: `"username" is not text`,
+		`{"username":"` + canary + `","token":"mockserver"}`: "a token where the user name belongs",
 	} {
 		_, err := credential.ShapeToken.Decode(credential.NewSecret(stored), credential.DockerHub)
 		if credential.ReasonOf(err) != credential.ValueStrange || !strings.Contains(err.Error(), why) {

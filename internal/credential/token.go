@@ -23,12 +23,15 @@ const (
 	Password          Kind = "password"          // an account's password
 )
 
-// knownForms are the prefixes by which vendors mark their tokens. Docker's are
-// described in its access-token documentation, GitHub's and GitLab's in theirs.
-var knownForms = []struct {
+// tokenForm is how a vendor marks the tokens of a kind.
+type tokenForm struct {
 	prefix string
 	kind   Kind
-}{
+}
+
+// knownForms are the prefixes by which vendors mark their tokens. Docker's are
+// described in its access-token documentation, GitHub's and GitLab's in theirs.
+var knownForms = []tokenForm{
 	{"dckr_pat_", PersonalToken},
 	{"dckr_oat_", OrganizationToken},
 	{"github_pat_", RegistryToken},
@@ -92,14 +95,7 @@ func Classify(host Host, l Login) Kind {
 
 func isJWT(text string) bool {
 	head, rest, ok := strings.Cut(text, ".")
-	if !ok || strings.Count(rest, ".") != 1 {
-		return false
-	}
-	raw, err := base64.RawURLEncoding.DecodeString(head)
-	var header struct {
-		Algorithm string `json:"alg"`
-	}
-	return err == nil && json.Unmarshal(raw, &header) == nil && header.Algorithm != ""
+	return ok && strings.Count(rest, ".") == 1 && isHeader(head)
 }
 
 // ParseToken makes a Secret of what a person pasted or a program piped in. One
@@ -146,33 +142,92 @@ func ParseToken(raw []byte) (Secret, error) {
 	return NewSecret(text), nil
 }
 
-// LooksLikeToken reports whether text that was given in the open, as an
-// argument or a key, has the form of a token.
-func LooksLikeToken(text string) bool {
+// HoldsToken reports whether a token stands anywhere in a text, as in USER:TOKEN,
+// /tmp/TOKEN or a quoted header. It looks for the forms of vendors and for sessions; a
+// token of no known form cannot be told from other text.
+func HoldsToken(text string) bool { return indexToken(text) >= 0 || holdsSession(text) }
+
+// indexToken is where the first token of a known form begins, or -1.
+func indexToken(text string) int {
+	first := -1
 	for _, k := range knownForms {
-		if strings.HasPrefix(text, k.prefix) {
-			return true
+		if at := k.index(text); at >= 0 && (first < 0 || at < first) {
+			first = at
 		}
 	}
-	return isJWT(text)
+	return first
 }
 
-// tokenWord bounds the words that HoldsToken looks into, in bytes.
-const tokenWord = 4096
+// index is where the form begins in a text, or -1. A prefix with nothing behind it is no
+// token: people search for it. A short prefix counts at the beginning of a word only,
+// since words may end in its letters.
+func (f tokenForm) index(text string) int {
+	for from := 0; ; {
+		at := strings.Index(text[from:], f.prefix)
+		if at < 0 {
+			return -1
+		}
+		at += from
+		from = at + len(f.prefix)
+		inWord := at > 0 && isAlphanumeric(text[at-1])
+		followed := from < len(text) && isTokenByte(text[from])
+		if followed && (len(f.prefix) > shortPrefix || !inWord) {
+			return at
+		}
+	}
+}
 
-// HoldsToken reports whether a token stands anywhere in a text that is about to be
-// shown: as a word, or behind a name as in USER:TOKEN.
-func HoldsToken(text string) bool {
-	separate := func(r rune) bool { return unicode.IsSpace(r) || strings.ContainsRune("\"'`,;=()[]{}<>|&$", r) }
-	for _, word := range strings.FieldsFunc(text, separate) {
-		word = word[:min(len(word), tokenWord)]
-		previous := ' '
-		for i, r := range word {
-			if !unicode.IsLetter(previous) && !unicode.IsDigit(previous) && LooksLikeToken(word[i:]) {
+// shortPrefix is the length of prefixes that occur inside of words.
+const shortPrefix = len("glpat-")
+
+func isAlphanumeric(c byte) bool {
+	return c >= 'a' && c <= 'z' || c >= 'A' && c <= 'Z' || c >= '0' && c <= '9'
+}
+
+// isTokenByte reports whether tokens and base64 in addresses have the character.
+func isTokenByte(c byte) bool { return isAlphanumeric(c) || c == '_' || c == '-' }
+
+// sessionHeader bounds the part of a JWT that says its algorithm, in bytes.
+const sessionHeader = 4096
+
+// holdsSession looks for a JWT: three parts with dots between, of which the first is the
+// JSON of a header.
+func holdsSession(text string) bool {
+	for _, run := range strings.FieldsFunc(text, func(r rune) bool { return r != '.' && (r >= utf8.RuneSelf || !isTokenByte(byte(r))) }) {
+		parts := strings.Split(run, ".")
+		for i := range len(parts) - 2 {
+			if endsInHeader(parts[i]) {
 				return true
 			}
-			previous = r
 		}
 	}
 	return false
+}
+
+// endsInHeader reports whether a text ends in the first part of a JWT. Something may
+// stand in front of it, as in user_TOKEN.
+func endsInHeader(text string) bool {
+	text = text[max(0, len(text)-sessionHeader):]
+	for {
+		at := strings.Index(text, objectStart)
+		if at < 0 {
+			return false
+		}
+		text = text[at:]
+		if isHeader(text) {
+			return true
+		}
+		text = text[len(objectStart):]
+	}
+}
+
+// objectStart is how an object of JSON begins in base64.
+const objectStart = "ey"
+
+func isHeader(text string) bool {
+	raw, err := base64.RawURLEncoding.DecodeString(text)
+	var header struct {
+		Algorithm string `json:"alg"`
+	}
+	return err == nil && json.Unmarshal(raw, &header) == nil && header.Algorithm != ""
 }

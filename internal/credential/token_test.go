@@ -124,3 +124,33 @@ func TestCheckSecretID(t *testing.T) {
 		}
 	}
 }
+
+func TestATokenIsFoundWhereverItStands(t *testing.T) {
+	for _, token := range []string{canary, "dckr_oat_FAKE", "ghp_FAKE", "glpat-FAKE", "github_pat_FAKE", fakeJWT} {
+		for _, form := range []string{"%", "user:%", "role/%", "/tmp/%", "/tmp/%/x.y", "a,%", `"%"`, "Bearer %\n", "export TOKEN=%", "x_%", "x-%", "%.json", "v1.%.v2", "é%", strings.Repeat("x", 10000) + " %", strings.Repeat("x/", 5000) + "%"} {
+			if !credential.HoldsToken(strings.ReplaceAll(form, "%", token)) {
+				t.Errorf("HoldsToken misses %.9s… in %.30q", token, form)
+			}
+		}
+	}
+	for _, innocent := range []string{
+		"", "dckr_pat_", "starts with dckr_pat_…", "grep -E dckr_pat_[a-z]+", "ghp_", "highs_and_lows", "/srv/roughs_2/purser.yaml", "mockserver/mockserver",
+		"eyJhbGciOiJSUzI1NiJ9", "1.2.3", "registry.example.com", "eyes.of.tigers",
+	} {
+		if credential.HoldsToken(innocent) {
+			t.Errorf("HoldsToken(%q) = true", innocent)
+		}
+	}
+}
+
+func FuzzATokenIsFoundBetweenAnyTexts(f *testing.F) {
+	f.Add("", "")
+	f.Add("user:", "@host")
+	f.Add("dckr_pat_", "eyey.ey.")
+	f.Fuzz(func(t *testing.T, before, after string) {
+		if !credential.HoldsToken(before + canary + after) {
+			t.Errorf("HoldsToken misses a token between %q and %q", before, after)
+		}
+		credential.HoldsToken(before + after)
+	})
+}
