@@ -248,3 +248,20 @@ type refusing struct{}
 func (refusing) RoundTrip(*http.Request) (*http.Response, error) {
 	return nil, errors.New("no network")
 }
+
+// TestATokenWithSomethingAroundItIsNoPassword: what a person pastes is said to be what it
+// is, while it arrives and when it is refused.
+func TestATokenWithSomethingAroundItIsNoPassword(t *testing.T) {
+	token := argumentTokens["a personal token"]
+	c := credential.Credential{Registry: credential.DockerHub, Username: "builder"}
+	for _, form := range []string{`"%s"`, "Bearer %s", "export TOKEN=%s", "builder:%s", `{"token":"%s"}`} {
+		text := strings.ReplaceAll(form, "%s", token)
+		for _, allowed := range []bool{false, true} {
+			for said, what := range map[string]string{judge(c, allowed)(credential.NewSecret(text)): "judge", told(c, []byte(text)): "told"} {
+				if strings.Contains(said, "password") || !strings.Contains(said, "a personal access token") || credential.Shows(said, credential.NewSecret(token)) {
+					t.Errorf("%s says of %s: %s", what, form, said)
+				}
+			}
+		}
+	}
+}

@@ -203,6 +203,10 @@ func setUpScript(env *testscript.Env) error {
 		"tokens/other.token": box.OtherToken.Reveal(), "tokens/password.token": box.Password.Reveal(),
 		"tokens/session.token":   "eyJhbGciOiJSUzI1NiJ9.eyJzdWIiOiJGQUtFRkFLRSJ9.RkFLRUZBS0VGQUtF",
 		"tokens/code.token":      sandbox.DefaultCode + "\n",
+		"quoted.txt":             `"` + box.PushToken.Reveal() + `"` + "\n",
+		"header.txt":             "Bearer " + box.PushToken.Reveal() + "\n",
+		"assignment.txt":         "export TOKEN=" + box.PushToken.Reveal() + "\n",
+		"pair.txt":               "mockserver:" + box.PushToken.Reveal() + "\n",
 		"tokens/two-lines.token": box.PushToken.Reveal() + "\n" + box.PushToken.Reveal() + "\n",
 	}
 	for name, text := range files {

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"fmt"
 	"net/http"
 	"path/filepath"
 	"slices"
@@ -40,9 +41,20 @@ func storeFlows() []exposureFlow {
 		refused("two lines", func(b *sandbox.Sandbox) credential.Secret {
 			return credential.NewSecret(b.PushToken.Reveal() + "\n" + b.SecondPushToken.Reveal() + "\n")
 		}, exitUsage),
+		refused("quotation marks around the token", around(`"%s"`), exitUsage),
+		refused("a header in front of the token", around("Authorization: Bearer %s"), exitUsage),
+		refused("an assignment in front of the token", around("export TOKEN=%s"), exitUsage),
+		refused("a user name in front of the token", around("mockserver:%s"), exitUsage),
 		refused("escapes in the token", func(b *sandbox.Sandbox) credential.Secret {
 			return credential.NewSecret("\x1b[31m" + b.PushToken.Reveal() + "\x00")
 		}, exitUsage),
+	}
+}
+
+// around is the token as it is copied with more than itself.
+func around(format string) func(*sandbox.Sandbox) credential.Secret {
+	return func(b *sandbox.Sandbox) credential.Secret {
+		return credential.NewSecret(fmt.Sprintf(format, b.PushToken.Reveal()))
 	}
 }
 
@@ -61,10 +73,14 @@ func storeSourceFlows() []exposureFlow {
 	return []exposureFlow{
 		{name: "store: typed at the prompt", args: []string{"store", "dockerhub", "--create"}, set: typed(prompt("oken", pushToken))},
 		{name: "store: a revoked token at the prompt", args: []string{"store", "dockerhub", "--create"}, want: exitBad, set: typed(prompt("oken", func(b *sandbox.Sandbox) credential.Secret { return b.RevokedToken }))},
+		{name: "store: quotation marks at the prompt", args: []string{"store", "dockerhub", "--create"}, set: typed(func(s *exposureScene) []exposure.Answer {
+			return []exposure.Answer{{After: "oken", Type: around(`"%s"`)(s.box)}, {After: "copy the token alone", Type: s.box.PushToken}}
+		})},
 		{name: "store: file with a passphrase", args: []string{"store", "locked"}, set: typed(locked)},
 		{name: "store: docker's file", args: fromDocker, set: dockerLogin(pushToken, "")},
 		{name: "store: docker's helper", args: fromDocker, set: dockerLogin(pushToken, good)},
 		{name: "store: a helper that repeats the token", args: fromDocker, want: exitFailed, set: dockerLogin(pushToken, echo)},
+		{name: "store: a helper with a header", args: fromDocker, want: exitUsage, set: dockerLogin(pushToken, `{"ServerURL":"https://index.docker.io/v1/","Username":"mockserver","Secret":"Bearer %s"}`)},
 		{name: "store: a helper with escapes", args: fromDocker, want: exitFailed, set: dockerLogin(pushToken, escapes)},
 	}
 }

@@ -3,6 +3,7 @@ package credential
 import (
 	"encoding/base64"
 	"encoding/json"
+	"slices"
 	"strconv"
 	"strings"
 	"unicode"
@@ -134,6 +135,9 @@ func ParseToken(raw []byte) (Secret, error) {
 			return bad("it has a control or invisible character at position " + strconv.Itoa(i+1))
 		}
 	}
+	if around := Around(NewSecret(text)); around != "" {
+		return bad(around + "; copy the token alone")
+	}
 	for _, k := range knownForms {
 		if rest, ok := strings.CutPrefix(text, k.prefix); ok && len(rest) < 10 {
 			return bad("it has the beginning of a " + string(k.kind) + " and is cut off after " + strconv.Itoa(len(text)) + " characters")
@@ -145,17 +149,8 @@ func ParseToken(raw []byte) (Secret, error) {
 // HoldsToken reports whether a token stands anywhere in a text, as in USER:TOKEN,
 // /tmp/TOKEN or a quoted header. It looks for the forms of vendors and for sessions; a
 // token of no known form cannot be told from other text.
-func HoldsToken(text string) bool { return indexToken(text) >= 0 || holdsSession(text) }
-
-// indexToken is where the first token of a known form begins, or -1.
-func indexToken(text string) int {
-	first := -1
-	for _, k := range knownForms {
-		if at := k.index(text); at >= 0 && (first < 0 || at < first) {
-			first = at
-		}
-	}
-	return first
+func HoldsToken(text string) bool {
+	return slices.ContainsFunc(knownForms, func(f tokenForm) bool { return f.index(text) >= 0 }) || holdsSession(text)
 }
 
 // index is where the form begins in a text, or -1. A prefix with nothing behind it is no

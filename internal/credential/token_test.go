@@ -47,6 +47,39 @@ func TestParseToken(t *testing.T) {
 	}
 }
 
+// wrapped are tokens as they are copied with more than themselves, and what is said of
+// them.
+var wrapped = map[string]string{
+	`"%"`: "quotation marks around", `'%'`: "quotation marks around", "`%`": "quotation marks around", "“%”": "quotation marks around", `"%`: "quotation marks around", `%"`: "quotation marks around",
+	"Bearer %": "a header in front of", "Authorization: Bearer %": "a header in front of", "authorization: %": "a header in front of",
+	"export TOKEN=%": "an assignment in front of", `TOKEN="%"`: "an assignment in front of", "TOKEN = %": "an assignment in front of",
+	"builder:%": "a name with a colon in front of", "token: %": "a name with a colon in front of",
+	`{"username":"x","token":"%"}`: "JSON around", "https://builder:%@ghcr.io/v2/": "an address around",
+	"%,": "something follows", "%;": "something follows", "% builder": "something follows", "docker login -p % -u builder": "other text around", "(%)": "other text around",
+}
+
+func TestWhatIsAroundATokenIsSaid(t *testing.T) {
+	for token, kind := range map[string]string{
+		canary: "a personal access token", "dckr_oat_FAKEfakeFAKEfakeFAKEfake00": "an organization access token",
+		"ghp_FAKEfakeFAKEfakeFAKEfakeFAKE00000000": "a registry token", "glpat-FAKEfakeFAKE.01.fake000": "a registry token", fakeJWT: "a session",
+	} {
+		for form, want := range wrapped {
+			_, err := credential.ParseToken([]byte(strings.ReplaceAll(form, "%", token)))
+			if want += " " + kind; credential.ReasonOf(err) != credential.BadToken || !strings.Contains(err.Error(), want) || credential.Shows(err.Error(), credential.NewSecret(token)) {
+				t.Errorf("%s around %.9s…: %v, want %q", form, token, err, want)
+			}
+		}
+		if got, err := credential.ParseToken([]byte(token + "\n")); err != nil || got.Reveal() != token {
+			t.Errorf("%.9s… alone: %v", token, err)
+		}
+	}
+	for _, password := range []string{`"hunter2"`, "Bearer of news", "export X=1", "p$ss:w&rd FAKE", "x-ghp", "highs_and_lows"} {
+		if got := credential.Around(credential.NewSecret(password)); got != "" {
+			t.Errorf("Around(%q) = %q", password, got)
+		}
+	}
+}
+
 func TestClassify(t *testing.T) {
 	const hub, other = credential.DockerHub, credential.Host("registry.example.com")
 	for _, c := range []struct {

@@ -6,10 +6,10 @@
   // What can be told of a text without showing it: its kind and its length.
   const describe = (text) => {
     if (text === '') return 'It is not shown, not even to you.';
-    if (/^dckr_[po]at_/.test(text)) return (text.startsWith('dckr_oat_') ? 'An organization access token' : 'A personal access token') + ', ' + text.length + ' characters.';
+    if (/^dckr_[po]at_[\w-]*$/.test(text)) return (text.startsWith('dckr_oat_') ? 'An organization access token' : 'A personal access token') + ', ' + text.length + ' characters.';
     if (/^ey[\w-]+\.[\w-]+\.[\w-]+$/.test(text)) return 'A session, which ends soon, and not an access token.';
+    if (/dckr_[po]at_[\w-]/.test(text)) return 'There is other text around an access token: copy the token alone.';
     if (/\s/.test(text.trim())) return 'There is white space in it: more than the token was copied.';
-    if (/^[^:]+:dckr_/.test(text)) return 'There is a user name in front of the token.';
     return text.length + ' characters, of no form that is known.';
   };
   field.addEventListener('input', () => {

@@ -49,7 +49,7 @@ func (d DockerConfig) Find(ctx context.Context) (Found, error) {
 			return Found{}, err
 		}
 		if !login.Token.IsZero() {
-			return Found{Login: login, Kind: credential.Classify(d.Registry, login), Where: where}, nil
+			return found(d.Registry, login.Username, []byte(login.Token.Reveal()), where)
 		}
 	}
 	return Found{}, &credential.Fault{

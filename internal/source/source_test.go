@@ -241,3 +241,25 @@ func TestATokenInPlaceOfAUserNameOrAHelperIsNotShown(t *testing.T) {
 		}
 	}
 }
+
+func TestWhatIsAroundATokenIsSaidWhereverItComesFrom(t *testing.T) {
+	for form, want := range map[string]string{
+		`"%"`: "quotation marks around a personal access token", "Bearer %": "a header in front of", "export TOKEN=%": "an assignment in front of", "builder:%": "a name with a colon in front of",
+	} {
+		text := strings.ReplaceAll(form, "%", canary)
+		dir := t.TempDir()
+		auth := base64.StdEncoding.EncodeToString([]byte("mockserver:" + text))
+		if err := os.WriteFile(filepath.Join(dir, "config.json"), []byte(`{"auths":{"https://index.docker.io/v1/":{"auth":"`+auth+`"}}}`), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		for name, find := range map[string]func(context.Context) (Found, error){
+			"standard input": Stdin{Reader: strings.NewReader(text + "\n"), Registry: credential.DockerHub, Username: "builder"}.Find,
+			"docker":         DockerConfig{Dir: dir, Registry: credential.DockerHub}.Find,
+		} {
+			got, err := find(t.Context())
+			if credential.ReasonOf(err) != credential.BadToken || !strings.Contains(fmt.Sprint(err), want) || credential.HoldsToken(fmt.Sprint(err)) {
+				t.Errorf("%s from %s: a %s, error %v", form, name, got.Kind, err)
+			}
+		}
+	}
+}
