@@ -272,7 +272,7 @@ func TestAnOptionIsNoFlagOfPursers(t *testing.T) {
 	} {
 		dir := t.TempDir()
 		stub := "#!/bin/sh\nshift 4\nprintf '%s|' \"$@\" >" + filepath.Join(dir, "called") + "\n"
-		if err := os.WriteFile(filepath.Join(dir, "purser"), []byte(stub), 0o700); err != nil { //nolint:gosec // a program
+		if err := os.WriteFile(filepath.Join(dir, "purser"), []byte(stub), 0o700); err != nil {
 			t.Fatal(err)
 		}
 		cmd := exec.CommandContext(t.Context(), "bash", hook)

@@ -1,9 +1,6 @@
 package credential
 
-import (
-	"strings"
-	"unicode"
-)
+import "strings"
 
 // Around says what was copied together with a token: quotation marks, a header, an
 // assignment. It is "" for a token alone, and for text with no token of a known form. It
@@ -42,7 +39,7 @@ func findToken(text string) (kind Kind, at, end int) {
 // tokenEnd is how far a token goes: over the characters of base64 in addresses, and over
 // dots between them.
 func tokenEnd(text string) int {
-	end := strings.IndexFunc(text, func(r rune) bool { return r != '.' && (r > unicode.MaxASCII || !isTokenByte(byte(r))) })
+	end := strings.IndexFunc(text, endsToken)
 	if end < 0 {
 		end = len(text)
 	}

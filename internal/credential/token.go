@@ -164,8 +164,8 @@ func (f tokenForm) index(text string) int {
 		}
 		at += from
 		from = at + len(f.prefix)
-		inWord := at > 0 && isAlphanumeric(text[at-1])
-		followed := from < len(text) && isTokenByte(text[from])
+		inWord := at > 0 && isAlphanumeric(rune(text[at-1]))
+		followed := from < len(text) && isTokenRune(rune(text[from]))
 		if followed && (len(f.prefix) > shortPrefix || !inWord) {
 			return at
 		}
@@ -175,12 +175,16 @@ func (f tokenForm) index(text string) int {
 // shortPrefix is the length of prefixes that occur inside of words.
 const shortPrefix = len("glpat-")
 
-func isAlphanumeric(c byte) bool {
-	return c >= 'a' && c <= 'z' || c >= 'A' && c <= 'Z' || c >= '0' && c <= '9'
+func isAlphanumeric(r rune) bool {
+	return r >= 'a' && r <= 'z' || r >= 'A' && r <= 'Z' || r >= '0' && r <= '9'
 }
 
-// isTokenByte reports whether tokens and base64 in addresses have the character.
-func isTokenByte(c byte) bool { return isAlphanumeric(c) || c == '_' || c == '-' }
+// isTokenRune reports whether tokens and base64 in addresses have the character.
+func isTokenRune(r rune) bool { return isAlphanumeric(r) || r == '_' || r == '-' }
+
+// endsToken reports whether a character can neither be in a token nor between the parts
+// of one.
+func endsToken(r rune) bool { return r != '.' && !isTokenRune(r) }
 
 // sessionHeader bounds the part of a JWT that says its algorithm, in bytes.
 const sessionHeader = 4096
@@ -188,7 +192,7 @@ const sessionHeader = 4096
 // holdsSession looks for a JWT: three parts with dots between, of which the first is the
 // JSON of a header.
 func holdsSession(text string) bool {
-	for _, run := range strings.FieldsFunc(text, func(r rune) bool { return r != '.' && (r >= utf8.RuneSelf || !isTokenByte(byte(r))) }) {
+	for _, run := range strings.FieldsFunc(text, endsToken) {
 		parts := strings.Split(run, ".")
 		for i := range len(parts) - 2 {
 			if endsInHeader(parts[i]) {
