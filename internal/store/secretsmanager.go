@@ -311,8 +311,11 @@ func (s *SecretsManager) Create(ctx context.Context) error {
 			Why: "AWS chooses the end of the ARN; give the name",
 		}
 	}
-	_, err := s.cfg.API.CreateSecret(ctx, in)
-	if err != nil && code(err) != "ResourceExistsException" {
+	out, err := s.cfg.API.CreateSecret(ctx, in)
+	switch {
+	case err == nil:
+		return s.found(out.Name, out.ARN)
+	case code(err) != "ResourceExistsException":
 		return s.fault(ctx, "create the secret "+s.cfg.Target.Secret, err)
 	}
 	return nil
