@@ -357,9 +357,12 @@ func TestAPullRequestCannotNameAnotherRegistry(t *testing.T) {
 
 func TestATokenAmongTheVariablesIsRefused(t *testing.T) {
 	a := newAgent(t, "")
-	a.env = config.Environment{SecretID: token}
-	if out, _, code := a.ask("get", "docker.io"); code != 1 || strings.Contains(out, "FAKE") || !strings.Contains(out, "a variable of the helper holds a token") || len(a.aws.Calls()) > 8 {
-		t.Errorf("%d %q", code, out)
+	before := len(a.aws.Calls())
+	for _, name := range []string{"PURSER_SECRET_ID", "PURSER_REGISTRY", "PURSER_SHAPE", "PURSER_CREDENTIAL", "PURSER_CONFIG", "AWS_PROFILE"} {
+		a.env = config.ReadEnvironment(func(asked string) (string, bool) { return "user," + token, asked == name })
+		if out, _, code := a.ask("get", "docker.io"); code != 1 || strings.Contains(out, "FAKE") || !strings.Contains(out, "there is a token in the variable "+name) || len(a.aws.Calls()) > before {
+			t.Errorf("%s: %d %q", name, code, out)
+		}
 	}
 }
 

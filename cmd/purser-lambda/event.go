@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"encoding/json"
 	"slices"
 	"strings"
@@ -68,20 +69,27 @@ const (
 	longestToken  = 64
 )
 
-// names reports whether a target is the secret with an ARN.
-func names(t credential.Target, arn string) bool {
-	if t.Secret == arn {
-		return true
+// names reports whether a target is the secret with an ARN, which is compared whole. A
+// target with only a name is in the account of the function, whose own ARN is self, and
+// in its own region or the function's.
+func names(t credential.Target, arn, self string) bool {
+	wanted := t.Secret
+	if !strings.HasPrefix(wanted, "arn:") {
+		parts := strings.SplitN(self, ":", arnParts)
+		if wanted == "" || len(parts) < arnParts {
+			return false
+		}
+		partition, region, account := parts[1], cmp.Or(t.Region, parts[3]), parts[4]
+		wanted = strings.Join([]string{"arn", partition, "secretsmanager", region, account, "secret", wanted}, ":")
+	} else if arnEnding.MatchString(wanted) {
+		return wanted == arn
 	}
-	parts := strings.SplitN(arn, ":", arnParts)
-	if t.Secret == "" || len(parts) < arnParts || t.Region != "" && t.Region != parts[3] {
-		return false
-	}
-	const random = len("-AbCdEf") // what AWS puts behind the name
-	name := parts[arnParts-1]
-	return len(name) > random && t.Secret == name[:len(name)-random] || t.Secret == name
+	return arnEnding.MatchString(arn) && wanted == arn[:len(arn)-len("-AbCdEf")]
 }
 
-// arnParts is how many parts the ARN of a secret has: arn, partition, service, region,
-// account, "secret" and the name.
+// arnEnding is what AWS puts behind a secret's name in its ARN.
+var arnEnding = credential.NewPattern(`-[A-Za-z0-9]{6}$`)
+
+// arnParts is how many parts an ARN has: arn, partition, service, region, account, and
+// two that say what it is.
 const arnParts = 7

@@ -9,6 +9,8 @@ import (
 	"net/http"
 	"time"
 
+	"github.com/aws/aws-lambda-go/lambdacontext"
+
 	"purser/internal/config"
 	"purser/internal/credential"
 	"purser/internal/lifecycle"
@@ -81,10 +83,11 @@ func (f *function) job(ctx context.Context, e event) (*job, error) {
 	if err != nil {
 		return nil, err
 	}
+	self := invokedARN(ctx)
 	j := &job{function: f, event: e, wire: &wire.Wire{Env: f.env, Now: f.now, Transport: f.transport, AWS: f.aws, Trusted: true}}
 	for _, c := range file.Credentials {
 		for i, t := range c.Targets {
-			if !names(t, e.secret) {
+			if !names(t, e.secret, self) {
 				continue
 			}
 			j.credential = c
@@ -103,8 +106,16 @@ func (f *function) job(ctx context.Context, e event) (*job, error) {
 	}
 	return nil, &credential.Fault{
 		Reason: credential.Usage, What: "the configuration names no credential that is kept in this secret",
-		Why: e.secret + " is what AWS rotates; its name and region have to be under store",
+		Why: e.secret + " is what AWS rotates; its name and region have to be under store, or its ARN where it is in another account than the function",
 	}
+}
+
+// invokedARN is the function's own ARN, as Lambda tells it with each event.
+func invokedARN(ctx context.Context) string {
+	if lc, ok := lambdacontext.FromContext(ctx); ok {
+		return lc.InvokedFunctionArn
+	}
+	return ""
 }
 
 // others are the places that move together with the secret.
@@ -128,6 +139,9 @@ func (j *job) others(ctx context.Context, c credential.Credential, rotated int) 
 // load reads the function's configuration, which comes with the function: no checkout
 // has written it.
 func (f *function) load() (file *config.File, err error) {
+	if err := f.env.CheckTokens(); err != nil {
+		return nil, err
+	}
 	switch {
 	case f.env.Config != "":
 		file, err = config.Load(f.env.Config, f.env)

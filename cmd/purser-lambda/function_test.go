@@ -11,6 +11,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/aws/aws-lambda-go/lambdacontext"
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/credentials"
 	sm "github.com/aws/aws-sdk-go-v2/service/secretsmanager"
@@ -110,6 +111,12 @@ func (b *bench) create(name, value string) (arn string) {
 	return *out.ARN
 }
 
+// invoked is how Lambda calls the function.
+func invoked(t *testing.T) context.Context {
+	t.Helper()
+	return lambdacontext.NewContext(t.Context(), &lambdacontext.LambdaContext{InvokedFunctionArn: sandbox.LambdaARN})
+}
+
 // begin has AWS begin a rotation.
 func (b *bench) begin(id string) {
 	b.Helper()
@@ -128,7 +135,7 @@ func (b *bench) step(name, id string) error {
 		b.Fatal(err)
 	}
 	b.now = b.now.Add(time.Second)
-	return b.f.handle(b.Context(), raw)
+	return b.f.handle(invoked(b.T), raw)
 }
 
 func (b *bench) steps(id string) error {
@@ -145,7 +152,7 @@ func (b *bench) daily() error {
 	if err != nil {
 		b.Fatal(err)
 	}
-	return b.f.handle(b.Context(), raw)
+	return b.f.handle(invoked(b.T), raw)
 }
 
 // state is which version holds which stage, and how many tokens the account has.
@@ -370,7 +377,7 @@ func TestEventsThatAreNone(t *testing.T) {
 		"another version":                       `{"Step":"createSecret","SecretId":"ARN","ClientRequestToken":"` + version + `x"}`,
 		"a token as the version":                `{"Step":"createSecret","SecretId":"ARN","ClientRequestToken":"dckr_pat_FAKEFAKEFAKEFAKEFAKEFAKEFAK"}`,
 	} {
-		err := b.f.handle(t.Context(), []byte(strings.ReplaceAll(raw, "ARN", b.arn)))
+		err := b.f.handle(invoked(t), []byte(strings.ReplaceAll(raw, "ARN", b.arn)))
 		if err == nil || strings.Contains(err.Error(), "dckr_pat") {
 			t.Errorf("%s: %v", name, err)
 		}
@@ -393,21 +400,59 @@ func TestEventsThatAreNone(t *testing.T) {
 }
 
 func TestWhichSecretIsMeant(t *testing.T) {
-	const arn = "arn:aws:secretsmanager:eu-west-2:123456789012:secret:a/b-AbCdEf"
+	const (
+		self    = "arn:aws:lambda:eu-west-2:123456789012:function:purser-rotation:live"
+		account = "arn:aws:secretsmanager:eu-west-2:123456789012:secret:"
+		foreign = "arn:aws:secretsmanager:eu-west-2:999999999999:secret:"
+		arn     = account + "a/b-AbCdEf"
+	)
 	for _, c := range []struct {
 		target credential.Target
+		arn    string
 		want   bool
 	}{
-		{credential.Target{Secret: arn}, true},
-		{credential.Target{Secret: "a/b"}, true},
-		{credential.Target{Secret: "a/b", Region: "eu-west-2"}, true},
-		{credential.Target{Secret: "a/b", Region: "us-east-1"}, false},
-		{credential.Target{Secret: "a"}, false},
-		{credential.Target{Secret: "b"}, false},
-		{credential.Target{File: "a/b"}, false},
+		{credential.Target{Secret: arn}, arn, true},
+		{credential.Target{Secret: account + "a/b"}, arn, true},
+		{credential.Target{Secret: "a/b"}, arn, true},
+		{credential.Target{Secret: "a/b", Region: "eu-west-2"}, arn, true},
+		{credential.Target{Secret: "a/b", Region: "us-east-1"}, arn, false},
+		{credential.Target{Secret: "a/b", Region: "us-east-1"}, strings.Replace(arn, "eu-west-2", "us-east-1", 1), true},
+		{credential.Target{Secret: "a/b"}, strings.Replace(arn, "eu-west-2", "us-east-1", 1), false},
+		{credential.Target{Secret: "a/b"}, foreign + "a/b-AbCdEf", false},
+		{credential.Target{Secret: "a/b", Region: "eu-west-2"}, foreign + "a/b-AbCdEf", false},
+		{credential.Target{Secret: foreign + "a/b-AbCdEf"}, foreign + "a/b-AbCdEf", true},
+		{credential.Target{Secret: foreign + "a/b"}, foreign + "a/b-AbCdEf", true},
+		{credential.Target{Secret: arn}, account + "a/b-GhIjKl", false},
+		{credential.Target{Secret: "a/b"}, strings.Replace(arn, "arn:aws:", "arn:aws-cn:", 1), false},
+		{credential.Target{Secret: "a"}, arn, false},
+		{credential.Target{Secret: "b"}, arn, false},
+		{credential.Target{File: "a/b"}, arn, false},
+		// ci-docker is a name, and the beginning of an ARN that AWS has completed.
+		{credential.Target{Secret: "ci-docker"}, account + "ci-docker", false},
+		{credential.Target{Secret: "ci-docker"}, account + "ci-docker-AbCdEf", true},
+		{credential.Target{Secret: "ci"}, account + "ci-docker", true},
+		{credential.Target{Secret: "ci"}, account + "ci-docker-AbCdEf", false},
+		{credential.Target{Secret: "a/b"}, "a/b", false},
 	} {
-		if names(c.target, arn) != c.want {
-			t.Errorf("%+v: %t", c.target, !c.want)
+		if names(c.target, c.arn, self) != c.want {
+			t.Errorf("%+v and %s: %t", c.target, c.arn, !c.want)
+		}
+	}
+	if names(credential.Target{Secret: "a/b"}, arn, "") {
+		t.Error("a name is taken for a secret of any account where the function's own is not known")
+	}
+}
+
+// TestASecretOfAnotherAccountIsNotRotated: a name in the configuration is one of the
+// function's account, whoever else has a secret of that name.
+func TestASecretOfAnotherAccountIsNotRotated(t *testing.T) {
+	b := newBench(t)
+	b.begin(version)
+	for _, purpose := range []string{`"Step":"createSecret"`, `"purser":"daily"`} {
+		foreign := strings.Replace(b.arn, "123456789012", "999999999999", 1)
+		err := b.f.handle(invoked(t), []byte(`{`+purpose+`,"SecretId":"`+foreign+`","ClientRequestToken":"`+version+`"}`))
+		if err == nil || !strings.Contains(err.Error(), "names no credential that is kept in this secret") {
+			t.Errorf("%s: %v", purpose, err)
 		}
 	}
 }

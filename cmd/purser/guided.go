@@ -51,12 +51,12 @@ func expiration(c credential.Credential) string {
 func judge(c credential.Credential, allowPassword bool) func(credential.Secret) string {
 	return func(s credential.Secret) string {
 		login := credential.Login{Username: c.Username, Token: s}
-		if c.Username != "" && strings.HasPrefix(s.Reveal(), c.Username+":") {
-			return "the user name stands in front of it: copy the token alone"
-		}
 		if _, err := credential.ParseToken([]byte(s.Reveal())); err != nil {
 			f, _ := asFault(err)
 			return f.Why
+		}
+		if c.Username != "" && strings.HasPrefix(s.Reveal(), c.Username+":") {
+			return "there is the user name in front of it: copy the token alone"
 		}
 		kind := credential.Classify(c.Registry, login)
 		const whole = 36
@@ -77,8 +77,8 @@ func told(c credential.Credential, raw []byte) string {
 	if len(raw) == 0 {
 		return ""
 	}
-	kind := credential.Classify(c.Registry, credential.Login{Username: c.Username, Token: credential.NewSecret(string(raw))})
-	return fmt.Sprintf("%s, %d characters", kind, len(raw))
+	login := credential.Login{Username: c.Username, Token: credential.NewSecret(string(raw))}
+	return fmt.Sprintf("%s, %d characters", or(credential.Around(login.Token), string(credential.Classify(c.Registry, login))), len(raw))
 }
 
 // guidedPrompt shows the steps at the terminal and asks there, without echo, saying

@@ -82,13 +82,6 @@ func (a *app) init(ctx context.Context, f initFlags) error {
 	if err != nil {
 		return err
 	}
-	for _, line := range found {
-		if credential.HoldsToken(line) {
-			return &credential.Fault{
-				Reason: credential.TokenInArguments, What: "there is a token in what init was to read", Why: "it is not shown here, and everybody who can read the file has it",
-			}
-		}
-	}
 	out := initJSON{Found: append([]string{}, found...)}
 	if !a.output.json {
 		for _, line := range found {

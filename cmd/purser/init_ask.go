@@ -61,7 +61,7 @@ func (a *app) askDraft(f *initFlags, e *config.Entry) error {
 }
 
 func noToken(text string) error {
-	if credential.LooksLikeToken(strings.TrimSpace(text)) {
+	if credential.HoldsToken(text) {
 		return errors.New("this looks like a token; none belongs into purser.yaml")
 	}
 	return nil

@@ -33,6 +33,11 @@ func (f initFlags) drafts(into *initFlags) (drafts []config.Entry, found []strin
 		drafts, lines = fromScript(s, drafts, into)
 		found = append(found, lines...)
 	}
+	if slices.ContainsFunc(found, credential.HoldsToken) {
+		return nil, nil, &credential.Fault{
+			Reason: credential.TokenInArguments, What: "there is a token in what init was to read", Why: "it is not shown here, and everybody who can read the file has it",
+		}
+	}
 	asked := f.terraform != "" || len(f.scripts) > 0
 	if asked && len(drafts) == 0 {
 		return nil, nil, &credential.Fault{

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -12,6 +13,7 @@ import (
 	"slices"
 	"strings"
 	"time"
+	"unicode"
 
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
@@ -91,7 +93,7 @@ type reportedError struct{ code int }
 func (e *reportedError) Error() string { return "reported" }
 
 func (a *app) execute(ctx context.Context, args []string) error {
-	if err := refuseTokens(args); err != nil {
+	if err := cmp.Or(refuseTokens(args), refuseEscapes(args), a.env.CheckTokens()); err != nil {
 		return err
 	}
 	root := a.root()
@@ -111,12 +113,11 @@ func (a *app) execute(ctx context.Context, args []string) error {
 	return root.ExecuteContext(ctx)
 }
 
-// refuseTokens looks at every argument before anything else does, so that none
-// with the form of a token comes into a usage error.
+// refuseTokens searches every argument before anything else does, so that no token comes
+// into a message. What follows -- is searched as well: the process list shows it too.
 func refuseTokens(args []string) error {
 	for _, arg := range args {
-		_, value, _ := strings.Cut(arg, "=")
-		if credential.LooksLikeToken(arg) || credential.LooksLikeToken(value) {
+		if credential.HoldsToken(arg) || credential.HoldsToken(behindShorthand(arg)) {
 			return &credential.Fault{
 				Reason: credential.TokenInArguments, What: "a token was given as an argument",
 				Why: "it is now in the shell's history and, while a command runs, in the process list",
@@ -124,6 +125,28 @@ func refuseTokens(args []string) error {
 		}
 	}
 	return nil
+}
+
+// refuseEscapes keeps what a terminal would take for a command out of messages. The
+// arguments of a command that purser runs are that command's own.
+func refuseEscapes(args []string) error {
+	if i := slices.Index(args, "--"); i >= 0 {
+		args = args[:i]
+	}
+	invisible := func(r rune) bool { return !unicode.IsGraphic(r) }
+	if slices.ContainsFunc(args, func(arg string) bool { return strings.ContainsFunc(arg, invisible) }) {
+		return &credential.Fault{Reason: credential.Usage, What: "an argument has a control or invisible character in it", Why: "names, addresses and paths have none"}
+	}
+	return nil
+}
+
+// behindShorthand is the value of -xVALUE, whose letter would hide a token's beginning.
+func behindShorthand(arg string) string {
+	const flag = len("-x")
+	if len(arg) <= flag || arg[0] != '-' || arg[1] == '-' {
+		return ""
+	}
+	return arg[flag:]
 }
 
 func (a *app) root() *cobra.Command {

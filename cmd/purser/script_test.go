@@ -273,6 +273,10 @@ func setUpScript(env *testscript.Env) error {
 		"tokens/session.token": "eyJhbGciOiJSUzI1NiJ9.eyJzdWIiOiJGQUtFRkFLRSJ9.RkFLRUZBS0VGQUtF",
 		"tokens/opaque.token":  opaque[0] + "\n", "tokens/opaque2.token": opaque[1] + "\n",
 		"tokens/code.token":      sandbox.DefaultCode + "\n",
+		"quoted.txt":             `"` + box.PushToken.Reveal() + `"` + "\n",
+		"header.txt":             "Bearer " + box.PushToken.Reveal() + "\n",
+		"assignment.txt":         "export TOKEN=" + box.PushToken.Reveal() + "\n",
+		"pair.txt":               "mockserver:" + box.PushToken.Reveal() + "\n",
 		"tokens/two-lines.token": box.PushToken.Reveal() + "\n" + box.PushToken.Reveal() + "\n",
 	}
 	for name, text := range files {

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"fmt"
 	"net/http"
 	"path/filepath"
 	"slices"
@@ -41,9 +42,20 @@ func storeFlows() []exposureFlow {
 		refused("two lines", func(b *sandbox.Sandbox) credential.Secret {
 			return credential.NewSecret(b.PushToken.Reveal() + "\n" + b.SecondPushToken.Reveal() + "\n")
 		}, exitUsage),
+		refused("quotation marks around the token", around(`"%s"`), exitUsage),
+		refused("a header in front of the token", around("Authorization: Bearer %s"), exitUsage),
+		refused("an assignment in front of the token", around("export TOKEN=%s"), exitUsage),
+		refused("a user name in front of the token", around("mockserver:%s"), exitUsage),
 		refused("escapes in the token", func(b *sandbox.Sandbox) credential.Secret {
 			return credential.NewSecret("\x1b[31m" + b.PushToken.Reveal() + "\x00")
 		}, exitUsage),
+	}
+}
+
+// around is the token as it is copied with more than itself.
+func around(format string) func(*sandbox.Sandbox) credential.Secret {
+	return func(b *sandbox.Sandbox) credential.Secret {
+		return credential.NewSecret(fmt.Sprintf(format, b.PushToken.Reveal()))
 	}
 }
 
@@ -62,10 +74,14 @@ func storeSourceFlows() []exposureFlow {
 	return []exposureFlow{
 		{name: "store: typed at the prompt", args: []string{"store", "dockerhub", "--create"}, set: typed(prompt("oken", pushToken))},
 		{name: "store: a revoked token at the prompt", args: []string{"store", "dockerhub", "--create"}, want: exitBad, set: typed(prompt("oken", func(b *sandbox.Sandbox) credential.Secret { return b.RevokedToken }))},
+		{name: "store: quotation marks at the prompt", args: []string{"store", "dockerhub", "--create"}, set: typed(func(s *exposureScene) []exposure.Answer {
+			return []exposure.Answer{{After: "oken", Type: around(`"%s"`)(s.box)}, {After: "copy the token alone", Type: s.box.PushToken}}
+		})},
 		{name: "store: file with a passphrase", args: []string{"store", "locked"}, set: typed(locked)},
 		{name: "store: docker's file", args: fromDocker, set: dockerLogin(pushToken, "")},
 		{name: "store: docker's helper", args: fromDocker, set: dockerLogin(pushToken, good)},
 		{name: "store: a helper that repeats the token", args: fromDocker, want: exitFailed, set: dockerLogin(pushToken, echo)},
+		{name: "store: a helper with a header", args: fromDocker, want: exitUsage, set: dockerLogin(pushToken, `{"ServerURL":"https://index.docker.io/v1/","Username":"mockserver","Secret":"Bearer %s"}`)},
 		{name: "store: a helper with escapes", args: fromDocker, want: exitFailed, set: dockerLogin(pushToken, escapes)},
 	}
 }
@@ -88,6 +104,23 @@ func misplacedFlows() []exposureFlow {
 		flow("the output form", "%s", "check", "--output"),
 		flow("the time limit", "%s", "check", "--timeout"),
 		flow("the configuration's name", "%s", "check", "--config"),
+		flow("a part of the shape", "--shape=user,%s", "store", "dockerhub"),
+		flow("behind a profile", "--profile=x:%s", "store", "dockerhub"),
+		flow("a file's path", "--file=/tmp/%s", "store", "dockerhub"),
+		flow("behind a role", "--role=x/%s", "terraform", "dockerhub", "--inline"),
+		flow("a variable for a command", "--env=A,%s", "exec", "dockerhub"),
+		flow("a command's arguments", "Authorization: Bearer %s", "exec", "dockerhub", "--", "curl", "-H"),
+		{name: "misplaced: a variable", args: []string{"check"}, want: exitUsage, set: func(s *exposureScene) error {
+			s.run.Env = append(s.run.Env, "AWS_PROFILE=x:"+s.box.PushToken.Reveal())
+			return nil
+		}},
+		{name: "misplaced: AWS's configuration", args: []string{"login", "aws"}, want: exitUsage, set: func(s *exposureScene) error {
+			s.run.Env = append(s.run.Env, "AWS_CONFIG_FILE="+filepath.Join(s.run.Dir, "aws"))
+			return s.file("aws", "[default]\nsso_start_url = https://"+s.box.PushToken.Reveal()+".example/start\n", false)
+		}},
+		{name: "misplaced: a helper's name", args: []string{"doctor", "dockerhub"}, want: exitFailed, set: all(stored(pushToken, "dockerhub"), func(s *exposureScene) error {
+			return s.file(".docker/config.json", `{"credsStore":"`+s.box.PushToken.Reveal()+`"}`, false)
+		})},
 		flow("a new configuration", "--username=%s", "init", "--registry", "docker.io", "--repository", "a/b", "--yes"),
 		{name: "misplaced: a script", args: []string{"init", "--from-script", "s.sh", "--yes"}, want: exitUsage, set: func(s *exposureScene) error {
 			return s.file("s.sh", "aws secretsmanager get-secret-value --secret-id "+s.box.PushToken.Reveal()+"\n", false)

@@ -201,7 +201,7 @@ func (f storeFlags) override(c credential.Credential) (credential.Credential, er
 		}
 	}
 	if f.username != "" {
-		if credential.LooksLikeToken(f.username) {
+		if credential.HoldsToken(f.username) {
 			return c, refuseTokens([]string{f.username})
 		}
 		c.Username = f.username

@@ -249,3 +249,44 @@ func envOf(env []string, name string) string {
 	}
 	return ""
 }
+
+// TestAnOptionIsNoFlagOfPursers: whoever writes the pipeline chooses among the agent's
+// credentials, and cannot choose another configuration or leave the redactor out.
+func TestAnOptionIsNoFlagOfPursers(t *testing.T) {
+	hook, err := filepath.Abs("hooks/environment")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for name, c := range map[string]struct {
+		options []string
+		want    string // the arguments behind --dir FOLDER; "": purser is not called
+	}{
+		"one":                {[]string{"CREDENTIAL=dockerhub"}, "--|dockerhub|"},
+		"two":                {[]string{"CREDENTIAL_0=dockerhub", "CREDENTIAL_1=ghcr", "REDACT=false"}, "--no-redact|--|dockerhub|ghcr|"},
+		"none":               {nil, "--|"},
+		"a flag":             {[]string{"CREDENTIAL=--no-redact"}, ""},
+		"a flag's value":     {[]string{"CREDENTIAL=--config=/checkout/purser.yaml"}, ""},
+		"a short flag":       {[]string{"CREDENTIAL=-o"}, ""},
+		"a flag in a list":   {[]string{"CREDENTIAL_0=dockerhub", "CREDENTIAL_1=--debug"}, ""},
+		"a flag in one text": {[]string{"CREDENTIAL=dockerhub,--debug"}, ""},
+	} {
+		dir := t.TempDir()
+		stub := "#!/bin/sh\nshift 4\nprintf '%s|' \"$@\" >" + filepath.Join(dir, "called") + "\n"
+		if err := os.WriteFile(filepath.Join(dir, "purser"), []byte(stub), 0o700); err != nil {
+			t.Fatal(err)
+		}
+		cmd := exec.CommandContext(t.Context(), "bash", hook)
+		cmd.Env = []string{"PATH=" + dir + ":" + os.Getenv("PATH"), "TMPDIR=" + dir}
+		for _, o := range c.options {
+			cmd.Env = append(cmd.Env, "BUILDKITE_PLUGIN_PURSER_"+o)
+		}
+		out, err := cmd.CombinedOutput()
+		called, _ := os.ReadFile(filepath.Join(dir, "called"))
+		if string(called) != c.want || (err == nil) != (c.want != "") {
+			t.Errorf("%s: purser was called with %q, want %q; %v: %s", name, called, c.want, err, out)
+		}
+		if c.want == "" && !strings.Contains(string(out), "purser: credential names an option of purser's, not a credential") {
+			t.Errorf("%s: %s", name, out)
+		}
+	}
+}

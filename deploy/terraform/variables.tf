@@ -6,11 +6,6 @@ variable "name" {
     condition     = can(regex("^[A-Za-z0-9/_+=.@-]{1,512}$", var.name))
     error_message = "A secret's name has letters, digits and /_+=.@- only."
   }
-
-  validation {
-    condition     = !can(regex("-[A-Za-z0-9]{6}$", var.name))
-    error_message = "A name that ends with a hyphen and six characters is taken for the end of an ARN."
-  }
 }
 
 variable "description" {

@@ -6,6 +6,8 @@ import (
 	"slices"
 	"strings"
 	"unicode"
+
+	"purser/internal/credential"
 )
 
 // check reports whether a value has its setting's form, and notes what is wrong.
@@ -49,7 +51,7 @@ func mustBeObject(v value, o *object) string {
 
 // tokenOr is the text, or where the value is a token what to do about that.
 func tokenOr(v value, text string) string {
-	if v.kind == word && len(v.text) <= textLimit && holdsToken(v.text) {
+	if v.kind == word && credential.HoldsToken(v.text) {
 		return tokenFound
 	}
 	return text
@@ -66,7 +68,7 @@ func (d *decoder) checkText(s *setting, v value) bool {
 		return d.refuse(v, "this is empty")
 	case len(v.text) > textLimit:
 		return d.refuse(v, fmt.Sprintf("this is longer than %d bytes", textLimit))
-	case holdsToken(v.text):
+	case credential.HoldsToken(v.text):
 		return d.refuse(v, tokenFound)
 	case strings.ContainsFunc(v.text, unprintable):
 		return d.refuse(v, "this has a control or invisible character")

@@ -9,6 +9,8 @@ import (
 	"slices"
 	"strings"
 	"time"
+
+	"purser/internal/credential"
 )
 
 // Environment is what the environment says. It holds no secret: of the variables
@@ -79,6 +81,10 @@ type Environment struct {
 	BuildxConfig string // BUILDX_CONFIG
 	Path         string // PATH
 	TempDir      string // TMPDIR, where it is an absolute path
+
+	// Misplaced is a variable with a token in it where a name, a path or an address
+	// belongs; "" when there is none.
+	Misplaced string
 }
 
 // Variable is an environment variable that matters to purser.
@@ -204,6 +210,22 @@ func Inherited(changes map[string]string) []string {
 	return all
 }
 
+// mayHoldTokens are variables whose values are never shown, and one whose parser tells
+// where the token stands.
+var mayHoldTokens = []string{"DOCKER_AUTH_CONFIG", "HTTPS_PROXY", "PURSER_CONFIG_TEXT"} //nolint:gochecknoglobals // a constant that Go cannot write as one
+
+// CheckTokens refuses an environment with a token where purser reads something that it
+// may show. The error is a *credential.Fault.
+func (e Environment) CheckTokens() error {
+	if e.Misplaced == "" {
+		return nil
+	}
+	return &credential.Fault{
+		Reason: credential.TokenInArguments, What: "there is a token in the variable " + e.Misplaced,
+		Why: "it is no place for one: whoever can read the environment of a process has it",
+	}
+}
+
 // OSEnvironment reads the environment of the process.
 func OSEnvironment() Environment { return ReadEnvironment(os.LookupEnv) }
 
@@ -214,6 +236,9 @@ func ReadEnvironment(lookup func(string) (string, bool)) Environment {
 	for _, v := range Variables() {
 		if text, ok := lookup(v.Name); ok && text != "" {
 			v.set(&e, text)
+			if credential.HoldsToken(text) && !slices.Contains(mayHoldTokens, v.Name) {
+				e.Misplaced = firstOf(e.Misplaced, v.Name)
+			}
 			if v.Reader == awsReader {
 				e.identify(v.Name, text)
 			}

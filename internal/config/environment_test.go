@@ -8,6 +8,8 @@ import (
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
+
+	"purser/internal/credential"
 )
 
 func environment(variables map[string]string) Environment {
@@ -126,5 +128,26 @@ func TestNoVariableCarriesASecret(t *testing.T) {
 		if text := fmt.Sprintf("%#v", env); regexp.MustCompile("Canary").MatchString(text) {
 			t.Errorf("the value of %s is kept", name)
 		}
+	}
+}
+
+// TestAVariableWithATokenInItIsNoticed goes over all variables: whatever is read may be
+// shown some day.
+func TestAVariableWithATokenInItIsNoticed(t *testing.T) {
+	own := []string{"DOCKER_AUTH_CONFIG", "HTTPS_PROXY", "PURSER_CONFIG_TEXT"} // credentials belong into the first two, and the parser tells the place in the third
+	for _, v := range Variables() {
+		err := environment(map[string]string{v.Name: "/x/" + canaries[0]}).CheckTokens()
+		if slices.Contains(own, v.Name) {
+			if err != nil {
+				t.Errorf("%s: %v", v.Name, err)
+			}
+			continue
+		}
+		if credential.ReasonOf(err) != credential.TokenInArguments || !strings.Contains(err.Error(), v.Name) || strings.Contains(err.Error(), "Canary") {
+			t.Errorf("%s: %v", v.Name, err)
+		}
+	}
+	if err := environment(map[string]string{"AWS_PROFILE": "build"}).CheckTokens(); err != nil {
+		t.Error(err)
 	}
 }

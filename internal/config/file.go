@@ -117,7 +117,7 @@ func display(path string) string {
 		}
 	}
 	switch unprintable := func(r rune) bool { return !unicode.IsPrint(r) }; {
-	case holdsToken(shown):
+	case credential.HoldsToken(shown):
 		return "(a path that is not shown)"
 	case strings.ContainsFunc(shown, unprintable):
 		return strconv.QuoteToASCII(shown)

@@ -14,7 +14,7 @@ import (
 // own: somebody else's, left in a folder above, could name another registry.
 func Find(chosen string, env Environment, workingDir string) (string, error) {
 	if path := firstOf(chosen, env.Config); path != "" {
-		if holdsToken(path) {
+		if credential.HoldsToken(path) {
 			return "", &credential.Fault{
 				Reason: credential.TokenInArguments, What: "a token was given where the path of the configuration file belongs",
 				Why: "it is now where others can read it, and is not repeated here",

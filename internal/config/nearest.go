@@ -18,23 +18,9 @@ const suggestionDistance = 2
 // gave out before 2023, and long hexadecimal numbers.
 var opaqueForm = credential.NewPattern(`(?i)^[0-9a-f]{8}-?[0-9a-f-]{12,}$`)
 
-// holdsToken reports whether text is a token or has one in it, as in
-// USER:TOKEN. Its cost grows with the square of the length, which the callers
-// bound.
-func holdsToken(text string) bool {
-	previous := ' '
-	for i, r := range text {
-		if !unicode.IsLetter(previous) && !unicode.IsDigit(previous) && credential.LooksLikeToken(text[i:]) {
-			return true
-		}
-		previous = r
-	}
-	return false
-}
-
 // looksLikeTokenKey reports whether a key in the file is rather a token.
 func looksLikeTokenKey(text string) bool {
-	return credential.LooksLikeToken(text) || len(text) <= textLimit && holdsToken(text) ||
+	return credential.HoldsToken(text) ||
 		opaqueForm.MatchString(text) && strings.ContainsAny(text, "0123456789")
 }
 

@@ -30,12 +30,8 @@ const DefaultHelperTimeout = 2 * time.Second
 // script could name another registry for a secret, and be handed its token. The
 // errors are *credential.Fault or *Error.
 func Trusted(env Environment, system string) (*File, error) {
-	for _, text := range []string{env.SecretID, env.Registry, env.Credential} {
-		if credential.LooksLikeToken(text) {
-			return nil, &credential.Fault{
-				Reason: credential.TokenInArguments, What: "a variable of the helper holds a token", Why: "PURSER_SECRET_ID, PURSER_REGISTRY and PURSER_CREDENTIAL are names; the environment can be read by others",
-			}
-		}
+	if err := env.CheckTokens(); err != nil {
+		return nil, err
 	}
 	_, err := os.Lstat(system)
 	switch {

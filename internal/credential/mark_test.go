@@ -62,6 +62,7 @@ func TestATokenOfAKnownFormGoesToItsVendorAlone(t *testing.T) {
 		{"dckr_oat_FAKEFAKEFAKE", "ghcr.io", false, "Docker Hub"},
 		{"dckr_pat_FAKEFAKEFAKE", "evil.example", false, "Docker Hub"},
 		{"dckr_pat_FAKEFAKEFAKE", "localhost:5000", false, "Docker Hub"},
+		{"Bearer dckr_pat_FAKEFAKEFAKE", "evil.example", false, "Docker Hub"},
 		{"ghp_FAKEFAKEFAKE", "ghcr.io", true, ""},
 		{"ghp_FAKEFAKEFAKE", "containers.acme.ghe.com", true, ""},
 		{"ghp_FAKEFAKEFAKE", "notghcr.io", false, ""}, // perhaps a server of GitHub's at a customer's: the mark decides

@@ -16,6 +16,8 @@ const (
 	quoteLimit = 200
 	// withheld stands for a text that held a piece of a secret.
 	withheld = "(an answer that repeats the secret, not shown)"
+	// withheldToken stands for a text with a token in it, whosever.
+	withheldToken = "(a text with a token in it, not shown)"
 )
 
 // Quote makes text that came from a registry, a helper or a cloud service fit
@@ -31,7 +33,7 @@ func Quote(text string, secrets ...Secret) string {
 		}
 	}
 	if HoldsToken(text) {
-		return withheld
+		return withheldToken
 	}
 	var b strings.Builder
 	n := 0

@@ -32,7 +32,7 @@ func ParseHost(text string) (Host, error) {
 		return "", &Fault{Reason: Usage, What: "the registry's name is not valid", Why: why}
 	}
 	name := strings.TrimSpace(text)
-	if LooksLikeToken(name) {
+	if HoldsToken(name) {
 		return bad("it has the form of a token; a registry is a host name such as docker.io or ghcr.io")
 	}
 	name = strings.ToLower(name)

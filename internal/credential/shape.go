@@ -165,28 +165,40 @@ func (s Shape) Decode(stored Secret, host Host) (Login, error) {
 	if err != nil {
 		return Login{}, err
 	}
+	return loginOf(user, token)
+}
+
+// loginOf is a stored login. Its user name is shown to people: one with a token in it, as
+// where the two were swapped, is refused.
+func loginOf(user, token string) (Login, error) {
+	if HoldsToken(user) {
+		return Login{}, strange("there is a token where the user name belongs")
+	}
 	return Login{Username: user, Token: NewSecret(token)}, nil
 }
 
 // fits refuses an object that holds a login of another shape, and one whose own
-// keys are not what they should be.
+// keys are not what they should be. Keys in another case are another shape: a second
+// pair beside them would leave their consumers with the old token.
 func (s Shape) fits(o *object) error {
-	own := 0
-	for _, k := range s.Keys() {
-		if o.has(k) {
-			own++
-		}
+	another := func(format string, a ...any) error {
+		return &Fault{Reason: ValueStrange, What: "the secret holds a login of another shape", Why: fmt.Sprintf(format, a...)}
 	}
-	if own == len(s.Keys()) || len(o.members) == 0 {
+	if len(o.members) == 0 || !slices.ContainsFunc(s.Keys(), func(k string) bool { return !o.has(k) }) {
 		return nil
 	}
+	for _, k := range s.Keys() {
+		if other, ok := o.inAnyCase(k); ok && other != k {
+			return another("it has the key %q and this credential writes %q", other, k)
+		}
+	}
 	for _, n := range shapeNames {
-		other := n.shape.Keys()
-		if n.shape != s && o.has(other[len(other)-1]) {
-			return &Fault{
-				Reason: ValueStrange, What: "the secret holds a login of another shape",
-				Why: fmt.Sprintf("it has the keys of %q and this credential writes %q", n.name, s),
-			}
+		keys := n.shape.Keys()
+		last := keys[len(keys)-1]
+		spelled, ok := o.inAnyCase(last)
+		own := spelled != last && slices.Contains(s.Keys(), spelled) // Token, where that is what is wanted
+		if ok && !own && n.shape != s {
+			return another("it has the keys of %q and this credential writes %q", n.name, s)
 		}
 	}
 	return nil
@@ -247,7 +259,7 @@ func (s Shape) decodeAuths(o *object, host Host) (Login, error) {
 		if entry.Username == "" || entry.Password == "" {
 			return Login{}, strange("its entry for " + string(host) + " is empty")
 		}
-		return Login{Username: entry.Username, Token: NewSecret(entry.Password)}, nil
+		return loginOf(entry.Username, entry.Password)
 	}
 	return Login{}, strange("its auths have no entry for " + string(host))
 }
@@ -310,8 +322,23 @@ func (o *object) get(key string) (json.RawMessage, bool) {
 
 func (o *object) has(key string) bool { _, ok := o.get(key); return ok }
 
+// inAnyCase is the key as it is spelled in the object: exactly so, where that is there.
+func (o *object) inAnyCase(key string) (spelled string, ok bool) {
+	if o.has(key) {
+		return key, true
+	}
+	i := slices.IndexFunc(o.members, func(m member) bool { return strings.EqualFold(m.key, key) })
+	if i < 0 {
+		return "", false
+	}
+	return o.members[i].key, true
+}
+
 func (o *object) str(key string) (string, error) {
 	raw, ok := o.get(key)
+	if other, similar := o.inAnyCase(key); !ok && similar {
+		return "", strange(fmt.Sprintf("it has %q instead of %q", other, key))
+	}
 	if !ok {
 		return "", strange(fmt.Sprintf("it has no key %q", key))
 	}

@@ -77,6 +77,11 @@ func TestWhatIsNotUnderstoodIsNotWrittenOver(t *testing.T) {
 		"a key twice":      {credential.ShapeToken, `{"token":"a","token":"b"}`, "same key twice"},
 		"another shape":    {credential.ShapeToken, `{"username":"a","password":"b"}`, `"password" and this credential writes "token"`},
 		"docker's":         {credential.ShapeToken, `{"auths":{}}`, `"dockerconfigjson"`},
+		"other case":       {credential.ShapeToken, `{"Username":"a","Token":"b"}`, `the key "Username" and this credential writes "username"`},
+		"half other case":  {credential.ShapeToken, `{"username":"a","Token":"b"}`, `the key "Token" and this credential writes "token"`},
+		"shape, in case":   {credential.ShapeToken, `{"user":"a","Password":"b"}`, `"password" and this credential writes "token"`},
+		"docker's in case": {credential.ShapeDocker, `{"Auths":{}}`, `the key "Auths" and this credential writes "auths"`},
+		"capitals wanted":  {capitals(t), `{"username":"a","token":"b"}`, `the key "username" and this credential writes "Username"`},
 		"no docker's":      {credential.ShapeDocker, `{"username":"a","token":"b"}`, `"token"`},
 	} {
 		_, err := c.shape.Encode(credential.NewSecret(c.stored), credential.DockerHub, login)
@@ -86,10 +91,37 @@ func TestWhatIsNotUnderstoodIsNotWrittenOver(t *testing.T) {
 	}
 }
 
+func capitals(t *testing.T) credential.Shape {
+	t.Helper()
+	s, err := credential.NewShape("Username", "Token")
+	if err != nil {
+		t.Fatal(err)
+	}
+	return s
+}
+
+// TestKeysInAnotherCaseAreNeverDoubled: a consumer that reads Token would go on with the
+// old one.
+func TestKeysInAnotherCaseAreNeverDoubled(t *testing.T) {
+	const stored = `{"Username":"old","Token":"old","other":1}`
+	got, err := capitals(t).Encode(credential.NewSecret(stored), credential.DockerHub, login)
+	if want := `{"Username":"mockserver","Token":"` + canary + `","other":1}`; err != nil || got.Reveal() != want {
+		t.Errorf("the shape of what is stored: %v", err)
+	}
+	if _, err := capitals(t).Encode(credential.NewSecret(`{"Token":"old"}`), credential.DockerHub, login); err != nil {
+		t.Errorf("one of the two keys: %v", err)
+	}
+	_, err = credential.ShapeToken.Decode(credential.NewSecret(stored), credential.DockerHub)
+	if credential.ReasonOf(err) != credential.ValueStrange || !strings.Contains(err.Error(), `it has "Username" instead of "username"`) {
+		t.Errorf("Decode: %v", err)
+	}
+}
+
 func TestDecodeSaysWhatIsMissingAndNotWhatIsThere(t *testing.T) {
 	for stored, why := range map[string]string{
 		`{}`: `no key "username"`, `{"username":"a"}`: `no key "token"`, `{"username":"a","token":""}`: `"token" is empty`,
 		`{"username":"a","token":12345678}`: `"token" is not text`, `{"username":null,"token":"x"}`: `"username" is not text`,
+		`{"username":"` + canary + `","token":"mockserver"}`: "a token where the user name belongs",
 	} {
 		_, err := credential.ShapeToken.Decode(credential.NewSecret(stored), credential.DockerHub)
 		if credential.ReasonOf(err) != credential.ValueStrange || !strings.Contains(err.Error(), why) {

@@ -3,6 +3,7 @@ package credential
 import (
 	"encoding/base64"
 	"encoding/json"
+	"slices"
 	"strconv"
 	"strings"
 	"unicode"
@@ -23,13 +24,16 @@ const (
 	Password          Kind = "password"          // an account's password
 )
 
-// knownForms are the prefixes by which vendors mark their tokens. Docker's are
-// described in its access-token documentation, GitHub's and GitLab's in theirs.
-var knownForms = []struct {
+// tokenForm is how a vendor marks the tokens of a kind.
+type tokenForm struct {
 	prefix string
 	kind   Kind
 	vendor *vendor
-}{
+}
+
+// knownForms are the prefixes by which vendors mark their tokens. Docker's are
+// described in its access-token documentation, GitHub's and GitLab's in theirs.
+var knownForms = []tokenForm{
 	{"dckr_pat_", PersonalToken, docker},
 	{"dckr_oat_", OrganizationToken, docker},
 	{"github_pat_", RegistryToken, github},
@@ -93,14 +97,7 @@ func Classify(host Host, l Login) Kind {
 
 func isJWT(text string) bool {
 	head, rest, ok := strings.Cut(text, ".")
-	if !ok || strings.Count(rest, ".") != 1 {
-		return false
-	}
-	raw, err := base64.RawURLEncoding.DecodeString(head)
-	var header struct {
-		Algorithm string `json:"alg"`
-	}
-	return err == nil && json.Unmarshal(raw, &header) == nil && header.Algorithm != ""
+	return ok && strings.Count(rest, ".") == 1 && isHeader(head)
 }
 
 // ParseToken makes a Secret of what a person pasted or a program piped in. One
@@ -139,6 +136,9 @@ func ParseToken(raw []byte) (Secret, error) {
 			return bad("it has a control or invisible character at position " + strconv.Itoa(i+1))
 		}
 	}
+	if around := Around(NewSecret(text)); around != "" {
+		return bad(around + "; copy the token alone")
+	}
 	for _, k := range knownForms {
 		if rest, ok := strings.CutPrefix(text, k.prefix); ok && len(rest) < 10 {
 			return bad("it has the beginning of a " + string(k.kind) + " and is cut off after " + strconv.Itoa(len(text)) + " characters")
@@ -147,33 +147,87 @@ func ParseToken(raw []byte) (Secret, error) {
 	return NewSecret(text), nil
 }
 
-// LooksLikeToken reports whether text that was given in the open, as an
-// argument or a key, has the form of a token.
-func LooksLikeToken(text string) bool {
-	for _, k := range knownForms {
-		if strings.HasPrefix(text, k.prefix) {
-			return true
-		}
-	}
-	return isJWT(text)
+// HoldsToken reports whether a token stands anywhere in a text, as in USER:TOKEN,
+// /tmp/TOKEN or a quoted header. It looks for the forms of vendors and for sessions; a
+// token of no known form cannot be told from other text.
+func HoldsToken(text string) bool {
+	return slices.ContainsFunc(knownForms, func(f tokenForm) bool { return f.index(text) >= 0 }) || holdsSession(text)
 }
 
-// tokenWord bounds the words that HoldsToken looks into, in bytes.
-const tokenWord = 4096
+// index is where the form begins in a text, or -1. A prefix with nothing behind it is no
+// token: people search for it. A short prefix counts at the beginning of a word only,
+// since words may end in its letters.
+func (f tokenForm) index(text string) int {
+	for from := 0; ; {
+		at := strings.Index(text[from:], f.prefix)
+		if at < 0 {
+			return -1
+		}
+		at += from
+		from = at + len(f.prefix)
+		inWord := at > 0 && isAlphanumeric(rune(text[at-1]))
+		followed := from < len(text) && isTokenRune(rune(text[from]))
+		if followed && (len(f.prefix) > shortPrefix || !inWord) {
+			return at
+		}
+	}
+}
 
-// HoldsToken reports whether a token stands anywhere in a text that is about to be
-// shown: as a word, or behind a name as in USER:TOKEN.
-func HoldsToken(text string) bool {
-	separate := func(r rune) bool { return unicode.IsSpace(r) || strings.ContainsRune("\"'`,;=()[]{}<>|&$", r) }
-	for _, word := range strings.FieldsFunc(text, separate) {
-		word = word[:min(len(word), tokenWord)]
-		previous := ' '
-		for i, r := range word {
-			if !unicode.IsLetter(previous) && !unicode.IsDigit(previous) && LooksLikeToken(word[i:]) {
+// shortPrefix is the length of prefixes that occur inside of words.
+const shortPrefix = len("glpat-")
+
+func isAlphanumeric(r rune) bool {
+	return r >= 'a' && r <= 'z' || r >= 'A' && r <= 'Z' || r >= '0' && r <= '9'
+}
+
+// isTokenRune reports whether tokens and base64 in addresses have the character.
+func isTokenRune(r rune) bool { return isAlphanumeric(r) || r == '_' || r == '-' }
+
+// endsToken reports whether a character can neither be in a token nor between the parts
+// of one.
+func endsToken(r rune) bool { return r != '.' && !isTokenRune(r) }
+
+// sessionHeader bounds the part of a JWT that says its algorithm, in bytes.
+const sessionHeader = 4096
+
+// holdsSession looks for a JWT: three parts with dots between, of which the first is the
+// JSON of a header.
+func holdsSession(text string) bool {
+	for _, run := range strings.FieldsFunc(text, endsToken) {
+		parts := strings.Split(run, ".")
+		for i := range len(parts) - 2 {
+			if endsInHeader(parts[i]) {
 				return true
 			}
-			previous = r
 		}
 	}
 	return false
+}
+
+// endsInHeader reports whether a text ends in the first part of a JWT. Something may
+// stand in front of it, as in user_TOKEN.
+func endsInHeader(text string) bool {
+	text = text[max(0, len(text)-sessionHeader):]
+	for {
+		at := strings.Index(text, objectStart)
+		if at < 0 {
+			return false
+		}
+		text = text[at:]
+		if isHeader(text) {
+			return true
+		}
+		text = text[len(objectStart):]
+	}
+}
+
+// objectStart is how an object of JSON begins in base64.
+const objectStart = "ey"
+
+func isHeader(text string) bool {
+	raw, err := base64.RawURLEncoding.DecodeString(text)
+	var header struct {
+		Algorithm string `json:"alg"`
+	}
+	return err == nil && json.Unmarshal(raw, &header) == nil && header.Algorithm != ""
 }

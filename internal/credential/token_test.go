@@ -47,6 +47,39 @@ func TestParseToken(t *testing.T) {
 	}
 }
 
+// wrapped are tokens as they are copied with more than themselves, and what is said of
+// them.
+var wrapped = map[string]string{
+	`"%"`: "quotation marks around", `'%'`: "quotation marks around", "`%`": "quotation marks around", "“%”": "quotation marks around", `"%`: "quotation marks around", `%"`: "quotation marks around",
+	"Bearer %": "a header in front of", "Authorization: Bearer %": "a header in front of", "authorization: %": "a header in front of",
+	"export TOKEN=%": "an assignment in front of", `TOKEN="%"`: "an assignment in front of", "TOKEN = %": "an assignment in front of",
+	"builder:%": "a name with a colon in front of", "token: %": "a name with a colon in front of",
+	`{"username":"x","token":"%"}`: "JSON around", "https://builder:%@ghcr.io/v2/": "an address around",
+	"%,": "something follows", "%;": "something follows", "% builder": "something follows", "docker login -p % -u builder": "other text around", "(%)": "other text around",
+}
+
+func TestWhatIsAroundATokenIsSaid(t *testing.T) {
+	for token, kind := range map[string]string{
+		canary: "a personal access token", "dckr_oat_FAKEfakeFAKEfakeFAKEfake00": "an organization access token",
+		"ghp_FAKEfakeFAKEfakeFAKEfakeFAKE00000000": "a registry token", "glpat-FAKEfakeFAKE.01.fake000": "a registry token", fakeJWT: "a session",
+	} {
+		for form, want := range wrapped {
+			_, err := credential.ParseToken([]byte(strings.ReplaceAll(form, "%", token)))
+			if want += " " + kind; credential.ReasonOf(err) != credential.BadToken || !strings.Contains(err.Error(), want) || credential.Shows(err.Error(), credential.NewSecret(token)) {
+				t.Errorf("%s around %.9s…: %v, want %q", form, token, err, want)
+			}
+		}
+		if got, err := credential.ParseToken([]byte(token + "\n")); err != nil || got.Reveal() != token {
+			t.Errorf("%.9s… alone: %v", token, err)
+		}
+	}
+	for _, password := range []string{`"hunter2"`, "Bearer of news", "export X=1", "p$ss:w&rd FAKE", "x-ghp", "highs_and_lows"} {
+		if got := credential.Around(credential.NewSecret(password)); got != "" {
+			t.Errorf("Around(%q) = %q", password, got)
+		}
+	}
+}
+
 func TestClassify(t *testing.T) {
 	const hub, other = credential.DockerHub, credential.Host("registry.example.com")
 	for _, c := range []struct {
@@ -113,14 +146,44 @@ func TestParseRepository(t *testing.T) {
 }
 
 func TestCheckSecretID(t *testing.T) {
-	for _, text := range []string{"mockserver-build/dockerhub", "a", "a/b_c+d=e.f@g-h", "x-abcde", "arn:aws:secretsmanager:eu-west-2:123456789012:secret:mockserver-build/dockerhub-AbCdEf"} {
+	for _, text := range []string{"mockserver-build/dockerhub", "a", "a/b_c+d=e.f@g-h", "x-abcde", "ci-docker", "my-secret", "build-images", "ci-tokens", "team/token-abcdef", "arn:aws:secretsmanager:eu-west-2:123456789012:secret:mockserver-build/dockerhub-AbCdEf"} {
 		if err := credential.CheckSecretID(text); err != nil {
 			t.Errorf("CheckSecretID(%q) = %v", text, err)
 		}
 	}
-	for _, text := range []string{"", strings.Repeat("a", 513), "white space", "ends-in-hyphen-sixsix", "bang!", "umlaut-ü", "arn:aws:s3:::bucket", "dckr_pat_FAKE"} {
+	for _, text := range []string{"", strings.Repeat("a", 513), "white space", "bang!", "umlaut-ü", "arn:aws:s3:::bucket", "dckr_pat_FAKE"} {
 		if err := credential.CheckSecretID(text); credential.ReasonOf(err) != credential.Usage {
 			t.Errorf("CheckSecretID(%q) = %v, want a usage fault", text, err)
 		}
 	}
+}
+
+func TestATokenIsFoundWhereverItStands(t *testing.T) {
+	for _, token := range []string{canary, "dckr_oat_FAKE", "ghp_FAKE", "glpat-FAKE", "github_pat_FAKE", fakeJWT} {
+		for _, form := range []string{"%", "user:%", "role/%", "/tmp/%", "/tmp/%/x.y", "a,%", `"%"`, "Bearer %\n", "export TOKEN=%", "x_%", "x-%", "%.json", "v1.%.v2", "é%", strings.Repeat("x", 10000) + " %", strings.Repeat("x/", 5000) + "%"} {
+			if !credential.HoldsToken(strings.ReplaceAll(form, "%", token)) {
+				t.Errorf("HoldsToken misses %.9s… in %.30q", token, form)
+			}
+		}
+	}
+	for _, innocent := range []string{
+		"", "dckr_pat_", "starts with dckr_pat_…", "grep -E dckr_pat_[a-z]+", "ghp_", "highs_and_lows", "/srv/roughs_2/purser.yaml", "mockserver/mockserver",
+		"eyJhbGciOiJSUzI1NiJ9", "1.2.3", "registry.example.com", "eyes.of.tigers",
+	} {
+		if credential.HoldsToken(innocent) {
+			t.Errorf("HoldsToken(%q) = true", innocent)
+		}
+	}
+}
+
+func FuzzATokenIsFoundBetweenAnyTexts(f *testing.F) {
+	f.Add("", "")
+	f.Add("user:", "@host")
+	f.Add("dckr_pat_", "eyey.ey.")
+	f.Fuzz(func(t *testing.T, before, after string) {
+		if !credential.HoldsToken(before + canary + after) {
+			t.Errorf("HoldsToken misses a token between %q and %q", before, after)
+		}
+		credential.HoldsToken(before + after)
+	})
 }

@@ -37,11 +37,12 @@ func (v *vendor) has(host Host) bool {
 	})
 }
 
-// markedBy is the vendor whose prefix the token has; nil for a token of no known form.
+// markedBy is the vendor whose form the token has, perhaps with something around it that
+// was copied as well; nil for a token of no known form.
 func markedBy(token Secret) *vendor {
 	text := token.Reveal()
 	for _, k := range knownForms {
-		if strings.HasPrefix(text, k.prefix) {
+		if k.index(text) >= 0 {
 			return k.vendor
 		}
 	}

@@ -101,7 +101,7 @@ func TestAPersonPastesTheToken(t *testing.T) {
 	}
 	// Something wrong is told before it is sent, and again by purser.
 	b.do(chromedp.SendKeys("#token", "mockserver:dckr_pat_FAKE"))
-	b.eventually("#told", "a user name in front")
+	b.eventually("#told", "other text around an access token")
 	b.do(chromedp.Click("#send"))
 	b.eventually("#problem", "it is not whole")
 	b.do(chromedp.SendKeys("#token", token))

@@ -5,12 +5,12 @@
 
   // Tells the kind and the length of a text without showing it.
   const describe = (text) => {
-    if (text === '') return 'The page hides what you paste, also from you.';
-    if (/^dckr_[po]at_/.test(text)) return (text.startsWith('dckr_oat_') ? 'An organization access token' : 'A personal access token') + ', ' + text.length + ' characters.';
-    if (/^ey[\w-]+\.[\w-]+\.[\w-]+$/.test(text)) return 'That is a session, which ends soon, not an access token.';
-    if (/\s/.test(text.trim())) return 'There is white space in it: you copied more than the token.';
-    if (/^[^:]+:dckr_/.test(text)) return 'There is a user name in front of the token.';
-    return text.length + ' characters; that is not a token purser knows.';
+    if (text === '') return 'It is not shown, not even to you.';
+    if (/^dckr_[po]at_[\w-]*$/.test(text)) return (text.startsWith('dckr_oat_') ? 'An organization access token' : 'A personal access token') + ', ' + text.length + ' characters.';
+    if (/^ey[\w-]+\.[\w-]+\.[\w-]+$/.test(text)) return 'A session, which ends soon, and not an access token.';
+    if (/dckr_[po]at_[\w-]/.test(text)) return 'There is other text around an access token: copy the token alone.';
+    if (/\s/.test(text.trim())) return 'There is white space in it: more than the token was copied.';
+    return text.length + ' characters, of no form that is known.';
   };
   field.addEventListener('input', () => {
     told.textContent = describe(field.value.trim());

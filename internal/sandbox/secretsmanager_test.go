@@ -165,6 +165,7 @@ func TestASecretIsFoundByNameARNAndPartialARN(t *testing.T) {
 	arn := r.create(smName, smCanary)
 	suffix := strings.TrimPrefix(arn, smPrefix+smName)
 	tricky := r.create("ends-in-sixsix", smCanary)
+	r.create("ends-in", "FAKE value of another secret") // the name that AWS reads out of the partial ARN of the other
 	for name, c := range map[string]struct{ id, code, message string }{
 		"the name":                               {smName, "", ""},
 		"the ARN":                                {arn, "", ""},

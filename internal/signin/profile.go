@@ -12,6 +12,7 @@ import (
 	"os"
 	"slices"
 	"strings"
+	"unicode"
 
 	"purser/internal/credential"
 )
@@ -282,6 +283,9 @@ func parse(path string, r io.Reader, plain bool) ([]section, error) {
 		case trimmed == "" || trimmed[0] == '#' || trimmed[0] == ';':
 		case trimmed[0] == '[':
 			s, ok := header(trimmed, plain)
+			if err := fitToShow(at, trimmed); err != nil {
+				return nil, err
+			}
 			if !ok {
 				return nil, bad(at, "the name of a section does not end with a ]")
 			}
@@ -294,13 +298,41 @@ func parse(path string, r io.Reader, plain bool) ([]section, error) {
 			if !ok || len(all) == 0 {
 				return nil, bad(at, "it is neither a [section] nor a key = value")
 			}
-			all[len(all)-1].values[strings.ToLower(strings.TrimSpace(key))] = withoutComment(value)
+			key = strings.ToLower(strings.TrimSpace(key))
+			value = withoutComment(value)
+			if slices.Contains(shownKeys, key) {
+				if err := fitToShow(at, value); err != nil {
+					return nil, err
+				}
+			}
+			all[len(all)-1].values[key] = value
 		}
 	}
 	if err := lines.Err(); err != nil {
 		return nil, err
 	}
 	return all, nil
+}
+
+// shownKeys are those whose values are shown, or come into an address.
+var shownKeys = []string{ //nolint:gochecknoglobals // a constant that Go cannot write as one
+	"region", "role_arn", "source_profile", "credential_source", "web_identity_token_file",
+	"sso_session", "sso_start_url", "sso_region", "sso_account_id", "sso_role_name", "sso_registration_scopes",
+}
+
+// fitToShow refuses a token where a name or an address belongs, and what a terminal would
+// take for a command: people are shown what stands there.
+func fitToShow(at, text string) error {
+	if credential.HoldsToken(text) {
+		return &credential.Fault{
+			Reason: credential.TokenInArguments, What: "there is a token in AWS's configuration",
+			Why: credential.Quote(at) + " has one; it is not shown here, and everybody who can read the file has it",
+		}
+	}
+	if strings.ContainsFunc(text, func(r rune) bool { return unicode.IsControl(r) && r != '\t' }) {
+		return bad(at, "it has a control character")
+	}
+	return nil
 }
 
 func bad(at, why string) error {

@@ -49,7 +49,7 @@ func (d DockerConfig) Find(ctx context.Context) (Found, error) {
 			return Found{}, err
 		}
 		if !login.Token.IsZero() {
-			return Found{Login: login, Kind: credential.Classify(d.Registry, login), Where: where}, nil
+			return found(d.Registry, login.Username, []byte(login.Token.Reveal()), where)
 		}
 	}
 	return Found{}, &credential.Fault{
@@ -102,17 +102,34 @@ func (d DockerConfig) lookUp(ctx context.Context, file *configfile.ConfigFile, p
 	if !ok {
 		return credential.Login{}, "", nil
 	}
+	where := "docker's config " + path
 	if entry.IdentityToken != "" {
-		return credential.Login{Username: "<token>", Token: credential.NewSecret(entry.IdentityToken)}, "docker's config " + path, nil
+		return credential.Login{Username: "<token>", Token: credential.NewSecret(entry.IdentityToken)}, where, nil
 	}
-	return credential.Login{Username: entry.Username, Token: credential.NewSecret(entry.Password)}, "docker's config " + path, nil
+	return loginOf(entry.Username, entry.Password, where)
 }
 
-// helperName is what may follow docker-credential- : a file name, no path.
-var helperName = credential.NewPattern(`^[A-Za-z0-9][A-Za-z0-9._-]*$`)
+// loginOf is a login of docker's. Its user name is shown to people: one with a token in it
+// is refused.
+func loginOf(username, password, where string) (credential.Login, string, error) {
+	if credential.HoldsToken(username) {
+		return credential.Login{}, "", &credential.Fault{
+			Reason: credential.BadToken, What: "the login in " + where + " cannot be used", Why: "there is a token in its user name; sign in again with docker login",
+		}
+	}
+	return credential.Login{Username: username, Token: credential.NewSecret(password)}, where, nil
+}
+
+var helperForm = credential.NewPattern(`^[A-Za-z0-9][A-Za-z0-9._-]*$`)
+
+// isHelperName reports whether a text may follow docker-credential- : a file name, no
+// path, and no token.
+func isHelperName(text string) bool {
+	return helperForm.MatchString(text) && !credential.HoldsToken(text)
+}
 
 func (d DockerConfig) askHelper(ctx context.Context, name, key string) (credential.Login, string, error) {
-	if !helperName.MatchString(name) {
+	if !isHelperName(name) {
 		return credential.Login{}, "", &credential.Fault{Reason: credential.NoToken, What: "docker's config names a credential helper that cannot be a program"}
 	}
 	program := "docker-credential-" + name
@@ -134,7 +151,7 @@ func (d DockerConfig) askHelper(ctx context.Context, name, key string) (credenti
 		// The helper's output is not quoted: a broken one could print the secret.
 		return credential.Login{}, "", helperFault(d.Registry, program, "it ended with an error or did not speak docker's protocol")
 	}
-	return credential.Login{Username: got.Username, Token: credential.NewSecret(got.Secret)}, "the credential helper " + program, nil
+	return loginOf(got.Username, got.Secret, "the credential helper "+program)
 }
 
 func helperFault(host credential.Host, program, why string) *credential.Fault {

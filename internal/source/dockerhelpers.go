@@ -154,10 +154,13 @@ func WithoutLogins(raw []byte) string {
 	}
 	for i, m := range members {
 		// Only these are known to hold no secret; proxies and headers may.
-		if slices.Contains([]string{"credHelpers", "credsStore", "currentContext"}, m.key) {
-			continue
+		harmless := slices.Contains([]string{"credHelpers", "credsStore", "currentContext"}, m.key)
+		if !harmless || credential.HoldsToken(string(m.value)) {
+			members[i].value = json.RawMessage(`"(not shown)"`)
 		}
-		members[i].value = json.RawMessage(`"(not shown)"`)
+		if credential.HoldsToken(m.key) {
+			members[i].key = "(not shown)"
+		}
 	}
 	var out bytes.Buffer
 	if err := json.Indent(&out, writeObject(members), "", "\t"); err != nil {

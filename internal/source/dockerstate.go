@@ -54,11 +54,11 @@ func (d DockerConfig) State() (DockerState, error) {
 // HelperVersion runs a credential helper for its version, which takes no
 // secret. Where it is not on the PATH the error is a *credential.Fault.
 func HelperVersion(ctx context.Context, name string) (string, error) {
-	program := "docker-credential-" + name
+	program := "docker-credential-" + credential.Quote(name)
 	missing := &credential.Fault{
 		Reason: credential.HelperMissing, What: program + " is not on the PATH", Why: "docker's config names it, so that every docker command that needs a login fails",
 	}
-	if !helperName.MatchString(name) {
+	if !isHelperName(name) {
 		return "", missing
 	}
 	path, err := exec.LookPath(program)

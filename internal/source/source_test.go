@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/base64"
 	"errors"
+	"fmt"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -210,4 +211,55 @@ func FuzzDockerConfig(f *testing.F) {
 			_ = file.AuthConfigs[key]
 		}
 	})
+}
+
+func TestATokenInPlaceOfAUserNameOrAHelperIsNotShown(t *testing.T) {
+	const misplaced = canary
+	auth := base64.StdEncoding.EncodeToString([]byte("me," + misplaced + ":x"))
+	for name, text := range map[string]string{
+		"a user name": `{"auths":{"https://index.docker.io/v1/":{"auth":"` + auth + `"}}}`,
+		"a helper":    `{"credsStore":"` + misplaced + `"}`, "another helper": `{"credHelpers":{"docker.io":"x-` + misplaced + `"}}`,
+	} {
+		dir := t.TempDir()
+		if err := os.WriteFile(filepath.Join(dir, "config.json"), []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		config := DockerConfig{Dir: dir, Registry: credential.DockerHub}
+		_, err := config.Find(t.Context())
+		if err == nil || credential.HoldsToken(err.Error()) {
+			t.Errorf("%s: Find gave %v", name, strings.ReplaceAll(fmt.Sprint(err), misplaced, "TOKEN"))
+		}
+		s, err := config.State()
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, err := HelperVersion(t.Context(), s.Helper); credential.HoldsToken(fmt.Sprint(err)) {
+			t.Errorf("%s: HelperVersion shows the token", name)
+		}
+		if credential.HoldsToken(WithoutLogins([]byte(text))) {
+			t.Errorf("%s: WithoutLogins shows the token", name)
+		}
+	}
+}
+
+func TestWhatIsAroundATokenIsSaidWhereverItComesFrom(t *testing.T) {
+	for form, want := range map[string]string{
+		`"%"`: "quotation marks around a personal access token", "Bearer %": "a header in front of", "export TOKEN=%": "an assignment in front of", "builder:%": "a name with a colon in front of",
+	} {
+		text := strings.ReplaceAll(form, "%", canary)
+		dir := t.TempDir()
+		auth := base64.StdEncoding.EncodeToString([]byte("mockserver:" + text))
+		if err := os.WriteFile(filepath.Join(dir, "config.json"), []byte(`{"auths":{"https://index.docker.io/v1/":{"auth":"`+auth+`"}}}`), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		for name, find := range map[string]func(context.Context) (Found, error){
+			"standard input": Stdin{Reader: strings.NewReader(text + "\n"), Registry: credential.DockerHub, Username: "builder"}.Find,
+			"docker":         DockerConfig{Dir: dir, Registry: credential.DockerHub}.Find,
+		} {
+			got, err := find(t.Context())
+			if credential.ReasonOf(err) != credential.BadToken || !strings.Contains(fmt.Sprint(err), want) || credential.HoldsToken(fmt.Sprint(err)) {
+				t.Errorf("%s from %s: a %s, error %v", form, name, got.Kind, err)
+			}
+		}
+	}
 }

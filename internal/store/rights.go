@@ -21,10 +21,10 @@ const noSuchVersion = "purser-doctor-no-such-version-0000000"
 // no such form and stays unknown.
 func (s *SecretsManager) Rights(ctx context.Context) []credential.Right {
 	_, readErr := s.cfg.API.GetSecretValue(ctx, &sm.GetSecretValueInput{
-		SecretId: &s.cfg.Target.Secret, VersionId: aws.String(noSuchVersion),
+		SecretId: s.id(), VersionId: aws.String(noSuchVersion),
 	})
 	_, moveErr := s.cfg.API.UpdateSecretVersionStage(ctx, &sm.UpdateSecretVersionStageInput{
-		SecretId: &s.cfg.Target.Secret, VersionStage: aws.String("PURSER-DOCTOR"), RemoveFromVersionId: aws.String(noSuchVersion),
+		SecretId: s.id(), VersionStage: aws.String("PURSER-DOCTOR"), RemoveFromVersionId: aws.String(noSuchVersion),
 	})
 	return []credential.Right{
 		s.right(ctx, "secretsmanager:GetSecretValue", readErr),

@@ -1,9 +1,11 @@
 package store
 
 import (
+	"cmp"
 	"context"
 	"slices"
 	"strings"
+	"sync/atomic"
 	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
@@ -42,13 +44,62 @@ type SecretsManagerConfig struct {
 
 // SecretsManager is one secret of AWS Secrets Manager. Stages are named in
 // every call: without one, policies with a condition on the stage deny it.
-type SecretsManager struct{ cfg SecretsManagerConfig }
+//
+// A secret that is named without its ARN is looked up by its name once, and called by
+// its whole ARN from then on: AWS takes what ends in a hyphen and six characters for a
+// whole ARN in some places, and advises against such names (API reference of
+// CreateSecret, Name), but they are common.
+type SecretsManager struct {
+	cfg SecretsManagerConfig
+	arn atomic.Pointer[string] // the whole ARN, once AWS has told it
+}
 
 // NewSecretsManager makes a store of an existing or future secret; nothing is
 // called yet.
 func NewSecretsManager(cfg SecretsManagerConfig) *SecretsManager {
-	return &SecretsManager{cfg}
+	return &SecretsManager{cfg: cfg}
 }
+
+// id is what the secret is looked up by: its ARN, where that is known.
+func (s *SecretsManager) id() *string {
+	if arn := s.arn.Load(); arn != nil {
+		return arn
+	}
+	return &s.cfg.Target.Secret
+}
+
+// known is the id for a call that changes the secret, which is looked up first.
+func (s *SecretsManager) known(ctx context.Context) (*string, error) {
+	if s.arn.Load() == nil {
+		if _, err := s.Describe(ctx); err != nil {
+			return nil, err
+		}
+	}
+	return s.id(), nil
+}
+
+// found checks that an answer is about the secret that was asked for, and remembers its
+// ARN.
+func (s *SecretsManager) found(name, arn *string) error {
+	wanted, got := s.cfg.Target.Secret, aws.ToString(name)
+	if strings.HasPrefix(wanted, "arn:") {
+		got = aws.ToString(arn)
+		if len(got) > suffix && wanted == got[:len(got)-suffix] {
+			wanted = got // it was named without what AWS puts behind
+		}
+	}
+	if got != wanted || aws.ToString(arn) == "" {
+		return &credential.Fault{
+			Reason: credential.StoreRefused, Target: s.cfg.Target, What: "AWS found another secret than " + s.cfg.Target.Secret,
+			Why: "it answers for " + cmp.Or(credential.Quote(got), "one without a name") + "; name the secret by its whole ARN",
+		}
+	}
+	s.arn.Store(arn)
+	return nil
+}
+
+// suffix is the length of what AWS puts behind a name in an ARN.
+const suffix = len("-AbCdEf")
 
 // Open asks AWS who is calling, so that a missing session is found before
 // anything else, and says it in words.
@@ -80,9 +131,12 @@ const markTag = "purser:registry"
 
 // Describe reads everything but the value.
 func (s *SecretsManager) Describe(ctx context.Context) (credential.Description, error) {
-	out, err := s.cfg.API.DescribeSecret(ctx, &sm.DescribeSecretInput{SecretId: &s.cfg.Target.Secret})
+	out, err := s.cfg.API.DescribeSecret(ctx, &sm.DescribeSecretInput{SecretId: s.id()})
 	if err != nil {
 		return credential.Description{}, s.fault(ctx, "describe the secret "+s.cfg.Target.Secret, err)
+	}
+	if err := s.found(out.Name, out.ARN); err != nil {
+		return credential.Description{}, err
 	}
 	d := credential.Description{
 		Where: aws.ToString(out.ARN), Home: aws.ToString(out.ARN), KMSKey: aws.ToString(out.KmsKeyId),
@@ -132,10 +186,13 @@ func expiry(tags []types.Tag, current credential.VersionID) time.Time {
 // Read gets the value in a stage.
 func (s *SecretsManager) Read(ctx context.Context, at credential.Stage) (credential.VersionID, credential.Secret, error) {
 	out, err := s.cfg.API.GetSecretValue(ctx, &sm.GetSecretValueInput{
-		SecretId: &s.cfg.Target.Secret, VersionStage: aws.String(string(at)),
+		SecretId: s.id(), VersionStage: aws.String(string(at)),
 	})
 	if err != nil {
 		return "", credential.Secret{}, s.missingOrEmpty(ctx, at, s.fault(ctx, "read the secret "+s.cfg.Target.Secret, err))
+	}
+	if err := s.found(out.Name, out.ARN); err != nil {
+		return "", credential.Secret{}, err
 	}
 	id := credential.VersionID(aws.ToString(out.VersionId))
 	if out.SecretString == nil {
@@ -166,16 +223,19 @@ func (s *SecretsManager) missingOrEmpty(ctx context.Context, at credential.Stage
 // the call's ClientRequestToken, so that sending it again changes nothing. AWS
 // makes the first version of an empty secret current at once.
 func (s *SecretsManager) Stage(ctx context.Context, id credential.VersionID, value credential.Secret) error {
+	secret, err := s.known(ctx)
+	if err != nil {
+		return err
+	}
 	text := value.Reveal()
 	in := &sm.PutSecretValueInput{
-		SecretId: &s.cfg.Target.Secret, ClientRequestToken: aws.String(string(id)),
+		SecretId: secret, ClientRequestToken: aws.String(string(id)),
 		SecretString: &text, VersionStages: []string{string(credential.Pending)},
 	}
 	if !s.cfg.RotationToken.IsZero() {
 		in.RotationToken = aws.String(s.cfg.RotationToken.Reveal())
 	}
-	_, err := s.cfg.API.PutSecretValue(ctx, in)
-	if err != nil {
+	if _, err = s.cfg.API.PutSecretValue(ctx, in); err != nil {
 		return s.fault(ctx, "put a new version into "+s.cfg.Target.Secret, err, value)
 	}
 	return nil
@@ -222,7 +282,7 @@ func (s *SecretsManager) clearPending(ctx context.Context, d credential.Descript
 }
 
 func (s *SecretsManager) move(ctx context.Context, stage credential.Stage, to, from credential.VersionID) error {
-	in := &sm.UpdateSecretVersionStageInput{SecretId: &s.cfg.Target.Secret, VersionStage: aws.String(string(stage))}
+	in := &sm.UpdateSecretVersionStageInput{SecretId: s.id(), VersionStage: aws.String(string(stage))} // described before
 	if to != "" {
 		in.MoveToVersionId = aws.String(string(to))
 	}
@@ -259,8 +319,11 @@ func (s *SecretsManager) Create(ctx context.Context) error {
 			Why: "AWS chooses the end of the ARN; give the name",
 		}
 	}
-	_, err := s.cfg.API.CreateSecret(ctx, in)
-	if err != nil && code(err) != "ResourceExistsException" {
+	out, err := s.cfg.API.CreateSecret(ctx, in)
+	switch {
+	case err == nil:
+		return s.found(out.Name, out.ARN)
+	case code(err) != "ResourceExistsException":
 		return s.fault(ctx, "create the secret "+s.cfg.Target.Secret, err)
 	}
 	return nil
@@ -279,8 +342,12 @@ func (s *SecretsManager) SetExpiry(ctx context.Context, id credential.VersionID,
 
 // tag needs the right to tag the secret.
 func (s *SecretsManager) tag(ctx context.Context, key, value, what string) error {
-	_, err := s.cfg.API.TagResource(ctx, &sm.TagResourceInput{
-		SecretId: &s.cfg.Target.Secret, Tags: []types.Tag{{Key: &key, Value: &value}},
+	secret, err := s.known(ctx)
+	if err != nil {
+		return err
+	}
+	_, err = s.cfg.API.TagResource(ctx, &sm.TagResourceInput{
+		SecretId: secret, Tags: []types.Tag{{Key: &key, Value: &value}},
 	})
 	if err != nil {
 		return s.fault(ctx, "tag the secret "+s.cfg.Target.Secret+" with "+what, err)

@@ -11,6 +11,8 @@ import (
 	"github.com/zclconf/go-cty/cty"
 	"github.com/zclconf/go-cty/cty/function"
 	"github.com/zclconf/go-cty/cty/function/stdlib"
+
+	"purser/internal/credential"
 )
 
 // reader understands the blocks of one folder.
@@ -100,7 +102,7 @@ func (r *reader) text(b block, name string) (text string, ok bool) {
 }
 
 func (r *reader) note(at hcl.Range, text string) {
-	if note := place(at) + ": " + text; !slices.Contains(r.c.Notes, note) {
+	if note := place(at) + ": " + credential.Quote(text); !slices.Contains(r.c.Notes, note) {
 		r.c.Notes = append(r.c.Notes, note)
 	}
 }
@@ -362,7 +364,7 @@ func (r *reader) risks() {
 			if b.Body.Attributes[name] == nil || ignored(b.Body, name) {
 				continue
 			}
-			risk := Risk{Address: b.address(), At: b.at(), Secret: r.secretOf(b)}
+			risk := Risk{Address: credential.Quote(b.address()), At: b.at(), Secret: r.secretOf(b)}
 			risk.Change = "lifecycle {\n  ignore_changes = [" + strings.TrimSuffix(name, "_wo") + "]\n}"
 			if name == "secret_string_wo" {
 				risk.Change = "lifecycle {\n  ignore_changes = [secret_string_wo_version]\n}"
