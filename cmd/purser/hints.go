@@ -152,7 +152,7 @@ func adviseHub(f *credential.Fault) advice {
 }
 
 func adviseRegistry(f *credential.Fault) advice {
-	again := "then try again; nothing was changed"
+	again := "then run the same command again"
 	switch f.Reason {
 	case credential.RateLimited:
 		wait := "some minutes"

@@ -55,15 +55,17 @@ when to end the old one.`,
 
 // rotationJSON is a credential's rotation as JSON.
 type rotationJSON struct {
-	Credential string     `json:"credential"`
-	Due        bool       `json:"due"`
-	Why        string     `json:"why"`
-	Renewed    bool       `json:"renewed"`
-	Retired    bool       `json:"retired"`
-	Wait       float64    `json:"wait_seconds,omitempty"`
-	Waiting    string     `json:"waiting,omitempty"`
-	Store      *storeJSON `json:"store,omitempty"`
-	Error      *errorJSON `json:"error,omitempty"`
+	Credential string `json:"credential"`
+	Due        bool   `json:"due"`
+	Why        string `json:"why"`
+	Renewed    bool   `json:"renewed"`
+	Retired    bool   `json:"retired"`
+	// Proof says how the retired token is known to be dead: refused or not-listed.
+	Proof   string     `json:"retired_proof,omitempty"`
+	Wait    float64    `json:"wait_seconds,omitempty"`
+	Waiting string     `json:"waiting,omitempty"`
+	Store   *storeJSON `json:"store,omitempty"`
+	Error   *errorJSON `json:"error,omitempty"`
 }
 
 func (a *app) rotate(ctx context.Context, names []string, f rotateFlags) error {
@@ -83,6 +85,7 @@ func (a *app) rotate(ctx context.Context, names []string, f rotateFlags) error {
 		return err
 	}
 	w := a.wire()
+	tries := &lifecycle.Tries{}
 	rows := []rotationJSON{}
 	var lines []json.RawMessage
 	var codes []int
@@ -93,12 +96,12 @@ func (a *app) rotate(ctx context.Context, names []string, f rotateFlags) error {
 		rec, err := a.recorder(ctx, w, c.Targets)
 		var res lifecycle.RotateResult
 		if err == nil {
-			res, err = a.rotateOne(ctx, w, c, f, expires, rec)
+			res, err = a.rotateOne(ctx, w, c, f, expires, rec, tries)
 		}
 		err = about(err, c)
 		lines = append(lines, rec.lines()...)
 		row := rotationJSON{
-			Credential: string(c.Name), Due: res.Due, Why: res.Why, Renewed: len(res.Store.Places) > 0, Retired: res.Retired, Wait: res.Wait.Seconds(), Waiting: res.Waiting, Error: errorReport(err),
+			Credential: string(c.Name), Due: res.Due, Why: res.Why, Renewed: len(res.Store.Places) > 0, Retired: res.Retired, Proof: string(res.Ending), Wait: res.Wait.Seconds(), Waiting: res.Waiting, Error: errorReport(err),
 		}
 		if res.Store.Source != "" {
 			row.Store = storeReport(res.Store, f.dryRun, err).Store
@@ -121,7 +124,7 @@ func (a *app) rotate(ctx context.Context, names []string, f rotateFlags) error {
 	return nil
 }
 
-func (a *app) rotateOne(ctx context.Context, w *wire.Wire, c credential.Credential, f rotateFlags, expires time.Time, rec *recorder) (lifecycle.RotateResult, error) {
+func (a *app) rotateOne(ctx context.Context, w *wire.Wire, c credential.Credential, f rotateFlags, expires time.Time, rec *recorder, tries *lifecycle.Tries) (lifecycle.RotateResult, error) {
 	from, err := a.renewal(ctx, w, c, f)
 	if err != nil {
 		return lifecycle.RotateResult{}, err
@@ -130,7 +133,7 @@ func (a *app) rotateOne(ctx context.Context, w *wire.Wire, c credential.Credenti
 	if err != nil {
 		return lifecycle.RotateResult{}, err
 	}
-	r := &lifecycle.Runner{Prover: w, Now: a.now, Random: a.random, Wait: a.wait, Report: a.reporter(rec.following(from.follow))}
+	r := &lifecycle.Runner{Prover: w, Now: a.now, Random: a.random, Wait: a.wait, Tries: tries, Report: a.reporter(rec.following(from.follow))}
 	req := lifecycle.RotateRequest{
 		StoreRequest: lifecycle.StoreRequest{Credential: c, Places: where, Find: from.find, Mint: from.mint, DryRun: f.dryRun, Expires: expires},
 		Force:        f.force, RetireNow: f.now,

@@ -76,12 +76,13 @@ type Event struct {
 	Text string
 }
 
-// Runner runs flows. It has no state of its own.
+// Runner runs flows. It has no state of its own but what its fields share.
 type Runner struct {
 	Prover Prover
 	Now    func() time.Time
 	Random io.Reader                                        // for version ids
 	Wait   func(ctx context.Context, d time.Duration) error // nil waits on the clock
+	Tries  *Tries                                           // shared by the runners of one command; nil: wrong logins are not counted
 	Report func(Event)                                      // called in order, from one goroutine at a time; nil reports nothing
 }
 

@@ -18,6 +18,9 @@ type RotateRequest struct {
 	// RetireNow ends the old token without waiting for the overlap, and although it
 	// is still used.
 	RetireNow bool
+	// Listed gives the list of tokens that the run has got once for all credentials of the
+	// account; nil asks Mint. Nothing is ended by it alone: that takes a list of the moment.
+	Listed func(context.Context) (tokens []credential.ManagedToken, now time.Time, err error)
 }
 
 // RotateResult is what became of a rotation.
@@ -26,6 +29,7 @@ type RotateResult struct {
 	Due     bool
 	Why     string                    // it was due, or when it will be
 	Retired bool                      // the old token is dead, and that was proved
+	Ending  Ending                    // how it was proved; "" where none was retired
 	Ended   []credential.ManagedToken // those that were retired
 	Wait    time.Duration             // until the old token can be retired; 0 when nothing waits
 	Waiting string                    // for what
@@ -59,18 +63,22 @@ func (r *Runner) Rotate(ctx context.Context, req RotateRequest) (RotateResult, e
 	if slots, err = quiet.catchUp(ctx, req, slots); err != nil {
 		return res, err
 	}
+	seen, err := req.seen(ctx)
+	if err != nil {
+		return res, err
+	}
 	res.Due, res.Why = due(req, slots, r.Now())
 	r.report(StepDue, res.Why)
 	// The old token is retired before another becomes the old one: afterwards its
 	// version is in no stage, and who still uses it could not be told.
-	if err := r.retire(ctx, req, slots, &res); err != nil {
+	if err := r.retire(ctx, req, slots, seen, &res); err != nil {
 		return res, err
 	}
 	if req.DryRun {
 		return res, nil
 	}
 	if !res.Due {
-		return res, r.sweepUp(ctx, req, slots)
+		return res, r.sweepUp(ctx, req, slots, seen)
 	}
 	if res.Wait > 0 && !req.Force {
 		return res, nil
@@ -81,7 +89,10 @@ func (r *Runner) Rotate(ctx context.Context, req RotateRequest) (RotateResult, e
 	if slots, err = quiet.surveyAll(ctx, req.StoreRequest); err != nil {
 		return res, err
 	}
-	return res, r.retire(ctx, req, slots, &res)
+	if seen, err = req.seen(ctx); err != nil {
+		return res, err
+	}
+	return res, r.retire(ctx, req, slots, seen, &res)
 }
 
 // catchUp brings places that an interrupted run has left behind to the token that is
@@ -119,13 +130,13 @@ func (r *Runner) catchUp(ctx context.Context, req RotateRequest, slots []*slot) 
 
 // sweepUp ends what interrupted runs have left at the registry, also when nothing is
 // to be renewed.
-func (r *Runner) sweepUp(ctx context.Context, req RotateRequest, slots []*slot) error {
-	if req.Mint == nil {
-		return nil
-	}
+func (r *Runner) sweepUp(ctx context.Context, req RotateRequest, slots []*slot, seen listing) error {
 	overlap := overlapOf(req.Credential)
 	if req.RetireNow {
 		overlap = 0
+	}
+	if !slices.ContainsFunc(seen.tokens, func(t credential.ManagedToken) bool { return seen.leftOver(t, req.StoreRequest, slots, overlap) }) {
+		return nil
 	}
 	return r.sweep(ctx, req.StoreRequest, slots, overlap)
 }
