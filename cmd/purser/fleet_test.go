@@ -174,3 +174,27 @@ func TestAReportSaysHowATokenIsKnownToBeDead(t *testing.T) {
 		}
 	}
 }
+
+// TestRotateDueFindsWhatDoesNotWork: tokens that somebody has deleted, and a value that
+// somebody has put by hand.
+func TestRotateDueFindsWhatDoesNotWork(t *testing.T) {
+	f := newFleet(t, 12, "every: 90d, overlap: 1h")
+	f.purser(exitOK, "rotate", "--all")
+	f.pass(24 * time.Hour)
+	f.purser(exitOK, "rotate", "--due")
+	for _, token := range f.box.Accounts.Tokens(fleetAccount)[:11] {
+		f.box.Accounts.Revoke(token.Secret)
+	}
+	f.put("fleet/c011", "hand", credential.ShapeToken, credential.Login{Username: fleetAccount, Token: credential.NewSecret("dckr_pat_FAKEnonsenseFAKEnonsense00")})
+	// The last one cannot be told from the list, and enough of its account were tried by
+	// then: it is unknown, until the next run.
+	out := f.purser(exitUnknown, "rotate", "--due")
+	if n := strings.Count(out, "Due        now: the token in fleet/c"); n != 11 {
+		t.Errorf("%d were due, want 11\n%s", n, out)
+	}
+	out = f.purser(exitOK, "rotate", "--due")
+	if n := strings.Count(out, "Due        now: the token in fleet/c011 does not work"); n != 1 {
+		t.Error(out)
+	}
+	f.purser(exitOK, "check")
+}

@@ -67,12 +67,18 @@ func (r *Runner) Rotate(ctx context.Context, req RotateRequest) (RotateResult, e
 	if err != nil {
 		return res, err
 	}
-	res.Due, res.Why = due(req, slots, r.Now())
+	broken, err := r.dueNow(ctx, req, slots, seen, &res)
+	if err != nil {
+		return res, err
+	}
 	r.report(StepDue, res.Why)
 	// The old token is retired before another becomes the old one: afterwards its
-	// version is in no stage, and who still uses it could not be told.
-	if err := r.retire(ctx, req, slots, seen, &res); err != nil {
-		return res, err
+	// version is in no stage, and who still uses it could not be told. Where what is
+	// current does not work, the old one may be all that does.
+	if !broken {
+		if err := r.retire(ctx, req, slots, seen, &res); err != nil {
+			return res, err
+		}
 	}
 	if req.DryRun {
 		return res, nil
@@ -93,6 +99,25 @@ func (r *Runner) Rotate(ctx context.Context, req RotateRequest) (RotateResult, e
 		return res, err
 	}
 	return res, r.retire(ctx, req, slots, seen, &res)
+}
+
+// dueNow says in the result whether to renew: by the schedule, or because what is current
+// does not work.
+func (r *Runner) dueNow(ctx context.Context, req RotateRequest, slots []*slot, seen listing, res *RotateResult) (broken bool, err error) {
+	if res.Due, res.Why = due(req, slots, r.Now()); req.Force {
+		return false, nil
+	}
+	why, err := r.broken(ctx, req, slots, seen)
+	switch {
+	case err != nil:
+		return false, err
+	case why == nil:
+		return false, nil
+	case req.Finish:
+		return true, why
+	}
+	res.Due, res.Why = true, "now: "+why.Error()
+	return true, nil
 }
 
 // catchUp brings places that an interrupted run has left behind to the token that is
