@@ -127,15 +127,22 @@ func (r *rehearsal) run(args ...string) (string, error) {
 
 func newRehearsal(t *testing.T) *rehearsal {
 	t.Helper()
-	return newRehearsalWith(t, nil, nil)
+	return newRehearsalWith(t, sandbox.Options{}, nil)
+}
+
+// newRehearsalAt has a time of its own, in which AWS alone does not live.
+func newRehearsalAt(t *testing.T, now func() time.Time) *rehearsal {
+	t.Helper()
+	return newRehearsalWith(t, sandbox.Options{Now: now, AWSNow: time.Now}, nil)
 }
 
 // newRehearsalWith has a registry of somebody else's stand for Docker Hub's, which is
 // made ready when the stand-ins have started.
-func newRehearsalWith(t *testing.T, images http.Handler, started func(*rehearsal)) *rehearsal {
+func newRehearsalWith(t *testing.T, o sandbox.Options, started func(*rehearsal)) *rehearsal {
 	t.Helper()
 	r := &rehearsal{T: t, dir: t.TempDir(), strike: func() {}}
-	box, err := sandbox.Start(t.Context(), sandbox.Options{Around: r.around, Images: images})
+	o.Around = r.around
+	box, err := sandbox.Start(t.Context(), o)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -151,12 +158,7 @@ func newRehearsalWith(t *testing.T, images http.Handler, started func(*rehearsal
 	if err != nil {
 		t.Fatal(err)
 	}
-	bearer, err := box.Hub.Session("mockserver", time.Hour)
-	if err != nil {
-		t.Fatal(err)
-	}
-	answer, _ := json.Marshal(map[string]string{"ServerURL": "x", "Username": "mockserver", "Secret": bearer.Reveal()})
-	writeFile(t, filepath.Join(r.dir, "answer"), string(answer))
+	r.session(time.Hour)
 	writeFile(t, filepath.Join(r.dir, "purser.yaml"), scriptConfig)
 	helper := filepath.Join(r.dir, "docker-credential-fake")
 	writeFile(t, helper, "#!/bin/sh\nread -r url\ncase $url in */access-token) cat "+filepath.Join(r.dir, "answer")+";; *) echo 'credentials not found in native keychain'; exit 1;; esac\n")
@@ -169,6 +171,17 @@ func newRehearsalWith(t *testing.T, images http.Handler, started func(*rehearsal
 		t.Fatalf("the first token: %v\n%s", err, out)
 	}
 	return r
+}
+
+// session is docker's at Docker Hub.
+func (r *rehearsal) session(life time.Duration) {
+	r.Helper()
+	bearer, err := r.box.Hub.Session("mockserver", life)
+	if err != nil {
+		r.Fatal(err)
+	}
+	answer, _ := json.Marshal(map[string]string{"ServerURL": "x", "Username": "mockserver", "Secret": bearer.Reveal()})
+	writeFile(r.T, filepath.Join(r.dir, "answer"), string(answer))
 }
 
 // sound holds what has to be true in the end: one good token is current and proved, and
@@ -305,9 +318,9 @@ const withHelper = `{"credHelpers":{"https://index.docker.io/v1/":"purser"}}`
 // pushes, what was switched off or retired does not, and what is switched on again does.
 func TestADeactivatedTokenDoesNotPush(t *testing.T) {
 	var upstream *httputil.ReverseProxy
-	r := newRehearsalWith(t, http.HandlerFunc(func(w http.ResponseWriter, req *http.Request) {
+	r := newRehearsalWith(t, sandbox.Options{Images: http.HandlerFunc(func(w http.ResponseWriter, req *http.Request) {
 		upstream.ServeHTTP(w, req)
-	}), func(r *rehearsal) {
+	})}, func(r *rehearsal) {
 		keys, err := r.box.KeySet()
 		if err != nil {
 			t.Fatal(err)

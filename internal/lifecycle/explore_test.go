@@ -2,9 +2,12 @@ package lifecycle_test
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"testing"
 	"time"
+
+	"purser/internal/credential"
 )
 
 // player is a runner that takes a step when it is its turn: a call to the outside, and
@@ -142,6 +145,13 @@ func play(t *testing.T, what, fate string, i, j int) (first, second bool) {
 		for !p.over {
 			table.step(p)
 			m.consumersWork(t, what, "a")
+		}
+	}
+	for _, p := range []*player{a, b} {
+		// One that stood still for longer than it may cannot tell how it stands.
+		slow := errors.Is(p.err, errCut) || credential.ReasonOf(p.err) == credential.StoreUnreachable
+		if !p.dead && p.err != nil && !slow {
+			t.Errorf("%s: one that was not killed ended with %v", what, p.err)
 		}
 	}
 	m.w.gate, m.w.late = nil, nil

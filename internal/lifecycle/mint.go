@@ -40,6 +40,17 @@ type minted struct {
 	label string
 }
 
+// late is an error once another run may have ended the token.
+func (m *minted) late(now time.Time, s *slot) error {
+	if m == nil || !now.After(m.by) {
+		return nil
+	}
+	return &credential.Fault{
+		Reason: credential.StoreUnreachable, Target: s.Target, What: "the token that was made was not stored in time",
+		Why: "another run may take it for left over from now on; it took longer than " + stageLimit.String(),
+	}
+}
+
 // home tells the credential's place from every other one, "" when it cannot be told.
 func home(c credential.Credential, slots []*slot) string {
 	if len(slots) == 0 || slots[0].found.Home == "" {
@@ -112,7 +123,7 @@ func (r *Runner) mint(ctx context.Context, req StoreRequest, slots []*slot, id c
 func (r *Runner) leftOver(ctx context.Context, req StoreRequest, slots []*slot) (Candidate, bool) {
 	for _, s := range slots {
 		left := s.found.At(credential.Pending)
-		if left == "" || left == s.found.At(credential.Current) || left != req.Version && (req.Version != "" || !left.IsOurs()) {
+		if left == "" || left == s.found.At(credential.Current) || superseded(s.found) || left != req.Version && (req.Version != "" || !left.IsOurs()) {
 			continue
 		}
 		_, value, err := s.Store.Read(ctx, credential.Pending)

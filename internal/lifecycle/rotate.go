@@ -52,15 +52,107 @@ func overlapOf(c credential.Credential) time.Duration {
 
 // Rotate renews a credential when it is due, and retires the token before when its
 // overlap is over. A run does whatever there is to do: what an earlier one has left is
-// finished first.
+// finished first. Where another run of purser gets ahead of it, it looks again what is
+// left to do, which is nothing as a rule.
 func (r *Runner) Rotate(ctx context.Context, req RotateRequest) (RotateResult, error) {
-	var res RotateResult
 	slots, err := r.surveyAll(ctx, req.StoreRequest)
 	if err != nil {
-		return res, err
+		return RotateResult{}, err
 	}
+	var ended []credential.ManagedToken
+	for _, pause := range append(freshWaits(), 0) {
+		res, err := r.rotate(ctx, req, slots)
+		res.Ended = append(ended, res.Ended...)
+		if err == nil {
+			return res, nil
+		}
+		now := r.overtaken(ctx, req, slots, res, err)
+		if now == nil || r.wait(ctx, pause) != nil {
+			return res, err
+		}
+		if pause == 0 {
+			return res, &credential.Fault{Reason: credential.Overtaken, Target: slots[0].Target, What: "other runs of purser got ahead of this one each time", Why: err.Error(), Err: err}
+		}
+		r.report(StepDue, "another run of purser is at it as well; looking again")
+		if renewed(slots, now) {
+			req.Force = false
+			if err := r.withdraw(ctx, now, res.Store.version); err != nil {
+				return res, err
+			}
+		}
+		ended, slots = res.Ended, now
+	}
+	return RotateResult{}, nil // the last pause is none
+}
+
+// overtaken looks whether what stopped a run was another run of purser: what is current
+// or pending is another version of purser's than before. It returns the places as they are
+// now, nil where it was not: what somebody else does is an error.
+func (r *Runner) overtaken(ctx context.Context, req RotateRequest, before []*slot, res RotateResult, cause error) []*slot {
+	if req.DryRun || ctx.Err() != nil {
+		return nil
+	}
+	now, err := r.again().surveyAll(ctx, req.StoreRequest)
+	if err != nil {
+		return nil
+	}
+	ahead := false
+	for i, s := range now {
+		for _, at := range []credential.Stage{credential.Current, credential.Pending} {
+			id := s.found.At(at)
+			if id == before[i].found.At(at) || id == "" {
+				continue
+			}
+			if !id.IsOurs() {
+				return nil
+			}
+			// Another run may have finished what this one had staged.
+			ahead = ahead || id != res.Store.version || credential.ReasonOf(cause) == credential.MidRotation
+		}
+	}
+	if !ahead {
+		return nil
+	}
+	return now
+}
+
+// renewed reports whether another version is current than before.
+func renewed(before, now []*slot) bool {
+	for i := range now {
+		if now[i].found.At(credential.Current) != before[i].found.At(credential.Current) {
+			return true
+		}
+	}
+	return false
+}
+
+// withdraw takes what this run has staged out of AWSPENDING, where another run has renewed
+// the credential: a later run would take it for something to finish.
+func (r *Runner) withdraw(ctx context.Context, slots []*slot, own credential.VersionID) error {
+	for _, s := range slots {
+		if own == "" || s.found.At(credential.Pending) != own || s.found.At(credential.Current) == own {
+			continue
+		}
+		if err := s.Store.Unstage(ctx, own); err != nil {
+			return err
+		}
+		var err error
+		if s.found, err = s.Store.Describe(ctx); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// rotate is one try.
+func (r *Runner) rotate(ctx context.Context, req RotateRequest, slots []*slot) (RotateResult, error) {
+	var res RotateResult
+	var err error
 	quiet := r.again()
 	if slots, err = quiet.catchUp(ctx, req, slots); err != nil {
+		return res, err
+	}
+	if err := r.dropSuperseded(ctx, req, slots); err != nil {
 		return res, err
 	}
 	seen, err := req.seen(ctx)

@@ -114,3 +114,27 @@ func held(slots []*slot, id credential.VersionID) bool {
 		return slices.ContainsFunc(s.found.Versions, func(v credential.Version) bool { return v.ID == id })
 	})
 }
+
+// superseded reports whether what is pending is older than what is current: the run that
+// staged it was overtaken, and will not promote it any more.
+func superseded(d credential.Description) bool {
+	pending, current := d.At(credential.Pending), d.At(credential.Current)
+	return pending != current && !pending.Time().IsZero() && pending.Time().Before(current.Time())
+}
+
+// dropSuperseded takes what is superseded out of AWSPENDING; the sweep ends its token.
+func (r *Runner) dropSuperseded(ctx context.Context, req RotateRequest, slots []*slot) error {
+	for _, s := range slots {
+		if req.DryRun || !superseded(s.found) {
+			continue
+		}
+		if err := s.Store.Unstage(ctx, s.found.At(credential.Pending)); err != nil {
+			return err
+		}
+		var err error
+		if s.found, err = s.Store.Describe(ctx); err != nil {
+			return err
+		}
+	}
+	return nil
+}
