@@ -19,6 +19,9 @@ type decision struct {
 // the client's own dialog that a.consent gives, else at the terminal. Without any of
 // them it is ConsentNeeded.
 func (a *app) decide(ctx context.Context, d decision) error {
+	if err := awaitTurn(ctx); err != nil {
+		return err
+	}
 	if a.consent != nil {
 		return a.consent(ctx, d)
 	}

@@ -3,7 +3,6 @@ package main
 import (
 	"context"
 	"encoding/json"
-	"fmt"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -84,34 +83,14 @@ func (a *app) rotate(ctx context.Context, names []string, f rotateFlags) error {
 	if err != nil {
 		return err
 	}
-	w := a.wire()
-	tries := &lifecycle.Tries{}
 	rows := []rotationJSON{}
 	var lines []json.RawMessage
 	var codes []int
-	for _, c := range credentials {
-		if len(credentials) > 1 && !a.output.json {
-			_, _ = fmt.Fprintf(a.out, "%s\n", c.Name)
-		}
-		rec, err := a.recorder(ctx, w, c.Targets)
-		var res lifecycle.RotateResult
-		if err == nil {
-			res, err = a.rotateOne(ctx, w, c, f, expires, rec, tries)
-		}
-		err = about(err, c)
-		lines = append(lines, rec.lines()...)
-		row := rotationJSON{
-			Credential: string(c.Name), Due: res.Due, Why: res.Why, Renewed: len(res.Store.Places) > 0, Retired: res.Retired, Proof: string(res.Ending), Wait: res.Wait.Seconds(), Waiting: res.Waiting, Error: errorReport(err),
-		}
-		if res.Store.Source != "" {
-			row.Store = storeReport(res.Store, f.dryRun, err).Store
-		}
-		rows = append(rows, row)
-		if err != nil {
-			codes = append(codes, exitCode(err))
-			if !a.output.json {
-				a.printError(err)
-			}
+	for _, x := range a.newRotations(a.wire(), file, f, expires, len(credentials)).run(ctx, credentials) {
+		lines = append(lines, x.recorder.lines()...)
+		rows = append(rows, x.report())
+		if x.err != nil {
+			codes = append(codes, exitCode(x.err))
 		}
 	}
 	code := worst(codes...)
@@ -122,37 +101,6 @@ func (a *app) rotate(ctx context.Context, names []string, f rotateFlags) error {
 		return &reportedError{code}
 	}
 	return nil
-}
-
-func (a *app) rotateOne(ctx context.Context, w *wire.Wire, c credential.Credential, f rotateFlags, expires time.Time, rec *recorder, tries *lifecycle.Tries) (lifecycle.RotateResult, error) {
-	from, err := a.renewal(ctx, w, c, f)
-	if err != nil {
-		return lifecycle.RotateResult{}, err
-	}
-	where, err := a.places(ctx, w, c)
-	if err != nil {
-		return lifecycle.RotateResult{}, err
-	}
-	r := &lifecycle.Runner{Prover: w, Now: a.now, Random: a.random, Wait: a.wait, Tries: tries, Report: a.reporter(rec.following(from.follow))}
-	req := lifecycle.RotateRequest{
-		StoreRequest: lifecycle.StoreRequest{Credential: c, Places: where, Find: from.find, Mint: from.mint, DryRun: f.dryRun, Expires: expires},
-		Force:        f.force, RetireNow: f.now,
-	}
-	res, err := r.Rotate(ctx, req)
-	err = rec.rotation(ctx, c, res, err)
-	for renewed := res.Store; err == nil && f.wait && res.Wait > 0 && !f.dryRun; {
-		if err = a.pause(ctx, res.Wait); err != nil {
-			break
-		}
-		req.Force = false
-		res, err = r.Rotate(ctx, req)
-		err = rec.rotation(ctx, c, res, err)
-		res.Store = renewed
-	}
-	if from.end != nil {
-		from.end(err)
-	}
-	return res, err
 }
 
 // rotation records a renewal, and the end of tokens: two changes, which may be days
@@ -169,12 +117,12 @@ func (r *recorder) rotation(ctx context.Context, c credential.Credential, res li
 // where docker has a session, and otherwise from the person.
 func (a *app) renewal(ctx context.Context, w *wire.Wire, c credential.Credential, f rotateFlags) (origin, error) {
 	if f.from == "" && !f.mint && c.Registry.IsDockerHub() && a.env.ManagementSecret != "" {
-		return origin{mint: &lateMinter{app: a, wire: w, c: c}}, nil
+		return origin{mint: &lateMinter{app: a, wire: w, c: c, yes: f.yes}}, nil
 	}
 	if f.from == "" && !f.mint && c.Registry.IsDockerHub() {
 		h, err := a.foundSession(ctx, w, c.Username, f.yes)
 		if err == nil && h != nil {
-			return origin{mint: &lateMinter{app: a, wire: w, c: c, hub: h}}, nil
+			return origin{mint: &lateMinter{app: a, wire: w, c: c, yes: f.yes, hub: h}}, nil
 		}
 	}
 	return a.source(ctx, c, w, f.storeFlags)

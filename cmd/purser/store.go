@@ -300,6 +300,7 @@ func parseExpiry(text string, now time.Time) (time.Time, error) {
 
 // origin is where the token of a run comes from.
 type origin struct {
+	kind   string // as --from says it
 	find   func(context.Context) (lifecycle.Candidate, error)
 	mint   lifecycle.Minter // instead of find
 	follow func(lifecycle.Event)
@@ -327,16 +328,16 @@ func (a *app) source(ctx context.Context, c credential.Credential, w *wire.Wire,
 	}
 	switch from {
 	case "stdin":
-		return origin{find: finder(source.Stdin{Reader: a.in, Registry: c.Registry, Username: c.Username})}, nil
+		return origin{kind: from, find: finder(source.Stdin{Reader: a.in, Registry: c.Registry, Username: c.Username})}, nil
 	case "prompt":
-		return origin{find: a.guidedPrompt(c, f.allowPassword)}, nil
+		return origin{kind: from, find: a.guidedPrompt(c, f.allowPassword)}, nil
 	case "form":
 		find, follow, end := a.byForm(c, w, f.allowPassword)
-		return origin{find: find, follow: follow, end: end}, nil
+		return origin{kind: from, find: find, follow: follow, end: end}, nil
 	case "mint":
-		return origin{mint: minter}, nil
+		return origin{kind: from, mint: minter}, nil
 	case "docker":
-		return origin{find: a.confirmed(c, source.DockerConfig{Dir: a.env.DockerConfigDir(), Registry: c.Registry}, f.yes)}, nil
+		return origin{kind: from, find: a.confirmed(c, source.DockerConfig{Dir: a.env.DockerConfigDir(), Registry: c.Registry}, f.yes)}, nil
 	}
 	return origin{}, &credential.Fault{Reason: credential.Usage, What: "the value of --from is not right", Why: "it is mint, prompt, form, stdin or docker"}
 }
