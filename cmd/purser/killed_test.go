@@ -29,11 +29,14 @@ import (
 // rehearsal is a sandbox in which a process is stopped at one of its requests.
 type rehearsal struct {
 	*testing.T
-	name  string // of the request that was struck
-	box   *sandbox.Sandbox
-	store lifecycle.Store // as a consumer reads it
-	env   []string
-	dir   string
+	name string // of the request that was struck
+	said string // by the plain run after it
+	// orphans counts the kills right after a token had been made.
+	orphans int
+	box     *sandbox.Sandbox
+	store   lifecycle.Store // as a consumer reads it
+	env     []string
+	dir     string
 
 	mu     sync.Mutex
 	n      int    // requests so far
@@ -221,9 +224,11 @@ func (r *rehearsal) sound(what string) {
 func (r *rehearsal) settle(what string) {
 	r.Helper()
 	r.arm(0, false, func() {})
-	if out, err := r.run("rotate", "dockerhub", "--yes", "--now"); err != nil {
+	out, err := r.run("rotate", "dockerhub", "--yes", "--now")
+	if err != nil {
 		r.Errorf("%s: the next run: %v\n%s", what, err, out)
 	}
+	r.said = out
 }
 
 // TestARotationIsKilledAtEveryRequest kills the process with SIGKILL at each of its
@@ -245,6 +250,9 @@ func TestARotationIsKilledAtEveryRequest(t *testing.T) {
 			t.Logf("%d cases", n-1)
 			if n < 20 {
 				t.Errorf("only %d cases", n-1)
+			}
+			if how == "killed after" && r.orphans == 0 {
+				t.Error("it was never killed right after a token had been made")
 			}
 		})
 	}
@@ -279,6 +287,13 @@ func (r *rehearsal) interrupt(how string, n int) bool {
 	}
 	r.settle(what)
 	r.sound(what)
+	if how == "killed after" && r.name == "POST /v2/access-tokens" {
+		// Made, and not begun to be stored: the usual case, on one machine.
+		if strings.Contains(r.said, "waiting") || !strings.Contains(r.said, "a token that an interrupted run had left was revoked") {
+			r.Errorf("%s: the next run waited, or left the token\n%s", what, r.said)
+		}
+		r.orphans++
+	}
 	if r.Failed() {
 		r.Fatalf("%s\n%s", what, out.String())
 	}

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"purser/internal/credential"
+	"purser/internal/lease"
 	"purser/internal/lifecycle"
 	"purser/internal/wire"
 )
@@ -152,6 +153,15 @@ func (m *lateMinter) Activate(ctx context.Context, id string, active bool) error
 		return err
 	}
 	return h.Activate(ctx, id, active)
+}
+
+// leases tell runs on this machine which of them are over; nil where no folder is known to
+// keep them in.
+func (a *app) leases() lifecycle.Leases {
+	if a.env.DataDir() == "" {
+		return nil
+	}
+	return lease.Folder{Path: filepath.Join(a.env.DataDir(), "runs")}
 }
 
 // bestSource is where a token comes from when nobody says it: from Docker Hub, where

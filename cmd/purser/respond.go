@@ -82,7 +82,7 @@ func (a *app) respond(ctx context.Context, name string, f respondFlags) error {
 		return about(err, c)
 	}
 	began := a.now()
-	r := &lifecycle.Runner{Prover: w, Now: a.now, Random: a.random, Wait: a.wait, Report: a.reporter(rec.following(from.follow))}
+	r := &lifecycle.Runner{Prover: w, Now: a.now, Random: a.random, Wait: a.wait, Leases: a.leases(), Report: a.reporter(rec.following(from.follow))}
 	res, err := r.Respond(ctx, req)
 	if from.end != nil {
 		from.end(err)

@@ -78,7 +78,7 @@ func (r *rotations) prepare(ctx context.Context, x *rotating) error {
 		return err
 	}
 	x.from = from
-	x.runner = &lifecycle.Runner{Prover: r.wire, Now: r.now, Random: r.random, Wait: x.pause, Tries: r.tries, Report: x.reporter(x.recorder.following(from.follow))}
+	x.runner = &lifecycle.Runner{Prover: r.wire, Now: r.now, Random: r.random, Wait: x.pause, Tries: r.tries, Leases: r.leases(), Report: x.reporter(x.recorder.following(from.follow))}
 	x.request = lifecycle.RotateRequest{
 		StoreRequest: lifecycle.StoreRequest{Credential: x.c, Places: where, Find: x.find(from.find), Mint: from.mint, DryRun: r.flags.dryRun, Expires: r.expires},
 		Force:        r.flags.force, RetireNow: r.flags.now,

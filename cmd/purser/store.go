@@ -128,7 +128,7 @@ func (a *app) store(ctx context.Context, text string, f storeFlags) error {
 	if err != nil {
 		return about(err, c)
 	}
-	r := &lifecycle.Runner{Prover: w, Now: a.now, Random: a.random, Wait: a.wait, Report: a.reporter(rec.following(from.follow))}
+	r := &lifecycle.Runner{Prover: w, Now: a.now, Random: a.random, Wait: a.wait, Leases: a.leases(), Report: a.reporter(rec.following(from.follow))}
 	res, err := r.Store(ctx, lifecycle.StoreRequest{
 		Credential: c, Places: where, Find: from.find, Mint: from.mint, Create: f.create, AllowPassword: f.allowPassword,
 		AllowNew: f.newRepository, DryRun: f.dryRun, Expires: expires,

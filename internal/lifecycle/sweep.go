@@ -63,8 +63,9 @@ func (r *Runner) sweep(ctx context.Context, req StoreRequest, slots []*slot, ove
 		}
 		label, _ := credential.ParseLabel(t.Label)
 		age := max(now.Sub(t.Created), 0) // the registry's time is in whole seconds
-		if young := orphanAge - age; young > 0 {
-			r.report(StepTidied, fmt.Sprintf("a run made a token %s ago that nothing holds; waiting %s to be sure that it is over",
+		left := r.Leases != nil && !repeated(l.tokens, t) && r.Leases.Abandoned(label.Version)
+		if young := orphanAge - age; young > 0 && !left {
+			r.report(StepTidied, fmt.Sprintf("a run made a token %s ago that nothing holds; waiting %s, since it may still be at work elsewhere",
 				age.Round(time.Second), young.Round(time.Second)))
 			if err := r.wait(ctx, young); err != nil {
 				return err
@@ -82,6 +83,9 @@ func (r *Runner) sweep(ctx context.Context, req StoreRequest, slots []*slot, ove
 		}
 		if err := req.Mint.Revoke(ctx, t.ID); err != nil {
 			return err
+		}
+		if left {
+			r.Leases.Forget(label.Version)
 		}
 		r.report(StepTidied, "a token that an interrupted run had left was revoked")
 	}
