@@ -21,6 +21,7 @@ var mayImport = map[string][]string{
 	"internal/registry":    {"internal/credential"},
 	"internal/store":       {"internal/credential", "internal/filelock"},
 	"internal/lifecycle":   {"internal/credential"},
+	"internal/lease":       {"internal/credential"},
 	"internal/sandbox":     {"internal/credential", "internal/atomicfile"},
 	"internal/rig":         {"internal/credential"},
 	"internal/conformance": {},
@@ -48,7 +49,7 @@ var mayImport = map[string][]string{
 	},
 	"cmd/purser": {
 		"internal/credential", "internal/config", "internal/source", "internal/lifecycle", "internal/wire", "internal/sandbox",
-		"internal/process", "internal/exposure", "internal/signin", "internal/terraform", "internal/script", "internal/atomicfile", "internal/redact", "internal/runner", "internal/keyring", "internal/form", "internal/receipt", "internal/audit", "internal/namespace",
+		"internal/process", "internal/exposure", "internal/signin", "internal/terraform", "internal/script", "internal/atomicfile", "internal/redact", "internal/runner", "internal/keyring", "internal/form", "internal/receipt", "internal/audit", "internal/namespace", "internal/lease",
 		"deploy/terraform",
 	},
 }

@@ -31,6 +31,9 @@ var asking sync.Mutex
 func (a *app) decide(ctx context.Context, d decision) error {
 	asking.Lock() // one question at a time, however many credentials are looked at
 	defer asking.Unlock()
+	if err := awaitTurn(ctx); err != nil {
+		return err
+	}
 	if a.consent != nil {
 		return a.consent(ctx, d)
 	}

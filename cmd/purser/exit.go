@@ -31,7 +31,7 @@ var exitCodes = map[credential.Reason]int{
 
 	credential.RateLimited: exitUnknown, credential.RegistryUnreachable: exitUnknown,
 	credential.RegistryStrange: exitUnknown, credential.RegistryUnsafe: exitUnknown, credential.ProofEmpty: exitUnknown,
-	credential.StoreUnreachable: exitUnknown,
+	credential.StoreUnreachable: exitUnknown, credential.Overtaken: exitUnknown,
 
 	credential.ProfileMissing: exitAWS, credential.NotSignedIn: exitAWS, credential.RegionMissing: exitAWS,
 	credential.AccessDenied: exitAWS, credential.KeyDenied: exitAWS, credential.ClockSkew: exitAWS,

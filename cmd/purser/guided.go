@@ -125,6 +125,9 @@ const pasteTries = 5
 // pasted asks for text that is not echoed, and says about it what told makes of it
 // while it arrives.
 func (t terminal) pasted(ctx context.Context, before, question string, told func([]byte) string) ([]byte, error) {
+	if err := awaitTurn(ctx); err != nil {
+		return nil, err
+	}
 	f, err := t.open()
 	if err != nil {
 		return nil, err

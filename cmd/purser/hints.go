@@ -161,7 +161,7 @@ func adviseHub(f *credential.Fault) advice {
 }
 
 func adviseRegistry(f *credential.Fault) advice {
-	again := "then try again; nothing was changed"
+	again := "then run the same command again"
 	switch f.Reason {
 	case credential.RateLimited:
 		wait := "some minutes"
@@ -282,6 +282,8 @@ func adviseStore(f *credential.Fault) advice {
 			"if it is over and left its version: aws secretsmanager update-secret-version-stage --secret-id " + f.Target.String() + " --region " + region(f) +
 				" --version-stage AWSPENDING --remove-from-version-id VERSION",
 		}}
+	case credential.Overtaken:
+		return advice{Meaning: "Runs at the same time do no harm. One of them does the work.", Next: []string{"run the same command again"}}
 	case credential.ReceiptFailed:
 		return advice{Next: []string{"see receipts in purser.yaml; `none` as its key writes them without a signature"}}
 	case credential.ReceiptFile:

@@ -5,34 +5,112 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"sync"
 	"time"
 
 	"purser/internal/credential"
+	"purser/internal/lease"
 	"purser/internal/lifecycle"
 	"purser/internal/wire"
 )
 
 // lateMinter signs in when a token is about to be made, so that nobody is asked
-// before all else is in order.
+// before all else is in order. Credentials of one account may share it.
 type lateMinter struct {
 	app  *app
 	wire *wire.Wire
 	c    credential.Credential
 	yes  bool
-	hub  *wire.Hub
+
+	mu     sync.Mutex // guards what follows, and has one sign in for all
+	hub    *wire.Hub  // nil: not yet
+	failed error      // of signing in, which is not tried again: wrong passwords lock accounts
+
+	listing sync.Mutex // guards what follows
+	list    *tokenList
 }
 
+// tokenList is what was listed for all that share a minter.
+type tokenList struct {
+	tokens []credential.ManagedToken
+	now    time.Time
+	err    error
+}
+
+// session is one that has not ended: a run that waits for a day needs several.
 func (m *lateMinter) session(ctx context.Context) (*wire.Hub, error) {
-	if m.hub != nil {
-		return m.hub, nil
+	if h, err := m.known(); h != nil || err != nil {
+		return h, err
+	}
+	if m.app.env.ManagementSecret == "" {
+		// A person may be asked. Who waits for their turn must not keep others from it.
+		if err := awaitTurn(ctx); err != nil {
+			return nil, err
+		}
+	}
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if h, err := m.settled(); h != nil || err != nil {
+		return h, err
 	}
 	h, err := m.app.minter(ctx, m.wire, m.c, m.yes)
+	if err != nil && ctx.Err() == nil {
+		m.failed = err
+		return nil, repeated(err)
+	}
 	m.hub = h
 	return h, err
 }
 
+// known is what came of signing in; neither, where nobody has yet, or it has ended.
+func (m *lateMinter) known() (*wire.Hub, error) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	return m.settled()
+}
+
+func (m *lateMinter) settled() (*wire.Hub, error) {
+	switch {
+	case m.failed != nil:
+		return nil, repeated(m.failed)
+	case m.hub != nil && m.app.now().Before(m.hub.Expires()):
+		return m.hub, nil
+	}
+	return nil, nil //nolint:nilnil // nothing is settled
+}
+
+// repeated is a failure of its own for each credential that meets it.
+func repeated(err error) error {
+	f, ok := asFault(err)
+	if !ok {
+		return err // nil, or nothing that is added to
+	}
+	again := *f
+	return &again
+}
+
+// Listed is the list of tokens that the first of many credentials has got for all.
+func (m *lateMinter) Listed(ctx context.Context) ([]credential.ManagedToken, time.Time, error) {
+	h, err := m.session(ctx)
+	if err != nil {
+		return nil, time.Time{}, err
+	}
+	m.listing.Lock()
+	defer m.listing.Unlock()
+	if m.list == nil {
+		var l tokenList
+		if l.tokens, l.now, l.err = h.Tokens(ctx); l.err != nil && ctx.Err() != nil {
+			return nil, time.Time{}, l.err
+		}
+		m.list = &l
+	}
+	return m.list.tokens, m.list.now, repeated(m.list.err)
+}
+
 // Account is whose tokens are made.
 func (m *lateMinter) Account() string {
+	m.mu.Lock()
+	defer m.mu.Unlock()
 	if m.hub != nil {
 		return m.hub.Account()
 	}
@@ -75,6 +153,15 @@ func (m *lateMinter) Activate(ctx context.Context, id string, active bool) error
 		return err
 	}
 	return h.Activate(ctx, id, active)
+}
+
+// leases tell runs on this machine which of them are over; nil where no folder is known to
+// keep them in.
+func (a *app) leases() lifecycle.Leases {
+	if a.env.DataDir() == "" {
+		return nil
+	}
+	return lease.Folder{Path: filepath.Join(a.env.DataDir(), "runs")}
 }
 
 // bestSource is where a token comes from when nobody says it: from Docker Hub, where

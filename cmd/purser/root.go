@@ -309,7 +309,7 @@ func (a *app) wire() *wire.Wire {
 // runner makes what runs a flow.
 func (a *app) runner(w *wire.Wire, follow func(lifecycle.Event)) *lifecycle.Runner {
 	return &lifecycle.Runner{
-		Prover: w, Now: a.now, Random: a.random, Wait: a.wait, Report: a.reporter(follow), Trusted: w.Trusted, Agree: a.agreeOnPlaces,
+		Prover: w, Now: a.now, Random: a.random, Wait: a.wait, Leases: a.leases(), Report: a.reporter(follow), Trusted: w.Trusted, Agree: a.agreeOnPlaces,
 	}
 }
 

@@ -3,7 +3,6 @@ package main
 import (
 	"context"
 	"encoding/json"
-	"fmt"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -55,15 +54,18 @@ when to end the old one.`,
 
 // rotationJSON is a credential's rotation as JSON.
 type rotationJSON struct {
-	Credential string     `json:"credential"`
-	Due        bool       `json:"due"`
-	Why        string     `json:"why"`
-	Renewed    bool       `json:"renewed"`
-	Retired    bool       `json:"retired"`
-	Wait       float64    `json:"wait_seconds,omitempty"`
-	Waiting    string     `json:"waiting,omitempty"`
-	Store      *storeJSON `json:"store,omitempty"`
-	Error      *errorJSON `json:"error,omitempty"`
+	Credential string `json:"credential"`
+	Due        bool   `json:"due"`
+	Why        string `json:"why"`
+	Renewed    bool   `json:"renewed"`
+	Retired    bool   `json:"retired"`
+	CaughtUp   bool   `json:"caught_up,omitempty"` // places that lagged behind have the token now
+	// Proof says how the retired token is known to be dead: refused or not-listed.
+	Proof   string     `json:"retired_proof,omitempty"`
+	Wait    float64    `json:"wait_seconds,omitempty"`
+	Waiting string     `json:"waiting,omitempty"`
+	Store   *storeJSON `json:"store,omitempty"`
+	Error   *errorJSON `json:"error,omitempty"`
 }
 
 func (a *app) rotate(ctx context.Context, names []string, f rotateFlags) error {
@@ -87,29 +89,11 @@ func (a *app) rotate(ctx context.Context, names []string, f rotateFlags) error {
 	rows := []rotationJSON{}
 	var lines []json.RawMessage
 	var codes []int
-	for _, c := range credentials {
-		if len(credentials) > 1 && !a.output.json {
-			_, _ = fmt.Fprintf(a.out, "%s\n", c.Name)
-		}
-		rec, err := a.recorder(ctx, w, c.Targets)
-		var res lifecycle.RotateResult
-		if err == nil {
-			res, err = a.rotateOne(ctx, w, c, f, expires, rec)
-		}
-		err = about(err, c)
-		lines = append(lines, rec.lines()...)
-		row := rotationJSON{
-			Credential: string(c.Name), Due: res.Due, Why: res.Why, Renewed: len(res.Store.Places) > 0, Retired: res.Retired, Wait: res.Wait.Seconds(), Waiting: res.Waiting, Error: errorReport(err),
-		}
-		if res.Store.Source != "" {
-			row.Store = storeReport(res.Store, f.dryRun, err).Store
-		}
-		rows = append(rows, row)
-		if err != nil {
-			codes = append(codes, exitCode(err))
-			if !a.output.json {
-				a.printError(err)
-			}
+	for _, x := range a.newRotations(w, file, f, expires, len(credentials)).run(ctx, credentials) {
+		lines = append(lines, x.recorder.lines()...)
+		rows = append(rows, x.report())
+		if x.err != nil {
+			codes = append(codes, exitCode(x.err))
 		}
 	}
 	code := worst(codes...)
@@ -120,37 +104,6 @@ func (a *app) rotate(ctx context.Context, names []string, f rotateFlags) error {
 		return &reportedError{code}
 	}
 	return nil
-}
-
-func (a *app) rotateOne(ctx context.Context, w *wire.Wire, c credential.Credential, f rotateFlags, expires time.Time, rec *recorder) (lifecycle.RotateResult, error) {
-	from, err := a.renewal(ctx, w, c, f)
-	if err != nil {
-		return lifecycle.RotateResult{}, err
-	}
-	where, err := a.places(ctx, w, c)
-	if err != nil {
-		return lifecycle.RotateResult{}, err
-	}
-	r := a.runner(w, rec.following(from.follow))
-	req := lifecycle.RotateRequest{
-		StoreRequest: lifecycle.StoreRequest{Credential: c, Places: where, Find: from.find, Mint: from.mint, Given: from.given, DryRun: f.dryRun, Expires: expires},
-		Force:        f.force, RetireNow: f.now,
-	}
-	res, err := r.Rotate(ctx, req)
-	err = rec.rotation(ctx, c, res, err)
-	for renewed := res.Store; err == nil && f.wait && res.Wait > 0 && !f.dryRun; {
-		if err = a.pause(ctx, res.Wait); err != nil {
-			break
-		}
-		req.Force = false
-		res, err = r.Rotate(ctx, req)
-		err = rec.rotation(ctx, c, res, err)
-		res.Store = renewed
-	}
-	if from.end != nil {
-		from.end(err)
-	}
-	return res, err
 }
 
 // rotation records a renewal, and the end of tokens: two changes, which may be days
@@ -172,12 +125,12 @@ func (r *recorder) rotation(ctx context.Context, c credential.Credential, res li
 // where docker has a session, and otherwise from the person.
 func (a *app) renewal(ctx context.Context, w *wire.Wire, c credential.Credential, f rotateFlags) (origin, error) {
 	if f.from == "" && !f.mint && c.Registry.IsDockerHub() && a.env.ManagementSecret != "" {
-		return origin{mint: &lateMinter{app: a, wire: w, c: c}}, nil
+		return origin{mint: &lateMinter{app: a, wire: w, c: c, yes: f.yes}}, nil
 	}
 	if f.from == "" && !f.mint && c.Registry.IsDockerHub() {
 		h, err := a.foundSession(ctx, w, c.Username, f.yes, useFor(w, c))
 		if err == nil && h != nil {
-			return origin{mint: &lateMinter{app: a, wire: w, c: c, hub: h}, given: a.asksToMint(f.yes)}, nil
+			return origin{mint: &lateMinter{app: a, wire: w, c: c, yes: f.yes, hub: h}, given: a.asksToMint(f.yes)}, nil
 		}
 	}
 	return a.source(ctx, c, w, f.storeFlags)

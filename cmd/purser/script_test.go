@@ -38,12 +38,16 @@ func TestMain(m *testing.M) {
 func watchedPurser() {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
 	var out, errs bytes.Buffer
-	code := run(ctx, os.Args[1:], &app{
+	a := &app{
 		env: config.OSEnvironment(), in: os.Stdin, out: io.MultiWriter(os.Stdout, &out), err: io.MultiWriter(os.Stderr, &errs),
 		tty: terminal{controllingTerminal}, now: time.Now, random: rand.Reader, asks: os.Getenv("PURSER_TEST_ASKS") != "",
 		wait:   func(context.Context, time.Duration) error { return nil }, // scripts have no time
 		system: filepath.Join(os.Getenv("WORK"), "etc", "purser.yaml"),
-	})
+	}
+	if c, ok := readQuickClock(os.Getenv("PURSER_TEST_CLOCK")); ok {
+		a.now, a.wait = c.now, c.wait
+	}
+	code := run(ctx, os.Args[1:], a)
 	stop()
 	files, _ := filepath.Glob(filepath.Join(os.Getenv("PURSER_TEST_TOKENS"), "*.token"))
 	for _, file := range files {

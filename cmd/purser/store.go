@@ -310,6 +310,7 @@ func parseExpiry(text string, now time.Time) (time.Time, error) {
 
 // origin is where the token of a run comes from.
 type origin struct {
+	kind   string // as --from says it
 	find   func(context.Context) (lifecycle.Candidate, error)
 	mint   lifecycle.Minter // instead of find
 	given  bool             // a person gives the token, or is asked, and sees where it goes
@@ -338,12 +339,12 @@ func (a *app) source(ctx context.Context, c credential.Credential, w *wire.Wire,
 	}
 	switch from {
 	case "stdin":
-		return origin{find: finder(source.Stdin{Reader: a.in, Registry: c.Registry, Username: c.Username}), given: true}, nil
+		return origin{kind: from, find: finder(source.Stdin{Reader: a.in, Registry: c.Registry, Username: c.Username}), given: true}, nil
 	case "prompt":
-		return origin{find: a.guidedPrompt(c, f.allowPassword), given: true}, nil
+		return origin{kind: from, find: a.guidedPrompt(c, f.allowPassword), given: true}, nil
 	case "form":
 		find, follow, end := a.byForm(c, w, f)
-		return origin{find: find, follow: follow, end: end, given: true}, nil
+		return origin{kind: from, find: find, follow: follow, end: end, given: true}, nil
 	case "mint":
 		if a.consent != nil && !f.dryRun {
 			// The person decides first: the session is needed only after missing secrets are made.
@@ -351,9 +352,9 @@ func (a *app) source(ctx context.Context, c credential.Credential, w *wire.Wire,
 				return origin{}, err
 			}
 		}
-		return origin{mint: minter, given: a.asksToMint(f.yes)}, nil
+		return origin{kind: from, mint: minter, given: a.asksToMint(f.yes)}, nil
 	case "docker":
-		return origin{find: a.confirmed(c, w, source.DockerConfig{Dir: a.env.DockerConfigDir(), Registry: c.Registry}, f.yes), given: !f.yes}, nil
+		return origin{kind: from, find: a.confirmed(c, w, source.DockerConfig{Dir: a.env.DockerConfigDir(), Registry: c.Registry}, f.yes), given: !f.yes}, nil
 	}
 	return origin{}, &credential.Fault{Reason: credential.Usage, What: "the value of --from is not right", Why: "it is mint, prompt, form, stdin or docker"}
 }

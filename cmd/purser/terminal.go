@@ -32,6 +32,9 @@ func (t terminal) open() (*os.File, error) {
 
 // secret asks for text that is not echoed.
 func (t terminal) secret(ctx context.Context, question string) ([]byte, error) {
+	if err := awaitTurn(ctx); err != nil {
+		return nil, err
+	}
 	f, err := t.open()
 	if err != nil {
 		return nil, err
@@ -58,6 +61,9 @@ func (t terminal) secret(ctx context.Context, question string) ([]byte, error) {
 
 // confirm asks a question that is answered with yes or no; no is the default.
 func (t terminal) confirm(ctx context.Context, question string) error {
+	if err := awaitTurn(ctx); err != nil {
+		return err
+	}
 	f, err := t.open()
 	if err != nil {
 		return err
@@ -77,6 +83,9 @@ func (t terminal) confirm(ctx context.Context, question string) error {
 
 // line asks for text that is echoed.
 func (t terminal) line(ctx context.Context, question string) (string, error) {
+	if err := awaitTurn(ctx); err != nil {
+		return "", err
+	}
 	f, err := t.open()
 	if err != nil {
 		return "", err
@@ -120,6 +129,9 @@ func interruptible(ctx context.Context, read func() ([]byte, error)) ([]byte, er
 // isTerminal reports whether a stream is one, which decides about symbols and
 // colour, never about content.
 func isTerminal(w io.Writer) bool {
+	if b, ok := w.(*blockWriter); ok {
+		w = b.to
+	}
 	f, ok := w.(*os.File)
 	return ok && term.IsTerminal(int(f.Fd()))
 }

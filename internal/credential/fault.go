@@ -104,6 +104,8 @@ const (
 	ValueStrange Reason = "value-strange"
 	// MidRotation: somebody else's rotation is under way.
 	MidRotation Reason = "mid-rotation"
+	// Overtaken: other runs of purser changed the same at the same time.
+	Overtaken Reason = "overtaken"
 	// StoreUnreachable: the store gave no answer.
 	StoreUnreachable Reason = "store-unreachable"
 	// StoreRefused: the store rejected the request itself.

@@ -2,9 +2,12 @@ package lifecycle_test
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"testing"
 	"time"
+
+	"purser/internal/credential"
 )
 
 // player is a runner that takes a step when it is its turn: a call to the outside, and
@@ -78,12 +81,14 @@ func (t *table) step(p *player) {
 // end one plain run has to leave one good token, held by all targets, and no other.
 func TestTwoRunnersInEveryOrder(t *testing.T) {
 	cases := 0
-	for _, fate := range []string{"both finish", "the first is killed", "the second is killed", "both are killed"} {
+	for n := range 8 {
+		fate := []string{"both finish", "the first is killed", "the second is killed", "both are killed"}[n/2]
+		sameMachine := n%2 == 1
 		for i := 0; ; i++ {
 			longest := false // the first has no further calls
 			for j := 0; ; j++ {
-				what := fmt.Sprintf("%s, after %d and %d calls", fate, i, j)
-				first, second := play(t, what, fate, i, j)
+				what := fmt.Sprintf("%s, after %d and %d calls, on one machine %t", fate, i, j, sameMachine)
+				first, second := play(t, what, fate, i, j, sameMachine)
 				tried(t, "two runners", fmt.Sprintf("after %d and %d calls", i, j), fate)
 				cases++
 				longest = first
@@ -100,21 +105,25 @@ func TestTwoRunnersInEveryOrder(t *testing.T) {
 		}
 	}
 	t.Logf("%d cases", cases)
-	if cases < 1000 {
+	if cases < 2000 {
 		t.Errorf("only %d cases", cases)
 	}
 }
 
 // play is one order. It reports whether each of the two had fewer calls than it was
 // given.
-func play(t *testing.T, what, fate string, i, j int) (first, second bool) {
+func play(t *testing.T, what, fate string, i, j int, sameMachine bool) (first, second bool) {
 	t.Helper()
 	m := rotated(t, "a")
 	m.now = m.now.Add(91 * day)
 	table := newTable(m)
-	runner := func(seed byte) func() error {
+	shared := leases{}
+	runner := func(seed byte, dead func() bool) func() error {
 		return func() error {
 			r := m.w.runner(nil)
+			if sameMachine {
+				r.Leases = shared.process(dead)
+			}
 			r.Now = func() time.Time { return m.now }
 			r.Random = &random{n: seed}
 			// Who waits lets time pass for all.
@@ -133,7 +142,9 @@ func play(t *testing.T, what, fate string, i, j int) (first, second bool) {
 		}
 		return p.over
 	}
-	a, b := table.join(runner(40)), table.join(runner(90))
+	var a, b *player
+	a = table.join(runner(40, func() bool { return a.dead }))
+	b = table.join(runner(90, func() bool { return b.dead }))
 	first = step(a, i)
 	second = step(b, j)
 	a.dead = fate == "the first is killed" || fate == "both are killed"
@@ -144,10 +155,20 @@ func play(t *testing.T, what, fate string, i, j int) (first, second bool) {
 			m.consumersWork(t, what, "a")
 		}
 	}
+	for _, p := range []*player{a, b} {
+		// One that stood still for longer than it may cannot tell how it stands.
+		slow := errors.Is(p.err, errCut) || credential.ReasonOf(p.err) == credential.StoreUnreachable
+		if !p.dead && p.err != nil && !slow {
+			t.Errorf("%s: one that was not killed ended with %v", what, p.err)
+		}
+	}
 	m.w.gate, m.w.late = nil, nil
 	for _, pause := range []time.Duration{2 * time.Minute, 26 * time.Hour, 26 * time.Hour} {
 		r := m.later(pause, nil)
 		r.Random = &random{n: 200}
+		if sameMachine {
+			r.Leases = shared.process(func() bool { return false })
+		}
 		if _, err := r.Rotate(t.Context(), m.rotation("a")); err != nil {
 			t.Errorf("%s: a run %s later: %v (first: %v, second: %v)", what, pause, err, a.err, b.err)
 		}

@@ -45,6 +45,20 @@ type Store interface {
 	Writer
 }
 
+// Leases tell runs on one machine which of them are over. Nothing depends on them but how
+// long a run waits.
+type Leases interface {
+	// Take is called before a token is made for a version, and end when it is certain that
+	// the token is gone, or before it goes into a store; with left, neither is so and the
+	// run ends.
+	Take(id credential.VersionID) (end func(left bool))
+	// Abandoned reports whether the run that took the lease is over without having begun to
+	// store the token; false where that is not known.
+	Abandoned(id credential.VersionID) bool
+	// Forget is called when the token of an abandoned lease has been ended.
+	Forget(id credential.VersionID)
+}
+
 // Place is a target of a credential with the store that keeps it.
 type Place struct {
 	Target credential.Target
@@ -78,12 +92,14 @@ type Event struct {
 	Text string
 }
 
-// Runner runs flows. It has no state of its own.
+// Runner runs flows. It has no state of its own but what its fields share.
 type Runner struct {
 	Prover Prover
 	Now    func() time.Time
 	Random io.Reader                                        // for version ids
 	Wait   func(ctx context.Context, d time.Duration) error // nil waits on the clock
+	Tries  *Tries                                           // shared by the runners of one command; nil: wrong logins are not counted
+	Leases Leases                                           // nil: nothing is known of other runs
 	Report func(Event)                                      // called in order, from one goroutine at a time; nil reports nothing
 
 	// Trusted says that the configuration is one that others cannot write, so that it may

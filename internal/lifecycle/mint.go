@@ -27,7 +27,9 @@ type Minter interface {
 // whose version is in no stage of any target is held by nobody: it was made by a run
 // that did not get further. A run that is still at it must not lose its token to
 // another one that cleans up; so a run that has not staged what it made within
-// stageLimit gives up, and none is taken for left over before it is orphanAge old.
+// stageLimit gives up, and none is taken for left over before it is orphanAge old. Where
+// its lease says that the run ended before it began to store the token, nothing can come
+// any more, and there is nothing to wait for.
 const (
 	stageLimit = 30 * time.Second
 	orphanAge  = 60 * time.Second
@@ -38,6 +40,26 @@ type minted struct {
 	id    string
 	by    time.Time // when it has to be in a store
 	label string
+	lease func(left bool)
+}
+
+// end gives the lease back, once.
+func (m *minted) end(left bool) {
+	if m.lease != nil {
+		m.lease(left)
+	}
+	m.lease = nil
+}
+
+// late is an error once another run may have ended the token.
+func (m *minted) late(now time.Time, s *slot) error {
+	if m == nil || !now.After(m.by) {
+		return nil
+	}
+	return &credential.Fault{
+		Reason: credential.StoreUnreachable, Target: s.Target, What: "the token that was made was not stored in time",
+		Why: "another run may take it for left over from now on; it took longer than " + stageLimit.String(),
+	}
 }
 
 // home tells the credential's place from every other one, "" when it cannot be told.
@@ -91,6 +113,9 @@ func (r *Runner) mint(ctx context.Context, req StoreRequest, slots []*slot, id c
 		return Candidate{}, nil, err
 	}
 	m := &minted{by: r.Now().Add(stageLimit), label: label}
+	if r.Leases != nil {
+		m.lease = r.Leases.Take(id)
+	}
 	t, token, err := req.Mint.Mint(ctx, credential.MintRequest{
 		Label: m.label, Access: req.Credential.Access, Repositories: req.Credential.Repositories, Expires: req.Expires,
 	})
@@ -98,6 +123,7 @@ func (r *Runner) mint(ctx context.Context, req StoreRequest, slots []*slot, id c
 		if credential.ReasonOf(err) == credential.MaybeMinted {
 			r.revokeByLabel(ctx, req.Mint, m.label)
 		}
+		m.end(credential.ReasonOf(err) == credential.MaybeMinted)
 		return Candidate{}, nil, err
 	}
 	m.id = t.ID
@@ -115,7 +141,7 @@ func (r *Runner) leftOver(ctx context.Context, req StoreRequest, slots []*slot) 
 	}
 	for _, s := range slots {
 		left := s.found.At(credential.Pending)
-		if left == "" || left == s.found.At(credential.Current) || left != req.Version && (req.Version != "" || !left.IsOurs()) {
+		if left == "" || left == s.found.At(credential.Current) || superseded(s.found) || left != req.Version && (req.Version != "" || !left.IsOurs()) {
 			continue
 		}
 		_, value, err := s.Store.Read(ctx, credential.Pending)
@@ -155,6 +181,7 @@ func (r *Runner) stageInTime(ctx context.Context, s *slot, c credential.Credenti
 	if made == nil {
 		return r.stage(ctx, s, c, login, id)
 	}
+	made.end(false) // from here on it may come to be in the store
 	ctx, stop := context.WithTimeout(ctx, made.by.Sub(r.Now()))
 	defer stop()
 	return r.stage(ctx, s, c, login, id)
@@ -169,7 +196,8 @@ func (r *Runner) giveUp(ctx context.Context, req StoreRequest, made *minted, slo
 	}
 	ctx, stop := context.WithTimeout(context.WithoutCancel(ctx), cleanUpTime)
 	defer stop()
-	if req.Mint.Revoke(ctx, made.id) == nil {
+	err := req.Mint.Revoke(ctx, made.id)
+	if made.end(err != nil); err == nil {
 		r.report(StepTidied, "the token that was made is revoked again")
 	}
 }

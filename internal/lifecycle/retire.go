@@ -10,8 +10,9 @@ import (
 
 // retire ends the token of AWSPREVIOUS, once its overlap is over and nobody uses it any
 // more: switched off, ended, and proved dead. Only a token whose label is purser's is
-// touched; of another one the person is told.
-func (r *Runner) retire(ctx context.Context, req RotateRequest, slots []*slot, res *RotateResult) error {
+// touched; of another one the person is told. seen is a list of this run, perhaps not of
+// this moment.
+func (r *Runner) retire(ctx context.Context, req RotateRequest, slots []*slot, seen listing, res *RotateResult) error {
 	res.Wait, res.Waiting = 0, ""
 	var done []credential.VersionID
 	for _, s := range slots {
@@ -20,7 +21,7 @@ func (r *Runner) retire(ctx context.Context, req RotateRequest, slots []*slot, r
 			continue
 		}
 		done = append(done, previous)
-		if err := r.retireFrom(ctx, req, slots, s, res); err != nil {
+		if err := r.retireFrom(ctx, req, slots, s, seen, res); err != nil {
 			return err
 		}
 	}
@@ -28,37 +29,29 @@ func (r *Runner) retire(ctx context.Context, req RotateRequest, slots []*slot, r
 }
 
 // retireFrom ends the token of one place's AWSPREVIOUS.
-func (r *Runner) retireFrom(ctx context.Context, req RotateRequest, slots []*slot, s *slot, res *RotateResult) error {
-	current, previous := s.found.At(credential.Current), s.found.At(credential.Previous)
-	if req.Mint == nil {
-		return r.retireByHand(ctx, req, s, current.Time())
-	}
-	tokens, now, err := req.Mint.Tokens(ctx)
-	if err != nil {
-		return err
-	}
-	since := madeAt(tokens, req.Credential.Name, current)
-	all := labelled(tokens, req.Credential.Name, previous)
-	if len(all) == 0 || since.IsZero() {
-		return r.retireByHand(ctx, req, s, since)
-	}
-	wait, why := retirement(req, all[0], since, now)
-	if behind := holding(slots, previous); behind != nil && wait == 0 {
-		wait, why = orphanAge, behind.Target.String()+" still gives it to its readers"
-	}
-	for _, s := range slots {
-		if behind := s.found.Behind(); behind != nil && wait == 0 && !req.RetireNow {
-			wait, why = orphanAge, "the copy of "+s.Target.String()+" in "+behind.Region+" may still give it to its readers"
+func (r *Runner) retireFrom(ctx context.Context, req RotateRequest, slots []*slot, s *slot, seen listing, res *RotateResult) error {
+	p := retirementOf(req, slots, s, seen)
+	if p.ready() && req.Listed != nil {
+		var err error
+		if seen, err = listNow(ctx, req.Mint); err != nil { // what is ended goes by the list of this moment
+			return err
 		}
+		p = retirementOf(req, slots, s, seen)
 	}
-	if wait > 0 {
-		if wait > res.Wait {
-			res.Wait, res.Waiting = wait, why
+	switch {
+	case len(p.tokens) == 0:
+		return r.retireByHand(ctx, req, s, p.since)
+	case p.wait > 0:
+		if p.wait > res.Wait {
+			res.Wait, res.Waiting = p.wait, p.why
 		}
-		r.report(StepRetired, "not yet: "+why)
+		r.report(StepRetired, "not yet: "+p.why)
 		return nil
 	}
-	for _, old := range all {
+	if err := r.replacedWell(ctx, req, slots); err != nil {
+		return err
+	}
+	for _, old := range p.tokens {
 		if err := req.Mint.Activate(ctx, old.ID, false); err != nil && credential.ReasonOf(err) != credential.NoSuchToken {
 			return err
 		}
@@ -67,13 +60,67 @@ func (r *Runner) retireFrom(ctx context.Context, req RotateRequest, slots []*slo
 		}
 		res.Ended = append(res.Ended, old)
 	}
-	if login, ok := r.held(ctx, req, s, credential.Previous); ok {
-		if err := r.proveDead(ctx, req, s, login); err != nil {
-			return err
+	ending, err := r.proveEnded(ctx, req, s, credential.Previous, p.tokens)
+	if err != nil {
+		return err
+	}
+	if res.Retired = true; res.Ending != NotListed {
+		res.Ending = ending
+	}
+	r.report(StepRetired, "the token before is revoked, and "+ending.text())
+	return nil
+}
+
+// plannedRetirement is what is to be ended, and when.
+type plannedRetirement struct {
+	tokens []credential.ManagedToken // none: it is not purser's to end
+	since  time.Time                 // when it was replaced
+	wait   time.Duration
+	why    string
+}
+
+func (p plannedRetirement) ready() bool { return len(p.tokens) > 0 && p.wait == 0 }
+
+func retirementOf(req RotateRequest, slots []*slot, s *slot, seen listing) plannedRetirement {
+	current, previous := s.found.At(credential.Current), s.found.At(credential.Previous)
+	if req.Mint == nil {
+		return plannedRetirement{since: current.Time()}
+	}
+	p := plannedRetirement{since: madeAt(seen.tokens, req.Credential.Name, current)}
+	all := labelled(seen.tokens, req.Credential.Name, previous)
+	if len(all) == 0 || p.since.IsZero() {
+		return p
+	}
+	p.tokens = all
+	p.wait, p.why = retirement(req, all[0], p.since, seen.now)
+	if behind := holding(slots, previous); behind != nil && p.wait == 0 {
+		p.wait, p.why = orphanAge, behind.Target.String()+" still gives it to its readers"
+	}
+	for _, s := range slots {
+		if behind := s.found.Behind(); behind != nil && p.wait == 0 && !req.RetireNow {
+			p.wait, p.why = orphanAge, "the copy of "+s.Target.String()+" in "+behind.Region+" may still give it to its readers"
 		}
 	}
-	res.Retired = true
-	r.report(StepRetired, "the token before is revoked, and the registry refuses it")
+	return p
+}
+
+// replacedWell makes sure that what readers get now works, before what it replaced is
+// ended: that may be the last token that does.
+func (r *Runner) replacedWell(ctx context.Context, req RotateRequest, slots []*slot) error {
+	var proved []credential.Login
+	for _, s := range slots {
+		login, ok := r.held(ctx, req, s, credential.Current)
+		if !ok {
+			return &credential.Fault{Reason: credential.ValueStrange, Target: s.Target, What: "the current version in " + s.Target.String() + " holds no login that can be read", Why: "the token before it is left alive"}
+		}
+		if slices.ContainsFunc(proved, login.Equal) {
+			continue
+		}
+		if p := r.Prover.Prove(ctx, req.Credential, login, true); p.Verdict != credential.Granted {
+			return p.Fault
+		}
+		proved = append(proved, login)
+	}
 	return nil
 }
 
@@ -127,7 +174,7 @@ func (r *Runner) retireByHand(ctx context.Context, req RotateRequest, s *slot, s
 	if !ok || r.Now().Before(since.Add(overlapOf(req.Credential))) && !req.RetireNow {
 		return nil
 	}
-	if r.Prover.Prove(ctx, req.Credential, login, true).Verdict == credential.Granted {
+	if p, tried := r.tryDead(ctx, req, s, login); tried && p.Verdict == credential.Granted {
 		text := "not by purser: the token before was not made by it and still works; end it on the registry's page"
 		if req.Mint == nil {
 			text = "not without a session: the token before still works; end it on the registry's page, or run this with --mint"
@@ -153,24 +200,91 @@ func (r *Runner) held(ctx context.Context, req RotateRequest, s *slot, at creden
 	return login, err == nil
 }
 
+// Ending says how it is known that a token is dead.
+type Ending string
+
+const (
+	// Refused: the registry was asked with the token and refused it.
+	Refused Ending = "refused"
+	// NotListed: the token is not in the registry's list, or is inactive there. It was not
+	// tried: each token that is refused brings the account nearer to being locked.
+	NotListed Ending = "not-listed"
+)
+
+// text says it to people, after "the token is revoked, and".
+func (e Ending) text() string {
+	if e == NotListed {
+		return "the registry no longer lists it; it was not tried, to keep the account from being locked"
+	}
+	return "the registry refuses it"
+}
+
+// proveEnded proves that the token in a stage, which was just revoked, is dead.
+func (r *Runner) proveEnded(ctx context.Context, req RotateRequest, s *slot, at credential.Stage, ended []credential.ManagedToken) (Ending, error) {
+	login, ok := r.held(ctx, req, s, at)
+	if !ok {
+		return r.proveUnlisted(ctx, req, s, ended)
+	}
+	return r.proveDead(ctx, req, s, login, ended)
+}
+
 // proveDead asks the registry until it refuses the old token: what was revoked may be
-// known to it for a moment more.
-func (r *Runner) proveDead(ctx context.Context, req RotateRequest, s *slot, login credential.Login) error {
+// known to it for a moment more. Where the account has had enough refused logins, the
+// registry's list is the proof.
+func (r *Runner) proveDead(ctx context.Context, req RotateRequest, s *slot, login credential.Login, ended []credential.ManagedToken) (Ending, error) {
 	var p credential.Proof
 	for _, pause := range append([]time.Duration{0}, freshWaits()...) {
 		if pause > 0 && r.wait(ctx, pause) != nil {
 			break
 		}
-		if p = r.Prover.Prove(ctx, req.Credential, login, true); p.Verdict == credential.Refused {
-			return nil
+		var tried bool
+		if p, tried = r.tryDead(ctx, req, s, login); !tried {
+			return r.proveUnlisted(ctx, req, s, ended)
+		}
+		if isDead(p) {
+			return Refused, nil
 		}
 	}
-	f := &credential.Fault{
-		Reason: credential.NotDead, Registry: req.Credential.Registry, Target: s.Target, What: "the token was revoked and the registry still takes it",
-		Why: "it may be known there for some minutes more",
+	if p.Verdict == credential.Granted || p.Fault == nil {
+		return "", notDead(req, s, "the token was revoked and the registry still takes it", "it may be known there for some minutes more")
 	}
-	if p.Verdict == credential.Unknown && p.Fault != nil {
-		f.What, f.Why = "the token was revoked, and it could not be seen that it is dead", p.Fault.Error()
+	return "", notDead(req, s, "the token was revoked, and it could not be seen that it is dead", p.Fault.Error())
+}
+
+// tryDead shows the registry a token that should be dead, as often as its account allows.
+func (r *Runner) tryDead(ctx context.Context, req RotateRequest, s *slot, login credential.Login) (p credential.Proof, tried bool) {
+	good := func() {
+		if current, ok := r.held(ctx, req, s, credential.Current); ok {
+			r.Prover.Prove(ctx, req.Credential, current, true)
+		}
 	}
-	return f
+	return r.Tries.dead(req.Credential, login.Username, good, func() credential.Proof {
+		return r.Prover.Prove(ctx, req.Credential, login, true)
+	})
+}
+
+// proveUnlisted looks for ended tokens in the registry's list.
+func (r *Runner) proveUnlisted(ctx context.Context, req RotateRequest, s *slot, ended []credential.ManagedToken) (Ending, error) {
+	if req.Mint == nil {
+		return "", notDead(req, s, "it could not be seen that the token is dead", "it was not tried, to keep the account from being locked, and nobody is signed in who could list the account's tokens")
+	}
+	for _, pause := range append([]time.Duration{0}, freshWaits()...) {
+		if pause > 0 && r.wait(ctx, pause) != nil {
+			break
+		}
+		l, err := listNow(ctx, req.Mint)
+		if err != nil {
+			return "", err
+		}
+		if !slices.ContainsFunc(l.tokens, func(t credential.ManagedToken) bool {
+			return t.Active && slices.ContainsFunc(ended, func(e credential.ManagedToken) bool { return e.ID == t.ID })
+		}) {
+			return NotListed, nil
+		}
+	}
+	return "", notDead(req, s, "the token was revoked and the registry still lists it", "it may be known there for some minutes more")
+}
+
+func notDead(req RotateRequest, s *slot, what, why string) error {
+	return &credential.Fault{Reason: credential.NotDead, Registry: req.Credential.Registry, Target: s.Target, What: what, Why: why}
 }

@@ -94,11 +94,10 @@ func (r *Runner) Revoke(ctx context.Context, req RotateRequest, at credential.St
 			return nil, err
 		}
 	}
-	if login, ok := r.held(ctx, req, slots[0], at); ok {
-		if err := r.proveDead(ctx, req, slots[0], login); err != nil {
-			return all, err
-		}
+	ending, err := r.proveEnded(ctx, req, slots[0], at, all)
+	if err != nil {
+		return all, err
 	}
-	r.report(StepRetired, "the token of "+string(at)+" is revoked, and the registry refuses it")
+	r.report(StepRetired, "the token of "+string(at)+" is revoked, and "+ending.text())
 	return all, nil
 }

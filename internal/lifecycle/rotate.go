@@ -3,6 +3,7 @@ package lifecycle
 import (
 	"context"
 	"fmt"
+	"slices"
 	"time"
 
 	"purser/internal/credential"
@@ -17,6 +18,9 @@ type RotateRequest struct {
 	// RetireNow ends the old token without waiting for the overlap, and although it
 	// is still used.
 	RetireNow bool
+	// Listed gives the list of tokens that the run has got once for all credentials of the
+	// account; nil asks Mint. Nothing is ended by it alone: that takes a list of the moment.
+	Listed func(context.Context) (tokens []credential.ManagedToken, now time.Time, err error)
 }
 
 // RotateResult is what became of a rotation.
@@ -26,6 +30,7 @@ type RotateResult struct {
 	Due     bool
 	Why     string                    // it was due, or when it will be
 	Retired bool                      // the old token is dead, and that was proved
+	Ending  Ending                    // how it was proved; "" where none was retired
 	Ended   []credential.ManagedToken // those that were retired
 	Wait    time.Duration             // until the old token can be retired; 0 when nothing waits
 	Waiting string                    // for what
@@ -48,29 +53,131 @@ func overlapOf(c credential.Credential) time.Duration {
 
 // Rotate renews a credential when it is due, and retires the token before when its
 // overlap is over. A run does whatever there is to do: what an earlier one has left is
-// finished first.
+// finished first. Where another run of purser gets ahead of it, it looks again what is
+// left to do, which is nothing as a rule.
 func (r *Runner) Rotate(ctx context.Context, req RotateRequest) (RotateResult, error) {
-	var res RotateResult
 	slots, err := r.surveyAll(ctx, req.StoreRequest)
 	if err != nil {
-		return res, err
+		return RotateResult{}, err
 	}
+	var ended []credential.ManagedToken
+	for _, pause := range append(freshWaits(), 0) {
+		res, err := r.rotate(ctx, req, slots)
+		res.Ended = append(ended, res.Ended...)
+		if err == nil {
+			return res, nil
+		}
+		now := r.overtaken(ctx, req, slots, res, err)
+		if now == nil || r.wait(ctx, pause) != nil {
+			return res, err
+		}
+		if pause == 0 {
+			return res, &credential.Fault{Reason: credential.Overtaken, Target: slots[0].Target, What: "other runs of purser got ahead of this one each time", Why: err.Error(), Err: err}
+		}
+		r.report(StepDue, "another run of purser is at it as well; looking again")
+		if renewed(slots, now) {
+			req.Force = false
+			if err := r.withdraw(ctx, now, res.Store.version); err != nil {
+				return res, err
+			}
+		}
+		ended, slots = res.Ended, now
+	}
+	return RotateResult{}, nil // the last pause is none
+}
+
+// overtaken looks whether what stopped a run was another run of purser: what is current
+// or pending is another version of purser's than before. It returns the places as they are
+// now, nil where it was not: what somebody else does is an error.
+func (r *Runner) overtaken(ctx context.Context, req RotateRequest, before []*slot, res RotateResult, cause error) []*slot {
+	if req.DryRun || ctx.Err() != nil {
+		return nil
+	}
+	now, err := r.again().surveyAll(ctx, req.StoreRequest)
+	if err != nil {
+		return nil
+	}
+	ahead := false
+	for i, s := range now {
+		for _, at := range []credential.Stage{credential.Current, credential.Pending} {
+			id := s.found.At(at)
+			if id == before[i].found.At(at) || id == "" {
+				continue
+			}
+			if !id.IsOurs() {
+				return nil
+			}
+			// Another run may have finished what this one had staged.
+			ahead = ahead || id != res.Store.version || credential.ReasonOf(cause) == credential.MidRotation
+		}
+	}
+	if !ahead {
+		return nil
+	}
+	return now
+}
+
+// renewed reports whether another version is current than before.
+func renewed(before, now []*slot) bool {
+	for i := range now {
+		if now[i].found.At(credential.Current) != before[i].found.At(credential.Current) {
+			return true
+		}
+	}
+	return false
+}
+
+// withdraw takes what this run has staged out of AWSPENDING, where another run has renewed
+// the credential: a later run would take it for something to finish.
+func (r *Runner) withdraw(ctx context.Context, slots []*slot, own credential.VersionID) error {
+	for _, s := range slots {
+		if own == "" || s.found.At(credential.Pending) != own || s.found.At(credential.Current) == own {
+			continue
+		}
+		if err := s.Store.Unstage(ctx, own); err != nil {
+			return err
+		}
+		var err error
+		if s.found, err = s.Store.Describe(ctx); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// rotate is one try.
+func (r *Runner) rotate(ctx context.Context, req RotateRequest, slots []*slot) (RotateResult, error) {
+	var res RotateResult
+	var err error
 	quiet := r.again()
 	if slots, err = quiet.catchUp(ctx, req, slots, &res); err != nil {
 		return res, err
 	}
-	res.Due, res.Why = due(req, slots, r.Now())
+	if err := r.dropSuperseded(ctx, req, slots); err != nil {
+		return res, err
+	}
+	seen, err := req.seen(ctx)
+	if err != nil {
+		return res, err
+	}
+	broken, err := r.dueNow(ctx, req, slots, seen, &res)
+	if err != nil {
+		return res, err
+	}
 	r.report(StepDue, res.Why)
 	// The old token is retired before another becomes the old one: afterwards its
-	// version is in no stage, and who still uses it could not be told.
-	if err := r.retire(ctx, req, slots, &res); err != nil {
-		return res, err
+	// version is in no stage, and who still uses it could not be told. Where what is
+	// current does not work, the old one may be all that does.
+	if !broken {
+		if err := r.retire(ctx, req, slots, seen, &res); err != nil {
+			return res, err
+		}
 	}
 	if req.DryRun {
 		return res, nil
 	}
 	if !res.Due {
-		return res, r.sweepUp(ctx, req, slots)
+		return res, r.sweepUp(ctx, req, slots, seen)
 	}
 	if res.Wait > 0 && !req.Force {
 		return res, nil
@@ -81,7 +188,29 @@ func (r *Runner) Rotate(ctx context.Context, req RotateRequest) (RotateResult, e
 	if slots, err = quiet.surveyAll(ctx, req.StoreRequest); err != nil {
 		return res, err
 	}
-	return res, r.retire(ctx, req, slots, &res)
+	if seen, err = req.seen(ctx); err != nil {
+		return res, err
+	}
+	return res, r.retire(ctx, req, slots, seen, &res)
+}
+
+// dueNow says in the result whether to renew: by the schedule, or because what is current
+// does not work.
+func (r *Runner) dueNow(ctx context.Context, req RotateRequest, slots []*slot, seen listing, res *RotateResult) (broken bool, err error) {
+	if res.Due, res.Why = due(req, slots, r.Now()); req.Force {
+		return false, nil
+	}
+	why, err := r.broken(ctx, req, slots, seen)
+	switch {
+	case err != nil:
+		return false, err
+	case why == nil:
+		return false, nil
+	case req.Finish:
+		return true, why
+	}
+	res.Due, res.Why = true, "now: "+why.Error()
+	return true, nil
 }
 
 // catchUp brings places that an interrupted run has left behind to the token that is
@@ -128,13 +257,13 @@ func (r *Runner) catchUp(ctx context.Context, req RotateRequest, slots []*slot, 
 
 // sweepUp ends what interrupted runs have left at the registry, also when nothing is
 // to be renewed.
-func (r *Runner) sweepUp(ctx context.Context, req RotateRequest, slots []*slot) error {
-	if req.Mint == nil {
-		return nil
-	}
+func (r *Runner) sweepUp(ctx context.Context, req RotateRequest, slots []*slot, seen listing) error {
 	overlap := overlapOf(req.Credential)
 	if req.RetireNow {
 		overlap = 0
+	}
+	if !slices.ContainsFunc(seen.tokens, func(t credential.ManagedToken) bool { return seen.leftOver(t, req.StoreRequest, slots, overlap) }) {
+		return nil
 	}
 	return r.sweep(ctx, req.StoreRequest, slots, overlap)
 }

@@ -147,6 +147,30 @@ func TestRotatingTwiceInARowKeepsTheOverlap(t *testing.T) {
 	}
 }
 
+// TestAVersionThatWasOvertakenIsDropped: it would be made current long after, with the age
+// that it has by then.
+func TestAVersionThatWasOvertakenIsDropped(t *testing.T) {
+	m := rotated(t, "a")
+	m.w.cutAt, m.w.after = 12, true // it has been staged
+	if _, err := m.later(91*day, nil).Rotate(t.Context(), m.rotation("a")); err == nil || m.w.shelf["a"].at[credential.Pending] == "" {
+		t.Fatalf("%v; calls %v", err, m.w.calls)
+	}
+	left := m.w.shelf["a"].at[credential.Pending]
+	m.w.revive()
+	delete(m.w.shelf["a"].at, credential.Pending)
+	if _, err := m.later(time.Second, nil).Rotate(t.Context(), m.rotation("a")); err != nil {
+		t.Fatal(err)
+	}
+	m.w.shelf["a"].at[credential.Pending] = left // as if it had come late
+	if _, err := m.later(time.Second, nil).Rotate(t.Context(), m.rotation("a")); err != nil {
+		t.Fatal(err)
+	}
+	if at := m.w.shelf["a"].at; at[credential.Pending] != "" || at[credential.Current] == left {
+		t.Errorf("the version that was overtaken is pending or current: %v", at)
+	}
+	m.sound(t, "afterwards", "a")
+}
+
 func TestRollingBack(t *testing.T) {
 	m := rotated(t, "a")
 	first := m.tokens[0]

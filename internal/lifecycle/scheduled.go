@@ -3,6 +3,7 @@ package lifecycle
 import (
 	"context"
 	"slices"
+	"time"
 
 	"purser/internal/credential"
 )
@@ -161,6 +162,7 @@ func (r *Runner) clearEarlier(ctx context.Context, req StoreRequest, slots []*sl
 			continue
 		}
 		if young := orphanAge - max(now.Sub(t.Created), 0); young > 0 {
+			r.report(StepTidied, "an earlier try made a token for this version; waiting "+young.Round(time.Second).String()+", since it may still be at work")
 			if err := r.wait(ctx, young); err != nil {
 				return err
 			}

@@ -69,6 +69,8 @@ type StoreResult struct {
 	Proof  credential.Proof
 	Made   credential.ManagedToken // by this run, with its id and label; zero when none was
 	Places []PlaceResult
+
+	version credential.VersionID // under which this run stores
 }
 
 // Store is the main job: source, prove, stage, prove what was stored, promote,
@@ -96,6 +98,7 @@ func (r *Runner) Store(ctx context.Context, req StoreRequest) (StoreResult, erro
 	if err != nil {
 		return res, err
 	}
+	res.version = id
 	login, made, err := r.candidate(ctx, req, &res, slots, id)
 	if err != nil {
 		return res, err
@@ -204,6 +207,9 @@ func (r *Runner) candidate(ctx context.Context, req StoreRequest, res *StoreResu
 	}
 	if login, err = r.accept(ctx, req, res, found, made); err != nil {
 		r.giveUp(ctx, req, made, nil)
+		if late := made.late(r.Now(), slots[0]); late != nil {
+			err = late // the refusal, too, may come from that
+		}
 		return credential.Login{}, nil, err
 	}
 	return login, made, nil
@@ -349,11 +355,8 @@ func (s *slot) storedText() string {
 
 func (r *Runner) stageAndProve(ctx context.Context, req StoreRequest, todo []*slot, login credential.Login, id credential.VersionID, made *minted) error {
 	for _, s := range todo {
-		if made != nil && r.Now().After(made.by) {
-			return &credential.Fault{
-				Reason: credential.StoreUnreachable, Target: s.Target, What: "the token that was made was not stored in time",
-				Why: "another run may take it for left over from now on; it took longer than " + stageLimit.String(),
-			}
+		if err := made.late(r.Now(), s); err != nil {
+			return err
 		}
 		if err := r.stageInTime(ctx, s, req.Credential, login, id, made); err != nil {
 			return err

@@ -9,32 +9,63 @@ import (
 	"purser/internal/credential"
 )
 
-// sweep revokes tokens that purser made for this credential at this place and that no
-// target holds. One that was current before the version before is left its overlap,
-// from the moment in which what is current now was made; with none, it is not, nor
-// where it is switched off.
+// listing is what a registry lists of an account, and the registry's time.
+type listing struct {
+	tokens []credential.ManagedToken
+	now    time.Time
+}
+
+func listNow(ctx context.Context, m Minter) (l listing, err error) {
+	l.tokens, l.now, err = m.Tokens(ctx)
+	return l, err
+}
+
+// seen is a list of this run; empty where nobody can list, and in a rehearsal, for which
+// nobody is to sign in.
+func (req RotateRequest) seen(ctx context.Context) (l listing, err error) {
+	switch {
+	case req.Mint == nil || req.DryRun:
+		return l, nil
+	case req.Listed == nil:
+		return listNow(ctx, req.Mint)
+	}
+	l.tokens, l.now, err = req.Listed(ctx)
+	return l, err
+}
+
+// leftOver reports whether purser made the token for this credential at this place and no
+// target holds it. One that was current before the version before is left its overlap,
+// from the moment in which what is current now was made; with none, it is not, nor where
+// it is switched off.
+func (l listing) leftOver(t credential.ManagedToken, req StoreRequest, slots []*slot, overlap time.Duration) bool {
+	label, ok := credential.ParseLabel(t.Label)
+	if !ok || label.Name != req.Credential.Name || !label.MadeFor(home(req.Credential, slots)) {
+		return false
+	}
+	if repeated(l.tokens, t) {
+		return true
+	}
+	since := madeAt(l.tokens, req.Credential.Name, slots[0].found.At(credential.Current))
+	inOverlap := t.Active && overlap > 0 && t.Created.Before(since) && l.now.Before(since.Add(overlap))
+	return !held(slots, label.Version) && !inOverlap
+}
+
+// sweep revokes what was left over at the registry.
 func (r *Runner) sweep(ctx context.Context, req StoreRequest, slots []*slot, overlap time.Duration) error {
-	tokens, now, err := req.Mint.Tokens(ctx)
+	l, err := listNow(ctx, req.Mint)
 	if err != nil {
 		return err
 	}
-	place := home(req.Credential, slots)
-	since := madeAt(tokens, req.Credential.Name, slots[0].found.At(credential.Current))
-	for _, t := range tokens {
-		label, ok := credential.ParseLabel(t.Label)
-		if !ok || label.Name != req.Credential.Name || !label.MadeFor(place) {
+	now := l.now
+	for _, t := range l.tokens {
+		if !l.leftOver(t, req, slots, overlap) {
 			continue
 		}
-		again := repeated(tokens, t)
-		if held(slots, label.Version) && !again {
-			continue
-		}
-		if !again && t.Active && overlap > 0 && t.Created.Before(since) && now.Before(since.Add(overlap)) {
-			continue
-		}
+		label, _ := credential.ParseLabel(t.Label)
 		age := max(now.Sub(t.Created), 0) // the registry's time is in whole seconds
-		if young := orphanAge - age; young > 0 {
-			r.report(StepTidied, fmt.Sprintf("a run made a token %s ago that nothing holds; waiting %s to be sure that it is over",
+		left := r.Leases != nil && !repeated(l.tokens, t) && r.Leases.Abandoned(label.Version)
+		if young := orphanAge - age; young > 0 && !left {
+			r.report(StepTidied, fmt.Sprintf("a run made a token %s ago that nothing holds; waiting %s, since it may still be at work elsewhere",
 				age.Round(time.Second), young.Round(time.Second)))
 			if err := r.wait(ctx, young); err != nil {
 				return err
@@ -47,11 +78,14 @@ func (r *Runner) sweep(ctx context.Context, req StoreRequest, slots []*slot, ove
 				return err
 			}
 		}
-		if held(slots, label.Version) && !again {
+		if held(slots, label.Version) && !repeated(l.tokens, t) {
 			continue
 		}
 		if err := req.Mint.Revoke(ctx, t.ID); err != nil {
 			return err
+		}
+		if left {
+			r.Leases.Forget(label.Version)
 		}
 		r.report(StepTidied, "a token that an interrupted run had left was revoked")
 	}
@@ -83,4 +117,28 @@ func held(slots []*slot, id credential.VersionID) bool {
 	return slices.ContainsFunc(slots, func(s *slot) bool {
 		return slices.ContainsFunc(s.found.Versions, func(v credential.Version) bool { return v.ID == id })
 	})
+}
+
+// superseded reports whether what is pending is older than what is current: the run that
+// staged it was overtaken, and will not promote it any more.
+func superseded(d credential.Description) bool {
+	pending, current := d.At(credential.Pending), d.At(credential.Current)
+	return pending != current && !pending.Time().IsZero() && pending.Time().Before(current.Time())
+}
+
+// dropSuperseded takes what is superseded out of AWSPENDING; the sweep ends its token.
+func (r *Runner) dropSuperseded(ctx context.Context, req RotateRequest, slots []*slot) error {
+	for _, s := range slots {
+		if req.DryRun || !superseded(s.found) {
+			continue
+		}
+		if err := s.Store.Unstage(ctx, s.found.At(credential.Pending)); err != nil {
+			return err
+		}
+		var err error
+		if s.found, err = s.Store.Describe(ctx); err != nil {
+			return err
+		}
+	}
+	return nil
 }

@@ -1,0 +1,224 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"strings"
+	"time"
+
+	"purser/internal/config"
+	"purser/internal/credential"
+	"purser/internal/lifecycle"
+	"purser/internal/wire"
+)
+
+// rotations are those of one command. The credentials are handled side by side, and told
+// of as if one after the other.
+type rotations struct {
+	*app
+	wire     *wire.Wire
+	file     *config.File
+	flags    rotateFlags
+	expires  time.Time
+	many     bool
+	seats    seats
+	blocks   *blocks
+	tries    *lifecycle.Tries
+	sessions map[string]*origin        // where new tokens come from, by account
+	records  map[string]*wire.Recorder // by the account and region in which they sign
+}
+
+// rotating is one credential's.
+type rotating struct {
+	*app     // prints into the block
+	all      *rotations
+	c        credential.Credential
+	block    *block
+	from     origin
+	recorder *recorder
+	runner   *lifecycle.Runner
+	request  lifecycle.RotateRequest
+	res      lifecycle.RotateResult
+	err      error
+}
+
+func (a *app) newRotations(w *wire.Wire, file *config.File, f rotateFlags, expires time.Time, n int) *rotations {
+	return &rotations{
+		app: a, wire: w, file: file, flags: f, expires: expires, many: n > 1, seats: make(seats, atOnce), blocks: newBlocks(), tries: &lifecycle.Tries{},
+		sessions: map[string]*origin{}, records: map[string]*wire.Recorder{},
+	}
+}
+
+// run rotates all. What may ask a person before anything is done comes first, for one
+// after the other.
+func (r *rotations) run(ctx context.Context, credentials []credential.Credential) []*rotating {
+	each := make([]*rotating, len(credentials))
+	for i, c := range credentials {
+		each[i] = &rotating{all: r, c: c, block: r.blocks.add()}
+		each[i].err = r.prepare(ctx, each[i])
+	}
+	r.seats.run(len(each), func(i int) { each[i].run(ctx) })
+	return each
+}
+
+// prepare decides where a new token comes from, and gets ready what changes are made with.
+func (r *rotations) prepare(ctx context.Context, x *rotating) error {
+	mine := *r.app
+	x.app = &mine
+	x.open()
+	from, err := r.renewal(ctx, x.c)
+	if err != nil {
+		return err
+	}
+	where, err := r.places(ctx, r.wire, x.c)
+	if err != nil {
+		return err
+	}
+	if x.recorder, err = r.recorder(ctx, x); err != nil {
+		return err
+	}
+	x.from = from
+	x.runner = x.app.runner(r.wire, x.recorder.following(from.follow))
+	x.runner.Wait, x.runner.Tries = x.pause, r.tries
+	x.request = lifecycle.RotateRequest{
+		StoreRequest: lifecycle.StoreRequest{Credential: x.c, Places: where, Find: x.find(from.find), Mint: from.mint, Given: from.given, DryRun: r.flags.dryRun, Expires: r.expires},
+		Force:        r.flags.force, RetireNow: r.flags.now,
+	}
+	if m, ok := from.mint.(*lateMinter); ok && r.many {
+		x.request.Listed = m.Listed
+	}
+	return nil
+}
+
+// renewal is where a new token comes from: it is decided once for each account. With many
+// credentials a person who has to sign in does so before they are handled side by side.
+func (r *rotations) renewal(ctx context.Context, c credential.Credential) (origin, error) {
+	account := string(c.Registry) + "\x00" + strings.ToLower(c.Username)
+	if r.env.ManagementSecret != "" { // it is in the account and region of the credential
+		account += "\x00" + placeOf(c.Targets)
+	}
+	flags := r.flags
+	switch known, ok := r.sessions[account]; {
+	case ok && known.mint != nil:
+		return *known, nil
+	case ok:
+		flags.from = known.kind
+		return r.source(ctx, c, r.wire, flags.storeFlags)
+	}
+	from, err := r.app.renewal(ctx, r.wire, c, flags)
+	if err != nil {
+		return from, err
+	}
+	r.sessions[account] = &from
+	if m, ok := from.mint.(*lateMinter); ok && r.many && !flags.dryRun && r.env.ManagementSecret == "" {
+		_, _ = m.session(ctx) // what is wrong with it is said where it is needed
+	}
+	return from, nil
+}
+
+// placeOf is where in AWS the first of some targets is.
+func placeOf(targets []credential.Target) string {
+	for _, t := range targets {
+		if t.Secret != "" {
+			return t.Profile + "\x00" + t.Region
+		}
+	}
+	return ""
+}
+
+// recorder is a credential's, which signs with the key of all in the same account.
+func (r *rotations) recorder(ctx context.Context, x *rotating) (*recorder, error) {
+	if !r.file.Receipts.Wanted {
+		return nil, nil //nolint:nilnil // a nil recorder writes nothing
+	}
+	place := placeOf(x.c.Targets)
+	if r.records[place] == nil {
+		one, err := r.app.recorder(ctx, r.wire, x.c.Targets)
+		if err != nil || one == nil {
+			return nil, err
+		}
+		r.records[place] = one.to
+	}
+	return &recorder{app: x.app, to: r.records[place], who: r.whoami()}, nil
+}
+
+// open has what is printed from now on go into the block, under the credential's name
+// where there are several.
+func (x *rotating) open() {
+	x.out, x.app.err = x.block.writer(x.all.out), x.block.writer(x.all.app.err)
+	if x.all.many && !x.output.json {
+		_, _ = fmt.Fprintf(x.out, "%s\n", x.c.Name)
+	}
+}
+
+// run rotates, and with --wait again when what is waited for is over.
+func (x *rotating) run(ctx context.Context) {
+	defer func() { x.block.end() }()
+	ctx = withTurn(ctx, x.turn)
+	if x.err == nil {
+		x.step(ctx)
+	}
+	for renewed := x.res.Store; x.err == nil && x.all.flags.wait && x.res.Wait > 0 && !x.request.DryRun; x.res.Store = renewed {
+		x.show()
+		x.block.end()
+		if x.err = x.pause(ctx, x.res.Wait); x.err != nil {
+			return
+		}
+		x.block = x.all.blocks.add()
+		x.open()
+		x.request.Force, x.request.Listed = false, nil // that list is of long ago
+		x.step(ctx)
+	}
+	if x.from.end != nil {
+		x.from.end(x.err)
+	}
+	x.show()
+}
+
+func (x *rotating) step(ctx context.Context) {
+	x.res, x.err = x.runner.Rotate(ctx, x.request)
+	x.err = x.recorder.rotation(ctx, x.c, x.res, x.err)
+}
+
+// show prints what went wrong.
+func (x *rotating) show() {
+	if x.err = about(x.err, x.c); x.err != nil && !x.output.json {
+		x.printError(x.err)
+	}
+}
+
+// turn waits until a question to the person would stand under what is told of this
+// credential.
+func (x *rotating) turn(ctx context.Context) error {
+	return x.all.seats.without(func() error { return x.block.await(ctx) })
+}
+
+// pause waits, and has others work meanwhile.
+func (x *rotating) pause(ctx context.Context, d time.Duration) error {
+	return x.all.seats.without(func() error { return x.all.app.pause(ctx, d) })
+}
+
+// find asks the person when it is the credential's turn.
+func (x *rotating) find(ask func(context.Context) (lifecycle.Candidate, error)) func(context.Context) (lifecycle.Candidate, error) {
+	if ask == nil {
+		return nil
+	}
+	return func(ctx context.Context) (lifecycle.Candidate, error) {
+		if err := awaitTurn(ctx); err != nil {
+			return lifecycle.Candidate{}, err
+		}
+		return ask(ctx)
+	}
+}
+
+// report is the credential's row.
+func (x *rotating) report() rotationJSON {
+	row := rotationJSON{
+		Credential: string(x.c.Name), Due: x.res.Due, Why: x.res.Why, Renewed: len(x.res.Store.Places) > 0, CaughtUp: len(x.res.Caught.Places) > 0, Retired: x.res.Retired, Proof: string(x.res.Ending),
+		Wait: x.res.Wait.Seconds(), Waiting: x.res.Waiting, Error: errorReport(x.err),
+	}
+	if x.res.Store.Source != "" {
+		row.Store = storeReport(x.res.Store, x.request.DryRun, x.err).Store
+	}
+	return row
+}

@@ -1,0 +1,154 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"io"
+	"sync"
+)
+
+// blocks keeps what is printed about several things together and in order, although they
+// happen side by side. The first block that has not ended prints as things happen; those
+// after it keep their text until it is their turn.
+type blocks struct {
+	mu    sync.Mutex
+	moved *sync.Cond // the turn has passed on
+	all   []*block
+	first int // the block whose turn it is
+}
+
+type block struct {
+	of    *blocks
+	place int
+	kept  []kept
+	ended bool
+}
+
+// kept is text that waits for its turn.
+type kept struct {
+	to   io.Writer
+	text []byte
+}
+
+func newBlocks() *blocks {
+	b := &blocks{}
+	b.moved = sync.NewCond(&b.mu)
+	return b
+}
+
+// add makes a block after all others.
+func (b *blocks) add() *block {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	one := &block{of: b, place: len(b.all)}
+	b.all = append(b.all, one)
+	return one
+}
+
+// end passes the turn on.
+func (b *block) end() {
+	b.of.mu.Lock()
+	defer b.of.mu.Unlock()
+	b.ended = true
+	for ; b.of.first < len(b.of.all); b.of.first++ {
+		next := b.of.all[b.of.first]
+		for _, k := range next.kept {
+			_, _ = k.to.Write(k.text) // nobody is left to tell
+		}
+		next.kept = nil
+		if !next.ended {
+			break
+		}
+	}
+	b.of.moved.Broadcast()
+}
+
+// await returns when it is the block's turn.
+func (b *block) await(ctx context.Context) error {
+	defer context.AfterFunc(ctx, func() {
+		b.of.mu.Lock()
+		defer b.of.mu.Unlock()
+		b.of.moved.Broadcast()
+	})()
+	b.of.mu.Lock()
+	defer b.of.mu.Unlock()
+	for b.of.first < b.place && ctx.Err() == nil {
+		b.of.moved.Wait()
+	}
+	return ctx.Err()
+}
+
+// writer is a stream as the block writes to it.
+func (b *block) writer(to io.Writer) io.Writer { return &blockWriter{b, to} }
+
+type blockWriter struct {
+	block *block
+	to    io.Writer
+}
+
+// Write prints, or keeps the text.
+func (w *blockWriter) Write(text []byte) (int, error) {
+	w.block.of.mu.Lock()
+	defer w.block.of.mu.Unlock()
+	if w.block.of.first == w.block.place {
+		return w.to.Write(text)
+	}
+	w.block.kept = append(w.block.kept, kept{w.to, bytes.Clone(text)})
+	return len(text), nil
+}
+
+// atOnce bounds how much happens side by side: enough to hide the waiting, few enough for
+// a registry not to take it for an attack.
+const atOnce = 16
+
+// seats are for those that work at the same time. Who waits for something gives up its
+// seat meanwhile.
+type seats chan struct{}
+
+// run calls f for 0 to n-1 side by side, in order of their seats. A panic of f is the
+// caller's, whose program knows how to end without printing what it holds.
+func (s seats) run(n int, f func(int)) {
+	var all sync.WaitGroup
+	bugs := make(chan any, n)
+	for i := range n {
+		s <- struct{}{}
+		all.Go(func() {
+			defer func() {
+				if bug := recover(); bug != nil {
+					bugs <- bug
+				}
+				<-s
+			}()
+			f(i)
+		})
+	}
+	all.Wait()
+	select {
+	case bug := <-bugs:
+		panic(bug)
+	default:
+	}
+}
+
+// without gives up the caller's seat for as long as f takes.
+func (s seats) without(f func() error) error {
+	<-s
+	defer func() { s <- struct{}{} }()
+	return f()
+}
+
+type turnKey struct{}
+
+// withTurn has questions to the person wait for a turn, so that one thing is asked at a
+// time, under what was printed about it.
+func withTurn(ctx context.Context, turn func(context.Context) error) context.Context {
+	return context.WithValue(ctx, turnKey{}, turn)
+}
+
+// awaitTurn returns when the person may be asked.
+func awaitTurn(ctx context.Context) error {
+	if turn, ok := ctx.Value(turnKey{}).(func(context.Context) error); ok {
+		return turn(ctx)
+	}
+	return nil
+}

@@ -1,0 +1,144 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"strings"
+	"sync"
+	"testing"
+)
+
+func TestBlocksArePrintedInOrder(t *testing.T) {
+	var out bytes.Buffer
+	b := newBlocks()
+	first, second, third := b.add(), b.add(), b.add()
+	say := func(one *block, text string) { _, _ = io.WriteString(one.writer(&out), text) }
+	say(third, "5")
+	third.end()
+	say(second, "3")
+	say(first, "1")
+	if out.String() != "1" {
+		t.Errorf("the first block is not printed as it happens: %q", out.String())
+	}
+	say(first, "2")
+	first.end()
+	say(second, "4")
+	if out.String() != "1234" {
+		t.Errorf("the second block is not printed when it is its turn: %q", out.String())
+	}
+	second.end()
+	say(b.add(), "6")
+	if out.String() != "123456" {
+		t.Errorf("it printed %q", out.String())
+	}
+}
+
+// TestTheNextQuestionWaitsForItsTurn: the second is asked when the first has ended.
+func TestTheNextQuestionWaitsForItsTurn(t *testing.T) {
+	b := newBlocks()
+	first, second := b.add(), b.add()
+	ctx, stop := context.WithCancel(t.Context())
+	asked := make(chan error)
+	go func() { asked <- second.await(t.Context()) }()
+	if err := first.await(ctx); err != nil {
+		t.Fatal(err)
+	}
+	select {
+	case <-asked:
+		t.Error("two were asked at once")
+	default:
+	}
+	first.end()
+	if err := <-asked; err != nil {
+		t.Error(err)
+	}
+	third := b.add()
+	go func() { asked <- third.await(ctx) }()
+	stop()
+	if err := <-asked; !errors.Is(err, context.Canceled) {
+		t.Errorf("an interrupt left a question waiting: %v", err)
+	}
+}
+
+// TestWhoWaitsGivesUpTheSeat hangs where it does not: both wait for each other, on one
+// seat.
+func TestWhoWaitsGivesUpTheSeat(t *testing.T) {
+	s := make(seats, 1)
+	var both sync.WaitGroup
+	both.Add(2)
+	s.run(2, func(int) {
+		_ = s.without(func() error {
+			both.Done()
+			both.Wait()
+			return nil
+		})
+	})
+}
+
+func TestAPanicSideBySideIsTheCallers(t *testing.T) {
+	defer func() {
+		if bug := recover(); bug != "a bug" {
+			t.Errorf("recovered %v", bug)
+		}
+	}()
+	make(seats, 2).run(3, func(i int) {
+		if i == 1 {
+			panic("a bug")
+		}
+	})
+}
+
+// TestRotationsOfManyCredentialsTellInOrder: as if they had been one after the other.
+func TestRotationsOfManyCredentialsTellInOrder(t *testing.T) {
+	const n = 20
+	f := newFleet(t, n, "every: 90d, overlap: 1h")
+	for _, args := range [][]string{{"--all"}, {"--all", "--force"}, {"--due"}} {
+		out := f.purser(exitOK, append([]string{"rotate"}, args...)...)
+		at := -1
+		for i := range n {
+			name := fmt.Sprintf("c%03d", i)
+			header := strings.Index(out, "\n"+name+"\n")
+			if i == 0 {
+				header = strings.Index(out, name+"\n")
+			}
+			due := strings.Index(out[max(header, 0):], "fleet/"+name+" ")
+			if header < at || due < 0 || due > 200 {
+				t.Fatalf("%v: what is told of %s is not under its name\n%s", args, name, out)
+			}
+			at = header
+		}
+	}
+}
+
+// TestManyCredentialsSignInOnce: each sign-in with a password is one that may be wrong.
+func TestManyCredentialsSignInOnce(t *testing.T) {
+	f := newFleet(t, 20, "every: 90d, overlap: 1h")
+	f.purser(exitOK, "rotate", "--all")
+	requests := f.requests()
+	f.purser(exitOK, "rotate", "--due")
+	seen := f.requests()
+	for what, most := range map[string]int{"POST /v2/auth/token": 1, "GET /v2/access-tokens": 1} {
+		if n := seen[what] - requests[what]; n != most {
+			t.Errorf("%s was asked for %d times, want %d", what, n, most)
+		}
+	}
+}
+
+// TestWaitingIsSideBySide: ten credentials whose old tokens live an hour take an hour, and
+// not ten.
+func TestWaitingIsSideBySide(t *testing.T) {
+	f := newFleet(t, 20, "every: 90d, overlap: 1h")
+	f.purser(exitOK, "rotate", "--all")
+	f.meet(20)
+	began := f.clock()
+	out := f.purser(exitOK, "rotate", "--all", "--force", "--wait")
+	if took := f.clock().Sub(began); took < 60*60e9 || took > 90*60e9 {
+		t.Errorf("it took %s", took)
+	}
+	if n := strings.Count(out, "the token before is revoked"); n != 20 {
+		t.Errorf("%d of 20 were retired\n%s", n, out)
+	}
+}
