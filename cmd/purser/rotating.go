@@ -145,7 +145,7 @@ func (r *rotations) recorder(ctx context.Context, x *rotating) (*recorder, error
 // open has what is printed from now on go into the block, under the credential's name
 // where there are several.
 func (x *rotating) open() {
-	x.out, x.app.err = x.block.writer(x.all.out), x.block.writer(x.all.app.err)
+	x.out, x.app.err = x.block.writer(x.all.out), x.block.writer(x.all.err)
 	if x.all.many && !x.output.json {
 		_, _ = fmt.Fprintf(x.out, "%s\n", x.c.Name)
 	}
@@ -161,13 +161,13 @@ func (x *rotating) run(ctx context.Context) {
 	for renewed := x.res.Store; x.err == nil && x.all.flags.wait && x.res.Wait > 0 && !x.request.DryRun; x.res.Store = renewed {
 		x.show()
 		x.block.end()
-		if x.err = x.pause(ctx, x.res.Wait); x.err != nil {
-			return
-		}
+		x.err = x.pause(ctx, x.res.Wait)
 		x.block = x.all.blocks.add()
 		x.open()
-		x.request.Force, x.request.Listed = false, nil // that list is of long ago
-		x.step(ctx)
+		if x.err == nil {
+			x.request.Force, x.request.Listed = false, nil // that list is of long ago
+			x.step(ctx)
+		}
 	}
 	if x.from.end != nil {
 		x.from.end(x.err)
@@ -195,7 +195,7 @@ func (x *rotating) turn(ctx context.Context) error {
 
 // pause waits, and has others work meanwhile.
 func (x *rotating) pause(ctx context.Context, d time.Duration) error {
-	return x.all.seats.without(func() error { return x.all.app.pause(ctx, d) })
+	return x.all.seats.without(func() error { return x.all.pause(ctx, d) })
 }
 
 // find asks the person when it is the credential's turn.

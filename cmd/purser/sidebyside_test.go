@@ -9,6 +9,7 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"time"
 )
 
 func TestBlocksArePrintedInOrder(t *testing.T) {
@@ -47,8 +48,8 @@ func TestTheNextQuestionWaitsForItsTurn(t *testing.T) {
 		t.Fatal(err)
 	}
 	select {
-	case <-asked:
-		t.Error("two were asked at once")
+	case err := <-asked:
+		t.Errorf("two were asked at once (%v)", err)
 	default:
 	}
 	first.end()
@@ -65,7 +66,7 @@ func TestTheNextQuestionWaitsForItsTurn(t *testing.T) {
 
 // TestWhoWaitsGivesUpTheSeat hangs where it does not: both wait for each other, on one
 // seat.
-func TestWhoWaitsGivesUpTheSeat(t *testing.T) {
+func TestWhoWaitsGivesUpTheSeat(*testing.T) {
 	s := make(seats, 1)
 	var both sync.WaitGroup
 	both.Add(2)
@@ -140,5 +141,16 @@ func TestWaitingIsSideBySide(t *testing.T) {
 	}
 	if n := strings.Count(out, "the token before is revoked"); n != 20 {
 		t.Errorf("%d of 20 were retired\n%s", n, out)
+	}
+}
+
+// TestAnInterruptEndsTheWait: it says so, and what was renewed stays in the report.
+func TestAnInterruptEndsTheWait(t *testing.T) {
+	f := newFleet(t, 2, "every: 90d, overlap: 1h")
+	f.purser(exitOK, "rotate", "--all")
+	f.app.wait = func(context.Context, time.Duration) error { return context.Canceled }
+	out := f.purser(exitFailed, "rotate", "--all", "--force", "--wait")
+	if n := strings.Count(out, "purser: context canceled"); n != 2 {
+		t.Errorf("it was said %d times\n%s", n, out)
 	}
 }

@@ -23,8 +23,10 @@ func TestALeaseIsAbandonedWhenItsRunIsOver(t *testing.T) {
 		t.Error("its run is at work")
 	}
 	end(true)
-	if !f.Abandoned(version) || !f.Abandoned(version) {
-		t.Error("its run is over and left a token")
+	for range 2 { // looking changes nothing
+		if !f.Abandoned(version) {
+			t.Error("its run is over and left a token")
+		}
 	}
 	f.Forget(version)
 	if f.Abandoned(version) {

@@ -204,10 +204,10 @@ func (r *Runner) held(ctx context.Context, req RotateRequest, s *slot, at creden
 type Ending string
 
 const (
-	// Refused: the registry was asked with the token and refused it.
+	// Refused means that the registry was asked with the token and refused it.
 	Refused Ending = "refused"
-	// NotListed: the token is not in the registry's list, or is inactive there. It was not
-	// tried: each token that is refused brings the account nearer to being locked.
+	// NotListed means that the token is not in the registry's list, or inactive there. It was
+	// not tried: each token that is refused brings the account nearer to being locked.
 	NotListed Ending = "not-listed"
 )
 

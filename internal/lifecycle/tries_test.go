@@ -56,7 +56,7 @@ func TestManyWrongTokensAtOnceAreFewLogins(t *testing.T) {
 
 // TestTokensAreTriedTogetherOnceOneWasTaken hangs where they are not: the second and the
 // third wait for each other.
-func TestTokensAreTriedTogetherOnceOneWasTaken(t *testing.T) {
+func TestTokensAreTriedTogetherOnceOneWasTaken(*testing.T) {
 	tries := &Tries{}
 	tries.suspect(robots, "robot", taken)
 	var both sync.WaitGroup
