@@ -18,7 +18,7 @@ type advice struct {
 func advise(f *credential.Fault) advice {
 	switch f.Reason {
 	case credential.TokenInArguments, credential.BadToken, credential.KindNotStored, credential.NoToken,
-		credential.NoTerminal, credential.Declined, credential.Usage, credential.CannotWatch, credential.NoConfiguration, credential.ConsentNeeded:
+		credential.NoTerminal, credential.Declined, credential.Interrupted, credential.TimedOut, credential.OutputLost, credential.Usage, credential.CannotWatch, credential.NoConfiguration, credential.ConsentNeeded:
 		return adviseInput(f)
 	case credential.TokenRefused, credential.TokenExpired, credential.NeedsToken, credential.LevelTooLow,
 		credential.NotPermitted, credential.WrongOwner, credential.RepositoryMissing:
@@ -61,6 +61,15 @@ func adviseInput(f *credential.Fault) advice {
 			"pipe the token in: " + store(f) + " --token-stdin",
 			"or take the one docker has: " + store(f) + " --from docker --yes",
 		}}
+	case credential.Interrupted:
+		return advice{Meaning: "This says nothing about the token.", Next: []string{"run the same command again: it finishes what this one has begun"}}
+	case credential.TimedOut:
+		return advice{Meaning: "This says nothing about the token.", Next: []string{"run the same command again: it finishes what this one has begun; --timeout allows it more time"}}
+	case credential.OutputLost:
+		return advice{
+			Meaning: "The command itself has done all that it was asked to.",
+			Next:    []string{"make room for its output, or read all of it; see what is stored: purser status"},
+		}
 	case credential.Usage:
 		return advice{Next: []string{"purser help"}}
 	case credential.ConsentNeeded:

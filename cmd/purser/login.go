@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
-	"os"
 	"regexp"
 	"strings"
 	"time"
@@ -13,6 +12,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"purser/internal/atomicfile"
+	"purser/internal/boundedfile"
 	"purser/internal/credential"
 	"purser/internal/keyring"
 	"purser/internal/signin"
@@ -328,7 +328,7 @@ func (a *app) makeProfile(f loginFlags) error {
 
 // appendTo adds text at the end of a file, which is replaced whole.
 func appendTo(path, text string) error {
-	before, err := os.ReadFile(path) //nolint:gosec // AWS's own path, or one the person set
+	before, err := boundedfile.Read(path, fileLimit)
 	if err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return fmt.Errorf("add a profile to AWS's configuration: %w", err)
 	}

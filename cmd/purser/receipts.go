@@ -15,6 +15,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"purser/internal/boundedfile"
 	"purser/internal/credential"
 	"purser/internal/lifecycle"
 	"purser/internal/receipt"
@@ -208,14 +209,17 @@ func (a *app) verifyReceipts(ctx context.Context, path string, f verifyFlags) er
 	}
 	in := a.in
 	if path != "-" {
-		file, err := os.Open(path) //nolint:gosec // the person names it
+		file, err := openStream(ctx, path)
+		if ended, ok := asFault(err); ok {
+			return ended
+		}
 		if err != nil {
 			return &credential.Fault{Reason: credential.Usage, What: "the receipts cannot be read", Why: credential.Quote(err.Error())}
 		}
 		defer func() { _ = file.Close() }() // nothing was written
 		in = file
 	}
-	lines := bufio.NewScanner(in)
+	lines := bufio.NewScanner(stoppable{ctx, in, "reading receipts"})
 	lines.Buffer(nil, longestReceipt)
 	rows, bad := []receiptJSON{}, 0
 	for n := 1; lines.Scan(); n++ {
@@ -227,6 +231,9 @@ func (a *app) verifyReceipts(ctx context.Context, path string, f verifyFlags) er
 			bad++
 		}
 		a.receiptLine(row)
+	}
+	if ended, ok := asFault(lines.Err()); ok {
+		return ended
 	}
 	if err := lines.Err(); err != nil && !errors.Is(err, io.EOF) {
 		return &credential.Fault{Reason: credential.ReceiptBad, What: "the receipts cannot be read to their end", Why: err.Error()}
@@ -241,6 +248,20 @@ func (a *app) verifyReceipts(ctx context.Context, path string, f verifyFlags) er
 		return a.printJSON(report{Schema: schemaVersion, Exit: exitCode(err), Error: errorReport(err), Verified: rows}, err)
 	}
 	return err
+}
+
+// openStream opens what may be a FIFO, such as <(...) of a shell: to open one takes until
+// somebody writes to it.
+func openStream(ctx context.Context, path string) (*os.File, error) {
+	var file *os.File
+	_, err := interruptible(ctx, "waiting for somebody to write to "+credential.Quote(path), func() (_ []byte, err error) {
+		file, err = os.Open(path) //nolint:gosec // the person names it
+		return nil, err
+	})
+	if err != nil {
+		return nil, err
+	}
+	return file, nil
 }
 
 func (a *app) receiptLine(row receiptJSON) {
@@ -272,7 +293,7 @@ func (a *app) trustedKeys(ctx context.Context, f verifyFlags) (keys, error) {
 		return k, &credential.Fault{Reason: credential.Usage, What: "it is not said who may sign", Why: "--signers, --public-key or --kms-key"}
 	}
 	if f.signers != "" {
-		data, err := os.ReadFile(f.signers)
+		data, err := boundedfile.Read(f.signers, fileLimit)
 		if err == nil {
 			k.allowed, err = receipt.ParseAllowedSigners(data, time.Local)
 		}
@@ -282,7 +303,7 @@ func (a *app) trustedKeys(ctx context.Context, f verifyFlags) (keys, error) {
 		k.ssh = true
 	}
 	if f.publicKey != "" {
-		data, err := os.ReadFile(f.publicKey)
+		data, err := boundedfile.Read(f.publicKey, fileLimit)
 		if err != nil {
 			return bad("the file of --public-key", err)
 		}

@@ -45,17 +45,35 @@ type app struct {
 	config string
 	debug  bool
 	limit  limitFlag
+	ending *ending // of the command that runs
 }
 
-// run executes one command line and returns the exit code.
-func run(ctx context.Context, args []string, a *app) (code int) {
+// fileLimit is far above any file that a person names, in bytes.
+const fileLimit = 4 << 20
+
+// run executes one command line and returns the exit code. It returns soon after ctx
+// has ended, whatever the command is at.
+func run(ctx context.Context, args []string, a *app) int {
+	out, errs := &stream{to: a.out}, &stream{to: a.err}
+	a.out, a.err, a.ending = out, errs, &ending{overdue: make(chan struct{})}
+	done := make(chan int, 1)
+	go func() { done <- a.run(ctx, args) }()
+	select {
+	case code := <-done:
+		return a.delivered(out, code)
+	case <-a.ending.overdue:
+		return a.cut(out, errs)
+	}
+}
+
+func (a *app) run(ctx context.Context, args []string) (code int) {
 	defer func() {
 		if bug := recover(); bug != nil {
 			code = exitFailed
 			_, _ = io.WriteString(a.err, bugText(bug))
 		}
 	}()
-	err := a.execute(ctx, args)
+	err := a.ending.plain(a.execute(ctx, args))
 	var done *reportedError
 	if errors.As(err, &done) {
 		return done.code
@@ -100,9 +118,10 @@ func (a *app) execute(ctx context.Context, args []string) error {
 	root.PersistentPreRun = func(cmd *cobra.Command, _ []string) {
 		if a.limit > 0 {
 			var limited context.Context
-			limited, stop = context.WithTimeout(cmd.Context(), time.Duration(a.limit)) //nolint:gosec // stop is called above
+			limited, stop = endAfter(cmd.Context(), time.Duration(a.limit))
 			cmd.SetContext(limited)
 		}
+		a.ending.watch(cmd.Context())
 	}
 	root.SetArgs(args)
 	root.SetIn(a.in)
@@ -137,7 +156,11 @@ byte of it.
 
 Exit codes: 0 done; 1 failed; 2 wrong usage or configuration; 3 the credential is
 bad; 4 not signed in or not allowed at AWS; 5 something is missing that Terraform
-should have made; 6 could not tell.`,
+should have made; 6 could not tell: no answer, --timeout ran out, or a signal.
+
+SIGINT and SIGTERM, and the end of --timeout, end every command within a second: it
+takes back what it had begun, says what it was doing, and the next run does the rest. A
+second signal ends it at once.`,
 		Example: `  purser sandbox try                        see the main job work, on this machine alone
   purser init                               write purser.yaml, which names the credentials
   purser doctor                             what is missing, and how to get it

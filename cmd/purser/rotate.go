@@ -185,7 +185,7 @@ func (a *app) pause(ctx context.Context, d time.Duration) error {
 	defer timer.Stop()
 	select {
 	case <-ctx.Done():
-		return ctx.Err()
+		return credential.Stopped(ctx, "waiting until the token before can be retired")
 	case <-timer.C:
 		return nil
 	}

@@ -10,7 +10,6 @@ import (
 	"net/url"
 	"os"
 	"os/exec"
-	"os/signal"
 	"path/filepath"
 	"strings"
 	"testing"
@@ -35,7 +34,7 @@ func TestMain(m *testing.M) {
 // watchedPurser is main with its output looked through for every token in the
 // folder that PURSER_TEST_TOKENS names.
 func watchedPurser() {
-	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
+	ctx, stop := endOnSignal(context.Background())
 	var out, errs bytes.Buffer
 	code := run(ctx, os.Args[1:], &app{
 		env: config.OSEnvironment(), in: os.Stdin, out: io.MultiWriter(os.Stdout, &out), err: io.MultiWriter(os.Stderr, &errs),

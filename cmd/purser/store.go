@@ -327,7 +327,7 @@ func (a *app) source(ctx context.Context, c credential.Credential, w *wire.Wire,
 	}
 	switch from {
 	case "stdin":
-		return origin{find: finder(source.Stdin{Reader: a.in, Registry: c.Registry, Username: c.Username})}, nil
+		return origin{find: finder(source.Stdin{Reader: stoppable{ctx, a.in, "reading the token from standard input"}, Registry: c.Registry, Username: c.Username})}, nil
 	case "prompt":
 		return origin{find: a.guidedPrompt(c, f.allowPassword)}, nil
 	case "form":

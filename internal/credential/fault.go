@@ -32,6 +32,12 @@ const (
 	ConsentNeeded Reason = "consent-needed"
 	// Declined: the person said no.
 	Declined Reason = "declined"
+	// Interrupted: a signal ended the run.
+	Interrupted Reason = "interrupted"
+	// TimedOut: the run took longer than it was allowed to.
+	TimedOut Reason = "timed-out"
+	// OutputLost: what a command said could not be written.
+	OutputLost Reason = "output-lost"
 
 	// TokenRefused: the registry does not know the token or the account.
 	TokenRefused Reason = "token-refused"

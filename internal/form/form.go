@@ -124,7 +124,7 @@ func (f *Form) Ask(ctx context.Context) (credential.Secret, error) {
 	case t := <-f.token:
 		return t, nil
 	case <-ctx.Done():
-		return credential.Secret{}, ctx.Err()
+		return credential.Secret{}, credential.Stopped(ctx, "waiting for a token in the form")
 	case <-timer.C:
 		f.Line("bad", "Form", "it waited for "+life.String()+", and is closed")
 		return credential.Secret{}, &credential.Fault{

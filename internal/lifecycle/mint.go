@@ -75,7 +75,7 @@ func (r *Runner) wait(ctx context.Context, d time.Duration) error {
 	defer timer.Stop()
 	select {
 	case <-ctx.Done():
-		return ctx.Err()
+		return credential.Stopped(ctx, "waiting")
 	case <-timer.C:
 		return nil
 	}
@@ -133,7 +133,7 @@ func (r *Runner) leftOver(ctx context.Context, req StoreRequest, slots []*slot) 
 // revokeByLabel ends what a lost answer may have left. What it cannot do now, the
 // next run does: the label says whose it was.
 func (r *Runner) revokeByLabel(ctx context.Context, m Minter, label string) {
-	ctx, stop := context.WithTimeout(context.WithoutCancel(ctx), cleanUpTime)
+	ctx, stop := cleanUp(ctx)
 	defer stop()
 	tokens, _, err := m.Tokens(ctx)
 	if err != nil {
@@ -164,7 +164,7 @@ func (r *Runner) giveUp(ctx context.Context, req StoreRequest, made *minted, slo
 	if made == nil || slices.ContainsFunc(slots, func(s *slot) bool { return s.version != "" }) {
 		return
 	}
-	ctx, stop := context.WithTimeout(context.WithoutCancel(ctx), cleanUpTime)
+	ctx, stop := cleanUp(ctx)
 	defer stop()
 	if req.Mint.Revoke(ctx, made.id) == nil {
 		r.report(StepTidied, "the token that was made is revoked again")

@@ -16,6 +16,7 @@ import (
 	"filippo.io/age"
 	"filippo.io/age/armor"
 
+	"purser/internal/boundedfile"
 	"purser/internal/credential"
 )
 
@@ -153,7 +154,7 @@ func (a *AgeFile) loadIdentity() (key, error) {
 		f.Err = err
 		return key{}, f
 	}
-	file, err := os.Open(a.cfg.Identity)
+	file, err := boundedfile.Open(a.cfg.Identity)
 	if err != nil {
 		return key{}, a.fault("the age identity cannot be read", cause(err))
 	}

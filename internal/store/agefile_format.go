@@ -12,6 +12,7 @@ import (
 	"slices"
 	"time"
 
+	"purser/internal/boundedfile"
 	"purser/internal/credential"
 )
 
@@ -73,7 +74,7 @@ func (c *ageContent) give(id credential.VersionID, stage credential.Stage) {
 
 // load reads the file. One that does not exist is SecretMissing.
 func (a *AgeFile) load() (*ageContent, fs.FileInfo, error) {
-	f, err := os.Open(a.cfg.Path)
+	f, err := boundedfile.Open(a.cfg.Path)
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil, nil, a.missing()
 	}
@@ -107,6 +108,10 @@ func (a *AgeFile) change(ctx context.Context, edit func(*ageContent) error, crea
 		return err
 	}
 	unlock, err := lockFile(ctx, path+".lock")
+	if ended := credential.Ended(ctx, "waiting until another process has written "+path); err != nil && ended != nil {
+		ended.Target = a.target()
+		return ended
+	}
 	if err != nil {
 		f := a.fault("the encrypted file cannot be locked", cause(err))
 		f.Err = err // callers tell a cancelled wait from a broken file

@@ -56,7 +56,7 @@ func wait(ctx context.Context, d time.Duration) error {
 	defer timer.Stop()
 	select {
 	case <-ctx.Done():
-		return ctx.Err()
+		return credential.Stopped(ctx, "waiting")
 	case <-timer.C:
 		return nil
 	}

@@ -7,6 +7,7 @@ import (
 	"net"
 	"os"
 	"strings"
+	"syscall"
 	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
@@ -15,6 +16,7 @@ import (
 	"golang.org/x/crypto/ssh"
 	"golang.org/x/crypto/ssh/agent"
 
+	"purser/internal/boundedfile"
 	"purser/internal/config"
 	"purser/internal/credential"
 	"purser/internal/receipt"
@@ -55,7 +57,11 @@ func (r *Recorder) Write(ctx context.Context, record receipt.Receipt) (line []by
 		return nil, nil
 	}
 	// The change has happened, whatever has ended the run; an SSH agent may want a touch.
-	ctx, stop := context.WithTimeout(context.WithoutCancel(ctx), receiptTime)
+	limit := receiptTime
+	if ctx.Err() != nil {
+		limit = lastReceiptTime
+	}
+	ctx, stop := context.WithTimeout(context.WithoutCancel(ctx), limit)
 	defer stop()
 	line, err = receipt.Seal(ctx, record, r.signer)
 	if err == nil && r.where.File != "" && r.where.File != config.StandardOutput {
@@ -63,6 +69,9 @@ func (r *Recorder) Write(ctx context.Context, record receipt.Receipt) (line []by
 	}
 	if err == nil && r.where.EventBus != "" {
 		err = r.wire.PutEvent(ctx, r.target, r.where.EventBus, "Receipt", rawJSON(line))
+	}
+	if errors.Is(err, context.DeadlineExceeded) {
+		err = errors.New("it took too long")
 	}
 	if err != nil {
 		return nil, &credential.Fault{Reason: credential.ReceiptFailed, What: "what was done is done, and its receipt could not be written", Why: credential.Quote(err.Error()), Err: err}
@@ -73,18 +82,23 @@ func (r *Recorder) Write(ctx context.Context, record receipt.Receipt) (line []by
 	return line, nil
 }
 
-// receiptTime is how long the writing of one receipt may take.
-const receiptTime = time.Minute
+const (
+	// receiptTime is how long the writing of one receipt may take.
+	receiptTime = time.Minute
+	// lastReceiptTime is that of a run which was told to end.
+	lastReceiptTime = 250 * time.Millisecond
+)
 
 type rawJSON []byte
 
 // MarshalJSON gives what it is.
 func (r rawJSON) MarshalJSON() ([]byte, error) { return r, nil }
 
-// appendLine adds a line in one write, so that two runs do not mix theirs.
+// appendLine adds a line in one write, so that two runs do not mix theirs. A FIFO that
+// nobody reads is an error, and no wait.
 func appendLine(path string, line []byte) error {
 	const mode = 0o600
-	f, err := os.OpenFile(path, os.O_APPEND|os.O_CREATE|os.O_WRONLY, mode) //nolint:gosec // the configuration names it
+	f, err := os.OpenFile(path, os.O_APPEND|os.O_CREATE|os.O_WRONLY|syscall.O_NONBLOCK, mode) //nolint:gosec // the configuration names it
 	if err != nil {
 		return err
 	}
@@ -92,8 +106,11 @@ func appendLine(path string, line []byte) error {
 	return errors.Join(err, f.Sync(), f.Close())
 }
 
+// keyLimit is far above any SSH key, in bytes.
+const keyLimit = 64 << 10
+
 func (w *Wire) sshSigner(path string, passphrase func() ([]byte, error)) (receipt.Signer, error) {
-	data, err := os.ReadFile(path) //nolint:gosec // the configuration names it
+	data, err := boundedfile.Read(path, keyLimit)
 	if err != nil {
 		return nil, err
 	}

@@ -8,6 +8,7 @@ import (
 	"crypto/x509"
 	"errors"
 	"io"
+	"io/fs"
 	"net/http"
 	"path/filepath"
 	"sync"
@@ -20,6 +21,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/secretsmanager"
 	"github.com/aws/aws-sdk-go-v2/service/sts"
 
+	"purser/internal/boundedfile"
 	"purser/internal/config"
 	"purser/internal/credential"
 	"purser/internal/registry"
@@ -136,6 +138,9 @@ func (w *Wire) aws(ctx context.Context, t credential.Target) (*awsClients, error
 			return nil, err
 		}
 	}
+	if err := w.awsFiles(); err != nil {
+		return nil, err
+	}
 	options := append([]func(*awsconfig.LoadOptions) error{
 		awsconfig.WithSharedConfigProfile(place.profile), instanceRole(w.Env), containerRole(),
 		awsconfig.WithRetryMode(aws.RetryModeAdaptive),
@@ -164,6 +169,20 @@ func (w *Wire) aws(ctx context.Context, t credential.Target) (*awsClients, error
 	}
 	w.clients[place] = clients
 	return clients, nil
+}
+
+// awsFiles refuses what AWS's SDK would wait for, or read without end: it opens these
+// files whatever the credentials come from.
+func (w *Wire) awsFiles() error {
+	if w.AWS != nil {
+		return nil
+	}
+	for _, path := range []string{w.Env.AWSConfigPath(), w.Env.AWSCredentialsPath()} {
+		if err := boundedfile.Check(path); err != nil && !errors.Is(err, fs.ErrNotExist) {
+			return &credential.Fault{Reason: credential.Usage, What: "AWS's configuration cannot be read", Why: credential.Quote(err.Error()), Err: err}
+		}
+	}
+	return nil
 }
 
 // awsHTTP carries what is stored. The credentials that sign it are got by other
