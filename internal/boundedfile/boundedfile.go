@@ -15,13 +15,22 @@ import (
 
 // Read reads a regular file of at most limit bytes. The error is an *fs.PathError.
 func Read(path string, limit int64) ([]byte, error) {
-	f, err := Open(path)
+	// What is no file is not even opened: to open a FIFO waits, and to open a device may
+	// set it off.
+	if err := Check(path, limit); err != nil {
+		return nil, err
+	}
+	f, err := os.OpenFile(path, os.O_RDONLY|syscall.O_NONBLOCK, 0) //nolint:gosec // to open what somebody else names is its purpose
 	if err != nil {
 		return nil, err
 	}
 	defer func() { _ = f.Close() }() // nothing was written
-	if info, err := f.Stat(); err == nil && info.Size() > limit {
-		return nil, tooLarge(path, limit)
+	info, err := f.Stat()
+	if err == nil {
+		err = check(path, info, limit) // it may have been replaced in between
+	}
+	if err != nil {
+		return nil, err
 	}
 	text, err := io.ReadAll(io.LimitReader(f, limit+1))
 	if err == nil && int64(len(text)) > limit { // it grows, or its size is not known, as in /proc
@@ -30,41 +39,21 @@ func Read(path string, limit int64) ([]byte, error) {
 	return text, err
 }
 
-// Open opens a regular file to read. What is something else is not even opened: to
-// open a FIFO waits, and to open a device may set it off.
-func Open(path string) (*os.File, error) {
-	if err := Check(path); err != nil {
-		return nil, err
-	}
-	f, err := os.OpenFile(path, os.O_RDONLY|syscall.O_NONBLOCK, 0) //nolint:gosec // to open what somebody else names is its purpose
-	if err != nil {
-		return nil, err
-	}
-	info, err := f.Stat()
-	if err == nil {
-		err = regular(path, info) // it may have been replaced in between
-	}
-	if err != nil {
-		_ = f.Close()
-		return nil, err
-	}
-	return f, nil
-}
-
-// Check reports whether a path leads to a regular file, for files that a library
-// opens itself.
-func Check(path string) error {
+// Check reports whether Read would read a file, for those that a library reads itself.
+func Check(path string, limit int64) error {
 	info, err := os.Stat(path)
 	if err != nil {
 		return err
 	}
-	return regular(path, info)
+	return check(path, info, limit)
 }
 
-func regular(path string, info fs.FileInfo) error {
+func check(path string, info fs.FileInfo, limit int64) error {
 	what := ""
 	null, _ := os.Stat(os.DevNull) // without one, nothing is the same
 	switch mode := info.Mode(); {
+	case mode.IsRegular() && info.Size() > limit:
+		return tooLarge(path, limit)
 	case mode.IsRegular(), os.SameFile(info, null): // people name that for an empty file
 		return nil
 	case mode.IsDir():

@@ -4,7 +4,6 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
-	"io"
 	"io/fs"
 	"os"
 	"path/filepath"
@@ -74,24 +73,19 @@ func (c *ageContent) give(id credential.VersionID, stage credential.Stage) {
 
 // load reads the file. One that does not exist is SecretMissing.
 func (a *AgeFile) load() (*ageContent, fs.FileInfo, error) {
-	f, err := boundedfile.Open(a.cfg.Path)
+	raw, err := boundedfile.Read(a.cfg.Path, ageFileLimit)
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil, nil, a.missing()
 	}
 	if err != nil {
 		return nil, nil, a.fault("the encrypted file cannot be read", cause(err))
 	}
-	defer func() { _ = f.Close() }()
-	info, err := f.Stat()
-	if err != nil {
-		return nil, nil, a.fault("the encrypted file cannot be read", cause(err))
-	}
-	raw, err := io.ReadAll(io.LimitReader(f, ageFileLimit+1))
+	info, err := os.Stat(a.cfg.Path)
 	if err != nil {
 		return nil, nil, a.fault("the encrypted file cannot be read", cause(err))
 	}
 	var c ageContent
-	if len(raw) > ageFileLimit || json.Unmarshal(raw, &c) != nil {
+	if json.Unmarshal(raw, &c) != nil {
 		return nil, nil, a.fault(a.cfg.Path+" is damaged or no file of purser's", "it is not the JSON that purser writes")
 	}
 	if c.Format != ageFormat {

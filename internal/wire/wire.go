@@ -25,6 +25,7 @@ import (
 	"purser/internal/config"
 	"purser/internal/credential"
 	"purser/internal/registry"
+	"purser/internal/signin"
 	"purser/internal/store"
 	"purser/internal/transport"
 )
@@ -138,7 +139,7 @@ func (w *Wire) aws(ctx context.Context, t credential.Target) (*awsClients, error
 			return nil, err
 		}
 	}
-	if err := w.awsFiles(); err != nil {
+	if err := w.awsFiles(t); err != nil {
 		return nil, err
 	}
 	options := append([]func(*awsconfig.LoadOptions) error{
@@ -171,14 +172,21 @@ func (w *Wire) aws(ctx context.Context, t credential.Target) (*awsClients, error
 	return clients, nil
 }
 
+// awsFileLimit is far above any file of AWS's tools, in bytes.
+const awsFileLimit = 4 << 20
+
 // awsFiles refuses what AWS's SDK would wait for, or read without end: it opens these
 // files whatever the credentials come from.
-func (w *Wire) awsFiles() error {
+func (w *Wire) awsFiles(t credential.Target) error {
 	if w.AWS != nil {
 		return nil
 	}
-	for _, path := range []string{w.Env.AWSConfigPath(), w.Env.AWSCredentialsPath()} {
-		if err := boundedfile.Check(path); err != nil && !errors.Is(err, fs.ErrNotExist) {
+	paths := []string{w.Env.AWSConfigPath(), w.Env.AWSCredentialsPath()}
+	if p, err := w.Profiles().Profile(w.ProfileName(t)); err == nil && p.SSO() {
+		paths = append(paths, signin.Cache{Dir: w.Env.SSOCacheDir()}.Path(p))
+	}
+	for _, path := range paths {
+		if err := boundedfile.Check(path, awsFileLimit); err != nil && !errors.Is(err, fs.ErrNotExist) {
 			return &credential.Fault{Reason: credential.Usage, What: "AWS's configuration cannot be read", Why: credential.Quote(err.Error()), Err: err}
 		}
 	}
