@@ -28,7 +28,7 @@ import (
 const exitLeak = 99
 
 func TestMain(m *testing.M) {
-	testscript.Main(m, map[string]func(){"watched-purser": watchedPurser, "xdg-open": agreeingBrowser})
+	testscript.Main(m, map[string]func(){"watched-purser": watchedPurser, "xdg-open": agreeingBrowser, "stubborn-purser": stubbornPurser})
 }
 
 // watchedPurser is main with its output looked through for every token in the
@@ -78,6 +78,16 @@ func agreeingBrowser() {
 		_ = os.WriteFile(os.Getenv("FORM_PAGE"), page, 0o600)
 		_ = resp.Body.Close()
 	}
+}
+
+// stubbornPurser does not end when its context does.
+func stubbornPurser() {
+	ctx, stop := endOnSignal(context.Background())
+	defer stop()
+	_, _ = os.Stdout.WriteString("ready\n")
+	<-ctx.Done()
+	_, _ = os.Stdout.WriteString("told to end\n")
+	select {}
 }
 
 // TestScripts runs the user stories in testdata/script, each with a sandbox of

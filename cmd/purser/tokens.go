@@ -124,6 +124,9 @@ func (a *app) listTokens(ctx context.Context, f tokensFlags) error {
 		return err
 	}
 	rows := a.tokenRows(ctx, w, tokens)
+	if ended := credential.Ended(ctx, "looking where each token is stored"); ended != nil {
+		return ended
+	}
 	if a.output.json {
 		a.writeJSON(report{Schema: schemaVersion, Tokens: rows})
 		return nil

@@ -19,8 +19,12 @@ func (r *Runner) Rollback(ctx context.Context, req RotateRequest) (StoreResult, 
 		if previous == "" || previous == s.found.At(credential.Current) {
 			return res, &credential.Fault{Reason: credential.SecretEmpty, Target: s.Target, What: "there is no version to go back to in " + s.Target.String()}
 		}
-		login, ok := r.held(ctx, req, s, credential.Previous)
-		if !ok {
+		_, value, err := s.Store.Read(ctx, credential.Previous)
+		if err != nil {
+			return res, err
+		}
+		login, err := s.Target.Shape.Decode(value, req.Credential.Registry)
+		if err != nil {
 			return res, &credential.Fault{Reason: credential.ValueStrange, Target: s.Target, What: "the version before in " + s.Target.String() + " holds no login that can be read"}
 		}
 		p, err := r.revive(ctx, req, login, previous)

@@ -93,6 +93,9 @@ func (r *Runner) stage(ctx context.Context, s *slot, c credential.Credential, l 
 			s.version = left
 			return nil
 		}
+		if err != nil && s.taken != "" {
+			return err
+		}
 	}
 	if s.taken != "" {
 		// Under another version's id its token would not be known for what it is.
