@@ -156,14 +156,14 @@ func (a *app) cut(out, errs *stream) int {
 
 // delivered is the code of a command whose output has arrived. A script that goes on
 // without it must not take that for success.
-func (a *app) delivered(out *stream, code int) int {
+func (a *app) delivered(out, errs *stream, code int) int {
 	failed := out.failed.Load()
-	if code != exitOK || failed == nil {
+	if failed == nil || code != exitOK && errs.used.Load() { // it has said what is wrong
 		return code
 	}
 	f := &credential.Fault{Reason: credential.OutputLost, What: "standard output could not be written", Why: innermost(*failed)}
 	_, _ = io.WriteString(a.err, errorText(f))
-	return exitCode(f)
+	return max(code, exitCode(f))
 }
 
 func innermost(err error) string {

@@ -67,7 +67,7 @@ func adviseInput(f *credential.Fault) advice {
 		return advice{Meaning: "This says nothing about the token.", Next: []string{"run the same command again: it finishes what this one has begun; --timeout allows it more time"}}
 	case credential.OutputLost:
 		return advice{
-			Meaning: "The command itself has done all that it was asked to.",
+			Meaning: "What the command has changed is changed all the same.",
 			Next:    []string{"make room for its output, or read all of it; see what is stored: purser status"},
 		}
 	case credential.Usage:

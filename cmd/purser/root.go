@@ -60,7 +60,7 @@ func run(ctx context.Context, args []string, a *app) int {
 	go func() { done <- a.run(ctx, args) }()
 	select {
 	case code := <-done:
-		return a.delivered(out, code)
+		return a.delivered(out, errs, code)
 	case <-a.ending.overdue:
 		return a.cut(out, errs)
 	}
