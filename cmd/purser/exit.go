@@ -18,7 +18,7 @@ const (
 // exitCodes is complete: a test holds every reason against it.
 var exitCodes = map[credential.Reason]int{
 	credential.Usage: exitUsage, credential.NoConfiguration: exitUsage, credential.TokenInArguments: exitUsage, credential.BadToken: exitUsage,
-	credential.KindNotStored: exitUsage, credential.NoTerminal: exitUsage, credential.ConsentNeeded: exitUsage,
+	credential.KindNotStored: exitUsage, credential.NoTerminal: exitUsage, credential.SourceUnclear: exitUsage, credential.ConsentNeeded: exitUsage,
 	credential.NoToken: exitFailed, credential.CannotWatch: exitFailed, credential.Declined: exitFailed,
 	credential.Interrupted: exitUnknown, credential.TimedOut: exitUnknown, credential.OutputLost: exitFailed,
 

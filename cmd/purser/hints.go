@@ -18,7 +18,7 @@ type advice struct {
 func advise(f *credential.Fault) advice {
 	switch f.Reason {
 	case credential.TokenInArguments, credential.BadToken, credential.KindNotStored, credential.NoToken,
-		credential.NoTerminal, credential.Declined, credential.Interrupted, credential.TimedOut, credential.OutputLost, credential.Usage, credential.CannotWatch, credential.NoConfiguration, credential.ConsentNeeded:
+		credential.NoTerminal, credential.SourceUnclear, credential.Declined, credential.Interrupted, credential.TimedOut, credential.OutputLost, credential.Usage, credential.CannotWatch, credential.NoConfiguration, credential.ConsentNeeded:
 		return adviseInput(f)
 	case credential.TokenRefused, credential.TokenExpired, credential.NeedsToken, credential.LevelTooLow,
 		credential.NotPermitted, credential.WrongOwner, credential.RepositoryMissing:
@@ -60,6 +60,11 @@ func adviseInput(f *credential.Fault) advice {
 		return advice{Next: []string{
 			"pipe the token in: " + store(f) + " --token-stdin",
 			"or take the one docker has: " + store(f) + " --from docker --yes",
+		}}
+	case credential.SourceUnclear:
+		return advice{Next: []string{
+			"if it is the token: " + store(f) + " --token-stdin",
+			"if not, ask at the terminal, " + store(f) + " --from prompt, or in the browser, " + store(f) + " --from form",
 		}}
 	case credential.Interrupted:
 		return advice{Meaning: "This says nothing about the token.", Next: []string{"run the same command again: it finishes what this one has begun"}}

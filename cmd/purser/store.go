@@ -116,9 +116,15 @@ func (a *app) store(ctx context.Context, text string, f storeFlags) error {
 		return err
 	}
 	w := a.wire()
+	if err := a.unread(c, f); err != nil {
+		return about(err, c)
+	}
 	from, err := a.source(ctx, c, w, f)
+	if err == nil && from.somebody != nil {
+		err = from.somebody() // before anything is asked of AWS
+	}
 	if err != nil {
-		return err
+		return about(err, c)
 	}
 	where, err := a.places(ctx, w, c)
 	if err != nil {
@@ -304,6 +310,8 @@ type origin struct {
 	mint   lifecycle.Minter // instead of find
 	follow func(lifecycle.Event)
 	end    func(error)
+	// somebody fails where find would ask nobody; nil: find is told what to ask.
+	somebody func() error
 }
 
 // source decides where the token comes from, before anything is done.
@@ -319,7 +327,9 @@ func (a *app) source(ctx context.Context, c credential.Credential, w *wire.Wire,
 		from = means
 	}
 	minter := &lateMinter{app: a, wire: w, c: c, yes: f.yes}
+	var somebody func() error
 	if from == "" {
+		somebody = func() error { return a.somebody(w, c) }
 		best, ready := a.bestSource(ctx, w, c)
 		if from = best; ready != nil {
 			minter = ready
@@ -332,7 +342,16 @@ func (a *app) source(ctx context.Context, c credential.Credential, w *wire.Wire,
 		return origin{find: a.guidedPrompt(c, f.allowPassword)}, nil
 	case "form":
 		find, follow, end := a.byForm(c, w, f.allowPassword)
-		return origin{find: find, follow: follow, end: end}, nil
+		if somebody != nil {
+			ask := find
+			find = func(ctx context.Context) (lifecycle.Candidate, error) {
+				if err := somebody(); err != nil {
+					return lifecycle.Candidate{}, err
+				}
+				return ask(ctx)
+			}
+		}
+		return origin{find: find, follow: follow, end: end, somebody: somebody}, nil
 	case "mint":
 		return origin{mint: minter}, nil
 	case "docker":

@@ -24,6 +24,8 @@ const (
 	KindNotStored Reason = "kind-not-stored"
 	// NoToken: no source had one.
 	NoToken Reason = "no-token"
+	// SourceUnclear: it is not said where the token comes from.
+	SourceUnclear Reason = "source-unclear"
 	// NoTerminal: a question could not be asked.
 	NoTerminal Reason = "no-terminal"
 	// CannotWatch: a self-test needs what this machine does not allow.

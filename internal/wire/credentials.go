@@ -62,27 +62,42 @@ func wait(ctx context.Context, d time.Duration) error {
 	}
 }
 
-// OpenBrowser shows an address to the person, where there is a browser.
-func (w *Wire) OpenBrowser(ctx context.Context, url string) error {
+// Browser fails where there is no browser that OpenBrowser could open.
+func (w *Wire) Browser() error {
 	if w.Env.RemoteSession || w.Env.NoBrowser {
 		return errNoBrowser
+	}
+	_, _, err := opener()
+	return err
+}
+
+// OpenBrowser shows an address to the person, where there is a browser.
+func (w *Wire) OpenBrowser(ctx context.Context, url string) error {
+	if err := w.Browser(); err != nil {
+		return err
 	}
 	return openBrowser(ctx, url)
 }
 
 var errNoBrowser = errors.New("the browser is on another machine")
 
-// openBrowser starts the system's own opener. The address holds no secret.
-func openBrowser(ctx context.Context, url string) error {
+// opener is the system's own program that opens an address, with its first arguments.
+func opener() (path string, args []string, err error) {
 	command := map[string][]string{"darwin": {"open"}, "windows": {"rundll32", "url.dll,FileProtocolHandler"}}[runtime.GOOS]
 	if command == nil {
 		command = []string{"xdg-open"}
 	}
-	path, err := exec.LookPath(command[0])
+	path, err = exec.LookPath(command[0])
+	return path, command[1:], err
+}
+
+// openBrowser shows an address, which holds no secret.
+func openBrowser(ctx context.Context, url string) error {
+	path, args, err := opener()
 	if err != nil {
 		return err
 	}
-	cmd := exec.CommandContext(context.WithoutCancel(ctx), path, append(command[1:], url)...) //nolint:gosec // one of three known programs
+	cmd := exec.CommandContext(context.WithoutCancel(ctx), path, append(args, url)...) //nolint:gosec // one of three known programs
 	if err := cmd.Start(); err != nil {
 		return err
 	}
