@@ -153,6 +153,10 @@ type Fault struct {
 	Why    string // the cause, or the causes there may be; may be empty
 	Err    error  // what it came from; may be nil
 
+	// Untouched: whoever says this knows that what was asked for did not happen, nor
+	// will. A store's write with it has left nothing behind.
+	Untouched bool
+
 	// What the next command is made of; empty where it does not apply.
 	Credential Name
 	Registry   Host
@@ -186,6 +190,12 @@ func (f *Fault) About(c Credential) *Fault {
 		f.Access = c.Access
 	}
 	return f
+}
+
+// Untouched reports whether err knows that what was asked for did not happen.
+func Untouched(err error) bool {
+	f, ok := errors.AsType[*Fault](err)
+	return ok && f.Untouched
 }
 
 // ReasonOf is the reason of the fault in err's chain, or "" when there is none.

@@ -161,14 +161,20 @@ func (r *Runner) stageInTime(ctx context.Context, s *slot, c credential.Credenti
 // store stays there, in AWSPENDING: another run may have taken it over meanwhile, and
 // the next one does; ending it now could end what that makes current.
 func (r *Runner) giveUp(ctx context.Context, req StoreRequest, made *minted, slots []*slot) {
-	if made == nil || slices.ContainsFunc(slots, func(s *slot) bool { return s.version != "" }) {
+	if made == nil {
+		return
+	}
+	if slices.ContainsFunc(slots, func(s *slot) bool { return s.version != "" }) {
+		r.report(StepTidied, "the token that was made may be stored in AWSPENDING; the next run finishes it or ends it")
 		return
 	}
 	ctx, stop := cleanUp(ctx)
 	defer stop()
-	if req.Mint.Revoke(ctx, made.id) == nil {
-		r.report(StepTidied, "the token that was made is revoked again")
+	if req.Mint.Revoke(ctx, made.id) != nil {
+		r.report(StepTidied, "the token that was made could not be revoked; the next run ends it")
+		return
 	}
+	r.report(StepTidied, "the token that was made is revoked again")
 }
 
 // freshWaits are the pauses after which a token that was just made is tried again:

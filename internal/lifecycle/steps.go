@@ -103,7 +103,7 @@ func (r *Runner) stage(ctx context.Context, s *slot, c credential.Credential, l 
 	}
 	s.version = id // from here on it may be there, whatever the answer says
 	err = s.Store.Stage(ctx, id, s.value)
-	if credential.ReasonOf(err) == credential.StoreRefused {
+	if credential.Untouched(err) {
 		s.version = "" // but for this one, which says that it is not
 	}
 	return err

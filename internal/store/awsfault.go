@@ -65,6 +65,7 @@ func (s *SecretsManager) faultOf(ctx context.Context, doing string, err error, s
 	} else if answer, ok := errors.AsType[*smithyhttp.ResponseError](err); ok && answer.HTTPStatusCode() >= http.StatusInternalServerError {
 		f.Reason = credential.StoreUnreachable // it may have taken effect
 	}
+	f.Untouched = f.Reason != credential.StoreUnreachable // it was answered, and refused
 	message := api.ErrorMessage()
 	f.Why = "AWS says: " + credential.Quote(strings.TrimSpace(api.ErrorCode()+": "+message), sent...)
 	s.refine(ctx, f, message)
