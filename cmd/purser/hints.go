@@ -66,6 +66,11 @@ func adviseInput(f *credential.Fault) advice {
 			"if it is the token: " + store(f) + " --token-stdin",
 			"if not, ask at the terminal, " + store(f) + " --from prompt, or in the browser, " + store(f) + " --from form",
 		}}
+	case credential.Declined:
+		if f.Unchanged {
+			return advice{Meaning: "Nothing was changed."}
+		}
+		return advice{}
 	case credential.Interrupted:
 		return advice{Meaning: "This says nothing about the token.", Next: []string{"run the same command again: it finishes what this one has begun"}}
 	case credential.TimedOut:
@@ -165,8 +170,16 @@ func adviseHub(f *credential.Fault) advice {
 	}
 }
 
+// unchanged is said only where it is so.
+func unchanged(f *credential.Fault) string {
+	if f.Unchanged {
+		return "; nothing was changed"
+	}
+	return ""
+}
+
 func adviseRegistry(f *credential.Fault) advice {
-	again := "then try again; nothing was changed"
+	again := "then try again" + unchanged(f)
 	switch f.Reason {
 	case credential.RateLimited:
 		wait := "some minutes"

@@ -56,7 +56,7 @@ func (m *lateMinter) Mint(ctx context.Context, r credential.MintRequest) (creden
 	}
 	t, s, err := h.Mint(ctx, r)
 	leak(s)
-	return t, s, err
+	return t, s, m.app.touched.after(err)
 }
 
 // Revoke ends a token for good.
@@ -65,7 +65,7 @@ func (m *lateMinter) Revoke(ctx context.Context, id string) error {
 	if err != nil {
 		return err
 	}
-	return h.Revoke(ctx, id)
+	return m.app.touched.after(h.Revoke(ctx, id))
 }
 
 // Activate switches a token off, or on again.
@@ -74,7 +74,7 @@ func (m *lateMinter) Activate(ctx context.Context, id string, active bool) error
 	if err != nil {
 		return err
 	}
-	return h.Activate(ctx, id, active)
+	return m.app.touched.after(h.Activate(ctx, id, active))
 }
 
 // bestSource is where a token comes from when nobody says it: from Docker Hub, where

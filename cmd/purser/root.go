@@ -46,6 +46,8 @@ type app struct {
 	debug  bool
 	limit  limitFlag
 	ending *ending // of the command that runs
+
+	touched *touched // by the command that runs
 }
 
 // fileLimit is far above any file that a person names, in bytes.
@@ -55,7 +57,7 @@ const fileLimit = 4 << 20
 // has ended, whatever the command is at.
 func run(ctx context.Context, args []string, a *app) int {
 	out, errs := &stream{to: a.out}, &stream{to: a.err}
-	a.out, a.err, a.ending = out, errs, &ending{overdue: make(chan struct{})}
+	a.out, a.err, a.ending, a.touched = out, errs, &ending{overdue: make(chan struct{})}, &touched{}
 	done := make(chan int, 1)
 	go func() { done <- a.run(ctx, args) }()
 	select {
@@ -73,7 +75,7 @@ func (a *app) run(ctx context.Context, args []string) (code int) {
 			_, _ = io.WriteString(a.err, bugText(bug))
 		}
 	}()
-	err := a.ending.plain(a.execute(ctx, args))
+	err := a.facts(a.ending.plain(a.execute(ctx, args)))
 	var done *reportedError
 	if errors.As(err, &done) {
 		return done.code
@@ -88,7 +90,7 @@ func (a *app) run(ctx context.Context, args []string) (code int) {
 // it may be anything, a secret included.
 func bugText(bug any) string {
 	var b strings.Builder
-	fmt.Fprintf(&b, "purser: a bug in purser (%T), please report it; nothing current was changed\n", bug)
+	fmt.Fprintf(&b, "purser: a bug in purser (%T), please report it; a second run finishes what this one has begun\n", bug)
 	callers := make([]uintptr, 32)
 	const runtimeFrames = 3 // Callers, this function, the deferred one
 	frames := runtime.CallersFrames(callers[:runtime.Callers(runtimeFrames, callers)])
@@ -294,7 +296,7 @@ func (a *app) places(ctx context.Context, w *wire.Wire, c credential.Credential)
 		if err != nil {
 			return nil, err
 		}
-		made = append(made, lifecycle.Place{Target: w.Target(c, t), Store: s})
+		made = append(made, lifecycle.Place{Target: w.Target(c, t), Store: notedStore{s, a.touched}})
 	}
 	return made, nil
 }
@@ -322,7 +324,7 @@ func (a *app) passphrase(ctx context.Context, confirm bool) (credential.Secret, 
 		return credential.Secret{}, err
 	}
 	if string(first) != string(again) || len(first) == 0 {
-		return credential.Secret{}, &credential.Fault{Reason: credential.Declined, What: "the two passphrases differ or are empty", Why: "nothing was changed"}
+		return credential.Secret{}, &credential.Fault{Reason: credential.Declined, What: "the two passphrases differ or are empty"}
 	}
 	return credential.NewSecret(string(first)), nil
 }

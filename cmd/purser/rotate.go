@@ -90,12 +90,13 @@ func (a *app) rotate(ctx context.Context, names []string, f rotateFlags) error {
 		if len(credentials) > 1 && !a.output.json {
 			_, _ = fmt.Fprintf(a.out, "%s\n", c.Name)
 		}
+		a.touched.it.Store(false) // each is told for itself
 		rec, err := a.recorder(ctx, w, c.Targets)
 		var res lifecycle.RotateResult
 		if err == nil {
 			res, err = a.rotateOne(ctx, w, c, f, expires, rec)
 		}
-		err = about(err, c)
+		err = a.facts(about(err, c))
 		lines = append(lines, rec.lines()...)
 		row := rotationJSON{
 			Credential: string(c.Name), Due: res.Due, Why: res.Why, Renewed: len(res.Store.Places) > 0, Retired: res.Retired, Wait: res.Wait.Seconds(), Waiting: res.Waiting, Error: errorReport(err),
@@ -255,7 +256,7 @@ func (a *app) rollback(ctx context.Context, name string, yes, dry bool) error {
 	}
 	r := &lifecycle.Runner{Prover: w, Now: a.now, Random: a.random, Wait: a.wait, Report: a.reporter(rec.following(nil))}
 	res, err := r.Rollback(ctx, req)
-	err = rec.write(ctx, change{command: receipt.Rollback, c: c, store: res, err: about(err, c)})
+	err = a.facts(rec.write(ctx, change{command: receipt.Rollback, c: c, store: res, err: about(err, c)}))
 	if a.output.json {
 		return a.printJSON(report{Schema: schemaVersion, Exit: exitCode(err), Error: errorReport(err), Receipts: rec.lines()}, err)
 	}
@@ -310,14 +311,14 @@ func (a *app) revoke(ctx context.Context, name, id string, previous, yes bool) e
 	if err != nil {
 		return err
 	}
-	req.Mint = h
+	req.Mint = &lateMinter{app: a, wire: w, c: c, hub: h}
 	rec, err := a.recorder(ctx, w, c.Targets)
 	if err != nil {
 		return about(err, c)
 	}
 	r := &lifecycle.Runner{Prover: w, Now: a.now, Random: a.random, Wait: a.wait, Report: a.reporter(rec.following(nil))}
 	ended, err := r.Revoke(ctx, req, at)
-	err = rec.write(ctx, change{command: receipt.Revoke, c: c, ended: ended, err: about(err, c)})
+	err = a.facts(rec.write(ctx, change{command: receipt.Revoke, c: c, ended: ended, err: about(err, c)}))
 	if a.output.json {
 		return a.printJSON(report{Schema: schemaVersion, Exit: exitCode(err), Error: errorReport(err), Receipts: rec.lines()}, err)
 	}

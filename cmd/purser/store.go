@@ -140,6 +140,7 @@ func (a *app) store(ctx context.Context, text string, f storeFlags) error {
 		AllowNew: f.newRepository, DryRun: f.dryRun, Expires: expires,
 	})
 	err = rec.write(ctx, change{command: receipt.Store, c: c, store: res, err: about(err, c)})
+	err = a.facts(err)
 	if from.end != nil {
 		from.end(err)
 	}

@@ -100,7 +100,7 @@ func declined(err error) error {
 	if ended, ok := asFault(err); ok {
 		return ended
 	}
-	return &credential.Fault{Reason: credential.Declined, What: "nothing was changed", Why: "it was not confirmed", Err: err}
+	return &credential.Fault{Reason: credential.Declined, What: "stopped: it was not confirmed", Err: err}
 }
 
 // interruptible lets the end of ctx end a read: reading a terminal or a pipe cannot be

@@ -156,6 +156,8 @@ type Fault struct {
 	// Untouched: whoever says this knows that what was asked for did not happen, nor
 	// will. A store's write with it has left nothing behind.
 	Untouched bool
+	// Unchanged: the whole run has changed nothing.
+	Unchanged bool
 
 	// What the next command is made of; empty where it does not apply.
 	Credential Name
