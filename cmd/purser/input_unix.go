@@ -24,8 +24,8 @@ func inputOfPipe(f *os.File) waiting {
 		if n, err := unix.Poll(polled, int(inputMoment/time.Millisecond)); err != nil || n == 0 {
 			return
 		}
-		what = inputOver                                                        // at the end a pipe can be read as well: how much there is tells
-		if n, err := unix.IoctlGetInt(int(fd), readable); err == nil && n > 0 { //nolint:gosec // as above
+		what = inputOver // at the end a pipe can be read as well: how much there is tells
+		if n, err := unix.IoctlGetInt(int(fd), readable); err == nil && n > 0 {
 			what = inputWaits
 		}
 	})

@@ -103,6 +103,7 @@ func TestNothingIsReadThatHasNoEnd(t *testing.T) {
 }
 
 func (in namedFile) refused(t *testing.T, box *sandbox.Sandbox, kind string) {
+	t.Helper()
 	dir := t.TempDir()
 	vars, err := box.Environment(dir)
 	if err != nil {
