@@ -16,10 +16,10 @@ const module = "purser/"
 // commit that does it.
 var mayImport = map[string][]string{
 	"internal/credential":  {},
-	"internal/config":      {"internal/credential"},
-	"internal/source":      {"internal/credential", "internal/atomicfile"},
+	"internal/config":      {"internal/credential", "internal/boundedfile"},
+	"internal/source":      {"internal/credential", "internal/atomicfile", "internal/boundedfile"},
 	"internal/registry":    {"internal/credential"},
-	"internal/store":       {"internal/credential", "internal/filelock"},
+	"internal/store":       {"internal/credential", "internal/filelock", "internal/boundedfile"},
 	"internal/lifecycle":   {"internal/credential"},
 	"internal/lease":       {"internal/credential"},
 	"internal/sandbox":     {"internal/credential", "internal/atomicfile"},
@@ -27,11 +27,12 @@ var mayImport = map[string][]string{
 	"internal/conformance": {},
 	"internal/process":     {},
 	"internal/exposure":    {"internal/credential"},
-	"internal/signin":      {"internal/credential", "internal/atomicfile"},
+	"internal/signin":      {"internal/credential", "internal/atomicfile", "internal/boundedfile"},
 	"internal/atomicfile":  {},
-	"internal/terraform":   {"internal/credential"},
-	"internal/script":      {"internal/credential"},
-	"internal/transport":   {"internal/credential"},
+	"internal/boundedfile": {},
+	"internal/terraform":   {"internal/credential", "internal/boundedfile"},
+	"internal/script":      {"internal/credential", "internal/boundedfile"},
+	"internal/transport":   {"internal/credential", "internal/boundedfile"},
 	"internal/redact":      {"internal/credential"},
 	"internal/form":        {"internal/credential"},
 	"internal/runner":      {},
@@ -40,7 +41,7 @@ var mayImport = map[string][]string{
 	"internal/filelock":    {},
 	"internal/audit":       {"internal/credential"},
 	"internal/keyring":     {"internal/credential"},
-	"internal/wire":        {"internal/credential", "internal/config", "internal/source", "internal/registry", "internal/store", "internal/transport", "internal/signin", "internal/receipt", "internal/audit"},
+	"internal/wire":        {"internal/boundedfile", "internal/credential", "internal/config", "internal/source", "internal/registry", "internal/store", "internal/transport", "internal/signin", "internal/receipt", "internal/audit"},
 	"cmd/docker-credential-purser": {
 		"internal/credential", "internal/config", "internal/wire", "internal/process", "internal/keyring",
 	},
@@ -49,7 +50,7 @@ var mayImport = map[string][]string{
 	},
 	"cmd/purser": {
 		"internal/credential", "internal/config", "internal/source", "internal/lifecycle", "internal/wire", "internal/sandbox",
-		"internal/process", "internal/exposure", "internal/signin", "internal/terraform", "internal/script", "internal/atomicfile", "internal/redact", "internal/runner", "internal/keyring", "internal/form", "internal/receipt", "internal/audit", "internal/namespace", "internal/lease",
+		"internal/process", "internal/exposure", "internal/signin", "internal/terraform", "internal/script", "internal/atomicfile", "internal/boundedfile", "internal/redact", "internal/runner", "internal/keyring", "internal/form", "internal/receipt", "internal/audit", "internal/namespace", "internal/lease",
 		"deploy/terraform",
 	},
 }

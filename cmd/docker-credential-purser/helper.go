@@ -64,7 +64,9 @@ func run(ctx context.Context, args []string, h *helper) (code int) {
 			return h.fail(err)
 		}
 	case "version":
-		_, _ = fmt.Fprintf(h.out, "docker-credential-purser %s\n", version())
+		if _, err := fmt.Fprintf(h.out, "docker-credential-purser %s\n", version()); err != nil {
+			return h.fail(err)
+		}
 	default:
 		return h.fail(errors.New("there is no such verb; it knows get, store, erase, list and version"))
 	}

@@ -8,7 +8,9 @@ package main
 import (
 	"context"
 	"os"
+	"os/signal"
 	"runtime/debug"
+	"syscall"
 	"time"
 
 	"purser/internal/config"
@@ -20,7 +22,9 @@ func main() {
 	// It lives for milliseconds: collecting garbage would cost more than the memory.
 	debug.SetGCPercent(-1)
 	debug.SetMemoryLimit(memoryLimit)
-	// A signal may end it at any instruction, since nothing is left behind.
+	// A client that has gone is an answer that was not given, and exit code 1.
+	signal.Notify(make(chan os.Signal, 1), syscall.SIGPIPE)
+	// Any other signal may end it at any instruction, since nothing is left behind.
 	os.Exit(run(context.Background(), os.Args[1:], &helper{
 		env: config.OSEnvironment(), system: config.SystemPath, in: os.Stdin, out: os.Stdout, err: os.Stderr, now: time.Now, keyring: kernelKeyring,
 	}))

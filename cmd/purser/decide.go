@@ -22,18 +22,20 @@ type decision struct {
 	Facts    []string // what the person needs to know: registry, account, every destination
 }
 
-var asking sync.Mutex
+// onePerson is held while a person is asked: one question at a time, however many
+// credentials are looked at.
+var onePerson sync.Mutex
 
 // decide asks a person, where whoever started purser cannot answer: on the page or in
 // the client's own dialog that a.consent gives, else at the terminal. Without any of
 // them it is ConsentNeeded. Call it before anything changes and before a token is asked
 // for: some clients bring the answer by having the command run again.
 func (a *app) decide(ctx context.Context, d decision) error {
-	asking.Lock() // one question at a time, however many credentials are looked at
-	defer asking.Unlock()
 	if err := awaitTurn(ctx); err != nil {
 		return err
 	}
+	onePerson.Lock()
+	defer onePerson.Unlock()
 	if a.consent != nil {
 		return a.consent(ctx, d)
 	}

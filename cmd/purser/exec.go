@@ -10,6 +10,7 @@ import (
 	"os/signal"
 	"regexp"
 	"strings"
+	"syscall"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -148,6 +149,11 @@ func filter(logins []credential.Login, plain bool) func(io.Writer) runner.Filter
 // runCommand runs it until it ends by itself, by a signal that was passed on, or
 // because --timeout has run out.
 func (a *app) runCommand(ctx context.Context, cmd runner.Command) (int, error) {
+	a.ending.program.Lock()
+	defer a.ending.program.Unlock()
+	if ended := credential.Ended(ctx, "about to start a program"); ended != nil {
+		return 0, ended
+	}
 	if a.signals != nil {
 		defer a.signals()()
 	}
@@ -155,7 +161,7 @@ func (a *app) runCommand(ctx context.Context, cmd runner.Command) (int, error) {
 	signal.Notify(signals, runner.Signals()...)
 	defer signal.Stop(signals)
 	if cmd.In == nil { // else the command has streams of its own
-		cmd.In, cmd.Out, cmd.Err = a.in, a.out, a.err
+		cmd.In, cmd.Out, cmd.Err = a.in, original(a.out), original(a.err)
 	}
 	cmd.Signals, cmd.DeadlineGrace = signals, exitGrace
 	cmd.After = func(d time.Duration, f func()) func() bool { return time.AfterFunc(d, f).Stop }
@@ -208,6 +214,9 @@ func (a *app) sweepCommand() *cobra.Command {
 		Example: `  purser remove-after /tmp/purser-0`,
 		Args:    cobra.ExactArgs(1),
 		RunE: func(_ *cobra.Command, args []string) error {
+			a.ending.program.Lock() // it outlives signals that are for a whole group
+			defer a.ending.program.Unlock()
+			signal.Ignore(os.Interrupt, syscall.SIGTERM)
 			_, _ = io.Copy(io.Discard, a.in)
 			if !privateName.MatchString(args[0]) {
 				return &credential.Fault{Reason: credential.Usage, What: "this is no private folder of purser's"}

@@ -12,14 +12,15 @@ const (
 	exitBad     = 3 // the credential is bad: rejected, expired, not allowed to push
 	exitAWS     = 4 // not signed in or not allowed at AWS
 	exitMissing = 5 // something is missing that Terraform should have made
-	exitUnknown = 6 // could not tell: no answer, 429, 5xx
+	exitUnknown = 6 // could not tell: no answer, 429, 5xx, a signal, --timeout
 )
 
 // exitCodes is complete: a test holds every reason against it.
 var exitCodes = map[credential.Reason]int{
 	credential.Usage: exitUsage, credential.NoConfiguration: exitUsage, credential.TokenInArguments: exitUsage, credential.BadToken: exitUsage,
-	credential.KindNotStored: exitUsage, credential.NoTerminal: exitUsage, credential.ConsentNeeded: exitUsage, credential.BelongsElsewhere: exitUsage, credential.ReceiptFile: exitUsage,
+	credential.KindNotStored: exitUsage, credential.NoTerminal: exitUsage, credential.SourceUnclear: exitUsage, credential.ConsentNeeded: exitUsage, credential.BelongsElsewhere: exitUsage, credential.ReceiptFile: exitUsage,
 	credential.NoToken: exitFailed, credential.CannotWatch: exitFailed, credential.Declined: exitFailed,
+	credential.Interrupted: exitUnknown, credential.TimedOut: exitUnknown, credential.OutputLost: exitFailed,
 
 	credential.TokenRefused: exitBad, credential.TokenExpired: exitBad, credential.NeedsToken: exitBad,
 	credential.LevelTooLow: exitBad, credential.NotPermitted: exitBad, credential.WrongOwner: exitBad,

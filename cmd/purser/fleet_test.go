@@ -3,6 +3,7 @@ package main
 import (
 	"bytes"
 	"context"
+	"errors"
 	"crypto/rand"
 	"fmt"
 	"maps"
@@ -57,7 +58,8 @@ func newFleet(tb testing.TB, n int, rotation string) *fleet {
 	text.WriteString("aws: {region: eu-west-2}\ncredentials:\n")
 	for i := range n {
 		fmt.Fprintf(&text, "  c%03d: {registry: docker.io, username: %s, repositories: [%s/app], store: {secret: fleet/c%03d}, rotate: {%s}}\n", i, fleetAccount, fleetAccount, i, rotation)
-		if err := f.store(fmt.Sprintf("fleet/c%03d", i)).Create(tb.Context()); err != nil {
+		s, mark := f.store(fmt.Sprintf("fleet/c%03d", i)), credential.Mark{Registry: credential.DockerHub, Name: credential.Name(fmt.Sprintf("c%03d", i))}
+		if err := errors.Join(s.Create(tb.Context()), s.Bind(tb.Context(), mark)); err != nil {
 			tb.Fatal(err)
 		}
 	}
@@ -127,13 +129,14 @@ func (f *fleet) pass(d time.Duration) {
 
 func (f *fleet) store(secret string) interface {
 	Create(context.Context) error
+	Bind(context.Context, credential.Mark) error
 	Stage(context.Context, credential.VersionID, credential.Secret) error
 	Promote(ctx context.Context, id, from credential.VersionID) error
 	Describe(context.Context) (credential.Description, error)
 } {
 	f.Helper()
 	w := &wire.Wire{Now: time.Now, AWS: &wire.LocalAWS{Endpoint: f.box.SecretsManagerURL}}
-	s, err := w.Store(f.Context(), credential.Credential{}, credential.Target{Secret: secret, Region: "eu-west-2"})
+	s, err := w.Bare(f.Context(), credential.Credential{}, credential.Target{Secret: secret, Region: "eu-west-2"})
 	if err != nil {
 		f.Fatal(err)
 	}

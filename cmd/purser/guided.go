@@ -140,7 +140,7 @@ func (t terminal) pasted(ctx context.Context, before, question string, told func
 	}
 	defer func() { _ = term.Restore(fd, state) }()
 	_, _ = io.WriteString(f, strings.ReplaceAll(before, "\n", "\r\n")+question)
-	raw, err := interruptible(ctx, func() ([]byte, error) {
+	raw, err := interruptible(ctx, asking, func() ([]byte, error) {
 		return readPasted(f, func(raw []byte) { _, _ = io.WriteString(f, "\r\x1b[K"+question+told(raw)) })
 	})
 	_, _ = io.WriteString(f, "\r\n")

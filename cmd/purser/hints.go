@@ -18,7 +18,7 @@ type advice struct {
 func advise(f *credential.Fault) advice {
 	switch f.Reason {
 	case credential.TokenInArguments, credential.BadToken, credential.KindNotStored, credential.NoToken,
-		credential.NoTerminal, credential.Declined, credential.Usage, credential.CannotWatch, credential.NoConfiguration, credential.ConsentNeeded, credential.BelongsElsewhere:
+		credential.NoTerminal, credential.SourceUnclear, credential.Declined, credential.Interrupted, credential.TimedOut, credential.OutputLost, credential.Usage, credential.CannotWatch, credential.NoConfiguration, credential.ConsentNeeded, credential.BelongsElsewhere:
 		return adviseInput(f)
 	case credential.TokenRefused, credential.TokenExpired, credential.NeedsToken, credential.LevelTooLow,
 		credential.NotPermitted, credential.WrongOwner, credential.RepositoryMissing:
@@ -62,6 +62,25 @@ func adviseInput(f *credential.Fault) advice {
 			"pipe the token in: " + store(f) + " --token-stdin",
 			"or give it in your browser: " + store(f) + " --from form",
 		}}
+	case credential.SourceUnclear:
+		return advice{Next: []string{
+			"if it is the token: " + store(f) + " --token-stdin",
+			"if not, ask at the terminal, " + store(f) + " --from prompt, or in the browser, " + store(f) + " --from form",
+		}}
+	case credential.Declined:
+		if f.Unchanged {
+			return advice{Meaning: "Nothing was changed."}
+		}
+		return advice{}
+	case credential.Interrupted:
+		return advice{Meaning: "This says nothing about the token.", Next: []string{"run the same command again: it finishes what this one has begun"}}
+	case credential.TimedOut:
+		return advice{Meaning: "This says nothing about the token.", Next: []string{"run the same command again: it finishes what this one has begun; --timeout allows it more time"}}
+	case credential.OutputLost:
+		return advice{
+			Meaning: "What the command has changed is changed all the same.",
+			Next:    []string{"make room for its output, or read all of it; see what is stored: purser status"},
+		}
 	case credential.Usage:
 		return advice{Next: []string{"purser help"}}
 	case credential.BelongsElsewhere:
@@ -160,8 +179,16 @@ func adviseHub(f *credential.Fault) advice {
 	}
 }
 
+// unchanged is said only where it is so.
+func unchanged(f *credential.Fault) string {
+	if f.Unchanged {
+		return "; nothing was changed"
+	}
+	return ""
+}
+
 func adviseRegistry(f *credential.Fault) advice {
-	again := "then run the same command again"
+	again := "then try again" + unchanged(f)
 	switch f.Reason {
 	case credential.RateLimited:
 		wait := "some minutes"

@@ -71,7 +71,7 @@ func TestWhatPeopleAreTold(t *testing.T) {
 	for _, r := range reasons(t) {
 		f := &credential.Fault{
 			Reason: r, What: "what happened", Why: "the cause", Credential: "dockerhub", Registry: credential.DockerHub,
-			Account: "mockserver", Repository: "mockserver/mockserver", Access: credential.Push, Wait: 15 * time.Minute,
+			Account: "mockserver", Repository: "mockserver/mockserver", Access: credential.Push, Wait: 15 * time.Minute, Unchanged: true,
 			Target: credential.Target{Secret: "mockserver-build/dockerhub", Profile: "mockserver-build", Region: "eu-west-2"},
 		}
 		b.WriteString("== " + string(r) + ", exit code " + strconv.Itoa(exitCode(f)) + "\n" + errorText(f) + "\n")

@@ -13,6 +13,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"purser/internal/atomicfile"
+	"purser/internal/boundedfile"
 	"purser/internal/config"
 	"purser/internal/credential"
 )
@@ -225,6 +226,6 @@ func (a *app) existing() (path string, text []byte, aws config.AWS, err error) {
 	if err != nil {
 		return "", nil, aws, err
 	}
-	text, err = os.ReadFile(path) //nolint:gosec // the file that the person chose
+	text, err = boundedfile.Read(path, fileLimit)
 	return path, text, file.AWS, err
 }

@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
-	"os"
 	"regexp"
 	"strings"
 	"time"
@@ -13,6 +12,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"purser/internal/atomicfile"
+	"purser/internal/boundedfile"
 	"purser/internal/credential"
 	"purser/internal/keyring"
 	"purser/internal/signin"
@@ -323,12 +323,12 @@ func (a *app) makeProfile(f loginFlags) error {
 	path := a.env.AWSConfigPath()
 	text := fmt.Sprintf("[profile %[1]s]\nsso_session = %[1]s\nsso_account_id = %[2]s\nsso_role_name = %[3]s\nregion = %[4]s\n\n[sso-session %[1]s]\nsso_start_url = %[5]s\nsso_region = %[6]s\nsso_registration_scopes = sso:account:access\n",
 		f.profile, f.account, f.role, or(f.region, f.ssoRegion), f.startURL, f.ssoRegion)
-	return appendTo(path, text)
+	return a.touched.after(appendTo(path, text))
 }
 
 // appendTo adds text at the end of a file, which is replaced whole.
 func appendTo(path, text string) error {
-	before, err := os.ReadFile(path) //nolint:gosec // AWS's own path, or one the person set
+	before, err := boundedfile.Read(path, fileLimit)
 	if err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return fmt.Errorf("add a profile to AWS's configuration: %w", err)
 	}

@@ -18,7 +18,10 @@ import (
 
 func main() {
 	protection := process.Protect()
-	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	// To write to a pipe that nobody reads is an error, and not the end in the middle of
+	// a change. It is listened for, not ignored: programs that purser runs get the default.
+	signal.Notify(make(chan os.Signal, 1), syscall.SIGPIPE)
+	ctx, stop := endOnSignal(context.Background())
 	code := run(ctx, os.Args[1:], &app{
 		env: config.OSEnvironment(), in: os.Stdin, out: os.Stdout, err: os.Stderr,
 		tty: terminal{controllingTerminal}, now: time.Now, random: rand.Reader, system: config.SystemPath, signals: protection.LeaveQuit,

@@ -134,7 +134,7 @@ func (m *lateMinter) Mint(ctx context.Context, r credential.MintRequest) (creden
 	}
 	t, s, err := h.Mint(ctx, r)
 	leak(s)
-	return t, s, err
+	return t, s, m.app.touched.after(err)
 }
 
 // Revoke ends a token for good.
@@ -143,7 +143,7 @@ func (m *lateMinter) Revoke(ctx context.Context, id string) error {
 	if err != nil {
 		return err
 	}
-	return h.Revoke(ctx, id)
+	return m.app.touched.after(h.Revoke(ctx, id))
 }
 
 // Activate switches a token off, or on again.
@@ -152,7 +152,7 @@ func (m *lateMinter) Activate(ctx context.Context, id string, active bool) error
 	if err != nil {
 		return err
 	}
-	return h.Activate(ctx, id, active)
+	return m.app.touched.after(h.Activate(ctx, id, active))
 }
 
 // leases tell runs on this machine which of them are over; nil where no folder is known to

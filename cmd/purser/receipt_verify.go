@@ -13,6 +13,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"purser/internal/boundedfile"
 	"purser/internal/credential"
 	"purser/internal/receipt"
 )
@@ -97,14 +98,17 @@ func (a *app) verifyReceipts(ctx context.Context, path string, f verifyFlags) er
 	}
 	in := a.in
 	if path != "-" {
-		file, err := os.Open(path) //nolint:gosec // the person names it
+		file, err := openStream(ctx, path)
+		if ended, ok := asFault(err); ok {
+			return ended
+		}
 		if err != nil {
 			return &credential.Fault{Reason: credential.Usage, What: "the receipts cannot be read", Why: credential.Quote(err.Error())}
 		}
 		defer func() { _ = file.Close() }() // nothing was written
 		in = file
 	}
-	rows, err := keys.lookAll(ctx, in)
+	rows, err := keys.lookAll(ctx, stoppable{ctx, in, "reading receipts"})
 	if err != nil {
 		return err
 	}
@@ -130,6 +134,9 @@ func (k keys) lookAll(ctx context.Context, in io.Reader) ([]receiptJSON, error) 
 		if len(lines.Bytes()) > 0 {
 			rows = append(rows, k.look(ctx, n, lines.Bytes()))
 		}
+	}
+	if ended, ok := asFault(lines.Err()); ok {
+		return nil, ended
 	}
 	if err := lines.Err(); err != nil {
 		return nil, &credential.Fault{Reason: credential.ReceiptBad, What: "the receipts cannot be read to their end", Why: err.Error()}
@@ -179,7 +186,7 @@ func (f verifyFlags) compare(log []receipt.Entry) ([]besideJSON, error) {
 		all = append(all, row)
 	}
 	for _, path := range f.records {
-		data, err := os.ReadFile(path) //nolint:gosec // the person names it
+		data, err := boundedfile.Read(path, fileLimit)
 		if err != nil {
 			return nil, &credential.Fault{Reason: credential.Usage, What: "the file of --record cannot be read", Why: credential.Quote(err.Error())}
 		}
@@ -271,7 +278,7 @@ func (a *app) trustedKeys(ctx context.Context, f verifyFlags) (keys, error) {
 		return k, &credential.Fault{Reason: credential.Usage, What: "it is not said who may sign", Why: "--signers, --public-key or --kms-key"}
 	}
 	if f.signers != "" {
-		data, err := os.ReadFile(f.signers)
+		data, err := boundedfile.Read(f.signers, fileLimit)
 		if err == nil {
 			k.allowed, err = receipt.ParseAllowedSigners(data, time.Local)
 		}
@@ -281,7 +288,7 @@ func (a *app) trustedKeys(ctx context.Context, f verifyFlags) (keys, error) {
 		k.ssh = true
 	}
 	if f.publicKey != "" {
-		data, err := os.ReadFile(f.publicKey)
+		data, err := boundedfile.Read(f.publicKey, fileLimit)
 		if err != nil {
 			return bad("the file of --public-key", err)
 		}
@@ -335,4 +342,18 @@ func (k keys) look(ctx context.Context, n int, line []byte) receiptJSON {
 	}
 	row.Good, row.By, row.Receipt = true, credential.Quote(r.SignedBy), &r
 	return row
+}
+
+// openStream opens what may be a FIFO, such as <(...) of a shell: to open one takes until
+// somebody writes to it.
+func openStream(ctx context.Context, path string) (*os.File, error) {
+	var file *os.File
+	_, err := interruptible(ctx, "waiting for somebody to write to "+credential.Quote(path), func() (_ []byte, err error) {
+		file, err = os.Open(path) //nolint:gosec // the person names it
+		return nil, err
+	})
+	if err != nil {
+		return nil, err
+	}
+	return file, nil
 }

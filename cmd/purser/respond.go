@@ -95,7 +95,7 @@ func (a *app) respond(ctx context.Context, name string, f respondFlags) error {
 	if res.Stopped.IsZero() {
 		ended = nil
 	}
-	err = rec.write(ctx, change{command: receipt.Respond, c: c, store: res.Store, ended: ended, err: about(err, c)})
+	err = a.facts(rec.write(ctx, change{command: receipt.Respond, c: c, store: res.Store, ended: ended, err: about(err, c)}))
 	if res.Version == "" {
 		return err // there was nothing that could have leaked
 	}

@@ -47,17 +47,37 @@ type app struct {
 	config string
 	debug  bool
 	limit  limitFlag
+	ending *ending // of the command that runs
+
+	touched *touched // by the command that runs
 }
 
-// run executes one command line and returns the exit code.
-func run(ctx context.Context, args []string, a *app) (code int) {
+// fileLimit is far above any file that a person names, in bytes.
+const fileLimit = 4 << 20
+
+// run executes one command line and returns the exit code. It returns soon after ctx
+// has ended, whatever the command is at.
+func run(ctx context.Context, args []string, a *app) int {
+	out, errs := &stream{to: a.out}, &stream{to: a.err}
+	a.out, a.err, a.ending, a.touched = out, errs, &ending{overdue: make(chan struct{})}, &touched{}
+	done := make(chan int, 1)
+	go func() { done <- a.run(ctx, args) }()
+	select {
+	case code := <-done:
+		return a.delivered(out, errs, code)
+	case <-a.ending.overdue:
+		return a.cut(out, errs)
+	}
+}
+
+func (a *app) run(ctx context.Context, args []string) (code int) {
 	defer func() {
 		if bug := recover(); bug != nil {
 			code = exitFailed
 			_, _ = io.WriteString(a.err, bugText(bug))
 		}
 	}()
-	err := a.execute(ctx, args)
+	err := a.facts(a.ending.plain(a.execute(ctx, args)))
 	var done *reportedError
 	if errors.As(err, &done) {
 		return done.code
@@ -72,7 +92,7 @@ func run(ctx context.Context, args []string, a *app) (code int) {
 // it may be anything, a secret included.
 func bugText(bug any) string {
 	var b strings.Builder
-	fmt.Fprintf(&b, "purser: a bug in purser (%T), please report it; nothing current was changed\n", bug)
+	fmt.Fprintf(&b, "purser: a bug in purser (%T), please report it; a second run finishes what this one has begun\n", bug)
 	callers := make([]uintptr, 32)
 	const runtimeFrames = 3 // Callers, this function, the deferred one
 	frames := runtime.CallersFrames(callers[:runtime.Callers(runtimeFrames, callers)])
@@ -102,9 +122,10 @@ func (a *app) execute(ctx context.Context, args []string) error {
 	root.PersistentPreRun = func(cmd *cobra.Command, _ []string) {
 		if a.limit > 0 {
 			var limited context.Context
-			limited, stop = context.WithTimeout(cmd.Context(), time.Duration(a.limit)) //nolint:gosec // stop is called above
+			limited, stop = endAfter(cmd.Context(), time.Duration(a.limit))
 			cmd.SetContext(limited)
 		}
+		a.ending.watch(cmd.Context())
 	}
 	root.SetArgs(args)
 	root.SetIn(a.in)
@@ -160,7 +181,11 @@ byte of it.
 
 Exit codes: 0 done; 1 failed; 2 wrong usage or configuration; 3 the credential is
 bad; 4 not signed in or not allowed at AWS; 5 something is missing that Terraform
-should have made; 6 could not tell.`,
+should have made; 6 could not tell: no answer, --timeout ran out, or a signal.
+
+SIGINT and SIGTERM, and the end of --timeout, end every command within a second: it
+takes back what it had begun, says what it was doing, and the next run does the rest. A
+second signal ends it at once.`,
 		Example: `  purser sandbox try                        see the main job work, on this machine alone
   purser init                               write purser.yaml, which names the credentials
   purser doctor                             what is missing, and how to get it
@@ -324,7 +349,7 @@ func (a *app) places(ctx context.Context, w *wire.Wire, c credential.Credential)
 		if err != nil {
 			return nil, err
 		}
-		made = append(made, lifecycle.Place{Target: w.Target(c, t), Store: s})
+		made = append(made, lifecycle.Place{Target: w.Target(c, t), Store: notedStore{s, a.touched}})
 	}
 	return made, nil
 }
@@ -352,7 +377,7 @@ func (a *app) passphrase(ctx context.Context, confirm bool) (credential.Secret, 
 		return credential.Secret{}, err
 	}
 	if string(first) != string(again) || len(first) == 0 {
-		return credential.Secret{}, &credential.Fault{Reason: credential.Declined, What: "the two passphrases differ or are empty", Why: "nothing was changed"}
+		return credential.Secret{}, &credential.Fault{Reason: credential.Declined, What: "the two passphrases differ or are empty"}
 	}
 	return credential.NewSecret(string(first)), nil
 }

@@ -144,7 +144,7 @@ func (a *app) pause(ctx context.Context, d time.Duration) error {
 	defer timer.Stop()
 	select {
 	case <-ctx.Done():
-		return ctx.Err()
+		return credential.Stopped(ctx, "waiting until the token before can be retired")
 	case <-timer.C:
 		return nil
 	}
@@ -217,7 +217,7 @@ func (a *app) rollback(ctx context.Context, name string, yes, dry bool) error {
 	}
 	r := a.runner(w, rec.following(nil))
 	res, err := r.Rollback(ctx, req)
-	err = rec.write(ctx, change{command: receipt.Rollback, c: c, store: res, err: about(err, c)})
+	err = a.facts(rec.write(ctx, change{command: receipt.Rollback, c: c, store: res, err: about(err, c)}))
 	if a.output.json {
 		return a.printJSON(report{Schema: schemaVersion, Exit: exitCode(err), Error: errorReport(err), Receipts: rec.lines()}, err)
 	}
@@ -272,14 +272,14 @@ func (a *app) revoke(ctx context.Context, name, id string, previous, yes bool) e
 	if err != nil {
 		return err
 	}
-	req.Mint = h
+	req.Mint = &lateMinter{app: a, wire: w, c: c, hub: h}
 	rec, err := a.recorder(ctx, w, c.Targets)
 	if err != nil {
 		return about(err, c)
 	}
 	r := a.runner(w, rec.following(nil))
 	ended, err := r.Revoke(ctx, req, at)
-	err = rec.write(ctx, change{command: receipt.Revoke, c: c, ended: ended, err: about(err, c)})
+	err = a.facts(rec.write(ctx, change{command: receipt.Revoke, c: c, ended: ended, err: about(err, c)}))
 	if a.output.json {
 		return a.printJSON(report{Schema: schemaVersion, Exit: exitCode(err), Error: errorReport(err), Receipts: rec.lines()}, err)
 	}

@@ -64,13 +64,14 @@ func (r *rotations) run(ctx context.Context, credentials []credential.Credential
 // prepare decides where a new token comes from, and gets ready what changes are made with.
 func (r *rotations) prepare(ctx context.Context, x *rotating) error {
 	mine := *r.app
+	mine.touched = &touched{} // each is told for itself
 	x.app = &mine
 	x.open()
 	from, err := r.renewal(ctx, x.c)
 	if err != nil {
 		return err
 	}
-	where, err := r.places(ctx, r.wire, x.c)
+	where, err := x.places(ctx, r.wire, x.c)
 	if err != nil {
 		return err
 	}
@@ -182,7 +183,11 @@ func (x *rotating) step(ctx context.Context) {
 
 // show prints what went wrong.
 func (x *rotating) show() {
-	if x.err = about(x.err, x.c); x.err != nil && !x.output.json {
+	x.err = x.facts(about(x.err, x.c))
+	if f, ok := asFault(x.err); ok {
+		f.Unchanged = f.Unchanged && !x.all.touched.it.Load() // tokens are made and ended by one for all
+	}
+	if x.err != nil && !x.output.json {
 		x.printError(x.err)
 	}
 }

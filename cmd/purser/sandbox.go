@@ -18,6 +18,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"purser/internal/boundedfile"
 	"purser/internal/config"
 	"purser/internal/credential"
 	"purser/internal/runner"
@@ -261,7 +262,7 @@ func (a *app) profileNames(file *config.File) []string {
 			}
 		}
 	}
-	raw, _ := os.ReadFile(cmp.Or(a.env.AWSConfigFile, filepath.Join(a.env.Home, ".aws", "config"))) // none has no profiles
+	raw, _ := boundedfile.Read(cmp.Or(a.env.AWSConfigFile, filepath.Join(a.env.Home, ".aws", "config")), fileLimit) // none has no profiles
 	for line := range strings.Lines(string(raw)) {
 		if name, ok := strings.CutPrefix(strings.TrimSpace(line), "[profile "); ok {
 			names[strings.Trim(strings.TrimSuffix(name, "]"), `" `)] = true

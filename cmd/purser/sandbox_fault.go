@@ -7,7 +7,6 @@ import (
 	"fmt"
 	"io"
 	"net/http"
-	"os"
 	"slices"
 	"strconv"
 	"strings"
@@ -15,6 +14,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"purser/internal/boundedfile"
 	"purser/internal/config"
 	"purser/internal/credential"
 	"purser/internal/sandbox"
@@ -104,7 +104,7 @@ func (a *app) sandboxFault(ctx context.Context, args []string, f faultFlags) err
 	switch {
 	case f.clear:
 	case f.from != "":
-		raw, err := os.ReadFile(f.from)
+		raw, err := boundedfile.Read(f.from, fileLimit)
 		if err != nil {
 			return &credential.Fault{Reason: credential.Usage, What: "the file of --from cannot be read", Why: credential.Quote(err.Error())}
 		}

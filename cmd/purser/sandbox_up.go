@@ -115,7 +115,7 @@ func (a *app) startServing(ctx context.Context, dir string, o stageOptions) (up 
 	select {
 	case err = <-told:
 	case <-ctx.Done():
-		err = ctx.Err()
+		err = credential.Stopped(ctx, "waiting for the stand-ins to come up")
 	}
 	switch {
 	case err == nil && answer.Sandbox != nil:
@@ -261,7 +261,10 @@ func (a *app) gone(ctx context.Context, last string) error {
 		}
 		select {
 		case <-ctx.Done():
-			return fmt.Errorf("stop the sandbox in %s: it does not end: %w", a.env.Sandbox, ctx.Err())
+			if ended := credential.Ended(ctx, "waiting for the sandbox to end"); ended != nil {
+				return ended
+			}
+			return fmt.Errorf("stop the sandbox in %s: it does not end", a.env.Sandbox)
 		case <-ticker.C:
 		}
 	}

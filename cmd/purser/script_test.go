@@ -10,7 +10,6 @@ import (
 	"net/url"
 	"os"
 	"os/exec"
-	"os/signal"
 	"path/filepath"
 	"regexp"
 	"strings"
@@ -30,13 +29,13 @@ import (
 const exitLeak = 99
 
 func TestMain(m *testing.M) {
-	testscript.Main(m, map[string]func(){"watched-purser": watchedPurser, "xdg-open": agreeingBrowser})
+	testscript.Main(m, map[string]func(){"watched-purser": watchedPurser, "xdg-open": agreeingBrowser, "stubborn-purser": stubbornPurser})
 }
 
 // watchedPurser is main with its output looked through for every token in the
 // folder that PURSER_TEST_TOKENS names.
 func watchedPurser() {
-	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
+	ctx, stop := endOnSignal(context.Background())
 	var out, errs bytes.Buffer
 	a := &app{
 		env: config.OSEnvironment(), in: os.Stdin, out: io.MultiWriter(os.Stdout, &out), err: io.MultiWriter(os.Stderr, &errs),
@@ -106,6 +105,16 @@ func agreeingBrowser() {
 
 // forwards finds the address to which a private page forwards.
 var forwards = regexp.MustCompile(`http://127\.0\.0\.1:\d+/[\w-]+`)
+
+// stubbornPurser does not end when its context does.
+func stubbornPurser() {
+	ctx, stop := endOnSignal(context.Background())
+	defer stop()
+	_, _ = os.Stdout.WriteString("ready\n")
+	<-ctx.Done()
+	_, _ = os.Stdout.WriteString("told to end\n")
+	select {}
+}
 
 // TestScripts runs the user stories in testdata/script, each with a sandbox of
 // its own and the configuration of the running example.

@@ -120,9 +120,15 @@ func (a *app) store(ctx context.Context, text string, f storeFlags) error {
 	}
 	w := a.wire()
 	w.Trusted, w.Comparing, w.DryRun = f.trusted, true, f.dryRun
+	if err := a.unread(c, f); err != nil {
+		return about(err, c)
+	}
 	from, err := a.source(ctx, c, w, f)
+	if err == nil && from.somebody != nil {
+		err = from.somebody() // before anything is asked of AWS
+	}
 	if err != nil {
-		return err
+		return about(err, c)
 	}
 	where, err := a.places(ctx, w, c)
 	if err != nil {
@@ -138,6 +144,7 @@ func (a *app) store(ctx context.Context, text string, f storeFlags) error {
 		AllowNew: f.newRepository, DryRun: f.dryRun, Expires: expires, Given: from.given, Rebind: f.rebind,
 	})
 	err = rec.write(ctx, change{command: receipt.Store, c: c, store: res, err: about(err, c)})
+	err = a.facts(err)
 	if from.end != nil {
 		from.end(err)
 	}
@@ -316,6 +323,8 @@ type origin struct {
 	given  bool             // a person gives the token, or is asked, and sees where it goes
 	follow func(lifecycle.Event)
 	end    func(error)
+	// somebody fails where find would ask nobody; nil: find is told what to ask.
+	somebody func() error
 }
 
 // source decides where the token comes from, before anything is done.
@@ -331,7 +340,9 @@ func (a *app) source(ctx context.Context, c credential.Credential, w *wire.Wire,
 		from = means
 	}
 	minter := &lateMinter{app: a, wire: w, c: c, yes: f.yes}
+	var somebody func() error
 	if from == "" {
+		somebody = func() error { return a.somebody(w, c) }
 		best, ready := a.bestSource(ctx, w, c)
 		if from = best; ready != nil {
 			minter = ready
@@ -339,12 +350,21 @@ func (a *app) source(ctx context.Context, c credential.Credential, w *wire.Wire,
 	}
 	switch from {
 	case "stdin":
-		return origin{kind: from, find: finder(source.Stdin{Reader: a.in, Registry: c.Registry, Username: c.Username}), given: true}, nil
+		return origin{kind: from, find: finder(source.Stdin{Reader: stoppable{ctx, a.in, "reading the token from standard input"}, Registry: c.Registry, Username: c.Username}), given: true}, nil
 	case "prompt":
 		return origin{kind: from, find: a.guidedPrompt(c, f.allowPassword), given: true}, nil
 	case "form":
 		find, follow, end := a.byForm(c, w, f)
-		return origin{kind: from, find: find, follow: follow, end: end, given: true}, nil
+		if somebody != nil {
+			ask := find
+			find = func(ctx context.Context) (lifecycle.Candidate, error) {
+				if err := somebody(); err != nil {
+					return lifecycle.Candidate{}, err
+				}
+				return ask(ctx)
+			}
+		}
+		return origin{kind: from, find: find, follow: follow, end: end, given: true, somebody: somebody}, nil
 	case "mint":
 		if a.consent != nil && !f.dryRun {
 			// The person decides first: the session is needed only after missing secrets are made.

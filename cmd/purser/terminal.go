@@ -50,7 +50,7 @@ func (t terminal) secret(ctx context.Context, question string) ([]byte, error) {
 		return nil, fmt.Errorf("turn off the terminal's echo: %w", err)
 	}
 	_, _ = io.WriteString(f, question)
-	typed, err := interruptible(ctx, func() ([]byte, error) { return term.ReadPassword(fd) })
+	typed, err := interruptible(ctx, asking, func() ([]byte, error) { return term.ReadPassword(fd) })
 	_ = term.Restore(fd, before) // an interrupted read leaves the echo off
 	_, _ = io.WriteString(f, "\n")
 	if err != nil {
@@ -70,7 +70,7 @@ func (t terminal) confirm(ctx context.Context, question string) error {
 	}
 	defer func() { _ = f.Close() }()
 	_, _ = io.WriteString(f, question+" [y/N] ")
-	line, err := interruptible(ctx, func() ([]byte, error) { return bufio.NewReader(f).ReadBytes('\n') })
+	line, err := interruptible(ctx, asking, func() ([]byte, error) { return bufio.NewReader(f).ReadBytes('\n') })
 	if err != nil {
 		return declined(err)
 	}
@@ -92,7 +92,7 @@ func (t terminal) line(ctx context.Context, question string) (string, error) {
 	}
 	defer func() { _ = f.Close() }()
 	_, _ = io.WriteString(f, question)
-	line, err := interruptible(ctx, func() ([]byte, error) { return bufio.NewReader(io.LimitReader(f, lineLimit)).ReadBytes('\n') })
+	line, err := interruptible(ctx, asking, func() ([]byte, error) { return bufio.NewReader(io.LimitReader(f, lineLimit)).ReadBytes('\n') })
 	if err != nil {
 		return "", declined(err)
 	}
@@ -102,13 +102,19 @@ func (t terminal) line(ctx context.Context, question string) (string, error) {
 // lineLimit is far above any name, in bytes.
 const lineLimit = 4 << 10
 
+// asking is what purser does while a person answers.
+const asking = "waiting for an answer at the terminal"
+
 func declined(err error) error {
-	return &credential.Fault{Reason: credential.Declined, What: "nothing was changed", Why: "it was not confirmed", Err: err}
+	if ended, ok := asFault(err); ok {
+		return ended
+	}
+	return &credential.Fault{Reason: credential.Declined, What: "stopped: it was not confirmed", Err: err}
 }
 
-// interruptible lets an interrupt end a question: reading a terminal cannot be
-// cancelled, so the reader is left behind and the process ends.
-func interruptible(ctx context.Context, read func() ([]byte, error)) ([]byte, error) {
+// interruptible lets the end of ctx end a read: reading a terminal or a pipe cannot be
+// cancelled, so that the reader is left behind, and ends with the process.
+func interruptible(ctx context.Context, doing string, read func() ([]byte, error)) ([]byte, error) {
 	type result struct {
 		line []byte
 		err  error
@@ -120,7 +126,7 @@ func interruptible(ctx context.Context, read func() ([]byte, error)) ([]byte, er
 	}()
 	select {
 	case <-ctx.Done():
-		return nil, ctx.Err()
+		return nil, credential.Stopped(ctx, doing)
 	case r := <-done:
 		return r.line, r.err
 	}

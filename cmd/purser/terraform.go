@@ -11,6 +11,7 @@ import (
 	"github.com/spf13/cobra"
 
 	module "purser/deploy/terraform"
+	"purser/internal/boundedfile"
 	"purser/internal/credential"
 	"purser/internal/terraform"
 )
@@ -110,7 +111,7 @@ func (a *app) writeModule(source string) ([]string, error) {
 			return nil, err
 		}
 		path := filepath.Join(dir, e.Name())
-		switch have, err := os.ReadFile(path); { //nolint:gosec // where the person asked
+		switch have, err := boundedfile.Read(path, fileLimit); {
 		case errors.Is(err, fs.ErrNotExist):
 			wanted[path] = text
 			order = append(order, path)

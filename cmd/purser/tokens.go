@@ -124,6 +124,9 @@ func (a *app) listTokens(ctx context.Context, f tokensFlags) error {
 		return err
 	}
 	rows := a.tokenRows(ctx, w, tokens)
+	if ended := credential.Ended(ctx, "looking where each token is stored"); ended != nil {
+		return ended
+	}
 	if a.output.json {
 		a.writeJSON(report{Schema: schemaVersion, Tokens: rows})
 		return nil
@@ -274,13 +277,13 @@ func (a *app) changeTokens(ctx context.Context, verb, question string, ids []str
 	for i, t := range chosen {
 		switch verb {
 		case "revoke":
-			if err = h.Revoke(ctx, t.ID); err == nil {
+			if err = a.touched.after(h.Revoke(ctx, t.ID)); err == nil {
 				label, _ := credential.ParseLabel(t.Label)
 				of := credential.Credential{Name: label.Name, Registry: credential.DockerHub, Username: h.Account()}
 				err = rec.write(ctx, change{command: receipt.Revoke, c: of, ended: []credential.ManagedToken{t}})
 			}
 		default:
-			err = h.Activate(ctx, t.ID, verb == "activate")
+			err = a.touched.after(h.Activate(ctx, t.ID, verb == "activate"))
 		}
 		if err != nil {
 			return err

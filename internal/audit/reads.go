@@ -120,6 +120,9 @@ func (t Trail) Reads(ctx context.Context, name, arn string, since, now time.Time
 }
 
 func (t Trail) fault(ctx context.Context, err error) error {
+	if ended := credential.Ended(ctx, "asking CloudTrail who read the secret"); ended != nil {
+		return ended
+	}
 	f := &credential.Fault{Reason: credential.StoreUnreachable, What: "CloudTrail in " + t.Region + " could not be asked who read the secret", Err: err}
 	api, answered := errors.AsType[smithy.APIError](err)
 	switch {

@@ -2,7 +2,6 @@ package config
 
 import (
 	"errors"
-	"io"
 	"io/fs"
 	"os"
 	"path/filepath"
@@ -12,6 +11,7 @@ import (
 	"strings"
 	"unicode"
 
+	"purser/internal/boundedfile"
 	"purser/internal/credential"
 )
 
@@ -68,7 +68,7 @@ func firstOf(texts ...string) string {
 
 // Load reads the configuration file at path.
 func Load(path string, env Environment) (*File, error) {
-	data, err := readFile(path)
+	data, err := boundedfile.Read(path, sizeLimit)
 	if err != nil {
 		return nil, unreadable(path, err)
 	}
@@ -84,25 +84,16 @@ func Load(path string, env Environment) (*File, error) {
 	return file, nil
 }
 
-func readFile(path string) ([]byte, error) {
-	f, err := os.Open(path) //nolint:gosec // the person names the file
-	if err != nil {
-		return nil, err
-	}
-	defer func() { _ = f.Close() }() // nothing was written
-	return io.ReadAll(io.LimitReader(f, sizeLimit+1))
-}
-
 func unreadable(path string, err error) error {
 	why := "reading it failed"
-	info, statErr := os.Stat(path)
+	if e, ok := errors.AsType[*fs.PathError](err); ok {
+		why = e.Err.Error()
+	}
 	switch {
 	case errors.Is(err, fs.ErrNotExist):
 		why = "there is no such file"
 	case errors.Is(err, fs.ErrPermission):
 		why = "you may not read it"
-	case statErr == nil && info.IsDir():
-		why = "it is a folder"
 	}
 	return &credential.Fault{Reason: credential.Usage, What: "the configuration file " + display(path) + " cannot be read", Why: why, Err: err}
 }

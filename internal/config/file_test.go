@@ -215,7 +215,7 @@ func TestFilesThatCannotBeReadSayWhy(t *testing.T) {
 	dir := t.TempDir()
 	for path, want := range map[string]string{
 		filepath.Join(dir, "none.yaml"): "there is no such file",
-		dir:                             "it is a folder",
+		dir:                             "it is a folder, not a file",
 	} {
 		_, err := Load(path, Environment{})
 		if credential.ReasonOf(err) != credential.Usage || !strings.HasSuffix(err.Error(), want) {

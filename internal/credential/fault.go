@@ -24,6 +24,8 @@ const (
 	KindNotStored Reason = "kind-not-stored"
 	// NoToken: no source had one.
 	NoToken Reason = "no-token"
+	// SourceUnclear: it is not said where the token comes from.
+	SourceUnclear Reason = "source-unclear"
 	// NoTerminal: a question could not be asked.
 	NoTerminal Reason = "no-terminal"
 	// CannotWatch: a self-test needs what this machine does not allow.
@@ -32,6 +34,12 @@ const (
 	ConsentNeeded Reason = "consent-needed"
 	// Declined: the person said no.
 	Declined Reason = "declined"
+	// Interrupted: a signal ended the run.
+	Interrupted Reason = "interrupted"
+	// TimedOut: the run took longer than it was allowed to.
+	TimedOut Reason = "timed-out"
+	// OutputLost: what a command said could not be written.
+	OutputLost Reason = "output-lost"
 
 	// TokenRefused: the registry does not know the token or the account.
 	TokenRefused Reason = "token-refused"
@@ -152,6 +160,12 @@ type Fault struct {
 	Why    string // the cause, or the causes there may be; may be empty
 	Err    error  // what it came from; may be nil
 
+	// Untouched: whoever says this knows that what was asked for did not happen, nor
+	// will. A store's write with it has left nothing behind.
+	Untouched bool
+	// Unchanged: the whole run has changed nothing.
+	Unchanged bool
+
 	// What the next command is made of; empty where it does not apply.
 	Credential Name
 	Registry   Host
@@ -185,6 +199,12 @@ func (f *Fault) About(c Credential) *Fault {
 		f.Access = c.Access
 	}
 	return f
+}
+
+// Untouched reports whether err knows that what was asked for did not happen.
+func Untouched(err error) bool {
+	f, ok := errors.AsType[*Fault](err)
+	return ok && f.Untouched
 }
 
 // ReasonOf is the reason of the fault in err's chain, or "" when there is none.

@@ -77,7 +77,7 @@ func Open(ctx context.Context, cfg Config) (*Form, error) {
 // Ask waits for the token. It is given once.
 func (f *Form) Ask(ctx context.Context) (credential.Secret, error) {
 	token, err := await(ctx, f.token, f.cfg.Life)
-	if fault, ok := errors.AsType[*credential.Fault](err); ok {
+	if fault, ok := errors.AsType[*credential.Fault](err); ok && fault.Reason == credential.Declined {
 		fault.What = "nobody gave a token on the page"
 		f.Line("bad", "Closed", fault.Why)
 	}

@@ -164,7 +164,7 @@ func await[T any](ctx context.Context, from <-chan T, life time.Duration) (T, er
 	case got := <-from:
 		return got, nil
 	case <-ctx.Done():
-		return none, ctx.Err()
+		return none, credential.Stopped(ctx, "waiting for the answer on the page")
 	case <-timer.C:
 		return none, &credential.Fault{
 			Reason: credential.Declined, What: "nobody answered on the page", Why: "it waited for " + life.String() + " and is closed now",

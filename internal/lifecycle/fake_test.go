@@ -189,7 +189,7 @@ func (s fakeStore) Stage(_ context.Context, id credential.VersionID, value crede
 		}
 		sh := s.w.shelf[s.name]
 		if old, ok := sh.versions[id]; ok && !old.Equal(value) {
-			err = &credential.Fault{Reason: credential.StoreRefused, What: "the id is taken"}
+			err = &credential.Fault{Reason: credential.StoreRefused, What: "the id is taken", Untouched: true}
 			return
 		}
 		sh.versions[id] = value

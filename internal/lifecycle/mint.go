@@ -97,7 +97,7 @@ func (r *Runner) wait(ctx context.Context, d time.Duration) error {
 	defer timer.Stop()
 	select {
 	case <-ctx.Done():
-		return ctx.Err()
+		return credential.Stopped(ctx, "waiting")
 	case <-timer.C:
 		return nil
 	}
@@ -162,7 +162,7 @@ func (r *Runner) leftOver(ctx context.Context, req StoreRequest, slots []*slot) 
 // revokeByLabel ends what a lost answer may have left. What it cannot do now, the
 // next run does: the label says whose it was.
 func (r *Runner) revokeByLabel(ctx context.Context, m Minter, label string) {
-	ctx, stop := context.WithTimeout(context.WithoutCancel(ctx), cleanUpTime)
+	ctx, stop := cleanUp(ctx)
 	defer stop()
 	tokens, _, err := m.Tokens(ctx)
 	if err != nil {
@@ -191,15 +191,21 @@ func (r *Runner) stageInTime(ctx context.Context, s *slot, c credential.Credenti
 // store stays there, in AWSPENDING: another run may have taken it over meanwhile, and
 // the next one does; ending it now could end what that makes current.
 func (r *Runner) giveUp(ctx context.Context, req StoreRequest, made *minted, slots []*slot) {
-	if made == nil || slices.ContainsFunc(slots, func(s *slot) bool { return s.version != "" }) {
+	if made == nil {
 		return
 	}
-	ctx, stop := context.WithTimeout(context.WithoutCancel(ctx), cleanUpTime)
+	if slices.ContainsFunc(slots, func(s *slot) bool { return s.version != "" }) {
+		r.report(StepTidied, "the token that was made may be stored in AWSPENDING; the next run finishes it or ends it")
+		return
+	}
+	ctx, stop := cleanUp(ctx)
 	defer stop()
 	err := req.Mint.Revoke(ctx, made.id)
-	if made.end(err != nil); err == nil {
-		r.report(StepTidied, "the token that was made is revoked again")
+	if made.end(err != nil); err != nil {
+		r.report(StepTidied, "the token that was made could not be revoked; the next run ends it")
+		return
 	}
+	r.report(StepTidied, "the token that was made is revoked again")
 }
 
 // freshWaits are the pauses after which a token that was just made is tried again:

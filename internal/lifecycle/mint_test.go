@@ -238,3 +238,59 @@ func TestWhatWasStoredTooLateIsNotMadeCurrent(t *testing.T) {
 	}
 	holds(t, w, "a", oldToken)
 }
+
+// TestATokenThatIsStoredNowhereIsEnded has the store refuse what the run has made: a token
+// that no store has is ended, one that a store may have is left to the next run, and each
+// is said.
+func TestATokenThatIsStoredNowhereIsEnded(t *testing.T) {
+	refused := &credential.Fault{Reason: credential.AccessDenied, What: "refused", Untouched: true}
+	unknown := &credential.Fault{Reason: credential.StoreUnreachable, What: "no answer"}
+	for name, c := range map[string]struct {
+		broken map[string]error
+		left   int
+		says   string
+	}{
+		"refused":                          {map[string]error{"Stage a": refused}, 0, "revoked again"},
+		"refused after another has it":     {map[string]error{"Stage b": refused}, 1, "the next run finishes it or ends it"},
+		"not known whether it has arrived": {map[string]error{"Stage a": unknown}, 1, "the next run finishes it or ends it"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			w := newWorld(oldToken)
+			w.put("a", "v1", oldToken)
+			w.put("b", "v1", oldToken)
+			w.broken = c.broken
+			m := newMint(w)
+			var events []lifecycle.Event
+			if _, err := m.later(0, &events).Store(t.Context(), m.request("a", "b")); err == nil || len(m.tokens) != c.left {
+				t.Errorf("%v, tokens %v", err, m.tokens)
+			}
+			if !slices.ContainsFunc(events, func(e lifecycle.Event) bool { return strings.Contains(e.Text, c.says) }) {
+				t.Errorf("it does not say %q: %v", c.says, events)
+			}
+		})
+	}
+}
+
+// TestAWaitNamesWhatHasEndedIt ends the minute for which a token of somebody else's is
+// waited for.
+func TestAWaitNamesWhatHasEndedIt(t *testing.T) {
+	w := newWorld(oldToken)
+	w.put("a", "v1", oldToken)
+	m := newMint(w)
+	w.broken["Stage a"] = &credential.Fault{Reason: credential.StoreUnreachable, What: "no answer"}
+	if _, err := m.later(0, nil).Store(t.Context(), m.request("a")); err == nil {
+		t.Fatal("it was stored")
+	}
+	w.revive()
+	r := m.later(time.Second, nil)
+	r.Wait = nil // the clock's
+	ctx, end := context.WithCancelCause(t.Context())
+	r.Report = func(e lifecycle.Event) {
+		if strings.Contains(e.Text, "waiting") {
+			end(&credential.Fault{Reason: credential.Interrupted, What: "interrupted by SIGTERM"})
+		}
+	}
+	if _, err := r.Store(ctx, m.request("a")); credential.ReasonOf(err) != credential.Interrupted || !strings.Contains(err.Error(), "waiting") {
+		t.Errorf("it ended with %v", err)
+	}
+}

@@ -83,7 +83,7 @@ func (r *Runner) FinishScheduled(ctx context.Context, req StoreRequest) (StoreRe
 // version, so that the secret is not left in the middle of one, and a person's run is
 // not taken for a disturbance. What the version may hold is ended by a later sweep.
 func (r *Runner) AbandonScheduled(ctx context.Context, req StoreRequest) error {
-	ctx, stop := context.WithTimeout(context.WithoutCancel(ctx), cleanUpTime)
+	ctx, stop := cleanUp(ctx)
 	defer stop()
 	for _, p := range req.Places {
 		if err := p.Store.Unstage(ctx, req.Version); err != nil {

@@ -101,6 +101,9 @@ func (r *Runner) stage(ctx context.Context, s *slot, c credential.Credential, l 
 			s.version = left
 			return nil
 		}
+		if err != nil && s.taken != "" {
+			return err
+		}
 	}
 	if s.taken != "" {
 		// Under another version's id its token would not be known for what it is.
@@ -108,7 +111,7 @@ func (r *Runner) stage(ctx context.Context, s *slot, c credential.Credential, l 
 	}
 	s.version = id // from here on it may be there, whatever the answer says
 	err = s.Store.Stage(ctx, id, s.value)
-	if credential.ReasonOf(err) == credential.StoreRefused {
+	if credential.Untouched(err) {
 		s.version = "" // but for this one, which says that it is not
 	}
 	return err

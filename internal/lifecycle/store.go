@@ -379,14 +379,27 @@ func (r *Runner) stageAndProve(ctx context.Context, req StoreRequest, todo []*sl
 	return nil
 }
 
-// cleanUpTime is what a run that is being ended still takes to go back.
-const cleanUpTime = 10 * time.Second
+const (
+	// cleanUpTime is what a run that has failed takes to go back.
+	cleanUpTime = 10 * time.Second
+	// lastCleanUpTime is that of a run which was told to end.
+	lastCleanUpTime = 500 * time.Millisecond
+)
+
+// cleanUp is a context for what a run still does when its own may have ended.
+func cleanUp(ctx context.Context) (context.Context, context.CancelFunc) {
+	limit := cleanUpTime
+	if ctx.Err() != nil {
+		limit = lastCleanUpTime
+	}
+	return context.WithTimeout(context.WithoutCancel(ctx), limit)
+}
 
 // goBack takes what was staged out of AWSPENDING, so that the next run of
 // anybody finds the target as it was. Should it fail, the version stays there,
 // is known as purser's by its id, and is taken over by the next run.
 func (r *Runner) goBack(ctx context.Context, todo []*slot, cause error) error {
-	ctx, stop := context.WithTimeout(context.WithoutCancel(ctx), cleanUpTime)
+	ctx, stop := cleanUp(ctx)
 	defer stop()
 	for _, s := range todo {
 		if s.version != "" {

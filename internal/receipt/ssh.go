@@ -11,6 +11,8 @@ import (
 
 	"github.com/hiddeco/sshsig"
 	"golang.org/x/crypto/ssh"
+
+	"purser/internal/credential"
 )
 
 // Namespace is in every SSH signature of a receipt, so that none is taken for the
@@ -65,7 +67,7 @@ func (s sshSigner) Sign(ctx context.Context, message []byte) ([]byte, error) {
 	case r := <-made:
 		return r.signature, r.err
 	case <-ctx.Done():
-		return nil, ctx.Err()
+		return nil, credential.Stopped(ctx, "waiting for the SSH agent to sign")
 	}
 }
 

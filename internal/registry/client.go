@@ -68,7 +68,7 @@ func wait(ctx context.Context, d time.Duration) error {
 	defer timer.Stop()
 	select {
 	case <-ctx.Done():
-		return ctx.Err()
+		return credential.Stopped(ctx, "waiting until a registry may be asked again")
 	case <-timer.C:
 		return nil
 	}
@@ -143,6 +143,9 @@ func unsafeFault(why string) *credential.Fault {
 // connectionFault says why there was no answer, in words that lead somewhere.
 // The errors of net/http hold the request's URL and no header.
 func connectionFault(ctx context.Context, host string, err error) *credential.Fault {
+	if f := credential.Ended(ctx, "asking "+host); f != nil {
+		return f
+	}
 	f := &credential.Fault{Reason: credential.RegistryUnreachable, What: "no answer from " + host, Err: err}
 	var (
 		dns     *net.DNSError

@@ -282,7 +282,7 @@ func (c *Client) MintHub(ctx context.Context, s HubSession, organization string,
 // lostMint says that there may be a token that nobody has.
 func lostMint(err error, label string) error {
 	f, ok := err.(*credential.Fault) //nolint:errorlint // hubCall's own, or strangeAnswer's
-	if !ok || !slices.Contains([]credential.Reason{credential.RegistryUnreachable, credential.RegistryStrange}, f.Reason) {
+	if !ok || !slices.Contains([]credential.Reason{credential.RegistryUnreachable, credential.RegistryStrange, credential.Interrupted, credential.TimedOut}, f.Reason) {
 		return err
 	}
 	return &credential.Fault{

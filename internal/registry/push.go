@@ -92,6 +92,9 @@ func (p *probe) missingOnUpload(repo credential.Repository, a *answer) error {
 // servers want the right to delete for it, which the token must not need, and
 // GHCR answers 405. A session left open holds no data and lapses by itself.
 func (p *probe) cancel(ctx context.Context, opened *answer, with auth) credential.Upload {
+	if ctx.Err() != nil {
+		return credential.UploadLeft // who was told to end has no time for it
+	}
 	ctx, stop := context.WithTimeout(context.WithoutCancel(ctx), cancelTimeout)
 	defer stop()
 	to, err := opened.url.Parse(opened.header.Get("Location"))

@@ -7,14 +7,13 @@ package script
 import (
 	"errors"
 	"fmt"
-	"io"
-	"os"
 	"path/filepath"
 	"regexp"
 	"slices"
 	"strings"
 	"unicode/utf8"
 
+	"purser/internal/boundedfile"
 	"purser/internal/credential"
 )
 
@@ -46,24 +45,10 @@ func Read(path string) (Findings, error) {
 	bad := func(why string) error {
 		return &credential.Fault{Reason: credential.Usage, What: "the script cannot be read", Why: credential.Quote(path + ": " + why)}
 	}
-	info, err := os.Stat(path)
-	if err != nil {
-		return Findings{}, bad(lastCause(err))
-	}
-	if !info.Mode().IsRegular() {
-		return Findings{}, bad("it is no regular file")
-	}
-	f, err := os.Open(path) //nolint:gosec // the file that the person names
-	if err != nil {
-		return Findings{}, bad(lastCause(err))
-	}
-	defer func() { _ = f.Close() }()
-	raw, err := io.ReadAll(io.LimitReader(f, limit+1))
+	raw, err := boundedfile.Read(path, limit)
 	switch {
 	case err != nil:
 		return Findings{}, bad(lastCause(err))
-	case len(raw) > limit:
-		return Findings{}, bad(fmt.Sprintf("it is larger than %d MiB", limit>>20))
 	case !utf8.Valid(raw) || strings.ContainsRune(string(raw), 0):
 		return Findings{}, bad("it is not text")
 	}

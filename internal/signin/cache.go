@@ -6,13 +6,13 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"io"
 	"io/fs"
 	"os"
 	"path/filepath"
 	"time"
 
 	"purser/internal/atomicfile"
+	"purser/internal/boundedfile"
 	"purser/internal/credential"
 )
 
@@ -95,12 +95,7 @@ func (c Cache) load(p Profile) (token, error) {
 
 // raw is the file as it stands. The parser's error is dropped: it may quote.
 func (c Cache) raw(p Profile) (map[string]any, error) {
-	f, err := os.Open(c.Path(p))
-	if err != nil {
-		return nil, err
-	}
-	defer func() { _ = f.Close() }()
-	text, err := io.ReadAll(io.LimitReader(f, cacheLimit))
+	text, err := boundedfile.Read(c.Path(p), cacheLimit)
 	if err != nil {
 		return nil, err
 	}

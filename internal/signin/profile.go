@@ -5,15 +5,16 @@ package signin
 
 import (
 	"bufio"
+	"bytes"
 	"errors"
 	"fmt"
 	"io"
 	"io/fs"
-	"os"
 	"slices"
 	"strings"
 	"unicode"
 
+	"purser/internal/boundedfile"
 	"purser/internal/credential"
 )
 
@@ -242,15 +243,15 @@ func (f Files) read() ([]section, error) {
 		if file.path == "" {
 			continue
 		}
-		r, err := os.Open(file.path)
+		text, err := boundedfile.Read(file.path, fileLimit)
 		if errors.Is(err, fs.ErrNotExist) {
 			continue
 		}
 		if err != nil {
 			return nil, unreadable(file.path, err)
 		}
-		sections, err := parse(file.path, r, file.plain)
-		if err = errors.Join(err, r.Close()); err != nil {
+		sections, err := parse(file.path, bytes.NewReader(text), file.plain)
+		if err != nil {
 			return nil, unreadable(file.path, err)
 		}
 		all = append(all, sections...)

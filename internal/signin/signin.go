@@ -266,6 +266,9 @@ func (c *Client) fault(ctx context.Context, p Profile, err error) error {
 		Reason: credential.NotSignedIn, SignIn: string(p.Kind), Target: credential.Target{Profile: p.Name},
 		What: "signing in to " + p.StartURL + " did not succeed", Err: err,
 	}
+	if ended := credential.Ended(ctx, "signing in to AWS"); ended != nil {
+		return ended
+	}
 	_, expired := errors.AsType[*types.ExpiredTokenException](err)
 	_, denied := errors.AsType[*types.AccessDeniedException](err)
 	_, invalid := errors.AsType[*types.InvalidRequestException](err)

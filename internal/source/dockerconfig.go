@@ -6,7 +6,6 @@ import (
 	"errors"
 	"io"
 	"io/fs"
-	"os"
 	"os/exec"
 	"path/filepath"
 	"time"
@@ -15,6 +14,7 @@ import (
 	"github.com/docker/docker-credential-helpers/client"
 	"github.com/docker/docker-credential-helpers/credentials"
 
+	"purser/internal/boundedfile"
 	"purser/internal/credential"
 )
 
@@ -59,15 +59,10 @@ func (d DockerConfig) Find(ctx context.Context) (Found, error) {
 }
 
 func (d DockerConfig) load(path string) (*configfile.ConfigFile, error) {
-	f, err := os.Open(path) //nolint:gosec // docker's own path, or one the person set
+	raw, err := boundedfile.Read(path, configLimit)
 	if errors.Is(err, fs.ErrNotExist) {
 		return configfile.New(path), nil
 	}
-	if err != nil {
-		return nil, &credential.Fault{Reason: credential.NoToken, What: "read docker's config", Why: err.Error(), Err: err}
-	}
-	defer func() { _ = f.Close() }()
-	raw, err := io.ReadAll(io.LimitReader(f, configLimit))
 	if err != nil {
 		return nil, &credential.Fault{Reason: credential.NoToken, What: "read docker's config", Why: err.Error(), Err: err}
 	}
@@ -137,12 +132,15 @@ func (d DockerConfig) askHelper(ctx context.Context, name, key string) (credenti
 	if err != nil {
 		return credential.Login{}, "", helperFault(d.Registry, program, "it is named in docker's config and is not on the PATH")
 	}
+	run := ctx
 	ctx, stop := context.WithTimeout(ctx, helperTimeout)
 	defer stop()
 	got, err := client.Get(func(args ...string) client.Program {
 		return &helperRun{cmd: exec.CommandContext(ctx, path, args...)} //nolint:gosec // the name is checked above
 	}, key)
 	switch {
+	case run.Err() != nil:
+		return credential.Login{}, "", credential.Stopped(run, "asking the credential helper "+program)
 	case ctx.Err() != nil:
 		return credential.Login{}, "", helperFault(d.Registry, program, "it did not answer in time")
 	case err == nil && got.Secret == "" || credentials.IsErrCredentialsNotFound(err):

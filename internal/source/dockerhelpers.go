@@ -6,10 +6,10 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
-	"os"
 	"slices"
 
 	"purser/internal/atomicfile"
+	"purser/internal/boundedfile"
 	"purser/internal/credential"
 )
 
@@ -29,7 +29,7 @@ func (c HelperChange) Changed() bool { return !bytes.Equal(c.Before, c.After) }
 // The error is a *credential.Fault.
 func SetHelper(path, helper string, hosts []credential.Host, remove bool) (HelperChange, error) {
 	c := HelperChange{Path: path}
-	raw, err := os.ReadFile(path) //nolint:gosec // a client's own path, or one the person set
+	raw, err := boundedfile.Read(path, configLimit)
 	if err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return c, fmt.Errorf("read the client's configuration: %w", err)
 	}

@@ -9,6 +9,7 @@ import (
 	"path/filepath"
 	"slices"
 
+	"purser/internal/boundedfile"
 	"purser/internal/credential"
 )
 
@@ -23,7 +24,7 @@ var keptSettings = []string{"currentContext", "cliPluginsExtraDirs", "plugins", 
 // where real cannot be understood.
 func PrivateClients(dir, real, helper string, hosts []credential.Host) (map[string]string, error) {
 	var kept []member
-	raw, err := os.ReadFile(filepath.Join(real, "config.json")) //nolint:gosec // docker's own path, or one the person set
+	raw, err := boundedfile.Read(filepath.Join(real, "config.json"), configLimit)
 	switch {
 	case errors.Is(err, fs.ErrNotExist) || real == "":
 	case err != nil:

@@ -14,6 +14,7 @@ import (
 	"strings"
 
 	"purser/internal/atomicfile"
+	"purser/internal/boundedfile"
 	"purser/internal/credential"
 )
 
@@ -80,7 +81,7 @@ func HelperVersion(ctx context.Context, name string) (string, error) {
 // is, in its order. The file is replaced whole, or not at all.
 func (d DockerConfig) DropAuths(keys []string) error {
 	path := filepath.Join(d.Dir, "config.json")
-	raw, err := os.ReadFile(path) //nolint:gosec // docker's own path, or one the person set
+	raw, err := boundedfile.Read(path, configLimit)
 	if err != nil {
 		return fmt.Errorf("change docker's config: %w", err)
 	}

@@ -2,6 +2,7 @@ package source
 
 import (
 	"context"
+	"errors"
 	"io"
 
 	"purser/internal/credential"
@@ -25,6 +26,9 @@ type Stdin struct {
 // Find reads to the end of the input, at most one byte more than a token has.
 func (s Stdin) Find(context.Context) (Found, error) {
 	raw, err := io.ReadAll(io.LimitReader(s.Reader, readLimit))
+	if ended, ok := errors.AsType[*credential.Fault](err); ok {
+		return Found{}, ended
+	}
 	if err != nil {
 		return Found{}, &credential.Fault{Reason: credential.NoToken, What: "read the token from standard input", Why: err.Error(), Err: err}
 	}

@@ -124,15 +124,15 @@ func (a *AgeFile) Create(ctx context.Context) error {
 func (a *AgeFile) Stage(ctx context.Context, id credential.VersionID, value credential.Secret) error {
 	content, _, err := a.load()
 	if err != nil {
-		return err
+		return untouched(err)
 	}
 	if err := a.opens(ctx, content); err != nil {
-		return err
+		return untouched(err)
 	}
 	// Encrypting may ask for a passphrase: others do not wait for that.
 	sealed, err := a.encrypt(ctx, id, content.mark().For(id, credential.Pending), value)
 	if err != nil {
-		return err
+		return untouched(err)
 	}
 	return a.change(ctx, func(c *ageContent) error {
 		if v := c.find(id); v != nil {

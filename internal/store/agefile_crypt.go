@@ -16,6 +16,7 @@ import (
 	"filippo.io/age"
 	"filippo.io/age/armor"
 
+	"purser/internal/boundedfile"
 	"purser/internal/credential"
 )
 
@@ -134,6 +135,9 @@ const identityLimit = 64 << 10
 
 // checkIdentity refuses a key that others on the machine may read.
 func checkIdentity(path string) error {
+	if err := boundedfile.Check(path, identityLimit); err != nil {
+		return err
+	}
 	info, err := os.Stat(path)
 	if err != nil {
 		return err
@@ -157,12 +161,11 @@ func (a *AgeFile) loadIdentity() (key, error) {
 		f.Err = err
 		return key{}, f
 	}
-	file, err := os.Open(a.cfg.Identity)
+	text, err := boundedfile.Read(a.cfg.Identity, identityLimit)
 	if err != nil {
 		return key{}, a.fault("the age identity cannot be read", cause(err))
 	}
-	defer func() { _ = file.Close() }()
-	all, err := age.ParseIdentities(io.LimitReader(file, identityLimit))
+	all, err := age.ParseIdentities(bytes.NewReader(text))
 	if err == nil && len(all) == 1 {
 		switch id := all[0].(type) {
 		case *age.X25519Identity:

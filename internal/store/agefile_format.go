@@ -4,7 +4,6 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
-	"io"
 	"io/fs"
 	"os"
 	"path/filepath"
@@ -12,6 +11,7 @@ import (
 	"slices"
 	"time"
 
+	"purser/internal/boundedfile"
 	"purser/internal/credential"
 )
 
@@ -85,24 +85,19 @@ func (c *ageContent) give(id credential.VersionID, stage credential.Stage) {
 
 // load reads the file. One that does not exist is SecretMissing.
 func (a *AgeFile) load() (*ageContent, fs.FileInfo, error) {
-	f, err := os.Open(a.cfg.Path)
+	raw, err := boundedfile.Read(a.cfg.Path, ageFileLimit)
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil, nil, a.missing()
 	}
 	if err != nil {
 		return nil, nil, a.fault("the encrypted file cannot be read", cause(err))
 	}
-	defer func() { _ = f.Close() }()
-	info, err := f.Stat()
-	if err != nil {
-		return nil, nil, a.fault("the encrypted file cannot be read", cause(err))
-	}
-	raw, err := io.ReadAll(io.LimitReader(f, ageFileLimit+1))
+	info, err := os.Stat(a.cfg.Path)
 	if err != nil {
 		return nil, nil, a.fault("the encrypted file cannot be read", cause(err))
 	}
 	var c ageContent
-	if len(raw) > ageFileLimit || json.Unmarshal(raw, &c) != nil {
+	if json.Unmarshal(raw, &c) != nil {
 		return nil, nil, a.fault(a.cfg.Path+" is damaged or no file of purser's", "it is not the JSON that purser writes")
 	}
 	if c.Format != ageFormat {
@@ -116,13 +111,17 @@ func (a *AgeFile) load() (*ageContent, fs.FileInfo, error) {
 func (a *AgeFile) change(ctx context.Context, edit func(*ageContent) error, create bool) error {
 	path, err := a.resolve(create)
 	if err != nil {
-		return err
+		return untouched(err)
 	}
 	unlock, err := lockFile(ctx, path+".lock")
+	if ended := credential.Ended(ctx, "waiting until another process has written "+path); err != nil && ended != nil {
+		ended.Target = a.target()
+		return untouched(ended)
+	}
 	if err != nil {
 		f := a.fault("the encrypted file cannot be locked", cause(err))
 		f.Err = err // callers tell a cancelled wait from a broken file
-		return f
+		return untouched(f)
 	}
 	defer unlock()
 	c, _, err := a.load()
@@ -132,12 +131,20 @@ func (a *AgeFile) change(ctx context.Context, edit func(*ageContent) error, crea
 		return nil
 	}
 	if err != nil {
-		return err
+		return untouched(err)
 	}
 	if err := edit(c); err != nil {
-		return err
+		return untouched(err)
 	}
 	return a.save(path, c)
+}
+
+// untouched marks an error of what came before the file was written.
+func untouched(err error) error {
+	if f, ok := errors.AsType[*credential.Fault](err); ok {
+		f.Untouched = true
+	}
+	return err
 }
 
 // save writes the versions that have a stage. The caller has the lock.
@@ -150,10 +157,13 @@ func (a *AgeFile) save(path string, c *ageContent) error {
 	text = append(text, '\n')
 	if len(text) > ageFileLimit { // load would refuse it from then on
 		return &credential.Fault{
-			Reason: credential.StoreRefused, Target: a.target(), What: "the value is too long for the encrypted file", Why: "nothing was changed",
+			Reason: credential.StoreRefused, Target: a.target(), What: "the value is too long for the encrypted file", Untouched: true,
 		}
 	}
 	if err := writeWhole(path, text); err != nil {
+		return untouched(a.fault("the encrypted file cannot be written", cause(err)))
+	}
+	if err := syncDir(filepath.Dir(path)); err != nil { // it is there, and may not last
 		return a.fault("the encrypted file cannot be written", cause(err))
 	}
 	return nil
@@ -208,9 +218,9 @@ func realPath(path string) (string, error) {
 	}
 }
 
-// writeWhole puts a file in place of another in one step, on disk before it
-// returns. The caller has the lock, so the temporary name is its own, and what a
-// killed process left under it is written over.
+// writeWhole puts a file in place of another in one step. An error has left the other
+// one as it was, and nothing beside it. The caller has the lock, so the temporary name
+// is its own, and what a killed process left under it is written over.
 func writeWhole(path string, text []byte) error {
 	temporary := path + ".tmp"
 	if err := os.Remove(temporary); err != nil && !errors.Is(err, fs.ErrNotExist) {
@@ -221,14 +231,13 @@ func writeWhole(path string, text []byte) error {
 		return err
 	}
 	_, err = f.Write(text)
-	if err := errors.Join(err, f.Sync(), f.Close()); err != nil {
+	if err = errors.Join(err, f.Sync(), f.Close()); err == nil {
+		err = os.Rename(temporary, path)
+	}
+	if err != nil {
 		_ = os.Remove(temporary)
-		return err
 	}
-	if err := os.Rename(temporary, path); err != nil {
-		return err
-	}
-	return syncDir(filepath.Dir(path))
+	return err
 }
 
 // syncDir makes a rename last. Windows has no such call for folders: it refuses

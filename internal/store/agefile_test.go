@@ -137,7 +137,7 @@ func TestDamageIsNoticed(t *testing.T) {
 		"garbage":         {func(string) string { return canary }, "damaged or no file of purser's"},
 		"another format":  {func(text string) string { return strings.Replace(text, "purser/v1", "purser/v9", 1) }, "its format is not purser/v1"},
 		"a changed value": {func(text string) string { return strings.Replace(text, "----\\nY", "----\\nZ", 1) }, "does not open"},
-		"too long":        {func(text string) string { return text + strings.Repeat(" ", 2<<20) }, "damaged or no file of purser's"},
+		"too long":        {func(text string) string { return text + strings.Repeat(" ", 2<<20) }, "it is larger than 1 MiB"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			h := newAgeHome(t).filled()

@@ -58,13 +58,14 @@ func (s *SecretsManager) faultOf(ctx context.Context, doing string, err error, s
 	api, answered := errors.AsType[smithy.APIError](err)
 	if !answered {
 		f.What = "purser could not " + doing
-		return s.noAnswer(ctx, f, err)
+		return s.noAnswer(ctx, f, doing, err)
 	}
 	if r, ok := reasonsByCode[api.ErrorCode()]; ok {
 		f.Reason = r
 	} else if answer, ok := errors.AsType[*smithyhttp.ResponseError](err); ok && answer.HTTPStatusCode() >= http.StatusInternalServerError {
 		f.Reason = credential.StoreUnreachable // it may have taken effect
 	}
+	f.Untouched = f.Reason != credential.StoreUnreachable // it was answered, and refused
 	message := api.ErrorMessage()
 	f.Why = "AWS says: " + credential.Quote(strings.TrimSpace(api.ErrorCode()+": "+message), sent...)
 	s.refine(ctx, f, message)
@@ -111,7 +112,11 @@ func (s *SecretsManager) wantedARN(ctx context.Context) string {
 // noAnswer is for errors before or instead of an answer of the service. The
 // SDK has a type for few of the ways in which credentials can be missing; all of
 // them happen while it gets them, which its text says.
-func (s *SecretsManager) noAnswer(ctx context.Context, f *credential.Fault, err error) *credential.Fault {
+func (s *SecretsManager) noAnswer(ctx context.Context, f *credential.Fault, doing string, err error) *credential.Fault {
+	if ended := credential.Ended(ctx, "trying to "+doing); ended != nil {
+		ended.Target = f.Target
+		return ended
+	}
 	text := err.Error()
 	_, sending := errors.AsType[*smithyhttp.RequestSendError](err)
 	switch {
@@ -152,6 +157,9 @@ func credentialsCause(text string) string {
 }
 
 func innermost(err error) string {
+	if errors.Is(err, context.DeadlineExceeded) {
+		return "it did not answer in time"
+	}
 	for {
 		next := errors.Unwrap(err)
 		if next == nil {

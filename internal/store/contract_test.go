@@ -140,7 +140,10 @@ var laws = map[string]func(w world){
 	"a version id is taken once": func(w world) {
 		w.with(1)
 		w.must(w.Stage(w.Context(), id(2), value("two")))
-		w.reason(w.Stage(w.Context(), id(2), value("other")), credential.StoreRefused)
+		err := w.Stage(w.Context(), id(2), value("other"))
+		if w.reason(err, credential.StoreRefused); !credential.Untouched(err) {
+			w.Error("it does not say that it has left what was there")
+		}
 		w.holds(credential.Pending, id(2), "two")
 	},
 	"pending is on one version at most": func(w world) {

@@ -21,7 +21,8 @@ type Store interface {
 
 	// Stage puts a value as version id into AWSPENDING, which leaves the version
 	// that had it. The first version of an empty target becomes AWSCURRENT too.
-	// The same id with another value is StoreRefused.
+	// The same id with another value is StoreRefused. An error that is
+	// credential.Untouched has stored nothing; after any other one it may be there.
 	Stage(ctx context.Context, id credential.VersionID, value credential.Secret) error
 	// Promote makes id AWSCURRENT if AWSCURRENT is still on from, which becomes
 	// AWSPREVIOUS, and takes AWSPENDING off id. If it is elsewhere: MidRotation.

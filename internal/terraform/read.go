@@ -4,10 +4,8 @@
 package terraform
 
 import (
-	"cmp"
 	"errors"
 	"fmt"
-	"io"
 	"io/fs"
 	"os"
 	"path/filepath"
@@ -18,6 +16,7 @@ import (
 	"github.com/hashicorp/hcl/v2/hclparse"
 	"github.com/hashicorp/hcl/v2/hclsyntax"
 
+	"purser/internal/boundedfile"
 	"purser/internal/credential"
 )
 
@@ -124,9 +123,9 @@ func parse(dir string) ([]block, error) {
 }
 
 func parseFile(path string) ([]block, error) {
-	source, err := readFile(path)
+	source, err := boundedfile.Read(path, fileLimit)
 	if err != nil {
-		return nil, usage("a Terraform file cannot be read", path+": "+credential.Quote(err.Error()))
+		return nil, usage("a Terraform file cannot be read", path+": "+credential.Quote(cause(err)))
 	}
 	file, problems := hclparse.NewParser().ParseHCL(source, path)
 	if problems.HasErrors() {
@@ -149,20 +148,12 @@ func parseFile(path string) ([]block, error) {
 	return all, nil
 }
 
-func readFile(path string) ([]byte, error) {
-	f, err := os.Open(path) //nolint:gosec // reading the files that the person names is its purpose
-	if err != nil {
-		return nil, err
+// cause is an error of the file system without the path, which stands before it.
+func cause(err error) string {
+	if e, ok := errors.AsType[*fs.PathError](err); ok {
+		return e.Err.Error()
 	}
-	defer func() { _ = f.Close() }()
-	if info, err := f.Stat(); err != nil || !info.Mode().IsRegular() {
-		return nil, cmp.Or(err, errors.New("it is no regular file"))
-	}
-	raw, err := io.ReadAll(io.LimitReader(f, fileLimit+1))
-	if err == nil && len(raw) > fileLimit {
-		err = fmt.Errorf("it is larger than %d MiB", fileLimit>>20)
-	}
-	return raw, err
+	return err.Error()
 }
 
 // FindRisks looks for resources that would overwrite a secret's value, in a
@@ -234,7 +225,7 @@ func folders(root, word string) []string {
 		if looked++; looked > walkLimit {
 			return filepath.SkipAll
 		}
-		if raw, err := readFile(path); err == nil && strings.Contains(string(raw), word) {
+		if raw, err := boundedfile.Read(path, fileLimit); err == nil && strings.Contains(string(raw), word) {
 			found = append(found, filepath.Dir(path))
 		}
 		return nil

@@ -2,10 +2,9 @@ package terraform
 
 import (
 	"encoding/json"
-	"errors"
-	"io/fs"
-	"os"
 	"path/filepath"
+
+	"purser/internal/boundedfile"
 )
 
 // State is what a folder's own state file says of a secret. A state that is kept
@@ -23,11 +22,7 @@ const stateLimit = 64 << 20
 // ReadState looks for a secret in terraform.tfstate. No value of it is kept.
 func ReadState(dir, secret string) State {
 	s := State{Path: filepath.Join(dir, "terraform.tfstate")}
-	info, err := os.Stat(s.Path)
-	if errors.Is(err, fs.ErrNotExist) || err != nil || info.Size() > stateLimit {
-		return s
-	}
-	raw, err := os.ReadFile(s.Path)
+	raw, err := boundedfile.Read(s.Path, stateLimit)
 	if err != nil {
 		return s
 	}

@@ -11,8 +11,8 @@ import (
 	"io"
 	"net/http"
 	"net/url"
-	"os"
 
+	"purser/internal/boundedfile"
 	"purser/internal/credential"
 )
 
@@ -35,9 +35,12 @@ func New(roots *x509.CertPool) *http.Transport {
 // idlePerHost keeps the connections of many calls at once for the next ones.
 const idlePerHost = 64
 
+// rootsLimit is far above the bundle of every public authority, in bytes.
+const rootsLimit = 8 << 20
+
 // LoadRoots reads PEM certificates to trust besides the system's.
 func LoadRoots(path string) (*x509.CertPool, error) {
-	pem, err := os.ReadFile(path) //nolint:gosec // the person names the file
+	pem, err := boundedfile.Read(path, rootsLimit)
 	if err != nil {
 		return nil, &credential.Fault{Reason: credential.Usage, What: "read the certificates to trust", Why: err.Error(), Err: err}
 	}

@@ -13,13 +13,22 @@ import (
 
 var errNoBrowser = errors.New("the browser is on another machine")
 
+// Browser fails where there is no browser that OpenBrowser could open.
+func (w *Wire) Browser() error {
+	if w.Env.RemoteSession || w.Env.NoBrowser {
+		return errNoBrowser
+	}
+	_, _, err := opener()
+	return err
+}
+
 // OpenBrowser shows an address that only the person may know, where there is a
 // browser. Every user of the machine can read a program's arguments, so the opener
 // gets a private file that forwards to the address. remove takes the file away when
 // the page is over; failed is called when the opener ends with an error.
 func (w *Wire) OpenBrowser(ctx context.Context, address string, failed func()) (remove func(), err error) {
-	if w.Env.RemoteSession || w.Env.NoBrowser {
-		return nil, errNoBrowser
+	if err := w.Browser(); err != nil {
+		return nil, err
 	}
 	dir, err := w.privateDir()
 	if err != nil {
@@ -74,17 +83,23 @@ func openAddress(ctx context.Context, address string) error {
 	return startOpener(ctx, address, func() {})
 }
 
-// startOpener starts the system's opener, and does not wait for it.
-func startOpener(ctx context.Context, what string, failed func()) error {
+// opener is the system's own program that opens an address, with its first arguments.
+func opener() (path string, args []string, err error) {
 	command := map[string][]string{"darwin": {"open"}, "windows": {"rundll32", "url.dll,FileProtocolHandler"}}[runtime.GOOS]
 	if command == nil {
 		command = []string{"xdg-open"}
 	}
-	path, err := exec.LookPath(command[0])
+	path, err = exec.LookPath(command[0])
+	return path, command[1:], err
+}
+
+// startOpener starts the system's opener, and does not wait for it.
+func startOpener(ctx context.Context, what string, failed func()) error {
+	path, args, err := opener()
 	if err != nil {
 		return err
 	}
-	cmd := exec.CommandContext(context.WithoutCancel(ctx), path, append(command[1:], what)...) //nolint:gosec // one of three known programs
+	cmd := exec.CommandContext(context.WithoutCancel(ctx), path, append(args, what)...) //nolint:gosec // one of three known programs
 	if err := cmd.Start(); err != nil {
 		return err
 	}

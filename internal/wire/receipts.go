@@ -6,7 +6,6 @@ import (
 	"errors"
 	"fmt"
 	"net"
-	"os"
 	"path/filepath"
 	"strings"
 	"time"
@@ -17,6 +16,7 @@ import (
 	"golang.org/x/crypto/ssh"
 	"golang.org/x/crypto/ssh/agent"
 
+	"purser/internal/boundedfile"
 	"purser/internal/config"
 	"purser/internal/credential"
 	"purser/internal/receipt"
@@ -85,7 +85,11 @@ func (r *Recorder) Write(ctx context.Context, record receipt.Receipt) (line []by
 		return nil, nil
 	}
 	// The change has happened, whatever has ended the run; an SSH agent may want a touch.
-	ctx, stop := context.WithTimeout(context.WithoutCancel(ctx), receiptTime)
+	limit := receiptTime
+	if ctx.Err() != nil {
+		limit = lastReceiptTime
+	}
+	ctx, stop := context.WithTimeout(context.WithoutCancel(ctx), limit)
 	defer stop()
 	if r.log != nil {
 		line, err = r.log.Append(ctx, record, r.signer)
@@ -94,6 +98,9 @@ func (r *Recorder) Write(ctx context.Context, record receipt.Receipt) (line []by
 	}
 	if err == nil && r.where.EventBus != "" {
 		err = r.wire.PutEvent(ctx, r.target, r.where.EventBus, "Receipt", rawJSON(line))
+	}
+	if errors.Is(err, context.DeadlineExceeded) {
+		err = errors.New("it took too long")
 	}
 	if err != nil {
 		err = &credential.Fault{Reason: credential.ReceiptFailed, What: whatHappened(record) + ", and its receipt could not be written", Why: credential.Quote(err.Error()), Err: err}
@@ -104,8 +111,12 @@ func (r *Recorder) Write(ctx context.Context, record receipt.Receipt) (line []by
 	return line, err
 }
 
-// receiptTime is how long the writing of one receipt may take.
-const receiptTime = time.Minute
+const (
+	// receiptTime is how long the writing of one receipt may take.
+	receiptTime = time.Minute
+	// lastReceiptTime is that of a run which was told to end.
+	lastReceiptTime = 250 * time.Millisecond
+)
 
 type rawJSON []byte
 
@@ -129,8 +140,11 @@ func whatHappened(r receipt.Receipt) string {
 	return text
 }
 
+// keyLimit is far above any SSH key, in bytes.
+const keyLimit = 64 << 10
+
 func (w *Wire) sshSigner(path string, passphrase func() ([]byte, error)) (receipt.Signer, error) {
-	data, err := os.ReadFile(path) //nolint:gosec // the configuration names it
+	data, err := boundedfile.Read(path, keyLimit)
 	if err != nil {
 		return nil, err
 	}

@@ -8,6 +8,7 @@ import (
 	"crypto/x509"
 	"errors"
 	"io"
+	"io/fs"
 	"net/http"
 	"path/filepath"
 	"sync"
@@ -20,9 +21,11 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/secretsmanager"
 	"github.com/aws/aws-sdk-go-v2/service/sts"
 
+	"purser/internal/boundedfile"
 	"purser/internal/config"
 	"purser/internal/credential"
 	"purser/internal/registry"
+	"purser/internal/signin"
 	"purser/internal/store"
 	"purser/internal/transport"
 )
@@ -194,6 +197,9 @@ func (w *Wire) aws(ctx context.Context, t credential.Target) (*awsClients, error
 			return nil, err
 		}
 	}
+	if err := w.awsFiles(t); err != nil {
+		return nil, err
+	}
 	options := append([]func(*awsconfig.LoadOptions) error{
 		awsconfig.WithSharedConfigProfile(place.profile), instanceRole(w.Env), containerRole(),
 		awsconfig.WithRetryMode(aws.RetryModeAdaptive),
@@ -222,6 +228,27 @@ func (w *Wire) aws(ctx context.Context, t credential.Target) (*awsClients, error
 	}
 	w.clients[place] = clients
 	return clients, nil
+}
+
+// awsFileLimit is far above any file of AWS's tools, in bytes.
+const awsFileLimit = 4 << 20
+
+// awsFiles refuses what AWS's SDK would wait for, or read without end: it opens these
+// files whatever the credentials come from.
+func (w *Wire) awsFiles(t credential.Target) error {
+	if w.AWS != nil {
+		return nil
+	}
+	paths := []string{w.Env.AWSConfigPath(), w.Env.AWSCredentialsPath()}
+	if p, err := w.Profiles().Profile(w.ProfileName(t)); err == nil && p.SSO() {
+		paths = append(paths, signin.Cache{Dir: w.Env.SSOCacheDir()}.Path(p))
+	}
+	for _, path := range paths {
+		if err := boundedfile.Check(path, awsFileLimit); err != nil && !errors.Is(err, fs.ErrNotExist) {
+			return &credential.Fault{Reason: credential.Usage, What: "AWS's configuration cannot be read", Why: credential.Quote(err.Error()), Err: err}
+		}
+	}
+	return nil
 }
 
 // awsHTTP carries what is stored. The credentials that sign it are got by other

@@ -1,0 +1,28 @@
+package credential
+
+import (
+	"context"
+	"errors"
+)
+
+// Ended is the fault of a run that a signal or --timeout has ended, with what purser
+// was doing, as in "asking docker.io". The cause of ctx says who ended it. It is nil
+// while the run goes on, and where ctx has ended for another reason: a limit of one
+// step says for itself what it means.
+func Ended(ctx context.Context, doing string) *Fault {
+	cause, ok := errors.AsType[*Fault](context.Cause(ctx))
+	if ctx.Err() == nil || !ok {
+		return nil
+	}
+	f := *cause // callers fill in what they know
+	f.Why, f.Err = "purser was "+doing, ctx.Err()
+	return &f
+}
+
+// Stopped is the error of a wait that ctx has ended: Ended where it can be.
+func Stopped(ctx context.Context, doing string) error {
+	if f := Ended(ctx, doing); f != nil {
+		return f
+	}
+	return ctx.Err()
+}
