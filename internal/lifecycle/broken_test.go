@@ -159,3 +159,22 @@ func TestNoMoreWrongTokensAreTriedThanAnAccountTakes(t *testing.T) {
 		t.Errorf("without a session: %v", err)
 	}
 }
+
+// TestADeadTokenIsNotCopied: a place lags behind another one whose token was revoked. Both
+// get a new one.
+func TestADeadTokenIsNotCopied(t *testing.T) {
+	w := newWorld(admitted)
+	w.put("one", "purser-01936f5f-0000-7000-8000-000000000001", "dckr_pat_FAKEdeadFAKEdeadFAKEdead")
+	w.put("two", "purser-01936f5e-0000-7000-8000-000000000001", "dckr_pat_FAKEoldFAKEoldFAKEold")
+	res, err := w.runner(nil).Rotate(t.Context(), lifecycle.RotateRequest{Force: true, StoreRequest: lifecycle.StoreRequest{
+		Credential: someCredential, Places: w.places("one", "two"), Find: give(admitted),
+	}})
+	if err != nil || len(res.Store.Places) != 2 || len(res.Caught.Places) != 0 {
+		t.Errorf("%d places were renewed, %d caught up: %v", len(res.Store.Places), len(res.Caught.Places), err)
+	}
+	for name, sh := range w.shelf {
+		if !strings.Contains(sh.versions[sh.at[credential.Current]].Reveal(), admitted) {
+			t.Errorf("%s does not have the new token", name)
+		}
+	}
+}

@@ -244,6 +244,9 @@ func (r *Runner) catchUp(ctx context.Context, req RotateRequest, slots []*slot, 
 	if err != nil {
 		return nil, locate(err, newest.Target)
 	}
+	if why, err := r.proveCurrent(ctx, req, newest, login); why != nil || err != nil {
+		return slots, err // what does not work is renewed, and not copied
+	}
 	req.Mint, req.AllowPassword = nil, true // it was allowed when it was stored
 	req.Given = false                       // nobody gave it for a place that is new
 	req.Find = func(context.Context) (Candidate, error) {

@@ -62,23 +62,23 @@ func (r *Runner) sweep(ctx context.Context, req StoreRequest, slots []*slot, ove
 			continue
 		}
 		label, _ := credential.ParseLabel(t.Label)
+		again := repeated(l.tokens, t)
 		age := max(now.Sub(t.Created), 0) // the registry's time is in whole seconds
-		left := r.Leases != nil && !repeated(l.tokens, t) && r.Leases.Abandoned(label.Version)
+		left := r.Leases != nil && !again && r.Leases.Abandoned(label.Version)
 		if young := orphanAge - age; young > 0 && !left {
 			r.report(StepTidied, fmt.Sprintf("a run made a token %s ago that nothing holds; waiting %s, since it may still be at work elsewhere",
 				age.Round(time.Second), young.Round(time.Second)))
-			if err := r.wait(ctx, young); err != nil {
+			waited, over, err := r.outwait(ctx, young, slots, label.Version, again)
+			if err != nil {
 				return err
 			}
-			now = now.Add(young)
+			now, left = now.Add(waited), over
 		}
 		// Looked at once more: it may have been stored meanwhile.
-		for _, s := range slots {
-			if s.found, err = s.Store.Describe(ctx); err != nil {
-				return err
-			}
+		if err := lookAgain(ctx, slots); err != nil {
+			return err
 		}
-		if held(slots, label.Version) && !repeated(l.tokens, t) {
+		if held(slots, label.Version) && !again {
 			continue
 		}
 		if err := req.Mint.Revoke(ctx, t.ID); err != nil {
@@ -88,6 +88,43 @@ func (r *Runner) sweep(ctx context.Context, req StoreRequest, slots []*slot, ove
 			r.Leases.Forget(label.Version)
 		}
 		r.report(StepTidied, "a token that an interrupted run had left was revoked")
+	}
+	return nil
+}
+
+// longestLook is how long a run waits at most before it looks at the store again.
+const longestLook = 8 * time.Second
+
+// outwait waits for a run that may still be at work, until it has stored its token, or is
+// known to be over, or the time is up. Of a token that was made again for its version only
+// the time tells. It says for how long it waited, and whether the run is over.
+func (r *Runner) outwait(ctx context.Context, limit time.Duration, slots []*slot, id credential.VersionID, again bool) (waited time.Duration, over bool, err error) {
+	for pause := time.Second; waited < limit; pause = min(2*pause, longestLook) {
+		pause = min(pause, limit-waited)
+		if err := r.wait(ctx, pause); err != nil {
+			return waited, false, err
+		}
+		waited += pause
+		if err := lookAgain(ctx, slots); err != nil {
+			return waited, false, err
+		}
+		switch {
+		case again:
+		case held(slots, id):
+			return waited, false, nil
+		case r.Leases != nil && r.Leases.Abandoned(id):
+			return waited, true, nil
+		}
+	}
+	return waited, false, nil
+}
+
+// lookAgain describes the places anew.
+func lookAgain(ctx context.Context, slots []*slot) (err error) {
+	for _, s := range slots {
+		if s.found, err = s.Store.Describe(ctx); err != nil {
+			return err
+		}
 	}
 	return nil
 }

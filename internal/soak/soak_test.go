@@ -1,0 +1,458 @@
+package soak
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"flag"
+	"fmt"
+	"math/rand/v2"
+	"net/http"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"slices"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"purser/internal/credential"
+	"purser/internal/sandbox"
+	"purser/internal/wire"
+)
+
+var (
+	length = flag.Duration("soak", time.Minute, "how long to go on")
+	seed   = flag.Uint64("soak-seed", 0, "the seed of a run to repeat; 0: another one each time")
+)
+
+// account is one that owns credentials, with what its runs are started with.
+type account struct {
+	name        string
+	credentials []*kept
+	env         []string
+}
+
+// kept is one credential, and where it is kept.
+type kept struct {
+	*account
+	name   string
+	places []string
+	stores []bare
+	// broken says that the last command may have left it without a good token on purpose:
+	// a revocation, or an answer to a leak that was cut short.
+	broken atomic.Bool
+}
+
+// bare is a place as a consumer reads it.
+type bare interface {
+	Read(ctx context.Context, at credential.Stage) (credential.VersionID, credential.Secret, error)
+	Describe(ctx context.Context) (credential.Description, error)
+}
+
+// soak is a run.
+type soak struct {
+	*testing.T
+	random   *rand.Rand
+	box      *sandbox.Sandbox
+	program  string
+	dir      string
+	accounts []*account
+
+	mu     sync.Mutex // guards strike
+	strike func()     // what the next request meets; nil: nothing
+	after  bool       // once it has taken effect
+	in     int        // in how many requests
+
+	steps, kills, faults, pairs, reads atomic.Int64
+}
+
+// around has a request meet what was armed for it.
+func (s *soak) around(next http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, req *http.Request) {
+		s.mu.Lock()
+		strike, after := s.strike, s.after
+		if s.in--; s.in > 0 || strike == nil {
+			strike = nil
+		} else {
+			s.strike = nil
+		}
+		s.mu.Unlock()
+		if strike != nil && !after {
+			strike()
+		}
+		next.ServeHTTP(w, req)
+		if strike != nil && after {
+			strike()
+		}
+	})
+}
+
+func (s *soak) arm(in int, after bool, strike func()) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.in, s.after, s.strike = in, after, strike
+}
+
+const repository = "app"
+
+// newSoak has three accounts with twenty credentials, some of them kept in two places.
+func newSoak(t *testing.T) *soak {
+	t.Helper()
+	if *seed == 0 {
+		*seed = uint64(time.Now().UnixNano())
+	}
+	t.Logf("to run the same again: go test ./internal/soak -soak %s -soak-seed %d", *length, *seed)
+	s := &soak{T: t, random: rand.New(rand.NewPCG(*seed, 0)), dir: t.TempDir()} //nolint:gosec // it is to be repeated
+	var err error
+	if s.box, err = sandbox.Start(t.Context(), sandbox.Options{Around: s.around}); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = s.box.Close() })
+	s.program = filepath.Join(s.dir, "purser")
+	if out, err := exec.CommandContext(t.Context(), "go", "build", "-o", s.program, "../../cmd/purser").CombinedOutput(); err != nil {
+		t.Fatalf("%v\n%s", err, out)
+	}
+	for i, n := range []int{7, 7, 6} {
+		s.accounts = append(s.accounts, s.newAccount(fmt.Sprintf("team%d", i+1), n))
+	}
+	return s
+}
+
+func (s *soak) newAccount(name string, n int) *account {
+	s.Helper()
+	a := &account{name: name}
+	password := credential.NewSecret("FAKE password of " + name)
+	s.box.Accounts.AddAccount(name, password, false)
+	s.box.Accounts.AddRepository(name+"/"+repository, name, false)
+	management, _ := json.Marshal(map[string]string{"username": name, "password": password.Reveal()})
+	s.put(name+"/management", string(management))
+	var text strings.Builder
+	text.WriteString("aws: {region: eu-west-2}\ncredentials:\n")
+	for i := range n {
+		c := &kept{account: a, name: fmt.Sprintf("c%d", i)}
+		var targets []string
+		for place := range 1 + i%2 {
+			secret := fmt.Sprintf("%s/c%d-%d", name, i, place)
+			c.places, targets = append(c.places, secret), append(targets, "{secret: "+secret+"}")
+			c.stores = append(c.stores, s.store(secret))
+		}
+		fmt.Fprintf(&text, "  %s: {registry: docker.io, username: %s, repositories: [%s/%s], store: [%s], rotate: {every: 90d}}\n", c.name, name, name, repository, strings.Join(targets, ", "))
+		a.credentials = append(a.credentials, c)
+	}
+	home := filepath.Join(s.dir, name)
+	if err := errors.Join(os.MkdirAll(filepath.Join(home, "work"), 0o700), os.WriteFile(filepath.Join(home, "purser.yaml"), []byte(text.String()), 0o600)); err != nil {
+		s.Fatal(err)
+	}
+	vars, err := s.box.Environment(home)
+	if err != nil {
+		s.Fatal(err)
+	}
+	a.env = append(vars, "HOME="+home, "PATH="+os.Getenv("PATH"), "CI=true", "PURSER_CONFIG="+filepath.Join(home, "purser.yaml"), "PURSER_MANAGEMENT_SECRET_ID="+name+"/management")
+	return a
+}
+
+func (s *soak) store(secret string) bare {
+	s.Helper()
+	w := &wire.Wire{Now: time.Now, AWS: &wire.LocalAWS{Endpoint: s.box.SecretsManagerURL}}
+	one, err := w.Bare(s.Context(), credential.Credential{}, credential.Target{Secret: secret, Region: "eu-west-2"})
+	if err != nil {
+		s.Fatal(err)
+	}
+	return one
+}
+
+func (s *soak) put(secret, value string) {
+	s.Helper()
+	w := &wire.Wire{Now: time.Now, AWS: &wire.LocalAWS{Endpoint: s.box.SecretsManagerURL}}
+	one, err := w.Bare(s.Context(), credential.Credential{}, credential.Target{Secret: secret, Region: "eu-west-2"})
+	if err == nil {
+		err = errors.Join(one.Create(s.Context()), one.Stage(s.Context(), "put-by-hand-0000000000000000000000000", credential.NewSecret(value)))
+	}
+	if err != nil {
+		s.Fatal(err)
+	}
+}
+
+// process is purser, started as an account's scheduler does.
+func (a *account) process(s *soak, args ...string) *exec.Cmd {
+	cmd := exec.Command(s.program, args...)
+	cmd.Env, cmd.Dir = a.env, filepath.Join(s.dir, a.name, "work")
+	return cmd
+}
+
+// ended is what a process did.
+type ended struct {
+	args []string
+	code int // -1: it was killed
+	out  string
+}
+
+// run runs a command, and whatever is armed strikes it.
+func (s *soak) run(a *account, armed func(*exec.Cmd), args ...string) ended {
+	cmd := a.process(s, args...)
+	var out bytes.Buffer
+	cmd.Stdout, cmd.Stderr = &out, &out
+	if err := cmd.Start(); err != nil {
+		s.Fatal(err)
+	}
+	if armed != nil {
+		armed(cmd)
+	}
+	began := time.Now()
+	_ = cmd.Wait() // its code is looked at
+	if testing.Verbose() {
+		s.Logf("%6.1f s, %2d: purser %s", time.Since(began).Seconds(), cmd.ProcessState.ExitCode(), strings.Join(args, " "))
+		if time.Since(began) > 3*time.Second {
+			s.Log(out.String())
+		}
+	}
+	return ended{args, cmd.ProcessState.ExitCode(), out.String()}
+}
+
+// step is one thing that happens.
+func (s *soak) step() {
+	s.steps.Add(1)
+	a := s.accounts[s.random.IntN(len(s.accounts))]
+	c := a.credentials[s.random.IntN(len(a.credentials))]
+	commands := []struct {
+		weight int
+		breaks bool // c may be without a good token afterwards, which is what was asked for
+		args   []string
+	}{
+		{30, false, []string{"rotate", c.name, "--force", "--mint", "--yes"}},
+		{15, false, []string{"rotate", c.name, "--force", "--now", "--mint", "--yes"}},
+		{8, false, []string{"rotate", "--due", "--yes"}},
+		{3, false, []string{"rotate", "--all", "--yes"}},
+		{12, false, []string{"rollback", c.name, "--yes"}},
+		{8, false, []string{"revoke", c.name, "--previous", "--yes"}},
+		{2, true, []string{"revoke", c.name, "--yes"}},
+		{6, true, []string{"respond", c.name, "--mint", "--yes", "--since", "1s", "--record", filepath.Join(s.dir, a.name)}},
+		{6, false, []string{"store", c.name, "--mint", "--yes"}},
+		{4, false, []string{"check", c.name}},
+		{2, false, []string{"status"}},
+	}
+	total := 0
+	for _, one := range commands {
+		total += one.weight
+	}
+	at, chosen := s.random.IntN(total), commands[0]
+	for _, one := range commands {
+		if at -= one.weight; at < 0 {
+			chosen = one
+			break
+		}
+	}
+	if chosen.breaks {
+		c.broken.Store(true)
+	}
+	for _, done := range s.disturbed(a, chosen.args) {
+		s.sound(a, done)
+		if done.code == 0 && slices.Contains([]string{"respond", "store", "rotate"}, chosen.args[0]) && chosen.args[1] == c.name {
+			c.broken.Store(false) // it says that what is current is good
+		}
+	}
+	s.look(a, chosen.args)
+}
+
+// disturbed runs a command while something happens to it.
+func (s *soak) disturbed(a *account, args []string) []ended {
+	in, after := 1+s.random.IntN(40), s.random.IntN(2) == 0
+	defer s.arm(0, false, nil)
+	switch how := s.random.IntN(10); {
+	case how < 3: // killed at one of its requests
+		s.kills.Add(1)
+		return []ended{s.run(a, func(cmd *exec.Cmd) { s.arm(in, after, func() { _ = cmd.Process.Kill() }) }, args...)}
+	case how < 4: // killed at some moment
+		s.kills.Add(1)
+		wait := time.Duration(s.random.IntN(400)) * time.Millisecond
+		return []ended{s.run(a, func(cmd *exec.Cmd) { time.AfterFunc(wait, func() { _ = cmd.Process.Kill() }) }, args...)}
+	case how < 6: // something does not answer as it should
+		s.faults.Add(1)
+		defer s.fault(after)()
+		return []ended{s.run(a, nil, args...)}
+	case how < 8: // another scheduler is at it as well
+		s.pairs.Add(1)
+		both := make([]ended, 2)
+		var all sync.WaitGroup
+		for i := range both {
+			all.Go(func() { both[i] = s.run(a, nil, args...) })
+		}
+		all.Wait()
+		return both
+	}
+	return []ended{s.run(a, nil, args...)}
+}
+
+// fault has AWS, Docker Hub or its registry misbehave once.
+func (s *soak) fault(after bool) (clear func()) {
+	operations := []string{"DescribeSecret", "GetSecretValue", "PutSecretValue", "UpdateSecretVersionStage", "TagResource"}
+	kinds := sandbox.HubFaults()
+	switch s.random.IntN(3) {
+	case 0:
+		s.box.SecretsManager.Fault(operations[s.random.IntN(len(operations))], sandbox.AWSFault{Status: http.StatusInternalServerError, After: after})
+	case 1:
+		s.box.Hub.Fault(kinds[s.random.IntN(len(kinds))], sandbox.Fault{Status: http.StatusServiceUnavailable, After: after})
+	default:
+		kinds = sandbox.RegistryFaults()
+		s.box.HubRegistry.Fault(kinds[s.random.IntN(len(kinds))], sandbox.Fault{Status: http.StatusServiceUnavailable})
+	}
+	return s.box.ClearFaults
+}
+
+// sound holds what one process may end with, and say.
+func (s *soak) sound(a *account, done ended) {
+	s.Helper()
+	if done.code > 6 || strings.Contains(done.out, "a bug in purser") || strings.Contains(done.out, "too many failed login attempts") {
+		s.Errorf("purser %s ended with %d:\n%s", strings.Join(done.args, " "), done.code, done.out)
+	}
+	for _, text := range []string{"context deadline exceeded", "context canceled"} {
+		if strings.Contains(done.out, text) {
+			s.Errorf("purser %s says %q", strings.Join(done.args, " "), text)
+		}
+	}
+	for _, t := range s.box.Accounts.Tokens(a.name) {
+		if credential.Shows(done.out, t.Secret) {
+			s.Errorf("purser %s shows a token", strings.Join(done.args, " "))
+		}
+	}
+}
+
+// look reads all of an account's credentials as their consumers do.
+func (s *soak) look(a *account, args []string) {
+	s.Helper()
+	for _, c := range a.credentials {
+		for i := range c.stores {
+			if why := s.consume(c, i); why != "" {
+				s.Errorf("after purser %s: %s: %s", strings.Join(args, " "), c.places[i], why)
+			}
+		}
+	}
+}
+
+// consume reads a place, and says what is wrong with what it gives.
+func (s *soak) consume(c *kept, place int) string {
+	_, value, err := c.stores[place].Read(context.Background(), credential.Current)
+	s.reads.Add(1)
+	if credential.ReasonOf(err) == credential.SecretEmpty || credential.ReasonOf(err) == credential.SecretMissing {
+		return ""
+	}
+	if err != nil {
+		return err.Error()
+	}
+	login, err := credential.ShapeToken.Decode(value, credential.DockerHub)
+	if err != nil {
+		return err.Error()
+	}
+	if !s.alive(c.account.name, login.Token) && !c.broken.Load() {
+		// It may have been ended in order, after another one was read: then that one is there now.
+		_, again, err := c.stores[place].Read(context.Background(), credential.Current)
+		if err == nil && again.Equal(value) && !s.alive(c.account.name, login.Token) {
+			return "what is current does not work"
+		}
+	}
+	return ""
+}
+
+func (s *soak) alive(owner string, token credential.Secret) bool {
+	return slices.ContainsFunc(s.box.Accounts.Tokens(owner), func(t sandbox.Token) bool { return t.Active && t.Secret.Equal(token) })
+}
+
+// settle is what everybody does in the end: plain runs, which have to put all right.
+func (s *soak) settle() {
+	s.Helper()
+	for _, a := range s.accounts {
+		for _, c := range a.credentials {
+			if done := s.run(a, nil, "rotate", c.name, "--force", "--now", "--mint", "--yes"); done.code != 0 {
+				s.Errorf("settling: purser %s ended with %d:\n%s", strings.Join(done.args, " "), done.code, done.out)
+			}
+			c.broken.Store(false)
+		}
+		if done := s.run(a, nil, "rotate", "--all", "--now", "--yes"); done.code != 0 {
+			s.Errorf("settling: purser %s ended with %d:\n%s", strings.Join(done.args, " "), done.code, done.out)
+		}
+		s.look(a, []string{"settling"})
+		s.leftOver(a)
+	}
+}
+
+// leftOver finds versions that are in the middle of something, places that differ, and
+// tokens that nobody holds.
+func (s *soak) leftOver(a *account) {
+	s.Helper()
+	held := map[credential.VersionID]bool{}
+	for _, c := range a.credentials {
+		var current credential.VersionID
+		for i, place := range c.stores {
+			d, err := place.Describe(s.Context())
+			if err != nil {
+				s.Fatal(err)
+			}
+			for _, v := range d.Versions {
+				held[v.ID] = true
+			}
+			now, pending := d.At(credential.Current), d.At(credential.Pending)
+			if pending != "" && pending != now {
+				s.Errorf("%s is left with a version in AWSPENDING", c.places[i])
+			}
+			if current != "" && now != current {
+				s.Errorf("%s has another version than the first place of %s", c.places[i], c.name)
+			}
+			current = now
+		}
+	}
+	for _, t := range s.box.Accounts.Tokens(a.name) {
+		if l, ours := credential.ParseLabel(t.Label); ours && t.Active && !held[l.Version] {
+			s.Errorf("nobody holds the live token %s", t.Label)
+		}
+	}
+}
+
+// consumers read all credentials all the while, as build agents do.
+func (s *soak) consumers(stop <-chan struct{}) *sync.WaitGroup {
+	var all sync.WaitGroup
+	all.Go(func() {
+		pace := time.NewTicker(10 * time.Millisecond) // so that they leave something of the machine
+		defer pace.Stop()
+		for n := 0; ; n++ {
+			a := s.accounts[n%len(s.accounts)]
+			c := a.credentials[n/len(s.accounts)%len(a.credentials)]
+			select {
+			case <-stop:
+				return
+			case <-pace.C:
+			}
+			for i := range c.stores {
+				if why := s.consume(c, i); why != "" {
+					s.Errorf("a consumer of %s: %s", c.places[i], why)
+				}
+			}
+		}
+	})
+	return &all
+}
+
+func TestTheSoak(t *testing.T) {
+	s := newSoak(t)
+	for _, a := range s.accounts {
+		for _, c := range a.credentials {
+			if done := s.run(a, nil, "store", c.name, "--mint", "--yes", "--create"); done.code != 0 {
+				t.Fatalf("the first token of %s: %d\n%s", c.name, done.code, done.out)
+			}
+		}
+	}
+	stop := make(chan struct{})
+	reading := s.consumers(stop)
+	for end := time.Now().Add(*length); time.Now().Before(end) && !t.Failed(); {
+		s.step()
+	}
+	close(stop)
+	reading.Wait()
+	if !t.Failed() {
+		s.settle()
+	}
+	t.Logf("soak: %d steps, %d killed, %d with a fault, %d in pairs, %d reads by consumers", s.steps.Load(), s.kills.Load(), s.faults.Load(), s.pairs.Load(), s.reads.Load())
+}
