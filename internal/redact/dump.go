@@ -53,52 +53,46 @@ func inDump(data []byte, p int) bool {
 	return isDump[c] || isWord[c] && (p == 0 || !isWord[data[p-1]]) && (p+1 == len(data) || !isWord[data[p+1]])
 }
 
+// dump is a part of the data that looks like a dump. An open one may go on in what
+// comes.
+type dump struct {
+	span
+	open bool
+}
+
 // dumpAround is the dump that the bytes of a look at p are in, to the left no farther
-// than done. It goes on over the columns of characters at the end of its lines.
-func dumpAround(data []byte, p, done int) (from, to int, ok bool) {
+// than done.
+func dumpAround(data []byte, p, done int) (d dump, ok bool) {
 	before, after := max(0, p-dumpLook), min(p+dumpLook, len(data)-dumpLook)
 	if late(binary.LittleEndian.Uint64(data[before:])) != 0 && late(binary.LittleEndian.Uint64(data[after:])) != 0 {
-		return p, p, false // it ends soon on both sides
+		return dump{}, false // it ends soon on both sides
 	}
 	for i := p; i < p+dumpLook; i++ {
 		if !inDump(data, i) {
-			return p, p, false
+			return dump{}, false
 		}
 	}
-	for from = p; from > done && inDump(data, from-1); from-- {
+	d.from, d.to = p, dumpEnd(data, p)
+	for d.from > done && inDump(data, d.from-1) {
+		d.from--
 	}
-	to = dumpEnd(data, p)
-	if to-from < leastDump && to < len(data) {
-		return from, to, false
-	}
-	return from, dumpOver(data, to), true
+	d.open = d.to == len(data)
+	return d, d.to-d.from >= leastDump
 }
 
-// dumpOver goes on from the end of a dump, over the column of characters at the end
-// of its line, while the next line is a dump as well.
-func dumpOver(data []byte, to int) int {
-	for to < len(data) {
-		end := min(to+longestColumn, len(data))
-		n := bytes.IndexByte(data[to:end], '\n')
-		if n < 0 && end == len(data) {
-			return end
-		}
-		if n < 0 {
-			break
-		}
-		from := to + n
-		next := dumpEnd(data, from)
-		if next-from < leastDump && next < len(data) && !hasOffset(data[from+1:next]) {
-			break
-		}
-		to = next
+// table is the dump that some of the lines that begin with an offset make, and the
+// rest of these lines. The numbers may have a column of characters beside them.
+func table(data []byte, lines []span) (d dump, rest []span) {
+	d.span = lines[0]
+	for rest = lines[1:]; len(rest) > 0 && rest[0].from == d.to; rest = rest[1:] {
+		d.to = rest[0].to
 	}
-	return to
-}
-
-func hasOffset(line []byte) bool {
-	n, _ := offset(line)
-	return n > 0
+	n := d.to
+	for n < len(data) && isHex(data[n]) {
+		n++
+	}
+	d.open = n == len(data) // the next line may have an offset
+	return d, rest
 }
 
 func dumpEnd(data []byte, p int) int {
@@ -119,8 +113,9 @@ func dumpBefore(data []byte, done int) int {
 
 // squeeze makes the view of a dump without the offsets at the beginning of lines,
 // the characters at their end, and all that separates numbers.
-func (v *view) squeeze(data []byte, from, to int) {
+func (v *view) squeeze(data []byte, d dump) {
 	v.reset()
+	from, to := d.from, d.to
 	last := from // where the last number ended, or what may stand between two
 	for from < to {
 		end := to
@@ -133,7 +128,7 @@ func (v *view) squeeze(data []byte, from, to int) {
 				start, last, colon = from+n, from+n, c
 			}
 		}
-		if end == len(data) {
+		if d.open && end == len(data) {
 			v.sure = len(v.text)
 		}
 		stops := numbersEnd(data, start, end, colon)
@@ -143,7 +138,10 @@ func (v *view) squeeze(data []byte, from, to int) {
 		}
 		from = end + 1
 	}
-	v.finish(to, len(data))
+	if !d.open {
+		v.stop()
+	}
+	v.finish(len(data))
 }
 
 // words adds letters and digits, and returns where they end.

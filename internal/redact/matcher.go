@@ -66,6 +66,7 @@ type run struct {
 	from, to int // in the text, with the wild sides
 	start    int // in the form
 	end      int
+	wild     int // how much of the wild side before is in the run
 }
 
 func (r run) length() int { return r.end - r.start }
@@ -73,6 +74,16 @@ func (r run) length() int { return r.end - r.start }
 // complete reports whether nothing that follows the text can belong to the run.
 func (r run) complete(text []byte) bool {
 	return r.end == len(r.form.text) && (r.form.wildAfter == 0 || r.to < len(text))
+}
+
+// behead takes the first character away.
+func (r *run) behead() {
+	r.from++
+	if r.wild > 0 {
+		r.wild--
+		return
+	}
+	r.start++
 }
 
 // around are the runs with the gram at text[i:].
@@ -91,7 +102,8 @@ func (r *run) growLeft(text []byte) {
 		r.from, r.start = r.from-1, r.start-1
 	}
 	if r.start == 0 {
-		r.from = wildSide(text, r.from, r.form.wildBefore)
+		from := wildSide(text, r.from, r.form.wildBefore)
+		r.from, r.wild = from, r.from-from
 	}
 }
 
@@ -108,17 +120,17 @@ func (r *run) growRight(text []byte) {
 
 // find goes through a text.
 func (m *matcher) find(text []byte, found func(run)) {
-	i := m.least - m.gram
-	if m.gram == wideGram {
-		for ; i+wideGram <= len(text); i += m.stride {
-			if m.has(binary.LittleEndian.Uint64(text[i:])) {
-				m.around(text, i, found)
-			}
+	for i := m.least - m.gram; i+m.gram <= len(text); i += m.stride {
+		if m.has(m.load(text, i)) {
+			m.around(text, i, found)
 		}
-		return
 	}
-	for ; i+gramLength <= len(text); i += m.stride {
-		if m.has(uint64(binary.LittleEndian.Uint32(text[i:]))) {
+}
+
+// findAll goes through a text in which shorter runs than pieces matter too.
+func (m *matcher) findAll(text []byte, found func(run)) {
+	for i := 0; i+m.gram <= len(text); i++ {
+		if m.has(m.load(text, i)) {
 			m.around(text, i, found)
 		}
 	}

@@ -17,19 +17,21 @@ type scan struct {
 	lines      joiner
 	data       []byte
 	all        bool   // nothing comes after the data
+	floor      int    // no run begins before: that is decided
 	cuts       []span // what to take out; in order, and apart
 	hold       int    // what is before is decided
 	firm       int    // what is before may be shown in a moment of silence
 	keep       int    // what is before has no part in what is not decided
 }
 
-// over looks through data.
-func (s *scan) over(data []byte, all bool) {
-	s.data, s.all, s.cuts = data, all, s.cuts[:0]
+// over looks through data, in which no run begins before floor: what is there tells
+// what surrounds the rest.
+func (s *scan) over(data []byte, floor int, all bool) {
+	s.data, s.floor, s.all, s.cuts = data, floor, all, s.cuts[:0]
 	s.hold, s.firm, s.keep = len(data), len(data), len(data)
 	s.asItIs()
 	s.lines.join(data, s.r.text, &s.seam)
-	s.r.text.find(s.seam.text, func(r run) { s.takeText(&s.seam, r) })
+	s.r.text.findAll(s.seam.text, func(r run) { s.takeText(&s.seam, r) })
 	s.undecided(s.r.text, &s.seam, s.seam.raw)
 	s.dumps()
 	s.merge()
@@ -45,33 +47,30 @@ func (s *scan) asItIs() {
 // dumps finds runs in dumps.
 func (s *scan) dumps() {
 	data, done := s.data, 0
-	for _, from := range s.lines.offsets {
-		if from >= done {
-			done = dumpOver(data, dumpEnd(data, from))
-			s.inDump(from, done)
-		}
+	for lines := s.lines.offsets; len(lines) > 0; {
+		var d dump
+		d, lines = table(data, lines)
+		s.inDump(d)
 	}
-	done = 0
 	for i := dumpStride - 1; i+dumpLook <= len(data); i += dumpStride {
 		if x := binary.LittleEndian.Uint64(data[i:]); late(x)|crowded(x) != 0 || i < done {
-			continue
+			continue // it does not look like a dump
 		}
-		from, to, ok := dumpAround(data, i, done)
-		if ok {
-			s.inDump(from, to)
+		if d, ok := dumpAround(data, i, done); ok {
+			s.inDump(d)
+			done = d.to
 		}
-		done = to
 	}
 	if from := dumpBefore(data, done); from < len(data) && !s.all {
-		s.inDump(from, len(data))
+		s.inDump(dump{span{from, len(data)}, true})
 	}
 }
 
-func (s *scan) inDump(from, to int) {
+func (s *scan) inDump(d dump) {
 	v, m := &s.dump, s.r.dump
-	v.squeeze(s.data, from, to)
+	v.squeeze(s.data, d)
 	m.find(v.text, func(r run) { s.takeDump(v, r) })
-	if to < len(s.data) {
+	if !d.open {
 		return
 	}
 	s.undecided(m, v, func(i int) int { return v.parts[max(0, v.part(i)-1)].raw })
@@ -94,8 +93,17 @@ func (s *scan) undecided(m *matcher, v *view, raw func(int) int) {
 	}
 }
 
+// clip takes away what is decided. A run is there only by chance: more of what was
+// before may say that it has no part in this one.
+func (s *scan) clip(v *view, r *run) {
+	for r.to-r.from > 1 && v.raw(r.from) < s.floor {
+		r.behead()
+	}
+}
+
 // takeText takes a run out of the view of the bytes as they are, or of lines.
 func (s *scan) takeText(v *view, r run) {
+	s.clip(v, &r)
 	from, to := v.raw(r.from), v.raw(r.to-1)+1
 	end, n, more := s.overPrefix(to, r.form.text[r.end:])
 	if r.length()+n >= r.form.piece {
@@ -141,6 +149,7 @@ func (s *scan) nextLine(p int) int {
 
 // takeDump takes out a run of a dump, with the column of characters beside it.
 func (s *scan) takeDump(v *view, r run) {
+	s.clip(v, &r)
 	if r.length() < r.form.piece {
 		return
 	}
@@ -196,20 +205,24 @@ func (s *scan) merge() {
 	}
 }
 
-const (
-	// leastContext is what is kept before what is needed, beside its line: it decides
-	// whether a word or a dump begins there.
-	leastContext = leastDump
-	// longestContext bounds the line.
-	longestContext = 256
-)
+// longestContext bounds the lines before what is still needed.
+const longestContext = 512
 
-// start is where the data begins that later data has to be seen with.
+// start is where the data begins that later data has to be seen with: the line of
+// what is needed, and as many lines before it as tell whether it is in a dump.
 func (s *scan) start() int {
 	least := max(0, s.keep-longestContext)
-	p := s.keep
+	line := s.lineStart(s.keep, least)
+	p := line
+	for p > least && line-p < leastDump {
+		p = s.lineStart(p-1, least)
+	}
+	return p
+}
+
+func (s *scan) lineStart(p, least int) int {
 	for p > least && s.data[p-1] != '\n' && s.data[p-1] != '\r' {
 		p--
 	}
-	return max(0, min(p, s.keep)-leastContext)
+	return p
 }

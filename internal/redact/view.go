@@ -40,9 +40,9 @@ func (v *view) stop() {
 	}
 }
 
-// finish ends a view that was made of a stream up to a place.
-func (v *view) finish(to, stream int) {
-	if stream-v.end > longestGap || to < stream {
+// finish ends the view of a stream of so many bytes.
+func (v *view) finish(stream int) {
+	if stream-v.end > longestGap {
 		v.stop()
 	}
 	if v.sure < 0 {
@@ -86,7 +86,7 @@ type joiner struct {
 	after bool // a run may go on from the line before
 	tiny  int  // lines shorter than a gram, in a row
 
-	offsets []int // where lines begin that have the offset of a dump
+	offsets []span // lines that begin with an offset, with their ends
 }
 
 func (j *joiner) join(data []byte, m *matcher, v *view) {
@@ -108,8 +108,8 @@ func (j *joiner) join(data []byte, m *matcher, v *view) {
 			if from > 0 {
 				start += prefix(data[from:to])
 			}
-			if hasOffset(data[from:to]) {
-				j.offsets = append(j.offsets, from)
+			if n, _ := offset(data[from:to]); n > 0 {
+				j.offsets = append(j.offsets, span{from, next})
 			}
 			if next == to && from > 0 && allPrefix(data[from:]) {
 				j.flush()
@@ -122,7 +122,7 @@ func (j *joiner) join(data []byte, m *matcher, v *view) {
 		from = next
 	}
 	j.flush()
-	v.finish(len(data), len(data))
+	v.finish(len(data))
 }
 
 // isCold skips a line that no run goes into or out of, as most are: a letter comes

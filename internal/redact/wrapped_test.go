@@ -4,9 +4,14 @@ import (
 	"encoding/base64"
 	"encoding/hex"
 	"fmt"
+	"math/rand/v2"
+	"os"
+	"path/filepath"
+	"runtime"
 	"strings"
 	"testing"
 
+	"purser/internal/credential"
 	"purser/internal/redact"
 )
 
@@ -94,6 +99,88 @@ func TestATokenIsTakenOutAtEveryWidth(t *testing.T) {
 					}
 				}
 			}
+		}
+	}
+}
+
+// FuzzWritesDoNotMatter cuts texts full of pieces of the secret into writes.
+func FuzzWritesDoNotMatter(f *testing.F) {
+	for _, e := range encoded(3) {
+		for width := 1; width < 30; width += 4 {
+			text, _, _ := wrapping{width, "a list", "\r\n"}.apply(e.text, e.from, e.to)
+			f.Add(text, uint8(width))
+		}
+	}
+	for _, w := range ways {
+		if w.write != nil {
+			f.Add(w.write(token), uint8(5))
+		}
+	}
+	f.Add("00000000: 4641 4b45  FAKE\n00000004: 6661 6b65  fake\n00000008: 4641 4b45  FAKE\n0000000c: 6661 6b65  fake\n", uint8(3))
+	f.Add("0000000 4146 454b 6166 656b 4146 454b 6166 656b\n0000020 4146 454b 6166 656b 3231 0033\n", uint8(3))
+	r := redact.New(login(token))
+	f.Fuzz(func(t *testing.T, text string, n uint8) {
+		whole := passed(t, r, text, len(text)+1)
+		if got := passed(t, r, text, int(n%64)+1); got != whole {
+			t.Fatalf("%q became\n%q in writes of %d, and\n%q in one", text, got, int(n%64)+1, whole)
+		}
+	})
+}
+
+// TestOrdinaryTextPassesAsItIs has the source code of Go pass.
+func TestOrdinaryTextPassesAsItIs(t *testing.T) {
+	var logins []credential.Login
+	for _, token := range append([]string{token, password}, others...) {
+		logins = append(logins, login(token))
+	}
+	r := redact.New(logins...)
+	size := 0
+	for _, pattern := range []string{"net/http/*", "crypto/*/*.go", "unicode/*.go", "encoding/*/*", "image/testdata/*"} {
+		paths, _ := filepath.Glob(filepath.Join(runtime.GOROOT(), "src", pattern))
+		for _, path := range paths {
+			raw, err := os.ReadFile(path)
+			if err != nil {
+				continue // a folder
+			}
+			size += len(raw)
+			if got := passed(t, r, string(raw), 64<<10); got != string(raw) {
+				t.Errorf("%s has something taken out", path)
+			}
+		}
+	}
+	if size < 4<<20 {
+		t.Errorf("there were only %d bytes", size)
+	}
+}
+
+// TestWritesDoNotMatter is what fuzzing does not come to soon: pieces of the forms
+// of the secret between all that can stand between them.
+func TestWritesDoNotMatter(t *testing.T) {
+	r := redact.New(login(token), login(password))
+	random := rand.New(rand.NewPCG(3, 4))
+	sources := []string{body, body, password}
+	for _, e := range encoded(0) {
+		sources = append(sources, e.text)
+	}
+	for _, format := range []string{"%02x ", "%02x", "%d, ", "%03o ", "%c   ", `\x%02x`, "%02x:", "&#%d;", "%c ", "%02x\n", "0x%02x, "} {
+		sources = append(sources, numbers(format)(body))
+	}
+	between := []string{
+		"", "", "", " ", "\n", "\r\n", "\n> ", "\n  12 ", "\n\t", "12", "x", "4", "\n00000010: ", "  FAKE\n00000010  ", " |FAKEfake|\n", "\n\n",
+		", ", strings.Repeat(" ", 30), strings.Repeat("\n", 120), "user", "=\n", "  ", "\r", "é", "0000020",
+	}
+	for range 20000 {
+		var b strings.Builder
+		for range 1 + random.IntN(12) {
+			source := sources[random.IntN(len(sources))]
+			from := random.IntN(len(source))
+			b.WriteString(source[from : from+random.IntN(min(len(source)-from, 40))])
+			b.WriteString(between[random.IntN(len(between))])
+		}
+		text, n := b.String(), 1+random.IntN(40)
+		whole := passed(t, r, text, len(text)+1)
+		if got := passed(t, r, text, n); got != whole {
+			t.Fatalf("%q became\n%q in writes of %d, and\n%q in one", text, got, n, whole)
 		}
 	}
 }

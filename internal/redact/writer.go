@@ -16,6 +16,7 @@ type Writer struct {
 	mu     sync.Mutex
 	scan   scan
 	data   []byte // the end of what was written, that may belong to what comes
+	floor  int    // no run begins before this place in it
 	sent   int    // how much of it was passed on or taken out
 	marked bool   // a Mark was the last thing passed on
 	out    []byte // room for what is passed on
@@ -30,13 +31,13 @@ func (w *Writer) Write(p []byte) (int, error) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	w.data = append(w.data, p...)
-	w.scan.over(w.data, false)
+	w.scan.over(w.data, w.floor, false)
 	if err := w.pass(w.scan.hold); err != nil {
 		return 0, err
 	}
 	start := w.scan.start()
 	w.data = w.data[:copy(w.data, w.data[start:])]
-	w.sent -= start
+	w.sent, w.floor = w.sent-start, w.scan.keep-start
 	return len(p), nil
 }
 
@@ -49,7 +50,7 @@ func (w *Writer) Idle() error {
 	if w.sent == len(w.data) {
 		return nil
 	}
-	w.scan.over(w.data, false)
+	w.scan.over(w.data, w.floor, false)
 	return w.pass(w.scan.firm)
 }
 
@@ -57,7 +58,7 @@ func (w *Writer) Idle() error {
 func (w *Writer) Close() error {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	w.scan.over(w.data, true)
+	w.scan.over(w.data, w.floor, true)
 	err := w.pass(len(w.data))
 	w.data, w.sent = nil, 0
 	return err
