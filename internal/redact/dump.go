@@ -8,13 +8,16 @@ import (
 const (
 	// dumpLook is how many bytes are looked at to see whether they are in a dump.
 	dumpLook = 8
-	// leastDump is the length of the shortest dump, in bytes: runLength characters
-	// with something between them.
-	leastDump = 2*runLength - 1
-	// dumpStride is the distance of two looks: one is all within every dump.
-	dumpStride = leastDump - dumpLook + 1
+	// dumpStride is the distance of two looks.
+	dumpStride = 2 * runLength
+	// leastDump is the length of the shortest dump, in bytes: one look is all within
+	// it. Ten characters in hex are longer, and the time before a line of a log is not.
+	leastDump = dumpStride + dumpLook - 1
 	// longestSeparator bounds what separates the numbers of a dump.
 	longestSeparator = leastDump
+	// longestNumber is the length of the longest number in a dump: every look sees an
+	// end of one. Tables have longer ones, up to eight bytes in octal.
+	longestNumber, longestInTable = dumpLook - 1, 22
 	// longestColumn bounds the characters that a dump shows beside their numbers.
 	longestColumn = 80
 	// shortestOffset and longestOffset are the lengths of the number before a line
@@ -22,29 +25,25 @@ const (
 	shortestOffset, longestOffset = 6, 16
 )
 
-const (
-	ones = 0x0101010101010101
-	bit  = 0x20 * ones // where the answer for each byte of eight is
-)
+const ones = 0x0101010101010101
 
-// A look at eight bytes finds no dump when two letters after f are side by side, or
-// when there is no digit and two characters from '0' on are. It must be fast, not
-// right, and is for ASCII.
-
-// crowded is not zero when there is no digit and two characters are side by side.
-func crowded(x uint64) uint64 {
-	letters, threes := x>>1, x&(x<<1)
-	words := (letters | threes) & bit
-	digits := threes &^ letters & bit
-	return words & (words << 8) & uint64(int64(digits-1)>>63) //nolint:gosec // the sign fills it
+// noDump is not zero when eight bytes of ASCII are no part of a dump: a letter after
+// f is beside another letter or a digit, or there is no digit and two letters are
+// side by side, or nothing separates anything. It has no branch, since text would
+// take it now and then.
+func noDump(x uint64) uint64 {
+	const bit = 0x20 * ones // where the answer for each byte is
+	low, high, threes := x&(0x1f*ones), x>>1, x&(x<<1)
+	letters := (low + 0x1f*ones) &^ (low + 5*ones) & high & bit
+	digits := threes &^ high &^ ((x&(0x0f*ones) + 6*ones) << 1) & bit
+	words := letters | digits
+	xu := ((low ^ 0x18*ones) + 0x1f*ones) & ((low ^ 0x15*ones) + 0x1f*ones) // 0x46, \u0046
+	late := letters & (low + 0x19*ones) & xu
+	return late&(words<<8|words>>8) | words&(words<<8)&ifZero(digits) | ifZero(words^bit)
 }
 
-// late is not zero when two letters after f are side by side.
-func late(x uint64) uint64 {
-	low := x & (0x1f * ones)
-	late := (low + 0x19*ones) &^ (low + 5*ones) & (x >> 1) & bit
-	return late & (late << 8)
-}
+// ifZero is all ones for zero, and zero for what has no highest bit.
+func ifZero(x uint64) uint64 { return uint64(int64(x-1) >> 63) } //nolint:gosec // the sign fills it
 
 // inDump reports whether the byte at p can be part of a dump: of numbers, or of
 // single characters.
@@ -57,49 +56,44 @@ func inDump(data []byte, p int) bool {
 // comes.
 type dump struct {
 	span
-	open bool
+	open  bool
+	table bool // its lines have offsets
 }
 
 // dumpAround is the dump that the bytes of a look at p are in, to the left no farther
 // than done.
 func dumpAround(data []byte, p, done int) (d dump, ok bool) {
-	before, after := max(0, p-dumpLook), min(p+dumpLook, len(data)-dumpLook)
-	if late(binary.LittleEndian.Uint64(data[before:])) != 0 && late(binary.LittleEndian.Uint64(data[after:])) != 0 {
-		return dump{}, false // it ends soon on both sides
-	}
-	for i := p; i < p+dumpLook; i++ {
-		if !inDump(data, i) {
-			return dump{}, false
-		}
-	}
-	d.from, d.to = p, dumpEnd(data, p)
-	for d.from > done && inDump(data, d.from-1) {
+	d.from, d.to = p, p
+	for d.from > done && (isDump[data[d.from-1]] || inDump(data, d.from-1)) {
 		d.from--
+	}
+	for d.to < len(data) && (isDump[data[d.to]] || inDump(data, d.to)) {
+		d.to++
 	}
 	d.open = d.to == len(data)
 	return d, d.to-d.from >= leastDump
 }
 
+// seemsLong reports whether the dump that a look at p is in may be long enough. It
+// may when it has half of what is missing on one side.
+func seemsLong(data []byte, p int) bool {
+	const half = dumpLook + dumpLook/2
+	if p < half || p+dumpLook+half > len(data) {
+		return true
+	}
+	at := func(i int) uint64 { return noDump(binary.LittleEndian.Uint64(data[p+i:])) }
+	return at(-half)|at(-dumpLook) == 0 || at(dumpLook)|at(half) == 0
+}
+
 // table is the dump that some of the lines that begin with an offset make, and the
 // rest of these lines. The numbers may have a column of characters beside them.
 func table(data []byte, lines []span) (d dump, rest []span) {
-	d.span = lines[0]
+	d.span, d.table = lines[0], true
 	for rest = lines[1:]; len(rest) > 0 && rest[0].from == d.to; rest = rest[1:] {
 		d.to = rest[0].to
 	}
-	n := d.to
-	for n < len(data) && isHex(data[n]) {
-		n++
-	}
-	d.open = n == len(data) // the next line may have an offset
+	d.open = d.to+hexLength(data[d.to:]) == len(data) // the next line may have an offset
 	return d, rest
-}
-
-func dumpEnd(data []byte, p int) int {
-	for p < len(data) && inDump(data, p) {
-		p++
-	}
-	return p
 }
 
 // dumpBefore is where the dump begins that the data ends with, however short, and
@@ -115,24 +109,27 @@ func dumpBefore(data []byte, done int) int {
 // the characters at their end, and all that separates numbers.
 func (v *view) squeeze(data []byte, d dump) {
 	v.reset()
-	from, to := d.from, d.to
+	from, to, longest := d.from, d.to, longestNumber
+	if d.table {
+		longest = longestInTable
+	}
 	last := from // where the last number ended, or what may stand between two
 	for from < to {
-		end := to
-		if n := bytes.IndexAny(data[from:to], "\r\n"); n >= 0 {
-			end = from + n
+		end := from
+		for end < to && data[end] != '\n' && data[end] != '\r' {
+			end++
 		}
 		start, colon := from, false
 		if from == 0 || data[from-1] == '\n' || data[from-1] == '\r' {
-			if n, c := offset(data[from:end]); n > 0 {
+			switch n, c := offset(data[from:end]); {
+			case n > 0:
 				start, last, colon = from+n, from+n, c
+			case end == len(data) && d.open && hexLength(data[from:end]) == end-from:
+				longest = longestInTable // it may become an offset
 			}
 		}
-		if d.open && end == len(data) {
-			v.sure = len(v.text)
-		}
 		stops := numbersEnd(data, start, end, colon)
-		last = v.words(data, last, start, stops)
+		last = v.words(data, last, start, stops, longest)
 		if stops < end {
 			last = end + 1
 		}
@@ -142,10 +139,13 @@ func (v *view) squeeze(data []byte, d dump) {
 		v.stop()
 	}
 	v.finish(len(data))
+	if n := len(v.parts) - 1; d.open && n >= 0 && v.end == len(data) {
+		v.sure = v.parts[n].at // the last number may go on
+	}
 }
 
 // words adds letters and digits, and returns where they end.
-func (v *view) words(data []byte, last, from, to int) int {
+func (v *view) words(data []byte, last, from, to, longest int) int {
 	for {
 		for from < to && !isWord[data[from]] {
 			from++
@@ -154,10 +154,12 @@ func (v *view) words(data []byte, last, from, to int) int {
 			return last
 		}
 		end := wordEnd(data[:to], from)
-		if from-last > longestSeparator {
+		if from-last > longestSeparator || end-from > longest {
 			v.stop()
 		}
-		v.add(data, from, end)
+		if end-from <= longest {
+			v.add(data, from, end)
+		}
 		last, from = end, end
 	}
 }
@@ -165,9 +167,7 @@ func (v *view) words(data []byte, last, from, to int) int {
 // offset is the length of the offset before a line of a dump, and whether it ends
 // like that of xxd.
 func offset(line []byte) (n int, colon bool) {
-	for n < len(line) && isHex(line[n]) {
-		n++
-	}
+	n = hexLength(line)
 	if n < shortestOffset || n > longestOffset || n == len(line) {
 		return 0, false
 	}
@@ -180,15 +180,24 @@ func offset(line []byte) (n int, colon bool) {
 	return 0, false
 }
 
+func hexLength(line []byte) (n int) {
+	for n < len(line) && isHex(line[n]) {
+		n++
+	}
+	return n
+}
+
+func isDigit(c byte) bool { return '0' <= c && c <= '9' }
+
 func isHex(c byte) bool {
-	return '0' <= c && c <= '9' || 'a' <= c|0x20 && c|0x20 <= 'f'
+	return isDigit(c) || 'a' <= c|0x20 && c|0x20 <= 'f'
 }
 
 // numbersEnd is where the numbers of a line end, and the characters begin.
 func numbersEnd(data []byte, from, to int, column bool) int {
 	for p := from; p < to; p++ {
 		switch {
-		case !inDump(data, p), data[p] == '|', data[p] == '>':
+		case !isDump[data[p]] && !inDump(data, p), data[p] == '|', data[p] == '>':
 			return p
 		case column && p > from+1 && p+1 < to && data[p] == ' ' && data[p+1] == ' ':
 			return p

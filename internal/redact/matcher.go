@@ -136,9 +136,10 @@ func (m *matcher) findAll(text []byte, found func(run)) {
 	}
 }
 
-// tail is where the end of a text may be the beginning of a piece, and where so
-// much of one that it is not to be shown.
-func (m *matcher) tail(text []byte) (from, firm int) {
+// tail is where the end of a text may be the beginning of a run, and where so much
+// of one that it is not to be shown. Whole pieces count when they are wanted: else
+// they are found already.
+func (m *matcher) tail(text []byte, pieces bool) (from, firm int) {
 	from, firm = len(text), len(text)
 	for from > 0 && len(text)-from < m.gram && m.known[text[from-1]] {
 		from--
@@ -148,8 +149,8 @@ func (m *matcher) tail(text []byte) (from, firm int) {
 		return from, firm
 	}
 	m.around(text, len(text)-m.gram, func(r run) {
-		if r.length() >= r.form.piece {
-			return // found already
+		if r.length() >= r.form.piece && !pieces {
+			return
 		}
 		from = min(from, r.from)
 		if r.length() >= r.form.firm {

@@ -32,7 +32,7 @@ func (s *scan) over(data []byte, floor int, all bool) {
 	s.asItIs()
 	s.lines.join(data, s.r.text, &s.seam)
 	s.r.text.findAll(s.seam.text, func(r run) { s.takeText(&s.seam, r) })
-	s.undecided(s.r.text, &s.seam, s.seam.raw)
+	s.undecided(s.r.text, &s.seam)
 	s.dumps()
 	s.merge()
 }
@@ -41,7 +41,7 @@ func (s *scan) over(data []byte, floor int, all bool) {
 func (s *scan) asItIs() {
 	v, m := view{text: s.data, parts: []part{{}}, sure: len(s.data)}, s.r.text
 	m.find(v.text, func(r run) { s.takeText(&v, r) })
-	s.undecided(m, &v, v.raw)
+	s.undecided(m, &v)
 }
 
 // dumps finds runs in dumps.
@@ -53,7 +53,7 @@ func (s *scan) dumps() {
 		s.inDump(d)
 	}
 	for i := dumpStride - 1; i+dumpLook <= len(data); i += dumpStride {
-		if x := binary.LittleEndian.Uint64(data[i:]); late(x)|crowded(x) != 0 || i < done {
+		if noDump(binary.LittleEndian.Uint64(data[i:])) != 0 || i < done || !seemsLong(data, i) {
 			continue // it does not look like a dump
 		}
 		if d, ok := dumpAround(data, i, done); ok {
@@ -62,28 +62,35 @@ func (s *scan) dumps() {
 		}
 	}
 	if from := dumpBefore(data, done); from < len(data) && !s.all {
-		s.inDump(dump{span{from, len(data)}, true})
+		s.inDump(dump{span: span{from, len(data)}, open: true})
 	}
 }
 
 func (s *scan) inDump(d dump) {
 	v, m := &s.dump, s.r.dump
 	v.squeeze(s.data, d)
-	m.find(v.text, func(r run) { s.takeDump(v, r) })
-	if !d.open {
-		return
+	if s.all {
+		v.sure = len(v.text)
 	}
-	s.undecided(m, v, func(i int) int { return v.parts[max(0, v.part(i)-1)].raw })
+	m.find(v.text[:v.sure], func(r run) { s.takeDump(v, r, d.table) })
+	if d.open {
+		s.undecided(m, v)
+	}
 }
 
-// undecided holds back what may become a run with what comes. Where in the stream
-// that begins, raw knows.
-func (s *scan) undecided(m *matcher, v *view, raw func(int) int) {
+// undecided holds back what may become a run with what comes: where the text ends
+// now, and where what may still change begins.
+func (s *scan) undecided(m *matcher, v *view) {
 	if s.all {
 		return
 	}
-	for _, end := range []int{len(v.text), v.sure} {
-		from, firm := m.tail(v.text[:end])
+	dump := v == &s.dump
+	raw := v.raw
+	if dump { // the word before may have bytes of the secret as well
+		raw = func(i int) int { return v.parts[max(0, v.part(i)-1)].raw }
+	}
+	for _, end := range [...]int{v.sure, len(v.text)} {
+		from, firm := m.tail(v.text[:end], dump)
 		if from < end {
 			s.hold = min(s.hold, raw(from))
 		}
@@ -144,36 +151,39 @@ func (s *scan) nextLine(p int) int {
 			return line
 		}
 	}
-	return line
+	return len(s.data)
 }
 
 // takeDump takes out a run of a dump, with the column of characters beside it.
-func (s *scan) takeDump(v *view, r run) {
+func (s *scan) takeDump(v *view, r run, table bool) {
 	s.clip(v, &r)
 	if r.length() < r.form.piece {
 		return
 	}
 	from, to := v.raw(r.from), v.raw(r.to-1)+1
 	open := r.to >= v.sure && (r.form.words || !r.complete(v.text))
-	if to-from < leastDump {
-		if open && !s.all {
-			s.hold, s.firm = min(s.hold, from), min(s.firm, from)
-		}
+	if !table && to-from < leastDump {
 		return
 	}
 	if r.form.words {
-		n := v.part(r.from)
-		if v.parts[n].at == r.from {
-			n = max(0, n-1)
-		}
-		from = v.parts[n].raw
-		if next := v.part(r.to-1) + 1; next < len(v.parts) {
-			to = wordEnd(s.data, v.parts[next].raw)
-		}
+		from, to = s.withWords(v, r)
 		open = open || to == len(s.data)
 	}
 	to, known := columnAfter(s.data, to)
 	s.cut(from, to, open || !known)
+}
+
+// withWords adds to a run the words of which it has a part, and otherwise those
+// beside it: they have other bytes of the secret.
+func (s *scan) withWords(v *view, r run) (from, to int) {
+	first, last := v.part(r.from), v.part(r.to-1)
+	if v.parts[first].at == r.from {
+		first = max(0, first-1)
+	}
+	if next := last + 1; next < len(v.parts) && v.parts[next].at == r.to {
+		last = next
+	}
+	return v.parts[first].raw, wordEnd(s.data, v.parts[last].raw)
 }
 
 // cut takes out a part of the stream. Where it may go on, what follows waits.
@@ -184,8 +194,14 @@ func (s *scan) cut(from, to int, open bool) {
 	}
 }
 
-// merge puts the cuts in order, and sees what is still needed of the data.
+// merge sees what is still needed of the data, and puts the cuts in order.
 func (s *scan) merge() {
+	s.keep = min(s.keep, s.hold)
+	for _, c := range s.cuts {
+		if c.to > s.hold {
+			s.keep = min(s.keep, c.from)
+		}
+	}
 	slices.SortFunc(s.cuts, func(a, b span) int { return cmp.Compare(a.from, b.from) })
 	n := 0
 	for _, c := range s.cuts {
@@ -197,12 +213,6 @@ func (s *scan) merge() {
 		n++
 	}
 	s.cuts = s.cuts[:n]
-	s.keep = min(s.keep, s.hold)
-	for _, c := range s.cuts {
-		if c.to > s.hold {
-			s.keep = min(s.keep, c.from)
-		}
-	}
 }
 
 // longestContext bounds the lines before what is still needed.

@@ -103,13 +103,17 @@ func (j *joiner) join(data []byte, m *matcher, v *view) {
 		}
 		switch start := from; {
 		case to == from:
-		case next > to && from > 0 && !j.after && j.isCold(from, to):
 		default:
 			if from > 0 {
-				start += prefix(data[from:to])
+				start += prefix(data, from, to)
 			}
-			if n, _ := offset(data[from:to]); n > 0 {
-				j.offsets = append(j.offsets, span{from, next})
+			if isDigit(data[from]) {
+				if n, _ := offset(data[from:to]); n > 0 {
+					j.offsets = append(j.offsets, span{from, next})
+				}
+			}
+			if from > 0 && j.isCold(start, to, next) {
+				break
 			}
 			if next == to && from > 0 && allPrefix(data[from:]) {
 				j.flush()
@@ -125,16 +129,10 @@ func (j *joiner) join(data []byte, m *matcher, v *view) {
 	v.finish(len(data))
 }
 
-// isCold skips a line that no run goes into or out of, as most are: a letter comes
-// after tabs, and there is something at the end.
-func (j *joiner) isCold(from, to int) bool {
-	const tabs = 0x0909090909090909
+// isCold skips a line that no run goes into or out of, as most are.
+func (j *joiner) isCold(from, to, next int) bool {
 	data, m := j.data, j.m
-	if to-from < 2*gramLength || m.least < eitherSide {
-		return false
-	}
-	from += bits.TrailingZeros64(binary.LittleEndian.Uint64(data[from:])^tabs) / 8
-	if to-from < gramLength || kinds[data[from]] != 0 || isTrimmed[data[to-1]] ||
+	if to-from < gramLength || next == to || j.after || isTrimmed[data[to-1]] || m.least < eitherSide ||
 		m.has(uint64(binary.LittleEndian.Uint32(data[from:]))) || m.has(uint64(binary.LittleEndian.Uint32(data[to-gramLength:]))) {
 		return false
 	}
@@ -218,16 +216,20 @@ func atReturn(data []byte, from, to, next int) (int, int) {
 // prefix is the length of what stands before the content of a line: digits and
 // punctuation up to a blank or another separator. A token has none of these, so
 // that no part of one at the beginning of a line is taken for it.
-func prefix(line []byte) int {
+func prefix(data []byte, from, to int) int {
+	const letters = 0xc0 * ones // and a few marks, and what is not ASCII
 	n := 0
-	for i, b := range line[:min(len(line), longestPrefix)] {
-		switch kinds[b] {
-		case separates:
-			n = i + 1
-		case leads:
-		default:
-			return n
+	for ; n+dumpLook <= longestPrefix && from+n+dumpLook <= to; n += dumpLook {
+		if x := binary.LittleEndian.Uint64(data[from+n:]) & letters; x != 0 {
+			n += bits.TrailingZeros64(x) / 8
+			break
 		}
+	}
+	for n < longestPrefix && from+n < to && kinds[data[from+n]] != 0 {
+		n++
+	}
+	for n > 0 && kinds[data[from+n-1]] != separates {
+		n--
 	}
 	return n
 }
@@ -269,11 +271,16 @@ var (
 )
 
 func init() {
+	for b := range '@' {
+		if b != '\n' && b != '\r' {
+			kinds[b] = leads
+		}
+	}
+	for _, b := range []byte("[TZ") {
+		kinds[b] = leads
+	}
 	for _, b := range []byte(" \t:|>)]") {
 		kinds[b] = separates
-	}
-	for _, b := range []byte("0123456789.,;#([*+-/TZ") {
-		kinds[b] = leads
 	}
 	for b := range 0x80 {
 		c := byte(b)

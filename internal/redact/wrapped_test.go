@@ -85,7 +85,7 @@ func TestATokenIsTakenOutAtEveryWidth(t *testing.T) {
 	chunks := []int{1, 2, 3, 5, 8, 13, 29, 64, 1 << 20}
 	n := 0
 	for width := 1; width <= 80; width++ {
-		for _, offset := range []int{0, 1, 4, width / 2, width - 1, width + 3} {
+		for _, offset := range []int{0, 1, width / 2, width + 3} {
 			for name, e := range encoded(offset) {
 				for prefix := range prefixes {
 					for _, end := range []string{"\n", "\r\n", "\r"} {
@@ -169,7 +169,7 @@ func TestWritesDoNotMatter(t *testing.T) {
 		"", "", "", " ", "\n", "\r\n", "\n> ", "\n  12 ", "\n\t", "12", "x", "4", "\n00000010: ", "  FAKE\n00000010  ", " |FAKEfake|\n", "\n\n",
 		", ", strings.Repeat(" ", 30), strings.Repeat("\n", 120), "user", "=\n", "  ", "\r", "é", "0000020",
 	}
-	for range 20000 {
+	for range 3000 {
 		var b strings.Builder
 		for range 1 + random.IntN(12) {
 			source := sources[random.IntN(len(sources))]
