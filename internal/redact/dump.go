@@ -124,8 +124,11 @@ func (v *view) squeeze(data []byte, d dump) {
 			switch n, c := offset(data[from:end]); {
 			case n > 0:
 				start, last, colon = from+n, from+n, c
+				if !d.table {
+					v.stop() // a table is looked at as such
+				}
 			case end == len(data) && d.open && hexLength(data[from:end]) == end-from:
-				longest = longestInTable // it may become an offset
+				longest, last = longestInTable, from // it may become an offset
 			}
 		}
 		stops := numbersEnd(data, start, end, colon)

@@ -67,6 +67,7 @@ type run struct {
 	start    int // in the form
 	end      int
 	wild     int // how much of the wild side before is in the run
+	wildEnd  int // and of the wild side after
 }
 
 func (r run) length() int { return r.end - r.start }
@@ -84,6 +85,13 @@ func (r *run) behead() {
 		return
 	}
 	r.start++
+}
+
+// cutAt lets the run end at a place in the text.
+func (r *run) cutAt(to int) {
+	over := r.to - to
+	wild := min(over, r.wildEnd)
+	r.to, r.wildEnd, r.end = to, r.wildEnd-wild, r.end-(over-wild)
 }
 
 // around are the runs with the gram at text[i:].
@@ -113,7 +121,7 @@ func (r *run) growRight(text []byte) {
 	}
 	if r.end == len(r.form.text) {
 		for n := r.form.wildAfter; n > 0 && r.to < len(text) && isBase64(text[r.to]); n-- {
-			r.to++
+			r.to, r.wildEnd = r.to+1, r.wildEnd+1
 		}
 	}
 }

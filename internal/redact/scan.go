@@ -108,9 +108,18 @@ func (s *scan) clip(v *view, r *run) {
 	}
 }
 
-// takeText takes a run out of the view of the bytes as they are, or of lines.
+// takeText takes a run out of the view of the bytes as they are, or of lines. Where
+// it goes over the end of a line, it may have gone on in the prefix of the next.
 func (s *scan) takeText(v *view, r run) {
 	s.clip(v, &r)
+	s.takeRun(v, r)
+	for n := v.part(r.to - 1); v.parts[n].at > r.from; n-- {
+		r.cutAt(v.parts[n].at)
+		s.takeRun(v, r)
+	}
+}
+
+func (s *scan) takeRun(v *view, r run) {
 	from, to := v.raw(r.from), v.raw(r.to-1)+1
 	end, n, more := s.overPrefix(to, r.form.text[r.end:])
 	if r.length()+n >= r.form.piece {
