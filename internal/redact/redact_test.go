@@ -12,7 +12,6 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
-	"runtime"
 	"strings"
 	"testing"
 
@@ -157,6 +156,31 @@ func TestNothingIsHeldBackFromAPersonForLong(t *testing.T) {
 	}
 }
 
+// TestAProgramThatPrintsSlowlyShowsNoMore writes the token with silence after every
+// character, which passes on what is too little to tell anything.
+func TestAProgramThatPrintsSlowlyShowsNoMore(t *testing.T) {
+	r := redact.New(login(token))
+	for _, between := range []string{"", "\n", "\r\n  > "} {
+		var out bytes.Buffer
+		w := r.NewWriter(&out)
+		for _, c := range body {
+			if _, err := io.WriteString(w, string(c)+between); err != nil {
+				t.Fatal(err)
+			}
+			if err := w.Idle(); err != nil {
+				t.Fatal(err)
+			}
+		}
+		if err := w.Close(); err != nil {
+			t.Fatal(err)
+		}
+		got := out.String()
+		if want := "F" + between + "A" + between + "K" + between + redact.Mark; !strings.HasPrefix(got, want) || strings.ContainsAny(got[len(want):], body) {
+			t.Errorf("%q", got)
+		}
+	}
+}
+
 func TestWithoutASecretThereIsNoRedactor(t *testing.T) {
 	if redact.New() != nil || redact.New(login("abc")) != nil {
 		t.Error("there is one")
@@ -217,11 +241,21 @@ func buildLog() []byte {
 // goSource has short lines, and many of them.
 func goSource(b *testing.B) []byte {
 	b.Helper()
-	source, err := os.ReadFile(filepath.Join(runtime.GOROOT(), "src/net/http/server.go"))
+	source, err := os.ReadFile(filepath.Join(goRoot(b), "src/net/http/server.go"))
 	if err != nil {
 		b.Fatal(err)
 	}
 	return source[:benchSize]
+}
+
+// goRoot is where the source code of Go is.
+func goRoot(t testing.TB) string {
+	t.Helper()
+	root, err := exec.CommandContext(t.Context(), "go", "env", "GOROOT").Output()
+	if err != nil {
+		t.Fatal(err)
+	}
+	return strings.TrimSpace(string(root))
 }
 
 const benchSize = 64 << 10

@@ -101,32 +101,36 @@ func (j *joiner) join(data []byte, m *matcher, v *view) {
 		if returns {
 			to, next = atReturn(data, from, to, next)
 		}
-		switch start := from; {
-		case to == from:
-		default:
-			if from > 0 {
-				start += prefix(data, from, to)
-			}
-			if isDigit(data[from]) {
-				if n, _ := offset(data[from:to]); n > 0 {
-					j.offsets = append(j.offsets, span{from, next})
-				}
-			}
-			if from > 0 && j.isCold(start, to, next) {
-				break
-			}
-			if next == to && from > 0 && allPrefix(data[from:]) {
-				j.flush()
-				v.sure = len(v.text)
-			}
-			if end := trimmed(data, start, to); end > start {
-				j.line(start, end)
-			}
+		if to > from {
+			j.next(from, to, next)
 		}
 		from = next
 	}
 	j.flush()
 	v.finish(len(data))
+}
+
+// next takes the line of data[from:to].
+func (j *joiner) next(from, to, next int) {
+	if isDigit(j.data[from]) {
+		if n, _ := offset(j.data[from:to]); n > 0 {
+			j.offsets = append(j.offsets, span{from, next})
+		}
+	}
+	start := from
+	if from > 0 { // else it began before
+		start += prefix(j.data, from, to)
+		if j.isCold(start, to, next) {
+			return
+		}
+		if next == to && allPrefix(j.data[from:]) {
+			j.flush()
+			j.v.sure = len(j.v.text)
+		}
+	}
+	if end := trimmed(j.data, start, to); end > start {
+		j.line(start, end)
+	}
 }
 
 // isCold skips a line that no run goes into or out of, as most are.
