@@ -94,12 +94,16 @@ func (r *run) cutAt(to int) {
 	r.to, r.wildEnd, r.end = to, r.wildEnd-wild, r.end-(over-wild)
 }
 
-// around are the runs with the gram at text[i:].
-func (m *matcher) around(text []byte, i int, found func(run)) {
+// around are the runs with the gram at text[i:], but for those with the gram at
+// text[i-step:] as well.
+func (m *matcher) around(text []byte, i, step int, found func(run)) {
 	for _, place := range m.grams[m.load(text, i)] {
 		f := &m.forms[place.form]
 		r := run{form: f, from: i, to: i + m.gram, start: place.offset, end: place.offset + m.gram}
 		r.growLeft(text)
+		if i-step >= r.from+r.wild {
+			continue
+		}
 		r.growRight(text)
 		found(r)
 	}
@@ -126,20 +130,12 @@ func (r *run) growRight(text []byte) {
 	}
 }
 
-// find goes through a text.
-func (m *matcher) find(text []byte, found func(run)) {
-	for i := m.least - m.gram; i+m.gram <= len(text); i += m.stride {
+// find goes through a text. A step that is not the matcher's stride finds shorter
+// runs than pieces as well.
+func (m *matcher) find(text []byte, step int, found func(run)) {
+	for i := step - 1; i+m.gram <= len(text); i += step {
 		if m.has(m.load(text, i)) {
-			m.around(text, i, found)
-		}
-	}
-}
-
-// findAll goes through a text in which shorter runs than pieces matter too.
-func (m *matcher) findAll(text []byte, found func(run)) {
-	for i := 0; i+m.gram <= len(text); i++ {
-		if m.has(m.load(text, i)) {
-			m.around(text, i, found)
+			m.around(text, i, step, found)
 		}
 	}
 }
@@ -156,7 +152,7 @@ func (m *matcher) tail(text []byte, pieces bool) (from, firm int) {
 	if len(text) < m.gram {
 		return from, firm
 	}
-	m.around(text, len(text)-m.gram, func(r run) {
+	m.around(text, len(text)-m.gram, len(text), func(r run) {
 		if r.length() >= r.form.piece && !pieces {
 			return
 		}

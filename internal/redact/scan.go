@@ -31,7 +31,7 @@ func (s *scan) over(data []byte, floor int, all bool) {
 	s.hold, s.firm, s.keep = len(data), len(data), len(data)
 	s.asItIs()
 	s.lines.join(data, s.r.text, &s.seam)
-	s.r.text.findAll(s.seam.text, func(r run) { s.takeText(&s.seam, r) })
+	s.r.text.find(s.seam.text, 1, func(r run) { s.takeText(&s.seam, r) })
 	s.undecided(s.r.text, &s.seam)
 	s.dumps()
 	s.merge()
@@ -40,7 +40,7 @@ func (s *scan) over(data []byte, floor int, all bool) {
 // asItIs finds runs in the bytes as they are.
 func (s *scan) asItIs() {
 	v, m := view{text: s.data, parts: []part{{}}, sure: len(s.data)}, s.r.text
-	m.find(v.text, func(r run) { s.takeText(&v, r) })
+	m.find(v.text, m.stride, func(r run) { s.takeText(&v, r) })
 	s.undecided(m, &v)
 }
 
@@ -72,7 +72,7 @@ func (s *scan) inDump(d dump) {
 	if s.all {
 		v.sure = len(v.text)
 	}
-	m.find(v.text[:v.sure], func(r run) { s.takeDump(v, r, d.table) })
+	m.find(v.text[:v.sure], m.stride, func(r run) { s.takeDump(v, r, d.table) })
 	if d.open {
 		s.undecided(m, v)
 	}
@@ -112,24 +112,21 @@ func (s *scan) clip(v *view, r *run) {
 // it goes over the end of a line, it may have gone on in the prefix of the next.
 func (s *scan) takeText(v *view, r run) {
 	s.clip(v, &r)
-	s.takeRun(v, r)
+	if end, n, more := s.overPrefix(v, r); r.length()+n >= r.form.piece {
+		s.cut(v.raw(r.from), end, more || r.to >= v.sure && !r.complete(v.text))
+	}
 	for n := v.part(r.to - 1); v.parts[n].at > r.from; n-- {
 		r.cutAt(v.parts[n].at)
-		s.takeRun(v, r)
-	}
-}
-
-func (s *scan) takeRun(v *view, r run) {
-	from, to := v.raw(r.from), v.raw(r.to-1)+1
-	end, n, more := s.overPrefix(to, r.form.text[r.end:])
-	if r.length()+n >= r.form.piece {
-		s.cut(from, end, more || r.to >= v.sure && !r.complete(v.text))
+		if end, n, more := s.overPrefix(v, r); n > 0 && r.length()+n >= r.form.piece {
+			s.cut(v.raw(r.from), end, more)
+		}
 	}
 }
 
 // overPrefix is where a run ends whose last characters were taken for the prefix of
 // the next line, as "23 " was, how many these are, and whether more may come.
-func (s *scan) overPrefix(to int, rest string) (end, n int, more bool) {
+func (s *scan) overPrefix(v *view, r run) (end, n int, more bool) {
+	to, rest := v.raw(r.to-1)+1, r.form.text[r.end:]
 	end = to
 	line := s.nextLine(to)
 	for p := line; p < len(s.data) && p-line < longestPrefix && kinds[s.data[p]] != 0; p++ {
