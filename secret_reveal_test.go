@@ -25,7 +25,7 @@ var reveals = map[string]string{
 	"cmd/docker-credential-purser/once.go recall 1":    "the same, read back",
 	"cmd/purser/exec.go inject 1":                      "a variable of the command, where --env asks for it",
 	"internal/keyring/keyring_linux.go put 1":          "the entry in the kernel's keyring",
-	"internal/redact/redact.go add 2":                  "makes the pieces that are taken out",
+	"internal/redact/redact.go New 2":                  "makes the pieces that are taken out",
 	"internal/redact/tell.go Tell 1":                   "tells a Buildkite agent what to take out, through a pipe",
 	"internal/credential/redact.go SplitToken 1":       "takes the public prefix off",
 	"cmd/purser/guided.go judge 3":                     "looks at the form of what was pasted",

@@ -11,6 +11,7 @@ import (
 	"net/url"
 	"os"
 	"os/exec"
+	"path/filepath"
 	"strings"
 	"testing"
 
@@ -155,6 +156,31 @@ func TestNothingIsHeldBackFromAPersonForLong(t *testing.T) {
 	}
 }
 
+// TestAProgramThatPrintsSlowlyShowsNoMore writes the token with silence after every
+// character, which passes on what is too little to tell anything.
+func TestAProgramThatPrintsSlowlyShowsNoMore(t *testing.T) {
+	r := redact.New(login(token))
+	for _, between := range []string{"", "\n", "\r\n  > "} {
+		var out bytes.Buffer
+		w := r.NewWriter(&out)
+		for _, c := range body {
+			if _, err := io.WriteString(w, string(c)+between); err != nil {
+				t.Fatal(err)
+			}
+			if err := w.Idle(); err != nil {
+				t.Fatal(err)
+			}
+		}
+		if err := w.Close(); err != nil {
+			t.Fatal(err)
+		}
+		got := out.String()
+		if want := "F" + between + "A" + between + "K" + between + redact.Mark; !strings.HasPrefix(got, want) || strings.ContainsAny(got[len(want):], body) {
+			t.Errorf("%q", got)
+		}
+	}
+}
+
 func TestWithoutASecretThereIsNoRedactor(t *testing.T) {
 	if redact.New() != nil || redact.New(login("abc")) != nil {
 		t.Error("there is one")
@@ -197,19 +223,51 @@ func FuzzNoRunOfTheSecretPasses(f *testing.F) {
 	})
 }
 
-func BenchmarkRedact(b *testing.B) {
-	log, err := os.ReadFile("redact_test.go")
+// buildLog is what a build prints: times, digests, paths and sentences.
+func buildLog() []byte {
+	random := rand.New(rand.NewPCG(5, 6))
+	var b bytes.Buffer
+	for n := 1; b.Len() < benchSize; n++ {
+		fmt.Fprintf(&b, "#%d [build %d/9] RUN go build -trimpath -ldflags=-s ./cmd/...\n", n, n%9+1)
+		fmt.Fprintf(&b, "#%d 0.%03d go: downloading github.com/example/module-%d v1.%d.0\n", n, n%1000, n, n%40)
+		fmt.Fprintf(&b, "2024-01-01T12:%02d:%02d.%06dZ INFO  the server answered request %d after %dms, from the cache\n", n%60, n%60, random.IntN(1e6), n, n%97)
+		fmt.Fprintf(&b, "#%d sha256:%016x%016x%016x%016x 3.41MB / 3.41MB 0.%ds done\n", n, random.Uint64(), random.Uint64(), random.Uint64(), random.Uint64(), n%10)
+		fmt.Fprintf(&b, "--- PASS: TestThatTheServerAnswers/request_%d (0.%02ds)\n    server_test.go:%d: the answer has %d bytes\n", n, n%100, n%400, n*31)
+		fmt.Fprintf(&b, "Get:%d http://deb.debian.org/debian bookworm/main amd64 libexample%d amd64 1.%d-2+deb12u1 [%d kB]\n", n, n%30, n%12, n%900)
+	}
+	return b.Bytes()[:benchSize]
+}
+
+// goSource has short lines, and many of them.
+func goSource(b *testing.B) []byte {
+	b.Helper()
+	source, err := os.ReadFile(filepath.Join(goRoot(b), "src/net/http/server.go"))
 	if err != nil {
 		b.Fatal(err)
 	}
-	log = bytes.ReplaceAll(bytes.Repeat(log, 20), []byte(token), nil)[:64<<10]
-	noise := make([]byte, 64<<10)
+	return source[:benchSize]
+}
+
+// goRoot is where the source code of Go is.
+func goRoot(t testing.TB) string {
+	t.Helper()
+	root, err := exec.CommandContext(t.Context(), "go", "env", "GOROOT").Output()
+	if err != nil {
+		t.Fatal(err)
+	}
+	return strings.TrimSpace(string(root))
+}
+
+const benchSize = 64 << 10
+
+func BenchmarkRedact(b *testing.B) {
+	noise := make([]byte, benchSize)
 	random := rand.New(rand.NewPCG(1, 2))
 	for i := range noise {
 		noise[i] = byte(random.UintN(256))
 	}
 	for name, secret := range map[string]string{"token": token, "password": "FAKE1234"} {
-		for kind, data := range map[string][]byte{"log": log, "noise": noise} {
+		for kind, data := range map[string][]byte{"log": buildLog(), "source": goSource(b), "noise": noise} {
 			b.Run(name+"/"+kind, func(b *testing.B) {
 				w := redact.New(login(secret)).NewWriter(io.Discard)
 				b.SetBytes(int64(len(data)))

@@ -1,154 +1,244 @@
 package redact
 
-import "encoding/binary"
+import (
+	"cmp"
+	"encoding/binary"
+	"slices"
+)
 
-// match is a piece of a secret in a text. An open one reaches the end of the text
-// and may go on.
-type match struct {
-	from, to int
-	open     bool
+// span is a part of a stream.
+type span struct{ from, to int }
+
+// scan is what is known of the end of a stream: what to take out, and how far it
+// can be passed on.
+type scan struct {
+	r          *Redactor
+	seam, dump view
+	lines      joiner
+	data       []byte
+	all        bool   // nothing comes after the data
+	floor      int    // no run begins before: that is decided
+	cuts       []span // what to take out; in order, and apart
+	hold       int    // what is before is decided
+	firm       int    // what is before may be shown in a moment of silence
+	keep       int    // what is before has no part in what is not decided
 }
 
-// next finds the first piece at or after from.
-func (r *Redactor) next(data []byte, from int) (m match, ok bool) {
-	for i := from + r.least - gramLength; i+gramLength <= len(data); i += r.stride {
-		g := binary.LittleEndian.Uint32(data[i:])
-		s := slot(g)
-		if r.bloom[s/64]&(1<<(s%64)) == 0 {
+// over looks through data, in which no run begins before floor: what is there tells
+// what surrounds the rest.
+func (s *scan) over(data []byte, floor int, all bool) {
+	s.data, s.floor, s.all, s.cuts = data, floor, all, s.cuts[:0]
+	s.hold, s.firm, s.keep = len(data), len(data), len(data)
+	s.asItIs()
+	s.lines.join(data, s.r.text, &s.seam)
+	s.r.text.find(s.seam.text, 1, func(r run) { s.takeText(&s.seam, r) })
+	s.undecided(s.r.text, &s.seam)
+	s.dumps()
+	s.merge()
+}
+
+// asItIs finds runs in the bytes as they are.
+func (s *scan) asItIs() {
+	v, m := view{text: s.data, parts: []part{{}}, sure: len(s.data)}, s.r.text
+	m.find(v.text, m.stride, func(r run) { s.takeText(&v, r) })
+	s.undecided(m, &v)
+}
+
+// dumps finds runs in dumps.
+func (s *scan) dumps() {
+	data, done := s.data, 0
+	for lines := s.lines.offsets; len(lines) > 0; {
+		var d dump
+		d, lines = table(data, lines)
+		s.inDump(d)
+	}
+	for i := dumpStride - 1; i+dumpLook <= len(data); i += dumpStride {
+		if noDump(binary.LittleEndian.Uint64(data[i:])) != 0 || i < done || !seemsLong(data, i) {
+			continue // it does not look like a dump
+		}
+		if d, ok := dumpAround(data, i, done); ok {
+			s.inDump(d)
+			done = d.to
+		}
+	}
+	if from := dumpBefore(data, done); from < len(data) && !s.all {
+		s.inDump(dump{span: span{from, len(data)}, open: true})
+	}
+}
+
+func (s *scan) inDump(d dump) {
+	v, m := &s.dump, s.r.dump
+	v.squeeze(s.data, d)
+	if s.all {
+		v.sure = len(v.text)
+	}
+	m.find(v.text[:v.sure], m.stride, func(r run) { s.takeDump(v, r, d.table) })
+	if d.open {
+		s.undecided(m, v)
+	}
+}
+
+// undecided holds back what may become a run with what comes: where the text ends
+// now, and where what may still change begins.
+func (s *scan) undecided(m *matcher, v *view) {
+	if s.all {
+		return
+	}
+	dump := v == &s.dump
+	raw := v.raw
+	if dump { // the word before may have bytes of the secret as well
+		raw = func(i int) int { return v.parts[max(0, v.part(i)-1)].raw }
+	}
+	for _, end := range [...]int{v.sure, len(v.text)} {
+		from, firm := m.tail(v.text[:end], dump)
+		if from < end {
+			s.hold = min(s.hold, raw(from))
+		}
+		if firm < end {
+			s.firm = min(s.firm, raw(firm))
+		}
+	}
+}
+
+// clip takes away what is decided. A run is there only by chance: more of what was
+// before may say that it has no part in this one.
+func (s *scan) clip(v *view, r *run) {
+	for r.to-r.from > 1 && v.raw(r.from) < s.floor {
+		r.behead()
+	}
+}
+
+// takeText takes a run out of the view of the bytes as they are, or of lines. Where
+// it goes over the end of a line, it may have gone on in the prefix of the next.
+func (s *scan) takeText(v *view, r run) {
+	s.clip(v, &r)
+	if end, n, more := s.overPrefix(v, r); r.length()+n >= r.form.piece {
+		s.cut(v.raw(r.from), end, more || r.to >= v.sure && !r.complete(v.text))
+	}
+	for n := v.part(r.to - 1); v.parts[n].at > r.from; n-- {
+		r.cutAt(v.parts[n].at)
+		if end, n, more := s.overPrefix(v, r); n > 0 && r.length()+n >= r.form.piece {
+			s.cut(v.raw(r.from), end, more)
+		}
+	}
+}
+
+// overPrefix is where a run ends whose last characters were taken for the prefix of
+// the next line, as "23 " was, how many these are, and whether more may come.
+func (s *scan) overPrefix(v *view, r run) (end, n int, more bool) {
+	to, rest := v.raw(r.to-1)+1, r.form.text[r.end:]
+	end = to
+	line := s.nextLine(to)
+	for p := line; p < len(s.data) && p-line < longestPrefix && kinds[s.data[p]] != 0; p++ {
+		if p > line && kinds[s.data[p-1]] != separates {
 			continue
 		}
-		for _, place := range r.grams[g] {
-			if found, yes := r.extend(data, from, i, place); yes && (!ok || found.from < m.from || found.from == m.from && found.to > m.to) {
-				m, ok = found, true
-			}
+		k := 0
+		for k < len(rest) && p+k < len(s.data) && s.data[p+k] == rest[k] {
+			k++
 		}
-		if ok {
-			return m, true
+		if k > n {
+			end, n = p+k, k
 		}
+		more = more || k < len(rest) && p+k == len(s.data)
 	}
-	return match{}, false
+	return end, n, more
 }
 
-// extend follows a form to both sides of a gram, over the ends of lines.
-func (r *Redactor) extend(data []byte, from, i int, place at) (match, bool) {
-	f := r.forms[place.form]
-	m := match{from: i, to: i + gramLength}
-	length := gramLength
-	o := place.offset
-	for o > 0 {
-		p := max(beforeBreak(data, m.from), from)
-		if p == from || data[p-1] != f.text[o-1] {
-			break
+// nextLine is where the next line that is not empty begins, and the end of the data
+// in the middle of a line.
+func (s *scan) nextLine(p int) int {
+	line := len(s.data)
+	for from := p; p < len(s.data) && p-from < longestGap; p++ {
+		switch c := s.data[p]; {
+		case c == '\r' || c == '\n':
+			line = p + 1
+		case !isTrimmed[c]:
+			return line
 		}
-		m.from, o, length = p-1, o-1, length+1
 	}
-	if o == 0 && f.wildBefore && m.from > from && isBase64(data[m.from-1]) {
-		m.from--
-	}
-	return f.follow(data, m, place.offset+gramLength, length)
+	return len(s.data)
 }
 
-// follow goes on to the right, from an offset of the form.
-func (f form) follow(data []byte, m match, o, length int) (match, bool) {
-	for {
-		p := afterBreak(data, m.to)
-		switch {
-		case o == len(f.text) && !f.wildAfter:
-			return m, length >= f.piece
-		case p == len(data):
-			m.open = true
-			return m, length >= f.piece
-		case o == len(f.text):
-			if p == m.to && isBase64(data[p]) {
-				m.to++
-			}
-			return m, length >= f.piece
-		case data[p] != f.text[o]:
-			return m, length >= f.piece
-		}
-		m.to, o, length = p+1, o+1, length+1
+// takeDump takes out a run of a dump, with the column of characters beside it.
+func (s *scan) takeDump(v *view, r run, table bool) {
+	s.clip(v, &r)
+	if r.length() < r.form.piece {
+		return
+	}
+	from, to := v.raw(r.from), v.raw(r.to-1)+1
+	open := r.to >= v.sure && (r.form.words || !r.complete(v.text))
+	if !table && to-from < leastDump {
+		return
+	}
+	if r.form.words {
+		from, to = s.withWords(v, r)
+		open = open || to == len(s.data)
+	}
+	to, known := columnAfter(s.data, to)
+	s.cut(from, to, open || !known)
+}
+
+// withWords adds to a run the words of which it has a part, and otherwise those
+// beside it: they have other bytes of the secret.
+func (s *scan) withWords(v *view, r run) (from, to int) {
+	first, last := v.part(r.from), v.part(r.to-1)
+	if v.parts[first].at == r.from {
+		first = max(0, first-1)
+	}
+	if next := last + 1; next < len(v.parts) && v.parts[next].at == r.to {
+		last = next
+	}
+	return v.parts[first].raw, wordEnd(s.data, v.parts[last].raw)
+}
+
+// cut takes out a part of the stream. Where it may go on, what follows waits.
+func (s *scan) cut(from, to int, open bool) {
+	s.cuts = append(s.cuts, span{from, to})
+	if open && !s.all {
+		s.hold, s.keep = min(s.hold, to), min(s.keep, from)
 	}
 }
 
-// longestBreak bounds what may stand between two lines of wrapped text: the end
-// of the line and the indentation of the next, in bytes.
-const longestBreak = 16
+// merge sees what is still needed of the data, and puts the cuts in order.
+func (s *scan) merge() {
+	s.keep = min(s.keep, s.hold)
+	for _, c := range s.cuts {
+		if c.to > s.hold {
+			s.keep = min(s.keep, c.from)
+		}
+	}
+	slices.SortFunc(s.cuts, func(a, b span) int { return cmp.Compare(a.from, b.from) })
+	n := 0
+	for _, c := range s.cuts {
+		if n > 0 && c.from <= s.cuts[n-1].to {
+			s.cuts[n-1].to = max(s.cuts[n-1].to, c.to)
+			continue
+		}
+		s.cuts[n] = c
+		n++
+	}
+	s.cuts = s.cuts[:n]
+}
 
-// afterBreak goes to the right over the end of a line, where there is one.
-func afterBreak(data []byte, from int) int {
-	p := from
-	if p < len(data) && data[p] == '\r' {
-		p++
-	}
-	if p == len(data) {
-		return p // what comes decides
-	}
-	if data[p] != '\n' {
-		return from
-	}
-	for p++; p < len(data) && p-from < longestBreak && isBlank(data[p]); p++ {
+// longestContext bounds the lines before what is still needed.
+const longestContext = 512
+
+// start is where the data begins that later data has to be seen with: the line of
+// what is needed, and as many lines before it as tell whether it is in a dump.
+func (s *scan) start() int {
+	least := max(0, s.keep-longestContext)
+	line := s.lineStart(s.keep, least)
+	p := line
+	for p > least && line-p < leastDump {
+		p = s.lineStart(p-1, least)
 	}
 	return p
 }
 
-// beforeBreak goes to the left in the same way.
-func beforeBreak(data []byte, from int) int {
-	p := from
-	for p > 0 && from-p < longestBreak && isBlank(data[p-1]) {
-		p--
-	}
-	if p == 0 || data[p-1] != '\n' {
-		return from
-	}
-	if p--; p > 0 && data[p-1] == '\r' {
+func (s *scan) lineStart(p, least int) int {
+	for p > least && s.data[p-1] != '\n' && s.data[p-1] != '\r' {
 		p--
 	}
 	return p
-}
-
-func isBlank(b byte) bool { return b == ' ' || b == '\t' }
-
-func isBase64(b byte) bool {
-	return b >= 'a' && b <= 'z' || b >= 'A' && b <= 'Z' || b >= '0' && b <= '9' || b == '+' || b == '/' || b == '-' || b == '_'
-}
-
-// tail is what may be the beginning of a piece at the end of a text: how many
-// bytes, and how many of those are a form's characters.
-func (r *Redactor) tail(data []byte) (bytes, characters int) {
-	end := beforeBreak(data, len(data))
-	if end > 0 && data[end-1] == '\r' {
-		end--
-	}
-	if end == 0 {
-		return 0, 0
-	}
-	last := data[end-1]
-	for i := range r.forms {
-		f := &r.forms[i]
-		for o := range len(f.text) {
-			if f.text[o] != last {
-				continue
-			}
-			if b, c := f.endsAt(data, end, o); b > bytes {
-				bytes, characters = b, c
-			}
-		}
-	}
-	return bytes, characters
-}
-
-// endsAt follows the form to the left from the last character of a text.
-func (f *form) endsAt(data []byte, end, o int) (bytes, characters int) {
-	p := end - 1
-	for characters = 1; o > 0 && characters < f.piece; characters++ {
-		q := beforeBreak(data, p)
-		if q == 0 || data[q-1] != f.text[o-1] {
-			break
-		}
-		p, o = q-1, o-1
-	}
-	if o == 0 && f.wildBefore && p > 0 && isBase64(data[p-1]) {
-		p--
-	}
-	return len(data) - p, characters
 }

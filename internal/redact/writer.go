@@ -11,110 +11,83 @@ const Mark = "[redacted]"
 // Writer passes on what is written to it, without the secrets. It is safe for
 // concurrent use, so that Idle may be called from a timer.
 type Writer struct {
-	r  *Redactor
 	to io.Writer
 
 	mu     sync.Mutex
-	held   []byte // the end of what was written, that may belong to what comes
-	few    bool   // held is less than a gram of anything
-	piece  bool   // held begins with a piece that goes on
-	marked bool   // and the mark for it is out already
-	data   []byte // room for held and what is new
+	scan   scan
+	data   []byte // the end of what was written, that may belong to what comes
+	floor  int    // no run begins before this place in it
+	sent   int    // how much of it was passed on or taken out
+	marked bool   // a Mark was the last thing passed on
 	out    []byte // room for what is passed on
 }
 
 // NewWriter makes a Writer that passes on to another.
-func (r *Redactor) NewWriter(to io.Writer) *Writer { return &Writer{r: r, to: to} }
+func (r *Redactor) NewWriter(to io.Writer) *Writer { return &Writer{scan: scan{r: r}, to: to} }
 
 // Write passes on all but what may belong to what comes next. The error is the
 // other writer's.
 func (w *Writer) Write(p []byte) (int, error) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	data := p
-	if len(w.held) > 0 {
-		w.data = append(append(w.data[:0], w.held...), p...)
-		data = w.data
-	}
-	if err := w.pass(data); err != nil {
+	w.data = append(w.data, p...)
+	w.scan.over(w.data, w.floor, false)
+	if err := w.pass(w.scan.hold); err != nil {
 		return 0, err
 	}
+	start := w.scan.start()
+	w.data = w.data[:copy(w.data, w.data[start:])]
+	w.sent, w.floor = w.sent-start, w.scan.keep-start
 	return len(p), nil
 }
 
-func (w *Writer) pass(data []byte) error {
-	w.out = w.out[:0]
-	done, marked := 0, w.marked
-	w.marked, w.piece = false, false
-	for {
-		m, ok := w.r.next(data, done)
-		if !ok {
-			break
-		}
-		adjoins := m.from == 0 && marked || m.from == done && done > 0
-		w.out = append(w.out, data[done:m.from]...)
-		if m.open {
-			w.held = append(w.held[:0], data[m.from:]...)
-			w.piece, w.few, w.marked = true, false, adjoins
-			return w.send(w.out)
-		}
-		if !adjoins {
-			w.out = append(w.out, Mark...)
-		}
-		done = m.to
-	}
-	bytes, characters := w.r.tail(data[done:])
-	end := len(data) - bytes
-	w.few = characters < gramLength
-	if done == 0 { // the usual case: nothing to take out
-		err := w.send(data[:end])
-		w.held = append(w.held[:0], data[end:]...)
-		return err
-	}
-	w.out = append(w.out, data[done:end]...)
-	w.held = append(w.held[:0], data[end:]...)
-	return w.send(w.out)
-}
-
-func (w *Writer) send(p []byte) error {
-	if len(p) == 0 {
-		return nil
-	}
-	_, err := w.to.Write(p)
-	return err
-}
-
 // Idle is called when nothing was written for a moment, as before a question to a
-// person: what is held back is passed on when it is too little to tell anything,
-// and a piece of a secret is marked.
+// person: what is held back is passed on when it is too little to tell anything.
+// It is still known when more is written.
 func (w *Writer) Idle() error {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	switch {
-	case len(w.held) == 0 || w.marked:
+	if w.sent == len(w.data) {
 		return nil
-	case w.piece:
-		w.marked = true
-		return w.send([]byte(Mark))
-	case w.few:
-		err := w.send(w.held)
-		w.held = w.held[:0]
-		return err
 	}
-	return nil
+	w.scan.over(w.data, w.floor, false)
+	return w.pass(w.scan.firm)
 }
 
 // Close passes on what is still held back. It does not close the other writer.
 func (w *Writer) Close() error {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	held := w.held
-	w.held = nil
-	switch {
-	case w.piece && w.marked:
-		return nil
-	case w.piece:
-		return w.send([]byte(Mark))
+	w.scan.over(w.data, w.floor, true)
+	err := w.pass(len(w.data))
+	w.data, w.sent = nil, 0
+	return err
+}
+
+// pass passes the data on up to a place, with marks for what is taken out.
+func (w *Writer) pass(to int) error {
+	w.out = w.out[:0]
+	for _, c := range w.scan.cuts {
+		if c.to <= w.sent || c.from >= to {
+			continue
+		}
+		if c.from > w.sent {
+			w.out, w.marked = append(w.out, w.data[w.sent:c.from]...), false
+		}
+		if !w.marked {
+			w.out = append(w.out, Mark...)
+		}
+		w.sent, w.marked = min(c.to, to), true
 	}
-	return w.send(held)
+	rest := w.data[min(w.sent, to):to]
+	w.sent, w.marked = max(w.sent, to), w.marked && len(rest) == 0
+	if len(w.out) > 0 { // else there is nothing to take out, as usual
+		rest = append(w.out, rest...)
+		w.out = rest
+	}
+	if len(rest) == 0 {
+		return nil
+	}
+	_, err := w.to.Write(rest)
+	return err
 }

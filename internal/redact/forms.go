@@ -1,0 +1,191 @@
+package redact
+
+import (
+	"encoding/base32"
+	"encoding/base64"
+	"encoding/hex"
+	"encoding/json"
+	"fmt"
+	"html"
+	"net/url"
+	"slices"
+	"strconv"
+	"strings"
+)
+
+// form is a spelling of a secret. On its wild sides are characters that hold bits
+// of the secret and bits of its neighbours, as in base64.
+type form struct {
+	text       string
+	piece      int // length of the piece that counts
+	firm       int // length of the piece that is not shown while more may come
+	wildBefore int
+	wildAfter  int
+	words      bool // the words beside it hold bytes of the secret as well
+}
+
+type forms []form
+
+func (all *forms) add(f form) {
+	if f.piece == 0 {
+		f.piece, f.firm = runLength, gramLength
+	}
+	f.piece = min(f.piece, len(f.text))
+	if !slices.ContainsFunc(*all, func(have form) bool { return have.text == f.text }) {
+		*all = append(*all, f)
+	}
+}
+
+func (all *forms) addSecret(secret string) {
+	for _, spelled := range spellings(secret) {
+		all.add(form{text: spelled})
+	}
+	texts := []string{secret}
+	if encoded := inJSON(secret); encoded != secret {
+		texts = append(texts, encoded)
+	}
+	for _, text := range texts {
+		all.addBase64(text)
+		for _, once := range grouped(text, inBase64) {
+			for _, f := range grouped(once.text, inBase64) { // a wild character is in two others
+				f.wildBefore, f.wildAfter = max(f.wildBefore, 2*once.wildBefore), max(f.wildAfter, 2*once.wildAfter)
+				all.add(f)
+			}
+		}
+		for _, f := range grouped(text, inBase32) {
+			all.add(f)
+			f.text = strings.ToLower(f.text)
+			all.add(f)
+		}
+	}
+}
+
+func (all *forms) addBase64(text string) {
+	for _, f := range slices.Concat(grouped(text, inBase64), grouped(text, inBase64URL)) {
+		all.add(f)
+	}
+}
+
+// spellings are the ways in which a text is written where some characters mean
+// something.
+func spellings(text string) []string {
+	quoted := strconv.Quote(text)
+	hexed := hex.EncodeToString([]byte(text))
+	backwards := []byte(text)
+	slices.Reverse(backwards)
+	return []string{
+		text, strings.ToUpper(text), strings.ToLower(text), string(backwards),
+		quoted[1 : len(quoted)-1], inJSON(text), html.EscapeString(text),
+		url.QueryEscape(text), url.PathEscape(text),
+		strings.ReplaceAll(text, "'", `'\''`), hexed, strings.ToUpper(hexed),
+	}
+}
+
+func inJSON(text string) string {
+	encoded, _ := json.Marshal(text) // text always encodes
+	return string(encoded[1 : len(encoded)-1])
+}
+
+// each formats the bytes of a text one by one.
+func each(text, format string) string {
+	var b strings.Builder
+	for _, c := range []byte(text) {
+		fmt.Fprintf(&b, format, c)
+	}
+	return b.String()
+}
+
+// alphabet is an encoding of groups of bytes as characters of so many bits.
+type alphabet struct {
+	encode      func([]byte) string
+	bytes, bits int
+}
+
+var (
+	inBase64    = alphabet{base64.RawStdEncoding.EncodeToString, 3, 6}
+	inBase64URL = alphabet{base64.RawURLEncoding.EncodeToString, 3, 6}
+	inBase32    = alphabet{base32.StdEncoding.WithPadding(base32.NoPadding).EncodeToString, 5, 5}
+)
+
+// grouped are the forms that a text has inside something longer that is encoded:
+// one for each number of bytes that can stand before it in a group.
+func grouped(text string, a alphabet) forms {
+	var all forms
+	for before := range a.bytes {
+		raw := append(make([]byte, before), text...)
+		bits := 8 * len(raw)
+		from, to := (8*before+a.bits-1)/a.bits, bits/a.bits // characters that hold nothing else
+		if to-from < shortest {
+			continue
+		}
+		all.add(form{text: a.encode(raw)[from:to], wildBefore: min(before, 1), wildAfter: min(bits%a.bits, 1)})
+	}
+	return all
+}
+
+// numbers are the ways to write one byte, without the characters that a dump
+// leaves out: 0x46, \x46, \u0046, &#x46; and &#70; among them. Hex alone is one of
+// the spellings.
+var numbers = []string{
+	"%d", "%03d", "%03o", "0%03o", "0o%03o", "%08b", "0b%08b",
+	"0x%02x", "0x%02X", "x%02x", "x%02X", "u%02x", "u%02X", "u00%02x", "u00%02X", "U000000%02x", "U000000%02X",
+}
+
+// telling is how many bytes of a secret are taken out of a dump, where they are
+// numbers; it is what runLength is in hex.
+const telling = runLength / 2
+
+// addNumbers adds the secret as dumps show it: byte by byte, and in the words of a
+// little-endian machine, as od and hexdump do unless told otherwise.
+func (all *forms) addNumbers(secret string) {
+	for _, format := range numbers {
+		all.add(number(each(secret, format), len(secret), false))
+	}
+	for _, size := range []int{2, 4, 8} {
+		octal := (8*size + 2) / 3
+		for _, format := range []string{fmt.Sprintf("%%0%dx", 2*size), fmt.Sprintf("%%0%do", octal), "%d"} {
+			for before := range size {
+				all.addWords(secret[min(before, len(secret)):], size, format)
+			}
+		}
+	}
+}
+
+func (all *forms) addWords(text string, size int, format string) {
+	var b strings.Builder
+	n := len(text) / size * size
+	for i := 0; i < n; i += size {
+		var word uint64
+		for k := range size {
+			word |= uint64(text[i+k]) << (8 * k)
+		}
+		fmt.Fprintf(&b, format, word)
+	}
+	if n >= telling {
+		all.add(number(b.String(), n, true))
+	}
+}
+
+func number(text string, bytes int, words bool) form {
+	piece := max(runLength, len(text)*telling/bytes)
+	return form{text: text, piece: piece, firm: piece / 2, words: words}
+}
+
+// forDumps are forms as they are in a dump of characters, where only letters and
+// digits are looked at.
+func forDumps(texts forms) forms {
+	var all forms
+	for _, f := range texts {
+		f.text = strings.Map(func(r rune) rune {
+			if r < 0x80 && !isWord[r] {
+				return -1
+			}
+			return r
+		}, f.text)
+		f.piece = min(runLength, len(f.text))
+		if f.piece >= wideGram {
+			all.add(f)
+		}
+	}
+	return all
+}

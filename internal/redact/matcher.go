@@ -1,0 +1,177 @@
+package redact
+
+import "encoding/binary"
+
+// matcher finds pieces of forms in a text. It looks at a few bytes, a gram, in
+// every stride, since every piece has all of a gram there, and asks a Bloom filter
+// whether any form has it.
+type matcher struct {
+	forms  forms
+	gram   int // length of a gram, gramLength or wideGram
+	least  int // length of the shortest piece
+	stride int
+	bloom  [bloomSize / 64]uint64
+	grams  map[uint64][]at
+	known  [256]bool // the bytes of forms
+}
+
+// at is a place in a form.
+type at struct{ form, offset int }
+
+const (
+	gramLength = 4
+	wideGram   = 8
+	bloomBits  = 16
+	bloomSize  = 1 << bloomBits
+)
+
+// slot spreads grams over the filter (multiplicative hashing, Knuth).
+func slot(g uint64) uint64 { return g * 0x9e3779b97f4a7c15 >> (64 - bloomBits) }
+
+// newMatcher makes a matcher of forms whose pieces are not shorter than a gram.
+func newMatcher(all forms, gram int) *matcher {
+	m := &matcher{forms: all, gram: gram, least: runLength, grams: map[uint64][]at{}}
+	for i, f := range all {
+		m.least = min(m.least, f.piece)
+		for _, b := range []byte(f.text) {
+			m.known[b] = true
+		}
+		for offset := 0; offset+gram <= len(f.text); offset++ {
+			g := m.load([]byte(f.text), offset)
+			m.bloom[slot(g)/64] |= 1 << (slot(g) % 64)
+			m.grams[g] = append(m.grams[g], at{i, offset})
+		}
+	}
+	m.stride = m.least - gram + 1
+	return m
+}
+
+// load is the gram at text[i:].
+func (m *matcher) load(text []byte, i int) uint64 {
+	if m.gram == wideGram {
+		return binary.LittleEndian.Uint64(text[i:])
+	}
+	return uint64(binary.LittleEndian.Uint32(text[i:]))
+}
+
+// has reports whether some form may have a gram.
+func (m *matcher) has(g uint64) bool {
+	s := slot(g)
+	return m.bloom[s/64]&(1<<(s%64)) != 0
+}
+
+// run is a piece of a form in a text.
+type run struct {
+	form     *form
+	from, to int // in the text, with the wild sides
+	start    int // in the form
+	end      int
+	wild     int // how much of the wild side before is in the run
+	wildEnd  int // and of the wild side after
+}
+
+func (r run) length() int { return r.end - r.start }
+
+// complete reports whether nothing that follows the text can belong to the run.
+func (r run) complete(text []byte) bool {
+	return r.end == len(r.form.text) && (r.form.wildAfter == 0 || r.to < len(text))
+}
+
+// behead takes the first character away.
+func (r *run) behead() {
+	r.from++
+	if r.wild > 0 {
+		r.wild--
+		return
+	}
+	r.start++
+}
+
+// cutAt lets the run end at a place in the text.
+func (r *run) cutAt(to int) {
+	over := r.to - to
+	wild := min(over, r.wildEnd)
+	r.to, r.wildEnd, r.end = to, r.wildEnd-wild, r.end-(over-wild)
+}
+
+// around are the runs with the gram at text[i:], but for those with the gram at
+// text[i-step:] as well.
+func (m *matcher) around(text []byte, i, step int, found func(run)) {
+	for _, place := range m.grams[m.load(text, i)] {
+		f := &m.forms[place.form]
+		r := run{form: f, from: i, to: i + m.gram, start: place.offset, end: place.offset + m.gram}
+		r.growLeft(text)
+		if i-step >= r.from+r.wild {
+			continue
+		}
+		r.growRight(text)
+		found(r)
+	}
+}
+
+func (r *run) growLeft(text []byte) {
+	for r.start > 0 && r.from > 0 && text[r.from-1] == r.form.text[r.start-1] {
+		r.from, r.start = r.from-1, r.start-1
+	}
+	if r.start == 0 {
+		from := wildSide(text, r.from, r.form.wildBefore)
+		r.from, r.wild = from, r.from-from
+	}
+}
+
+func (r *run) growRight(text []byte) {
+	for r.end < len(r.form.text) && r.to < len(text) && text[r.to] == r.form.text[r.end] {
+		r.to, r.end = r.to+1, r.end+1
+	}
+	if r.end == len(r.form.text) {
+		for n := r.form.wildAfter; n > 0 && r.to < len(text) && isBase64(text[r.to]); n-- {
+			r.to, r.wildEnd = r.to+1, r.wildEnd+1
+		}
+	}
+}
+
+// find goes through a text. A step that is not the matcher's stride finds shorter
+// runs than pieces as well.
+func (m *matcher) find(text []byte, step int, found func(run)) {
+	for i := step - 1; i+m.gram <= len(text); i += step {
+		if m.has(m.load(text, i)) {
+			m.around(text, i, step, found)
+		}
+	}
+}
+
+// tail is where the end of a text may be the beginning of a run, and where so much
+// of one that it is not to be shown. Whole pieces count when they are wanted: else
+// they are found already.
+func (m *matcher) tail(text []byte, pieces bool) (from, firm int) {
+	from, firm = len(text), len(text)
+	for from > 0 && len(text)-from < m.gram && m.known[text[from-1]] {
+		from--
+	}
+	from = wildSide(text, from, mostWild)
+	if len(text) < m.gram {
+		return from, firm
+	}
+	m.around(text, len(text)-m.gram, len(text), func(r run) {
+		if r.length() >= r.form.piece && !pieces {
+			return
+		}
+		from = min(from, r.from)
+		if r.length() >= r.form.firm {
+			firm = min(firm, r.from)
+		}
+	})
+	return from, firm
+}
+
+// mostWild is how many characters are on a wild side at most.
+const mostWild = 2
+
+func wildSide(text []byte, from, n int) int {
+	for ; n > 0 && from > 0 && isBase64(text[from-1]); n-- {
+		from--
+	}
+	return from
+}
+
+func isBase64(b byte) bool { return isWord[b] || b == '+' || b == '/' || b == '-' || b == '_' }
