@@ -2,8 +2,10 @@ SHELL := bash
 .SHELLFLAGS := -euo pipefail -c
 GOLANGCI := go tool -modfile=tools/go.mod golangci-lint
 FUZZTIME := 10s
+SOAK := 20m
+SEED := 0
 
-.PHONY: hostile help test tools lint fuzz bench exposure build faults lambda
+.PHONY: hostile soak help test tools lint fuzz bench exposure build faults lambda
 
 help: ## say what there is
 	@sed -n 's/^\([a-z]*\):.*## /  make \1\t/p' $(firstword $(MAKEFILE_LIST)) | expand -t 16
@@ -33,6 +35,9 @@ faults: ## the table of faults that runs are put to, one line each, and their nu
 	@go test -count=1 -v -run 'CutAtEveryCall|InvokedTwice|InEveryOrder|KilledAtEveryRequest' ./internal/lifecycle ./cmd/purser \
 		| sed -nE 's/^.*_test\.go:[0-9]+: fault: //p; /^(--- FAIL|FAIL|panic)/p' \
 		| awk '{ print } / green$$/ { green++; next } { red++ } END { printf "%d cases are green, %d lines are not\n", green, red; exit red > 0 || green < 200 }'
+
+soak: ## random commands, kills and faults for SOAK (20m), with every promise looked at; SEED=N repeats a run
+	@go test -count=1 -v -timeout 0 ./internal/soak -soak $(SOAK) -soak-seed $(SEED) | grep -v '^=== '
 
 hostile: ## the attacks that purser is put to, one line each
 	@go test -count=1 -v -run 'TestHostile' ./cmd/purser | sed -nE 's/^.*_test\.go:[0-9]+: attack: /held    /p; /^ *(--- FAIL|FAIL|panic)/p'

@@ -25,6 +25,7 @@ var mayImport = map[string][]string{
 	"internal/sandbox":     {"internal/credential", "internal/atomicfile"},
 	"internal/rig":         {"internal/credential"},
 	"internal/conformance": {},
+	"internal/soak":        {},
 	"internal/process":     {},
 	"internal/exposure":    {"internal/credential"},
 	"internal/signin":      {"internal/credential", "internal/atomicfile", "internal/boundedfile"},

@@ -178,3 +178,26 @@ func TestADeadTokenIsNotCopied(t *testing.T) {
 		}
 	}
 }
+
+// TestADeadTokenIsRenewedAtOnce: a revoked token keeps nobody from renewing it with --now.
+func TestADeadTokenIsRenewedAtOnce(t *testing.T) {
+	w := newWorld()
+	m := newMint(w)
+	w.put("one", "", "")
+	req := lifecycle.RotateRequest{Force: true, RetireNow: true, StoreRequest: lifecycle.StoreRequest{Credential: someCredential, Places: w.places("one"), Mint: m}}
+	r := w.runner(nil)
+	r.Now = func() time.Time { return m.now }
+	req.RetireNow = false
+	for range 2 { // so that there is one before
+		if _, err := r.Rotate(t.Context(), req); err != nil {
+			t.Fatal(err)
+		}
+		m.now = m.now.Add(time.Hour)
+	}
+	m.revoke(m.tokens[len(m.tokens)-1].ID)
+	req.RetireNow = true
+	res, err := r.Rotate(t.Context(), req)
+	if err != nil || len(res.Store.Places) != 1 {
+		t.Errorf("%d places were renewed: %v", len(res.Store.Places), err)
+	}
+}

@@ -197,11 +197,11 @@ func (r *Runner) rotate(ctx context.Context, req RotateRequest, slots []*slot) (
 // dueNow says in the result whether to renew: by the schedule, or because what is current
 // does not work.
 func (r *Runner) dueNow(ctx context.Context, req RotateRequest, slots []*slot, seen listing, res *RotateResult) (broken bool, err error) {
-	if res.Due, res.Why = due(req, slots, r.Now()); req.Force {
-		return false, nil
-	}
+	res.Due, res.Why = due(req, slots, r.Now())
 	why, err := r.broken(ctx, req, slots, seen)
 	switch {
+	case req.Force:
+		return why != nil, nil // it is renewed whatever it is
 	case err != nil:
 		return false, err
 	case why == nil:

@@ -191,6 +191,9 @@ type ended struct {
 	out  string
 }
 
+// slow is a run that waited for another one, which is worth a line.
+const slow = 10 * time.Second
+
 // run runs a command, and whatever is armed strikes it.
 func (s *soak) run(a *account, armed func(*exec.Cmd), args ...string) ended {
 	cmd := a.process(s, args...)
@@ -204,11 +207,8 @@ func (s *soak) run(a *account, armed func(*exec.Cmd), args ...string) ended {
 	}
 	began := time.Now()
 	_ = cmd.Wait() // its code is looked at
-	if testing.Verbose() {
-		s.Logf("%6.1f s, %2d: purser %s", time.Since(began).Seconds(), cmd.ProcessState.ExitCode(), strings.Join(args, " "))
-		if time.Since(began) > 3*time.Second {
-			s.Log(out.String())
-		}
+	if took := time.Since(began); took > slow {
+		s.Logf("%6.1f s, %2d: purser %s", took.Seconds(), cmd.ProcessState.ExitCode(), strings.Join(args, " "))
 	}
 	return ended{args, cmd.ProcessState.ExitCode(), out.String()}
 }
