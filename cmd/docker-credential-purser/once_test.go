@@ -3,6 +3,8 @@ package main
 import (
 	"bytes"
 	"errors"
+	"os"
+	"strconv"
 	"strings"
 	"sync"
 	"testing"
@@ -17,12 +19,13 @@ import (
 // remembering is an agent whose kernel keeps logins, under names of its own.
 func remembering(t *testing.T) *agent {
 	t.Helper()
-	if _, err := keyring.New(); errors.Is(err, keyring.ErrUnavailable) {
+	if _, err := keyring.New(keyring.Name); errors.Is(err, keyring.ErrUnavailable) {
 		t.Skipf("%v: skipped", err)
 	}
 	a := newAgent(t, agentConfig)
-	a.env.Home = t.TempDir() // it is part of the name
-	a.keyring = kernelKeyring
+	a.ring = "purser-ring-of-test-" + strconv.Itoa(os.Getpid()) // no program clears it
+	a.env.Home = t.TempDir()                                    // it is part of an entry's name
+	a.keyring = func() (cache, error) { return keyring.New(a.ring) }
 	return a
 }
 

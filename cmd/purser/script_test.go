@@ -21,6 +21,7 @@ import (
 
 	"purser/internal/config"
 	"purser/internal/credential"
+	"purser/internal/keyring"
 	"purser/internal/rig"
 	"purser/internal/sandbox"
 )
@@ -38,8 +39,13 @@ func TestMain(m *testing.M) {
 func watchedPurser() {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
 	var out, errs bytes.Buffer
+	var hold func() func()
+	if os.Getenv("PURSER_TEST_HOLD") != "" { // else tests would clear each other's keyring
+		hold = func() func() { return keyring.Hold(keyring.Name) }
+	}
 	code := run(ctx, os.Args[1:], &app{
-		env: config.OSEnvironment(), in: os.Stdin, out: io.MultiWriter(os.Stdout, &out), err: io.MultiWriter(os.Stderr, &errs),
+		hold: hold,
+		env:  config.OSEnvironment(), in: os.Stdin, out: io.MultiWriter(os.Stdout, &out), err: io.MultiWriter(os.Stderr, &errs),
 		tty: terminal{controllingTerminal}, now: time.Now, random: rand.Reader, asks: os.Getenv("PURSER_TEST_ASKS") != "",
 		wait:   func(context.Context, time.Duration) error { return nil }, // scripts have no time
 		system: filepath.Join(os.Getenv("WORK"), "etc", "purser.yaml"),

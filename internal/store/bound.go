@@ -34,6 +34,8 @@ type BoundConfig struct {
 	Comparing bool
 	// DryRun keeps what a person says from being written down.
 	DryRun bool
+	// Hold has nobody on this machine keep what is read, until it is released; nil: nobody does.
+	Hold func() (release func())
 	// Agree asks a person whether the value belongs to the credential's registry.
 	Agree func(ctx context.Context) error
 }
@@ -73,6 +75,15 @@ func (b *Bound) Bind(ctx context.Context, m credential.Mark) error {
 		b.mu.Unlock()
 	}
 	return err
+}
+
+// Promote has nobody keep what was current: not from before, and not from a read that is
+// under way.
+func (b *Bound) Promote(ctx context.Context, id, from credential.VersionID) error {
+	if b.cfg.Hold != nil {
+		defer b.cfg.Hold()()
+	}
+	return b.Store.Promote(ctx, id, from)
 }
 
 // Read gives a value that belongs to the credential's registry. Of any other it is
