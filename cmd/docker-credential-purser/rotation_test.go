@@ -33,29 +33,35 @@ func newChanging(t *testing.T) *changing {
 	}
 	t.Cleanup(func() { _ = c.box.Close() })
 	c.at, c.aws = c.box.SecretsManagerURL, c.box.SecretsManager
+	c.runner, c.req = c.machine(func() func() { return keyring.Hold(c.ring) })
+	c.change("store", func() error { _, err := c.runner.Store(t.Context(), c.req); return err })
+	return c
+}
+
+// machine is purser on a machine with or without this one's keyring.
+func (c *changing) machine(hold func() (release func())) (*lifecycle.Runner, lifecycle.StoreRequest) {
+	c.Helper()
 	w := &wire.Wire{
 		Now: time.Now, Transport: c.box.Transport(), AWS: &wire.LocalAWS{Endpoint: c.at}, Trusted: true,
-		Hold: func() func() { return keyring.Hold(c.ring) },
+		Hold: hold,
 	}
 	target := credential.Target{Secret: "mockserver-build/dockerhub", Region: "eu-west-2"}
 	snapshots := credential.Credential{
 		Name: "snapshots", Registry: credential.DockerHub, Username: "mockserver", Repositories: []credential.Repository{"mockserver/mockserver"},
 		Access: credential.Push, Targets: []credential.Target{target},
 	}
-	s, err := w.Store(t.Context(), snapshots, target)
+	s, err := w.Store(c.Context(), snapshots, target)
 	if err != nil {
-		t.Fatal(err)
+		c.Fatal(err)
 	}
-	hub, err := w.HubSignIn(t.Context(), "mockserver", c.box.Password, func(context.Context, bool) (credential.Secret, error) {
+	hub, err := w.HubSignIn(c.Context(), "mockserver", c.box.Password, func(context.Context, bool) (credential.Secret, error) {
 		return credential.NewSecret(sandbox.DefaultCode), nil
 	}, "")
 	if err != nil {
-		t.Fatal(err)
+		c.Fatal(err)
 	}
-	c.req = lifecycle.StoreRequest{Credential: snapshots, Places: []lifecycle.Place{{Target: target, Store: s}}, Mint: hub, Create: true}
-	c.runner = &lifecycle.Runner{Prover: w, Now: time.Now, Random: rand.Reader, Trusted: true, Wait: func(context.Context, time.Duration) error { return nil }}
-	c.change("store", func() error { _, err := c.runner.Store(t.Context(), c.req); return err })
-	return c
+	req := lifecycle.StoreRequest{Credential: snapshots, Places: []lifecycle.Place{{Target: target, Store: s}}, Mint: hub, Create: true}
+	return &lifecycle.Runner{Prover: w, Now: time.Now, Random: rand.Reader, Trusted: true, Wait: func(context.Context, time.Duration) error { return nil }}, req
 }
 
 func (c *changing) change(what string, do func() error) {
@@ -160,6 +166,28 @@ func TestNoDeadTokenIsGivenThatAReadWouldAvoid(t *testing.T) {
 	all.Wait()
 	if n := avoidable.Load(); n > 0 {
 		t.Errorf("%d times a dead token was given that a read would have avoided", n)
+	}
+}
+
+// TestATokenThatIsEndedHereIsNotGivenHere although another machine has promoted the one
+// that is current.
+func TestATokenThatIsEndedHereIsNotGivenHere(t *testing.T) {
+	c := newChanging(t)
+	c.given()
+	there, req := c.machine(nil)
+	c.change("rotate elsewhere", func() error {
+		_, err := there.Rotate(t.Context(), lifecycle.RotateRequest{StoreRequest: req, Force: true})
+		return err
+	})
+	if old := credential.NewSecret(c.given()); old.Equal(c.fresh()) {
+		t.Fatal("the helper keeps nothing: this test shows nothing")
+	}
+	c.change("revoke --previous", func() error {
+		_, err := c.runner.Revoke(t.Context(), lifecycle.RotateRequest{StoreRequest: c.req}, credential.Previous)
+		return err
+	})
+	if got := credential.NewSecret(c.given()); !got.Equal(c.fresh()) {
+		t.Error("the helper gives the token that was ended")
 	}
 }
 
