@@ -143,9 +143,9 @@ func TestStoredValuesThatAreNoLogin(t *testing.T) {
 		"another shape": {func(a *agent) { a.put("mockserver-build/dockerhub", `{"user":"x","pass":"FAKE-pass"}`) }, "has no key"},
 		"no JSON":       {func(a *agent) { a.put("mockserver-build/dockerhub", `FAKE-pass`) }, "JSON"},
 		"binary":        {func(a *agent) { a.putBinary("mockserver-build/dockerhub") }, "binary"},
-		"waiting to be deleted": {func(a *agent) {
+		"marked for deletion": {func(a *agent) {
 			a.call("DeleteSecret", `{"SecretId":"mockserver-build/dockerhub","RecoveryWindowInDays":7}`)
-		}, "waiting to be deleted"},
+		}, "is marked for deletion"},
 		"throttled": {func(a *agent) {
 			a.aws.Fault("GetSecretValue", sandbox.AWSFault{Code: "ThrottlingException", Message: "Rate exceeded", Times: -1})
 		}, "time ran out|Rate exceeded"},
