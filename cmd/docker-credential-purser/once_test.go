@@ -19,12 +19,20 @@ import (
 // remembering is an agent whose kernel keeps logins, under names of its own.
 func remembering(t *testing.T) *agent {
 	t.Helper()
-	if _, err := keyring.New(keyring.Name); errors.Is(err, keyring.ErrUnavailable) {
+	ring := "purser-ring-of-test-" + strconv.Itoa(os.Getpid()) // no program clears it
+	kept, err := keyring.New(ring)
+	if errors.Is(err, keyring.ErrUnavailable) {
 		t.Skipf("%v: skipped", err)
 	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := kept.Clear(); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { keyring.Hold(ring) }) // which is gone in a minute
 	a := newAgent(t, agentConfig)
-	a.ring = "purser-ring-of-test-" + strconv.Itoa(os.Getpid()) // no program clears it
-	a.env.Home = t.TempDir()                                    // it is part of an entry's name
+	a.ring, a.env.Home = ring, t.TempDir() // the home is a part of an entry's name
 	a.keyring = func() (cache, error) { return keyring.New(a.ring) }
 	return a
 }

@@ -22,6 +22,7 @@ type changing struct {
 	box    *sandbox.Sandbox
 	runner *lifecycle.Runner
 	req    lifecycle.StoreRequest
+	n      atomic.Int64 // changes that have begun; each makes one token current at most
 }
 
 func newChanging(t *testing.T) *changing {
@@ -66,6 +67,7 @@ func (c *changing) machine(hold func() (release func())) (*lifecycle.Runner, lif
 
 func (c *changing) change(what string, do func() error) {
 	c.Helper()
+	c.n.Add(1)
 	if err := do(); err != nil {
 		c.Fatalf("%s: %v", what, err)
 	}
@@ -100,12 +102,15 @@ func (c *changing) works(token credential.Secret) bool {
 	return false
 }
 
-// consume asks the helper until stopped, and counts the tokens that do not work although
-// a read, at the moment in which the helper was asked, would have given another one.
+// consume asks the helper until stopped, and counts the tokens that do not work and that no
+// read would have given while the helper was asked. A call that is under way when a change
+// begins is not judged: what was current meanwhile is not known then.
 func (c *changing) consume(stop *atomic.Bool, avoidable *atomic.Int64) {
 	for !stop.Load() {
-		before := c.fresh()
-		if got := credential.NewSecret(c.given()); !got.Equal(before) && !c.works(got) {
+		n, before := c.n.Load(), c.fresh()
+		got := credential.NewSecret(c.given())
+		works, after := c.works(got), c.fresh()
+		if !works && !got.Equal(before) && !got.Equal(after) && n == c.n.Load() {
 			avoidable.Add(1)
 		}
 	}
