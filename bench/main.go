@@ -14,6 +14,7 @@ import (
 	"flag"
 	"fmt"
 	"io"
+	"net"
 	"net/http"
 	"net/http/httptest"
 	"os"
@@ -33,8 +34,9 @@ import (
 
 func main() {
 	rounds := flag.Int("rounds", 40, "how often each is run")
+	distance := flag.Duration("distance", 0, "how long an answer of the stand-in for AWS is on its way")
 	flag.Parse()
-	if err := run(context.Background(), os.Stdout, *rounds); err != nil {
+	if err := run(context.Background(), os.Stdout, *rounds, *distance); err != nil {
 		fmt.Fprintln(os.Stderr, "bench:", err)
 		os.Exit(1)
 	}
@@ -62,20 +64,22 @@ type contender struct {
 	size  int64 // of the program, in bytes
 }
 
-func run(ctx context.Context, out io.Writer, rounds int) error {
+func run(ctx context.Context, out io.Writer, rounds int, distance time.Duration) error {
 	dir, err := os.MkdirTemp("", "purser-bench-")
 	if err != nil {
 		return err
 	}
 	defer func() { _ = os.RemoveAll(dir) }()
 	manager := sandbox.NewSecretsManager(sandbox.SecretsManagerConfig{})
-	server := httptest.NewTLSServer(http.HandlerFunc(func(w http.ResponseWriter, req *http.Request) {
+	server := httptest.NewUnstartedServer(http.HandlerFunc(func(w http.ResponseWriter, req *http.Request) {
 		if strings.HasPrefix(req.Header.Get("X-Amz-Target"), "AmazonEC2ContainerRegistry_") {
 			answerECR(w)
 			return
 		}
 		manager.ServeHTTP(w, req)
 	}))
+	server.Listener = farListener{server.Listener, distance}
+	server.StartTLS()
 	defer server.Close()
 	plain := httptest.NewServer(manager)
 	defer plain.Close()
@@ -114,6 +118,31 @@ func run(ctx context.Context, out io.Writer, rounds int) error {
 	}
 	table(out, there, missing)
 	return nil
+}
+
+// farListener has what is written take its time, the handshake included.
+type farListener struct {
+	net.Listener
+	distance time.Duration
+}
+
+// Accept takes a connection.
+func (l farListener) Accept() (net.Conn, error) {
+	c, err := l.Listener.Accept()
+	return farConn{c, l.distance}, err
+}
+
+type farConn struct {
+	net.Conn
+	distance time.Duration
+}
+
+// Write sends after a while.
+func (c farConn) Write(b []byte) (int, error) {
+	if c.distance > 0 {
+		<-time.After(c.distance)
+	}
+	return c.Conn.Write(b)
 }
 
 // keep stores the token.
@@ -161,10 +190,8 @@ func contenders(ctx context.Context, dir string, server *httptest.Server) ([]*co
 		pass = nil
 	}
 	return []*contender{
-		{name: "`curl`, one signed request: the floor", program: "curl", env: env, args: []string{
-			"-sf", "--cacert", ca, "--aws-sigv4", "aws:amz:" + region + ":secretsmanager", "--user", "SANDBOX:SANDBOX", "-H", "X-Amz-Target: secretsmanager.GetSecretValue",
-			"-H", "Content-Type: application/x-amz-json-1.1", "-d", `{"SecretId":"` + secretID + `"}`, server.URL,
-		}},
+		{name: "`curl`, one signed request: the floor", program: "curl", env: env, args: signed(ca, server.URL, "GetSecretValue")},
+		{name: "the same, DescribeSecret", program: "curl", env: env, args: signed(ca, server.URL, "DescribeSecret"), note: "what a look whether it moved would take"},
 		{name: "**`docker-credential-purser get`**", program: helper, args: []string{"get"}, input: hub, env: cold},
 		{name: "the same, from the keyring", program: helper, args: []string{"get"}, input: hub, env: env},
 		{name: "the same, another registry", program: helper, args: []string{"get"}, input: "quay.io", env: env, note: "not found"},
@@ -176,6 +203,14 @@ func contenders(ctx context.Context, dir string, server *httptest.Server) ([]*co
 		{name: "`vals get`", program: find("vals"), args: []string{"get", "ref+awssecrets://" + secretID + "#/token"}, env: env},
 		{name: "`aws secretsmanager … \\| jq -r .token`", program: "aws", args: []string{"secretsmanager", "get-secret-value", "--secret-id", secretID, "--query", "SecretString", "--output", "text"}, env: env, note: "without jq"},
 	}, nil
+}
+
+// signed are curl's arguments for one request of Secrets Manager.
+func signed(ca, url, operation string) []string {
+	return []string{
+		"-sf", "--cacert", ca, "--aws-sigv4", "aws:amz:" + region + ":secretsmanager", "--user", "SANDBOX:SANDBOX", "-H", "X-Amz-Target: secretsmanager." + operation,
+		"-H", "Content-Type: application/x-amz-json-1.1", "-d", `{"SecretId":"` + secretID + `"}`, url,
+	}
 }
 
 // find looks where go install puts programs as well.

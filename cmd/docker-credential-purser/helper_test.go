@@ -41,6 +41,7 @@ type agent struct {
 	aws    *sandbox.SecretsManager
 	at     string
 
+	ring    string // of the kernel, for this test
 	keyring func() (cache, error)
 }
 

@@ -20,7 +20,7 @@ type cache interface {
 	Alone(ctx context.Context, name string) (done func(), waited bool)
 }
 
-func kernelKeyring() (cache, error) { return keyring.New() }
+func kernelKeyring() (cache, error) { return keyring.New(keyring.Name) }
 
 // entry names what is kept: everything that decides which login it is and who
 // may have it, so that with other AWS credentials nothing is found that those may
@@ -53,13 +53,18 @@ func (h *helper) once(ctx context.Context, name string, fetch func() (credential
 	done, waited := kept.Alone(ctx, name)
 	defer done()
 	if waited {
+		if kept, err = h.keyring(); err != nil { // it may be another one by now, without what is over
+			return fetch()
+		}
 		if login, ok := recall(kept, name); ok {
 			return login, nil
 		}
 	}
 	login, err := fetch()
 	if err == nil {
-		_ = kept.Put(name, pack(login), life) // without it, the next call reads again
+		// Without it, the next call reads again. Where purser has changed something since the
+		// keyring was opened, nobody finds it.
+		_ = kept.Put(name, pack(login), life)
 	}
 	return login, err
 }

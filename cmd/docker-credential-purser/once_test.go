@@ -3,6 +3,8 @@ package main
 import (
 	"bytes"
 	"errors"
+	"os"
+	"strconv"
 	"strings"
 	"sync"
 	"testing"
@@ -17,12 +19,21 @@ import (
 // remembering is an agent whose kernel keeps logins, under names of its own.
 func remembering(t *testing.T) *agent {
 	t.Helper()
-	if _, err := keyring.New(); errors.Is(err, keyring.ErrUnavailable) {
+	ring := "purser-ring-of-test-" + strconv.Itoa(os.Getpid()) // no program clears it
+	kept, err := keyring.New(ring)
+	if errors.Is(err, keyring.ErrUnavailable) {
 		t.Skipf("%v: skipped", err)
 	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := kept.Clear(); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { keyring.Hold(ring) }) // which is gone in a minute
 	a := newAgent(t, agentConfig)
-	a.env.Home = t.TempDir() // it is part of the name
-	a.keyring = kernelKeyring
+	a.ring, a.env.Home = ring, t.TempDir() // the home is a part of an entry's name
+	a.keyring = func() (cache, error) { return keyring.New(a.ring) }
 	return a
 }
 
@@ -140,9 +151,9 @@ func TestStoredValuesThatAreNoLogin(t *testing.T) {
 		"another shape": {func(a *agent) { a.put("mockserver-build/dockerhub", `{"user":"x","pass":"FAKE-pass"}`) }, "has no key"},
 		"no JSON":       {func(a *agent) { a.put("mockserver-build/dockerhub", `FAKE-pass`) }, "JSON"},
 		"binary":        {func(a *agent) { a.putBinary("mockserver-build/dockerhub") }, "binary"},
-		"waiting to be deleted": {func(a *agent) {
+		"marked for deletion": {func(a *agent) {
 			a.call("DeleteSecret", `{"SecretId":"mockserver-build/dockerhub","RecoveryWindowInDays":7}`)
-		}, "waiting to be deleted"},
+		}, "is marked for deletion"},
 		"throttled": {func(a *agent) {
 			a.aws.Fault("GetSecretValue", sandbox.AWSFault{Code: "ThrottlingException", Message: "Rate exceeded", Times: -1})
 		}, "time ran out|Rate exceeded"},

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -13,6 +14,7 @@ import (
 
 	"purser/internal/config"
 	"purser/internal/credential"
+	"purser/internal/lifecycle"
 	"purser/internal/signin"
 	"purser/internal/source"
 	"purser/internal/terraform"
@@ -187,23 +189,13 @@ func (d *doctor) target(c credential.Credential, t credential.Target) {
 		d.bad(c.Name, "Secret", "", about(err, c))
 		return
 	}
-	if !description.Deleted.IsZero() {
-		d.bad(c.Name, "Secret", "", about(&credential.Fault{
-			Reason: credential.SecretDeleted, Target: t, What: "the secret " + t.Secret + " is waiting to be deleted",
-			Why: "since " + description.Deleted.Format(time.DateOnly),
-		}, c))
+	if f := cmp.Or(lifecycle.Deletion(t, description), lifecycle.Misplaced(t, description, c.Registry)); f != nil {
+		d.bad(c.Name, "Secret", "", about(f, c))
 		return
 	}
 	text := t.Secret + " is there"
 	if description.At(credential.Current) == "" {
 		text += " and empty"
-	}
-	if has := description.Mark.Registry; has != "" && has != c.Registry {
-		d.bad(c.Name, "Secret", "", about(&credential.Fault{
-			Reason: credential.BelongsElsewhere, Target: t, What: t.Secret + " belongs to " + string(has) + ", not to " + string(c.Registry),
-			Why: "a token for that registry was stored there",
-		}, c))
-		return
 	}
 	d.good(c.Name, "Secret", text)
 	d.key(c, t, description)

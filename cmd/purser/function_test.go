@@ -30,7 +30,7 @@ func TestARotationThatTheSandboxHasDone(t *testing.T) {
 	}
 	writeFile(t, filepath.Join(work, "purser.yaml"), `aws: {region: eu-west-2}
 credentials:
-  app: {registry: docker.io, username: practice, repositories: [practice/app], access: push, store: {secret: practice/app}, rotate: {every: 30d, overlap: 0s}}
+  app: {registry: docker.io, username: practice, repositories: [practice/app], access: push, store: {secret: practice/app}, rotate: {every: 30d}}
 `)
 	env := []string{
 		"PATH=" + bin + ":" + os.Getenv("PATH"), "HOME=" + work, "TMPDIR=" + work, "CI=true",

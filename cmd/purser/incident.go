@@ -114,6 +114,9 @@ func (i *incident) conclude(err error) {
 	if holders > 0 {
 		check("%d readers have not read the new token yet; they fail until they do: restart jobs and agents that keep it", holders)
 	}
+	if i.Replaced != nil {
+		check("credential helpers on other agents may give the old token for a minute more (PURSER_HELPER_CACHE): run builds again that failed with it")
+	}
 	if len(i.Pushes) > 0 {
 		check("%d tags were pushed since %s: compare each with the build that should have made it, and rebuild those that nobody made", len(i.Pushes), i.Since.Format(time.DateOnly))
 	}

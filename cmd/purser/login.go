@@ -109,7 +109,7 @@ and the SDKs as well. Sessions of other start URLs stay.`,
 
 // forgetLogins clears what the credential helper keeps in the kernel's keyring.
 func (a *app) forgetLogins() error {
-	kept, err := keyring.New()
+	kept, err := keyring.New(keyring.Name)
 	if err == nil {
 		err = kept.Clear()
 	}

@@ -135,7 +135,7 @@ func (a *app) rehearsal(ctx context.Context, c credential.Credential, dir string
 		t.Profile, t.Region = "", cmp.Or(t.Region, sandboxRegion)
 		if parts := strings.Split(t.Secret, ":"); parts[0] == "arn" {
 			t.Region = parts[3] // config has checked its form
-			if err := r.box.SecretsManager.AddEmpty(t.Secret, "", t.KMSKey); err != nil {
+			if err := r.box.SecretsManager.AddEmpty(t.Secret, "", t.KMSKey, ""); err != nil {
 				return nil, err
 			}
 		}

@@ -41,6 +41,7 @@ type app struct {
 	follow    func(lifecycle.Event)                      // is told what happens as well; may be nil
 	signals   func() func()                              // leaves signals that would end purser to a program that it runs, until undone
 	asks      bool                                       // a person is there to be asked whatever standard output is
+	hold      func() (release func())                    // has credential helpers keep no login until it is released; nil: none do
 	consent   func(context.Context, decision) error      // asks a person where no terminal is; nil: only a terminal can
 
 	output outputFlag
@@ -324,7 +325,7 @@ func chosen(file *config.File, names []string) ([]credential.Credential, error) 
 }
 
 func (a *app) wire() *wire.Wire {
-	w := &wire.Wire{Env: a.env, Now: a.now, Transport: a.transport, AWS: a.aws, Passphrase: a.passphrase, Agree: a.agreeOnRegistry}
+	w := &wire.Wire{Env: a.env, Now: a.now, Transport: a.transport, AWS: a.aws, Passphrase: a.passphrase, Agree: a.agreeOnRegistry, Hold: a.hold}
 	if a.debug {
 		w.Debug = a.err
 	}

@@ -42,7 +42,7 @@ when to end the old one.`,
 	flags.BoolVar(&f.due, "due", false, "those of purser.yaml that are due")
 	flags.BoolVar(&f.all, "all", false, "all of purser.yaml; those that are not due are retired only")
 	flags.BoolVar(&f.force, "force", false, "renew although it is not due")
-	flags.BoolVar(&f.now, "now", false, "retire the token before at once, without its overlap")
+	flags.BoolVar(&f.now, "now", false, "retire the token before at once, without its overlap; helpers on other agents may give it for a minute more")
 	flags.BoolVar(&f.wait, "wait", false, "stay until the token before is retired")
 	flags.StringVar(&f.from, "from", "", "where the new token comes from: mint, prompt, form, stdin or docker")
 	flags.BoolVar(&f.mint, "mint", false, "have Docker Hub make it; the same as --from mint")

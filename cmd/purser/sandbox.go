@@ -98,7 +98,7 @@ func (a *app) openStage(ctx context.Context, dir string, o stageOptions) (*stage
 	if s.box, err = sandbox.Start(ctx, options); err != nil {
 		return nil, startFault(o, err)
 	}
-	err = s.furnish(a, file, options.Region)
+	err = s.furnish(ctx, a, file, options.Region)
 	if err == nil && o.function != "" {
 		err = s.startFunction(o.function)
 	}
@@ -166,7 +166,7 @@ func regionOf(file *config.File) string {
 
 // furnish writes what programs need to use the stand-ins, and adds what the person's file
 // names.
-func (s *stage) furnish(a *app, file *config.File, region string) error {
+func (s *stage) furnish(ctx context.Context, a *app, file *config.File, region string) error {
 	s.vars = map[string]string{"PURSER_SANDBOX": s.dir, "AWS_REGION": region, "AWS_DEFAULT_REGION": region}
 	vars, err := s.box.Environment(s.dir)
 	if err != nil {
@@ -189,13 +189,23 @@ func (s *stage) furnish(a *app, file *config.File, region string) error {
 		"push": s.box.PushToken, "readonly": s.box.ReadOnlyToken, "revoked": s.box.RevokedToken, "other": s.box.OtherToken,
 		"ghcr": s.box.PackagesToken,
 	}
+	managed := map[string]bool{sandbox.Schedules: true}
 	if file != nil {
 		for _, c := range file.Credentials {
+			if c.Registry.IsDockerHub() {
+				managed[accountOf(c)] = true
+			}
 			token, err := s.practise(c)
 			if err != nil {
 				return fmt.Errorf("prepare %s: %w", c.Name, err)
 			}
 			tokens[string(c.Name)] = token
+		}
+	}
+	for account := range managed {
+		t := credential.Target{Secret: managementPrefix + account, Region: region}
+		if err := a.manage(ctx, s.box, t, account); err != nil {
+			return fmt.Errorf("keep the password of %s in a secret: %w", account, err)
 		}
 	}
 	if err := s.write("account.password", []byte(s.box.Password.Reveal()+"\n")); err != nil {
@@ -208,6 +218,10 @@ func (s *stage) furnish(a *app, file *config.File, region string) error {
 	}
 	return nil
 }
+
+// managementPrefix begins the names of the secrets with the password of an account of
+// Docker Hub, for PURSER_MANAGEMENT_SECRET_ID.
+const managementPrefix = "purser-sandbox/"
 
 func (s *stage) write(name string, text []byte) error {
 	s.made = append(s.made, name)
@@ -226,17 +240,21 @@ func accountsOf(box *sandbox.Sandbox, registry credential.Host) *sandbox.Account
 	return box.Accounts
 }
 
+func accountOf(c credential.Credential) string {
+	return strings.ToLower(cmp.Or(c.Username, "mockserver"))
+}
+
 // practise has a person's account, repositories and secrets exist, and makes a token that
 // can push.
 func (s *stage) practise(c credential.Credential) (credential.Secret, error) {
-	accounts, account := accountsOf(s.box, c.Registry), strings.ToLower(cmp.Or(c.Username, "mockserver"))
+	accounts, account := accountsOf(s.box, c.Registry), accountOf(c)
 	accounts.Practise(account, s.box.Password)
 	for _, repo := range c.Repositories {
 		accounts.PractiseRepository(string(repo), account)
 	}
 	for _, t := range c.Targets {
 		if t.Secret != "" {
-			if err := s.box.SecretsManager.AddEmpty(t.Secret, t.Region, t.KMSKey); err != nil {
+			if err := s.box.SecretsManager.AddEmpty(t.Secret, t.Region, t.KMSKey, credential.MarkOf(c).String()); err != nil {
 				return credential.Secret{}, err
 			}
 		}

@@ -44,7 +44,8 @@ oras and curl obey them. AWS's SDKs and its CLI find theirs by AWS_ENDPOINT_URL.
 code is the command's.
 
 Made-up tokens are in files: $PURSER_SANDBOX/push.token and others, and NAME.token for each
-credential of your purser.yaml.`,
+credential of your purser.yaml. Secrets named purser-sandbox/ACCOUNT, such as
+purser-sandbox/schedules, hold what PURSER_MANAGEMENT_SECRET_ID needs.`,
 		Example: `  purser sandbox run -- purser status
   purser sandbox run --data practice -- ./release.sh`,
 		Args: func(_ *cobra.Command, args []string) error {

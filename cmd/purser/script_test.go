@@ -20,6 +20,7 @@ import (
 
 	"purser/internal/config"
 	"purser/internal/credential"
+	"purser/internal/keyring"
 	"purser/internal/rig"
 	"purser/internal/sandbox"
 )
@@ -37,8 +38,13 @@ func TestMain(m *testing.M) {
 func watchedPurser() {
 	ctx, stop := endOnSignal(context.Background())
 	var out, errs bytes.Buffer
+	var hold func() func()
+	if os.Getenv("PURSER_TEST_HOLD") != "" { // else tests would clear each other's keyring
+		hold = func() func() { return keyring.Hold(keyring.Name) }
+	}
 	a := &app{
-		env: config.OSEnvironment(), in: os.Stdin, out: io.MultiWriter(os.Stdout, &out), err: io.MultiWriter(os.Stderr, &errs),
+		hold: hold,
+		env:  config.OSEnvironment(), in: os.Stdin, out: io.MultiWriter(os.Stdout, &out), err: io.MultiWriter(os.Stderr, &errs),
 		tty: terminal{controllingTerminal}, now: time.Now, random: rand.Reader, asks: os.Getenv("PURSER_TEST_ASKS") != "",
 		wait:   func(context.Context, time.Duration) error { return nil }, // scripts have no time
 		system: filepath.Join(os.Getenv("WORK"), "etc", "purser.yaml"),

@@ -181,22 +181,29 @@ func (t *tour) visit(ctx context.Context, s stop) error {
 // management keeps an account that may make tokens in a second secret, as a schedule has.
 func (t *tour) management(ctx context.Context) error {
 	t.sandbox.Accounts.AddAccount("mockserver", t.sandbox.Password, false)
-	const name = "mockserver-build/management"
-	w := &wire.Wire{Now: t.clock, AWS: &wire.LocalAWS{Endpoint: t.sandbox.SecretsManagerURL}}
-	target := credential.Target{Secret: name, Region: "eu-west-2", Shape: credential.ShapePassword}
-	s, err := w.Bare(ctx, credential.Credential{}, target)
+	t.unasked = "mockserver-build/management"
+	return t.manage(ctx, t.sandbox, credential.Target{Secret: t.unasked, Region: sandboxRegion}, "mockserver")
+}
+
+// manage keeps the password of a stand-in's account in a secret, if none is kept there, so
+// that PURSER_MANAGEMENT_SECRET_ID can name it.
+func (a *app) manage(ctx context.Context, box *sandbox.Sandbox, t credential.Target, account string) error {
+	w := &wire.Wire{Now: a.now, AWS: &wire.LocalAWS{Endpoint: box.SecretsManagerURL}}
+	s, err := w.Bare(ctx, credential.Credential{}, t)
 	if err != nil {
 		return err
 	}
-	value, err := target.Shape.Encode(credential.Secret{}, credential.DockerHub, credential.Login{Username: "mockserver", Token: t.sandbox.Password})
+	if d, err := s.Describe(ctx); err == nil && d.At(credential.Current) != "" {
+		return nil
+	}
+	value, err := credential.ShapePassword.Encode(credential.Secret{}, credential.DockerHub, credential.Login{Username: account, Token: box.Password})
 	if err != nil {
 		return err
 	}
-	id, err := credential.NewVersionID(t.clock(), t.random, name)
+	id, err := credential.NewVersionID(a.now(), a.random, t.Secret)
 	if err != nil {
 		return err
 	}
-	t.unasked = name
 	return errors.Join(s.Create(ctx), s.Stage(ctx, id, value))
 }
 

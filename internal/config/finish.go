@@ -170,6 +170,9 @@ func (d *decoder) rotation(c credentialDraft) credential.Rotation {
 	if !c.rotate.overlapSet {
 		r.Overlap = defaultOverlap
 	}
+	if r.Overlap < longestHelperCache {
+		d.refuse(c.rotateAt.member("overlap"), "this is shorter than the 5m for which a credential helper may keep the old token; purser rotate --now ends that at once")
+	}
 	if r.Every <= r.Overlap {
 		text := "the overlap is as long as this or longer, so that old tokens would pile up"
 		if !c.rotate.overlapSet {

@@ -198,11 +198,10 @@ func rotateTable() table[rotateDraft] {
 		}},
 		field[rotateDraft]{setting{
 			name: "overlap", pattern: durationPattern, rule: durationRule,
-			doc:     "How long the old token stays alive beside the new one: longer than any job runs that has already read it.",
+			doc:     "How long the old token stays alive beside the new one: longer than any job runs that has already read it, and at least the 5m for which a credential helper may keep it. `rotate --now` ends it at once.",
 			without: "24h", fallback: "24h", example: "24h",
 		}, func(d *decoder, r *rotateDraft, v value) {
-			r.Overlap, _ = d.duration(v)
-			r.overlapSet = true
+			r.Overlap, r.overlapSet = d.duration(v)
 		}},
 	)
 }

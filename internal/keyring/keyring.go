@@ -17,11 +17,19 @@ import (
 // ErrUnavailable is returned where there is no keyring to be had.
 var ErrUnavailable = errors.New("the kernel's keyring is not to be had here")
 
-// Keyring is purser's own part of the user's keyring.
-type Keyring struct{ ring int }
+// Name is that of the keyring which the credential helper and purser share.
+const Name = "purser"
 
-// New opens it. The error is ErrUnavailable, or wraps it.
-func New() (*Keyring, error) { return open() }
+// Keyring is purser's own part of the user's keyring, as it was when it was opened:
+// what is put there after another process has called Clear or Hold is found by nobody.
+// So a text that was fetched before a change cannot come back after it.
+type Keyring struct {
+	name string
+	ring int
+}
+
+// New opens the keyring of a name. The error is ErrUnavailable, or wraps it.
+func New(name string) (*Keyring, error) { return open(name) }
 
 // Get is the text under a name, when there is one whose time is not over.
 func (k *Keyring) Get(name string) (credential.Secret, bool) { return k.get(name) }
@@ -32,8 +40,22 @@ func (k *Keyring) Put(name string, text credential.Secret, life time.Duration) e
 	return k.put(name, text, life)
 }
 
-// Clear removes everything that purser keeps for this user.
-func (k *Keyring) Clear() error { return k.clear() }
+// Clear removes everything that is kept, and what is about to be.
+func (k *Keyring) Clear() error { return k.renew(0) }
+
+// Hold clears the keyring of a name, and has nothing kept in it until it is released. The
+// hold of a process that was killed ends by itself. Where there is no keyring, there is
+// nothing to hold.
+func Hold(name string) (release func()) {
+	k, err := New(name)
+	if err != nil || k.renew(longestHold) != nil {
+		return func() {}
+	}
+	return func() { _ = k.Clear() } // else the hold ends with its time
+}
+
+// longestHold is longer than a change of a store takes.
+const longestHold = time.Minute
 
 // Alone waits until no other process of this user is at work under the name. The
 // first to come is alone at once; one that had to wait finds what the other put

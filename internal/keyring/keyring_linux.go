@@ -15,13 +15,14 @@ import (
 )
 
 const (
-	ringName = "purser"
 	// sizeLimit is that of a key of type user (keyrings(7)).
 	sizeLimit = 32767
 	usualSize = 1024
 	// ownerOnly gives every right to who possesses a key and to its user, none to
 	// the group and to others (keyctl_setperm(3)).
 	ownerOnly = 0x3f3f0000
+	// nothingAdded is the same without the right to write.
+	nothingAdded = 0x3b3b0000
 )
 
 // possess has this thread possess the user's keyring, which it need not where a
@@ -37,26 +38,73 @@ func possess() (release func(), err error) {
 
 func unavailable(err error) error { return fmt.Errorf("%w: %w", ErrUnavailable, err) }
 
-func open() (*Keyring, error) {
+func open(name string) (*Keyring, error) {
 	release, err := possess()
 	if err != nil {
 		return nil, unavailable(err)
 	}
 	defer release()
-	ring, err := unix.KeyctlSearch(unix.KEY_SPEC_USER_KEYRING, "keyring", ringName, 0)
+	ring, err := find(name)
+	if err != nil {
+		return nil, unavailable(err)
+	}
+	k := &Keyring{name, ring}
+	if ring == 0 {
+		err = k.replace(0)
+	}
+	return k, err
+}
+
+// find gives the ring of a name, 0 where there is none. The hold of a process that was
+// killed is over.
+func find(name string) (int, error) {
+	ring, err := unix.KeyctlSearch(unix.KEY_SPEC_USER_KEYRING, "keyring", name, 0)
+	if errors.Is(err, unix.ENOKEY) || errors.Is(err, unix.EKEYEXPIRED) || errors.Is(err, unix.EKEYREVOKED) {
+		return 0, nil
+	}
+	return ring, err
+}
+
+func (k *Keyring) renew(hold time.Duration) error {
+	release, err := possess()
+	if err != nil {
+		return err
+	}
+	defer release()
+	old, err := find(k.name)
 	if err == nil {
-		return &Keyring{ring}, nil
+		err = k.replace(hold)
 	}
-	if !errors.Is(err, unix.ENOKEY) {
-		return nil, unavailable(err)
+	if old != 0 { // for whoever has it open, and where it could not be replaced
+		_, _ = unix.KeyctlInt(unix.KEYCTL_CLEAR, old, 0, 0, 0)
 	}
-	if ring, err = unix.AddKey("keyring", ringName, nil, unix.KEY_SPEC_USER_KEYRING); err != nil {
-		return nil, unavailable(err)
+	return err
+}
+
+// replace puts an empty ring where the one of this name is. It is made elsewhere, so that
+// one for a hold never takes anything.
+func (k *Keyring) replace(hold time.Duration) error {
+	ring, err := unix.AddKey("keyring", k.name, nil, unix.KEY_SPEC_THREAD_KEYRING)
+	if err != nil {
+		return unavailable(err)
 	}
-	if err := unix.KeyctlSetperm(ring, ownerOnly); err != nil {
-		return nil, unavailable(err)
+	defer func() { _, _ = unix.KeyctlInt(unix.KEYCTL_UNLINK, ring, unix.KEY_SPEC_THREAD_KEYRING, 0, 0) }()
+	rights := uint32(ownerOnly)
+	if hold > 0 {
+		rights = nothingAdded
+		_, err = unix.KeyctlInt(unix.KEYCTL_SET_TIMEOUT, ring, int(hold/time.Second), 0, 0)
 	}
-	return &Keyring{ring}, nil
+	if err == nil {
+		err = unix.KeyctlSetperm(ring, rights)
+	}
+	if err == nil {
+		_, err = unix.KeyctlInt(unix.KEYCTL_LINK, ring, unix.KEY_SPEC_USER_KEYRING, 0, 0)
+	}
+	if err != nil {
+		return unavailable(err)
+	}
+	k.ring = ring
+	return nil
 }
 
 func (k *Keyring) get(name string) (credential.Secret, bool) {
@@ -113,16 +161,6 @@ func (k *Keyring) put(name string, text credential.Secret, life time.Duration) e
 	if err != nil {
 		_, _ = unix.KeyctlInt(unix.KEYCTL_UNLINK, id, k.ring, 0, 0)
 	}
-	return err
-}
-
-func (k *Keyring) clear() error {
-	release, err := possess()
-	if err != nil {
-		return err
-	}
-	defer release()
-	_, err = unix.KeyctlInt(unix.KEYCTL_CLEAR, k.ring, 0, 0, 0)
 	return err
 }
 

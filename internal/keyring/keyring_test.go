@@ -18,9 +18,17 @@ import (
 	"purser/internal/keyring"
 )
 
+// ringName is one that programs do not use, the same in the processes of a test.
+func ringName() string {
+	if name := os.Getenv("PURSER_TEST_RING"); name != "" {
+		return name
+	}
+	return "purser-ring-of-test-" + strconv.Itoa(os.Getpid())
+}
+
 func open(t *testing.T) *keyring.Keyring {
 	t.Helper()
-	k, err := keyring.New()
+	k, err := keyring.New(ringName())
 	if errors.Is(err, keyring.ErrUnavailable) {
 		t.Skipf("%v: skipped", err)
 	}
@@ -34,9 +42,11 @@ func open(t *testing.T) *keyring.Keyring {
 func TestMain(m *testing.M) {
 	name := os.Getenv("PURSER_TEST_ENTRY")
 	if name == "" {
-		os.Exit(m.Run())
+		code := m.Run()
+		keyring.Hold(ringName()) // which is gone in a minute
+		os.Exit(code)
 	}
-	k, err := keyring.New()
+	k, err := keyring.New(ringName())
 	if err != nil {
 		os.Exit(3)
 	}
@@ -55,7 +65,7 @@ func elsewhere(t *testing.T, name string, uid uint32) string {
 	} else {
 		cmd.SysProcAttr = &syscall.SysProcAttr{Credential: &syscall.Credential{Uid: uid, Gid: uid}}
 	}
-	cmd.Env = append(os.Environ(), "PURSER_TEST_ENTRY="+name)
+	cmd.Env = append(os.Environ(), "PURSER_TEST_ENTRY="+name, "PURSER_TEST_RING="+ringName())
 	cmd.Dir = "/"
 	out, err := cmd.Output()
 	if err != nil {
@@ -88,6 +98,56 @@ func TestAnotherProcessOfTheUserFindsIt(t *testing.T) {
 	}
 	if _, ok := k.Get(name); ok {
 		t.Error("it was not cleared")
+	}
+}
+
+// TestNothingComesBackAfterAClear has a process that fetched before it put afterwards.
+func TestNothingComesBackAfterAClear(t *testing.T) {
+	before, after := open(t), open(t)
+	secret := credential.NewSecret("FAKE")
+	if err := before.Put("there", secret, time.Minute); err != nil {
+		t.Fatal(err)
+	}
+	if err := after.Clear(); err != nil {
+		t.Fatal(err)
+	}
+	if _, ok := before.Get("there"); ok {
+		t.Error("whoever had it open still finds what was cleared")
+	}
+	_ = before.Put("late", secret, time.Minute) // there may be nowhere to put it any more
+	if _, ok := open(t).Get("late"); ok {
+		t.Error("it is kept")
+	}
+	if err := after.Put("late", secret, time.Minute); err != nil {
+		t.Fatal(err)
+	}
+	if _, ok := open(t).Get("late"); !ok {
+		t.Error("what was put afterwards is not found")
+	}
+}
+
+func TestNothingIsKeptInAHold(t *testing.T) {
+	secret := credential.NewSecret("FAKE")
+	before := open(t)
+	if err := before.Put("there", secret, time.Minute); err != nil {
+		t.Fatal(err)
+	}
+	release := keyring.Hold(ringName())
+	for name, k := range map[string]*keyring.Keyring{"before": before, "during": open(t)} {
+		_ = k.Put("there", secret, time.Minute)
+		if _, ok := open(t).Get("there"); ok {
+			t.Errorf("opened %s it, it is kept", name)
+		}
+	}
+	release()
+	if _, ok := open(t).Get("there"); ok {
+		t.Error("something is there after it")
+	}
+	if err := open(t).Put("there", secret, time.Minute); err != nil {
+		t.Fatal(err)
+	}
+	if _, ok := open(t).Get("there"); !ok {
+		t.Error("nothing is kept after it")
 	}
 }
 

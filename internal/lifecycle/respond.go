@@ -108,7 +108,7 @@ func (r *Runner) stop(ctx context.Context, req RespondRequest, login credential.
 	switch {
 	case len(res.Leaked) > 0:
 		r.report(StepStopped, "the token is switched off: "+res.Leaked[0].Label)
-	case proof.Verdict == credential.Refused:
+	case isDead(proof):
 		r.report(StepStopped, "the registry refuses the token already")
 	case req.ByHand == nil:
 		return &credential.Fault{

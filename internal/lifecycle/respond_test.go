@@ -152,3 +152,22 @@ func TestTheAnswerToALeakIsCutAtEveryCall(t *testing.T) {
 		t.Errorf("only %d cases", cases)
 	}
 }
+
+// weak is a registry to which every token is alive and has too few rights.
+type weak struct{}
+
+func (weak) Prove(context.Context, credential.Credential, credential.Login, bool) credential.Proof {
+	return credential.Proof{Verdict: credential.Refused, Fault: &credential.Fault{Reason: credential.LevelTooLow, What: "the token may only pull"}}
+}
+
+// TestATokenThatMayOnlyPullIsNoDeadToken: it is refused for a push, and goes on reading.
+func TestATokenThatMayOnlyPullIsNoDeadToken(t *testing.T) {
+	w := newWorld()
+	w.put("one", "by-hand", "dckr_pat_FAKEweakFAKEweakFAKEweak")
+	r := w.runner(nil)
+	r.Prover = weak{}
+	_, err := r.Respond(t.Context(), lifecycle.RespondRequest{StoreRequest: lifecycle.StoreRequest{Credential: someCredential, Places: w.places("one"), Find: give("x")}})
+	if credential.ReasonOf(err) != credential.SessionNeeded {
+		t.Errorf("it was taken for dead: %v", err)
+	}
+}

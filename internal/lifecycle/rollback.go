@@ -84,10 +84,7 @@ func (r *Runner) Revoke(ctx context.Context, req RotateRequest, at credential.St
 	}
 	all := labelled(tokens, req.Credential.Name, id)
 	if id == "" || len(all) == 0 {
-		return nil, &credential.Fault{
-			Reason: credential.NoSuchToken, Registry: req.Credential.Registry, Account: req.Mint.Account(), Target: slots[0].Target,
-			What: "no token of the account has the label of the version in " + string(at), Why: "purser did not make it, or it is revoked already",
-		}
+		return nil, r.nothingToRevoke(ctx, req, slots[0], at)
 	}
 	for _, t := range all {
 		if err := req.Mint.Revoke(ctx, t.ID); err != nil {
@@ -100,4 +97,22 @@ func (r *Runner) Revoke(ctx context.Context, req RotateRequest, at credential.St
 	}
 	r.report(StepRetired, "the token of "+string(at)+" is revoked, and "+ending.text())
 	return all, nil
+}
+
+// nothingToRevoke says why no token of the account has the label of the version: it is
+// dead already, which is what was wanted, or it is not purser's, or there is none.
+func (r *Runner) nothingToRevoke(ctx context.Context, req RotateRequest, s *slot, at credential.Stage) error {
+	login, err := stored(ctx, req, s, at)
+	if err != nil {
+		return err
+	}
+	p := r.Prover.Prove(ctx, req.Credential, login, true)
+	if p.Fault != nil && (p.Fault.Reason == credential.TokenRefused || p.Fault.Reason == credential.TokenExpired) {
+		r.report(StepRetired, "the registry refuses the token of "+string(at)+" already")
+		return nil
+	}
+	return &credential.Fault{
+		Reason: credential.NoSuchToken, Registry: req.Credential.Registry, Account: req.Mint.Account(), Target: s.Target,
+		What: "no token of the account has the label of the version in " + string(at), Why: "purser did not make it",
+	}
 }

@@ -195,10 +195,22 @@ func TestRollingBack(t *testing.T) {
 
 func TestRevoking(t *testing.T) {
 	m := rotated(t, "a")
-	if _, err := m.later(0, nil).Revoke(t.Context(), m.rotation("a"), credential.Previous); credential.ReasonOf(err) != credential.NoSuchToken {
+	if _, err := m.later(0, nil).Revoke(t.Context(), m.rotation("a"), credential.Previous); credential.ReasonOf(err) != credential.SecretEmpty {
 		t.Errorf("a version that there is not: %v", err)
 	}
 	if _, err := m.later(0, nil).Revoke(t.Context(), m.rotation("a"), credential.Current); err != nil || len(m.tokens) != 0 {
+		t.Errorf("%v, %d tokens", err, len(m.tokens))
+	}
+	if ended, err := m.later(0, nil).Revoke(t.Context(), m.rotation("a"), credential.Current); err != nil || len(ended) > 0 {
+		t.Errorf("once more: %v, ended %v", err, ended)
+	}
+}
+
+// TestRevokingATokenOfSomebodyElse: it works, and purser does not know which it is.
+func TestRevokingATokenOfSomebodyElse(t *testing.T) {
+	m := rotated(t, "a")
+	m.tokens[0].Label = "theirs"
+	if _, err := m.later(0, nil).Revoke(t.Context(), m.rotation("a"), credential.Current); credential.ReasonOf(err) != credential.NoSuchToken || len(m.tokens) != 1 {
 		t.Errorf("%v, %d tokens", err, len(m.tokens))
 	}
 }

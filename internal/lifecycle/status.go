@@ -1,6 +1,7 @@
 package lifecycle
 
 import (
+	"cmp"
 	"context"
 	"time"
 
@@ -43,6 +44,10 @@ func (r *Runner) Status(ctx context.Context, work []Work) []StatusRow {
 		d, err := stores[i].Describe(ctx)
 		if err != nil {
 			rows[i].Fault = asFault(err)
+			return
+		}
+		if f := cmp.Or(Deletion(rows[i].Target, d), Misplaced(rows[i].Target, d, rows[i].Registry)); f != nil {
+			rows[i].Fault = f
 			return
 		}
 		rows[i].Description = d
@@ -91,9 +96,6 @@ func (r *Runner) explainRow(c credential.Credential, row *StatusRow, newest cred
 	d := row.Description
 	current, pending := d.At(credential.Current), d.At(credential.Pending)
 	note := func(text string) { row.Notes = append(row.Notes, text) }
-	if !d.Deleted.IsZero() {
-		note("marked for deletion")
-	}
 	switch {
 	case pending == "" || pending == current:
 	case pending.IsOurs():

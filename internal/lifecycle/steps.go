@@ -33,11 +33,8 @@ func (r *Runner) survey(ctx context.Context, p Place, req StoreRequest) (*slot, 
 	default:
 		return nil, err
 	}
-	if !d.Deleted.IsZero() {
-		return nil, &credential.Fault{
-			Reason: credential.SecretDeleted, Target: p.Target, What: "the secret " + p.Target.String() + " is marked for deletion",
-			Why: "since " + d.Deleted.Format("2006-01-02"),
-		}
+	if f := Deletion(p.Target, d); f != nil {
+		return nil, f
 	}
 	if err := notMidRotation(p.Target, d, req.Version); err != nil {
 		return nil, err
@@ -62,6 +59,31 @@ func (r *Runner) survey(ctx context.Context, p Place, req StoreRequest) (*slot, 
 	// A login that is not the real one shows whether the real one would fit in.
 	_, err = p.Target.Shape.Encode(s.current, req.Credential.Registry, credential.Login{Username: "-", Token: credential.NewSecret("-")})
 	return s, locate(err, p.Target)
+}
+
+// Deletion is the fault of a place that is marked for deletion, nil where it is not. AWS
+// describes such a secret and refuses everything else.
+func Deletion(t credential.Target, d credential.Description) *credential.Fault {
+	if d.Deleted.IsZero() {
+		return nil
+	}
+	return &credential.Fault{
+		Reason: credential.SecretDeleted, Target: t, What: "the secret " + t.String() + " is marked for deletion",
+		Why: "since " + d.Deleted.Format(time.DateOnly),
+	}
+}
+
+// Misplaced is the fault of a place whose current value is marked as another registry's,
+// nil where it is not.
+func Misplaced(t credential.Target, d credential.Description, mine credential.Host) *credential.Fault {
+	host := d.Mark.For(d.At(credential.Current), credential.Current)
+	if host == "" || host == mine {
+		return nil
+	}
+	return &credential.Fault{
+		Reason: credential.BelongsElsewhere, Target: t, Registry: mine, What: t.String() + " belongs to " + string(host) + ", not to " + string(mine),
+		Why: "a token for that registry was stored there",
+	}
 }
 
 // notMidRotation refuses a target that somebody else is changing. A version in

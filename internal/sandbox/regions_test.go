@@ -46,7 +46,7 @@ func TestRegionsHaveSecretsOfTheirOwn(t *testing.T) {
 
 	// One of another account, by its ARN.
 	const shared = "arn:aws:secretsmanager:us-east-1:210987654321:secret:theirs-AbCdEf"
-	if err := standin.AddEmpty(shared, "", ""); err != nil {
+	if err := standin.AddEmpty(shared, "", "", ""); err != nil {
 		t.Fatal(err)
 	}
 	if _, err := two.PutSecretValue(t.Context(), &sm.PutSecretValueInput{SecretId: aws.String(shared), SecretString: aws.String("FAKE theirs")}); err != nil {

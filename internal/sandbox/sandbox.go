@@ -183,6 +183,10 @@ func (s *Sandbox) invoke(event []byte) error {
 	return err
 }
 
+// Schedules is the account without a second factor, which owns the repository of its name
+// and, beside mockserver, the organization mockserver-org.
+const Schedules = "schedules"
+
 // populate makes the accounts of the running example.
 func (s *Sandbox) populate() error {
 	s.Password = credential.NewSecret("FAKE-Xk29Zq81Lm37Wt65")
@@ -191,7 +195,10 @@ func (s *Sandbox) populate() error {
 	s.Accounts.AddRepository("mockserver/second", "mockserver", false)
 	s.Accounts.AddRepository("someone-else/private", "someone-else", false)
 	s.Accounts.AddRepository("library/alpine", "library", true)
-	s.Accounts.AddOrganization("mockserver-org", Organization{Owners: []string{"mockserver"}})
+	// One that signs in without a person, as a schedule's account does.
+	s.Accounts.AddAccount(Schedules, s.Password, false)
+	s.Accounts.AddRepository(Schedules+"/app", Schedules, false)
+	s.Accounts.AddOrganization("mockserver-org", Organization{Owners: []string{"mockserver", Schedules}})
 	s.Accounts.AddRepository("mockserver-org/app", "mockserver-org", false)
 	for _, t := range []struct {
 		into  *credential.Secret

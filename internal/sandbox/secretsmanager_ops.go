@@ -185,8 +185,9 @@ func (s smRegion) createSecret(in smCreateInput) (*smVersionOutput, error) {
 }
 
 // AddEmpty has a secret without a value exist, as Terraform leaves one, if there is none:
-// by its name in a region ("": the stand-in's own), or by a whole ARN, of any account.
-func (s *SecretsManager) AddEmpty(id, region, kmsKey string) error {
+// by its name in a region ("": the stand-in's own), or by a whole ARN, of any account. The
+// mark is the tag with the registry that it is for; "": it has none.
+func (s *SecretsManager) AddEmpty(id, region, kmsKey, mark string) error {
 	name := id
 	if strings.HasPrefix(id, "arn:") {
 		region = arnRegion(id)
@@ -205,6 +206,9 @@ func (s *SecretsManager) AddEmpty(id, region, kmsKey string) error {
 	c := &smSecret{arn: in.newARN(name), name: name, kmsKey: smKey(kmsKey), created: now, changed: now}
 	if name != id {
 		c.arn = id
+	}
+	if mark != "" {
+		c.tags = []smTag{{Key: "purser:registry", Value: mark}}
 	}
 	s.secrets[c.key()] = c
 	return nil

@@ -88,8 +88,8 @@ func (s *SecretsManager) refine(ctx context.Context, f *credential.Fault, messag
 		f.What = "there is no secret " + s.cfg.Target.Secret + " in " + s.cfg.Region
 		f.Why = "looked for " + s.wantedARN(ctx) + "; Terraform has not made it yet, or it is in another region or account"
 	case credential.StoreRefused:
-		if has("deletion") {
-			f.Reason, f.What = credential.SecretDeleted, "the secret "+s.cfg.Target.Secret+" is waiting to be deleted"
+		if has("deletion") || has("was deleted") {
+			f.Reason, f.What = credential.SecretDeleted, "the secret "+s.cfg.Target.Secret+" is marked for deletion"
 		}
 	}
 }

@@ -52,6 +52,7 @@ func TestAnswersOfAWSAreTakenForWhatTheyMean(t *testing.T) {
 		{"ThrottlingException", "Rate exceeded", credential.StoreUnreachable},
 		{"InternalServiceError", "An error occurred on the server side.", credential.StoreUnreachable},
 		{"InvalidRequestException", "You can't perform this operation on the secret because it was marked for deletion.", credential.SecretDeleted},
+		{"InvalidRequestException", "You can't perform this operation on the secret because it was deleted.", credential.SecretDeleted},
 		{"InvalidParameterException", "something else", credential.StoreRefused},
 		{"SomethingNew", "unheard of", credential.StoreRefused},
 	} {

@@ -34,6 +34,8 @@ type BoundConfig struct {
 	Comparing bool
 	// DryRun keeps what a person says from being written down.
 	DryRun bool
+	// Hold has nobody on this machine keep what is read, until it is released; nil: nobody does.
+	Hold func() (release func())
 	// Agree asks a person whether the value belongs to the credential's registry.
 	Agree func(ctx context.Context) error
 }
@@ -75,6 +77,15 @@ func (b *Bound) Bind(ctx context.Context, m credential.Mark) error {
 	return err
 }
 
+// Promote has nobody keep what was current: not from before, and not from a read that is
+// under way.
+func (b *Bound) Promote(ctx context.Context, id, from credential.VersionID) error {
+	if b.cfg.Hold != nil {
+		defer b.cfg.Hold()()
+	}
+	return b.Store.Promote(ctx, id, from)
+}
+
 // Read gives a value that belongs to the credential's registry. Of any other it is
 // BelongsElsewhere, or what Agree says.
 func (b *Bound) Read(ctx context.Context, at credential.Stage) (credential.VersionID, credential.Secret, error) {
@@ -92,7 +103,7 @@ func (b *Bound) mayLeave(ctx context.Context, id credential.VersionID, at creden
 	host := b.cfg.Credential.Registry
 	login, err := b.cfg.Target.Shape.Decode(value, host)
 	if err != nil {
-		return nil //nolint:nilerr // there is no login in it that could be sent; whoever decodes it says so
+		return nil // there is no login in it that could be sent; whoever decodes it says so
 	}
 	if b.cfg.Comparing && at == credential.Current || credential.IsHome(host, login.Token) {
 		return nil

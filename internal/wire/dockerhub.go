@@ -16,6 +16,7 @@ type Hub struct {
 	session registry.HubSession
 	account string // whose tokens
 	org     string // the same, when it is an organization
+	hold    func() (release func())
 }
 
 // HubOf takes a session that was found for the tokens of an account; "" is the
@@ -76,7 +77,10 @@ func (w *Wire) hub(s registry.HubSession, account string) (*Hub, error) {
 	if err != nil {
 		return nil, err
 	}
-	h := &Hub{client: client, session: s, account: account}
+	h := &Hub{client: client, session: s, account: account, hold: w.Hold}
+	if h.hold == nil {
+		h.hold = func() func() { return func() {} }
+	}
 	switch {
 	case account == "":
 		h.account = s.Account
@@ -110,11 +114,13 @@ func (h *Hub) Mint(ctx context.Context, r credential.MintRequest) (credential.Ma
 
 // Revoke ends a token for good.
 func (h *Hub) Revoke(ctx context.Context, id string) error {
+	defer h.hold()()
 	return h.client.RevokeHub(ctx, h.session, h.org, id)
 }
 
 // Activate deactivates a token, or brings it back.
 func (h *Hub) Activate(ctx context.Context, id string, active bool) error {
+	defer h.hold()()
 	return h.client.ActivateHub(ctx, h.session, h.org, id, active)
 }
 

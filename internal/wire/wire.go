@@ -50,6 +50,10 @@ type Wire struct {
 	Comparing bool
 	// DryRun says that nothing is to be changed.
 	DryRun bool
+	// Hold has the credential helpers of this machine keep no login until it is released.
+	// Whatever changes what is current, or ends a token, is done in between; nil: nothing
+	// is kept.
+	Hold func() (release func())
 	// Agree asks a person whether what a target holds belongs to the credential's registry;
 	// nil: no one can be asked.
 	Agree func(ctx context.Context, c credential.Credential, t credential.Target) error
@@ -115,7 +119,7 @@ func (w *Wire) bound(c credential.Credential, t credential.Target, open func() (
 	}
 	t = w.Target(c, t)
 	return store.Bind(s, store.BoundConfig{
-		Credential: c, Target: t, Trusted: w.Trusted, Comparing: w.Comparing, DryRun: w.DryRun,
+		Credential: c, Target: t, Trusted: w.Trusted, Comparing: w.Comparing, DryRun: w.DryRun, Hold: w.Hold,
 		Agree: func(ctx context.Context) error {
 			if w.Agree != nil {
 				return w.Agree(ctx, c, t)
