@@ -11,7 +11,6 @@ import (
 	"io"
 	"net/http"
 	"net/url"
-	"os"
 
 	"purser/internal/credential"
 )
@@ -35,12 +34,8 @@ func New(roots *x509.CertPool) *http.Transport {
 // idlePerHost keeps the connections of many calls at once for the next ones.
 const idlePerHost = 64
 
-// LoadRoots reads PEM certificates to trust besides the system's.
-func LoadRoots(path string) (*x509.CertPool, error) {
-	pem, err := os.ReadFile(path) //nolint:gosec // the person names the file
-	if err != nil {
-		return nil, &credential.Fault{Reason: credential.Usage, What: "read the certificates to trust", Why: err.Error(), Err: err}
-	}
+// Roots are PEM certificates to trust besides the system's; the path is for messages.
+func Roots(pem []byte, path string) (*x509.CertPool, error) {
 	roots, err := x509.SystemCertPool()
 	if err != nil {
 		roots = x509.NewCertPool()

@@ -76,3 +76,14 @@ func writeFile(t *testing.T, path, text string) {
 		t.Fatal(err)
 	}
 }
+
+// TestCertificatesThatChangeMeanwhileAreNotTrusted: a person agreed to those that were there.
+func TestCertificatesThatChangeMeanwhileAreNotTrusted(t *testing.T) {
+	c := credential.Credential{Registry: "registry.example.net", CAFile: filepath.Join(t.TempDir(), "ca.pem")}
+	writeFile(t, c.CAFile, "what was agreed to")
+	c.Via = wire.Via(c)
+	writeFile(t, c.CAFile, "another one")
+	if _, err := (&wire.Wire{}).Registry(c); credential.ReasonOf(err) != credential.RegistryUnsafe {
+		t.Errorf("%v", err)
+	}
+}
