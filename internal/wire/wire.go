@@ -4,6 +4,7 @@
 package wire
 
 import (
+	"bytes"
 	"context"
 	"crypto/x509"
 	"errors"
@@ -291,11 +292,27 @@ func Via(c credential.Credential) string {
 	if c.CAFile == "" {
 		return credential.ViaOf(nil, c.AuthHosts)
 	}
-	pem, err := os.ReadFile(c.CAFile)
+	pem, err := certificates(c.CAFile)
 	if err != nil {
 		pem = []byte(c.CAFile)
 	}
 	return credential.ViaOf(pem, c.AuthHosts)
+}
+
+// certificates reads a file of certificates, which may be named by somebody who wants
+// purser to read another thing: a device without end, or a token on standard input.
+func certificates(path string) ([]byte, error) {
+	const limit = 4 << 20 // the authorities of the whole world are a fifth of a megabyte
+	why := "it is not a file of PEM certificates"
+	if info, err := os.Stat(path); err != nil {
+		why = err.Error()
+	} else if info.Mode().IsRegular() && info.Size() <= limit {
+		raw, err := os.ReadFile(path) //nolint:gosec // the person names the file, or agrees to it
+		if err == nil && bytes.Contains(raw, []byte("-----BEGIN CERTIFICATE-----")) {
+			return raw, nil
+		}
+	}
+	return nil, &credential.Fault{Reason: credential.Usage, What: "the certificates in " + credential.Quote(path) + " cannot be used", Why: why}
 }
 
 // roots are the certificates of a credential; nil for the system's. They are those that a
@@ -304,9 +321,9 @@ func roots(c credential.Credential) (*x509.CertPool, error) {
 	if c.CAFile == "" {
 		return nil, nil //nolint:nilnil // what crypto/tls has for the system's
 	}
-	pem, err := os.ReadFile(c.CAFile)
+	pem, err := certificates(c.CAFile)
 	if err != nil {
-		return nil, &credential.Fault{Reason: credential.Usage, What: "read the certificates to trust", Why: err.Error(), Err: err}
+		return nil, err
 	}
 	if c.Via != "" && c.Via != credential.ViaOf(pem, c.AuthHosts) {
 		return nil, &credential.Fault{Reason: credential.RegistryUnsafe, Registry: c.Registry, What: "the token was not sent", Why: c.CAFile + " changed while purser ran"}
