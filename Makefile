@@ -21,10 +21,11 @@ lint: ## check form and house rules
 	@files=$$(gofmt -l .); [[ -z $$files ]] || { printf 'not formatted; run gofmt -w on:\n%s\n' "$$files" >&2; exit 1; }
 	@go vet ./...
 	@$(GOLANGCI) run ./...
+	@scripts/vulnerabilities.sh
 
 fuzz: ## run each fuzz test for FUZZTIME (10s)
 	@grep -roE --include='*_test.go' '^func Fuzz[A-Za-z0-9_]*' . | while IFS=: read -r file name; do \
-		go test -run '^$$' -fuzz "^$${name#func }$$" -fuzztime $(FUZZTIME) "$$(dirname "$$file")" </dev/null; \
+		go test -run '^$$' -fuzz "^$${name#func }$$" -fuzztime $(FUZZTIME) -fuzzminimizetime 10x "$$(dirname "$$file")" </dev/null; \
 	done
 
 bench: ## measure, and compare with other tools
@@ -39,8 +40,8 @@ faults: ## the table of faults that runs are put to, one line each, and their nu
 soak: ## random commands, kills and faults for SOAK (20m), with every promise looked at; SEED=N repeats a run
 	@go test -count=1 -v -timeout 0 ./internal/soak -soak $(SOAK) -soak-seed $(SEED) | grep -v '^=== '
 
-hostile: ## the attacks that purser is put to, one line each
-	@go test -count=1 -v -run 'TestHostile' ./cmd/purser | sed -nE 's/^.*_test\.go:[0-9]+: attack: /held    /p; /^ *(--- FAIL|FAIL|panic)/p'
+hostile: ## the threat model, row by row: what is tried, and whether it is held
+	@cd cmd/purser && go test -count=1 -run '^TestTheThreatModelHolds$$' -args -hold
 
 lambda: ## the rotation function's zip files, into bin/
 	@go run ./deploy/lambda bin

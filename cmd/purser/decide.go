@@ -91,9 +91,22 @@ var errNotOpened = errors.New("the browser did not open")
 
 // facts say whose token a credential's is and where it goes.
 func facts(w *wire.Wire, c credential.Credential) []string {
-	all := []string{"registry: " + string(c.Registry), "account: " + or(c.Username, "the one that the token belongs to")}
+	all := append([]string{"registry: " + string(c.Registry), "account: " + or(c.Username, "the one that the token belongs to")}, way(c)...)
 	for _, d := range destinations(w, c) {
 		all = append(all, "stored in: "+d)
+	}
+	return all
+}
+
+// way says what besides the registry's own domain and the system's certificates may see a
+// credential's token, where others may have written the configuration.
+func way(c credential.Credential) []string {
+	var all []string
+	if c.Via != "" && c.CAFile != "" {
+		all = append(all, "certificates: purser.yaml trusts "+c.CAFile+" for "+string(c.Registry)+"; who holds their key can read the token on its way.")
+	}
+	if c.Via != "" && len(c.AuthHosts) > 0 {
+		all = append(all, "sign-in: purser.yaml lets "+strings.Join(c.AuthHosts, " and ")+" ask for the token.")
 	}
 	return all
 }
@@ -110,6 +123,7 @@ func destinations(w *wire.Wire, c credential.Credential) []string {
 // registry.
 func (a *app) agreeOnRegistry(ctx context.Context, c credential.Credential, t credential.Target) error {
 	return a.decide(ctx, decision{
+		Facts:    way(c),
 		Question: fmt.Sprintf("Does the token in %s belong to %s? purser sends it there, and from now on nowhere else.", a.wire().Destination(c, t), whose(c)),
 	})
 }
@@ -118,10 +132,14 @@ func (a *app) agreeOnRegistry(ctx context.Context, c credential.Credential, t cr
 func (a *app) agreeOnPlaces(ctx context.Context, places []lifecycle.NewPlace) error {
 	var facts, names []string
 	c, w := places[0].Credential, a.wire()
+	facts = way(c)
 	for _, p := range places {
 		name := w.Destination(c, p.Target)
 		names = append(names, name)
 		switch {
+		case p.Foreign != "":
+			facts = append(facts, name+" is in another AWS account, "+p.Foreign+", whose owner can read what is stored there.")
+		case p.Mark.Is(credential.MarkOf(c)):
 		case p.Mark.IsZero():
 			facts = append(facts, name+" is a new place: purser has not stored this token there before.")
 		case p.Mark.Registry != c.Registry:

@@ -155,7 +155,7 @@ func (c *consumer) logins(ctx context.Context, a *app, w *wire.Wire) ([]credenti
 	w.Trusted = c.trusted
 	var all []credential.Login
 	for _, one := range c.credentials {
-		one.Targets = one.Targets[:1]
+		one.Targets, one.Via = one.Targets[:1], "" // purser itself sends it nowhere, and clients have certificates of their own
 		places, err := a.places(ctx, w, one)
 		if err != nil {
 			return nil, err

@@ -100,7 +100,7 @@ type stagedRun struct {
 // rehearsal sets the stage: the account, its repositories and its places.
 func (a *app) rehearsal(ctx context.Context, c credential.Credential, dir string) (*stagedRun, error) {
 	r := &stagedRun{app: a, c: c, clock: a.now()}
-	r.c.Username, r.c.CAFile = cmp.Or(c.Username, "rehearsal"), ""
+	r.c.Username, r.c.CAFile, r.c.Via = cmp.Or(c.Username, "rehearsal"), "", ""
 	options := sandbox.Options{Now: func() time.Time { return r.clock }, AWSNow: a.now, Random: a.random}
 	if !c.Registry.IsDockerHub() && c.Registry != githubRegistry {
 		options.Hosts = []string{string(c.Registry)}

@@ -299,6 +299,11 @@ func (a *app) project(needed bool) (*config.File, error) {
 	if err == nil {
 		file.Trusted = or(a.config, a.env.Config) != "" && config.IsTrusted(path)
 	}
+	if err == nil && !file.Trusted {
+		for i := range file.Credentials {
+			file.Credentials[i].Via = wire.Via(file.Credentials[i])
+		}
+	}
 	return file, err
 }
 

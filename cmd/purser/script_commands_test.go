@@ -100,6 +100,8 @@ func secretCommand(ts *testscript.TestScript, _ bool, args []string) {
 		looks, err := strconv.Atoi(args[3])
 		ts.Check(err)
 		s.box.SecretsManager.LagReplicas(id, looks, strings.Join(args[4:], " "))
+	case "give": // secret give NAME ACCOUNT: it is that account's from now on, and $ARN names it
+		ts.Setenv("ARN", s.box.SecretsManager.Give(id, args[2]))
 	case "delete":
 		call(ts, "DeleteSecret", map[string]any{"SecretId": id})
 	case "equals", "token":
@@ -320,10 +322,27 @@ func hubCommand(ts *testscript.TestScript, neg bool, args []string) {
 	}
 }
 
-// evilCommand: evil silent holds that nothing was ever asked of the attacker's registry.
-func evilCommand(ts *testscript.TestScript, _ bool, _ []string) {
-	if asked := scriptOf(ts).box.Registry(evilRegistry).Requests(); len(asked) > 0 {
-		ts.Fatalf("the attacker's registry was asked: %v", asked)
+// evilCommand: evil silent [HOST] holds that the attacker's registry, or another one, was
+// asked for nothing since evil forget HOST; evil challenge HOST has a registry send its
+// clients to the attacker's token service.
+func evilCommand(ts *testscript.TestScript, _ bool, args []string) {
+	s, host := scriptOf(ts), evilRegistry
+	if len(args) > 1 {
+		host = args[1]
+	}
+	asked := s.box.Registry(host).Requests()
+	switch args[0] {
+	case "forget":
+		s.heard[host] = len(asked)
+	case "silent":
+		if asked = asked[s.heard[host]:]; len(asked) > 0 {
+			ts.Fatalf("%s was asked: %v", host, asked)
+		}
+	case "challenge":
+		header := http.Header{"Www-Authenticate": {`Bearer realm="https://` + evilRegistry + `/token",service="registry"`}}
+		s.box.Registry(host).Fault("ping", sandbox.Fault{Status: http.StatusUnauthorized, Header: header, Times: -1})
+	default:
+		ts.Fatalf("there is no evil %s", args[0])
 	}
 }
 

@@ -241,6 +241,8 @@ type story struct {
 	box  *sandbox.Sandbox
 	code int // of the last purser
 	seen int // how many calls of AWS were looked at
+
+	heard map[string]int // how many requests of a registry were looked at
 }
 
 type scriptKey struct{}
@@ -278,7 +280,7 @@ func setUpScript(env *testscript.Env) error {
 		return err
 	}
 	env.Defer(func() { _ = box.Close() })
-	env.Values[scriptKey{}] = &story{box: box}
+	env.Values[scriptKey{}] = &story{box: box, heard: map[string]int{}}
 	for _, dir := range []string{"home", "tokens", "docker"} {
 		if err := os.MkdirAll(filepath.Join(env.WorkDir, dir), 0o700); err != nil {
 			return err

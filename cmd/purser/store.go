@@ -130,6 +130,9 @@ func (a *app) store(ctx context.Context, text string, f storeFlags) error {
 	if err != nil {
 		return about(err, c)
 	}
+	if from.given && f.ca != "" && len(c.AuthHosts) == 0 {
+		c.Via = "" // who gives the token has named the certificates as well
+	}
 	where, err := a.places(ctx, w, c)
 	if err != nil {
 		return about(err, c)
@@ -215,6 +218,7 @@ func (f storeFlags) override(c credential.Credential) (credential.Credential, er
 	}
 	if f.ca != "" {
 		c.CAFile = f.ca
+		c.Via = wire.Via(c)
 	}
 	switch credential.Access(f.access) {
 	case "":

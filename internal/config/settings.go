@@ -168,13 +168,13 @@ func trustFields() []field[credentialDraft] {
 	return []field[credentialDraft]{
 		{setting{
 			name: "ca", pattern: freePattern, rule: freeRule,
-			doc:     "A file of PEM certificates to trust for this registry, relative to purser.yaml.",
+			doc:     "A file of PEM certificates to trust for this registry, relative to purser.yaml. Where others could write purser.yaml, a person has to agree.",
 			without: "the system's certificates",
 			example: "registry-ca.pem",
 		}, func(_ *decoder, c *credentialDraft, v value) { c.ca = v }},
 		{setting{
 			name: "auth-hosts", form: texts, pattern: hostPattern, rule: hostRule,
-			doc:     "Hosts besides the registry's own domain that may ask for the token, as some registries leave signing in to another host.",
+			doc:     "Hosts besides the registry's own domain that may ask for the token, as some registries leave signing in to another host. Where others could write purser.yaml, a person has to agree.",
 			without: "the registry's own domain only",
 			example: []any{"auth.example.net"},
 		}, func(_ *decoder, c *credentialDraft, v value) { c.authHosts = v.good() }},

@@ -49,6 +49,9 @@ type Credential struct {
 
 	CAFile    string   // PEM certificates to trust for this registry besides the system's
 	AuthHosts []string // hosts other than the registry's own that may ask for the token
+	// Via is ViaOf both, where others may have written them, so that a person has to
+	// agree; "" where there is nothing to agree to.
+	Via string
 }
 
 // Rotation says how often a credential is renewed.
@@ -196,6 +199,7 @@ type Description struct {
 	Mark         Mark      // what the values belong to; zero: nobody has said it
 	Versions     []Version // those with a stage
 	Changed      time.Time // last change of any kind; the zero time when unknown
+	Foreign      string    // the account that it is in, when that is not the caller's: its owner writes the mark
 	Deleted      time.Time // when it was marked for deletion; zero: it was not
 	Rotating     bool      // a rotation is configured at the store itself
 	NextRotation time.Time

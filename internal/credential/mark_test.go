@@ -11,6 +11,9 @@ func TestAMarkIsReadAsItWasWritten(t *testing.T) {
 		{Registry: "docker.io", Name: "dockerhub"},
 		{Registry: "[::1]:5000", Name: "local"},
 		{Registry: "registry.example.net:5000", Name: "a.b-c_d", Since: "purser-01936f5e-0000-7000-8000-000000000001"},
+		{Registry: "ghcr.io", Name: "a", Via: credential.ViaOf(nil, []string{"auth.example.net"})},
+		{Registry: "ghcr.io", Name: "a", Since: "purser-01936f5e-0000-7000-8000-000000000001", Via: credential.ViaOf([]byte("PEM"), nil)},
+		{Registry: "ghcr.io", Via: credential.ViaOf([]byte("PEM"), nil)},
 	} {
 		if got := credential.ParseMark(m.String()); got != m {
 			t.Errorf("%q was read as %+v", m, got)
@@ -23,11 +26,53 @@ func TestAMarkIsReadAsItWasWritten(t *testing.T) {
 
 // TestADamagedMarkBelongsNowhere: a value whose mark cannot be read is sent to no one.
 func TestADamagedMarkBelongsNowhere(t *testing.T) {
-	for _, text := range []string{"DOCKER.IO x", "https://docker.io x", "docker.io NAME", "docker.io x y z", "-", "docker.io dckr_pat_FAKEFAKEFAKE"} {
+	for _, text := range []string{"DOCKER.IO x", "https://docker.io x", "docker.io NAME", "docker.io x y z", "-", "docker.io dckr_pat_FAKEFAKEFAKE", "via:00112233445566778899aabbccddeeff", "docker.io x via:", "docker.io via:00 x"} {
 		if got := credential.ParseMark(text); got.Registry != credential.Elsewhere {
 			t.Errorf("%q was read as %+v", text, got)
 		}
 	}
+}
+
+// TestAWayIsToldFromEveryOther: what a person agreed to is this very way.
+func TestAWayIsToldFromEveryOther(t *testing.T) {
+	one, usual := credential.ViaOf([]byte("PEM"), []string{"a.example", "b.example"}), credential.ViaOf(nil, nil)
+	if usual != "" || one != credential.ViaOf([]byte("PEM"), []string{"b.example", "a.example"}) {
+		t.Errorf("the usual way is %q, and the order of hosts counts", usual)
+	}
+	agreed := credential.Mark{Registry: "ghcr.io", Via: one}
+	for _, other := range []string{
+		credential.ViaOf([]byte("PEM2"), []string{"a.example", "b.example"}), credential.ViaOf([]byte("PEM"), nil), credential.ViaOf(nil, []string{"a.example", "b.example"}),
+	} {
+		if agreed.Vouches(other) || (credential.Mark{Registry: "ghcr.io"}).Vouches(other) {
+			t.Errorf("a mark vouches for %s", other)
+		}
+	}
+	if !agreed.Vouches(one) || !agreed.Vouches("") {
+		t.Error("a mark does not vouch for what was agreed to")
+	}
+}
+
+// FuzzMark: whatever is written beside a value, the mark that is read means the same when it
+// is written again, and a name of a registry is one or none.
+func FuzzMark(f *testing.F) {
+	for _, seed := range []string{"docker.io dockerhub", "=5B::1=5D:5000 x", "ghcr.io x purser-01936f5e-0000-7000-8000-000000000001 via:00112233445566778899aabbccddeeff", "a b c d", "via:"} {
+		f.Add(seed)
+	}
+	f.Fuzz(func(t *testing.T, text string) {
+		m := credential.ParseMark(text)
+		if m.Registry == credential.Elsewhere {
+			if m != (credential.Mark{Registry: credential.Elsewhere}) {
+				t.Errorf("%q was read as %+v", text, m)
+			}
+			return
+		}
+		if again := credential.ParseMark(m.String()); again != m {
+			t.Errorf("%q was read as %+v, and that as %+v", text, m, again)
+		}
+		if host, err := credential.ParseHost(string(m.Registry)); !m.IsZero() && (err != nil || host != m.Registry) {
+			t.Errorf("%q was read as the registry %q", text, m.Registry)
+		}
+	})
 }
 
 func TestAMarkSpeaksOfTheVersionsSinceIt(t *testing.T) {

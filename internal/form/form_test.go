@@ -24,7 +24,7 @@ func check(s credential.Secret) string {
 	return ""
 }
 
-func open(t *testing.T) *form.Form {
+func open(t testing.TB) *form.Form {
 	t.Helper()
 	f, err := form.Open(t.Context(), form.Config{
 		Credential: "dockerhub", Registry: "docker.io", Account: "mockserver", Random: rand.Reader, Check: check,

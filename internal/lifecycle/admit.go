@@ -13,29 +13,32 @@ type NewPlace struct {
 	Credential credential.Credential
 	Target     credential.Target
 	Mark       credential.Mark // what the place is marked with now; zero: nothing
+	Foreign    string          // the AWS account that it is in, when that is not the caller's
 }
 
 // admitAll makes sure, before a token is asked for or made, that each place may get
 // it. The mark in the store itself says so. A place without one is new: a person who
 // gives the token for this very command sees where it goes; otherwise a person has to
 // agree, or the configuration is trusted. Another registry's place changes hands only
-// when a person asked for that.
+// when a person asked for that. A place in somebody else's account does not speak for
+// itself, and a way to the registry that only the credential names is shown to a person
+// even when nothing is stored, since the token is sent to be proved.
 func (r *Runner) admitAll(ctx context.Context, req StoreRequest, slots []*slot) error {
 	var ask []NewPlace
 	wants := credential.MarkOf(req.Credential)
 	for _, s := range slots {
-		has := s.found.Mark
+		has, usual := s.found.Mark, s.found.Mark.Vouches(wants.Via)
 		moves := !has.IsZero() && has.Registry != wants.Registry
 		switch {
-		case has.Is(wants), req.DryRun && !moves, !moves && (r.Trusted || req.Given):
+		case usual && has.Is(wants) && s.found.Foreign == "", usual && !moves && (req.DryRun || r.Trusted || req.Given):
 		case moves && !req.Rebind:
 			return &credential.Fault{
 				Reason: credential.BelongsElsewhere, Target: s.Target, Registry: wants.Registry, Credential: wants.Name,
 				What: s.Target.String() + " belongs to " + string(has.Registry) + ", not to " + string(wants.Registry),
 				Why:  "a token for that registry was stored there before; nothing was changed",
 			}
-		case !req.DryRun:
-			ask = append(ask, NewPlace{req.Credential, s.Target, has})
+		case !req.DryRun || !usual:
+			ask = append(ask, NewPlace{req.Credential, s.Target, has, s.found.Foreign})
 		}
 	}
 	switch {
@@ -55,10 +58,13 @@ func (r *Runner) admitAll(ctx context.Context, req StoreRequest, slots []*slot) 
 // may not write tags, the configuration is enough.
 func (r *Runner) bind(ctx context.Context, s *slot, c credential.Credential, id credential.VersionID) error {
 	has, mark := s.found.Mark, credential.MarkOf(c)
-	if has.Is(mark) {
+	if has.Is(mark) && has.Vouches(mark.Via) {
 		return nil
 	}
 	mark.Since = has.Since
+	if mark.Via == "" && has.Registry == mark.Registry {
+		mark.Via = has.Via
+	}
 	if has.Registry != mark.Registry && s.found.At(credential.Current) != "" && !r.Trusted {
 		mark.Since = id // what was stored before is not known to be this registry's
 	}
@@ -74,10 +80,11 @@ func (r *Runner) bind(ctx context.Context, s *slot, c credential.Credential, id 
 }
 
 // own are the places that are marked as the credential's or, where none is, those that
-// are not marked at all. What another credential keeps is no source for this one.
+// are not marked at all. What another credential, or another account, keeps is no source
+// for this one.
 func own(slots []*slot, c credential.Credential) []*slot {
 	for _, mark := range []credential.Mark{credential.MarkOf(c), {}} {
-		if all := slices.DeleteFunc(slices.Clone(slots), func(s *slot) bool { return !s.found.Mark.Is(mark) }); len(all) > 0 {
+		if all := slices.DeleteFunc(slices.Clone(slots), func(s *slot) bool { return !s.found.Mark.Is(mark) || s.found.Foreign != "" }); len(all) > 0 {
 			return all
 		}
 	}

@@ -22,11 +22,20 @@ func TestATokenGoesToANewPlaceOnlyWhenSomebodySaysSo(t *testing.T) {
 		name                   string
 		mark                   credential.Mark
 		given, trusted, rebind bool
+		foreign, detour        bool // in another account; by a way that only the configuration names
+		dry                    bool
 		asks                   bool // a person is there
 		stored                 bool
 		reason                 credential.Reason
 	}{
 		{name: "its own place", mark: own, stored: true},
+		{name: "a place in another account, which says that it is its own", mark: own, foreign: true, reason: credential.ConsentNeeded},
+		{name: "a place in another account, given by a person", mark: own, foreign: true, given: true, stored: true},
+		{name: "a place in another account, a trusted configuration", mark: own, foreign: true, trusted: true, stored: true},
+		{name: "a way that nobody agreed to", mark: own, detour: true, reason: credential.ConsentNeeded},
+		{name: "a way that nobody agreed to, given by a person", mark: own, detour: true, given: true, reason: credential.ConsentNeeded},
+		{name: "a way that nobody agreed to, to look only", mark: own, detour: true, dry: true, reason: credential.ConsentNeeded},
+		{name: "a way that the person says no to", mark: own, detour: true, given: true, asks: true},
 		{name: "a new place, nobody there", reason: credential.ConsentNeeded},
 		{name: "a new place, given by a person", given: true, stored: true},
 		{name: "a new place, a trusted configuration", trusted: true, stored: true},
@@ -39,6 +48,13 @@ func TestATokenGoesToANewPlaceOnlyWhenSomebodySaysSo(t *testing.T) {
 	} {
 		w := newWorld(admitted)
 		w.put("one", "purser-01936f5e-0000-7000-8000-000000000001", "dckr_pat_FAKEoldFAKEoldFAKEold").mark = c.mark
+		cred := someCredential
+		if c.foreign {
+			w.shelf["one"].foreign = "999999999999"
+		}
+		if c.detour {
+			cred.Via = credential.ViaOf([]byte("PEM"), nil)
+		}
 		r := w.runner(nil)
 		r.Trusted = c.trusted
 		if c.asks {
@@ -46,7 +62,7 @@ func TestATokenGoesToANewPlaceOnlyWhenSomebodySaysSo(t *testing.T) {
 		}
 		found := false
 		_, err := r.Store(t.Context(), lifecycle.StoreRequest{
-			Credential: someCredential, Places: w.places("one"), Given: c.given, Rebind: c.rebind,
+			Credential: cred, Places: w.places("one"), Given: c.given, Rebind: c.rebind, DryRun: c.dry,
 			Find: func(ctx context.Context) (lifecycle.Candidate, error) { found = true; return give(admitted)(ctx) },
 		})
 		switch {

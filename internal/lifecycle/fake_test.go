@@ -61,6 +61,7 @@ type shelf struct {
 	rotating bool // by the store's own schedule
 	replicas []credential.Replica
 	mark     credential.Mark
+	foreign  string
 }
 
 func newWorld(goodTokens ...string) *world {
@@ -140,7 +141,7 @@ func (s fakeStore) Describe(context.Context) (d credential.Description, err erro
 			err = missing()
 			return
 		}
-		d = credential.Description{Where: s.name, Home: s.name, KMSKey: sh.key, Mark: sh.mark, Expires: sh.expires, Deleted: sh.deleted, Changed: time.Unix(1, 0), Rotating: sh.rotating, Replicas: slices.Clone(sh.replicas)}
+		d = credential.Description{Where: s.name, Home: s.name, KMSKey: sh.key, Mark: sh.mark, Foreign: sh.foreign, Expires: sh.expires, Deleted: sh.deleted, Changed: time.Unix(1, 0), Rotating: sh.rotating, Replicas: slices.Clone(sh.replicas)}
 		stages := map[credential.VersionID][]credential.Stage{}
 		for stage, id := range sh.at {
 			stages[id] = append(stages[id], stage)

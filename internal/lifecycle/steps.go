@@ -51,7 +51,7 @@ func (r *Runner) survey(ctx context.Context, p Place, req StoreRequest) (*slot, 
 	if _, s.current, err = p.Store.Read(ctx, credential.Current); err != nil {
 		return nil, err
 	}
-	if d.Mark.IsZero() { // a person may just have said whose it is
+	if d.Mark.IsZero() || !d.Mark.Vouches(req.Credential.Via) { // a person may just have said it
 		if s.found, err = p.Store.Describe(ctx); err != nil {
 			return nil, err
 		}

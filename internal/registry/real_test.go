@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"net/http"
 	"net/http/httptest"
+	"os"
 	"testing"
 	"time"
 
@@ -63,7 +64,11 @@ func clientFor(t *testing.T, r *rig.Registry) *registry.Client {
 	t.Helper()
 	var carry http.RoundTripper = transport.New(nil)
 	if r.CAFile != "" {
-		roots, err := transport.LoadRoots(r.CAFile)
+		pem, err := os.ReadFile(r.CAFile)
+		if err != nil {
+			t.Fatal(err)
+		}
+		roots, err := transport.Roots(pem, r.CAFile)
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -70,6 +70,21 @@ func NewSecretsManager(cfg SecretsManagerConfig) *SecretsManager {
 	return &SecretsManager{cfg: cfg, secrets: map[string]*smSecret{}, copies: map[string]*smSecret{}}
 }
 
+// Give moves a secret into another account, whose owner lets this one use it, and returns
+// its ARN there.
+func (s *SecretsManager) Give(name, account string) (arn string) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for key, c := range s.secrets {
+		if c.name == name {
+			delete(s.secrets, key)
+			c.arn = strings.Replace(c.arn, ":"+s.cfg.Account+":", ":"+account+":", 1)
+			s.secrets[c.key()], arn = c, c.arn
+		}
+	}
+	return arn
+}
+
 // recordRead puts reads of secrets into CloudTrail's history, refused ones too.
 func (s *SecretsManager) recordRead(r *http.Request, call awsCall, err error) {
 	if call.operation != "GetSecretValue" && call.operation != "BatchGetSecretValue" {

@@ -106,7 +106,7 @@ func newSoak(t *testing.T) *soak {
 		*seed = uint64(time.Now().UnixNano())
 	}
 	t.Logf("to run the same again: go test ./internal/soak -soak %s -soak-seed %d", *length, *seed)
-	s := &soak{T: t, random: rand.New(rand.NewPCG(*seed, 0)), dir: t.TempDir()} //nolint:gosec // it is to be repeated
+	s := &soak{T: t, random: rand.New(rand.NewPCG(*seed, 0)), dir: t.TempDir()}
 	var err error
 	if s.box, err = sandbox.Start(t.Context(), sandbox.Options{Around: s.around}); err != nil {
 		t.Fatal(err)

@@ -96,6 +96,7 @@ func (a *AgeFile) Read(ctx context.Context, at credential.Stage) (credential.Ver
 
 // Bind writes the mark into the file, and again into each value that it speaks of.
 func (a *AgeFile) Bind(ctx context.Context, m credential.Mark) error {
+	m.Via = ""
 	return a.change(ctx, func(c *ageContent) error {
 		c.Mark = m.String()
 		for i := range c.Versions {

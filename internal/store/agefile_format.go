@@ -48,7 +48,13 @@ func (c *ageContent) find(id credential.VersionID) *ageVersion {
 	return nil
 }
 
-func (c *ageContent) mark() credential.Mark { return credential.ParseMark(c.Mark) }
+// mark is what the file says of itself. It never vouches for a way to the registry: whoever
+// can edit the file could write that.
+func (c *ageContent) mark() credential.Mark {
+	m := credential.ParseMark(c.Mark)
+	m.Via = ""
+	return m
+}
 
 // registry is what the file's mark says of a version.
 func (c *ageContent) registry(v *ageVersion) credential.Host {

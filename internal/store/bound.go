@@ -10,7 +10,8 @@ import (
 // Bound is a store whose values leave it for one registry only: the one that they are
 // marked with, never one that merely stands in a configuration. A value without a mark
 // is let out where its form says that it is the registry's, where the configuration is
-// trusted, and otherwise when a person agrees.
+// trusted, and otherwise when a person agrees. A way to the registry that the credential
+// alone names, such as certificates of its own, is agreed to in the same manner.
 //
 // Every flow reads through it, so that none can forget to look.
 type Bound struct {
@@ -19,7 +20,7 @@ type Bound struct {
 
 	mu   sync.Mutex             // guards what follows
 	mark *credential.Mark       // as Describe told it last; nil: it was not asked
-	said credential.Mark        // what a person said, where it could not be written down
+	said credential.Mark        // what was said in this run, should the store not keep it
 	mine []credential.VersionID // those that were staged here
 }
 
@@ -51,7 +52,7 @@ func (b *Bound) Describe(ctx context.Context) (credential.Description, error) {
 	}
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	if d.Mark.IsZero() {
+	if d.Mark.IsZero() || d.Mark.Is(b.said) && d.Mark.Since == b.said.Since {
 		d.Mark = b.said
 	}
 	b.mark = &d.Mark
@@ -70,9 +71,7 @@ func (b *Bound) Stage(ctx context.Context, id credential.VersionID, value creden
 func (b *Bound) Bind(ctx context.Context, m credential.Mark) error {
 	err := b.Store.Bind(ctx, m)
 	if err == nil {
-		b.mu.Lock()
-		b.mark = &m
-		b.mu.Unlock()
+		b.remember(m)
 	}
 	return err
 }
@@ -84,6 +83,12 @@ func (b *Bound) Promote(ctx context.Context, id, from credential.VersionID) erro
 		defer b.cfg.Hold()()
 	}
 	return b.Store.Promote(ctx, id, from)
+}
+
+func (b *Bound) remember(m credential.Mark) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.said, b.mark = m, &m
 }
 
 // Read gives a value that belongs to the credential's registry. Of any other it is
@@ -100,12 +105,13 @@ func (b *Bound) Read(ctx context.Context, at credential.Stage) (credential.Versi
 }
 
 func (b *Bound) mayLeave(ctx context.Context, id credential.VersionID, at credential.Stage, value credential.Secret) error {
-	host := b.cfg.Credential.Registry
+	host, via := b.cfg.Credential.Registry, b.cfg.Credential.Via
 	login, err := b.cfg.Target.Shape.Decode(value, host)
 	if err != nil {
 		return nil // there is no login in it that could be sent; whoever decodes it says so
 	}
-	if b.cfg.Comparing && at == credential.Current || credential.IsHome(host, login.Token) {
+	home := credential.IsHome(host, login.Token)
+	if b.cfg.Comparing && at == credential.Current || home && via == "" {
 		return nil
 	}
 	if vendor := credential.Misplaced(host, login.Token); vendor != "" {
@@ -116,20 +122,20 @@ func (b *Bound) mayLeave(ctx context.Context, id credential.VersionID, at creden
 		return err
 	}
 	switch belongs := mark.For(id, at); {
-	case belongs == host:
-		return nil
-	case belongs != "":
+	case belongs != host && belongs != "" && !home:
 		return b.elsewhere("it was stored for " + string(belongs))
-	case b.cfg.Trusted, b.isMine(id):
+	case belongs == host && mark.Vouches(via), b.cfg.Trusted, b.isMine(id):
 		return nil
 	}
 	if err := b.cfg.Agree(ctx); err != nil {
 		return err
 	}
-	if said := credential.MarkOf(b.cfg.Credential); b.cfg.DryRun || b.Bind(ctx, said) != nil {
-		b.mu.Lock()
-		defer b.mu.Unlock()
-		b.said, b.mark = said, &said // it could not be written down: it holds for this run
+	said := mark
+	if said.Via = via; said.Registry != host {
+		said = credential.MarkOf(b.cfg.Credential)
+	}
+	if b.cfg.DryRun || b.Bind(ctx, said) != nil {
+		b.remember(said) // it could not be written down: it holds for this run
 	}
 	return nil
 }

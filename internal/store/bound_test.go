@@ -20,13 +20,16 @@ const opaque = `{"username":"team","token":"no-known-form-FAKE"}`
 // trust.
 func TestAValueLeavesForItsRegistryAlone(t *testing.T) {
 	refused := errors.New("the person said no")
+	detour := private
+	detour.Via = credential.ViaOf([]byte("PEM"), nil)
+	hub := credential.Credential{Name: "private", Registry: credential.DockerHub, Via: detour.Via}
 	no, yes := func(context.Context) error { return refused }, func(context.Context) error { return nil }
 	for _, subject := range subjects(t) {
 		for i, c := range []struct {
 			name  string
 			value string
 			mark  credential.Mark
-			cfg   store.BoundConfig
+			cfg   store.BoundConfig // the credential private, where none is named
 			want  error             // nil: it is given
 			why   credential.Reason // "": any
 		}{
@@ -37,13 +40,19 @@ func TestAValueLeavesForItsRegistryAlone(t *testing.T) {
 			{"no mark, a trusted configuration", opaque, credential.Mark{}, store.BoundConfig{Agree: no, Trusted: true}, nil, ""},
 			{"another vendor's form, whatever says so", `{"username":"team","token":"dckr_pat_FAKEfakeFAKEfakeFAKE"}`, credential.MarkOf(private), store.BoundConfig{Agree: yes, Trusted: true}, refused, credential.BelongsElsewhere},
 			{"compared with what replaces it", opaque, credential.Mark{Registry: "ghcr.io"}, store.BoundConfig{Agree: no, Comparing: true}, nil, ""},
+			{"its own mark, a way that nobody agreed to", opaque, credential.MarkOf(private), store.BoundConfig{Agree: no, Credential: detour}, refused, ""},
+			{"its own mark, a way that a person agrees to", opaque, credential.MarkOf(private), store.BoundConfig{Agree: yes, Credential: detour}, nil, ""},
+			{"another's mark, a way that a person agrees to", opaque, credential.Mark{Registry: "ghcr.io", Name: "private"}, store.BoundConfig{Agree: yes, Credential: detour}, refused, credential.BelongsElsewhere},
+			{"a form that tells, a way that nobody agreed to", `{"username":"team","token":"dckr_pat_FAKEfakeFAKEfakeFAKE"}`, credential.Mark{}, store.BoundConfig{Agree: no, Credential: hub}, refused, ""},
 		} {
 			raw := subject.open(t, "bound/"+string(rune('a'+i))+"xx")
 			must(t, raw.Create(t.Context()), raw.Stage(t.Context(), id(1), value(c.value)), raw.Promote(t.Context(), id(1), id(1)))
 			if !c.mark.IsZero() {
 				must(t, raw.Bind(t.Context(), c.mark))
 			}
-			c.cfg.Credential = private
+			if c.cfg.Credential.Name == "" {
+				c.cfg.Credential = private
+			}
 			_, got, err := store.Bind(raw, c.cfg).Read(t.Context(), credential.Current)
 			switch {
 			case c.want == nil && (err != nil || got.IsZero()):
@@ -73,6 +82,34 @@ func TestAPersonIsAskedOnce(t *testing.T) {
 		}
 		if asked != 1 {
 			t.Errorf("%s: a person was asked %d times", subject.name, asked)
+		}
+	}
+}
+
+// TestAWayIsAgreedToOnce: AWS keeps what the person said of the way. The encrypted file, which
+// whoever can write the checkout can edit, does not, and they are asked in every run.
+func TestAWayIsAgreedToOnce(t *testing.T) {
+	detour := private
+	detour.Via = credential.ViaOf([]byte("PEM"), nil)
+	for _, subject := range subjects(t) {
+		raw := subject.open(t, "bound/way")
+		must(t, raw.Create(t.Context()), raw.Bind(t.Context(), credential.MarkOf(private)), raw.Stage(t.Context(), id(1), value(opaque)), raw.Promote(t.Context(), id(1), id(1)))
+		asked, runs := 0, 3
+		for range runs {
+			b := store.Bind(raw, store.BoundConfig{Credential: detour, Agree: func(context.Context) error { asked++; return nil }})
+			for range 2 {
+				_, err := b.Describe(t.Context())
+				must(t, err)
+				_, _, err = b.Read(t.Context(), credential.Current)
+				must(t, err)
+			}
+		}
+		want := 1
+		if _, isFile := raw.(*store.AgeFile); isFile {
+			want = runs
+		}
+		if asked != want {
+			t.Errorf("%s: a person was asked %d times, want %d", subject.name, asked, want)
 		}
 	}
 }

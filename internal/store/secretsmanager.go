@@ -144,6 +144,7 @@ func (s *SecretsManager) Describe(ctx context.Context) (credential.Description, 
 		Rotating: aws.ToBool(out.RotationEnabled), NextRotation: aws.ToTime(out.NextRotationDate),
 	}
 	d.Mark = credential.ParseMark(tagged(out.Tags, markTag))
+	d.Foreign = s.foreign(ctx, d.Where)
 	for _, c := range out.ReplicationStatus {
 		d.Replicas = append(d.Replicas, credential.Replica{
 			Region: aws.ToString(c.Region), InSync: c.Status == types.StatusTypeInSync, Failed: c.Status == types.StatusTypeFailed,
@@ -164,6 +165,22 @@ func (s *SecretsManager) Describe(ctx context.Context) (credential.Description, 
 	slices.SortFunc(d.Versions, func(a, b credential.Version) int { return strings.Compare(string(a.ID), string(b.ID)) })
 	d.Expires = expiry(out.Tags, d.At(credential.Current))
 	return d, nil
+}
+
+// foreign is the account of a secret that is not known to be in the caller's own. Only an
+// ARN leads elsewhere: AWS looks a name up in the caller's account.
+func (s *SecretsManager) foreign(ctx context.Context, arn string) (account string) {
+	const accountField = 4
+	parts := strings.Split(arn, ":")
+	if !strings.HasPrefix(s.cfg.Target.Secret, "arn:") || len(parts) <= accountField {
+		return ""
+	}
+	if s.cfg.Caller != nil {
+		if _, own, err := s.cfg.Caller(ctx); err == nil && own == parts[accountField] {
+			return ""
+		}
+	}
+	return parts[accountField]
 }
 
 func tagged(tags []types.Tag, key string) string {

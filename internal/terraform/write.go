@@ -50,7 +50,7 @@ func keptOf(c credential.Credential, o Options) []kept {
 			}
 			continue
 		}
-		k := kept{name: string(c.Name), mark: credential.MarkOf(c), secret: t.Secret, shape: t.Shape, about: "Token for " + string(c.Registry) + "; its value is kept by purser", roles: o.Roles}
+		k := kept{name: string(c.Name), mark: credential.Mark{Registry: c.Registry, Name: c.Name}, secret: t.Secret, shape: t.Shape, about: "Token for " + string(c.Registry) + "; its value is kept by purser", roles: o.Roles}
 		k.hcl = identifier(k.name)
 		if k.key = o.KMSKey; strings.HasPrefix(t.KMSKey, "arn:") {
 			k.key = t.KMSKey

@@ -12,7 +12,6 @@ import (
 	"net/http"
 	"net/url"
 
-	"purser/internal/boundedfile"
 	"purser/internal/credential"
 )
 
@@ -35,15 +34,8 @@ func New(roots *x509.CertPool) *http.Transport {
 // idlePerHost keeps the connections of many calls at once for the next ones.
 const idlePerHost = 64
 
-// rootsLimit is far above the bundle of every public authority, in bytes.
-const rootsLimit = 8 << 20
-
-// LoadRoots reads PEM certificates to trust besides the system's.
-func LoadRoots(path string) (*x509.CertPool, error) {
-	pem, err := boundedfile.Read(path, rootsLimit)
-	if err != nil {
-		return nil, &credential.Fault{Reason: credential.Usage, What: "read the certificates to trust", Why: err.Error(), Err: err}
-	}
+// Roots are PEM certificates to trust besides the system's; the path is for messages.
+func Roots(pem []byte, path string) (*x509.CertPool, error) {
 	roots, err := x509.SystemCertPool()
 	if err != nil {
 		roots = x509.NewCertPool()

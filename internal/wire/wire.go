@@ -4,6 +4,7 @@
 package wire
 
 import (
+	"bytes"
 	"context"
 	"crypto/x509"
 	"errors"
@@ -60,7 +61,7 @@ type Wire struct {
 
 	mu      sync.Mutex // guards the maps
 	clients map[awsPlace]*awsClients
-	trust   map[string]*registry.Client // by CA file
+	trust   map[string]*registry.Client // by CA file and Via
 	trace   *transport.Trace
 }
 
@@ -314,29 +315,73 @@ func configFault(t credential.Target, err error) error {
 	return f
 }
 
+// Via tells the way to a credential's registry that its configuration names, for a person
+// to agree to; "" where it is the usual one. Certificates that cannot be read count as
+// some: Registry then says what is wrong with them.
+func Via(c credential.Credential) string {
+	if c.CAFile == "" {
+		return credential.ViaOf(nil, c.AuthHosts)
+	}
+	pem, err := certificates(c.CAFile)
+	if err != nil {
+		pem = []byte(c.CAFile)
+	}
+	return credential.ViaOf(pem, c.AuthHosts)
+}
+
+// certificatesLimit is far above the bundle of every public authority, in bytes.
+const certificatesLimit = 4 << 20
+
+// certificates reads a file of certificates, which may be named by somebody who wants
+// purser to read another thing: a device without end, or a token on standard input.
+func certificates(path string) ([]byte, error) {
+	raw, err := boundedfile.Read(path, certificatesLimit)
+	why := "it is not a file of PEM certificates"
+	if err != nil {
+		why = err.Error()
+	} else if bytes.Contains(raw, []byte("-----BEGIN CERTIFICATE-----")) {
+		return raw, nil
+	}
+	return nil, &credential.Fault{Reason: credential.Usage, What: "the certificates in " + credential.Quote(path) + " cannot be used", Why: why, Err: err}
+}
+
+// roots are the certificates of a credential; nil for the system's. They are those that a
+// person agreed to, whatever has become of the file meanwhile.
+func roots(c credential.Credential) (*x509.CertPool, error) {
+	if c.CAFile == "" {
+		return nil, nil //nolint:nilnil // what crypto/tls has for the system's
+	}
+	pem, err := certificates(c.CAFile)
+	if err != nil {
+		return nil, err
+	}
+	if c.Via != "" && c.Via != credential.ViaOf(pem, c.AuthHosts) {
+		return nil, &credential.Fault{Reason: credential.RegistryUnsafe, Registry: c.Registry, What: "the token was not sent", Why: c.CAFile + " changed while purser ran"}
+	}
+	return transport.Roots(pem, c.CAFile)
+}
+
 // Registry makes the client for a credential's registry.
 func (w *Wire) Registry(c credential.Credential) (*registry.Client, error) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	if client, ok := w.trust[c.CAFile]; ok {
+	way := c.CAFile + " " + c.Via
+	if client, ok := w.trust[way]; ok {
 		return client, nil
 	}
 	carry := w.Transport
 	if carry == nil {
-		var roots *x509.CertPool
-		var err error
-		if c.CAFile != "" {
-			if roots, err = transport.LoadRoots(c.CAFile); err != nil {
-				return nil, err
-			}
+		trusted, err := roots(c)
+		if err != nil {
+			return nil, err
 		}
-		carry = transport.New(roots)
+		carry = transport.New(trusted)
 	}
 	client := registry.New(registry.Config{Transport: w.traced(transport.Guard(carry)), Now: w.Now})
 	if w.trust == nil {
 		w.trust = map[string]*registry.Client{}
 	}
-	w.trust[c.CAFile] = client
+	w.trust[way] = client
 	return client, nil
 }
 

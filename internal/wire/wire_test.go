@@ -65,7 +65,7 @@ func TestACAFileThatIsNoneIsAFault(t *testing.T) {
 	c := someCredential
 	c.CAFile = path
 	p := (&wire.Wire{}).Prove(t.Context(), c, credential.Login{Username: "u", Token: credential.NewSecret("FAKE")}, false)
-	if p.Verdict != credential.Unknown || p.Fault == nil || !strings.Contains(p.Fault.Error(), "holds no PEM certificate") {
+	if p.Verdict != credential.Unknown || p.Fault == nil || !strings.Contains(p.Fault.Error(), "is not a file of PEM certificates") {
 		t.Errorf("%v %v", p.Verdict, p.Fault)
 	}
 }
@@ -74,5 +74,16 @@ func writeFile(t *testing.T, path, text string) {
 	t.Helper()
 	if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
 		t.Fatal(err)
+	}
+}
+
+// TestCertificatesThatChangeMeanwhileAreNotTrusted: a person agreed to those that were there.
+func TestCertificatesThatChangeMeanwhileAreNotTrusted(t *testing.T) {
+	c := credential.Credential{Registry: "registry.example.net", CAFile: filepath.Join(t.TempDir(), "ca.pem")}
+	writeFile(t, c.CAFile, "-----BEGIN CERTIFICATE-----\nwhat was agreed to")
+	c.Via = wire.Via(c)
+	writeFile(t, c.CAFile, "-----BEGIN CERTIFICATE-----\nanother one")
+	if _, err := (&wire.Wire{}).Registry(c); credential.ReasonOf(err) != credential.RegistryUnsafe {
+		t.Errorf("%v", err)
 	}
 }

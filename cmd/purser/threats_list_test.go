@@ -1,0 +1,221 @@
+package main
+
+// A threat is one way in which somebody may get at something, and what stops them.
+type threat struct {
+	actor, asset string
+	attack       string   // what the actor does
+	commands     []string // of purser without its name; "mcp: TOOL" for a tool; another program by its name
+	stops        string
+	// held are the tests: "hostile/NAME" and "script/NAME" for the scripts in testdata,
+	// "FOLDER.TestName" for a test in Go.
+	held []string
+}
+
+// The actors.
+const (
+	byCheckout  = "who writes the checkout"
+	byJob       = "a job's code on an agent"
+	byNeighbour = "another user of the machine"
+	byProcess   = "another process of yours"
+	byAgent     = "an AI agent"
+	byNetwork   = "the network, or a registry that lies"
+	byCloud     = "an AWS that lies, or another AWS account"
+	byReader    = "who reads output, logs, a transcript"
+	byHolder    = "who has a token that leaked"
+	byEditor    = "who edits receipts"
+)
+
+// What they are after.
+const (
+	storedToken   = "a stored token"
+	freshToken    = "a new token"
+	aSession      = "a session or password"
+	whatIsCurrent = "what is current"
+	theRecord     = "the record of changes"
+	yourFiles     = "your other files"
+	yourConsent   = "your consent"
+)
+
+// readingCommands are the commands that read a stored value and send it to its registry.
+var readingCommands = []string{"check", "rotate", "rollback", "revoke", "respond", "mcp: check"}
+
+// threats is the model. Who can do more than its actors, and what purser does not hold, is
+// in SECURITY.md.
+var threats = []threat{
+	{
+		byCheckout, storedToken, "names another registry for the secret", append([]string{"store", "exec", "status"}, readingCommands...),
+		"The store's mark and the token's form say where a value may go.",
+		[]string{"hostile/another-registry", "hostile/encrypted-file", "internal/store.TestAValueLeavesForItsRegistryAlone", "internal/lifecycle.TestRebindingLeavesTheOldTokenBehind"},
+	},
+	{
+		byCheckout, storedToken, "names a secret that was stored by hand", readingCommands,
+		"A person says once whose it is; without one purser does not send it.",
+		[]string{"hostile/by-hand", "internal/store.TestAPersonIsAskedOnce"},
+	},
+	{
+		byCheckout, storedToken, "trusts its own certificates, or lets another host ask for the token", append([]string{"store"}, readingCommands...),
+		"A person agrees to these very certificates and hosts, and the mark keeps it.",
+		[]string{"hostile/certificates", "hostile/token-service", "internal/store.TestAWayIsAgreedToOnce", "internal/wire.TestCertificatesThatChangeMeanwhileAreNotTrusted", "internal/credential.TestAWayIsToldFromEveryOther"},
+	},
+	{
+		byCheckout, freshToken, "adds a place that gets a copy of the token", []string{"store", "rotate", "respond", "tokens create", "mcp: store"},
+		"A place that the store does not mark as the credential's needs a person.",
+		[]string{"hostile/new-place", "internal/lifecycle.TestATokenGoesToANewPlaceOnlyWhenSomebodySaysSo"},
+	},
+	{
+		byCheckout, whatIsCurrent, "names another account or repository", []string{"store", "rotate", "check", "tokens create"},
+		"The registry has to grant what is needed before anything becomes current; a token that was made in vain is revoked.",
+		[]string{"hostile/repository"},
+	},
+	{
+		byCheckout, yourFiles, "names files of yours as store, receipts, certificates or configuration", []string{"store", "check", "status", "doctor", "init", "terraform", "configure-docker"},
+		"purser writes over no file that is not its own, quotes nothing from one, and keeps receipts in the project.",
+		[]string{"hostile/your-files", "internal/config.TestATokenInAnyPlaceIsInNoError", "internal/receipt.TestALogStaysInItsFolder"},
+	},
+	{
+		byCheckout, storedToken, "has programs with the names of those that purser starts", []string{"exec", "job start", "store"},
+		"purser starts nothing from the working directory.",
+		[]string{"hostile/programs"},
+	},
+	{
+		byCheckout, yourConsent, "dresses up what a person is asked", append([]string{"store", "init"}, readingCommands...),
+		"The configuration takes no character that is not printed, and no line break in a name.",
+		[]string{"hostile/question", "internal/form.TestThePageSaysWhoseTokenItIsAndWhereItGoes"},
+	},
+	{
+		byCheckout, freshToken, "has tokens, escapes and commands in Terraform and CI scripts", []string{"init", "terraform"},
+		"purser reads both without running either, and writes HCL in which nothing is a template.",
+		[]string{"hostile/reading", "internal/terraform.TestWhatDoesNotParseIsNamedAndNotQuoted", "internal/terraform.TestWhatIsWrittenIsUnderstood"},
+	},
+	{
+		byJob, storedToken, "brings a purser.yaml of its own", append([]string{"exec", "job start", "store"}, readingCommands...),
+		"In CI, and where the machine has a configuration, purser reads none from the working directory.",
+		[]string{"hostile/in-ci", "hostile/variables", "cmd/docker-credential-purser.TestAPullRequestCannotNameAnotherRegistry"},
+	},
+	{
+		byJob, storedToken, "asks the helper for a token in another registry's name", []string{"docker-credential-purser"},
+		"The helper gives a token for the registry of its credential alone.",
+		[]string{"cmd/docker-credential-purser.TestNoOtherNameIsAnswered", "cmd/docker-credential-purser.TestATokenIsNotGivenForAnotherVendorsRegistry"},
+	},
+	{
+		byJob, storedToken, "prints the token into the job's log", []string{"exec", "job start"},
+		"exec takes it out of the output in every usual encoding; a Buildkite agent is told first, or nothing runs.",
+		[]string{"script/exec", "script/job", "internal/redact.TestEverySpellingIsTakenOutAcrossEveryWrite"},
+	},
+	{
+		byNeighbour, storedToken, "leaves a purser.yaml in a folder above, or writes yours", append([]string{"configure-docker", "docker-credential-purser"}, readingCommands...),
+		"A file that others may write, or that is another user's, is not read.",
+		[]string{"internal/config.TestAFoundFileIsThePersonsOwn", "internal/config.TestAFileSaysWhetherItIsTrusted"},
+	},
+	{
+		byNeighbour, storedToken, "makes a job's folder first, or links it elsewhere", []string{"job start", "job end", "exec", "remove-after"},
+		"purser makes its private folders itself or stops, and removes only what it made.",
+		[]string{"hostile/folder-first", "script/job"},
+	},
+	{
+		byNeighbour, storedToken, "reads files and the kernel's keyring", []string{"store", "docker-credential-purser", "logout"},
+		"The encrypted file and its identity are the owner's alone; a login in the keyring is one user's, for seconds.",
+		[]string{"internal/store.TestTheFileAndItsIdentityAreTheOwnersAlone", "internal/store.TestAnIdentityThatOthersMayReadIsRefused", "cmd/docker-credential-purser.TestWhatIsKeptIsForgotten"},
+	},
+	{
+		byNeighbour, yourConsent, "finds or fills the page that asks a person", []string{"store", "mcp: store", "tokens create", "rotate", "respond"},
+		"The page's address stands in no argument; it takes one answer, and strangers cannot keep the person out.",
+		[]string{"internal/form.TestWhoIsNotAnswered", "internal/form.TestTheTokenIsGivenOnce", "internal/form.TestHalfOpenConnectionsDoNotStarveThePerson", "internal/wire.TestTheOpenerIsNotToldTheAddress"},
+	},
+	{
+		byNeighbour, aSession, "answers the sign-in page's callback", []string{"login aws"},
+		"The callback takes one answer, with the state that purser chose.",
+		[]string{"internal/signin.TestTheCallbackTakesOneAnswerForItself"},
+	},
+	{
+		byProcess, freshToken, "reads arguments, memory or core files", []string{"store", "tokens create", "exec", "docker-credential-purser"},
+		"purser refuses a token among its arguments, cannot be attached to (Linux), and leaves no core.",
+		[]string{"script/arguments", "internal/process.TestTheProcessIsNotDumpable", "internal/process.TestACrashIsQuietAndLeavesNoCore"},
+	},
+	{
+		byAgent, yourConsent, "answers for the person, through MCP or with a flag", []string{"mcp", "mcp: store", "mcp: tokens_list", "store", "rotate", "revoke", "tokens revoke"},
+		"No tool takes an answer, and no error offers an agent the flag that gives one.",
+		[]string{"cmd/purser.TestAnAgentCannotAgreeForThePerson", "cmd/purser.TestEveryDecisionOfACallIsAsked", "cmd/purser.TestAnAgentIsNotOfferedAWayPastThePerson", "cmd/purser.TestNobodyIsOfferedTheFlagThatAnswersForThem"},
+	},
+	{
+		byAgent, freshToken, "passes a token to a tool, or reads one from a result", []string{"mcp: status", "mcp: check", "mcp: doctor", "mcp: store", "mcp: tokens_list"},
+		"No tool has a field for one, what has a token's form is refused, and no result holds a value.",
+		[]string{"cmd/purser.TestWhatAnAgentMayNotDo", "cmd/purser.TestAnAgentDrivesAWholeStore"},
+	},
+	{
+		byNetwork, storedToken, "redirects, asks for the token elsewhere, or speaks plain http", append([]string{"store", "tokens list", "tokens create", "mcp: tokens_list"}, readingCommands...),
+		"purser follows no redirect with a secret, gives a token to no service that the registry does not own, and sends it over TLS, or on loopback.",
+		[]string{
+			"internal/registry.TestATokenDoesNotFollowARedirect", "internal/registry.TestATokenGoesOnlyToWhoeverTheRegistryOwns", "internal/registry.TestPlainHTTPIsForLoopbackOnly",
+			"internal/registry.TestManyPagesAndPagesElsewhere", "internal/transport.TestAProxyGetsTunnelsOnly",
+		},
+	},
+	{
+		byNetwork, whatIsCurrent, "grants less than was asked for, or to anybody", []string{"store", "check", "rotate", "rollback", "doctor"},
+		"A proof reads what was granted and repeats the upload without a token; what is unknown stops the run.",
+		[]string{"internal/registry.TestARegistryThatLetsAnybodyPushProvesNothing", "internal/registry.TestWhatSaysNothingAboutTheTokenIsUnknown"},
+	},
+	{
+		byNetwork, storedToken, "repeats the token in an error, floods, or sends terminal escapes", []string{"store", "check", "doctor", "tokens list", "respond"},
+		"purser quotes nothing that holds a piece of what it sent, cleans the rest, and stops reading at a limit.",
+		[]string{"script/strange", "internal/transport.TestAnAnswerWithoutEndEnds", "internal/audit.TestTextsOfReadersAreMadeFitToBeShown", "internal/registry.TestAnswersThatManagingTokensDoesNotExpect"},
+	},
+	{
+		byCloud, freshToken, "offers a secret of the attacker's, marked as if it were yours", []string{"store", "rotate", "respond"},
+		"A secret in another account does not speak for itself.",
+		[]string{"hostile/another-account", "internal/store.TestASecretInAnotherAccountIsSaidToBe"},
+	},
+	{
+		byCloud, whatIsCurrent, "gives back another value, or lags", []string{"store", "rotate", "respond", "purser-lambda"},
+		"Nothing becomes current that was not read back, compared and proved.",
+		[]string{"internal/lifecycle.TestAReadBackThatDiffersIsNotPromoted", "internal/lifecycle.TestReadsThatLagAreRepeatedAndNotForEver", "internal/lifecycle.TestAScheduledRotationThatIsNotUnderWay"},
+	},
+	{
+		byCloud, storedToken, "repeats the value in an error", append([]string{"store", "purser-lambda"}, readingCommands...),
+		"purser quotes nothing that holds a piece of what it sent.",
+		[]string{"internal/store.TestAnEchoOfTheValueIsNotQuoted"},
+	},
+	{
+		byReader, storedToken, "looks at output, --debug, a crash or a panic", append([]string{"store", "exec", "doctor", "status", "tokens list", "receipt verify", "selftest exposure"}, readingCommands...),
+		"A secret prints as [redacted]; --debug shows headers and bodies by an allow-list; a panic says where and not with what.",
+		[]string{"script/debug", "internal/transport.TestATraceShowsNothingSecret", "internal/credential.TestNoPrintingVerbShowsASecret", "internal/credential.TestNoLoggerShowsASecret", "internal/credential.TestAPanicWithASecretDoesNotShowIt"},
+	},
+	{
+		byReader, aSession, "watches the terminal while you sign in", []string{"login dockerhub", "tokens list", "tokens create", "tokens revoke", "tokens deactivate", "tokens activate", "store"},
+		"purser asks for passwords, codes and tokens without echo, and keeps none.",
+		[]string{"script/prompt", "script/login"},
+	},
+	{
+		byHolder, whatIsCurrent, "pushes with it until somebody notices", []string{"respond", "revoke", "tokens deactivate", "tokens revoke", "rotate"},
+		"purser ends the token before anything else, and asks the registry whether it is dead.",
+		[]string{"internal/lifecycle.TestALeakIsStoppedBeforeAnythingElse", "internal/lifecycle.TestRevoking", "script/respond"},
+	},
+	{
+		byEditor, theRecord, "changes, drops or adds a line", []string{"receipt verify", "store", "rotate", "rollback", "revoke", "respond"},
+		"Each receipt is signed by a key that you name, numbered, and names the one before.",
+		[]string{"internal/receipt.TestTamperingIsRefused", "internal/receipt.TestAChainShowsWhatWasDoneToIt", "internal/receipt.TestOpenNeedsATrustedKey", "script/receipt-chain"},
+	},
+}
+
+// harmless are the commands that touch no secret, and why.
+var harmless = map[string]string{
+	"":               "prints its help",
+	"job":            "prints its help",
+	"login":          "prints its help",
+	"receipt":        "prints its help",
+	"tokens":         "prints its help",
+	"selftest":       "prints its help",
+	"sandbox":        "prints what the stand-ins are; their tokens are made up",
+	"sandbox up":     "starts stand-ins on loopback; their tokens are made up",
+	"sandbox down":   "ends what up started",
+	"sandbox serve":  "starts stand-ins on loopback; their tokens are made up",
+	"sandbox fault":  "has a stand-in misbehave",
+	"sandbox run":    "runs a command that sees stand-ins in the place of registries and AWS",
+	"sandbox shell":  "runs a shell that sees stand-ins in the place of registries and AWS",
+	"sandbox inside": "is what run starts; not for people",
+	"sandbox try":    "shows the main job with made-up tokens",
+	"rehearse":       "rotates with stand-ins; nothing real is asked",
+	"schema":         "prints the schema of purser.yaml",
+	"version":        "prints the version",
+	"logout aws":     "ends what login aws began; the session is the AWS tools' own file",
+}

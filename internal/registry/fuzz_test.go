@@ -1,0 +1,64 @@
+package registry
+
+import (
+	"encoding/base64"
+	"net/http"
+	"net/url"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+	"unicode/utf8"
+
+	"purser/internal/credential"
+)
+
+// FuzzWhatARegistryAnswers: no answer makes a failure show a piece of the token. CANARY in
+// the answer becomes the token, canary the token in base64.
+func FuzzWhatARegistryAnswers(f *testing.F) {
+	for _, body := range []string{
+		`{"errors":[{"code":"DENIED","message":"CANARY"}]}`, `{"detail":"insufficient scopes for canary"}`, `{"message":{"a":1}}`, `CANARY`, `<html>canary`,
+		`{"details":"CANA\u0052Y","text":"\u001b[2J"}`, `{"error":"expired"}`,
+	} {
+		f.Add(http.StatusUnauthorized, body, "30")
+		f.Add(http.StatusTooManyRequests, body, "Mon, 01 Jan 2035 00:00:00 GMT")
+	}
+	login := &credential.Login{Username: "mockserver", Token: credential.NewSecret("dckr_pat_FAKEfuzzFAKEfuzzFAKEfuzz")}
+	c := New(Config{Now: func() time.Time { return time.Unix(1, 0) }})
+	f.Fuzz(func(t *testing.T, status int, body, wait string) {
+		token := login.Token.Reveal()
+		planted := strings.NewReplacer("CANARY", token, "canary", base64.StdEncoding.EncodeToString([]byte(token))).Replace(body)
+		a := &answer{
+			status: status, header: http.Header{"Retry-After": {wait}, "Location": {planted}}, body: []byte(planted),
+			url: &url.URL{Scheme: "https", Host: "registry.example.net"}, sent: login.Token,
+		}
+		for _, fault := range []*credential.Fault{c.tokenFault(a, login), c.rateLimited(a, login), unexpected(a, login)} {
+			if credential.Shows(fault.Error(), login.Token) && !credential.Shows(body, login.Token) {
+				t.Errorf("%q with status %d is told as %v", body, status, fault)
+			}
+			if fault.Wait < 0 {
+				t.Errorf("Retry-After: %q is %v", wait, fault.Wait)
+			}
+		}
+	})
+}
+
+// FuzzBearer: what a bearer says is read without a panic, and never more of it than is
+// about the repository.
+func FuzzBearer(f *testing.F) {
+	for _, claims := range []string{`{"access":[{"type":"repository","name":"a/b","actions":["pull"]}]}`, `{"access":[]}`, `{"sub":1}`, `[]`, `{"access":[{"name":"c/d","actions":["push"]}]}`} {
+		f.Add(claims, "a/b")
+	}
+	f.Fuzz(func(t *testing.T, claims, repository string) {
+		bearer := "e30." + base64.RawURLEncoding.EncodeToString([]byte(claims)) + ".e30"
+		g := readGrant(credential.NewSecret(bearer), credential.Repository(repository))
+		literal := utf8.ValidString(claims) && !strings.Contains(claims, "\\")
+		if literal && slices.ContainsFunc(g.actions, func(a string) bool { return !strings.Contains(claims, a) }) {
+			t.Errorf("%q grants %v", claims, g.actions)
+		}
+		if other := readGrant(credential.NewSecret(bearer), credential.Repository(repository+"x/other")); literal && len(other.actions) > 0 && !strings.Contains(claims, "other") {
+			t.Errorf("%q grants %v on another repository", claims, other.actions)
+		}
+		readGrant(credential.NewSecret(claims), credential.Repository(repository))
+	})
+}
