@@ -74,7 +74,7 @@ var threats = []threat{
 	},
 	{
 		byCheckout, storedToken, "has programs with the names of those that purser starts", []string{"exec", "job start", "store"},
-		"purser starts nothing from the working directory.",
+		"purser starts no program that a relative entry of PATH leads to.",
 		[]string{"hostile/programs"},
 	},
 	{

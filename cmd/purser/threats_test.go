@@ -157,13 +157,13 @@ script/ is one in cmd/purser/testdata/script.
 
 runs all of them and prints each row as held or not. What purser does not defend against is in [SECURITY.md](../SECURITY.md#what-is-not).
 
-| who | after | does what | with | what stops it | tests |
-|---|---|---|---|---|---|
+| | who | after | does what | with | what stops it | tests |
+|---|---|---|---|---|---|---|
 `)
-	for _, row := range threats {
-		fmt.Fprintf(&b, "| %s | %s | %s | %s | %s | %s |\n", row.actor, row.asset, row.attack, spans(row.commands), row.stops, spans(row.held))
+	for i, row := range threats {
+		fmt.Fprintf(&b, "| %d | %s | %s | %s | %s | %s | %s |\n", i+1, row.actor, row.asset, row.attack, spans(row.commands), row.stops, spans(row.held))
 	}
-	b.WriteString("\n## Every command and tool\n\nA number is a row above, counted from 1.\n\n| command or tool | rows, or why it touches no secret |\n|---|---|\n")
+	b.WriteString("\n## Every command and tool\n\nA number is a row above.\n\n| command or tool | rows, or why it touches no secret |\n|---|---|\n")
 	slices.Sort(all)
 	for _, c := range all {
 		name := strings.TrimSpace("purser " + c)
