@@ -108,7 +108,7 @@ func (b *Bound) mayLeave(ctx context.Context, id credential.VersionID, at creden
 	host, via := b.cfg.Credential.Registry, b.cfg.Credential.Via
 	login, err := b.cfg.Target.Shape.Decode(value, host)
 	if err != nil {
-		return nil // there is no login in it that could be sent; whoever decodes it says so
+		return nil //nolint:nilerr // there is no login in it that could be sent; whoever decodes it says so
 	}
 	home := credential.IsHome(host, login.Token)
 	if b.cfg.Comparing && at == credential.Current || home && via == "" {
