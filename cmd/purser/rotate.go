@@ -151,20 +151,25 @@ func (a *app) pause(ctx context.Context, d time.Duration) error {
 }
 
 func (a *app) rollbackCommand() *cobra.Command {
-	var yes, dry bool
+	var yes, dry, undo bool
 	cmd := &cobra.Command{
 		Use:   "rollback NAME",
 		Short: "Make the version before current again, when its token still works",
 		Long: `rollback proves the token of AWSPREVIOUS and makes it current again; what is current becomes
 AWSPREVIOUS. A token that purser made and that was switched off is switched on first,
-where a session of Docker Hub is at hand.`,
+where a session of Docker Hub is at hand. Run twice, it changes nothing more; --undo goes
+forward again.`,
 		Example: `  purser rollback dockerhub
-  purser rollback dockerhub --dry-run`,
+  purser rollback dockerhub --dry-run
+  purser rollback dockerhub --undo`,
 		Args: oneName("rollback"),
-		RunE: func(cmd *cobra.Command, args []string) error { return a.rollback(cmd.Context(), args[0], yes, dry) },
+		RunE: func(cmd *cobra.Command, args []string) error {
+			return a.rollback(cmd.Context(), args[0], yes, dry, undo)
+		},
 	}
 	cmd.Flags().BoolVarP(&yes, "yes", "y", false, "do it, and use docker's session, without asking")
 	cmd.Flags().BoolVar(&dry, "dry-run", false, "prove the version before, change nothing")
+	cmd.Flags().BoolVar(&undo, "undo", false, "make the version current again that a rollback replaced")
 	return cmd
 }
 
@@ -192,13 +197,13 @@ func (a *app) known(ctx context.Context, w *wire.Wire, name string) (credential.
 	return all[0], lifecycle.RotateRequest{StoreRequest: lifecycle.StoreRequest{Credential: all[0], Places: where}}, err
 }
 
-func (a *app) rollback(ctx context.Context, name string, yes, dry bool) error {
+func (a *app) rollback(ctx context.Context, name string, yes, dry, undo bool) error {
 	w := a.wire()
 	c, req, err := a.known(ctx, w, name)
 	if err != nil {
 		return about(err, c)
 	}
-	req.DryRun = dry
+	req.DryRun, req.Undo = dry, undo
 	if c.Registry.IsDockerHub() {
 		if h, err := a.foundSession(ctx, w, c.Username, yes, useFor(w, c)); err == nil && h != nil {
 			req.Mint = &lateMinter{app: a, wire: w, c: c, hub: h}

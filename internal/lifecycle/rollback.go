@@ -2,19 +2,22 @@ package lifecycle
 
 import (
 	"context"
+	"slices"
 
 	"purser/internal/credential"
 )
 
 // Rollback makes the version before current again, when its token still works. A token
-// of purser's that was switched off is switched on.
+// of purser's that was switched off is switched on. A place that is back already is left
+// as it is; with req.Undo, those are the ones that go forward again.
 func (r *Runner) Rollback(ctx context.Context, req RotateRequest) (StoreResult, error) {
 	res := StoreResult{Name: req.Credential.Name}
 	slots, err := r.surveyAll(ctx, req.StoreRequest)
 	if err != nil {
 		return res, err
 	}
-	for _, s := range slots {
+	todo := slices.DeleteFunc(slots, func(s *slot) bool { return isBack(s) != req.Undo })
+	for _, s := range todo {
 		previous := s.found.At(credential.Previous)
 		if previous == "" || previous == s.found.At(credential.Current) {
 			return res, &credential.Fault{Reason: credential.SecretEmpty, Target: s.Target, What: "there is no version to go back to in " + s.Target.String()}
@@ -33,11 +36,15 @@ func (r *Runner) Rollback(ctx context.Context, req RotateRequest) (StoreResult, 
 		res.Proof = p
 		r.reportProof(req.Credential, p)
 	}
-	if req.DryRun {
+	switch {
+	case len(todo) == 0:
+		r.report(StepStored, "nothing was changed; it is so already")
+		return res, nil
+	case req.DryRun:
 		r.report(StepStored, "nothing was changed; the version before works and would become current")
 		return res, nil
 	}
-	for _, s := range slots {
+	for _, s := range todo {
 		if err := s.Store.Promote(ctx, s.found.At(credential.Previous), s.found.At(credential.Current)); err != nil {
 			return res, err
 		}
@@ -47,6 +54,14 @@ func (r *Runner) Rollback(ctx context.Context, req RotateRequest) (StoreResult, 
 		r.report(StepStored, "version "+short(s.found.At(credential.Previous))+" is AWSCURRENT again in "+s.Target.String())
 	}
 	return res, nil
+}
+
+// isBack reports whether a place has been rolled back: what is current is older than what
+// was current before. A rollback that was cut short, or whose answer was lost, is run
+// again, and must not undo what it did.
+func isBack(s *slot) bool {
+	current, previous := s.found.At(credential.Current).Time(), s.found.At(credential.Previous).Time()
+	return !current.IsZero() && !previous.IsZero() && current.Before(previous)
 }
 
 // revive proves a former login, switching its token on first where that is what it takes.

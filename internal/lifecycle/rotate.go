@@ -14,6 +14,7 @@ import (
 type RotateRequest struct {
 	StoreRequest
 	Force  bool // renew although it is not due
+	Undo   bool // of a rollback: make what it replaced current again
 	Finish bool // renew nothing but what an interrupted run has begun
 	// RetireNow ends the old token without waiting for the overlap, and although it
 	// is still used.

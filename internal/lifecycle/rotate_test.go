@@ -187,7 +187,9 @@ func TestRollingBack(t *testing.T) {
 	}
 	m.consumersWork(t, "afterwards", "a")
 	m.revoke(m.tokens[1].ID)
-	if _, err := m.later(time.Minute, nil).Rollback(t.Context(), m.rotation("a")); credential.ReasonOf(err) != credential.TokenRefused {
+	undo := m.rotation("a")
+	undo.Undo = true
+	if _, err := m.later(time.Minute, nil).Rollback(t.Context(), undo); credential.ReasonOf(err) != credential.TokenRefused {
 		t.Errorf("back to a token that is dead: %v", err)
 	}
 	m.consumersWork(t, "after the second", "a")

@@ -3,7 +3,9 @@ package soak
 import (
 	"bytes"
 	"context"
+	"crypto/ed25519"
 	"encoding/json"
+	"encoding/pem"
 	"errors"
 	"flag"
 	"fmt"
@@ -19,6 +21,13 @@ import (
 	"testing"
 	"time"
 
+	"github.com/aws/aws-sdk-go-v2/aws"
+	awscredentials "github.com/aws/aws-sdk-go-v2/credentials"
+	sm "github.com/aws/aws-sdk-go-v2/service/secretsmanager"
+	"github.com/aws/aws-sdk-go-v2/service/secretsmanager/types"
+	"golang.org/x/crypto/ssh"
+
+	"purser/internal/config"
 	"purser/internal/credential"
 	"purser/internal/sandbox"
 	"purser/internal/wire"
@@ -34,6 +43,7 @@ type account struct {
 	name        string
 	credentials []*kept
 	env         []string
+	signers     string // who may sign its receipts; "": it has none
 }
 
 // kept is one credential, and where it is kept.
@@ -58,6 +68,7 @@ type soak struct {
 	*testing.T
 	random   *rand.Rand
 	box      *sandbox.Sandbox
+	secrets  *sm.Client
 	program  string
 	dir      string
 	accounts []*account
@@ -116,35 +127,60 @@ func newSoak(t *testing.T) *soak {
 	if out, err := exec.CommandContext(t.Context(), "go", "build", "-o", s.program, "../../cmd/purser").CombinedOutput(); err != nil {
 		t.Fatalf("%v\n%s", err, out)
 	}
-	for i, n := range []int{7, 7, 6} {
-		s.accounts = append(s.accounts, s.newAccount(fmt.Sprintf("team%d", i+1), n))
-	}
+	s.secrets = sm.New(sm.Options{Region: "eu-west-2", BaseEndpoint: &s.box.SecretsManagerURL, Credentials: awscredentials.NewStaticCredentialsProvider("SANDBOX", "SANDBOX", "")})
+	s.accounts = []*account{s.newAccount("team1", 7, plain), s.newAccount("team2", 7, recorded), s.newAccount("team3", 6, organization)}
 	return s
 }
 
-func (s *soak) newAccount(name string, n int) *account {
+// What is special about an account.
+const (
+	plain        = iota // some credentials are kept in a file as well
+	recorded            // every change leaves a signed receipt in a chain
+	organization        // its tokens are made by an owner
+)
+
+func (s *soak) newAccount(name string, n, special int) *account {
 	s.Helper()
 	a := &account{name: name}
-	password := credential.NewSecret("FAKE password of " + name)
-	s.box.Accounts.AddAccount(name, password, false)
+	password, person := credential.NewSecret("FAKE password of "+name), name
+	if special == organization {
+		person = name + "-owner"
+		s.box.Accounts.AddOrganization(name, sandbox.Organization{Owners: []string{person}, Allowed: 10_000})
+	}
+	s.box.Accounts.AddAccount(person, password, false)
 	s.box.Accounts.AddRepository(name+"/"+repository, name, false)
-	management, _ := json.Marshal(map[string]string{"username": name, "password": password.Reveal()})
+	management, _ := json.Marshal(map[string]string{"username": person, "password": password.Reveal()})
 	s.put(name+"/management", string(management))
 	var text strings.Builder
-	text.WriteString("aws: {region: eu-west-2}\ncredentials:\n")
+	home := filepath.Join(s.dir, name)
+	if err := os.MkdirAll(filepath.Join(home, "work"), 0o700); err != nil {
+		s.Fatal(err)
+	}
+	text.WriteString("aws: {region: eu-west-2}\n")
+	if special == recorded {
+		a.signers = s.signer(home)
+		text.WriteString("receipts: {key: key, file: receipts.jsonl}\n")
+	}
+	text.WriteString("credentials:\n")
 	for i := range n {
 		c := &kept{account: a, name: fmt.Sprintf("c%d", i)}
 		var targets []string
 		for place := range 1 + i%2 {
 			secret := fmt.Sprintf("%s/c%d-%d", name, i, place)
 			c.places, targets = append(c.places, secret), append(targets, "{secret: "+secret+"}")
-			c.stores = append(c.stores, s.store(secret))
+			c.stores = append(c.stores, s.store(home, credential.Target{Secret: secret, Region: "eu-west-2"}))
+		}
+		if special == plain && i < 2 {
+			file := filepath.Join(home, c.name+".age.json")
+			c.places, targets, c.stores = append(c.places, file), append(targets, "{file: "+file+"}"), append(c.stores, s.store(home, credential.Target{File: file}))
+		}
+		if i == 2 {
+			s.replicate(c.places[0])
 		}
 		fmt.Fprintf(&text, "  %s: {registry: docker.io, username: %s, repositories: [%s/%s], store: [%s], rotate: {every: 90d}}\n", c.name, name, name, repository, strings.Join(targets, ", "))
 		a.credentials = append(a.credentials, c)
 	}
-	home := filepath.Join(s.dir, name)
-	if err := errors.Join(os.MkdirAll(filepath.Join(home, "work"), 0o700), os.WriteFile(filepath.Join(home, "purser.yaml"), []byte(text.String()), 0o600)); err != nil {
+	if err := os.WriteFile(filepath.Join(home, "purser.yaml"), []byte(text.String()), 0o600); err != nil {
 		s.Fatal(err)
 	}
 	vars, err := s.box.Environment(home)
@@ -155,10 +191,50 @@ func (s *soak) newAccount(name string, n int) *account {
 	return a
 }
 
-func (s *soak) store(secret string) bare {
+// signer makes a key that signs receipts, and the file of those that may.
+func (s *soak) signer(home string) (signers string) {
 	s.Helper()
-	w := &wire.Wire{Now: time.Now, AWS: &wire.LocalAWS{Endpoint: s.box.SecretsManagerURL}}
-	one, err := w.Bare(s.Context(), credential.Credential{}, credential.Target{Secret: secret, Region: "eu-west-2"})
+	public, private, err := ed25519.GenerateKey(nil)
+	if err != nil {
+		s.Fatal(err)
+	}
+	block, err := ssh.MarshalPrivateKey(private, "")
+	if err != nil {
+		s.Fatal(err)
+	}
+	key, err := ssh.NewPublicKey(public)
+	if err != nil {
+		s.Fatal(err)
+	}
+	signers = filepath.Join(home, "allowed_signers")
+	line := "soak@example.com namespaces=\"purser-receipt\" " + string(ssh.MarshalAuthorizedKey(key))
+	if err := errors.Join(os.WriteFile(filepath.Join(home, "key"), pem.EncodeToMemory(block), 0o600), os.WriteFile(signers, []byte(line), 0o600)); err != nil {
+		s.Fatal(err)
+	}
+	return signers
+}
+
+// replicate makes a secret, without a value, that has a copy in another region which is
+// behind for a moment.
+func (s *soak) replicate(secret string) {
+	s.Helper()
+	_, err := s.secrets.CreateSecret(s.Context(), &sm.CreateSecretInput{Name: &secret, ClientRequestToken: aws.String(strings.Repeat("0", 36))})
+	if err == nil {
+		_, err = s.secrets.ReplicateSecretToRegions(s.Context(), &sm.ReplicateSecretToRegionsInput{SecretId: &secret, AddReplicaRegions: []types.ReplicaRegionType{{Region: aws.String("us-east-1")}}})
+	}
+	if err != nil {
+		s.Fatal(err)
+	}
+	s.box.SecretsManager.LagReplicas(secret, 1, "")
+}
+
+func (s *soak) store(home string, t credential.Target) bare {
+	s.Helper()
+	w := &wire.Wire{
+		Now: time.Now, AWS: &wire.LocalAWS{Endpoint: s.box.SecretsManagerURL},
+		Env: config.Environment{Home: home, AgeIdentity: filepath.Join(home, ".config", "purser", "identity.txt")},
+	}
+	one, err := w.Bare(s.Context(), credential.Credential{}, t)
 	if err != nil {
 		s.Fatal(err)
 	}
@@ -376,6 +452,11 @@ func (s *soak) settle() {
 		}
 		s.look(a, []string{"settling"})
 		s.leftOver(a)
+		if a.signers != "" {
+			if done := s.run(a, nil, "receipt", "verify", filepath.Join(s.dir, a.name, "receipts.jsonl"), "--signers", a.signers); done.code != 0 {
+				s.Errorf("the receipts are no chain:\n%s", done.out)
+			}
+		}
 	}
 }
 
