@@ -203,7 +203,7 @@ func (f *fleet) run(args ...string) (code int, out string) {
 // TestRetiringManyTokensLeavesTheAccountUsable retires more tokens of one account at
 // once than the registry takes wrong logins.
 func TestRetiringManyTokensLeavesTheAccountUsable(t *testing.T) {
-	f := newFleet(t, 12, "every: 90d, overlap: 1s")
+	f := newFleet(t, 12, "every: 90d, overlap: 5m")
 	f.purser(exitOK, "rotate", "--all")
 	f.pass(time.Hour)
 	f.purser(exitOK, "rotate", "--all", "--force")
@@ -229,7 +229,7 @@ func TestRetiringManyTokensLeavesTheAccountUsable(t *testing.T) {
 
 // TestAReportSaysHowATokenIsKnownToBeDead.
 func TestAReportSaysHowATokenIsKnownToBeDead(t *testing.T) {
-	f := newFleet(t, 5, "every: 90d, overlap: 1s")
+	f := newFleet(t, 5, "every: 90d, overlap: 5m")
 	f.purser(exitOK, "rotate", "--all")
 	f.purser(exitOK, "rotate", "--all", "--force")
 	f.pass(time.Hour)

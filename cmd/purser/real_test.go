@@ -51,7 +51,7 @@ func TestTheRunningExampleAgainstMotoAndARealRegistry(t *testing.T) {
 	rig.Seed(t, reg, reg.Repository)
 	p := command{t: t, dir: t.TempDir(), env: map[string]string{
 		"HOME": t.TempDir(), "AWS_ENDPOINT_URL": moto, "AWS_ACCESS_KEY_ID": "FAKE", "AWS_SECRET_ACCESS_KEY": "FAKE",
-		"AWS_EC2_METADATA_DISABLED": "true", "AWS_REGION": "", "AWS_DEFAULT_REGION": "", "AWS_PROFILE": "",
+		"AWS_EC2_METADATA_DISABLED": "true", "CI": "", "AWS_REGION": "", "AWS_DEFAULT_REGION": "", "AWS_PROFILE": "",
 		"AWS_CONFIG_FILE": "/dev/null", "AWS_SHARED_CREDENTIALS_FILE": "/dev/null",
 	}}
 	writeFile(t, filepath.Join(p.dir, "purser.yaml"), `

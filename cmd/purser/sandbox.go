@@ -203,8 +203,7 @@ func (s *stage) furnish(ctx context.Context, a *app, file *config.File, region s
 		}
 	}
 	for account := range managed {
-		t := credential.Target{Secret: managementPrefix + account, Region: region}
-		if err := a.manage(ctx, s.box, t, account); err != nil {
+		if err := a.manage(s.box, managementPrefix+account, region, account); err != nil {
 			return fmt.Errorf("keep the password of %s in a secret: %w", account, err)
 		}
 	}

@@ -78,12 +78,17 @@ func storeSourceFlows() []exposureFlow {
 			return []exposure.Answer{{After: "oken", Type: around(`"%s"`)(s.box)}, {After: "copy the token alone", Type: s.box.PushToken}}
 		})},
 		{name: "store: file with a passphrase", args: []string{"store", "locked"}, set: typed(locked)},
-		{name: "store: docker's file", args: fromDocker, set: dockerLogin(pushToken, "")},
-		{name: "store: docker's helper", args: fromDocker, set: dockerLogin(pushToken, good)},
-		{name: "store: a helper that repeats the token", args: fromDocker, want: exitFailed, set: dockerLogin(pushToken, echo)},
+		{name: "store: docker's file", args: fromDocker, set: all(dockerLogin(pushToken, ""), marked)},
+		{name: "store: docker's helper", args: fromDocker, set: all(dockerLogin(pushToken, good), marked)},
+		{name: "store: a helper that repeats the token", args: fromDocker, want: exitFailed, set: all(dockerLogin(pushToken, echo), marked)},
 		{name: "store: a helper with a header", args: fromDocker, want: exitUsage, set: dockerLogin(pushToken, `{"ServerURL":"https://index.docker.io/v1/","Username":"mockserver","Secret":"Bearer %s"}`)},
-		{name: "store: a helper with escapes", args: fromDocker, want: exitFailed, set: dockerLogin(pushToken, escapes)},
+		{name: "store: a helper with escapes", args: fromDocker, want: exitFailed, set: all(dockerLogin(pushToken, escapes), marked)},
 	}
+}
+
+// marked has Terraform make the secret, with the registry that it is for.
+func marked(s *exposureScene) error {
+	return s.box.SecretsManager.AddEmpty("mockserver-build/dockerhub", "eu-west-2", "", credential.Mark{Registry: credential.DockerHub, Name: "dockerhub"}.String())
 }
 
 // misplacedFlows have a token where it does not belong.
@@ -293,7 +298,7 @@ func signInFlows() []exposureFlow {
 		{name: "login: --debug", args: append([]string{"--debug", "--output", "json"}, args...), set: profile, allow: cache},
 		{name: "login: refused", args: args, want: exitAWS, set: all(profile, answer("access_denied"))},
 		{name: "login: no such profile", args: []string{"login", "aws", "--profile", "q"}, want: exitAWS, set: profile},
-		{name: "login: nobody at the browser", args: append([]string{"--timeout", "1s"}, args[:4]...), want: exitAWS, set: profile},
+		{name: "login: nobody at the browser", args: append([]string{"--timeout", "1s"}, args[:4]...), want: exitUnknown, set: profile},
 		{name: "logout: not signed in", args: []string{"logout", "aws", "--profile", "p"}, set: profile},
 	}
 }
@@ -305,7 +310,7 @@ func plainFlows() []exposureFlow {
 		{name: "terraform", args: []string{"terraform", "dockerhub", "--inline"}},
 		{name: "init", args: []string{"init", "--registry", "ghcr.io", "--repository", "a/b", "--secret-id", "x/y", "--yes"}},
 		{name: "configure-docker", args: []string{"configure-docker", "dockerhub"}, set: dockerLogin(pushToken, ""), allow: []exposure.Channel{exposure.Files}}, // it keeps what docker has there
-		{name: "configure-docker: --dry-run", args: []string{"configure-docker", "--dry-run"}, set: dockerLogin(pushToken, "")},
+		{name: "configure-docker: --dry-run", args: []string{"configure-docker", "--dry-run"}, set: all(dockerLogin(pushToken, ""), marked)},
 		{name: "schema", args: []string{"schema"}},
 		{name: "version", args: []string{"version"}},
 		{name: "completion", args: []string{"completion", "bash"}},

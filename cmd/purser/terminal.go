@@ -138,7 +138,7 @@ func isTerminal(w io.Writer) bool {
 	if b, ok := w.(*blockWriter); ok {
 		w = b.to
 	}
-	f, ok := w.(*os.File)
+	f, ok := original(w).(*os.File)
 	return ok && term.IsTerminal(int(f.Fd()))
 }
 

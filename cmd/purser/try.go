@@ -182,29 +182,21 @@ func (t *tour) visit(ctx context.Context, s stop) error {
 func (t *tour) management(ctx context.Context) error {
 	t.sandbox.Accounts.AddAccount("mockserver", t.sandbox.Password, false)
 	t.unasked = "mockserver-build/management"
-	return t.manage(ctx, t.sandbox, credential.Target{Secret: t.unasked, Region: sandboxRegion}, "mockserver")
+	return t.manage(t.sandbox, t.unasked, sandboxRegion, "mockserver")
 }
 
 // manage keeps the password of a stand-in's account in a secret, if none is kept there, so
 // that PURSER_MANAGEMENT_SECRET_ID can name it.
-func (a *app) manage(ctx context.Context, box *sandbox.Sandbox, t credential.Target, account string) error {
-	w := &wire.Wire{Now: a.now, AWS: &wire.LocalAWS{Endpoint: box.SecretsManagerURL}}
-	s, err := w.Bare(ctx, credential.Credential{}, t)
-	if err != nil {
-		return err
-	}
-	if d, err := s.Describe(ctx); err == nil && d.At(credential.Current) != "" {
-		return nil
-	}
+func (a *app) manage(box *sandbox.Sandbox, secret, region, account string) error {
 	value, err := credential.ShapePassword.Encode(credential.Secret{}, credential.DockerHub, credential.Login{Username: account, Token: box.Password})
 	if err != nil {
 		return err
 	}
-	id, err := credential.NewVersionID(a.now(), a.random, t.Secret)
+	id, err := credential.NewVersionID(a.now(), a.random, secret)
 	if err != nil {
 		return err
 	}
-	return errors.Join(s.Create(ctx), s.Stage(ctx, id, value))
+	return box.SecretsManager.AddValue(secret, region, id, value)
 }
 
 // claim ends a tour with a look at whether it told the truth: of the tokens that purser

@@ -4,6 +4,8 @@ import (
 	"slices"
 	"strings"
 	"time"
+
+	"purser/internal/credential"
 )
 
 // The inputs and outputs of operations carry the service's own spelling, SecretId
@@ -212,6 +214,21 @@ func (s *SecretsManager) AddEmpty(id, region, kmsKey, mark string) error {
 	}
 	s.secrets[c.key()] = c
 	return nil
+}
+
+// AddValue has a secret with a value exist, by its name in a region, if there is none.
+func (s *SecretsManager) AddValue(name, region string, id credential.VersionID, value credential.Secret) error {
+	if err := s.AddEmpty(name, region, "", ""); err != nil {
+		return err
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	c, err := s.in(region).find(name)
+	if err != nil || len(c.versions) > 0 {
+		return err
+	}
+	_, err = c.put(&smNewVersion{ClientRequestToken: string(id)}, smText{value: value, given: true}, s.cfg.Now())
+	return err
 }
 
 // recreate answers a CreateSecret for a name that is taken: the same token and
