@@ -98,7 +98,7 @@ func (a *app) openStage(ctx context.Context, dir string, o stageOptions) (*stage
 	if s.box, err = sandbox.Start(ctx, options); err != nil {
 		return nil, startFault(o, err)
 	}
-	err = s.furnish(ctx, a, file, options.Region)
+	err = s.furnish(a, file, options.Region)
 	if err == nil && o.function != "" {
 		err = s.startFunction(o.function)
 	}
@@ -166,7 +166,7 @@ func regionOf(file *config.File) string {
 
 // furnish writes what programs need to use the stand-ins, and adds what the person's file
 // names.
-func (s *stage) furnish(ctx context.Context, a *app, file *config.File, region string) error {
+func (s *stage) furnish(a *app, file *config.File, region string) error {
 	s.vars = map[string]string{"PURSER_SANDBOX": s.dir, "AWS_REGION": region, "AWS_DEFAULT_REGION": region}
 	vars, err := s.box.Environment(s.dir)
 	if err != nil {

@@ -179,7 +179,7 @@ func (t *tour) visit(ctx context.Context, s stop) error {
 }
 
 // management keeps an account that may make tokens in a second secret, as a schedule has.
-func (t *tour) management(ctx context.Context) error {
+func (t *tour) management() error {
 	t.sandbox.Accounts.AddAccount("mockserver", t.sandbox.Password, false)
 	t.unasked = "mockserver-build/management"
 	return t.manage(t.sandbox, t.unasked, sandboxRegion, "mockserver")

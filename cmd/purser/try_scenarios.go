@@ -29,7 +29,7 @@ Succeeded". purser does not store it, and says what to do:`, []string{"store", "
 
 // begin has purser make the first token.
 func (t *tour) begin(ctx context.Context, more ...string) error {
-	if err := t.management(ctx); err != nil {
+	if err := t.management(); err != nil {
 		return err
 	}
 	return t.visit(ctx, stop{
