@@ -109,9 +109,9 @@ func retirementOf(req RotateRequest, slots []*slot, s *slot, seen listing) plann
 func (r *Runner) replacedWell(ctx context.Context, req RotateRequest, slots []*slot) error {
 	var proved []credential.Login
 	for _, s := range slots {
-		login, ok := r.held(ctx, req, s, credential.Current)
-		if !ok {
-			return &credential.Fault{Reason: credential.ValueStrange, Target: s.Target, What: "the current version in " + s.Target.String() + " holds no login that can be read", Why: "the token before it is left alive"}
+		login, err := stored(ctx, req, s, credential.Current)
+		if err != nil {
+			return err // the token before is left alive
 		}
 		if slices.ContainsFunc(proved, login.Equal) {
 			continue
@@ -170,8 +170,11 @@ func (r *Runner) retireByHand(ctx context.Context, req RotateRequest, s *slot, s
 	if since.IsZero() {
 		return nil // somebody else made what is current: what it replaced is theirs
 	}
-	login, ok := r.held(ctx, req, s, credential.Previous)
-	if !ok || r.Now().Before(since.Add(overlapOf(req.Credential))) && !req.RetireNow {
+	login, err := stored(ctx, req, s, credential.Previous)
+	switch {
+	case ctx.Err() != nil:
+		return err
+	case err != nil, r.Now().Before(since.Add(overlapOf(req.Credential))) && !req.RetireNow:
 		return nil
 	}
 	if p, tried := r.tryDead(ctx, req, s, login); tried && p.Verdict == credential.Granted {
