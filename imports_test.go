@@ -21,7 +21,7 @@ var mayImport = map[string][]string{
 	"internal/registry":    {"internal/credential"},
 	"internal/store":       {"internal/credential", "internal/filelock", "internal/boundedfile"},
 	"internal/lifecycle":   {"internal/credential"},
-	"internal/lease":       {"internal/credential"},
+	"internal/lease":       {"internal/credential", "internal/filelock"},
 	"internal/sandbox":     {"internal/credential", "internal/atomicfile"},
 	"internal/rig":         {"internal/credential"},
 	"internal/conformance": {},

@@ -4,6 +4,7 @@ package filelock
 
 import (
 	"context"
+	"errors"
 	"os"
 	"syscall"
 	"time"
@@ -18,8 +19,8 @@ func Lock(ctx context.Context, f *os.File) error {
 	tick := time.NewTicker(poll)
 	defer tick.Stop()
 	for {
-		err := syscall.Flock(int(f.Fd()), syscall.LOCK_EX|syscall.LOCK_NB)
-		if err != syscall.EWOULDBLOCK {
+		err := Try(f)
+		if !errors.Is(err, ErrHeld) {
 			return err
 		}
 		select {
@@ -28,4 +29,19 @@ func Lock(ctx context.Context, f *os.File) error {
 		case <-tick.C:
 		}
 	}
+}
+
+// Try takes the lock of f, which is ErrHeld when somebody else has it. It is given back as
+// with Lock.
+func Try(f *os.File) error {
+	err := syscall.Flock(int(f.Fd()), syscall.LOCK_EX|syscall.LOCK_NB)
+	if errors.Is(err, syscall.EWOULDBLOCK) {
+		return ErrHeld
+	}
+	return err
+}
+
+// Free reports whether nobody has the lock of f. Many may look at once.
+func Free(f *os.File) bool {
+	return syscall.Flock(int(f.Fd()), syscall.LOCK_SH|syscall.LOCK_NB) == nil
 }

@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"purser/internal/credential"
+	"purser/internal/filelock"
 )
 
 // Folder is where the leases of a machine's runs are.
@@ -59,7 +60,7 @@ func (f Folder) Abandoned(id credential.VersionID) bool {
 func (f Folder) left(file *os.File, id credential.VersionID) bool {
 	where := make([]byte, longestHost)
 	n, err := file.Read(where)
-	if err != nil || string(where[:n]) != f.machine() || !free(file) {
+	if err != nil || string(where[:n]) != f.machine() || !filelock.Free(file) {
 		return false
 	}
 	// A run that went on to store the token has removed the file before it gave back the lock.
@@ -79,6 +80,24 @@ func (f Folder) prune() {
 			_ = os.Remove(filepath.Join(f.Path, entry.Name()))
 		}
 	}
+}
+
+// create makes a file with a text, which is locked before anything is written to it.
+func create(path, text string) (*os.File, error) {
+	const private = 0o600
+	file, err := os.OpenFile(path, os.O_CREATE|os.O_EXCL|os.O_RDWR, private) //nolint:gosec // a version's id in a folder of our own
+	if err != nil {
+		return nil, err
+	}
+	if err = filelock.Try(file); err == nil {
+		_, err = file.WriteString(text)
+	}
+	if err != nil {
+		_ = os.Remove(path)
+		_ = file.Close()
+		return nil, err
+	}
+	return file, nil
 }
 
 func (f Folder) file(id credential.VersionID) string {

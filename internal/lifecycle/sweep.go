@@ -73,9 +73,7 @@ func (r *Runner) sweep(ctx context.Context, req StoreRequest, slots []*slot, ove
 				return err
 			}
 			now, left = now.Add(waited), over
-		}
-		// Looked at once more: it may have been stored meanwhile.
-		if err := lookAgain(ctx, slots); err != nil {
+		} else if err := lookAgain(ctx, slots); err != nil { // it may have been stored meanwhile
 			return err
 		}
 		if held(slots, label.Version) && !again {

@@ -2,6 +2,7 @@ package store
 
 import (
 	"context"
+	"slices"
 	"sync"
 
 	"purser/internal/credential"
@@ -143,12 +144,7 @@ func (b *Bound) mayLeave(ctx context.Context, id credential.VersionID, at creden
 func (b *Bound) isMine(id credential.VersionID) bool {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	for _, mine := range b.mine {
-		if mine == id {
-			return true
-		}
-	}
-	return false
+	return slices.Contains(b.mine, id)
 }
 
 // known is the mark. Who may read the value and not what stands beside it gets the
