@@ -38,10 +38,10 @@ const (
 
 const otherPageText = "Another page sent this. purser did not read it."
 
-//go:embed page.html page.css page.js answer.html decision.html
+//go:embed head.html page.html page.css page.js answer.html decision.html
 var files embed.FS
 
-var pages = template.Must(template.ParseFS(files, "page.html", "answer.html", "decision.html"))
+var pages = template.Must(template.ParseFS(files, "head.html", "page.html", "answer.html", "decision.html"))
 
 // site serves one page on loopback, under an address that nobody can guess.
 type site struct {
