@@ -2,6 +2,7 @@ package keyring
 
 import (
 	"testing"
+	"time"
 
 	"golang.org/x/sys/unix"
 )
@@ -12,4 +13,11 @@ func Expire(t *testing.T, k *Keyring) {
 	if _, err := unix.KeyctlInt(unix.KEYCTL_REVOKE, k.ring, 0, 0, 0); err != nil {
 		t.Fatal(err)
 	}
+}
+
+// OnPause has something happen instead of the pause of who was refused.
+func OnPause(t *testing.T, happen func()) {
+	t.Helper()
+	pause = func(time.Duration) { happen() }
+	t.Cleanup(func() { pause = time.Sleep })
 }

@@ -59,7 +59,8 @@ const longestHold = time.Minute
 
 // Alone waits until no other process of this user is at work under the name. The
 // first to come is alone at once; one that had to wait finds what the other put
-// there, or does without. It never waits longer than ctx, nor for another user.
+// there, or does without. It never waits longer than ctx, nor for another user but the
+// instant in which who has the name cannot be told.
 func (k *Keyring) Alone(ctx context.Context, name string) (done func(), waited bool) {
 	return alone(ctx, name)
 }

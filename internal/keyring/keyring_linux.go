@@ -23,7 +23,13 @@ const (
 	ownerOnly = 0x3f3f0000
 	// nothingAdded is the same without the right to write.
 	nothingAdded = 0x3b3b0000
+	// untilItListens is how long a name that is taken is given before it is tried again,
+	// mostTries times: somebody could take it and never listen.
+	untilItListens = time.Millisecond
+	mostTries      = 20
 )
+
+var pause = time.Sleep // a test's seam
 
 // possess has this thread possess the user's keyring, which it need not where a
 // session was begun without it, as systemd does for services.
@@ -170,14 +176,20 @@ func (k *Keyring) put(name string, text credential.Secret, life time.Duration) e
 // connection.
 func alone(ctx context.Context, name string) (done func(), waited bool) {
 	address := &net.UnixAddr{Net: "unix", Name: "@purser-" + name}
-	listener, err := net.ListenUnix("unix", address)
-	if err == nil {
-		return func() { _ = listener.Close() }, false
-	}
 	var dialer net.Dialer
-	conn, err := dialer.DialContext(ctx, "unix", address.Name)
-	if err != nil {
-		return func() {}, true // it has just ended
+	var conn net.Conn
+	for tries := 0; conn == nil; tries++ {
+		listener, err := net.ListenUnix("unix", address)
+		if err == nil {
+			return func() { _ = listener.Close() }, tries > 0
+		}
+		if conn, err = dialer.DialContext(ctx, "unix", address.Name); err != nil {
+			// It has just ended, or has the name and does not listen yet, which takes microseconds.
+			if tries == mostTries || ctx.Err() != nil {
+				return func() {}, true
+			}
+			pause(untilItListens)
+		}
 	}
 	defer func() { _ = conn.Close() }()
 	if !sameUser(conn) {
