@@ -1,6 +1,7 @@
 package keyring
 
 import (
+	"context"
 	"testing"
 	"time"
 
@@ -18,6 +19,7 @@ func Expire(t *testing.T, k *Keyring) {
 // OnPause has something happen instead of the pause of who was refused.
 func OnPause(t *testing.T, happen func()) {
 	t.Helper()
-	pause = func(time.Duration) { happen() }
-	t.Cleanup(func() { pause = time.Sleep })
+	was := pause
+	pause = func(context.Context, time.Duration) { happen() }
+	t.Cleanup(func() { pause = was })
 }

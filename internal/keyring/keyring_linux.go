@@ -29,7 +29,12 @@ const (
 	mostTries      = 20
 )
 
-var pause = time.Sleep // a test's seam
+// pause waits, not beyond the end of the context. It is a test's seam.
+var pause = func(ctx context.Context, d time.Duration) {
+	ctx, cancel := context.WithTimeout(ctx, d)
+	defer cancel()
+	<-ctx.Done()
+}
 
 // possess has this thread possess the user's keyring, which it need not where a
 // session was begun without it, as systemd does for services.
@@ -188,7 +193,7 @@ func alone(ctx context.Context, name string) (done func(), waited bool) {
 			if tries == mostTries || ctx.Err() != nil {
 				return func() {}, true
 			}
-			pause(untilItListens)
+			pause(ctx, untilItListens)
 		}
 	}
 	defer func() { _ = conn.Close() }()
