@@ -51,13 +51,20 @@ func (m *matcher) load(text []byte, i int) uint64 {
 	if m.gram == wideGram {
 		return binary.LittleEndian.Uint64(text[i:])
 	}
-	return uint64(binary.LittleEndian.Uint32(text[i:]))
+	return short(text, i)
 }
 
+// short is a gram of gramLength.
+func short(text []byte, i int) uint64 { return uint64(binary.LittleEndian.Uint32(text[i:])) }
+
 // has reports whether some form may have a gram.
-func (m *matcher) has(g uint64) bool {
+func (m *matcher) has(g uint64) bool { return m.bit(g) != 0 }
+
+// bit is 1 for a gram that some form may have, so that several are asked about with
+// one branch: that is faster where nearly no text has any.
+func (m *matcher) bit(g uint64) uint64 {
 	s := slot(g)
-	return m.bloom[s/64]&(1<<(s%64)) != 0
+	return m.bloom[s/64] >> (s % 64) & 1
 }
 
 // run is a piece of a form in a text.
@@ -133,10 +140,24 @@ func (r *run) growRight(text []byte) {
 // find goes through a text. A step that is not the matcher's stride finds shorter
 // runs than pieces as well.
 func (m *matcher) find(text []byte, step int, found func(run)) {
-	for i := step - 1; i+m.gram <= len(text); i += step {
-		if m.has(m.load(text, i)) {
-			m.around(text, i, step, found)
+	i := step - 1
+	if m.gram == gramLength {
+		for ; i+3*step+gramLength <= len(text); i += 4 * step {
+			if m.bit(short(text, i))|m.bit(short(text, i+step))|m.bit(short(text, i+2*step))|m.bit(short(text, i+3*step)) != 0 {
+				for k := i; k < i+4*step; k += step {
+					m.look(text, k, step, found)
+				}
+			}
 		}
+	}
+	for ; i+m.gram <= len(text); i += step {
+		m.look(text, i, step, found)
+	}
+}
+
+func (m *matcher) look(text []byte, i, step int, found func(run)) {
+	if m.has(m.load(text, i)) {
+		m.around(text, i, step, found)
 	}
 }
 

@@ -266,8 +266,10 @@ func BenchmarkRedact(b *testing.B) {
 	for i := range noise {
 		noise[i] = byte(random.UintN(256))
 	}
+	log := buildLog()
+	terminal := bytes.ReplaceAll(log, []byte("\n"), []byte("\r\n"))
 	for name, secret := range map[string]string{"token": token, "password": "FAKE1234"} {
-		for kind, data := range map[string][]byte{"log": buildLog(), "source": goSource(b), "noise": noise} {
+		for kind, data := range map[string][]byte{"log": log, "terminal": terminal, "source": goSource(b), "noise": noise} {
 			b.Run(name+"/"+kind, func(b *testing.B) {
 				w := redact.New(login(secret)).NewWriter(io.Discard)
 				b.SetBytes(int64(len(data)))

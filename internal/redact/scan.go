@@ -53,7 +53,7 @@ func (s *scan) dumps() {
 		s.inDump(d)
 	}
 	for i := dumpStride - 1; i+dumpLook <= len(data); i += dumpStride {
-		if noDump(binary.LittleEndian.Uint64(data[i:])) != 0 || i < done || !seemsLong(data, i) {
+		if x := binary.LittleEndian.Uint64(data[i:]); isText(x) || noDump(x) != 0 || i < done || !seemsLong(data, i) {
 			continue // it does not look like a dump
 		}
 		if d, ok := dumpAround(data, i, done); ok {

@@ -137,7 +137,7 @@ func (j *joiner) next(from, to, next int) {
 func (j *joiner) isCold(from, to, next int) bool {
 	data, m := j.data, j.m
 	if to-from < gramLength || next == to || j.after || isTrimmed[data[to-1]] || m.least < eitherSide ||
-		m.has(uint64(binary.LittleEndian.Uint32(data[from:]))) || m.has(uint64(binary.LittleEndian.Uint32(data[to-gramLength:]))) {
+		m.bit(short(data, from))|m.bit(short(data, to-gramLength)) != 0 {
 		return false
 	}
 	j.skip(from, to)
