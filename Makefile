@@ -3,7 +3,7 @@ SHELL := bash
 GOLANGCI := go tool -modfile=tools/go.mod golangci-lint
 # What takes long, and has little for the race detector: it starts hundreds of processes,
 # or looks at millions of lines. What of it runs side by side is given to it by itself.
-LONG := ./cmd/purser ./internal/redact ./internal/soak ./internal/conformance
+LONG := ./cmd/purser ./cmd/purser-lambda ./internal/redact ./internal/soak ./internal/conformance
 SIDE_BY_SIDE := Retiring|Rotations|Waiting|RotateDue|Agent|Decision|Ending
 FUZZTIME := 10s
 SOAK := 20m
@@ -41,7 +41,7 @@ bench: ## measure, and compare with other tools
 	@go run ./bench
 
 faults: ## the table of faults that runs are put to, one line each, and their number
-	@go test -count=1 -v -run 'CutAtEveryCall|InvokedTwice|InEveryOrder|KilledAtEveryRequest' ./internal/lifecycle ./cmd/purser \
+	@go test -count=1 -v -run 'CutAtEveryCall|InvokedTwice|InEveryOrder|KilledAtEveryRequest' ./internal/lifecycle ./cmd/purser ./cmd/purser-lambda \
 		| sed -nE 's/^.*_test\.go:[0-9]+: fault: //p; /^(--- FAIL|FAIL|panic)/p' \
 		| awk '{ print } / green$$/ { green++; next } { red++ } END { printf "%d cases are green, %d lines are not\n", green, red; exit red > 0 || green < 200 }'
 

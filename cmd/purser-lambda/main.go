@@ -17,7 +17,11 @@ import (
 )
 
 func main() {
+	serve(&function{env: config.OSEnvironment(), out: os.Stdout, now: time.Now, random: rand.Reader})
+}
+
+// serve takes events from Lambda's interface. It does not return.
+func serve(f *function) {
 	process.Protect()
-	f := &function{env: config.OSEnvironment(), out: os.Stdout, now: time.Now, random: rand.Reader}
 	lambda.Start(func(ctx context.Context, event json.RawMessage) error { return f.handle(ctx, event) })
 }

@@ -14,6 +14,7 @@ import (
 	"runtime"
 	"slices"
 	"strings"
+	"sync"
 	"testing"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
@@ -72,30 +73,36 @@ func extract(t *testing.T, f *zip.File, path string) {
 	}
 }
 
-// start runs the program as Lambda does.
-func start(t *testing.T, box *sandbox.Sandbox, program string, more ...string) {
+// environment is the program's, as Lambda gives it.
+func environment(t *testing.T, box *sandbox.Sandbox) []string {
 	t.Helper()
 	env, err := box.Environment(t.TempDir())
 	if err != nil {
 		t.Fatal(err)
 	}
-	cmd := exec.CommandContext(t.Context(), program)
-	cmd.Env = slices.Concat(env, []string{
-		"AWS_LAMBDA_RUNTIME_API=" + box.LambdaAPI, "_HANDLER=bootstrap", "AWS_LAMBDA_FUNCTION_NAME=purser-rotation", "AWS_REGION=eu-west-2",
-		"PURSER_CONFIG_TEXT=" + configText, "PURSER_MANAGEMENT_SECRET_ID=" + management, "AWS_MAX_ATTEMPTS=1",
-	}, more)
+	return append(
+		env, "AWS_LAMBDA_RUNTIME_API="+box.LambdaAPI, "_HANDLER=bootstrap", "AWS_LAMBDA_FUNCTION_NAME=purser-rotation", "AWS_REGION=eu-west-2",
+		"PURSER_CONFIG_TEXT="+configText, "PURSER_MANAGEMENT_SECRET_ID="+management, "AWS_MAX_ATTEMPTS=1",
+	)
+}
+
+// start runs a program as Lambda does, until end is called or the test is over.
+func start(t *testing.T, cmd *exec.Cmd) (end func()) {
+	t.Helper()
 	var log strings.Builder
 	cmd.Stdout, cmd.Stderr = &log, &log
 	if err := cmd.Start(); err != nil {
 		t.Fatal(err)
 	}
-	t.Cleanup(func() {
+	end = sync.OnceFunc(func() {
 		_ = cmd.Process.Kill()
 		_ = cmd.Wait()
 		if t.Failed() {
 			t.Log(log.String())
 		}
 	})
+	t.Cleanup(end)
+	return end
 }
 
 // TestTheFunctionUnderLambda is a rotation that Secrets Manager begins and has done by
@@ -109,7 +116,9 @@ func TestTheFunctionUnderLambda(t *testing.T) {
 	t.Cleanup(func() { _ = box.Close() })
 	b := &bench{T: t, aws: box.SecretsManager}
 	b.use(box, box.SecretsManagerURL)
-	start(t, box, program)
+	cmd := exec.Command(program)
+	cmd.Env = environment(t, box)
+	start(t, cmd)
 
 	b.begin(version)
 	box.SecretsManager.Settle()

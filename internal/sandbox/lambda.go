@@ -22,7 +22,8 @@ type Lambda struct {
 	mu      sync.Mutex // guards what follows
 	number  int
 	waiting chan *invocation
-	running map[string]*invocation
+	running map[string]*invocation // what the function's process has taken
+	exited  chan struct{}          // closed when that process is gone
 }
 
 type invocation struct {
@@ -51,13 +52,13 @@ const (
 	lambdaAnswer = 6 << 20 // the largest answer of a function, in bytes
 )
 
-func (l *Lambda) queue() chan *invocation {
+func (l *Lambda) queue() (waiting chan *invocation, exited chan struct{}) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	if l.waiting == nil {
-		l.waiting, l.running = make(chan *invocation), map[string]*invocation{}
+		l.waiting, l.running, l.exited = make(chan *invocation), map[string]*invocation{}, make(chan struct{})
 	}
-	return l.waiting
+	return l.waiting, l.exited
 }
 
 // Invoke has the function handle an event. Its error is a *FunctionError where the
@@ -69,12 +70,11 @@ func (l *Lambda) Invoke(ctx context.Context, payload []byte) ([]byte, error) {
 	}
 	ctx, stop := context.WithTimeout(ctx, limit)
 	defer stop()
-	queue := l.queue()
+	queue, _ := l.queue()
 	l.mu.Lock()
 	l.number++
 	until, _ := ctx.Deadline()
 	i := &invocation{fmt.Sprintf("00000000-0000-4000-8000-%012x", l.number), payload, until, make(chan functionResult, 1)}
-	l.running[i.id] = i
 	l.mu.Unlock()
 	defer func() {
 		l.mu.Lock()
@@ -91,6 +91,40 @@ func (l *Lambda) Invoke(ctx context.Context, payload []byte) ([]byte, error) {
 		return r.body, r.err
 	case <-ctx.Done():
 		return nil, &FunctionError{"Task timed out after " + limit.String(), "Sandbox.Timedout"}
+	}
+}
+
+// Exited ends what is running, as Lambda does when the function's process is gone.
+func (l *Lambda) Exited() {
+	l.queue()
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	for _, i := range l.running {
+		i.end(functionResult{err: errExited})
+	}
+	close(l.exited)
+	l.exited = make(chan struct{})
+}
+
+var errExited = &FunctionError{"Runtime exited with error: signal: killed", "Runtime.ExitError"}
+
+// take gives an invocation to the process that has waited for it, if that has not exited.
+func (l *Lambda) take(i *invocation, exited chan struct{}) bool {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.exited != exited {
+		i.end(functionResult{err: errExited})
+		return false
+	}
+	l.running[i.id] = i
+	return true
+}
+
+// end gives an invocation its result, if it has none.
+func (i *invocation) end(r functionResult) {
+	select {
+	case i.done <- r:
+	default:
 	}
 }
 
@@ -113,14 +147,19 @@ func (l *Lambda) ServeHTTP(w http.ResponseWriter, req *http.Request) {
 }
 
 func (l *Lambda) next(w http.ResponseWriter, req *http.Request) {
+	waiting, exited := l.queue()
 	select {
-	case i := <-l.queue():
+	case i := <-waiting:
+		if !l.take(i, exited) {
+			return
+		}
 		h := w.Header()
 		h.Set("Content-Type", "application/json")
 		h.Set("Lambda-Runtime-Aws-Request-Id", i.id)
 		h.Set("Lambda-Runtime-Deadline-Ms", strconv.FormatInt(i.until.UnixMilli(), 10))
 		h.Set("Lambda-Runtime-Invoked-Function-Arn", LambdaARN)
 		_, _ = w.Write(i.payload)
+	case <-exited:
 	case <-req.Context().Done():
 	}
 }
@@ -143,9 +182,6 @@ func (l *Lambda) result(w http.ResponseWriter, req *http.Request, id string, fai
 		_ = json.Unmarshal(body, f) // what is not there is empty
 		r.err = f
 	}
-	select {
-	case i.done <- r:
-	default: // a second answer to the same event
-	}
+	i.end(r)
 	w.WriteHeader(http.StatusAccepted)
 }
