@@ -16,7 +16,7 @@ import (
 	"time"
 
 	"purser/internal/credential"
-	"purser/internal/rig"
+	"purser/internal/realservers"
 	"purser/internal/sandbox"
 	"purser/internal/source"
 	"purser/internal/wire"
@@ -57,13 +57,13 @@ var operations = []operation{
 
 // site is a registry with an agent's helper for it.
 type site struct {
-	*rig.Registry
+	*realservers.Registry
 	env []string
 }
 
-func newSite(t *testing.T, dir string, r *rig.Registry) site {
+func newSite(t *testing.T, dir string, r *realservers.Registry) site {
 	t.Helper()
-	rig.Seed(t, r, r.Repository)
+	realservers.Seed(t, r, r.Repository)
 	manager := httptest.NewServer(sandbox.NewSecretsManager(sandbox.SecretsManagerConfig{}))
 	t.Cleanup(manager.Close)
 	w := &wire.Wire{Now: time.Now, AWS: &wire.LocalAWS{Endpoint: manager.URL}}
@@ -99,7 +99,7 @@ func newSite(t *testing.T, dir string, r *rig.Registry) site {
 // registry that asks a token server for rights, over TLS with a private CA.
 func TestEveryClientWorksWithIt(t *testing.T) {
 	dir := buildProgram(t)
-	sites := map[bool]site{false: newSite(t, dir, rig.Registry2(t, rig.WithTLS)), true: newSite(t, dir, rig.Registry2(t))}
+	sites := map[bool]site{false: newSite(t, dir, realservers.Registry2(t, realservers.WithTLS)), true: newSite(t, dir, realservers.Registry2(t))}
 	for _, o := range operations {
 		t.Run(o.client+" "+o.name, func(t *testing.T) { o.run(t, sites[o.plain]) })
 	}
@@ -121,9 +121,9 @@ func (o operation) run(t *testing.T, s site) {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { _ = os.RemoveAll(short) })
-	fill := strings.NewReplacer("HOST", s.Host, "REPO", s.Repository, "IMAGE", rig.ImageFolder(t), "DIR", work,
+	fill := strings.NewReplacer("HOST", s.Host, "REPO", s.Repository, "IMAGE", realservers.ImageFolder(t), "DIR", work,
 		"STORAGE", fmt.Sprintf("--storage-driver vfs --root %s/root --runroot %s/run", short, short), "USER", s.Push.Name)
-	program := rig.Need(t, o.client)
+	program := realservers.Need(t, o.client)
 	for _, c := range o.commands {
 		args := strings.Fields(fill.Replace(c))[1:]
 		cmd := exec.CommandContext(t.Context(), program, args...)
@@ -165,7 +165,7 @@ func TestTheDocumentedClientsAreThese(t *testing.T) {
 // docker configuration that names the helper for it, and by a redirect from our
 // own. It notes who is sent what.
 func TestARealClientIsNotLured(t *testing.T) {
-	crane := rig.Need(t, "crane")
+	crane := realservers.Need(t, "crane")
 	dir := buildProgram(t)
 	var mu sync.Mutex
 	var sent []string

@@ -9,7 +9,7 @@ import (
 	"time"
 
 	"purser/internal/credential"
-	"purser/internal/keyring"
+	"purser/internal/keyringcache"
 )
 
 // cache is what keeps a login for seconds.
@@ -20,7 +20,7 @@ type cache interface {
 	Alone(ctx context.Context, name string) (done func(), waited bool)
 }
 
-func kernelKeyring() (cache, error) { return keyring.New(keyring.Name) }
+func kernelKeyring() (cache, error) { return keyringcache.New(keyringcache.Name) }
 
 // entry names what is kept: everything that decides which login it is and who
 // may have it, so that with other AWS credentials nothing is found that those may

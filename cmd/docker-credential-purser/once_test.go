@@ -11,7 +11,7 @@ import (
 	"time"
 
 	"purser/internal/config"
-	"purser/internal/keyring"
+	"purser/internal/keyringcache"
 	"purser/internal/sandbox"
 	"purser/internal/wire"
 )
@@ -20,8 +20,8 @@ import (
 func remembering(t *testing.T) *agent {
 	t.Helper()
 	ring := "purser-ring-of-test-" + strconv.Itoa(os.Getpid()) // no program clears it
-	kept, err := keyring.New(ring)
-	if errors.Is(err, keyring.ErrUnavailable) {
+	kept, err := keyringcache.New(ring)
+	if errors.Is(err, keyringcache.ErrUnavailable) {
 		t.Skipf("%v: skipped", err)
 	}
 	if err != nil {
@@ -30,10 +30,10 @@ func remembering(t *testing.T) *agent {
 	if err := kept.Clear(); err != nil {
 		t.Fatal(err)
 	}
-	t.Cleanup(func() { keyring.Hold(ring) }) // which is gone in a minute
+	t.Cleanup(func() { keyringcache.Hold(ring) }) // which is gone in a minute
 	a := newAgent(t, agentConfig)
 	a.ring, a.env.Home = ring, t.TempDir() // the home is a part of an entry's name
-	a.keyring = func() (cache, error) { return keyring.New(a.ring) }
+	a.keyring = func() (cache, error) { return keyringcache.New(a.ring) }
 	return a
 }
 
@@ -99,7 +99,7 @@ func TestNothingIsKeptWhereItIsSwitchedOff(t *testing.T) {
 		t.Errorf("%d reads", a.reads())
 	}
 	a.env.HelperCache = 0
-	a.keyring = func() (cache, error) { return nil, keyring.ErrUnavailable }
+	a.keyring = func() (cache, error) { return nil, keyringcache.ErrUnavailable }
 	if !a.gives("docker.io") || a.reads() != 3 {
 		t.Error("without a keyring there is no login, or no read")
 	}

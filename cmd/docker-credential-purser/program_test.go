@@ -13,7 +13,7 @@ import (
 	"time"
 
 	"purser/internal/credential"
-	"purser/internal/rig"
+	"purser/internal/realservers"
 	"purser/internal/sandbox"
 	"purser/internal/wire"
 )
@@ -105,7 +105,7 @@ func TestTwoConfigurationsThatNameOneRegistry(t *testing.T) {
 
 // TestItReadsFromMoto has another implementation of Secrets Manager hold the token.
 func TestItReadsFromMoto(t *testing.T) {
-	moto := rig.Moto(t)
+	moto := realservers.Moto(t)
 	dir := buildProgram(t)
 	w := &wire.Wire{Now: time.Now, AWS: &wire.LocalAWS{Endpoint: moto}}
 	s, err := w.Bare(t.Context(), credential.Credential{}, credential.Target{Secret: "moto/dockerhub", Region: "eu-west-2"})

@@ -10,7 +10,7 @@ import (
 	"time"
 
 	"purser/internal/credential"
-	"purser/internal/keyring"
+	"purser/internal/keyringcache"
 	"purser/internal/lifecycle"
 	"purser/internal/sandbox"
 	"purser/internal/wire"
@@ -34,7 +34,7 @@ func newChanging(t *testing.T) *changing {
 	}
 	t.Cleanup(func() { _ = c.box.Close() })
 	c.at, c.aws = c.box.SecretsManagerURL, c.box.SecretsManager
-	c.runner, c.req = c.machine(func() func() { return keyring.Hold(c.ring) })
+	c.runner, c.req = c.machine(func() func() { return keyringcache.Hold(c.ring) })
 	c.change("store", func() error { _, err := c.runner.Store(t.Context(), c.req); return err })
 	return c
 }

@@ -20,7 +20,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/aws"
 	sm "github.com/aws/aws-sdk-go-v2/service/secretsmanager"
 
-	"purser/internal/rig"
+	"purser/internal/realservers"
 	"purser/internal/sandbox"
 )
 
@@ -194,7 +194,7 @@ func motoFunction(t *testing.T, address string) {
 // TestTheFunctionWithMoto has another implementation of Secrets Manager. Its RotateSecret
 // invokes nothing, but makes the empty version that the first step finds.
 func TestTheFunctionWithMoto(t *testing.T) {
-	address := rig.Moto(t)
+	address := realservers.Moto(t)
 	b := newBench(t)
 	old := b.box
 	b.use(old, address)

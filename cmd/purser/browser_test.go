@@ -14,14 +14,14 @@ import (
 	"github.com/chromedp/chromedp"
 
 	"purser/internal/credential"
-	"purser/internal/rig"
+	"purser/internal/realservers"
 	"purser/internal/sandbox"
 )
 
 // TestStoringByTheFormInARealBrowser has purser run without a terminal, as an agent
 // runs it, and a person paste the token into the page in Chromium.
 func TestStoringByTheFormInARealBrowser(t *testing.T) {
-	chromium := rig.Need(t, "chromium")
+	chromium := realservers.Need(t, "chromium")
 	bin, work := ciPrograms(t), t.TempDir()
 	box, err := sandbox.Start(t.Context(), sandbox.Options{})
 	if err != nil {

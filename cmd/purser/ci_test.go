@@ -14,7 +14,7 @@ import (
 	sm "github.com/aws/aws-sdk-go-v2/service/secretsmanager"
 	"github.com/goccy/go-yaml"
 
-	"purser/internal/rig"
+	"purser/internal/realservers"
 	"purser/internal/sandbox"
 )
 
@@ -137,7 +137,7 @@ func (s ciStep) run(t *testing.T, bin string) {
 		env = append(env, name+"="+value)
 	}
 	shell := func(script, input string) string {
-		cmd := exec.CommandContext(t.Context(), rig.Need(t, "bash"), "-euo", "pipefail", "-c", script)
+		cmd := exec.CommandContext(t.Context(), realservers.Need(t, "bash"), "-euo", "pipefail", "-c", script)
 		cmd.Env, cmd.Dir, cmd.Stdin = env, work, strings.NewReader(input)
 		out, err := cmd.CombinedOutput()
 		if err != nil {
@@ -234,7 +234,7 @@ func (s ciStep) renew(t *testing.T, bin string) {
 		{func() { box.Accounts.AddAccount("mockserver", box.Password, true) }, exitFailed, false, 5},
 	} {
 		day.prepare()
-		cmd := exec.CommandContext(t.Context(), rig.Need(t, "bash"), "-euo", "pipefail", "-c", s.script)
+		cmd := exec.CommandContext(t.Context(), realservers.Need(t, "bash"), "-euo", "pipefail", "-c", s.script)
 		cmd.Env, cmd.Dir = env, work
 		out, err := cmd.Output()
 		if err != nil && cmd.ProcessState == nil {
@@ -277,7 +277,7 @@ func TestTheExamplesForOwnTests(t *testing.T) {
 				t.Fatal("there is no example")
 			}
 			for _, program := range example.needs {
-				rig.Need(t, program)
+				realservers.Need(t, program)
 			}
 			if example.language == "python" && exec.CommandContext(t.Context(), "python3", "-c", "import boto3").Run() != nil {
 				t.Skip("boto3 is not on this machine: skipped")
@@ -302,7 +302,7 @@ func TestTheExamplesForOwnTests(t *testing.T) {
 // TestFaultsOnDemand has a sandbox that is left running misbehave, and looks at what
 // purser makes of it.
 func TestFaultsOnDemand(t *testing.T) {
-	bash, home := rig.Need(t, "bash"), t.TempDir()
+	bash, home := realservers.Need(t, "bash"), t.TempDir()
 	bin := ciPrograms(t)
 	writeFile(t, filepath.Join(home, "faults.json"), `[{"at":"registry:upload","status":500},{"at":"hub:repositories","delay_seconds":0.001}]`)
 	writeFile(t, filepath.Join(home, "wrong.json"), `[{"at":"hub:mint"},{"at":"hub:nothing"}]`)

@@ -13,14 +13,14 @@ import (
 	"strings"
 	"testing"
 
-	"purser/internal/rig"
+	"purser/internal/realservers"
 )
 
 // TestTheContainerFile builds the image, runs it, and asks it by Docker Hub's names from
 // outside. It is run in a changed root with the machine's network, which every machine
 // has that can build it.
 func TestTheContainerFile(t *testing.T) {
-	buildah := rig.Need(t, "buildah")
+	buildah := realservers.Need(t, "buildah")
 	if runtime.GOOS != "linux" || os.Geteuid() != 0 {
 		t.Skip("only root runs an image in a changed root: skipped")
 	}

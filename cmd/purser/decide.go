@@ -8,8 +8,8 @@ import (
 	"strings"
 	"sync"
 
+	"purser/internal/askpage"
 	"purser/internal/credential"
-	"purser/internal/form"
 	"purser/internal/lifecycle"
 	"purser/internal/wire"
 )
@@ -62,7 +62,7 @@ func (d decision) unasked() error {
 // decideOnPage asks on a page in the person's browser. Its address goes to the browser
 // alone: an agent that had it could answer.
 func (a *app) decideOnPage(ctx context.Context, d decision) error {
-	page, err := form.OpenDecision(ctx, form.Decision{Question: d.Question, Facts: d.Facts, Random: a.random})
+	page, err := askpage.OpenDecision(ctx, askpage.Decision{Question: d.Question, Facts: d.Facts, Random: a.random})
 	if err != nil {
 		return err
 	}

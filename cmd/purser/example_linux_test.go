@@ -8,7 +8,7 @@ import (
 	"syscall"
 	"testing"
 
-	"purser/internal/rig"
+	"purser/internal/realservers"
 )
 
 // TestWithoutRoot has somebody else than root run a command in a network of its own.
@@ -22,7 +22,7 @@ func TestWithoutRoot(t *testing.T) {
 		cmd.SysProcAttr = &syscall.SysProcAttr{Credential: &syscall.Credential{Uid: nobody, Gid: nobody}}
 		return cmd
 	}
-	if out, err := as(rig.Need(t, "unshare"), "--user", "--net", "--map-root-user", "true").CombinedOutput(); err != nil {
+	if out, err := as(realservers.Need(t, "unshare"), "--user", "--net", "--map-root-user", "true").CombinedOutput(); err != nil {
 		t.Skipf("this system gives only root a network of its own: skipped: %s", out)
 	}
 	home, err := os.MkdirTemp("", "purser-nobody-") //nolint:usetesting // the folders of t.TempDir lie in one that only root enters
@@ -42,7 +42,7 @@ func TestWithoutRoot(t *testing.T) {
 	}
 	cmd := as(filepath.Join(home, "purser"), "sandbox", "run", "--", "sh", "-c",
 		`id -u; grep -c registry-1.docker.io /etc/hosts; grep CapEff /proc/self/status; curl -sS https://hub.docker.com/v2/user/`)
-	rig.Need(t, "curl")
+	realservers.Need(t, "curl")
 	cmd.Dir, cmd.Env = home, []string{"PATH=" + os.Getenv("PATH"), "HOME=" + home, "TMPDIR=" + home}
 	out, err := cmd.CombinedOutput()
 	want := "65534\n1\nCapEff:\t0000000000000000\n" + `{"detail":"unauthorized","errinfo":{},"message":"unauthorized"}`

@@ -7,7 +7,7 @@ import (
 	"strings"
 	"testing"
 
-	"purser/internal/rig"
+	"purser/internal/realservers"
 )
 
 // TestTheExamplesScripts runs what a project's pipeline runs, with the real clients and
@@ -15,7 +15,7 @@ import (
 func TestTheExamplesScripts(t *testing.T) {
 	bin := t.TempDir()
 	for _, program := range []string{"aws", "docker", "skopeo", "helm", "jq", "curl"} {
-		if err := os.Symlink(rig.Need(t, program), filepath.Join(bin, program)); err != nil {
+		if err := os.Symlink(realservers.Need(t, program), filepath.Join(bin, program)); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -24,7 +24,7 @@ func TestTheExamplesScripts(t *testing.T) {
 	if out, err := build.CombinedOutput(); err != nil {
 		t.Fatalf("%v\n%s", err, out)
 	}
-	bash, buildx := rig.Need(t, "bash"), rig.Need(t, "buildx")
+	bash, buildx := realservers.Need(t, "bash"), realservers.Need(t, "buildx")
 	for name, flags := range map[string]string{"a network of its own": "", "led by variables": " --no-namespace"} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -66,7 +66,7 @@ func TestTheExamplesScripts(t *testing.T) {
 // TestWithoutANamespace takes namespaces away, and looks whether that is said and the
 // command is led all the same.
 func TestWithoutANamespace(t *testing.T) {
-	unshare := rig.Need(t, "unshare")
+	unshare := realservers.Need(t, "unshare")
 	if out, err := exec.CommandContext(t.Context(), unshare, "--user", "--map-root-user", "true").CombinedOutput(); err != nil {
 		t.Skipf("this system has no user namespaces: skipped: %s", out)
 	}
@@ -101,7 +101,7 @@ echo done
 func exampleFolder(t *testing.T, buildx string) string {
 	t.Helper()
 	work := t.TempDir()
-	for _, folder := range []struct{ from, to string }{{"testdata/example", "."}, {rig.ImageFolder(t), "image"}} {
+	for _, folder := range []struct{ from, to string }{{"testdata/example", "."}, {realservers.ImageFolder(t), "image"}} {
 		if err := os.CopyFS(filepath.Join(work, folder.to), os.DirFS(folder.from)); err != nil {
 			t.Fatal(err)
 		}

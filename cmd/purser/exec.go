@@ -15,10 +15,10 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"purser/internal/childproc"
 	"purser/internal/config"
 	"purser/internal/credential"
 	"purser/internal/redact"
-	"purser/internal/runner"
 )
 
 type execFlags struct {
@@ -104,7 +104,7 @@ func (a *app) exec(ctx context.Context, names, command []string, f execFlags) er
 			return err
 		}
 	}
-	code, err := a.runCommand(ctx, runner.Command{
+	code, err := a.runCommand(ctx, childproc.Command{
 		Program: program, Args: command[1:], Env: config.Inherited(c.vars), Filter: filter(logins, f.plain),
 	})
 	if err != nil {
@@ -138,17 +138,17 @@ func (c *consumer) inject(userVar, tokenVar string, logins []credential.Login) e
 	return nil
 }
 
-func filter(logins []credential.Login, plain bool) func(io.Writer) runner.Filter {
+func filter(logins []credential.Login, plain bool) func(io.Writer) childproc.Filter {
 	r := redact.New(logins...)
 	if plain || r == nil {
 		return nil
 	}
-	return func(to io.Writer) runner.Filter { return r.NewWriter(to) }
+	return func(to io.Writer) childproc.Filter { return r.NewWriter(to) }
 }
 
 // runCommand runs it until it ends by itself, by a signal that was passed on, or
 // because --timeout has run out.
-func (a *app) runCommand(ctx context.Context, cmd runner.Command) (int, error) {
+func (a *app) runCommand(ctx context.Context, cmd childproc.Command) (int, error) {
 	a.ending.program.Lock()
 	defer a.ending.program.Unlock()
 	if ended := credential.Ended(ctx, "about to start a program"); ended != nil {
@@ -158,7 +158,7 @@ func (a *app) runCommand(ctx context.Context, cmd runner.Command) (int, error) {
 		defer a.signals()()
 	}
 	signals := make(chan os.Signal, 8)
-	signal.Notify(signals, runner.Signals()...)
+	signal.Notify(signals, childproc.Signals()...)
 	defer signal.Stop(signals)
 	if cmd.In == nil { // else the command has streams of its own
 		cmd.In, cmd.Out, cmd.Err = a.in, original(a.out), original(a.err)
@@ -191,7 +191,7 @@ func (a *app) privateFolder(c *consumer) (remove func(), err error) {
 	if err != nil {
 		return nil, fmt.Errorf("make a private folder: %w", err)
 	}
-	swept, err := runner.Reap(own, sweepArgument, dir)
+	swept, err := childproc.Reap(own, sweepArgument, dir)
 	if err != nil {
 		_ = os.RemoveAll(dir)
 		return nil, fmt.Errorf("start what removes the private folder when purser is killed: %w", err)

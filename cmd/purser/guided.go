@@ -9,20 +9,20 @@ import (
 
 	"golang.org/x/term"
 
+	"purser/internal/askpage"
 	"purser/internal/credential"
-	"purser/internal/form"
 	"purser/internal/lifecycle"
 	"purser/internal/wire"
 )
 
 // guide is what a person does on the registry's page to get a token, step by step.
-func (a *app) guide(c credential.Credential) []form.Step {
+func (a *app) guide(c credential.Credential) []askpage.Step {
 	page, permission := tokenPage(c.Registry), ""
 	address, rest, _ := strings.Cut(page, " ")
 	if !strings.HasPrefix(address, "https://") {
-		return []form.Step{{Text: "Make an access token " + page + " that can " + strings.Join(c.Access.Actions(), " and ")}}
+		return []askpage.Step{{Text: "Make an access token " + page + " that can " + strings.Join(c.Access.Actions(), " and ")}}
 	}
-	steps := []form.Step{{Text: "Open the page for access tokens of " + or(c.Username, "the account") + " " + rest, URL: address}}
+	steps := []askpage.Step{{Text: "Open the page for access tokens of " + or(c.Username, "the account") + " " + rest, URL: address}}
 	if c.Registry.IsDockerHub() {
 		permission = "access permissions “" + map[credential.Access]string{credential.Pull: "Read-only", credential.Push: "Read & Write"}[c.Access] + "”, "
 	} else {
@@ -30,8 +30,8 @@ func (a *app) guide(c credential.Credential) []form.Step {
 	}
 	steps[0].Text = strings.TrimSpace(steps[0].Text)
 	return append(steps,
-		form.Step{Text: "Make a token: description “purser " + string(c.Name) + "”, " + permission + "expiration “" + expiration(c) + "”"},
-		form.Step{Text: "Copy it: the page shows it once"})
+		askpage.Step{Text: "Make a token: description “purser " + string(c.Name) + "”, " + permission + "expiration “" + expiration(c) + "”"},
+		askpage.Step{Text: "Copy it: the page shows it once"})
 }
 
 // expiration is what to choose: a little longer than the time after which it is
@@ -190,16 +190,16 @@ func readPasted(r io.Reader, changed func([]byte)) ([]byte, error) {
 
 // byForm asks in the person's browser, and has the page follow what happens.
 func (a *app) byForm(c credential.Credential, w *wire.Wire, flags storeFlags) (find func(context.Context) (lifecycle.Candidate, error), follow func(lifecycle.Event), end func(error)) {
-	var page *form.Form
+	var page *askpage.Form
 	remove := func() {}
 	find = func(ctx context.Context) (lifecycle.Candidate, error) {
-		cfg := form.Config{
+		cfg := askpage.Config{
 			Credential: string(c.Name), Registry: string(c.Registry), Account: c.Username, Steps: a.guide(c), Check: judge(c, flags.allowPassword), Random: a.random,
 		}
 		if !flags.dryRun {
 			cfg.Destinations = destinations(w, c)
 		}
-		f, err := form.Open(ctx, cfg)
+		f, err := askpage.Open(ctx, cfg)
 		if err != nil {
 			return lifecycle.Candidate{}, err
 		}

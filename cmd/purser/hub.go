@@ -9,9 +9,9 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"purser/internal/childproc"
 	"purser/internal/config"
 	"purser/internal/credential"
-	"purser/internal/runner"
 	"purser/internal/source"
 	"purser/internal/wire"
 )
@@ -175,7 +175,7 @@ func (a *app) dockerLogin(ctx context.Context, docker string) error {
 		return err
 	}
 	defer func() { _ = tty.Close() }()
-	code, err := a.runCommand(ctx, runner.Command{Program: docker, Args: []string{"login"}, Env: config.Inherited(nil), In: io.Reader(tty), Out: tty, Err: tty})
+	code, err := a.runCommand(ctx, childproc.Command{Program: docker, Args: []string{"login"}, Env: config.Inherited(nil), In: io.Reader(tty), Out: tty, Err: tty})
 	if err != nil {
 		return fmt.Errorf("run docker login: %w", err)
 	}

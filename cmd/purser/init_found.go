@@ -7,9 +7,9 @@ import (
 	"slices"
 	"strings"
 
+	"purser/internal/ciscript"
 	"purser/internal/config"
 	"purser/internal/credential"
-	"purser/internal/script"
 	"purser/internal/terraform"
 )
 
@@ -25,7 +25,7 @@ func (f initFlags) drafts(into *initFlags) (drafts []config.Entry, found []strin
 		drafts, found = fromTerraform(c, into)
 	}
 	for _, path := range f.scripts {
-		s, err := script.Read(path)
+		s, err := ciscript.Read(path)
 		if err != nil {
 			return nil, nil, err
 		}
@@ -100,7 +100,7 @@ func fromTerraform(c *terraform.Configuration, f *initFlags) (drafts []config.En
 }
 
 // fromScript adds what scripts do with a secret to what Terraform says of it.
-func fromScript(s script.Findings, drafts []config.Entry, f *initFlags) ([]config.Entry, []string) {
+func fromScript(s ciscript.Findings, drafts []config.Entry, f *initFlags) ([]config.Entry, []string) {
 	var found []string
 	for _, u := range s.Uses {
 		f.profile, f.region = cmp.Or(f.profile, u.Profile), cmp.Or(f.region, u.Region)

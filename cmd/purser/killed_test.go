@@ -22,7 +22,7 @@ import (
 
 	"purser/internal/credential"
 	"purser/internal/lifecycle"
-	"purser/internal/rig"
+	"purser/internal/realservers"
 	"purser/internal/sandbox"
 	"purser/internal/wire"
 )
@@ -314,7 +314,7 @@ type pusher struct {
 
 func newPusher(r *rehearsal) *pusher {
 	r.Helper()
-	return &pusher{r, rig.Need(r, "crane"), rig.ImageFolder(r.T), buildHelper(r.T)}
+	return &pusher{r, realservers.Need(r, "crane"), realservers.ImageFolder(r.T), buildHelper(r.T)}
 }
 
 // push pushes with a docker configuration.
@@ -345,7 +345,7 @@ func TestADeactivatedTokenDoesNotPush(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		reg := rig.RegistryFor(t, rig.TokenService{Realm: sandbox.TokenRealm, Service: sandbox.TokenService, Issuer: sandbox.TokenIssuer, KeySet: string(keys)})
+		reg := realservers.RegistryFor(t, realservers.TokenService{Realm: sandbox.TokenRealm, Service: sandbox.TokenService, Issuer: sandbox.TokenIssuer, KeySet: string(keys)})
 		at, err := url.Parse(reg.URL)
 		if err != nil {
 			t.Fatal(err)

@@ -14,7 +14,7 @@ import (
 	"purser/internal/atomicfile"
 	"purser/internal/boundedfile"
 	"purser/internal/credential"
-	"purser/internal/keyring"
+	"purser/internal/keyringcache"
 	"purser/internal/signin"
 	"purser/internal/wire"
 )
@@ -109,13 +109,13 @@ and the SDKs as well. Sessions of other start URLs stay.`,
 
 // forgetLogins clears what the credential helper keeps in the kernel's keyring.
 func (a *app) forgetLogins() error {
-	kept, err := keyring.New(keyring.Name)
+	kept, err := keyringcache.New(keyringcache.Name)
 	if err == nil {
 		err = kept.Clear()
 	}
 	text := "the kernel keeps no login"
 	switch {
-	case errors.Is(err, keyring.ErrUnavailable):
+	case errors.Is(err, keyringcache.ErrUnavailable):
 		text = "nothing is kept here: there is no keyring to be had"
 	case err != nil:
 		return fmt.Errorf("clear the kernel's keyring: %w", err)

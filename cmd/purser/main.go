@@ -13,7 +13,7 @@ import (
 	"time"
 
 	"purser/internal/config"
-	"purser/internal/keyring"
+	"purser/internal/keyringcache"
 	"purser/internal/process"
 )
 
@@ -26,7 +26,7 @@ func main() {
 	code := run(ctx, os.Args[1:], &app{
 		env: config.OSEnvironment(), in: os.Stdin, out: os.Stdout, err: os.Stderr,
 		tty: terminal{controllingTerminal}, now: time.Now, random: rand.Reader, system: config.SystemPath, signals: protection.LeaveQuit,
-		hold: func() func() { return keyring.Hold(keyring.Name) },
+		hold: func() func() { return keyringcache.Hold(keyringcache.Name) },
 	})
 	stop()
 	os.Exit(code)

@@ -13,7 +13,7 @@ import (
 
 	"purser/internal/config"
 	"purser/internal/credential"
-	"purser/internal/rig"
+	"purser/internal/realservers"
 )
 
 // command runs purser as a user would, in a folder, with input and environment.
@@ -46,9 +46,9 @@ func (c command) run(args ...string) result {
 // TestTheRunningExampleAgainstMotoAndARealRegistry is the main job on other
 // people's software: what purser stores in moto must let real clients push.
 func TestTheRunningExampleAgainstMotoAndARealRegistry(t *testing.T) {
-	moto := rig.Moto(t)
-	reg := rig.Registry3(t)
-	rig.Seed(t, reg, reg.Repository)
+	moto := realservers.Moto(t)
+	reg := realservers.Registry3(t)
+	realservers.Seed(t, reg, reg.Repository)
 	p := command{t: t, dir: t.TempDir(), env: map[string]string{
 		"HOME": t.TempDir(), "AWS_ENDPOINT_URL": moto, "AWS_ACCESS_KEY_ID": "FAKE", "AWS_SECRET_ACCESS_KEY": "FAKE",
 		"AWS_EC2_METADATA_DISABLED": "true", "CI": "", "AWS_REGION": "", "AWS_DEFAULT_REGION": "", "AWS_PROFILE": "",
@@ -80,8 +80,8 @@ credentials:
 
 	checked := p.run("check", "--output", "json")
 	expect(t, checked, exitOK, `"verdict": "granted"`)
-	for _, client := range rig.Clients() {
-		if err := rig.Push(t, client, reg, reg.Repository, reg.Push.Name, readSecret(t, moto)); err != nil {
+	for _, client := range realservers.Clients() {
+		if err := realservers.Push(t, client, reg, reg.Repository, reg.Push.Name, readSecret(t, moto)); err != nil {
 			t.Errorf("%s cannot push with what was stored: %v", client, err)
 		}
 	}

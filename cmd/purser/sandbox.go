@@ -19,9 +19,9 @@ import (
 	"github.com/spf13/cobra"
 
 	"purser/internal/boundedfile"
+	"purser/internal/childproc"
 	"purser/internal/config"
 	"purser/internal/credential"
-	"purser/internal/runner"
 	"purser/internal/sandbox"
 )
 
@@ -321,7 +321,7 @@ func (s *stage) startFunction(path string) error {
 	ctx, stop := context.WithCancel(context.Background())
 	ended := make(chan error, 1)
 	go func() {
-		function := runner.Command{
+		function := childproc.Command{
 			Program: program, Env: config.Inherited(vars), In: strings.NewReader(""), Out: said, Err: said, DeadlineGrace: time.Second,
 			After: func(d time.Duration, f func()) func() bool { return time.AfterFunc(d, f).Stop },
 		}

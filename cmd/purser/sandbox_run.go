@@ -13,10 +13,10 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"purser/internal/childproc"
 	"purser/internal/config"
 	"purser/internal/credential"
 	"purser/internal/namespace"
-	"purser/internal/runner"
 	"purser/internal/sandbox"
 )
 
@@ -91,7 +91,7 @@ func (a *app) sandboxRun(ctx context.Context, o runOptions, args []string) error
 		why := a.tryNamespace(ctx, self)
 		if why == "" {
 			inside := slices.Concat([]string{"sandbox", "inside"}, a.repeated(o.stageOptions), []string{"--"}, args)
-			code, err := a.runCommand(ctx, runner.Command{Program: self, Args: inside, Env: config.Inherited(nil), Prepare: namespace.Own})
+			code, err := a.runCommand(ctx, childproc.Command{Program: self, Args: inside, Env: config.Inherited(nil), Prepare: namespace.Own})
 			return ended(args[0], code, err)
 		}
 		_, _ = fmt.Fprintf(a.err, "Without a network of its own (%s), the command is led by variables: what does not know HTTPS_PROXY reaches the real Docker Hub.\n", why)
@@ -185,7 +185,7 @@ func (a *app) runOnStage(ctx context.Context, o runOptions, inside bool, args []
 	if err != nil {
 		return err
 	}
-	code, err := a.runCommand(ctx, runner.Command{Program: program, Args: args[1:], Env: config.Inherited(s.vars)})
+	code, err := a.runCommand(ctx, childproc.Command{Program: program, Args: args[1:], Env: config.Inherited(s.vars)})
 	return ended(args[0], code, err)
 }
 

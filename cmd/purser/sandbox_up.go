@@ -20,9 +20,9 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"purser/internal/childproc"
 	"purser/internal/config"
 	"purser/internal/credential"
-	"purser/internal/runner"
 )
 
 func (a *app) sandboxUpCommand() *cobra.Command {
@@ -94,7 +94,7 @@ func (a *app) startServing(ctx context.Context, dir string, o stageOptions) (up 
 	args := append([]string{"sandbox", "serve", "--folder", dir, "--temporary", "--output", "json"}, a.repeated(o)...)
 	cmd := exec.Command(program, args...) //nolint:gosec,noctx // purser itself
 	cmd.Env, cmd.Dir = config.Inherited(nil), a.dir
-	runner.Detach(cmd)
+	childproc.Detach(cmd)
 	ready, err := cmd.StdoutPipe()
 	if err != nil {
 		return up, err

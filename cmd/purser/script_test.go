@@ -20,8 +20,8 @@ import (
 
 	"purser/internal/config"
 	"purser/internal/credential"
-	"purser/internal/keyring"
-	"purser/internal/rig"
+	"purser/internal/keyringcache"
+	"purser/internal/realservers"
 	"purser/internal/sandbox"
 )
 
@@ -40,7 +40,7 @@ func watchedPurser() {
 	var out, errs bytes.Buffer
 	var hold func() func()
 	if os.Getenv("PURSER_TEST_HOLD") != "" { // else tests would clear each other's keyring
-		hold = func() func() { return keyring.Hold(keyring.Name) }
+		hold = func() func() { return keyringcache.Hold(keyringcache.Name) }
 	}
 	a := &app{
 		hold: hold,
@@ -208,7 +208,7 @@ func buildHelper(t *testing.T) (dir string) {
 // without skipping the scripts.
 func motoOrNot(t *testing.T) (url string) {
 	t.Helper()
-	t.Run("moto", func(sub *testing.T) { url = rig.Moto(keptUntil{sub, t}) })
+	t.Run("moto", func(sub *testing.T) { url = realservers.Moto(keptUntil{sub, t}) })
 	return url
 }
 

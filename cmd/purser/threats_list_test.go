@@ -80,7 +80,7 @@ var threats = []threat{
 	{
 		byCheckout, yourConsent, "dresses up what a person is asked", append([]string{"store", "init"}, readingCommands...),
 		"The configuration takes no character that is not printed, and no line break in a name.",
-		[]string{"hostile/question", "internal/form.TestThePageSaysWhoseTokenItIsAndWhereItGoes"},
+		[]string{"hostile/question", "internal/askpage.TestThePageSaysWhoseTokenItIsAndWhereItGoes"},
 	},
 	{
 		byCheckout, freshToken, "has tokens, escapes and commands in Terraform and CI scripts", []string{"init", "terraform"},
@@ -120,7 +120,7 @@ var threats = []threat{
 	{
 		byNeighbour, yourConsent, "finds or fills the page that asks a person", []string{"store", "mcp: store", "tokens create", "rotate", "respond"},
 		"The page's address stands in no argument; it takes one answer, and strangers cannot keep the person out.",
-		[]string{"internal/form.TestWhoIsNotAnswered", "internal/form.TestTheTokenIsGivenOnce", "internal/form.TestHalfOpenConnectionsDoNotStarveThePerson", "internal/wire.TestTheOpenerIsNotToldTheAddress"},
+		[]string{"internal/askpage.TestWhoIsNotAnswered", "internal/askpage.TestTheTokenIsGivenOnce", "internal/askpage.TestHalfOpenConnectionsDoNotStarveThePerson", "internal/wire.TestTheOpenerIsNotToldTheAddress"},
 	},
 	{
 		byNeighbour, aSession, "answers the sign-in page's callback", []string{"login aws"},

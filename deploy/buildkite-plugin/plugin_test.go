@@ -18,7 +18,7 @@ import (
 	"github.com/goccy/go-yaml"
 
 	"purser/internal/credential"
-	"purser/internal/rig"
+	"purser/internal/realservers"
 	"purser/internal/sandbox"
 	"purser/internal/wire"
 )
@@ -106,7 +106,7 @@ func TestThePluginKeepsTheVendorsConventions(t *testing.T) {
 type job struct {
 	*testing.T
 	agent, dir, bin string
-	registry        *rig.Registry
+	registry        *realservers.Registry
 	env             []string
 }
 
@@ -114,8 +114,8 @@ type job struct {
 // Buildkite that answers the agent.
 func newJob(t *testing.T) *job {
 	t.Helper()
-	j := &job{T: t, agent: rig.Need(t, "buildkite-agent"), dir: t.TempDir(), registry: rig.Registry2(t)}
-	rig.Seed(t, j.registry, j.registry.Repository)
+	j := &job{T: t, agent: realservers.Need(t, "buildkite-agent"), dir: t.TempDir(), registry: realservers.Registry2(t)}
+	realservers.Seed(t, j.registry, j.registry.Repository)
 	j.bin = filepath.Join(j.dir, "bin")
 	build := exec.CommandContext(t.Context(), "go", "build", "-o", j.bin+string(filepath.Separator), "../../cmd/purser", "../../cmd/docker-credential-purser")
 	if out, err := build.CombinedOutput(); err != nil {
@@ -199,11 +199,11 @@ func (j *job) run(plugin string, options map[string]any, command string, env ...
 }
 
 func TestARealAgentPushesAndShowsNoToken(t *testing.T) {
-	crane := rig.Need(t, "crane")
+	crane := realservers.Need(t, "crane")
 	j := newJob(t)
 	plugin := j.publish()
 	options := map[string]any{"secret-id": "mockserver-build/local", "registries": []string{j.registry.Host}, "region": "eu-west-2"}
-	push := crane + " push " + rig.ImageFolder(t) + " $HOST/" + j.registry.Repository + ":job"
+	push := crane + " push " + realservers.ImageFolder(t) + " $HOST/" + j.registry.Repository + ":job"
 	show := `echo $HOST | docker-credential-purser get; echo $HOST | docker-credential-purser get | sed 's/.*"Secret":"\([^"]*\).*/\1/' | tr -d '\n' | base64`
 	left := func() string {
 		names, _ := filepath.Glob(filepath.Join(envOf(j.env, "TMPDIR"), "*"))

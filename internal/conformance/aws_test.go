@@ -20,7 +20,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/aws"
 	v4 "github.com/aws/aws-sdk-go-v2/aws/signer/v4"
 
-	"purser/internal/rig"
+	"purser/internal/realservers"
 	"purser/internal/sandbox"
 )
 
@@ -53,7 +53,7 @@ func secretsManagerArea() area[string] {
 
 func moto(t *testing.T) string {
 	t.Helper()
-	return rig.Moto(t)
+	return realservers.Moto(t)
 }
 
 func standInForAWS(t *testing.T) string {

@@ -10,7 +10,7 @@ import (
 	"strings"
 	"testing"
 
-	"purser/internal/rig"
+	"purser/internal/realservers"
 	"purser/internal/sandbox"
 )
 
@@ -65,7 +65,7 @@ func startSandbox(t *testing.T) *sandbox.Sandbox {
 
 func motoForClients(t *testing.T) awsPlace {
 	t.Helper()
-	url := rig.Moto(t)
+	url := realservers.Moto(t)
 	return awsPlace{url, cleanEnv(t,
 		"AWS_ENDPOINT_URL="+url, "AWS_ACCESS_KEY_ID=FAKE", "AWS_SECRET_ACCESS_KEY=FAKE", "AWS_EC2_METADATA_DISABLED=true",
 		"AWS_CONFIG_FILE="+os.DevNull, "AWS_SHARED_CREDENTIALS_FILE="+os.DevNull, "AWS_REGION="+awsRegion, "AWS_DEFAULT_REGION="+awsRegion), pythonOr(t, "boto3")}
@@ -151,7 +151,7 @@ func run(t *testing.T, env []string, program string, args ...string) (string, er
 // awsCLI does an operation with the command of its name.
 func awsCLI(t *testing.T, at awsPlace, service, operation, input string) (string, error) {
 	t.Helper()
-	return run(t, at.env, rig.Need(t, "aws"), service, spelled(operation, "-"), "--output", "json", "--cli-input-json", input)
+	return run(t, at.env, realservers.Need(t, "aws"), service, spelled(operation, "-"), "--output", "json", "--cli-input-json", input)
 }
 
 // callBoto3 prints an answer, or the class of an exception and its words.

@@ -11,7 +11,7 @@ import (
 	"testing"
 	"time"
 
-	"purser/internal/rig"
+	"purser/internal/realservers"
 )
 
 // A clientPlace is a registry that clients are sent to.
@@ -60,7 +60,7 @@ func sandboxAsHub(t *testing.T) clientPlace {
 
 func registryOnLoopback(t *testing.T) clientPlace {
 	t.Helper()
-	r := rig.Registry3(t)
+	r := realservers.Registry3(t)
 	at := realRegistry(t, r)
 	at.low = r.Pull
 	at.seed(t)
@@ -125,13 +125,13 @@ func clients() []client {
 
 func clientQuestions() []question[clientPlace] {
 	var all []question[clientPlace]
-	wrong := func(p clientPlace) rig.User {
-		return rig.User{Name: p.push.Name, Password: "dckr_pat_FAKE-wrong-000000000000"}
+	wrong := func(p clientPlace) realservers.User {
+		return realservers.User{Name: p.push.Name, Password: "dckr_pat_FAKE-wrong-000000000000"}
 	}
-	low := func(p clientPlace) rig.User { return p.low }
-	pusher := func(p clientPlace) rig.User { return p.push }
+	low := func(p clientPlace) realservers.User { return p.low }
+	pusher := func(p clientPlace) realservers.User { return p.push }
 	for _, c := range clients() {
-		asks := func(id, title, documented, deviation string, as func(clientPlace) rig.User, commands [][]string) {
+		asks := func(id, title, documented, deviation string, as func(clientPlace) realservers.User, commands [][]string) {
 			all = append(all, question[clientPlace]{
 				row{c.name + "-" + id, c.name + ": " + title, documented, "what the client is for", deviation},
 				func(t *testing.T, at clientPlace) string {
@@ -162,15 +162,15 @@ type clientRun struct {
 	program string
 	dir     string
 	env     []string
-	user    rig.User
+	user    realservers.User
 	words   *strings.Replacer
 	plain   bool
 }
 
-func newClientRun(t *testing.T, name string, at clientPlace, u rig.User) *clientRun {
+func newClientRun(t *testing.T, name string, at clientPlace, u realservers.User) *clientRun {
 	t.Helper()
-	program := rig.Need(t, name)
-	dir, image := t.TempDir(), rig.ImageFolder(t)
+	program := realservers.Need(t, name)
+	dir, image := t.TempDir(), realservers.ImageFolder(t)
 	config := writeLogin(t, dir, at.key, u)
 	writeFiles(t, dir)
 	namespace, _, _ := strings.Cut(at.known, "/")
@@ -184,7 +184,7 @@ func newClientRun(t *testing.T, name string, at clientPlace, u rig.User) *client
 
 // writeLogin writes a docker configuration that holds a login. Where it held none, docker
 // and helm would look for a place of the machine's to store one.
-func writeLogin(t *testing.T, dir, key string, u rig.User) (path string) {
+func writeLogin(t *testing.T, dir, key string, u realservers.User) (path string) {
 	t.Helper()
 	auth := base64.StdEncoding.EncodeToString([]byte(u.Name + ":" + u.Password))
 	text, err := json.Marshal(map[string]any{"auths": map[string]any{key: map[string]string{"auth": auth}}})

@@ -5,7 +5,7 @@ import (
 	"path/filepath"
 	"testing"
 
-	"purser/internal/rig"
+	"purser/internal/realservers"
 )
 
 // pythonWith is an interpreter that has a module: the one on PATH, or the one beside
@@ -28,7 +28,7 @@ func pythonWith(t *testing.T, module string) string {
 // programOr is the path of a program; "": it is not there.
 func programOr(t *testing.T, name string) (path string) {
 	t.Helper()
-	t.Run("look for "+name, func(t *testing.T) { path = rig.Need(t, name) })
+	t.Run("look for "+name, func(t *testing.T) { path = realservers.Need(t, name) })
 	return path
 }
 

@@ -15,7 +15,7 @@ import (
 	"strings"
 	"testing"
 
-	"purser/internal/rig"
+	"purser/internal/realservers"
 	"purser/internal/sandbox"
 )
 
@@ -32,13 +32,13 @@ type registryPlace struct {
 	http *http.Client
 	url  string
 
-	owner   string   // whose repositories these are
-	known   string   // one of them, which anybody may see where the registry knows such
-	foreign string   // another's, which nobody here may see
-	push    rig.User // may pull and push
-	limited rig.User // has fewer rights to known than push
-	admin   rig.User // may delete as well
-	low     rig.User // has a token for reading alone; no name: there are no such tokens
+	owner   string           // whose repositories these are
+	known   string           // one of them, which anybody may see where the registry knows such
+	foreign string           // another's, which nobody here may see
+	push    realservers.User // may pull and push
+	limited realservers.User // has fewer rights to known than push
+	admin   realservers.User // may delete as well
+	low     realservers.User // has a token for reading alone; no name: there are no such tokens
 }
 
 func registryArea() area[registryPlace] {
@@ -48,8 +48,8 @@ func registryArea() area[registryPlace] {
 			"of them, whose accounts nginx cuts; the sandbox is asked under Docker Hub's names. REPO stands for a repository.",
 		parts: []part[registryPlace]{
 			{sandboxPart, sandboxRegistry},
-			{"distribution 2.8", func(t *testing.T) registryPlace { t.Helper(); return realRegistry(t, rig.Registry2(t)) }},
-			{"distribution 3", func(t *testing.T) registryPlace { t.Helper(); return realRegistry(t, rig.Registry3(t)) }},
+			{"distribution 2.8", func(t *testing.T) registryPlace { t.Helper(); return realRegistry(t, realservers.Registry2(t)) }},
+			{"distribution 3", func(t *testing.T) registryPlace { t.Helper(); return realRegistry(t, realservers.Registry3(t)) }},
 		},
 		questions: registryQuestions(tokenCases(), grantCases(), blobCases(), manifestCases()),
 	}
@@ -70,16 +70,16 @@ func placeIn(t *testing.T, s *sandbox.Sandbox) registryPlace {
 	return registryPlace{
 		http: &http.Client{Transport: s.Transport()}, url: "https://registry-1.docker.io",
 		owner: "mockserver", known: "mockserver/mockserver", foreign: "someone-else/private",
-		push:    rig.User{Name: "mockserver", Password: s.PushToken.Reveal()},
-		limited: rig.User{Name: "someone-else", Password: s.OtherToken.Reveal()},
-		admin:   rig.User{Name: "mockserver", Password: admin.Secret.Reveal()},
-		low:     rig.User{Name: "mockserver", Password: s.ReadOnlyToken.Reveal()},
+		push:    realservers.User{Name: "mockserver", Password: s.PushToken.Reveal()},
+		limited: realservers.User{Name: "someone-else", Password: s.OtherToken.Reveal()},
+		admin:   realservers.User{Name: "mockserver", Password: admin.Secret.Reveal()},
+		low:     realservers.User{Name: "mockserver", Password: s.ReadOnlyToken.Reveal()},
 	}
 }
 
-func realRegistry(t *testing.T, r *rig.Registry) registryPlace {
+func realRegistry(t *testing.T, r *realservers.Registry) registryPlace {
 	t.Helper()
-	rig.Seed(t, r, r.Repository)
+	realservers.Seed(t, r, r.Repository)
 	owner, _, _ := strings.Cut(r.Repository, "/")
 	return registryPlace{
 		http: r.HTTPClient(t), url: r.URL, owner: owner, known: r.Repository, foreign: r.Foreign, push: r.Push, limited: r.Pull, admin: r.Push,
@@ -191,7 +191,7 @@ func inOrder(scope string) string {
 }
 
 // signIn asks the token service for scopes, as nobody where the user has no name.
-func (c *registryCaller) signIn(u rig.User, scopes ...string) registryReply {
+func (c *registryCaller) signIn(u realservers.User, scopes ...string) registryReply {
 	c.t.Helper()
 	way := c.do(http.MethodGet, "/v2/", nil, nil).challenge()
 	query := url.Values{"service": {way["service"]}, "scope": scopes}
@@ -254,7 +254,7 @@ func (c *registryCaller) may(actions string) map[string]string {
 	return c.mayOn(c.repo, c.at.push, actions)
 }
 
-func (c *registryCaller) mayOn(repo string, u rig.User, actions string) map[string]string {
+func (c *registryCaller) mayOn(repo string, u realservers.User, actions string) map[string]string {
 	c.t.Helper()
 	got := c.signIn(u, "repository:"+repo+":"+actions)
 	if got.bearer() == "" {

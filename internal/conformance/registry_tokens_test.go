@@ -9,7 +9,7 @@ import (
 	"slices"
 	"strings"
 
-	"purser/internal/rig"
+	"purser/internal/realservers"
 )
 
 // tokenCases are about the challenge, and the form of a token service's answer.
@@ -114,14 +114,14 @@ func tokenCases() []registryCase {
 		{
 			row{"token-post-wrong", "POST with a wrong secret", "401: incorrect username or password", seenLive + unsure, ""},
 			func(c *registryCaller) string {
-				return c.post(rig.User{Name: c.at.push.Name, Password: "FAKE-wrong"}).short()
+				return c.post(realservers.User{Name: c.at.push.Name, Password: "FAKE-wrong"}).short()
 			},
 		},
 	}
 }
 
 // post asks the token service as OAuth 2.0 has it.
-func (c *registryCaller) post(u rig.User) registryReply {
+func (c *registryCaller) post(u realservers.User) registryReply {
 	c.t.Helper()
 	way := c.do(http.MethodGet, "/v2/", nil, nil).challenge()
 	form := url.Values{
@@ -139,7 +139,7 @@ func fieldsOf(r registryReply) []string {
 
 // grantCases are about who is given what.
 func grantCases() []registryCase {
-	asking := func(id, title, documented, source string, as func(registryPlace) rig.User, scope func(*registryCaller) string) registryCase {
+	asking := func(id, title, documented, source string, as func(registryPlace) realservers.User, scope func(*registryCaller) string) registryCase {
 		return registryCase{row{id, title, documented, source, ""}, func(c *registryCaller) string {
 			u := as(c.at)
 			if u.Name == "-" {
@@ -151,13 +151,15 @@ func grantCases() []registryCase {
 			return c.signIn(u).granted()
 		}}
 	}
-	push := func(at registryPlace) rig.User { return at.push }
-	limited := func(at registryPlace) rig.User { return at.limited }
-	nobody := func(registryPlace) rig.User { return rig.User{} }
-	wrong := func(at registryPlace) rig.User { return rig.User{Name: at.push.Name, Password: "FAKE-wrong"} }
-	low := func(at registryPlace) rig.User {
+	push := func(at registryPlace) realservers.User { return at.push }
+	limited := func(at registryPlace) realservers.User { return at.limited }
+	nobody := func(registryPlace) realservers.User { return realservers.User{} }
+	wrong := func(at registryPlace) realservers.User {
+		return realservers.User{Name: at.push.Name, Password: "FAKE-wrong"}
+	}
+	low := func(at registryPlace) realservers.User {
 		if at.low.Name == "" {
-			return rig.User{Name: "-"}
+			return realservers.User{Name: "-"}
 		}
 		return at.low
 	}

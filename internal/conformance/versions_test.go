@@ -8,7 +8,7 @@ import (
 	"strings"
 	"testing"
 
-	"purser/internal/rig"
+	"purser/internal/realservers"
 )
 
 // versions are those of the programs on this machine, and of others as last recorded. They
@@ -45,7 +45,7 @@ var versionForm = regexp.MustCompile(`[0-9]+\.[0-9]+\.[0-9]+[-+0-9a-z]*`)
 func versionOf(t *testing.T, program string, args []string) (version string) {
 	t.Helper()
 	t.Run(program, func(t *testing.T) {
-		path := rig.Need(t, program)
+		path := realservers.Need(t, program)
 		if said, err := exec.CommandContext(t.Context(), path, args...).CombinedOutput(); err == nil {
 			version = versionForm.FindString(string(said))
 		}

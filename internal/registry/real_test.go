@@ -10,18 +10,18 @@ import (
 	"time"
 
 	"purser/internal/credential"
+	"purser/internal/realservers"
 	"purser/internal/registry"
-	"purser/internal/rig"
 	"purser/internal/sandbox"
 	"purser/internal/transport"
 )
 
 // registries are third-party registries with users of different rights, and the
 // stand-in in each of its ways to let people in: what holds for one holds for all.
-var registries = map[string]func(t testing.TB, o ...rig.Option) *rig.Registry{
-	"docker-registry 2.8 with a token server": rig.Registry2,
-	"distribution 3 with a token server":      rig.Registry3,
-	"docker-registry with Basic auth":         rig.BasicRegistry,
+var registries = map[string]func(t testing.TB, o ...realservers.Option) *realservers.Registry{
+	"docker-registry 2.8 with a token server": realservers.Registry2,
+	"distribution 3 with a token server":      realservers.Registry3,
+	"docker-registry with Basic auth":         realservers.BasicRegistry,
 	"stand-in with a token service":           standIn(sandbox.RegistryConfig{Auth: sandbox.AuthBearer}),
 	"stand-in with access_token alone":        standIn(sandbox.RegistryConfig{Auth: sandbox.AuthBearer, AccessToken: true, CancelStatus: http.StatusNoContent, AbsoluteURLs: true}),
 	"stand-in with two challenges":            standIn(sandbox.RegistryConfig{Auth: sandbox.AuthBearer, TwoChallenges: true}),
@@ -30,16 +30,16 @@ var registries = map[string]func(t testing.TB, o ...rig.Option) *rig.Registry{
 }
 
 // standIn starts the stand-in as if it were one of the rig's.
-func standIn(cfg sandbox.RegistryConfig) func(testing.TB, ...rig.Option) *rig.Registry {
-	return func(t testing.TB, _ ...rig.Option) *rig.Registry {
+func standIn(cfg sandbox.RegistryConfig) func(testing.TB, ...realservers.Option) *realservers.Registry {
+	return func(t testing.TB, _ ...realservers.Option) *realservers.Registry {
 		t.Helper()
-		r := &rig.Registry{
-			Push: rig.User{Name: "ci-push", Password: rand.Text()}, Pull: rig.User{Name: "ci-pull", Password: rand.Text()},
+		r := &realservers.Registry{
+			Push: realservers.User{Name: "ci-push", Password: rand.Text()}, Pull: realservers.User{Name: "ci-pull", Password: rand.Text()},
 			Repository: "ci-push/app", Foreign: "else/app",
 		}
 		accounts := sandbox.NewAccounts(time.Now, rand.Reader)
 		accounts.Patient = true
-		for _, u := range []rig.User{r.Push, r.Pull} {
+		for _, u := range []realservers.User{r.Push, r.Pull} {
 			accounts.AddAccount(u.Name, credential.NewSecret(u.Password), false)
 		}
 		accounts.AddRepository(r.Repository, r.Push.Name, true)
@@ -60,7 +60,7 @@ func standIn(cfg sandbox.RegistryConfig) func(testing.TB, ...rig.Option) *rig.Re
 	}
 }
 
-func clientFor(t *testing.T, r *rig.Registry) *registry.Client {
+func clientFor(t *testing.T, r *realservers.Registry) *registry.Client {
 	t.Helper()
 	var carry http.RoundTripper = transport.New(nil)
 	if r.CAFile != "" {
@@ -83,9 +83,9 @@ func TestAProofIsGrantedExactlyWhenARealPushWorks(t *testing.T) {
 	for name, start := range registries {
 		t.Run(name, func(t *testing.T) {
 			r := start(t)
-			rig.Seed(t, r, r.Repository)
+			realservers.Seed(t, r, r.Repository)
 			client := clientFor(t, r)
-			users := []rig.User{r.Push, {Name: r.Push.Name, Password: "wrong-FAKE"}, {Name: "nobody", Password: "nothing-FAKE"}}
+			users := []realservers.User{r.Push, {Name: r.Push.Name, Password: "wrong-FAKE"}, {Name: "nobody", Password: "nothing-FAKE"}}
 			if r.Pull.Name != "" {
 				users = append(users, r.Pull)
 			}
@@ -102,18 +102,18 @@ func TestAProofIsGrantedExactlyWhenARealPushWorks(t *testing.T) {
 	}
 }
 
-func agree(t *testing.T, client *registry.Client, r *rig.Registry, user rig.User, repository string) {
+func agree(t *testing.T, client *registry.Client, r *realservers.Registry, user realservers.User, repository string) {
 	t.Helper()
 	proof := prove(t, client, r, user, repository, credential.Push, true)
 	if proof.Verdict == credential.Unknown {
 		t.Errorf("%s on %s: unknown: %v", user.Name, repository, proof.Fault)
 	}
-	for _, c := range rig.Clients() {
-		if c == rig.Docker && repository == r.Repository+"-new" {
+	for _, c := range realservers.Clients() {
+		if c == realservers.Docker && repository == r.Repository+"-new" {
 			continue // without a daemon docker can only add to what is there
 		}
 		t.Run(fmt.Sprintf("%s pushes %s as %s", c, repository, user.Name), func(t *testing.T) {
-			err := rig.Push(t, c, r, repository, user.Name, user.Password)
+			err := realservers.Push(t, c, r, repository, user.Name, user.Password)
 			if pushed := err == nil; pushed != (proof.Verdict == credential.Granted) {
 				t.Errorf("the proof says %v (%v), the push says %v", proof.Verdict, proof.Fault, err)
 			}
@@ -121,7 +121,7 @@ func agree(t *testing.T, client *registry.Client, r *rig.Registry, user rig.User
 	}
 }
 
-func prove(t *testing.T, client *registry.Client, r *rig.Registry, user rig.User, repository string, access credential.Access, allowNew bool) credential.Proof {
+func prove(t *testing.T, client *registry.Client, r *realservers.Registry, user realservers.User, repository string, access credential.Access, allowNew bool) credential.Proof {
 	t.Helper()
 	host, err := credential.ParseHost(r.Host)
 	if err != nil {
@@ -139,7 +139,7 @@ func TestWhyARealRegistryRefuses(t *testing.T) {
 	for name, start := range registries {
 		t.Run(name, func(t *testing.T) {
 			r := start(t)
-			rig.Seed(t, r, r.Repository)
+			realservers.Seed(t, r, r.Repository)
 			client := clientFor(t, r)
 			expect := func(what string, p credential.Proof, want credential.Reason) {
 				t.Helper()
@@ -147,7 +147,7 @@ func TestWhyARealRegistryRefuses(t *testing.T) {
 					t.Errorf("%s: %v %v, want %s", what, p.Verdict, p.Fault, want)
 				}
 			}
-			expect("wrong password", prove(t, client, r, rig.User{Name: r.Push.Name, Password: "wrong-FAKE"}, r.Repository, credential.Push, false), credential.TokenRefused)
+			expect("wrong password", prove(t, client, r, realservers.User{Name: r.Push.Name, Password: "wrong-FAKE"}, r.Repository, credential.Push, false), credential.TokenRefused)
 			expect("no such repository", prove(t, client, r, r.Push, r.Repository+"-missing", credential.Push, false), credential.RepositoryMissing)
 			if r.Pull.Name == "" {
 				return
@@ -167,8 +167,8 @@ func TestWhyARealRegistryRefuses(t *testing.T) {
 }
 
 func TestAPrivateCAIsTrustedOnlyWhenNamed(t *testing.T) {
-	r := rig.Registry3(t, rig.WithTLS)
-	rig.Seed(t, r, r.Repository)
+	r := realservers.Registry3(t, realservers.WithTLS)
+	realservers.Seed(t, r, r.Repository)
 	if p := prove(t, clientFor(t, r), r, r.Push, r.Repository, credential.Push, false); p.Verdict != credential.Granted {
 		t.Errorf("with the CA named: %v", p.Fault)
 	}

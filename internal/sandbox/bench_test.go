@@ -11,7 +11,7 @@ import (
 	"testing"
 	"time"
 
-	"purser/internal/rig"
+	"purser/internal/realservers"
 	"purser/internal/sandbox"
 )
 
@@ -115,7 +115,7 @@ func BenchmarkBesideMoto(b *testing.B) {
 		}
 		t.Cleanup(func() { _ = box.Close() })
 		return box.SecretsManagerURL
-	}}, {"moto", rig.Moto}} {
+	}}, {"moto", realservers.Moto}} {
 		b.Run(one.name, func(b *testing.B) {
 			address := one.start(b)
 			resp, err := http.DefaultClient.Do(awsRequest(address, "CreateSecret", `{"Name":"bench","ClientRequestToken":"00000000-0000-4000-8000-000000000001","SecretString":"{\"token\":\"FAKE\"}"}`))

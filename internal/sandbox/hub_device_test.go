@@ -16,7 +16,7 @@ import (
 
 	"github.com/creack/pty"
 
-	"purser/internal/rig"
+	"purser/internal/realservers"
 	"purser/internal/sandbox"
 )
 
@@ -27,7 +27,7 @@ func dockerSays(t *testing.T, box *sandbox.Sandbox, config string, want *regexp.
 	if err != nil {
 		t.Fatal(err)
 	}
-	cmd := exec.CommandContext(t.Context(), rig.Need(t, "docker"), args...)
+	cmd := exec.CommandContext(t.Context(), realservers.Need(t, "docker"), args...)
 	cmd.Env = append(env, "PATH=/nonexistent", "HOME="+config, "DOCKER_CONFIG="+config, "TERM=dumb")
 	terminal, err := pty.Start(cmd)
 	if err != nil {

@@ -12,7 +12,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/sts"
 
 	"purser/internal/credential"
-	"purser/internal/rig"
+	"purser/internal/realservers"
 	"purser/internal/sandbox"
 	"purser/internal/store"
 )
@@ -41,7 +41,7 @@ func secretsManagerSubjects(t *testing.T) []subject {
 // without skipping the other subjects.
 func motoOrNot(t *testing.T) (url string, ok bool) {
 	t.Helper()
-	t.Run("Secrets Manager, moto", func(sub *testing.T) { url = rig.Moto(keptUntil{sub, t}) })
+	t.Run("Secrets Manager, moto", func(sub *testing.T) { url = realservers.Moto(keptUntil{sub, t}) })
 	return url, url != ""
 }
 

@@ -1,0 +1,93 @@
+package askpage
+
+import (
+	"context"
+	"io"
+	"net/http"
+	"sync/atomic"
+	"time"
+)
+
+// Decision is what a page asks a person to decide.
+type Decision struct {
+	Question string   // one sentence
+	Facts    []string // what the person needs to know first
+	Random   io.Reader
+	Life     time.Duration // how long the page waits; 0: ten minutes
+}
+
+// DecisionPage is one page with a question, a Yes and a No. Only its address leads to
+// it: give that to the person's browser, and to nobody who waits for the answer.
+type DecisionPage struct {
+	site
+	decision Decision
+	answered chan bool
+	taken    atomic.Bool
+}
+
+// OpenDecision starts to serve the page, on a free port of loopback.
+func OpenDecision(ctx context.Context, d Decision) (*DecisionPage, error) {
+	p := &DecisionPage{decision: d, answered: make(chan bool, 1)}
+	l, err := p.listen(ctx, d.Random, p)
+	if err != nil {
+		return nil, err
+	}
+	go func() { _ = p.server.Serve(l) }() // ends with Close
+	return p, nil
+}
+
+// Answer waits for the person: true is yes. The page takes one answer.
+func (p *DecisionPage) Answer(ctx context.Context) (bool, error) {
+	return await(ctx, p.answered, p.decision.Life)
+}
+
+// Close ends the server.
+func (p *DecisionPage) Close() error { return p.server.Close() }
+
+// ServeHTTP answers nothing but the page.
+func (p *DecisionPage) ServeHTTP(w http.ResponseWriter, req *http.Request) {
+	rest, ok := p.admit(w, req)
+	switch {
+	case !ok:
+	case rest != "":
+		http.NotFound(w, req)
+	case p.taken.Load():
+		p.answer(w, http.StatusGone, answeredText)
+	case req.Method == http.MethodGet:
+		v := p.view()
+		v.Decision = p.decision
+		writePage(w, http.StatusOK, "decision.html", v)
+	case req.Method == http.MethodPost:
+		p.take(w, req)
+	default:
+		w.Header().Set("Allow", "GET, POST")
+		http.Error(w, "", http.StatusMethodNotAllowed)
+	}
+}
+
+const answeredText = "This question has an answer already. You can close this page."
+
+// take reads the answer. A page of another origin cannot give one.
+func (p *DecisionPage) take(w http.ResponseWriter, req *http.Request) {
+	if !p.ownOrigin(req) {
+		p.answer(w, http.StatusForbidden, otherPageText)
+		return
+	}
+	values, err := readForm(w, req)
+	answer := values["answer"]
+	if err != nil || len(answer) != 1 || answer[0] != "yes" && answer[0] != "no" {
+		p.answer(w, http.StatusBadRequest, "purser cannot read this as an answer.")
+		return
+	}
+	if p.taken.Swap(true) {
+		p.answer(w, http.StatusGone, answeredText)
+		return
+	}
+	yes := answer[0] == "yes"
+	said := "You said no: purser stops. You can close this page."
+	if yes {
+		said = "You said yes: purser goes on. You can close this page."
+	}
+	p.answer(w, http.StatusOK, said)
+	p.answered <- yes // after the page is sent: Close may follow at once
+}

@@ -1,0 +1,68 @@
+package askpage_test
+
+import (
+	"io"
+	"net"
+	"net/http"
+	"strconv"
+	"strings"
+	"testing"
+	"time"
+
+	"purser/internal/askpage"
+	"purser/internal/credential"
+)
+
+// promptly is how long a person's browser may have to wait for the page. Requests
+// to loopback take a few milliseconds.
+const promptly = 2 * time.Second
+
+// TestHalfOpenConnectionsDoNotStarveThePerson has another program of this machine
+// hold connections that never finish a request, and open more, while a person gives
+// a token.
+func TestHalfOpenConnectionsDoNotStarveThePerson(t *testing.T) {
+	for _, n := range []int{40, 400} {
+		t.Run(strconv.Itoa(n), func(t *testing.T) {
+			f := open(t)
+			halfOpen(t, f, n)
+			began := time.Now()
+			client := &http.Client{Timeout: promptly, Transport: &http.Transport{}}
+			resp, err := client.Get(f.Address())
+			if err != nil {
+				t.Fatal(err)
+			}
+			_, _ = io.Copy(io.Discard, resp.Body)
+			_ = resp.Body.Close()
+			// The connection that has shown the path is kept, however many come now.
+			halfOpen(t, f, n)
+			req, err := http.NewRequest(http.MethodPost, f.Address(), strings.NewReader(paste(token)))
+			if err != nil {
+				t.Fatal(err)
+			}
+			req.Header.Set("Content-Type", "application/x-www-form-urlencoded")
+			req.Header.Set("Accept", "application/json")
+			if resp, err = client.Do(req); err != nil {
+				t.Fatal(err)
+			}
+			_ = resp.Body.Close()
+			t.Logf("the page and the answer took %v", time.Since(began))
+			if got, err := f.Ask(t.Context()); err != nil || !got.Equal(credential.NewSecret(token)) {
+				t.Errorf("the token did not arrive: %v", err)
+			}
+		})
+	}
+}
+
+// halfOpen opens connections to the page and sends a part of a request on each.
+func halfOpen(t *testing.T, f *askpage.Form, n int) {
+	t.Helper()
+	host, _, _ := strings.Cut(strings.TrimPrefix(f.Address(), "http://"), "/")
+	for range n {
+		c, err := (&net.Dialer{}).DialContext(t.Context(), "tcp", host)
+		if err != nil {
+			t.Fatal(err)
+		}
+		t.Cleanup(func() { _ = c.Close() })
+		_, _ = io.WriteString(c, "GET /guess HTTP/1.1\r\nHost: ") // it may be closed already: that is the defence
+	}
+}

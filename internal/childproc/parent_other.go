@@ -1,0 +1,9 @@
+//go:build unix && !linux
+
+package childproc
+
+import "syscall"
+
+// endWithParent does nothing here: only Linux ends a child with its parent. The
+// program finds its output closed.
+func endWithParent() *syscall.SysProcAttr { return &syscall.SysProcAttr{} }

@@ -1,0 +1,25 @@
+package keyringcache
+
+import (
+	"context"
+	"testing"
+	"time"
+
+	"golang.org/x/sys/unix"
+)
+
+// Expire ends the ring's time.
+func Expire(t *testing.T, k *Keyring) {
+	t.Helper()
+	if _, err := unix.KeyctlInt(unix.KEYCTL_REVOKE, k.ring, 0, 0, 0); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// OnPause has something happen instead of the pause of who was refused.
+func OnPause(t *testing.T, happen func()) {
+	t.Helper()
+	was := pause
+	pause = func(context.Context, time.Duration) { happen() }
+	t.Cleanup(func() { pause = was })
+}

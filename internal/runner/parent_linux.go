@@ -1,5 +1,0 @@
-package runner
-
-import "syscall"
-
-func endWithParent() *syscall.SysProcAttr { return &syscall.SysProcAttr{Pdeathsig: syscall.SIGTERM} }

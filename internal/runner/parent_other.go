@@ -1,9 +1,0 @@
-//go:build unix && !linux
-
-package runner
-
-import "syscall"
-
-// endWithParent does nothing here: only Linux ends a child with its parent. The
-// program finds its output closed.
-func endWithParent() *syscall.SysProcAttr { return &syscall.SysProcAttr{} }
