@@ -71,7 +71,14 @@ func (b browser) eventually(selector, want string) {
 	b.Helper()
 	raw, _ := json.Marshal(want)
 	quoted, _ := json.Marshal(selector)
-	b.do(chromedp.Poll(`document.querySelector(`+string(quoted)+`)?.textContent.includes(`+string(raw)+`)`, nil))
+	poll := chromedp.Poll(`document.querySelector(`+string(quoted)+`)?.textContent.includes(`+string(raw)+`)`, nil)
+	err := chromedp.Run(b.ctx, poll)
+	for err != nil && strings.Contains(err.Error(), "Cannot find context") { // it was asked of a page that was being left
+		err = chromedp.Run(b.ctx, poll)
+	}
+	if err != nil {
+		b.Fatal(err)
+	}
 }
 
 // searched looks for the token in everything that the browser has written.
