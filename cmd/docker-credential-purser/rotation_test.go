@@ -48,14 +48,14 @@ func (c *changing) machine(hold func() (release func())) (*lifecycle.Runner, lif
 	}
 	target := credential.Target{Secret: "mockserver-build/dockerhub", Region: "eu-west-2"}
 	snapshots := credential.Credential{
-		Name: "snapshots", Registry: credential.DockerHub, Username: "mockserver", Repositories: []credential.Repository{"mockserver/mockserver"},
+		Name: "snapshots", Registry: "docker.io", Username: "mockserver", Repositories: []credential.Repository{"mockserver/mockserver"},
 		Access: credential.Push, Targets: []credential.Target{target},
 	}
 	s, err := w.Store(c.Context(), snapshots, target)
 	if err != nil {
 		c.Fatal(err)
 	}
-	hub, err := w.HubSignIn(c.Context(), "mockserver", c.box.Password, func(context.Context, bool) (credential.Secret, error) {
+	hub, err := w.SignInTo(c.Context(), "docker.io", "mockserver", c.box.Password, func(context.Context, bool) (credential.Secret, error) {
 		return credential.NewSecret(sandbox.DefaultCode), nil
 	}, "")
 	if err != nil {
@@ -89,7 +89,7 @@ func (c *changing) fresh() credential.Secret {
 	if err != nil {
 		c.Error(err)
 	}
-	login, _ := credential.ShapeToken.Decode(value, credential.DockerHub) // empty where it is none
+	login, _ := credential.ShapeToken.Decode(value, "docker.io") // empty where it is none
 	return login.Token
 }
 

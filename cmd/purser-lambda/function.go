@@ -15,6 +15,7 @@ import (
 	"purser/internal/credential"
 	"purser/internal/lifecycle"
 	"purser/internal/receipt"
+	"purser/internal/registry"
 	"purser/internal/wire"
 )
 
@@ -292,12 +293,12 @@ func (j *job) minter(ctx context.Context) (lifecycle.Minter, error) {
 		return &credential.Fault{Reason: credential.SessionNeeded, Registry: j.credential.Registry, Account: j.credential.Username, What: "no token can be made without a person", Why: why}
 	}
 	switch {
-	case !j.credential.Registry.IsDockerHub():
+	case registry.KindOf(j.credential.Registry).Accounts == nil:
 		return nil, cannot(string(j.credential.Registry) + " has no interface for it that purser knows")
 	case j.env.ManagementSecret == "":
 		return nil, cannot("PURSER_MANAGEMENT_SECRET_ID names no account that may")
 	}
-	m, err := j.wire.HubUnattended(ctx, j.env.ManagementSecret, j.credential)
+	m, err := j.wire.Unattended(ctx, j.env.ManagementSecret, j.credential)
 	if err != nil {
 		return nil, err
 	}

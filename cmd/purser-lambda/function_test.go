@@ -188,7 +188,7 @@ func (b *bench) works(what string) {
 	if err != nil {
 		b.Fatalf("%s: %v", what, err)
 	}
-	l, err := credential.ShapeToken.Decode(credential.NewSecret(*out.SecretString), credential.DockerHub)
+	l, err := credential.ShapeToken.Decode(credential.NewSecret(*out.SecretString), "docker.io")
 	if err != nil {
 		b.Fatalf("%s: %v", what, err)
 	}

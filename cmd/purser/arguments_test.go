@@ -253,7 +253,7 @@ func (refusing) RoundTrip(*http.Request) (*http.Response, error) {
 // is, while it arrives and when it is refused.
 func TestATokenWithSomethingAroundItIsNoPassword(t *testing.T) {
 	token := argumentTokens["a personal token"]
-	c := credential.Credential{Registry: credential.DockerHub, Username: "builder"}
+	c := credential.Credential{Registry: "docker.io", Username: "builder"}
 	for _, form := range []string{`"%s"`, "Bearer %s", "export TOKEN=%s", "builder:%s", `{"token":"%s"}`} {
 		text := strings.ReplaceAll(form, "%s", token)
 		for _, allowed := range []bool{false, true} {

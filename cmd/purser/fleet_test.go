@@ -58,7 +58,7 @@ func newFleet(tb testing.TB, n int, rotation string) *fleet {
 	text.WriteString("aws: {region: eu-west-2}\ncredentials:\n")
 	for i := range n {
 		fmt.Fprintf(&text, "  c%03d: {registry: docker.io, username: %s, repositories: [%s/app], store: {secret: fleet/c%03d}, rotate: {%s}}\n", i, fleetAccount, fleetAccount, i, rotation)
-		s, mark := f.store(fmt.Sprintf("fleet/c%03d", i)), credential.Mark{Registry: credential.DockerHub, Name: credential.Name(fmt.Sprintf("c%03d", i))}
+		s, mark := f.store(fmt.Sprintf("fleet/c%03d", i)), credential.Mark{Registry: "docker.io", Name: credential.Name(fmt.Sprintf("c%03d", i))}
 		if err := errors.Join(s.Create(tb.Context()), s.Bind(tb.Context(), mark)); err != nil {
 			tb.Fatal(err)
 		}
@@ -146,7 +146,7 @@ func (f *fleet) store(secret string) interface {
 // put makes a login current in a secret, as a person would by hand.
 func (f *fleet) put(secret string, id credential.VersionID, shape credential.Shape, login credential.Login) {
 	f.Helper()
-	value, err := shape.Encode(credential.Secret{}, credential.DockerHub, login)
+	value, err := shape.Encode(credential.Secret{}, "docker.io", login)
 	if err != nil {
 		f.Fatal(err)
 	}

@@ -17,25 +17,26 @@ import (
 
 // guide is what a person does on the registry's page to get a token, step by step.
 func (a *app) guide(c credential.Credential) []askpage.Step {
-	page, permission := tokenPage(c.Registry), ""
-	address, rest, _ := strings.Cut(page, " ")
-	if !strings.HasPrefix(address, "https://") {
-		return []askpage.Step{{Text: "Make an access token " + page + " that can " + strings.Join(c.Access.Actions(), " and ")}}
+	page := pageOf(c.Registry, c.Access)
+	actions := strings.Join(c.Access.Actions(), " and ")
+	if page.URL == "" {
+		return []askpage.Step{{Text: "Make an access token on the pages of " + string(c.Registry) + " that can " + actions}}
 	}
-	steps := []askpage.Step{{Text: "Open the page for access tokens of " + or(c.Username, "the account") + " " + rest, URL: address}}
-	if c.Registry.IsDockerHub() {
-		permission = "access permissions “" + map[credential.Access]string{credential.Pull: "Read-only", credential.Push: "Read & Write"}[c.Access] + "”, "
-	} else {
-		permission = "the right to " + strings.Join(c.Access.Actions(), " and ") + ", "
+	open := "Open the page for access tokens of " + or(c.Username, "the account")
+	if page.Note != "" {
+		open += " (" + page.Note + ")"
 	}
-	steps[0].Text = strings.TrimSpace(steps[0].Text)
-	return append(steps,
+	permission := "the right to " + actions + ", "
+	if page.Permission != "" {
+		permission = "access permissions “" + page.Permission + "”, "
+	}
+	return append([]askpage.Step{{Text: open, URL: page.URL}},
 		askpage.Step{Text: "Make a token: description “purser " + string(c.Name) + "”, " + permission + "expiration “" + expiration(c) + "”"},
 		askpage.Step{Text: "Copy it: the page shows it once"})
 }
 
 // expiration is what to choose: a little longer than the time after which it is
-// rotated, among what Docker's page offers.
+// rotated, among what registries' pages offer.
 func expiration(c credential.Credential) string {
 	const day = 24 * time.Hour
 	switch needed := c.Rotate.Every + c.Rotate.Overlap; {
@@ -65,11 +66,17 @@ func judge(c credential.Credential, allowPassword bool) func(credential.Secret) 
 			return "that is a " + string(kind) + ", which ends soon: make an access token"
 		case kind == credential.Password && !allowPassword:
 			return fmt.Sprintf("that looks like a password, not an access token (%d characters): a password opens the whole account, and purser takes one only with --allow-password", s.Len())
-		case kind == credential.PersonalToken && strings.HasPrefix(s.Reveal(), "dckr_") && s.Len() < whole-8:
+		case kind == credential.PersonalToken && hasPrefix(s) && s.Len() < whole-8:
 			return fmt.Sprintf("it is cut off: only %d characters arrived", s.Len())
 		}
 		return ""
 	}
+}
+
+// hasPrefix reports whether a token has a vendor's prefix.
+func hasPrefix(s credential.Secret) bool {
+	prefix, _ := credential.SplitToken(s)
+	return prefix != ""
 }
 
 // told is what can be said of a text while it arrives: its kind and its length.

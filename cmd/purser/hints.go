@@ -1,11 +1,13 @@
 package main
 
 import (
+	"cmp"
 	"fmt"
 	"strings"
 	"time"
 
 	"purser/internal/credential"
+	"purser/internal/registry"
 )
 
 // advice is what a person is told after what happened and why.
@@ -25,7 +27,7 @@ func advise(f *credential.Fault) advice {
 		return adviseCredential(f)
 	case credential.SessionNeeded, credential.SessionEnded, credential.SignInRefused, credential.SignInImpossible,
 		credential.MintRefused, credential.MaybeMinted, credential.TokenLimit, credential.PlanLacks, credential.NoSuchToken, credential.NotDead:
-		return adviseHub(f)
+		return adviseMinting(f)
 	case credential.RateLimited, credential.RegistryUnreachable, credential.RegistryStrange,
 		credential.RegistryUnsafe, credential.ProofEmpty:
 		return adviseRegistry(f)
@@ -134,26 +136,28 @@ func adviseCredential(f *credential.Fault) advice {
 	}
 }
 
-// adviseHub is about managing tokens at Docker Hub.
-func adviseHub(f *credential.Fault) advice {
-	guided := "or make the token on Docker's page, step by step: " + store(f) + " --from prompt"
+// adviseMinting is about managing tokens at a registry.
+func adviseMinting(f *credential.Fault) advice {
+	maker := cmp.Or(f.Registry, credential.Default())
+	login, page := "purser login "+registry.KindOf(maker).Name, "on "+maker.Vendor()+"'s page"
+	guided := "or make the token " + page + ", step by step: " + store(f) + " --from prompt"
 	switch f.Reason {
 	case credential.SessionNeeded:
 		return advice{
 			Meaning: "A token cannot make or end tokens; a person's sign-in can.",
-			Next:    []string{"sign in at a terminal: purser login dockerhub", guided, "or in your browser: " + store(f) + " --from form"},
+			Next:    []string{"sign in at a terminal: " + login, guided, "or in your browser: " + store(f) + " --from form"},
 		}
 	case credential.SessionEnded:
-		return advice{Next: []string{"sign in again: purser login dockerhub", guided}}
+		return advice{Next: []string{"sign in again: " + login, guided}}
 	case credential.SignInRefused:
 		return advice{
 			Meaning: "Trying on locks the account for a quarter of an hour.",
-			Next:    []string{"look at name, password and the code's age, then: purser login dockerhub", guided},
+			Next:    []string{"look at name, password and the code's age, then: " + login, guided},
 		}
 	case credential.SignInImpossible:
 		return advice{
 			Meaning: "A company's single sign-on, or a rule of the account, keeps passwords out.",
-			Next:    []string{"make the token on Docker's page, step by step: " + store(f) + " --from prompt", "or for an organization, let an owner make one: " + store(f) + " --mint"},
+			Next:    []string{"make the token " + page + ", step by step: " + store(f) + " --from prompt", "or for an organization, let an owner make one: " + store(f) + " --mint"},
 		}
 	case credential.MaybeMinted:
 		return advice{
@@ -175,7 +179,7 @@ func adviseHub(f *credential.Fault) advice {
 	case credential.NoSuchToken:
 		return advice{Next: []string{"purser tokens list"}}
 	default: // MintRefused
-		return advice{Next: []string{"see what Docker Hub says above", guided}}
+		return advice{Next: []string{"see what " + maker.Vendor() + " says above", guided}}
 	}
 }
 
@@ -370,30 +374,31 @@ func makeToken(f *credential.Fault) []string {
 	return []string{"make a new token for " + account(f) + ": " + tokenPage(f.Registry) + tokenLevel(f), store(f)}
 }
 
-func tokenLevel(f *credential.Fault) string {
-	if !f.Registry.IsDockerHub() {
-		return ""
+// pageOf is where a person makes and revokes tokens, in a browser.
+func pageOf(host credential.Host, access credential.Access) registry.Page {
+	if page := registry.KindOf(cmp.Or(host, credential.Default())).Page; page != nil {
+		return page(access)
 	}
-	if f.Access == credential.Pull {
-		return " (permission: Read-only)"
-	}
-	return " (permission: Read & Write)"
+	return registry.Page{}
 }
 
-// tokenPage is where a person makes and revokes tokens.
+// tokenPage is that page in a sentence.
 func tokenPage(host credential.Host) string {
-	switch host.Hostname() {
-	case "docker.io", "":
-		return "https://app.docker.com/settings/personal-access-tokens"
-	case "ghcr.io":
-		return "https://github.com/settings/tokens (classic, with write:packages)"
-	case "quay.io":
-		return "https://quay.io/organization/ (robot accounts)"
-	case "registry.gitlab.com":
-		return "https://gitlab.com/-/user_settings/personal_access_tokens (read_registry and write_registry)"
-	default:
+	switch page := pageOf(host, credential.Push); {
+	case page.URL == "":
 		return "on the pages of " + string(host)
+	case page.Note != "":
+		return page.URL + " (" + page.Note + ")"
+	default:
+		return page.URL
 	}
+}
+
+func tokenLevel(f *credential.Fault) string {
+	if permission := pageOf(f.Registry, f.Access).Permission; permission != "" {
+		return " (permission: " + permission + ")"
+	}
+	return ""
 }
 
 func store(f *credential.Fault) string { return "purser store " + name(f) }

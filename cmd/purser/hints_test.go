@@ -70,7 +70,7 @@ func TestWhatPeopleAreTold(t *testing.T) {
 	var b strings.Builder
 	for _, r := range reasons(t) {
 		f := &credential.Fault{
-			Reason: r, What: "what happened", Why: "the cause", Credential: "dockerhub", Registry: credential.DockerHub,
+			Reason: r, What: "what happened", Why: "the cause", Credential: "dockerhub", Registry: "docker.io",
 			Account: "mockserver", Repository: "mockserver/mockserver", Access: credential.Push, Wait: 15 * time.Minute, Unchanged: true,
 			Target: credential.Target{Secret: "mockserver-build/dockerhub", Profile: "mockserver-build", Region: "eu-west-2"},
 		}

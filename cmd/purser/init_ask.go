@@ -22,7 +22,7 @@ func (a *app) askDraft(f *initFlags, e *config.Entry) error {
 		return err
 	}
 	defer func() { _ = tty.Close() }()
-	e.Registry = cmp.Or(e.Registry, "docker.io")
+	e.Registry = cmp.Or(e.Registry, string(credential.Default()))
 	e.Access = cmp.Or(e.Access, string(credential.Push))
 	f.profile = cmp.Or(f.profile, a.onlyProfile())
 	repositories := strings.Join(e.Repositories, ", ")

@@ -10,6 +10,7 @@ import (
 	"purser/internal/ciscript"
 	"purser/internal/config"
 	"purser/internal/credential"
+	"purser/internal/registry"
 	"purser/internal/terraform"
 )
 
@@ -112,7 +113,7 @@ func fromScript(s ciscript.Findings, drafts []config.Entry, f *initFlags) ([]con
 		e := &drafts[i]
 		e.Registry = cmp.Or(u.Registry, e.Registry, registryOf(u.Secret))
 		if e.Registry == "" && u.SignsIn {
-			e.Registry = "docker.io" // docker login without a host
+			e.Registry = string(credential.Default()) // docker login without a host
 		}
 		e.Username = cmp.Or(e.Username, u.Username)
 		e.Shape = cmp.Or(shapeOf(u.Secret, u.Keys), e.Shape)
@@ -136,8 +137,8 @@ func fromScript(s ciscript.Findings, drafts []config.Entry, f *initFlags) ([]con
 }
 
 // within takes the registry off an image that is of it.
-func within(registry, image string) (string, bool) {
-	host, err := credential.ParseHost(cmp.Or(registry, "docker.io"))
+func within(name, image string) (string, bool) {
+	host, err := credential.ParseHost(cmp.Or(name, string(credential.Default())))
 	if err != nil {
 		return "", false
 	}
@@ -146,7 +147,7 @@ func within(registry, image string) (string, bool) {
 		return "", false
 	}
 	first, _, _ := strings.Cut(image, "/")
-	if !host.IsDockerHub() && !strings.ContainsAny(first, ".:") {
+	if host != credential.Default() && !strings.ContainsAny(first, ".:") {
 		return "", false // docker's own registry, since none is named
 	}
 	return string(repository), true
@@ -155,12 +156,8 @@ func within(registry, image string) (string, bool) {
 // registryOf guesses from words that people put into names.
 func registryOf(text string) string {
 	text = strings.ToLower(text)
-	for _, known := range []struct{ word, host string }{
-		{"ghcr", "ghcr.io"}, {"quay", "quay.io"}, {"gitlab", "registry.gitlab.com"}, {"docker", "docker.io"},
-	} {
-		if strings.Contains(text, known.word) {
-			return known.host
-		}
+	if k := registry.KindIn(text); k != nil {
+		return string(k.Host())
 	}
 	return ""
 }

@@ -100,7 +100,7 @@ func (r *rehearsal) look() {
 	if err != nil {
 		return // nothing is stored yet
 	}
-	if login, err := credential.ShapeToken.Decode(value, credential.DockerHub); err != nil || !r.alive(login.Token) {
+	if login, err := credential.ShapeToken.Decode(value, "docker.io"); err != nil || !r.alive(login.Token) {
 		r.mu.Lock()
 		r.down = true
 		r.mu.Unlock()
@@ -158,7 +158,7 @@ func newRehearsalWith(t *testing.T, o sandbox.Options, started func(*rehearsal))
 	if r.store, err = w.Bare(t.Context(), credential.Credential{}, credential.Target{Secret: "mockserver-build/dockerhub", Region: "eu-west-2"}); err != nil {
 		t.Fatal(err)
 	}
-	mark := credential.Mark{Registry: credential.DockerHub, Name: "dockerhub"} // Terraform's, say
+	mark := credential.Mark{Registry: "docker.io", Name: "dockerhub"} // Terraform's, say
 	if err := errors.Join(r.store.Create(t.Context()), r.store.Bind(t.Context(), mark)); err != nil {
 		t.Fatal(err)
 	}

@@ -15,6 +15,7 @@ import (
 	"purser/internal/boundedfile"
 	"purser/internal/credential"
 	"purser/internal/keyringcache"
+	"purser/internal/registry"
 	"purser/internal/signin"
 	"purser/internal/wire"
 )
@@ -65,7 +66,10 @@ in AWS's configuration file, of which nothing else is changed.`,
 	flags.StringVar(&f.account, "account", "", "make the profile: the number of the `ACCOUNT`")
 	flags.StringVar(&f.role, "role", "", "make the profile: the name of the `ROLE`")
 	flags.StringVar(&f.region, "region", "", "make the profile: the `REGION` of the secrets")
-	cmd.AddCommand(aws, a.loginDockerHubCommand())
+	cmd.AddCommand(aws)
+	for _, k := range registry.Minting() {
+		cmd.AddCommand(a.loginAccountCommand(k))
+	}
 	return cmd
 }
 

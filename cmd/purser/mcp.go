@@ -50,7 +50,7 @@ type (
 	}
 	storeInput struct {
 		Name    string `json:"name" jsonschema:"the credential in purser.yaml"`
-		From    string `json:"from,omitempty" jsonschema:"where the token comes from: form (the default: a page in the person's browser), mint (Docker Hub makes it, with the session that docker login left) or docker (the one that docker has); for mint and docker, purser asks the person first"`
+		From    string `json:"from,omitempty" jsonschema:"where the token comes from: form (the default: a page in the person's browser), mint (the registry makes it, with the session that docker login left) or docker (the one that docker has); for mint and docker, purser asks the person first"`
 		Expires string `json:"expires,omitempty" jsonschema:"when the token ends: a date such as 2027-01-31, or a time from now such as 90d"`
 		DryRun  bool   `json:"dry_run,omitempty" jsonschema:"prove the token and change nothing"`
 		Create  bool   `json:"create,omitempty" jsonschema:"make a secret that does not exist"`
@@ -93,11 +93,11 @@ func (a *app) mcpServer() *mcp.Server {
 		Name: "doctor", Description: "Checks everything that storing needs, and says how to get what is missing.", Annotations: looks("Find what is missing"),
 	}, tool(a, func(in namesInput) []string { return append([]string{"doctor", "--"}, in.Names...) }))
 	mcp.AddTool(server, &mcp.Tool{
-		Name: "store", Description: "Proves a token and stores it where CI reads it. The person gives the token on a page in their browser, or Docker Hub makes it; it is never shown.",
+		Name: "store", Description: "Proves a token and stores it where CI reads it. The person gives the token on a page in their browser, or " + makers() + " makes it; it is never shown.",
 		Annotations: &mcp.ToolAnnotations{Title: "Store a token"},
 	}, tool(a, storeArguments))
 	mcp.AddTool(server, &mcp.Tool{
-		Name: "tokens_list", Description: "The tokens of an account at Docker Hub: label, rights, dates, use, and where each is stored.", Annotations: looks("List tokens at Docker Hub"),
+		Name: "tokens_list", Description: "The tokens of an account at " + makers() + ": label, rights, dates, use, and where each is stored.", Annotations: looks("List tokens at " + makers()),
 	}, tool(a, func(in tokensInput) []string {
 		args := []string{"tokens", "list"}
 		if in.Account != "" {

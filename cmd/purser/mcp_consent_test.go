@@ -248,7 +248,7 @@ func TestEveryDecisionOfACallIsAsked(t *testing.T) {
 func TestAnAgentIsNotOfferedAWayPastThePerson(t *testing.T) {
 	for _, reason := range reasons(t) {
 		f := &credential.Fault{
-			Reason: reason, What: "what happened", Why: "the cause", Credential: "dockerhub", Registry: credential.DockerHub, Account: "mockserver",
+			Reason: reason, What: "what happened", Why: "the cause", Credential: "dockerhub", Registry: "docker.io", Account: "mockserver",
 			Repository: "mockserver/mockserver", Access: credential.Push, Target: credential.Target{Secret: "mockserver-build/dockerhub", Region: "eu-west-2"},
 		}
 		e := errorReport(f)
@@ -279,7 +279,7 @@ func TestAnAgentIsNotOfferedAWayPastThePerson(t *testing.T) {
 // printed as well.
 func TestNobodyIsOfferedTheFlagThatAnswersForThem(t *testing.T) {
 	for _, reason := range reasons(t) {
-		text := errorText(&credential.Fault{Reason: reason, What: "what happened", Credential: "dockerhub", Registry: credential.DockerHub})
+		text := errorText(&credential.Fault{Reason: reason, What: "what happened", Credential: "dockerhub", Registry: "docker.io"})
 		if strings.Contains(text, "--yes") {
 			t.Errorf("%s: %s", reason, text)
 		}

@@ -11,6 +11,7 @@ import (
 	"purser/internal/credential"
 	"purser/internal/lease"
 	"purser/internal/lifecycle"
+	"purser/internal/registry"
 	"purser/internal/wire"
 )
 
@@ -22,9 +23,9 @@ type lateMinter struct {
 	c    credential.Credential
 	yes  bool
 
-	mu     sync.Mutex // guards what follows, and has one sign in for all
-	hub    *wire.Hub  // nil: not yet
-	failed error      // of signing in, which is not tried again: wrong passwords lock accounts
+	mu      sync.Mutex       // guards what follows, and has one sign in for all
+	session registry.Account // nil: not yet
+	failed  error            // of signing in, which is not tried again: wrong passwords lock accounts
 
 	listing sync.Mutex // guards what follows
 	list    *tokenList
@@ -37,8 +38,8 @@ type tokenList struct {
 	err    error
 }
 
-// session is one that has not ended: a run that waits for a day needs several.
-func (m *lateMinter) session(ctx context.Context) (*wire.Hub, error) {
+// signedIn is a session that has not ended: a run that waits for a day needs several.
+func (m *lateMinter) signedIn(ctx context.Context) (registry.Account, error) {
 	if h, err := m.known(); h != nil || err != nil {
 		return h, err
 	}
@@ -58,23 +59,23 @@ func (m *lateMinter) session(ctx context.Context) (*wire.Hub, error) {
 		m.failed = err
 		return nil, repeated(err)
 	}
-	m.hub = h
+	m.session = h
 	return h, err
 }
 
 // known is what came of signing in; neither, where nobody has yet, or it has ended.
-func (m *lateMinter) known() (*wire.Hub, error) {
+func (m *lateMinter) known() (registry.Account, error) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	return m.settled()
 }
 
-func (m *lateMinter) settled() (*wire.Hub, error) {
+func (m *lateMinter) settled() (registry.Account, error) {
 	switch {
 	case m.failed != nil:
 		return nil, repeated(m.failed)
-	case m.hub != nil && m.app.now().Before(m.hub.Expires()):
-		return m.hub, nil
+	case m.session != nil && m.app.now().Before(m.session.Expires()):
+		return m.session, nil
 	}
 	return nil, nil //nolint:nilnil // nothing is settled
 }
@@ -91,7 +92,7 @@ func repeated(err error) error {
 
 // Listed is the list of tokens that the first of many credentials has got for all.
 func (m *lateMinter) Listed(ctx context.Context) ([]credential.ManagedToken, time.Time, error) {
-	h, err := m.session(ctx)
+	h, err := m.signedIn(ctx)
 	if err != nil {
 		return nil, time.Time{}, err
 	}
@@ -111,15 +112,15 @@ func (m *lateMinter) Listed(ctx context.Context) ([]credential.ManagedToken, tim
 func (m *lateMinter) Account() string {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	if m.hub != nil {
-		return m.hub.Account()
+	if m.session != nil {
+		return m.session.Account()
 	}
 	return or(m.c.Username, "the account that signs in")
 }
 
 // Tokens lists the account's tokens.
 func (m *lateMinter) Tokens(ctx context.Context) ([]credential.ManagedToken, time.Time, error) {
-	h, err := m.session(ctx)
+	h, err := m.signedIn(ctx)
 	if err != nil {
 		return nil, time.Time{}, err
 	}
@@ -128,7 +129,7 @@ func (m *lateMinter) Tokens(ctx context.Context) ([]credential.ManagedToken, tim
 
 // Mint makes a token.
 func (m *lateMinter) Mint(ctx context.Context, r credential.MintRequest) (credential.ManagedToken, credential.Secret, error) {
-	h, err := m.session(ctx)
+	h, err := m.signedIn(ctx)
 	if err != nil {
 		return credential.ManagedToken{}, credential.Secret{}, err
 	}
@@ -139,7 +140,7 @@ func (m *lateMinter) Mint(ctx context.Context, r credential.MintRequest) (creden
 
 // Revoke ends a token for good.
 func (m *lateMinter) Revoke(ctx context.Context, id string) error {
-	h, err := m.session(ctx)
+	h, err := m.signedIn(ctx)
 	if err != nil {
 		return err
 	}
@@ -148,7 +149,7 @@ func (m *lateMinter) Revoke(ctx context.Context, id string) error {
 
 // Activate switches a token off, or on again.
 func (m *lateMinter) Activate(ctx context.Context, id string, active bool) error {
-	h, err := m.session(ctx)
+	h, err := m.signedIn(ctx)
 	if err != nil {
 		return err
 	}
@@ -164,7 +165,7 @@ func (a *app) leases() lifecycle.Leases {
 	return lease.Folder{Path: filepath.Join(a.env.DataDir(), "runs")}
 }
 
-// bestSource is where a token comes from when nobody says it: from Docker Hub, where
+// bestSource is where a token comes from when nobody says it: from the registry, where
 // docker has a session that may make one and the person agrees; else from the person,
 // at the terminal, or in the browser where an agent or an editor runs purser.
 func (a *app) bestSource(ctx context.Context, w *wire.Wire, c credential.Credential) (from string, m *lateMinter) {
@@ -177,21 +178,25 @@ func (a *app) bestSource(ctx context.Context, w *wire.Wire, c credential.Credent
 	default:
 		return "form", nil
 	}
-	if !c.Registry.IsDockerHub() {
+	if !mints(c.Registry) {
 		return "prompt", nil
 	}
-	h, err := a.foundSession(ctx, w, c.Username, false, useFor(w, c))
+	h, err := a.foundSession(ctx, w, ownerOf(c), false, useFor(w, c))
 	if err != nil || h == nil {
 		return "prompt", nil // a session that is over is as none
 	}
-	return "mint", &lateMinter{app: a, wire: w, c: c, hub: h}
+	return "mint", &lateMinter{app: a, wire: w, c: c, session: h}
 }
 
 // keyless says once, with the first token of an organization, that its workflows on
 // GitHub could do without one.
 func (a *app) keyless(root string, m lifecycle.Minter, res lifecycle.StoreResult) {
 	late, ok := m.(*lateMinter)
-	if !ok || late.hub == nil || !late.hub.Organization() || root == "" || a.output.json {
+	if !ok || late.session == nil || !late.session.Organization() || root == "" || a.output.json {
+		return
+	}
+	page := registry.KindOf(late.c.Registry).Keyless
+	if page == "" {
 		return
 	}
 	for _, p := range res.Places {
@@ -202,5 +207,5 @@ func (a *app) keyless(root string, m lifecycle.Minter, res lifecycle.StoreResult
 	if _, err := os.Stat(filepath.Join(root, ".github", "workflows")); err != nil {
 		return
 	}
-	_, _ = fmt.Fprintln(a.out, "note: workflows of GitHub Actions can push for an organization without a stored token, by Docker Hub's OIDC connections:\n  https://docs.docker.com/security/authentication/oidc-connections/")
+	_, _ = fmt.Fprintln(a.out, "note: workflows of GitHub Actions can push for an organization without a stored token, by "+late.c.Registry.Vendor()+"'s OIDC connections:\n  "+page)
 }

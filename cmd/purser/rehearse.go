@@ -102,7 +102,7 @@ func (a *app) rehearsal(ctx context.Context, c credential.Credential, dir string
 	r := &stagedRun{app: a, c: c, clock: a.now()}
 	r.c.Username, r.c.CAFile, r.c.Via = cmp.Or(c.Username, "rehearsal"), "", ""
 	options := sandbox.Options{Now: func() time.Time { return r.clock }, AWSNow: a.now, Random: a.random}
-	if !c.Registry.IsDockerHub() && c.Registry != githubRegistry {
+	if c.Registry != hubRegistry && c.Registry != githubRegistry {
 		options.Hosts = []string{string(c.Registry)}
 	}
 	var err error
@@ -174,12 +174,12 @@ func (r *stagedRun) prepare(ctx context.Context) (*lifecycle.Runner, lifecycle.R
 		}
 		req.Places = append(req.Places, lifecycle.Place{Target: t, Store: s})
 	}
-	if r.c.Registry.IsDockerHub() {
+	if r.c.Registry == hubRegistry {
 		bearer, err := r.box.Hub.Session(strings.ToLower(r.c.Username), time.Hour)
 		if err != nil {
 			return nil, req, err
 		}
-		if req.Mint, err = w.HubOf(bearer, ""); err != nil {
+		if req.Mint, err = w.Account(r.c.Registry, bearer, ""); err != nil {
 			return nil, req, err
 		}
 	}
@@ -307,7 +307,7 @@ func (r *stagedRun) print() error {
 		slices.Sort(rights[s])
 		_, _ = fmt.Fprintf(r.out, "\n%s takes %s.\n", s, strings.Join(rights[s], ", "))
 	}
-	if r.c.Registry.IsDockerHub() {
+	if r.c.Registry == hubRegistry {
 		_, _ = fmt.Fprintf(r.out, "\nTokens are made and ended with a sign-in of %s at Docker Hub: docker's session, a password, or PURSER_MANAGEMENT_SECRET_ID.\n", r.c.Username)
 	} else {
 		_, _ = fmt.Fprintf(r.out, "\n%s has no interface for tokens that purser knows: a person makes the new one and ends the old one.\n", r.c.Registry)

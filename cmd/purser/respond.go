@@ -52,7 +52,7 @@ run again.`,
 	flags.StringVar(&f.since, "since", "", "report from a `DATE` (2026-01-31) or a time ago (30d); when the token was stored, where it is not set")
 	flags.StringVar(&f.record, "record", ".", "the `FOLDER` for the report")
 	flags.StringVar(&f.from, "from", "", "where the new token comes from: mint, prompt, form, stdin or docker")
-	flags.BoolVar(&f.mint, "mint", false, "have Docker Hub make it; the same as --from mint")
+	flags.BoolVar(&f.mint, "mint", false, "have "+makers()+" make it; the same as --from mint")
 	flags.BoolVarP(&f.yes, "yes", "y", false, "do it, and use docker's session, without asking")
 	flags.BoolVar(&f.dryRun, "dry-run", false, "report, change nothing")
 	return cmd
@@ -170,8 +170,8 @@ type witness interface {
 }
 
 func witnessOf(m lifecycle.Minter) witness {
-	if late, ok := m.(*lateMinter); ok && late.hub != nil {
-		return late.hub
+	if late, ok := m.(*lateMinter); ok && late.session != nil {
+		return late.session
 	}
 	return nil
 }

@@ -28,7 +28,7 @@ token is made, proved, stored, proved as it was stored, and only then made curre
 one before lives on for the overlap, and is retired by a later run, once nobody uses it:
 switched off, revoked, and proved dead. A run finishes whatever an interrupted one left.
 
-With docker's session at Docker Hub, or a sign-in (--mint), all of it happens by itself.
+With docker's session at ` + makers() + `, or a sign-in (--mint), all of it happens by itself.
 Without one the new token is asked for, with the steps for making it, and you are told
 when to end the old one.`,
 		Example: `  purser rotate dockerhub
@@ -45,7 +45,7 @@ when to end the old one.`,
 	flags.BoolVar(&f.now, "now", false, "retire the token before at once, without its overlap; helpers on other agents may give it for a minute more")
 	flags.BoolVar(&f.wait, "wait", false, "stay until the token before is retired")
 	flags.StringVar(&f.from, "from", "", "where the new token comes from: mint, prompt, form, stdin or docker")
-	flags.BoolVar(&f.mint, "mint", false, "have Docker Hub make it; the same as --from mint")
+	flags.BoolVar(&f.mint, "mint", false, "have "+makers()+" make it; the same as --from mint")
 	flags.StringVar(&f.expires, "expires", "", "when the new token ends, as `DATE` (2027-01-31) or time from now (90d)")
 	flags.BoolVarP(&f.yes, "yes", "y", false, "use docker's session without asking")
 	flags.BoolVar(&f.dryRun, "dry-run", false, "say what is due, change nothing")
@@ -121,16 +121,16 @@ func (r *recorder) rotation(ctx context.Context, c credential.Credential, res li
 	return r.write(ctx, change{command: receipt.Retire, c: c, ended: res.Ended, err: err})
 }
 
-// renewal is where a new token comes from: without a word about it from Docker Hub,
-// where docker has a session, and otherwise from the person.
+// renewal is where a new token comes from: without a word about it from the
+// registry, where docker has a session, and otherwise from the person.
 func (a *app) renewal(ctx context.Context, w *wire.Wire, c credential.Credential, f rotateFlags) (origin, error) {
-	if f.from == "" && !f.mint && c.Registry.IsDockerHub() && a.env.ManagementSecret != "" {
+	if f.from == "" && !f.mint && mints(c.Registry) && a.env.ManagementSecret != "" {
 		return origin{mint: &lateMinter{app: a, wire: w, c: c, yes: f.yes}}, nil
 	}
-	if f.from == "" && !f.mint && c.Registry.IsDockerHub() {
-		h, err := a.foundSession(ctx, w, c.Username, f.yes, useFor(w, c))
+	if f.from == "" && !f.mint && mints(c.Registry) {
+		h, err := a.foundSession(ctx, w, ownerOf(c), f.yes, useFor(w, c))
 		if err == nil && h != nil {
-			return origin{mint: &lateMinter{app: a, wire: w, c: c, yes: f.yes, hub: h}, given: a.asksToMint(f.yes)}, nil
+			return origin{mint: &lateMinter{app: a, wire: w, c: c, yes: f.yes, session: h}, given: a.asksToMint(f.yes)}, nil
 		}
 	}
 	return a.source(ctx, c, w, f.storeFlags)
@@ -140,14 +140,7 @@ func (a *app) pause(ctx context.Context, d time.Duration) error {
 	if a.wait != nil {
 		return a.wait(ctx, d)
 	}
-	timer := time.NewTimer(d)
-	defer timer.Stop()
-	select {
-	case <-ctx.Done():
-		return credential.Stopped(ctx, "waiting until the token before can be retired")
-	case <-timer.C:
-		return nil
-	}
+	return credential.Wait(ctx, d, "waiting until the token before can be retired")
 }
 
 func (a *app) rollbackCommand() *cobra.Command {
@@ -157,7 +150,7 @@ func (a *app) rollbackCommand() *cobra.Command {
 		Short: "Make the version before current again, when its token still works",
 		Long: `rollback proves the token of AWSPREVIOUS and makes it current again; what is current becomes
 AWSPREVIOUS. A token that purser made and that was switched off is switched on first,
-where a session of Docker Hub is at hand. Run twice, it changes nothing more; --undo goes
+where a session of ` + makers() + ` is at hand. Run twice, it changes nothing more; --undo goes
 forward again.`,
 		Example: `  purser rollback dockerhub
   purser rollback dockerhub --dry-run
@@ -204,9 +197,9 @@ func (a *app) rollback(ctx context.Context, name string, yes, dry, undo bool) er
 		return about(err, c)
 	}
 	req.DryRun, req.Undo = dry, undo
-	if c.Registry.IsDockerHub() {
-		if h, err := a.foundSession(ctx, w, c.Username, yes, useFor(w, c)); err == nil && h != nil {
-			req.Mint = &lateMinter{app: a, wire: w, c: c, hub: h}
+	if mints(c.Registry) {
+		if h, err := a.foundSession(ctx, w, ownerOf(c), yes, useFor(w, c)); err == nil && h != nil {
+			req.Mint = &lateMinter{app: a, wire: w, c: c, session: h}
 		}
 	}
 	if !yes && !dry {
@@ -258,8 +251,8 @@ func (a *app) revoke(ctx context.Context, name, id string, previous, yes bool) e
 	if err != nil {
 		return about(err, c)
 	}
-	if !c.Registry.IsDockerHub() {
-		return notDockerHub()
+	if !mints(c.Registry) {
+		return mintsNot()
 	}
 	if id != "" {
 		return about(a.changeTokens(ctx, "revoke", "Revoke", []string{id}, tokensFlags{account: c.Username, yes: yes}), c)
@@ -277,7 +270,7 @@ func (a *app) revoke(ctx context.Context, name, id string, previous, yes bool) e
 	if err != nil {
 		return err
 	}
-	req.Mint = &lateMinter{app: a, wire: w, c: c, hub: h}
+	req.Mint = &lateMinter{app: a, wire: w, c: c, session: h}
 	rec, err := a.recorder(ctx, w, c.Targets)
 	if err != nil {
 		return about(err, c)

@@ -112,7 +112,7 @@ func (r *rotations) renewal(ctx context.Context, c credential.Credential) (origi
 	}
 	r.sessions[account] = &from
 	if m, ok := from.mint.(*lateMinter); ok && r.many && !flags.dryRun && r.env.ManagementSecret == "" {
-		_, _ = m.session(ctx) // what is wrong with it is said where it is needed
+		_, _ = m.signedIn(ctx) // what is wrong with it is said where it is needed
 	}
 	return from, nil
 }

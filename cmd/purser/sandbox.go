@@ -142,7 +142,7 @@ func registriesOf(file *config.File) (all []string) {
 		return nil
 	}
 	for _, c := range file.Credentials {
-		if host := string(c.Registry); !c.Registry.IsDockerHub() && host != githubRegistry && !c.Registry.IsLoopback() && !slices.Contains(all, host) {
+		if host := string(c.Registry); c.Registry != hubRegistry && host != githubRegistry && !c.Registry.IsLoopback() && !slices.Contains(all, host) {
 			all = append(all, host)
 		}
 	}
@@ -192,7 +192,7 @@ func (s *stage) furnish(a *app, file *config.File, region string) error {
 	managed := map[string]bool{sandbox.Schedules: true}
 	if file != nil {
 		for _, c := range file.Credentials {
-			if c.Registry.IsDockerHub() {
+			if c.Registry == hubRegistry {
 				managed[accountOf(c)] = true
 			}
 			token, err := s.practise(c)
@@ -228,8 +228,11 @@ func (s *stage) write(name string, text []byte) error {
 	return os.WriteFile(filepath.Join(s.dir, name), text, mode)
 }
 
-// githubRegistry has accounts of its own, and is always there.
-const githubRegistry = "ghcr.io"
+// The registries that are always there; GitHub's has accounts of its own.
+const (
+	hubRegistry    = "docker.io"
+	githubRegistry = "ghcr.io"
+)
 
 // accountsOf are those that a registry knows.
 func accountsOf(box *sandbox.Sandbox, registry credential.Host) *sandbox.Accounts {

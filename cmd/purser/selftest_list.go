@@ -88,7 +88,7 @@ func storeSourceFlows() []exposureFlow {
 
 // marked has Terraform make the secret, with the registry that it is for.
 func marked(s *exposureScene) error {
-	return s.box.SecretsManager.AddEmpty("mockserver-build/dockerhub", "eu-west-2", "", credential.Mark{Registry: credential.DockerHub, Name: "dockerhub"}.String())
+	return s.box.SecretsManager.AddEmpty("mockserver-build/dockerhub", "eu-west-2", "", credential.Mark{Registry: hubRegistry, Name: "dockerhub"}.String())
 }
 
 // misplacedFlows have a token where it does not belong.

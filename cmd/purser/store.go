@@ -48,7 +48,7 @@ the credential needs, stores it, reads it back, proves that, and only then makes
 current. The version before stays as AWSPREVIOUS. Where the same token is stored
 already, nothing is written.
 
-purser chooses where the token comes from, and --from says it: mint has Docker Hub make
+purser chooses where the token comes from, and --from says it: mint has ` + makers() + ` make
 one, with docker's session or a sign-in; prompt shows the steps and asks without echo;
 form does so on a page in your browser, where there is no terminal; stdin and docker
 take one that is there. It is never an argument.`,
@@ -82,7 +82,7 @@ func (f *storeFlags) register(cmd *cobra.Command) {
 	flags := cmd.Flags()
 	flags.SortFlags = false
 	flags.StringVar(&f.from, "from", "", "where the token comes from: mint, prompt, form, stdin or docker")
-	flags.BoolVar(&f.mint, "mint", false, "have Docker Hub make it; the same as --from mint")
+	flags.BoolVar(&f.mint, "mint", false, "have "+makers()+" make it; the same as --from mint")
 	flags.BoolVar(&f.stdin, "token-stdin", false, "read the token from standard input; the same as a - after NAME")
 	flags.BoolVarP(&f.yes, "yes", "y", false, "use what was found without asking")
 	flags.BoolVar(&f.dryRun, "dry-run", false, "prove the token, say what would happen, change nothing")
@@ -372,7 +372,7 @@ func (a *app) source(ctx context.Context, c credential.Credential, w *wire.Wire,
 	case "mint":
 		if a.consent != nil && !f.dryRun {
 			// The person decides first: the session is needed only after missing secrets are made.
-			if _, err := minter.session(ctx); err != nil {
+			if _, err := minter.signedIn(ctx); err != nil {
 				return origin{}, err
 			}
 		}

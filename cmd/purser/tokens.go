@@ -17,17 +17,17 @@ import (
 )
 
 type tokensFlags struct {
-	account string
-	yes     bool
+	registry, account string
+	yes               bool
 }
 
 func (a *app) tokensCommand() *cobra.Command {
 	var f tokensFlags
 	cmd := &cobra.Command{
 		Use:   "tokens",
-		Short: "The tokens of an account at Docker Hub: list, make, revoke",
+		Short: "The tokens of an account at " + makers() + ": list, make, revoke",
 		Long: `tokens manages an account's tokens, or those of an organization that it owns, with a
-session of Docker Hub: docker's, after asking, or a sign-in at the terminal. Tokens
+session there: docker's, after asking, or a sign-in at the terminal. Tokens
 cannot manage tokens. None is ever shown; a new one goes where its credential is kept.`,
 		Example: `  purser tokens list
   purser tokens create dockerhub
@@ -60,6 +60,7 @@ purser made and that no secret holds is nobody's.`,
 	}
 	for _, c := range cmd.Commands() {
 		if c != create {
+			c.Flags().StringVar(&f.registry, "registry", string(credential.Default()), "the `HOST` of the registry")
 			c.Flags().StringVar(&f.account, "account", "", "the `ACCOUNT` or organization (default the one that is signed in)")
 			c.Flags().BoolVarP(&f.yes, "yes", "y", false, "use docker's session, and do it, without asking")
 		}
@@ -113,9 +114,22 @@ const (
 	storedUnknown = "not made by purser"
 )
 
+// owner is whose tokens the flags name.
+func (f tokensFlags) owner() (owner, error) {
+	host, err := credential.ParseHost(f.registry)
+	if err == nil && !mints(host) {
+		err = mintsNot()
+	}
+	return owner{host, f.account}, err
+}
+
 func (a *app) listTokens(ctx context.Context, f tokensFlags) error {
+	of, err := f.owner()
+	if err != nil {
+		return err
+	}
 	w := a.wire()
-	h, err := a.hubSession(ctx, w, f.account, f.yes, useOf(f.account, "list the account's tokens"))
+	h, err := a.session(ctx, w, of, f.yes, useOf(of, "list the account's tokens"))
 	if err != nil {
 		return err
 	}
@@ -247,12 +261,16 @@ func (a *app) changeTokens(ctx context.Context, verb, question string, ids []str
 	if len(ids) == 0 {
 		return &credential.Fault{Reason: credential.Usage, What: verb + " needs the ID of a token", Why: "purser tokens list shows them"}
 	}
+	of, err := f.owner()
+	if err != nil {
+		return err
+	}
 	w := a.wire()
 	rec, err := a.recorder(ctx, w, nil)
 	if err != nil {
 		return err
 	}
-	h, err := a.hubSession(ctx, w, f.account, f.yes, useOf(f.account, verb+" tokens"))
+	h, err := a.session(ctx, w, of, f.yes, useOf(of, verb+" tokens"))
 	if err != nil {
 		return err
 	}
@@ -260,7 +278,7 @@ func (a *app) changeTokens(ctx context.Context, verb, question string, ids []str
 	if err != nil {
 		return err
 	}
-	chosen, err := pickTokens(tokens, ids)
+	chosen, err := pickTokens(of.registry, tokens, ids)
 	if err != nil {
 		return err
 	}
@@ -279,7 +297,7 @@ func (a *app) changeTokens(ctx context.Context, verb, question string, ids []str
 		case "revoke":
 			if err = a.touched.after(h.Revoke(ctx, t.ID)); err == nil {
 				label, _ := credential.ParseLabel(t.Label)
-				of := credential.Credential{Name: label.Name, Registry: credential.DockerHub, Username: h.Account()}
+				of := credential.Credential{Name: label.Name, Registry: of.registry, Username: h.Account()}
 				err = rec.write(ctx, change{command: receipt.Revoke, c: of, ended: []credential.ManagedToken{t}})
 			}
 		default:
@@ -302,7 +320,7 @@ func (a *app) changeTokens(ctx context.Context, verb, question string, ids []str
 // shortestID is how much of an id names a token.
 const shortestID = 8
 
-func pickTokens(tokens []credential.ManagedToken, ids []string) ([]credential.ManagedToken, error) {
+func pickTokens(host credential.Host, tokens []credential.ManagedToken, ids []string) ([]credential.ManagedToken, error) {
 	var all []credential.ManagedToken
 	for _, id := range ids {
 		var hits []credential.ManagedToken
@@ -316,7 +334,7 @@ func pickTokens(tokens []credential.ManagedToken, ids []string) ([]credential.Ma
 			if len(hits) > 1 {
 				why = fmt.Sprintf("%d ids begin so; give more of it", len(hits))
 			}
-			return nil, &credential.Fault{Reason: credential.NoSuchToken, Registry: credential.DockerHub, What: "there is no such token: " + credential.Quote(id), Why: why}
+			return nil, &credential.Fault{Reason: credential.NoSuchToken, Registry: host, What: "there is no such token: " + credential.Quote(id), Why: why}
 		}
 		if !slices.ContainsFunc(all, func(t credential.ManagedToken) bool { return t.ID == hits[0].ID }) {
 			all = append(all, hits[0])

@@ -188,7 +188,7 @@ func (t *tour) management() error {
 // manage keeps the password of a stand-in's account in a secret, if none is kept there, so
 // that PURSER_MANAGEMENT_SECRET_ID can name it.
 func (a *app) manage(box *sandbox.Sandbox, secret, region, account string) error {
-	value, err := credential.ShapePassword.Encode(credential.Secret{}, credential.DockerHub, credential.Login{Username: account, Token: box.Password})
+	value, err := credential.ShapePassword.Encode(credential.Secret{}, hubRegistry, credential.Login{Username: account, Token: box.Password})
 	if err != nil {
 		return err
 	}

@@ -151,10 +151,10 @@ func (d *decoder) authHosts(c credentialDraft) []string {
 	for _, v := range c.authHosts {
 		host, err := credential.ParseHost(v.text)
 		switch {
-		case err != nil, !host.IsDockerHub() && string(host) != strings.ToLower(v.text), host.Hostname() != strings.Trim(string(host), "[]"):
+		case err != nil, host.AuthHosts() == nil && string(host) != strings.ToLower(v.text), host.Hostname() != strings.Trim(string(host), "[]"):
 			d.refuse(v, hostRule)
-		case host.IsDockerHub():
-			d.refuse(v, "this is Docker Hub's own registry; its token service is known")
+		case host.AuthHosts() != nil:
+			d.refuse(v, "this is "+host.Vendor()+"'s own registry; its token service is known")
 		default:
 			hosts = append(hosts, host.Hostname())
 		}

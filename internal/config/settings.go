@@ -141,7 +141,7 @@ func accountFields() []field[credentialDraft] {
 	return []field[credentialDraft]{
 		{setting{
 			name: "registry", required: true, pattern: hostPattern, rule: "a registry is a host name such as docker.io or ghcr.io",
-			doc:     "The registry's host, with a port where it needs one. All names of Docker Hub mean docker.io.",
+			doc:     "The registry's host, with a port where it needs one. All names by which docker knows one registry mean that one.",
 			example: "docker.io",
 		}, func(_ *decoder, c *credentialDraft, v value) { c.registry = v }},
 		{setting{
@@ -153,7 +153,7 @@ func accountFields() []field[credentialDraft] {
 		{setting{
 			name: "repositories", form: texts, required: true,
 			pattern: `^[A-Za-z0-9._:/-]+$`, rule: "a repository is written as mockserver/mockserver, without a tag",
-			doc:     "The repositories that the consumers use; the token is proved on every one. On Docker Hub a single word means library/WORD.",
+			doc:     "The repositories that the consumers use; the token is proved on every one. Where docker takes a single word for library/WORD, purser does.",
 			example: []any{"mockserver/mockserver"},
 		}, func(_ *decoder, c *credentialDraft, v value) { c.repositories = v.good() }},
 		{setting{

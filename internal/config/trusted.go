@@ -112,7 +112,7 @@ func parseHelperCache(text string) time.Duration {
 
 func environmentRegistries(env Environment) ([]credential.Host, error) {
 	var all []credential.Host
-	for _, text := range strings.Split(firstOf(env.Registry, string(credential.DockerHub)), ",") {
+	for _, text := range strings.Split(firstOf(env.Registry, string(credential.Default())), ",") {
 		host, err := credential.ParseHost(strings.TrimSpace(text))
 		if err != nil {
 			return nil, err

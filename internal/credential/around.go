@@ -20,7 +20,7 @@ func findToken(text string) (kind Kind, at, end int) {
 	at = -1
 	for _, k := range knownForms {
 		if i := k.index(text); i >= 0 && (at < 0 || i < at) {
-			kind, at = k.kind, i
+			kind, at = k.Kind, i
 		}
 	}
 	if at >= 0 {

@@ -3,6 +3,7 @@ package credential
 import (
 	"context"
 	"errors"
+	"time"
 )
 
 // Ended is the fault of a run that a signal or --timeout has ended, with what purser
@@ -25,4 +26,25 @@ func Stopped(ctx context.Context, doing string) error {
 		return f
 	}
 	return ctx.Err()
+}
+
+// Wait pauses for d, and until ctx ends at most: then it is Stopped.
+func Wait(ctx context.Context, d time.Duration, doing string) error {
+	timer := time.NewTimer(d)
+	defer timer.Stop()
+	select {
+	case <-ctx.Done():
+		return Stopped(ctx, doing)
+	case <-timer.C:
+		return nil
+	}
+}
+
+// Innermost is the text of the first cause in err's chain, such as "connection refused",
+// fit to be shown.
+func Innermost(err error) string {
+	for next := errors.Unwrap(err); next != nil; next = errors.Unwrap(err) {
+		err = next
+	}
+	return Quote(err.Error())
 }

@@ -79,7 +79,7 @@ func Shows(text string, s Secret) bool {
 // its kind.
 func secretPart(text string) string {
 	for _, k := range knownForms {
-		if rest, ok := strings.CutPrefix(text, k.prefix); ok {
+		if rest, ok := strings.CutPrefix(text, k.Prefix); ok {
 			return rest
 		}
 	}

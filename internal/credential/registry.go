@@ -1,24 +1,16 @@
 package credential
 
 import (
+	"cmp"
 	"net"
 	"net/netip"
 	"strconv"
 	"strings"
 )
 
-// DockerHub is the canonical name of Docker Hub.
-const DockerHub = Host("docker.io")
-
-// Host is a registry in canonical form: lower-case host, or host:port. All
-// spellings of Docker Hub are docker.io.
+// Host is a registry in canonical form: lower-case host, or host:port. A
+// registry that clients spell in several ways has one name.
 type Host string
-
-// hubNames are the names under which clients know Docker Hub.
-var hubNames = map[string]bool{
-	"docker.io": true, "index.docker.io": true, "registry-1.docker.io": true,
-	"registry.hub.docker.com": true, "hub.docker.com": true,
-}
 
 var hostLabel = NewPattern(`^[a-z0-9]([a-z0-9-]*[a-z0-9])?$`)
 
@@ -56,8 +48,8 @@ func ParseHost(text string) (Host, error) {
 			return bad("the port is not a number from 1 to 65535")
 		}
 	}
-	if hubNames[host] && (port == "" || port == "443") {
-		return DockerHub, nil
+	if v := byName[host]; v != nil && (port == "" || port == "443") {
+		return Host(v.Hosts[0]), nil
 	}
 	if addr, err := netip.ParseAddr(host); err == nil {
 		if addr.Is6() {
@@ -85,15 +77,9 @@ func validHostName(host string) bool {
 	return len(labels) > 1 || host == "localhost"
 }
 
-// IsDockerHub reports whether the registry is Docker Hub.
-func (h Host) IsDockerHub() bool { return h == DockerHub }
-
 // API is the host that answers the registry protocol.
 func (h Host) API() string {
-	if h.IsDockerHub() {
-		return "registry-1.docker.io"
-	}
-	return string(h)
+	return cmp.Or(h.named().API, string(h))
 }
 
 // Hostname is the host without its port.
@@ -119,10 +105,19 @@ func IsLoopbackHost(name string) bool {
 // DockerKeys are the keys under which docker's family of clients keeps the
 // registry's credential in its config, the usual one first.
 func (h Host) DockerKeys() []string {
-	if h.IsDockerHub() {
-		return []string{"https://index.docker.io/v1/", "docker.io", "index.docker.io", "https://index.docker.io/v1", "registry-1.docker.io"}
+	if keys := h.named().DockerKeys; keys != nil {
+		return keys
 	}
 	return []string{string(h), "https://" + string(h), "https://" + string(h) + "/", "http://" + string(h)}
+}
+
+// HelperKeys are the keys under which clients look the registry's helper up: docker by
+// its own name of it, podman and its family by the host.
+func (h Host) HelperKeys() []string {
+	if keys := h.named().HelperKeys; keys != nil {
+		return keys
+	}
+	return []string{string(h)}
 }
 
 // Repository is a repository's path inside its registry, without tag or digest.
@@ -132,7 +127,8 @@ type Repository string
 var repositoryForm = NewPattern(`^[a-z0-9]+((\.|_|__|-+)[a-z0-9]+)*(/[a-z0-9]+((\.|_|__|-+)[a-z0-9]+)*)*$`)
 
 // ParseRepository reads a repository's name. The registry's own host may stand
-// in front; on Docker Hub a single word means library/word, as docker reads it.
+// in front; where a single word means one in a library, as docker reads it, that is put
+// in front.
 func ParseRepository(host Host, text string) (Repository, error) {
 	bad := func(why string) (Repository, error) {
 		return "", &Fault{Reason: Usage, What: "the repository's name is not valid", Why: why}
@@ -156,8 +152,8 @@ func ParseRepository(host Host, text string) (Repository, error) {
 	case !repositoryForm.MatchString(name):
 		return bad("it is lower-case letters and digits, joined by . _ - and /, such as mockserver/mockserver")
 	}
-	if host.IsDockerHub() && !strings.Contains(name, "/") {
-		name = "library/" + name
+	if library := host.named().Library; library != "" && !strings.Contains(name, "/") {
+		name = library + "/" + name
 	}
 	return Repository(name), nil
 }

@@ -31,7 +31,7 @@ func TestEncodePutsTheLoginAndKeepsEverythingElse(t *testing.T) {
 		},
 		"a secret with one key of ours": {credential.ShapeToken, `{"username":"x"}`, `{"username":"mockserver","token":"` + canary + `"}`},
 	} {
-		got, err := c.shape.Encode(credential.NewSecret(c.stored), credential.DockerHub, login)
+		got, err := c.shape.Encode(credential.NewSecret(c.stored), "docker.io", login)
 		if err != nil {
 			t.Errorf("%s: %v", name, err)
 			continue
@@ -39,7 +39,7 @@ func TestEncodePutsTheLoginAndKeepsEverythingElse(t *testing.T) {
 		if got.Reveal() != c.want {
 			t.Errorf("%s: Encode gave another text than wanted:\n%s\n%s", name, got.Reveal(), c.want)
 		}
-		if back, err := c.shape.Decode(got, credential.DockerHub); err != nil || !back.Equal(login) {
+		if back, err := c.shape.Decode(got, "docker.io"); err != nil || !back.Equal(login) {
 			t.Errorf("%s: Decode of what Encode wrote: %v", name, err)
 		}
 	}
@@ -47,7 +47,7 @@ func TestEncodePutsTheLoginAndKeepsEverythingElse(t *testing.T) {
 
 func TestDockerAuthsKeepOtherRegistriesAndAreReadUnderEveryNameOfTheHub(t *testing.T) {
 	stored := credential.NewSecret(`{"auths":{"ghcr.io":{"auth":"eDp5"}},"credsStore":"x"}`)
-	got, err := credential.ShapeDocker.Encode(stored, credential.DockerHub, login)
+	got, err := credential.ShapeDocker.Encode(stored, "docker.io", login)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -56,9 +56,9 @@ func TestDockerAuthsKeepOtherRegistriesAndAreReadUnderEveryNameOfTheHub(t *testi
 			t.Errorf("Encode lost or lacks %s", want)
 		}
 	}
-	for _, key := range credential.DockerHub.DockerKeys() {
+	for _, key := range credential.Host("docker.io").DockerKeys() {
 		value := credential.NewSecret(`{"auths":{"` + key + `":{"auth":"bW9ja3NlcnZlcjpGQUtFOmE="}}}`) // mockserver:FAKE:a
-		back, err := credential.ShapeDocker.Decode(value, credential.DockerHub)
+		back, err := credential.ShapeDocker.Decode(value, "docker.io")
 		if err != nil || back.Username != "mockserver" || back.Token.Reveal() != "FAKE:a" {
 			t.Errorf("Decode under %s: %v", key, err)
 		}
@@ -84,7 +84,7 @@ func TestWhatIsNotUnderstoodIsNotWrittenOver(t *testing.T) {
 		"capitals wanted":  {capitals(t), `{"username":"a","token":"b"}`, `the key "username" and this credential writes "Username"`},
 		"no docker's":      {credential.ShapeDocker, `{"username":"a","token":"b"}`, `"token"`},
 	} {
-		_, err := c.shape.Encode(credential.NewSecret(c.stored), credential.DockerHub, login)
+		_, err := c.shape.Encode(credential.NewSecret(c.stored), "docker.io", login)
 		if credential.ReasonOf(err) != credential.ValueStrange || !strings.Contains(err.Error(), c.why) {
 			t.Errorf("%s: error = %v, want %q", name, err, c.why)
 		}
@@ -104,14 +104,14 @@ func capitals(t *testing.T) credential.Shape {
 // old one.
 func TestKeysInAnotherCaseAreNeverDoubled(t *testing.T) {
 	const stored = `{"Username":"old","Token":"old","other":1}`
-	got, err := capitals(t).Encode(credential.NewSecret(stored), credential.DockerHub, login)
+	got, err := capitals(t).Encode(credential.NewSecret(stored), "docker.io", login)
 	if want := `{"Username":"mockserver","Token":"` + canary + `","other":1}`; err != nil || got.Reveal() != want {
 		t.Errorf("the shape of what is stored: %v", err)
 	}
-	if _, err := capitals(t).Encode(credential.NewSecret(`{"Token":"old"}`), credential.DockerHub, login); err != nil {
+	if _, err := capitals(t).Encode(credential.NewSecret(`{"Token":"old"}`), "docker.io", login); err != nil {
 		t.Errorf("one of the two keys: %v", err)
 	}
-	_, err = credential.ShapeToken.Decode(credential.NewSecret(stored), credential.DockerHub)
+	_, err = credential.ShapeToken.Decode(credential.NewSecret(stored), "docker.io")
 	if credential.ReasonOf(err) != credential.ValueStrange || !strings.Contains(err.Error(), `it has "Username" instead of "username"`) {
 		t.Errorf("Decode: %v", err)
 	}
@@ -123,7 +123,7 @@ func TestDecodeSaysWhatIsMissingAndNotWhatIsThere(t *testing.T) {
 		`{"username":"a","token":12345678}`: `"token" is not text`, `{"username":null,"token":"x"}`: `"username" is not text`,
 		`{"username":"` + canary + `","token":"mockserver"}`: "a token where the user name belongs",
 	} {
-		_, err := credential.ShapeToken.Decode(credential.NewSecret(stored), credential.DockerHub)
+		_, err := credential.ShapeToken.Decode(credential.NewSecret(stored), "docker.io")
 		if credential.ReasonOf(err) != credential.ValueStrange || !strings.Contains(err.Error(), why) {
 			t.Errorf("Decode(%s): error = %v, want %q", stored, err, why)
 		}
@@ -171,18 +171,18 @@ func FuzzStoredJSON(f *testing.F) {
 	}
 	f.Fuzz(func(t *testing.T, stored string) {
 		for _, shape := range []credential.Shape{credential.ShapeToken, credential.ShapeDocker} {
-			value, err := shape.Encode(credential.NewSecret(stored), credential.DockerHub, login)
+			value, err := shape.Encode(credential.NewSecret(stored), "docker.io", login)
 			if err != nil {
 				if credential.ReasonOf(err) != credential.ValueStrange {
 					t.Fatalf("an error without a reason: %v", err)
 				}
 				continue
 			}
-			back, err := shape.Decode(value, credential.DockerHub)
+			back, err := shape.Decode(value, "docker.io")
 			if err != nil || !back.Equal(login) {
 				t.Fatalf("what was encoded into %q does not decode: %v", stored, err)
 			}
-			again, err := shape.Encode(value, credential.DockerHub, login)
+			again, err := shape.Encode(value, "docker.io", login)
 			if err != nil || !again.Equal(value) {
 				t.Fatalf("encoding twice differs for %q: %v", stored, err)
 			}

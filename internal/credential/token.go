@@ -24,31 +24,6 @@ const (
 	Password          Kind = "password"          // an account's password
 )
 
-// tokenForm is how a vendor marks the tokens of a kind.
-type tokenForm struct {
-	prefix string
-	kind   Kind
-	vendor *vendor
-}
-
-// knownForms are the prefixes by which vendors mark their tokens. Docker's are
-// described in its access-token documentation, GitHub's and GitLab's in theirs.
-var knownForms = []tokenForm{
-	{"dckr_pat_", PersonalToken, docker},
-	{"dckr_oat_", OrganizationToken, docker},
-	{"github_pat_", RegistryToken, github},
-	{"ghp_", RegistryToken, github},
-	{"gho_", Session, github},
-	{"ghs_", Session, github},
-	{"ghu_", Session, github},
-	{"glpat-", RegistryToken, gitlab},
-	{"gldt-", RegistryToken, gitlab},
-	{"glrt-", RegistryToken, gitlab},
-}
-
-// Docker Hub's tokens before 2023 are bare UUIDs.
-var uuidForm = NewPattern(`^[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}$`)
-
 const (
 	// identityUser is the user name under which docker stores an identity token.
 	identityUser = "<token>"
@@ -76,23 +51,17 @@ func Classify(host Host, l Login) Kind {
 		return IdentityToken
 	}
 	for _, k := range knownForms {
-		if strings.HasPrefix(text, k.prefix) {
-			return k.kind
+		if strings.HasPrefix(text, k.Prefix) {
+			return k.Kind
 		}
 	}
 	if isJWT(text) {
 		return Session
 	}
-	if !host.IsDockerHub() {
-		return OpaqueToken
+	if tell := host.named().Unmarked; tell != nil {
+		return tell(text)
 	}
-	if uuidForm.MatchString(text) {
-		return PersonalToken
-	}
-	if strings.Contains(text, "..") && len(text) > 60 {
-		return IdentityToken // docker's refresh token joined to a client id
-	}
-	return Password
+	return OpaqueToken
 }
 
 func isJWT(text string) bool {
@@ -140,8 +109,8 @@ func ParseToken(raw []byte) (Secret, error) {
 		return bad(around + "; copy the token alone")
 	}
 	for _, k := range knownForms {
-		if rest, ok := strings.CutPrefix(text, k.prefix); ok && len(rest) < 10 {
-			return bad("it has the beginning of a " + string(k.kind) + " and is cut off after " + strconv.Itoa(len(text)) + " characters")
+		if rest, ok := strings.CutPrefix(text, k.Prefix); ok && len(rest) < 10 {
+			return bad("it has the beginning of a " + string(k.Kind) + " and is cut off after " + strconv.Itoa(len(text)) + " characters")
 		}
 	}
 	return NewSecret(text), nil
@@ -151,30 +120,30 @@ func ParseToken(raw []byte) (Secret, error) {
 // /tmp/TOKEN or a quoted header. It looks for the forms of vendors and for sessions; a
 // token of no known form cannot be told from other text.
 func HoldsToken(text string) bool {
-	return slices.ContainsFunc(knownForms, func(f tokenForm) bool { return f.index(text) >= 0 }) || holdsSession(text)
+	return slices.ContainsFunc(knownForms, func(f knownForm) bool { return f.index(text) >= 0 }) || holdsSession(text)
 }
 
 // index is where the form begins in a text, or -1. A prefix with nothing behind it is no
 // token: people search for it. A short prefix counts at the beginning of a word only,
 // since words may end in its letters.
-func (f tokenForm) index(text string) int {
+func (f TokenForm) index(text string) int {
 	for from := 0; ; {
-		at := strings.Index(text[from:], f.prefix)
+		at := strings.Index(text[from:], f.Prefix)
 		if at < 0 {
 			return -1
 		}
 		at += from
-		from = at + len(f.prefix)
+		from = at + len(f.Prefix)
 		inWord := at > 0 && isAlphanumeric(rune(text[at-1]))
 		followed := from < len(text) && isTokenRune(rune(text[from]))
-		if followed && (len(f.prefix) > shortPrefix || !inWord) {
+		if followed && (len(f.Prefix) > shortPrefix || !inWord) {
 			return at
 		}
 	}
 }
 
 // shortPrefix is the length of prefixes that occur inside of words.
-const shortPrefix = len("glpat-")
+const shortPrefix = 6
 
 func isAlphanumeric(r rune) bool {
 	return r >= 'a' && r <= 'z' || r >= 'A' && r <= 'Z' || r >= '0' && r <= '9'

@@ -81,7 +81,7 @@ func TestWhatIsAroundATokenIsSaid(t *testing.T) {
 }
 
 func TestClassify(t *testing.T) {
-	const hub, other = credential.DockerHub, credential.Host("registry.example.com")
+	const hub, other = "docker.io", credential.Host("registry.example.com")
 	for _, c := range []struct {
 		host      credential.Host
 		user, raw string

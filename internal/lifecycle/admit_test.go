@@ -17,7 +17,7 @@ const admitted = "dckr_pat_FAKEnewFAKEnewFAKEnew"
 // who is there to say so.
 func TestATokenGoesToANewPlaceOnlyWhenSomebodySaysSo(t *testing.T) {
 	said := errors.New("the person said no")
-	own, other, elsewhere := credential.MarkOf(someCredential), credential.Mark{Registry: credential.DockerHub, Name: "release"}, credential.Mark{Registry: "ghcr.io", Name: "dockerhub"}
+	own, other, elsewhere := credential.MarkOf(someCredential), credential.Mark{Registry: "docker.io", Name: "release"}, credential.Mark{Registry: "ghcr.io", Name: "dockerhub"}
 	for _, c := range []struct {
 		name                   string
 		mark                   credential.Mark
@@ -92,7 +92,7 @@ func TestRebindingLeavesTheOldTokenBehind(t *testing.T) {
 	if _, err := r.Store(t.Context(), lifecycle.StoreRequest{Credential: someCredential, Places: w.places("one"), Rebind: true, Given: true, Find: give(admitted)}); err != nil {
 		t.Fatal(err)
 	}
-	if now, before := sh.mark.For(sh.at[credential.Current], credential.Current), sh.mark.For(sh.at[credential.Previous], credential.Previous); now != credential.DockerHub || before != credential.Elsewhere {
+	if now, before := sh.mark.For(sh.at[credential.Current], credential.Current), sh.mark.For(sh.at[credential.Previous], credential.Previous); now != "docker.io" || before != credential.Elsewhere {
 		t.Errorf("what is current belongs to %s, and what was before to %s", now, before)
 	}
 }

@@ -247,7 +247,7 @@ func (r *random) Read(p []byte) (int, error) {
 }
 
 var someCredential = credential.Credential{
-	Name: "dockerhub", Registry: credential.DockerHub, Username: "mockserver", Access: credential.Push,
+	Name: "dockerhub", Registry: "docker.io", Username: "mockserver", Access: credential.Push,
 	Repositories: []credential.Repository{"mockserver/mockserver"},
 }
 
@@ -285,6 +285,6 @@ func (w *world) runner(events *[]lifecycle.Event) *lifecycle.Runner {
 func give(token string) func(context.Context) (lifecycle.Candidate, error) {
 	return func(context.Context) (lifecycle.Candidate, error) {
 		l := credential.Login{Username: "mockserver", Token: credential.NewSecret(token)}
-		return lifecycle.Candidate{Login: l, Kind: credential.Classify(credential.DockerHub, l), Where: "the test"}, nil
+		return lifecycle.Candidate{Login: l, Kind: credential.Classify("docker.io", l), Where: "the test"}, nil
 	}
 }

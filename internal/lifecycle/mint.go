@@ -93,14 +93,7 @@ func (r *Runner) wait(ctx context.Context, d time.Duration) error {
 	if r.Wait != nil {
 		return r.Wait(ctx, d)
 	}
-	timer := time.NewTimer(d)
-	defer timer.Stop()
-	select {
-	case <-ctx.Done():
-		return credential.Stopped(ctx, "waiting")
-	case <-timer.C:
-		return nil
-	}
+	return credential.Wait(ctx, d, "waiting")
 }
 
 // mint gives a token that this run or an interrupted one has made.
@@ -170,7 +163,7 @@ func (r *Runner) revokeByLabel(ctx context.Context, m Minter, label string) {
 	}
 	for _, t := range tokens {
 		if t.Label == label && m.Revoke(ctx, t.ID) == nil {
-			r.report(StepTidied, "the token that Docker Hub may have made was there, and was revoked")
+			r.report(StepTidied, "the token that the registry may have made was there, and was revoked")
 		}
 	}
 }

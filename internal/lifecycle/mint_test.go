@@ -93,7 +93,7 @@ func (m *mint) sound(t *testing.T, what string, names ...string) {
 	for _, n := range names {
 		sh := m.w.shelf[n]
 		current := sh.versions[sh.at[credential.Current]]
-		l, err := credential.ShapeToken.Decode(current, credential.DockerHub)
+		l, err := credential.ShapeToken.Decode(current, "docker.io")
 		if err != nil || !m.w.good[l.Token.Reveal()] {
 			t.Errorf("%s: %s is on a token that does not work (%v)", what, n, err)
 		}
@@ -101,7 +101,7 @@ func (m *mint) sound(t *testing.T, what string, names ...string) {
 			t.Errorf("%s: %s still has a version in AWSPENDING", what, n)
 		}
 		for _, id := range sh.at {
-			if l, err := credential.ShapeToken.Decode(sh.versions[id], credential.DockerHub); err == nil {
+			if l, err := credential.ShapeToken.Decode(sh.versions[id], "docker.io"); err == nil {
 				held[l.Token.Reveal()] = true
 			}
 		}
@@ -153,7 +153,7 @@ func TestMintingIsCutAtEveryCall(t *testing.T) {
 				what := fmt.Sprintf("%s, call %d, after %t", state, n, after)
 				for _, name := range []string{"a", "b"} {
 					if sh := w.shelf[name]; sh != nil && sh.at[credential.Current] != "" {
-						if l, err := credential.ShapeToken.Decode(sh.versions[sh.at[credential.Current]], credential.DockerHub); err != nil || !w.good[l.Token.Reveal()] {
+						if l, err := credential.ShapeToken.Decode(sh.versions[sh.at[credential.Current]], "docker.io"); err != nil || !w.good[l.Token.Reveal()] {
 							t.Errorf("%s: consumers of %s read a token that does not work", what, name)
 						}
 					}

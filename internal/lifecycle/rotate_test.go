@@ -24,7 +24,7 @@ func (m *mint) consumersWork(t *testing.T, what string, names ...string) {
 	t.Helper()
 	for _, n := range names {
 		sh := m.w.shelf[n]
-		l, err := credential.ShapeToken.Decode(sh.versions[sh.at[credential.Current]], credential.DockerHub)
+		l, err := credential.ShapeToken.Decode(sh.versions[sh.at[credential.Current]], "docker.io")
 		if err != nil || !m.w.good[l.Token.Reveal()] {
 			t.Errorf("%s: consumers of %s read a token that does not work", what, n)
 		}
@@ -182,7 +182,7 @@ func TestRollingBack(t *testing.T) {
 		t.Fatal(err)
 	}
 	sh := m.w.shelf["a"]
-	if l, err := credential.ShapeToken.Decode(sh.versions[sh.at[credential.Current]], credential.DockerHub); err != nil || l.Token.Reveal() != m.secret[first.ID] {
+	if l, err := credential.ShapeToken.Decode(sh.versions[sh.at[credential.Current]], "docker.io"); err != nil || l.Token.Reveal() != m.secret[first.ID] {
 		t.Error("the version before is not current")
 	}
 	m.consumersWork(t, "afterwards", "a")

@@ -26,7 +26,7 @@ func holds(t *testing.T, w *world, name, token string) {
 	t.Helper()
 	sh := w.shelf[name]
 	value := sh.versions[sh.at[credential.Current]]
-	l, err := credential.ShapeToken.Decode(value, credential.DockerHub)
+	l, err := credential.ShapeToken.Decode(value, "docker.io")
 	if err != nil || l.Token.Reveal() != token {
 		t.Errorf("%s does not hold the wanted token: %v", name, err)
 	}
@@ -319,7 +319,7 @@ func consumersAreFine(t *testing.T, w *world, where string) {
 		if sh.at[credential.Current] == "" {
 			continue
 		}
-		l, err := credential.ShapeToken.Decode(sh.versions[sh.at[credential.Current]], credential.DockerHub)
+		l, err := credential.ShapeToken.Decode(sh.versions[sh.at[credential.Current]], "docker.io")
 		if err != nil || !w.good[l.Token.Reveal()] {
 			t.Errorf("%s: consumers of %s read a credential that does not work", where, name)
 		}
@@ -329,7 +329,7 @@ func consumersAreFine(t *testing.T, w *world, where string) {
 func finished(t *testing.T, w *world, name, where string) {
 	t.Helper()
 	sh := w.shelf[name]
-	l, err := credential.ShapeToken.Decode(sh.versions[sh.at[credential.Current]], credential.DockerHub)
+	l, err := credential.ShapeToken.Decode(sh.versions[sh.at[credential.Current]], "docker.io")
 	if err != nil || l.Token.Reveal() != newToken {
 		t.Errorf("%s: %s does not hold the new token: %v", where, name, err)
 	}

@@ -8,7 +8,7 @@ import (
 	"purser/internal/credential"
 )
 
-var robots = credential.Credential{Registry: credential.DockerHub}
+var robots = credential.Credential{Registry: "docker.io"}
 
 func refused() credential.Proof {
 	return credential.Proof{Verdict: credential.Refused, Fault: &credential.Fault{Reason: credential.TokenRefused}}

@@ -107,8 +107,8 @@ func choose(all []challenge) (challenge, bool) {
 }
 
 // checkRealm decides whether the token service that a registry names may be
-// given the login. It may when it is the registry's own host, one that Docker
-// documents for Docker Hub, one under the same registered domain, or one that
+// given the login. It may when it is the registry's own host, one that its vendor
+// documents or, without such, one under the same registered domain, or one that
 // the configuration names; on loopback, anything on loopback.
 func checkRealm(cred credential.Credential, base *url.URL, realm string) (*url.URL, error) {
 	refuse := func(why string) (*url.URL, error) {
@@ -133,9 +133,9 @@ func checkRealm(cred credential.Credential, base *url.URL, realm string) (*url.U
 	case strings.EqualFold(u.Host, base.Host),
 		loopback && credential.IsLoopbackHost(host),
 		slices.Contains(cred.AuthHosts, host),
-		cred.Registry.IsDockerHub() && u.Host == "auth.docker.io":
+		slices.Contains(cred.Registry.AuthHosts(), u.Host):
 		return u, nil
-	case !cred.Registry.IsDockerHub() && sameOwner(base.Hostname(), host):
+	case cred.Registry.AuthHosts() == nil && sameOwner(base.Hostname(), host):
 		return u, nil
 	}
 	return refuse(shown + " is not a host of " + string(cred.Registry) + "; if it is right, name it under auth-hosts in purser.yaml")

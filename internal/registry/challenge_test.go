@@ -117,7 +117,7 @@ func FuzzChallenge(f *testing.F) {
 			if c.scheme == "" {
 				t.Fatalf("a challenge without a scheme in %q", header)
 			}
-			u, err := checkRealm(credential.Credential{Registry: credential.DockerHub}, base, c.params["realm"])
+			u, err := checkRealm(credential.Credential{Registry: "docker.io"}, base, c.params["realm"])
 			if err == nil && (u.Scheme != "https" || u.Host != "auth.docker.io" && !strings.EqualFold(u.Host, base.Host)) {
 				t.Fatalf("the token would go to %s", u)
 			}

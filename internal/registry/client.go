@@ -33,6 +33,9 @@ type Config struct {
 	Wait func(ctx context.Context, d time.Duration) error
 	// Now is the clock; nil means time.Now. It reads Retry-After dates.
 	Now func() time.Time
+	// Hold has the credential helpers of this machine keep no login until it is released,
+	// which tokens are ended between; nil: nothing is kept.
+	Hold func() (release func())
 }
 
 // Client proves logins. It is safe for concurrent use.
@@ -40,6 +43,7 @@ type Client struct {
 	http *http.Client
 	wait func(context.Context, time.Duration) error
 	now  func() time.Time
+	hold func() (release func())
 }
 
 // New makes a Client.
@@ -53,61 +57,68 @@ func New(cfg Config) *Client {
 	if cfg.Now == nil {
 		cfg.Now = time.Now
 	}
+	if cfg.Hold == nil {
+		cfg.Hold = func() func() { return func() {} }
+	}
 	return &Client{
 		http: &http.Client{
 			Transport: cfg.Transport, Timeout: cfg.Timeout,
 			// A redirect is an answer, never followed: it would carry the token along.
 			CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
 		},
-		wait: cfg.Wait, now: cfg.Now,
+		wait: cfg.Wait, now: cfg.Now, hold: cfg.Hold,
 	}
 }
 
 func wait(ctx context.Context, d time.Duration) error {
-	timer := time.NewTimer(d)
-	defer timer.Stop()
-	select {
-	case <-ctx.Done():
-		return credential.Stopped(ctx, "waiting until a registry may be asked again")
-	case <-timer.C:
-		return nil
-	}
+	return credential.Wait(ctx, d, "waiting until a registry may be asked again")
 }
 
-// answer is one answer of a registry, its body cut at bodyLimit.
-type answer struct {
-	status int
-	header http.Header
-	body   []byte
-	url    *url.URL
-	sent   credential.Secret   // what the Authorization header held
-	secret []credential.Secret // what else must not be quoted of it
+// Wait pauses, as its configuration says.
+func (c *Client) Wait(ctx context.Context, d time.Duration) error { return c.wait(ctx, d) }
+
+// Now is its clock.
+func (c *Client) Now() time.Time { return c.now() }
+
+// Hold has nobody on this machine keep a login until it is released.
+func (c *Client) Hold() (release func()) { return c.hold() }
+
+// Answer is one answer of a registry, its body cut at bodyLimit.
+type Answer struct {
+	Status int
+	Header http.Header
+	Body   []byte
+	URL    *url.URL            // what was asked
+	Secret []credential.Secret // what must not be quoted of it, besides what the Authorization header held
+	sent   credential.Secret
 }
 
-func (a *answer) ok() bool { return a.status >= 200 && a.status < 300 }
+// OK reports whether the status is one of success.
+func (a *Answer) OK() bool { return a.Status >= 200 && a.Status < 300 }
 
-// auth puts a secret into the Authorization header of a request and says which;
+// Auth puts a secret into the Authorization header of a request and says which;
 // nil sends none.
-type auth func(*http.Request) credential.Secret
+type Auth func(*http.Request) credential.Secret
 
-func basic(l credential.Login) auth {
+func basic(l credential.Login) Auth {
 	return func(r *http.Request) credential.Secret {
 		r.SetBasicAuth(l.Username, l.Token.Reveal())
 		return l.Token
 	}
 }
 
-func bearer(token credential.Secret) auth {
+// Bearer sends a bearer.
+func Bearer(token credential.Secret) Auth {
 	return func(r *http.Request) credential.Secret {
 		r.Header.Set("Authorization", "Bearer "+token.Reveal())
 		return token
 	}
 }
 
-// do sends one request. It refuses to put a secret on a connection that others
+// Do sends one request. It refuses to put a secret on a connection that others
 // can read. The error is a *credential.Fault about the connection; any status
 // that the server answered is not an error.
-func (c *Client) do(ctx context.Context, method string, u *url.URL, body string, with auth) (*answer, error) {
+func (c *Client) Do(ctx context.Context, method string, u *url.URL, body string, with Auth) (*Answer, error) {
 	if u.Scheme != "https" && !credential.IsLoopbackHost(u.Hostname()) {
 		return nil, unsafeFault("a token is not sent over plain http to " + u.Host)
 	}
@@ -133,7 +144,7 @@ func (c *Client) do(ctx context.Context, method string, u *url.URL, body string,
 	if err != nil {
 		return nil, connectionFault(ctx, u.Host, err)
 	}
-	return &answer{resp.StatusCode, resp.Header, read, u, sent, nil}, nil
+	return &Answer{Status: resp.StatusCode, Header: resp.Header, Body: read, URL: u, sent: sent}, nil
 }
 
 func unsafeFault(why string) *credential.Fault {
@@ -172,20 +183,9 @@ func connectionFault(ctx context.Context, host string, err error) *credential.Fa
 	case errors.Is(err, io.EOF), errors.Is(err, io.ErrUnexpectedEOF):
 		f.Why = "it closed the connection"
 	default:
-		f.Why = lastCause(err)
+		f.Why = credential.Innermost(err)
 	}
 	return f
-}
-
-// lastCause is the innermost error's text, such as "connection refused".
-func lastCause(err error) string {
-	for {
-		next := errors.Unwrap(err)
-		if next == nil {
-			return credential.Quote(err.Error())
-		}
-		err = next
-	}
 }
 
 // retryAfter reads how long a 429 asks to be left alone: Retry-After in seconds

@@ -2,8 +2,8 @@
 // anything: the proof that a token is good for its consumers.
 //
 // oci.go is the proof over the registry protocol (OCI distribution
-// specification, and the distribution project's token specification);
-// dockerhub.go adds what Docker Hub alone can tell: whose token it is and of
-// which level. client.go is the only way to the network and holds the rules
-// about where a token may be sent.
+// specification, and the distribution project's token specification).
+// client.go is the only way to the network and holds the rules about where a token
+// may be sent. kind.go is what a kind of registry can do beyond the protocol; each
+// has a folder of its own that says it.
 package registry

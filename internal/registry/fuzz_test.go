@@ -28,11 +28,11 @@ func FuzzWhatARegistryAnswers(f *testing.F) {
 	f.Fuzz(func(t *testing.T, status int, body, wait string) {
 		token := login.Token.Reveal()
 		planted := strings.NewReplacer("CANARY", token, "canary", base64.StdEncoding.EncodeToString([]byte(token))).Replace(body)
-		a := &answer{
-			status: status, header: http.Header{"Retry-After": {wait}, "Location": {planted}}, body: []byte(planted),
-			url: &url.URL{Scheme: "https", Host: "registry.example.net"}, sent: login.Token,
+		a := &Answer{
+			Status: status, Header: http.Header{"Retry-After": {wait}, "Location": {planted}}, Body: []byte(planted),
+			URL: &url.URL{Scheme: "https", Host: "registry.example.net"}, sent: login.Token,
 		}
-		for _, fault := range []*credential.Fault{c.tokenFault(a, login), c.rateLimited(a, login), unexpected(a, login)} {
+		for _, fault := range []*credential.Fault{c.Refusal(a, login), c.RateLimited(a, login), Unexpected(a, login)} {
 			if credential.Shows(fault.Error(), login.Token) && !credential.Shows(body, login.Token) {
 				t.Errorf("%q with status %d is told as %v", body, status, fault)
 			}

@@ -38,7 +38,7 @@ func newHub(t *testing.T) hub {
 func (h hub) prove(token credential.Secret, change func(*credential.Credential)) credential.Proof {
 	h.Helper()
 	c := credential.Credential{
-		Name: "dockerhub", Registry: credential.DockerHub, Username: "mockserver", Access: credential.Push,
+		Name: "dockerhub", Registry: "docker.io", Username: "mockserver", Access: credential.Push,
 		Repositories: []credential.Repository{"mockserver/mockserver"},
 	}
 	if change != nil {

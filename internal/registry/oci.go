@@ -2,6 +2,7 @@ package registry
 
 import (
 	"context"
+	"crypto/tls"
 	"encoding/json"
 	"errors"
 	"net/http"
@@ -62,7 +63,7 @@ type probe struct {
 	scheme  string   // "bearer", "basic", or "" for a registry that asks for nothing
 	realm   *url.URL
 	service string
-	hub     *hubIdentity // on Docker Hub
+	id      *Identity // where the registry tells whose a token is
 
 	proof credential.Proof
 }
@@ -71,10 +72,8 @@ func (p *probe) run(ctx context.Context) error {
 	if p.proof.Kind == credential.Session || p.proof.Kind == credential.IdentityToken {
 		p.proof.Notes = append(p.proof.Notes, "this is a "+string(p.proof.Kind)+": it ends soon and is no credential for others")
 	}
-	if p.cred.Registry.IsDockerHub() {
-		if err := p.askHub(ctx); err != nil {
-			return err
-		}
+	if err := p.identify(ctx); err != nil {
+		return err
 	}
 	if p.login.Username == "" {
 		return &credential.Fault{
@@ -95,6 +94,25 @@ func (p *probe) run(ctx context.Context) error {
 		}
 	}
 	return nil
+}
+
+// identify asks whose the token is, where the registry tells that.
+func (p *probe) identify(ctx context.Context) error {
+	ask := KindOf(p.cred.Registry).Identify
+	if ask == nil {
+		return nil
+	}
+	id, err := ask(ctx, p.client, p.cred, p.login)
+	if id == nil {
+		return err
+	}
+	p.id = id
+	p.proof.Owner, p.proof.TokenID, p.proof.Level, p.proof.Excess = id.Owner, id.Token, id.Level, id.Excess
+	p.proof.Notes = append(p.proof.Notes, id.Notes...)
+	if p.login.Username == "" {
+		p.login.Username = id.Owner
+	}
+	return err
 }
 
 // fault makes any error one that says what to do about it.
@@ -124,28 +142,29 @@ func verdictOf(f *credential.Fault) credential.Verdict {
 // which way in it offers. Nothing secret is sent.
 func (p *probe) ping(ctx context.Context) error {
 	p.base = &url.URL{Scheme: "https", Host: p.cred.Registry.API()}
-	a, err := p.client.do(ctx, http.MethodGet, p.base.JoinPath("/v2/"), "", nil)
+	a, err := p.client.Do(ctx, http.MethodGet, p.base.JoinPath("/v2/"), "", nil)
 	if err != nil && p.cred.Registry.IsLoopback() && !isCertificate(err) {
 		p.base.Scheme = "http"
-		a, err = p.client.do(ctx, http.MethodGet, p.base.JoinPath("/v2/"), "", nil)
+		a, err = p.client.Do(ctx, http.MethodGet, p.base.JoinPath("/v2/"), "", nil)
 	}
 	if err != nil {
 		return err
 	}
-	if a.status == http.StatusTooManyRequests {
-		return p.client.rateLimited(a, nil)
+	if a.Status == http.StatusTooManyRequests {
+		return p.client.RateLimited(a, nil)
 	}
-	if a.ok() && json.Valid(a.body) || a.ok() && len(a.body) == 0 {
+	if a.OK() && json.Valid(a.Body) || a.OK() && len(a.Body) == 0 {
 		return p.challengeOfRepository(ctx)
 	}
-	if a.status != http.StatusUnauthorized {
-		return unexpected(a, nil)
+	if a.Status != http.StatusUnauthorized {
+		return Unexpected(a, nil)
 	}
 	return p.signInBy(a)
 }
 
 func isCertificate(err error) bool {
-	return strings.Contains(err.Error(), "its certificate is")
+	_, is := errors.AsType[*tls.CertificateVerificationError](err)
+	return is
 }
 
 // challengeOfRepository asks again where a registry lets anybody in at its
@@ -154,20 +173,20 @@ func (p *probe) challengeOfRepository(ctx context.Context) error {
 	if len(p.cred.Repositories) == 0 {
 		return nil
 	}
-	a, err := p.client.do(ctx, http.MethodGet, p.tags(p.cred.Repositories[0]), "", nil)
+	a, err := p.client.Do(ctx, http.MethodGet, p.tags(p.cred.Repositories[0]), "", nil)
 	if err != nil {
 		return err
 	}
-	if a.status == http.StatusUnauthorized {
+	if a.Status == http.StatusUnauthorized {
 		return p.signInBy(a)
 	}
 	return nil // it asks for nothing; the control will tell
 }
 
-func (p *probe) signInBy(a *answer) error {
-	ch, ok := choose(parseChallenges(a.header.Values("WWW-Authenticate")))
+func (p *probe) signInBy(a *Answer) error {
+	ch, ok := choose(parseChallenges(a.Header.Values("WWW-Authenticate")))
 	if !ok {
-		return strangeAnswer(a, "it asks for a sign-in and offers no way that purser knows (Bearer or Basic)")
+		return Strange(a, "it asks for a sign-in and offers no way that purser knows (Bearer or Basic)")
 	}
 	p.scheme = ch.scheme
 	if ch.scheme == "basic" {
@@ -215,10 +234,10 @@ func (p *probe) repository(ctx context.Context, repo credential.Repository) (cre
 }
 
 // authorise gets what is put on requests about one repository.
-func (p *probe) authorise(ctx context.Context, repo credential.Repository, actions []string, login *credential.Login) (auth, grant, error) {
+func (p *probe) authorise(ctx context.Context, repo credential.Repository, actions []string, login *credential.Login) (Auth, grant, error) {
 	if p.scheme == "bearer" {
 		g, err := p.client.requestToken(ctx, p.realm, p.service, repo, actions, login)
-		return bearer(g.bearer), g, err
+		return Bearer(g.bearer), g, err
 	}
 	if p.scheme == "" || login == nil {
 		return nil, grant{}, nil
@@ -233,29 +252,29 @@ func (p *probe) exists(ctx context.Context, repo credential.Repository) (grant, 
 	if err != nil {
 		return g, false, err
 	}
-	a, err := p.client.do(ctx, http.MethodGet, p.tags(repo), "", with)
+	a, err := p.client.Do(ctx, http.MethodGet, p.tags(repo), "", with)
 	if err != nil {
 		return g, false, err
 	}
 	switch {
-	case a.ok() && isTagList(a.body):
+	case a.OK() && isTagList(a.Body):
 		return g, true, nil
-	case a.status == http.StatusTooManyRequests:
-		return g, false, p.client.rateLimited(a, &p.login)
-	case a.status == http.StatusUnauthorized && p.scheme == "basic":
-		return g, false, p.client.tokenFault(a, &p.login)
-	case a.status == http.StatusNotFound:
+	case a.Status == http.StatusTooManyRequests:
+		return g, false, p.client.RateLimited(a, &p.login)
+	case a.Status == http.StatusUnauthorized && p.scheme == "basic":
+		return g, false, p.client.Refusal(a, &p.login)
+	case a.Status == http.StatusNotFound:
 		there, err := p.listed(ctx, repo)
 		return g, there, err
-	case a.status == http.StatusUnauthorized || a.status == http.StatusForbidden:
-		if p.hub != nil {
+	case a.Status == http.StatusUnauthorized || a.Status == http.StatusForbidden:
+		if p.id != nil && p.id.Exists != nil {
 			if _, err := p.listed(ctx, repo); err != nil {
 				return g, false, err
 			}
 		}
 		return g, false, p.notPermitted("the account may not even pull from it, or it does not exist", a)
 	}
-	return g, false, unexpected(a, &p.login)
+	return g, false, Unexpected(a, &p.login)
 }
 
 // isTagList tells a list of tags (OCI distribution specification, end-8a) from
@@ -268,12 +287,11 @@ func isTagList(body []byte) bool {
 	return json.Unmarshal(body, &list) == nil && (list.Name != nil || list.Tags != nil)
 }
 
-// listed decides about a repository that the registry does not show. Docker
-// Hub's own list is asked there, since a repository without an image is in that
-// list and not in the registry.
+// listed decides about a repository that the registry does not show. Its own
+// list is asked where it has one: a repository without an image is in that list alone.
 func (p *probe) listed(ctx context.Context, repo credential.Repository) (bool, error) {
-	if p.hub != nil {
-		there, err := p.client.hubRepositoryExists(ctx, p.hub, repo)
+	if p.id != nil && p.id.Exists != nil {
+		there, err := p.id.Exists(ctx, repo)
 		if there || err != nil {
 			return there, err
 		}
@@ -287,8 +305,8 @@ func (p *probe) listed(ctx context.Context, repo credential.Repository) (bool, e
 	}
 }
 
-func (p *probe) notPermitted(why string, a *answer) *credential.Fault {
-	if said := says(a, &p.login); said != "" {
+func (p *probe) notPermitted(why string, a *Answer) *credential.Fault {
+	if said := Says(a, &p.login); said != "" {
 		why += "; " + said
 	}
 	return &credential.Fault{
@@ -300,9 +318,9 @@ func (p *probe) notPermitted(why string, a *answer) *credential.Fault {
 // askForMore finds out whether the token may do more than was needed. It is a
 // request of its own, since asking for too much can turn a whole request down,
 // and only for token services that tell what they grant. Whatever comes of it,
-// the proof stands. On Docker Hub the token's level tells.
+// the proof stands. Where the registry has told the token's level, that tells.
 func (p *probe) askForMore(ctx context.Context, repo credential.Repository, had grant, actions ...string) {
-	if p.scheme != "bearer" || p.hub != nil || !had.readable {
+	if p.scheme != "bearer" || p.id != nil || !had.readable {
 		return
 	}
 	_, g, err := p.authorise(ctx, repo, actions, &p.login)

@@ -9,7 +9,7 @@ import (
 
 // provePull is for credentials that only read. Where the repository is public
 // the pull itself shows nothing, so something else must have told that the
-// registry knows the token: Docker Hub's exchange, or a bearer made out to the
+// registry knows the token: what it says of whose it is, or a bearer made out to the
 // account.
 func (p *probe) provePull(ctx context.Context, r *credential.RepositoryProof, pull grant) error {
 	r.Actions = pull.actions
@@ -20,7 +20,7 @@ func (p *probe) provePull(ctx context.Context, r *credential.RepositoryProof, pu
 	if err != nil {
 		return err
 	}
-	if public && p.hub == nil && pull.subject == "" {
+	if public && p.id == nil && pull.subject == "" {
 		return &credential.Fault{
 			Reason: credential.ProofEmpty, What: "nothing is proved: anybody may pull " + string(r.Repository),
 			Why: "name a repository that is private, so that pulling from it shows that the token works",
@@ -45,14 +45,14 @@ func (p *probe) anybodyMayPull(ctx context.Context, repo credential.Repository) 
 	if err != nil {
 		return false, controlRefusal(err)
 	}
-	a, err := p.client.do(ctx, http.MethodGet, p.tags(repo), "", with)
+	a, err := p.client.Do(ctx, http.MethodGet, p.tags(repo), "", with)
 	switch {
 	case err != nil:
 		return false, err
-	case a.status == http.StatusTooManyRequests:
-		return false, p.client.rateLimited(a, nil)
-	case a.status >= http.StatusInternalServerError:
-		return false, unexpected(a, nil)
+	case a.Status == http.StatusTooManyRequests:
+		return false, p.client.RateLimited(a, nil)
+	case a.Status >= http.StatusInternalServerError:
+		return false, Unexpected(a, nil)
 	}
-	return a.ok(), nil
+	return a.OK(), nil
 }

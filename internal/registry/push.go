@@ -55,20 +55,20 @@ func actionList(actions []string) string {
 
 // upload opens an upload session, which only a token that may push can, and
 // cancels it. No byte is sent, so nothing is stored.
-func (p *probe) upload(ctx context.Context, repo credential.Repository, with auth, fresh bool) (credential.Upload, error) {
-	a, err := p.client.do(ctx, http.MethodPost, p.uploads(repo), "", with)
+func (p *probe) upload(ctx context.Context, repo credential.Repository, with Auth, fresh bool) (credential.Upload, error) {
+	a, err := p.client.Do(ctx, http.MethodPost, p.uploads(repo), "", with)
 	if err != nil {
 		return credential.NoUpload, err
 	}
-	if a.status == http.StatusUnauthorized && fresh {
+	if a.Status == http.StatusUnauthorized && fresh {
 		if err := p.client.wait(ctx, freshTokenPause); err != nil {
 			return credential.NoUpload, err
 		}
-		if a, err = p.client.do(ctx, http.MethodPost, p.uploads(repo), "", with); err != nil {
+		if a, err = p.client.Do(ctx, http.MethodPost, p.uploads(repo), "", with); err != nil {
 			return credential.NoUpload, err
 		}
 	}
-	switch a.status {
+	switch a.Status {
 	case http.StatusAccepted, http.StatusCreated:
 		return p.cancel(ctx, a, with), nil
 	case http.StatusUnauthorized, http.StatusForbidden, http.StatusMethodNotAllowed:
@@ -76,14 +76,14 @@ func (p *probe) upload(ctx context.Context, repo credential.Repository, with aut
 	case http.StatusNotFound:
 		return credential.NoUpload, p.missingOnUpload(repo, a)
 	case http.StatusTooManyRequests:
-		return credential.NoUpload, p.client.rateLimited(a, &p.login)
+		return credential.NoUpload, p.client.RateLimited(a, &p.login)
 	}
-	return credential.NoUpload, unexpected(a, &p.login)
+	return credential.NoUpload, Unexpected(a, &p.login)
 }
 
-func (p *probe) missingOnUpload(repo credential.Repository, a *answer) error {
+func (p *probe) missingOnUpload(repo credential.Repository, a *Answer) error {
 	return &credential.Fault{
-		Reason: credential.RepositoryMissing, Why: says(a, &p.login),
+		Reason: credential.RepositoryMissing, Why: Says(a, &p.login),
 		What: "the repository " + string(repo) + " does not exist on " + string(p.cred.Registry) + " and cannot be made by a push",
 	}
 }
@@ -91,18 +91,18 @@ func (p *probe) missingOnUpload(repo credential.Repository, a *answer) error {
 // cancel ends the upload and waits for the answer. It is best effort: reference
 // servers want the right to delete for it, which the token must not need, and
 // GHCR answers 405. A session left open holds no data and lapses by itself.
-func (p *probe) cancel(ctx context.Context, opened *answer, with auth) credential.Upload {
+func (p *probe) cancel(ctx context.Context, opened *Answer, with Auth) credential.Upload {
 	if ctx.Err() != nil {
 		return credential.UploadLeft // who was told to end has no time for it
 	}
 	ctx, stop := context.WithTimeout(context.WithoutCancel(ctx), cancelTimeout)
 	defer stop()
-	to, err := opened.url.Parse(opened.header.Get("Location"))
-	if err != nil || opened.header.Get("Location") == "" || to.Host != p.base.Host || to.Scheme != p.base.Scheme {
+	to, err := opened.URL.Parse(opened.Header.Get("Location"))
+	if err != nil || opened.Header.Get("Location") == "" || to.Host != p.base.Host || to.Scheme != p.base.Scheme {
 		return credential.UploadLeft
 	}
-	a, err := p.client.do(ctx, http.MethodDelete, to, "", with)
-	if err != nil || !a.ok() {
+	a, err := p.client.Do(ctx, http.MethodDelete, to, "", with)
+	if err != nil || !a.OK() {
 		return credential.UploadLeft
 	}
 	return credential.UploadCancelled
@@ -115,21 +115,21 @@ func (p *probe) controlPush(ctx context.Context, repo credential.Repository) err
 	if err != nil {
 		return controlRefusal(err)
 	}
-	a, err := p.client.do(ctx, http.MethodPost, p.uploads(repo), "", with)
+	a, err := p.client.Do(ctx, http.MethodPost, p.uploads(repo), "", with)
 	if err != nil {
 		return err
 	}
 	switch {
-	case a.ok():
+	case a.OK():
 		p.cancel(ctx, a, with)
 		return &credential.Fault{
 			Reason: credential.ProofEmpty, What: "nothing is proved: " + string(p.cred.Registry) + " lets anybody push to " + string(repo),
 			Why: "the same upload without a token was accepted",
 		}
-	case a.status == http.StatusTooManyRequests:
-		return p.client.rateLimited(a, nil)
-	case a.status >= http.StatusInternalServerError:
-		return unexpected(a, nil)
+	case a.Status == http.StatusTooManyRequests:
+		return p.client.RateLimited(a, nil)
+	case a.Status >= http.StatusInternalServerError:
+		return Unexpected(a, nil)
 	}
 	return nil
 }

@@ -2,14 +2,13 @@ package registry
 
 import (
 	"context"
-	"net/http"
 	"net/url"
 
 	"purser/internal/credential"
 )
 
 // Reach finds out whether a registry answers as one does, without sending a
-// secret, and on Docker Hub whether its API answers as well. The text says how
+// secret, and whether what it has besides the protocol answers as well. The text says how
 // it lets people in. The error is a *credential.Fault.
 func (c *Client) Reach(ctx context.Context, cred credential.Credential) (how string, err error) {
 	p := &probe{client: c, cred: cred}
@@ -17,17 +16,15 @@ func (c *Client) Reach(ctx context.Context, cred credential.Credential) (how str
 		return "", p.fault(err)
 	}
 	how = map[string]string{"bearer": "its token service is " + host(p.realm), "basic": "it asks for a password", "": "it lets anybody in"}[p.scheme]
-	if !cred.Registry.IsDockerHub() {
+	reach := KindOf(cred.Registry).Reach
+	if reach == nil {
 		return how, nil
 	}
-	a, err := c.do(ctx, http.MethodGet, hubAPI.JoinPath("/v2/"), "", nil)
+	more, err := reach(ctx, c)
 	if err != nil {
 		return "", p.fault(err)
 	}
-	if a.status >= http.StatusInternalServerError {
-		return "", unexpected(a, nil)
-	}
-	return how + ", and " + hubAPI.Host + " answers", nil
+	return how + ", and " + more, nil
 }
 
 func host(u *url.URL) string {

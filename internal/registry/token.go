@@ -13,9 +13,9 @@ import (
 	"purser/internal/credential"
 )
 
-// hubLockout is how long Docker Hub keeps an account locked after too many
-// wrong secrets, by its staff's word; the answer itself does not say.
-const hubLockout = 15 * time.Minute
+// lockout is how long an account stays locked after too many wrong secrets where the
+// answer does not say it (Docker Hub, by its staff's word).
+const lockout = 15 * time.Minute
 
 // grant is what a token service gave for one scope.
 type grant struct {
@@ -45,25 +45,25 @@ func (c *Client) requestToken(ctx context.Context, realm *url.URL, service strin
 	}
 	q.Set("scope", "repository:"+string(repo)+":"+strings.Join(actions, ","))
 	q.Set("client_id", "purser")
-	var with auth
+	var with Auth
 	if login != nil {
 		q.Set("account", login.Username)
 		with = basic(*login)
 	}
 	u.RawQuery = q.Encode()
-	a, err := c.do(ctx, http.MethodGet, &u, "", with)
+	a, err := c.Do(ctx, http.MethodGet, &u, "", with)
 	if err != nil {
 		return grant{}, err
 	}
-	if !a.ok() {
-		return grant{}, c.tokenFault(a, login)
+	if !a.OK() {
+		return grant{}, c.Refusal(a, login)
 	}
 	var body struct {
 		Token       string `json:"token"`
 		AccessToken string `json:"access_token"`
 	}
-	if json.Unmarshal(a.body, &body) != nil || body.Token+body.AccessToken == "" {
-		return grant{}, strangeAnswer(a, "its token service answered 200 without a token")
+	if json.Unmarshal(a.Body, &body) != nil || body.Token+body.AccessToken == "" {
+		return grant{}, Strange(a, "its token service answered 200 without a token")
 	}
 	if body.Token == "" {
 		body.Token = body.AccessToken
@@ -84,7 +84,7 @@ func readGrant(bearer credential.Secret, repo credential.Repository) grant {
 			Actions []string `json:"actions"`
 		} `json:"access"`
 	}
-	if !decodeClaims(bearer, &claims) || claims.Access == nil {
+	if !DecodeClaims(bearer, &claims) || claims.Access == nil {
 		return g
 	}
 	g.readable = true
@@ -97,8 +97,8 @@ func readGrant(bearer credential.Secret, repo credential.Repository) grant {
 	return g
 }
 
-// decodeClaims reads a JWT's payload without verifying it.
-func decodeClaims(token credential.Secret, into any) bool {
+// DecodeClaims reads a JWT's payload without verifying it.
+func DecodeClaims(token credential.Secret, into any) bool {
 	parts := strings.Split(token.Reveal(), ".")
 	if len(parts) != 3 {
 		return false
@@ -107,21 +107,21 @@ func decodeClaims(token credential.Secret, into any) bool {
 	return err == nil && json.Unmarshal(raw, into) == nil
 }
 
-// tokenFault reads a token service's refusal. Docker Hub has two: 401 with the
+// Refusal reads a token service's refusal. Docker Hub has two: 401 with the
 // token's level too low, and 401 for a secret it does not take; revoked,
 // expired and mistyped look alike there. GitLab answers a wrong secret 403.
-func (c *Client) tokenFault(a *answer, login *credential.Login) *credential.Fault {
-	said := says(a, login)
-	text := strings.ToLower(errorText(a.body))
+func (c *Client) Refusal(a *Answer, login *credential.Login) *credential.Fault {
+	said := Says(a, login)
+	text := strings.ToLower(errorText(a.Body))
 	has := func(words ...string) bool {
 		return slices.ContainsFunc(words, func(w string) bool { return strings.Contains(text, w) })
 	}
 	f := &credential.Fault{Reason: credential.TokenRefused, What: "the registry refused the token", Why: said}
 	switch {
-	case a.status == http.StatusTooManyRequests:
-		return c.rateLimited(a, login)
-	case a.status != http.StatusUnauthorized && a.status != http.StatusForbidden:
-		return unexpected(a, login)
+	case a.Status == http.StatusTooManyRequests:
+		return c.RateLimited(a, login)
+	case a.Status != http.StatusUnauthorized && a.Status != http.StatusForbidden:
+		return Unexpected(a, login)
 	case has("insufficient scope", "higher privileges"):
 		f.Reason, f.What = credential.LevelTooLow, "the token was made with too few rights"
 	case has("personal access token"):
@@ -132,56 +132,58 @@ func (c *Client) tokenFault(a *answer, login *credential.Login) *credential.Faul
 	return f
 }
 
-func (c *Client) rateLimited(a *answer, login *credential.Login) *credential.Fault {
+// RateLimited is the fault of an answer that asks to be left alone.
+func (c *Client) RateLimited(a *Answer, login *credential.Login) *credential.Fault {
 	f := &credential.Fault{
-		Reason: credential.RateLimited, What: a.url.Host + " asks to be left alone for a while (429)",
-		Why: says(a, login), Wait: c.retryAfter(a.header),
+		Reason: credential.RateLimited, What: a.URL.Host + " asks to be left alone for a while (429)",
+		Why: Says(a, login), Wait: c.retryAfter(a.Header),
 	}
-	if f.Wait == 0 && strings.Contains(strings.ToLower(errorText(a.body)), "failed login") {
-		f.Wait = hubLockout
+	if f.Wait == 0 && strings.Contains(strings.ToLower(errorText(a.Body)), "failed login") {
+		f.Wait = lockout
 	}
 	return f
 }
 
-// unexpected is a status that is neither a grant nor a refusal: nothing follows
+// Unexpected is a status that is neither a grant nor a refusal: nothing follows
 // from it about the token.
-func unexpected(a *answer, login *credential.Login) *credential.Fault {
-	f := strangeAnswer(a, says(a, login))
-	if a.status >= 300 && a.status < 400 {
+func Unexpected(a *Answer, login *credential.Login) *credential.Fault {
+	f := Strange(a, Says(a, login))
+	if a.Status >= 300 && a.Status < 400 {
 		f.Reason = credential.RegistryUnsafe
-		f.What = a.url.Host + " sends elsewhere, which is not followed with a token"
+		f.What = a.URL.Host + " sends elsewhere, which is not followed with a token"
 		f.Why = "it redirects to " + redirectHost(a)
 	}
 	return f
 }
 
-func strangeAnswer(a *answer, why string) *credential.Fault {
+// Strange is the fault of an answer that says nothing about a token.
+func Strange(a *Answer, why string) *credential.Fault {
 	return &credential.Fault{
 		Reason: credential.RegistryStrange, Why: why,
-		What: a.url.Host + " gave an answer that a registry does not give (" + http.StatusText(a.status) + ")",
+		What: a.URL.Host + " gave an answer that a registry does not give (" + http.StatusText(a.Status) + ")",
 	}
 }
 
-func redirectHost(a *answer) string {
-	to, err := a.url.Parse(a.header.Get("Location"))
+func redirectHost(a *Answer) string {
+	to, err := a.URL.Parse(a.Header.Get("Location"))
 	if err != nil || to.Host == "" {
 		return "an address that cannot be read"
 	}
 	return credential.Quote(to.Host)
 }
 
-// says quotes a registry's own words, so that readers know who is speaking, and
+// Says quotes a registry's own words, so that readers know who is speaking, and
 // nothing when they repeat the token or the bearer that was sent.
-func says(a *answer, login *credential.Login) string {
-	secrets := append([]credential.Secret{a.sent}, a.secret...)
+func Says(a *Answer, login *credential.Login) string {
+	secrets := append([]credential.Secret{a.sent}, a.Secret...)
 	if login != nil {
 		secrets = append(secrets, login.Token)
 	}
-	text := errorText(a.body)
+	text := errorText(a.Body)
 	if text == "" {
 		return ""
 	}
-	return a.url.Host + " says: " + credential.Quote(text, secrets...)
+	return a.URL.Host + " says: " + credential.Quote(text, secrets...)
 }
 
 // errorText finds the message in an error body. Registries use the distribution

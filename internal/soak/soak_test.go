@@ -419,7 +419,7 @@ func (s *soak) consume(c *kept, place int) string {
 	if err != nil {
 		return err.Error()
 	}
-	login, err := credential.ShapeToken.Decode(value, credential.DockerHub)
+	login, err := credential.ShapeToken.Decode(value, "docker.io")
 	if err != nil {
 		return err.Error()
 	}

@@ -48,7 +48,7 @@ func SetHelper(path, helper string, hosts []credential.Host, remove bool) (Helpe
 	before := len(helpers)
 	same := true
 	for _, host := range hosts {
-		for _, key := range helperKeys(host) {
+		for _, key := range host.HelperKeys() {
 			i := slices.IndexFunc(helpers, func(m member) bool { return m.key == key })
 			value, _ := json.Marshal(helper) // text always encodes
 			switch {
@@ -74,15 +74,6 @@ func SetHelper(path, helper string, hosts []credential.Host, remove bool) (Helpe
 	}
 	c.After = append(out.Bytes(), '\n')
 	return c, nil
-}
-
-// helperKeys are the keys under which clients look a registry's helper up:
-// docker by its own name of Docker Hub, podman and its family by the host.
-func helperKeys(host credential.Host) []string {
-	if host.IsDockerHub() {
-		return []string{"https://index.docker.io/v1/", "docker.io", "index.docker.io"}
-	}
-	return []string{string(host)}
 }
 
 func objectAt(members []member, key string) ([]member, error) {

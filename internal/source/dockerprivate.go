@@ -38,7 +38,7 @@ func PrivateClients(dir, real, helper string, hosts []credential.Host) (map[stri
 	var helpers []member
 	name, _ := json.Marshal(helper) // text always encodes
 	for _, host := range hosts {
-		for _, key := range helperKeys(host) {
+		for _, key := range host.HelperKeys() {
 			if !slices.ContainsFunc(helpers, func(m member) bool { return m.key == key }) {
 				helpers = append(helpers, member{key, name})
 			}

@@ -7,7 +7,6 @@ import (
 	"strings"
 	"testing"
 
-	"purser/internal/credential"
 	"purser/internal/source"
 )
 
@@ -21,7 +20,7 @@ func configured(t *testing.T, text string) source.DockerConfig {
 			t.Fatal(err)
 		}
 	}
-	return source.DockerConfig{Dir: dir, Registry: credential.DockerHub}
+	return source.DockerConfig{Dir: dir, Registry: "docker.io"}
 }
 
 func TestDockersStateIsToldWithoutAskingAHelper(t *testing.T) {

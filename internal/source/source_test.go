@@ -17,11 +17,11 @@ import (
 const canary = "dckr_pat_" + "FAKEcanaryFAKEcanaryFAKE000"
 
 func TestStdinTakesOneToken(t *testing.T) {
-	got, err := Stdin{Reader: strings.NewReader(canary + "\n"), Registry: credential.DockerHub, Username: "mockserver"}.Find(t.Context())
+	got, err := Stdin{Reader: strings.NewReader(canary + "\n"), Registry: "docker.io", Username: "mockserver"}.Find(t.Context())
 	if err != nil || got.Token.Reveal() != canary || got.Kind != credential.PersonalToken || got.Username != "mockserver" {
 		t.Fatalf("found %v of %s, %v", got.Kind, got.Username, err)
 	}
-	endless := Stdin{Reader: endlessReader{}, Registry: credential.DockerHub}
+	endless := Stdin{Reader: endlessReader{}, Registry: "docker.io"}
 	if _, err := endless.Find(t.Context()); credential.ReasonOf(err) != credential.BadToken {
 		t.Errorf("endless input: %v", err)
 	}
@@ -38,7 +38,7 @@ func (endlessReader) Read(p []byte) (int, error) {
 
 func TestPromptNamesTheAccountAndTheRegistry(t *testing.T) {
 	var asked string
-	p := Prompt{Registry: credential.DockerHub, Username: "mockserver", Ask: func(_ context.Context, q string) ([]byte, error) {
+	p := Prompt{Registry: "docker.io", Username: "mockserver", Ask: func(_ context.Context, q string) ([]byte, error) {
 		asked = q
 		return []byte(canary), nil
 	}}
@@ -67,7 +67,7 @@ func docker(t *testing.T, config string, helpers map[string]string) DockerConfig
 		write(t, filepath.Join(bin, "docker-credential-"+name), "#!/bin/sh\n"+script, 0o700)
 	}
 	t.Setenv("PATH", bin+string(os.PathListSeparator)+os.Getenv("PATH"))
-	return DockerConfig{Dir: dir, Registry: credential.DockerHub}
+	return DockerConfig{Dir: dir, Registry: "docker.io"}
 }
 
 func write(t *testing.T, path, text string, mode os.FileMode) {
@@ -207,7 +207,7 @@ func FuzzDockerConfig(f *testing.F) {
 			}
 			return
 		}
-		for _, key := range credential.DockerHub.DockerKeys() {
+		for _, key := range credential.Host("docker.io").DockerKeys() {
 			_ = file.AuthConfigs[key]
 		}
 	})
@@ -224,7 +224,7 @@ func TestATokenInPlaceOfAUserNameOrAHelperIsNotShown(t *testing.T) {
 		if err := os.WriteFile(filepath.Join(dir, "config.json"), []byte(text), 0o600); err != nil {
 			t.Fatal(err)
 		}
-		config := DockerConfig{Dir: dir, Registry: credential.DockerHub}
+		config := DockerConfig{Dir: dir, Registry: "docker.io"}
 		_, err := config.Find(t.Context())
 		if err == nil || credential.HoldsToken(err.Error()) {
 			t.Errorf("%s: Find gave %v", name, strings.ReplaceAll(fmt.Sprint(err), misplaced, "TOKEN"))
@@ -253,8 +253,8 @@ func TestWhatIsAroundATokenIsSaidWhereverItComesFrom(t *testing.T) {
 			t.Fatal(err)
 		}
 		for name, find := range map[string]func(context.Context) (Found, error){
-			"standard input": Stdin{Reader: strings.NewReader(text + "\n"), Registry: credential.DockerHub, Username: "builder"}.Find,
-			"docker":         DockerConfig{Dir: dir, Registry: credential.DockerHub}.Find,
+			"standard input": Stdin{Reader: strings.NewReader(text + "\n"), Registry: "docker.io", Username: "builder"}.Find,
+			"docker":         DockerConfig{Dir: dir, Registry: "docker.io"}.Find,
 		} {
 			got, err := find(t.Context())
 			if credential.ReasonOf(err) != credential.BadToken || !strings.Contains(fmt.Sprint(err), want) || credential.HoldsToken(fmt.Sprint(err)) {

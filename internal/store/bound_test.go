@@ -22,7 +22,7 @@ func TestAValueLeavesForItsRegistryAlone(t *testing.T) {
 	refused := errors.New("the person said no")
 	detour := private
 	detour.Via = credential.ViaOf([]byte("PEM"), nil)
-	hub := credential.Credential{Name: "private", Registry: credential.DockerHub, Via: detour.Via}
+	hub := credential.Credential{Name: "private", Registry: "docker.io", Via: detour.Via}
 	no, yes := func(context.Context) error { return refused }, func(context.Context) error { return nil }
 	for _, subject := range subjects(t) {
 		for i, c := range []struct {

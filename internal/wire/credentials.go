@@ -50,14 +50,7 @@ func (w *Wire) SignIn(show func(signin.Prompt)) *signin.Client {
 }
 
 func wait(ctx context.Context, d time.Duration) error {
-	timer := time.NewTimer(d)
-	defer timer.Stop()
-	select {
-	case <-ctx.Done():
-		return credential.Stopped(ctx, "waiting")
-	case <-timer.C:
-		return nil
-	}
+	return credential.Wait(ctx, d, "waiting")
 }
 
 // once keeps a failure to get credentials from being tried again by every call:

@@ -29,6 +29,7 @@ import (
 	"purser/internal/signin"
 	"purser/internal/store"
 	"purser/internal/transport"
+	_ "purser/internal/wire/kinds" // known before anything is parsed
 )
 
 // Wire makes parts. Its fields are set before the first call and not changed.
@@ -377,7 +378,7 @@ func (w *Wire) Registry(c credential.Credential) (*registry.Client, error) {
 		}
 		carry = transport.New(trusted)
 	}
-	client := registry.New(registry.Config{Transport: w.traced(transport.Guard(carry)), Now: w.Now})
+	client := registry.New(registry.Config{Transport: w.traced(transport.Guard(carry)), Now: w.Now, Hold: w.Hold})
 	if w.trust == nil {
 		w.trust = map[string]*registry.Client{}
 	}

@@ -24,7 +24,7 @@ func alone(t *testing.T, profiles string) {
 	t.Setenv("AWS_EC2_METADATA_DISABLED", "true")
 }
 
-var someCredential = credential.Credential{Name: "dockerhub", Registry: credential.DockerHub}
+var someCredential = credential.Credential{Name: "dockerhub", Registry: "docker.io"}
 
 func TestWhatAWSLacksIsFoundBeforeAnythingIsAsked(t *testing.T) {
 	const profiles = "[profile here]\nregion = eu-west-2\n[profile nowhere]\n"

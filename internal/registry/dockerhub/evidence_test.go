@@ -1,4 +1,4 @@
-package registry_test
+package dockerhub_test
 
 import (
 	"net/http"
@@ -13,13 +13,12 @@ import (
 // TestWhatDockerHubTellsOfUse is the evidence after a leak, and lists that are none.
 func TestWhatDockerHubTellsOfUse(t *testing.T) {
 	h := newHubBench(t)
-	s := h.session()
 	body := `{"next":null,"results":[{"name":"latest","tag_last_pushed":"2026-11-20T10:00:00Z","last_updater_username":"mockserver"},` +
 		`{"name":"old","tag_last_pushed":"2025-01-01T00:00:00Z","last_updater_username":"x"},{"name":"never","tag_last_pushed":null},` +
 		`{"name":"\u001b[2Jtag","tag_last_pushed":"2026-11-21T10:00:00Z","last_updater_username":"dckr_pat_FAKEFAKEFAKEFAKEFAKEFAKEFAK"}]}`
 	h.box.Hub.Fault("repositories", sandbox.Fault{Status: http.StatusOK, Body: body})
 	since := time.Date(2026, 11, 1, 0, 0, 0, 0, time.UTC)
-	pushes, complete, err := h.client.HubPushes(t.Context(), s, "mockserver/mockserver", since)
+	pushes, complete, err := h.account("").Pushes(t.Context(), "mockserver/mockserver", since)
 	if err != nil || !complete || len(pushes) != 2 || pushes[0].Tag != "latest" || pushes[0].By != "mockserver" {
 		t.Fatalf("%+v %t %v", pushes, complete, err)
 	}
@@ -39,26 +38,26 @@ func TestWhatDockerHubTellsOfUse(t *testing.T) {
 		"cut":                    {sandbox.Fault{Times: -1}, credential.RegistryUnreachable},
 	} {
 		h.box.Hub.Fault("repositories", c.fault)
-		_, complete, err := h.client.HubPushes(t.Context(), s, "mockserver/mockserver", since)
+		_, complete, err := h.account("").Pushes(t.Context(), "mockserver/mockserver", since)
 		if h.is(name, err, c.want); complete {
 			t.Errorf("%s is complete", name)
 		}
 	}
 	h.box.Hub.Fault("repositories", sandbox.Fault{Status: http.StatusOK, Times: -1, Body: `{"next":"?page=2&page_size=100","results":[]}`})
-	if _, _, err := h.client.HubPushes(t.Context(), s, "mockserver/mockserver", since); credential.ReasonOf(err) != credential.RegistryStrange {
+	if _, _, err := h.account("").Pushes(t.Context(), "mockserver/mockserver", since); credential.ReasonOf(err) != credential.RegistryStrange {
 		t.Errorf("a list without an end: %v", err)
 	}
 
 	h.box.Hub.Fault("audit", sandbox.Fault{Status: http.StatusOK, Body: `{"logs":[{"actor":"mockserver","action":"repo.tag.push","name":"acme/app:1","timestamp":"2026-11-20T10:00:00Z"}]}`})
-	events, complete, err := h.client.HubEvents(t.Context(), s, "acme", since)
+	events, complete, err := h.account("acme").Events(t.Context(), since)
 	if err != nil || !complete || len(events) != 1 || events[0].Action != "repo.tag.push" {
 		t.Errorf("%+v %t %v", events, complete, err)
 	}
-	if events, _, err = h.client.HubEvents(t.Context(), s, "acme", since); err != nil || len(events) != 0 {
+	if events, _, err = h.account("acme").Events(t.Context(), since); err != nil || len(events) != 0 {
 		t.Errorf("an empty log: %+v %v", events, err)
 	}
-	_, _, err = h.client.HubEvents(t.Context(), s, "mockserver", since)
+	_, _, err = h.account("mockserver").Events(t.Context(), since)
 	h.is("a person's log", err, credential.NotPermitted)
-	_, _, err = h.client.HubEvents(t.Context(), s, "../x", since)
+	_, _, err = h.account("../x").Events(t.Context(), since)
 	h.is("a name that leads elsewhere", err, credential.Usage)
 }

@@ -1,4 +1,4 @@
-package registry
+package dockerhub
 
 import (
 	"context"
@@ -9,19 +9,20 @@ import (
 	"time"
 
 	"purser/internal/credential"
+	"purser/internal/registry"
 )
 
 // evidencePages bounds how much is read of a list that may be long, in pages of a
 // hundred.
 const evidencePages = 20
 
-// HubPushes lists the tags of a repository that were pushed since a time, and whether
+// Pushes lists the tags of a repository that were pushed since a time, and whether
 // that is all (Docker Hub API reference, "List repository tags").
-func (c *Client) HubPushes(ctx context.Context, s HubSession, repo credential.Repository, since time.Time) (pushes []credential.TagPush, complete bool, err error) {
+func (h *Account) Pushes(ctx context.Context, repo credential.Repository, since time.Time) (pushes []credential.TagPush, complete bool, err error) {
 	namespace, name, _ := strings.Cut(string(repo), "/")
-	u := hubAPI.JoinPath("/v2/namespaces", namespace, "repositories", name, "tags")
+	u := api().JoinPath("/v2/namespaces", namespace, "repositories", name, "tags")
 	u.RawQuery = "page=1&page_size=100"
-	complete, err = c.hubList(ctx, s, u, func(a *answer) (next string, known bool) {
+	complete, err = h.pages(ctx, u, func(a *registry.Answer) (next string, known bool) {
 		var page struct {
 			Next    string `json:"next"`
 			Results *[]struct {
@@ -30,7 +31,7 @@ func (c *Client) HubPushes(ctx context.Context, s HubSession, repo credential.Re
 				By     string    `json:"last_updater_username"`
 			} `json:"results"`
 		}
-		if json.Unmarshal(a.body, &page) != nil || page.Results == nil {
+		if json.Unmarshal(a.Body, &page) != nil || page.Results == nil {
 			return "", false
 		}
 		for _, t := range *page.Results {
@@ -43,22 +44,22 @@ func (c *Client) HubPushes(ctx context.Context, s HubSession, repo credential.Re
 	return pushes, complete, err
 }
 
-// HubEvents reads an account's audit log, which organizations with a plan have, and
+// Events reads the account's audit log, which organizations with a plan have, and
 // whether that is all (Docker Hub API reference, "List audit log events").
-func (c *Client) HubEvents(ctx context.Context, s HubSession, account string, since time.Time) (events []credential.AccountEvent, complete bool, err error) {
-	if err := checkHubNames(account); err != nil {
+func (h *Account) Events(ctx context.Context, since time.Time) (events []credential.AccountEvent, complete bool, err error) {
+	if err := checkNames(h.account); err != nil {
 		return nil, false, err
 	}
-	u := hubAPI.JoinPath("/v2/auditlogs", account)
+	u := api().JoinPath("/v2/auditlogs", h.account)
 	u.RawQuery = "page=1&page_size=100&from=" + url.QueryEscape(since.UTC().Format(time.RFC3339))
-	complete, err = c.hubList(ctx, s, u, func(a *answer) (next string, known bool) {
+	complete, err = h.pages(ctx, u, func(a *registry.Answer) (next string, known bool) {
 		var page struct {
 			Logs *[]struct {
 				At                  time.Time `json:"timestamp"`
 				Actor, Action, Name string
 			} `json:"logs"`
 		}
-		if json.Unmarshal(a.body, &page) != nil || page.Logs == nil {
+		if json.Unmarshal(a.Body, &page) != nil || page.Logs == nil {
 			return "", false
 		}
 		for _, e := range *page.Logs {
@@ -72,29 +73,29 @@ func (c *Client) HubEvents(ctx context.Context, s HubSession, account string, si
 // auditPage is how many entries are asked for.
 const auditPage = 100
 
-// hubList reads the pages of a list. The next one is followed on the same path alone.
-func (c *Client) hubList(ctx context.Context, s HubSession, u *url.URL, take func(*answer) (next string, known bool)) (complete bool, err error) {
+// pages reads the pages of a list. The next one is followed on the same path alone.
+func (h *Account) pages(ctx context.Context, u *url.URL, take func(*registry.Answer) (next string, known bool)) (complete bool, err error) {
 	for range evidencePages {
-		a, err := c.listPage(ctx, s, u)
+		a, err := h.listPage(ctx, u)
 		if err != nil {
 			return false, err
 		}
-		if a.status != http.StatusOK {
+		if a.Status != http.StatusOK {
 			return false, &credential.Fault{
-				Reason: credential.RegistryStrange, Registry: credential.DockerHub, Account: s.Account,
-				What: "Docker Hub does not tell of " + u.Path + " (" + http.StatusText(a.status) + ")", Why: says(a, nil),
+				Reason: credential.RegistryStrange, Registry: host, Account: h.session.Account,
+				What: "Docker Hub does not tell of " + u.Path + " (" + http.StatusText(a.Status) + ")", Why: registry.Says(a, nil),
 			}
 		}
 		text, known := take(a)
 		if !known {
-			return false, strangeAnswer(a, u.Path+" did not give a list")
+			return false, registry.Strange(a, u.Path+" did not give a list")
 		}
 		if text == "" {
 			return true, nil
 		}
 		next, err := u.Parse(text)
 		if err != nil || next.Host != u.Host || next.Path != u.Path || next.Scheme != u.Scheme || *next == *u {
-			return false, strangeAnswer(a, u.Path+" names a next page that is not one of its own")
+			return false, registry.Strange(a, u.Path+" names a next page that is not one of its own")
 		}
 		u = next
 	}

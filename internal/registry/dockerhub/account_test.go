@@ -1,4 +1,4 @@
-package registry_test
+package dockerhub_test
 
 import (
 	"context"
@@ -12,7 +12,9 @@ import (
 
 	"purser/internal/credential"
 	"purser/internal/registry"
+	"purser/internal/registry/dockerhub"
 	"purser/internal/sandbox"
+	_ "purser/internal/wire/kinds"
 )
 
 // hubBench is Docker Hub's stand-in with a client for it.
@@ -40,14 +42,16 @@ func newHubBench(t *testing.T) *hubBench {
 	return h
 }
 
-// session is one as a browser's sign-in leaves it.
-func (h *hubBench) session() registry.HubSession {
+var accounts = dockerhub.Kind().Accounts
+
+// account is one with a session as a browser's sign-in leaves it.
+func (h *hubBench) account(name string) registry.Account {
 	h.Helper()
 	bearer, err := h.box.Hub.Session("mockserver", time.Hour)
 	if err != nil {
 		h.Fatal(err)
 	}
-	s, err := registry.ReadHubSession(bearer, time.Now())
+	s, err := accounts.Session(h.client, bearer, name)
 	if err != nil {
 		h.Fatal(err)
 	}
@@ -88,19 +92,19 @@ func TestSigningInWithASecondFactor(t *testing.T) {
 	}
 	h := newHubBench(t)
 	right, _ := code(sandbox.DefaultCode)
-	s, err := h.client.SignInHub(t.Context(), "mockserver", h.box.Password, right)
-	if err != nil || s.Account != "mockserver" || !s.Expires.After(time.Now()) || strings.Contains(fmt.Sprintf("%v %+v %#v", s, s, s), "eyJ") {
+	s, err := accounts.SignIn(t.Context(), h.client, "mockserver", h.box.Password, right, "")
+	if err != nil || s.Person() != "mockserver" || !s.Expires().After(time.Now()) || strings.Contains(fmt.Sprintf("%v %+v %#v", s, s, s), "eyJ") {
 		t.Fatalf("%v %v", s, err)
 	}
-	if _, _, err := h.client.HubTokens(t.Context(), s, ""); err != nil {
+	if _, _, err := s.Tokens(t.Context()); err != nil {
 		t.Errorf("the session manages nothing: %v", err)
 	}
 	second, asked := code("000000", sandbox.DefaultCode)
-	if _, err := h.client.SignInHub(t.Context(), "mockserver", h.box.Password, second); err != nil || *asked != 2 {
+	if _, err := accounts.SignIn(t.Context(), h.client, "mockserver", h.box.Password, second, ""); err != nil || *asked != 2 {
 		t.Errorf("a code mistyped once: %v after %d", err, *asked)
 	}
 	wrong, asked := code("000000")
-	_, err = h.client.SignInHub(t.Context(), "mockserver", h.box.Password, wrong)
+	_, err = accounts.SignIn(t.Context(), h.client, "mockserver", h.box.Password, wrong, "")
 	h.is("a wrong second factor", err, credential.SignInRefused)
 	if *asked != 3 {
 		t.Errorf("asked %d times for a code", *asked)
@@ -111,13 +115,13 @@ func TestSigningInWithASecondFactor(t *testing.T) {
 	} {
 		h.box.Hub.Fault("second-factor", fault)
 		right, _ := code(sandbox.DefaultCode)
-		_, err := h.client.SignInHub(t.Context(), "mockserver", h.box.Password, right)
+		_, err := accounts.SignIn(t.Context(), h.client, "mockserver", h.box.Password, right, "")
 		if err == nil || strings.Contains(err.Error(), sandbox.DefaultCode) || strings.Contains(err.Error(), "second-factor-") {
 			t.Errorf("%s after the second factor: %v", name, err)
 		}
 	}
 	declined := errors.New("no")
-	_, err = h.client.SignInHub(t.Context(), "mockserver", h.box.Password, func(context.Context, bool) (credential.Secret, error) { return credential.Secret{}, declined })
+	_, err = accounts.SignIn(t.Context(), h.client, "mockserver", h.box.Password, func(context.Context, bool) (credential.Secret, error) { return credential.Secret{}, declined }, "")
 	if !errors.Is(err, declined) {
 		t.Errorf("declined: %v", err)
 	}
@@ -147,7 +151,7 @@ func TestSigningInThatDoesNotWork(t *testing.T) {
 		if c.fault != nil {
 			h.box.Hub.Fault("exchange", *c.fault)
 		}
-		_, err := h.client.SignInHub(t.Context(), c.account, c.password, nil)
+		_, err := accounts.SignIn(t.Context(), h.client, c.account, c.password, nil, "")
 		h.is(name, err, c.want)
 		if err != nil && credential.Shows(err.Error(), c.password) {
 			t.Errorf("%s: the error shows the password", name)
@@ -161,10 +165,10 @@ func TestSessionsThatAreFound(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	_, err = registry.ReadHubSession(over, time.Now())
+	_, err = accounts.Session(h.client, over, "")
 	h.is("one that has ended", err, credential.SessionEnded)
 	for name, bearer := range map[string]credential.Secret{"a token": h.box.PushToken, "nothing": {}, "no claims": credential.NewSecret("eyJhbGciOiJub25lIn0.e30.x")} {
-		_, err := registry.ReadHubSession(bearer, time.Now())
+		_, err := accounts.Session(h.client, bearer, "")
 		h.is(name, err, credential.SessionNeeded)
 	}
 }
@@ -174,62 +178,60 @@ func TestTokensAreMadeListedChangedAndEnded(t *testing.T) {
 		for _, accepted := range []bool{false, true} {
 			h := newHubBench(t)
 			h.box.Hub.Hide, h.box.Hub.Accepted = hide, accepted
-			s := h.session()
 			request := push
 			request.Expires = time.Now().Add(90 * 24 * time.Hour)
-			made, token, err := h.client.MintHub(t.Context(), s, "", request)
+			made, token, err := h.account("").Mint(t.Context(), request)
 			if err != nil {
 				t.Fatal(err)
 			}
 			if made.Label != request.Label || !made.Active || made.Expires.Sub(request.Expires).Abs() > time.Second || !slices.Equal(made.Scopes, []string{"repo:write"}) || token.Len() != 36 {
 				t.Errorf("%+v", made)
 			}
-			cred := credential.Credential{Registry: credential.DockerHub, Username: "mockserver", Repositories: []credential.Repository{"mockserver/mockserver"}, Access: credential.Push}
+			cred := credential.Credential{Registry: "docker.io", Username: "mockserver", Repositories: []credential.Repository{"mockserver/mockserver"}, Access: credential.Push}
 			login := credential.Login{Username: "mockserver", Token: token}
 			if p := h.client.Prove(t.Context(), cred, login, false); p.Verdict != credential.Granted {
 				t.Errorf("the token is not good: %v", p.Fault)
 			}
-			all, now, err := h.client.HubTokens(t.Context(), s, "")
+			all, now, err := h.account("").Tokens(t.Context())
 			i := slices.IndexFunc(all, func(m credential.ManagedToken) bool { return m.ID == made.ID })
 			if err != nil || i < 0 || all[i].LastUsed.IsZero() || time.Since(now) > time.Minute {
 				t.Fatalf("%v %v", all, err)
 			}
-			if err := h.client.ActivateHub(t.Context(), s, "", made.ID, false); err != nil {
+			if err := h.account("").Activate(t.Context(), made.ID, false); err != nil {
 				t.Error(err)
 			}
 			if p := h.client.Prove(t.Context(), cred, login, false); p.Verdict != credential.Refused {
 				t.Errorf("a deactivated token is %v", p.Verdict)
 			}
-			if err := h.client.ActivateHub(t.Context(), s, "", made.ID, true); err != nil {
+			if err := h.account("").Activate(t.Context(), made.ID, true); err != nil {
 				t.Error(err)
 			}
 			for range 2 { // the second time it is gone already
-				if err := h.client.RevokeHub(t.Context(), s, "", made.ID); err != nil {
+				if err := h.account("").Revoke(t.Context(), made.ID); err != nil {
 					t.Error(err)
 				}
 			}
-			h.is("activating what is gone", h.client.ActivateHub(t.Context(), s, "", made.ID, true), credential.NoSuchToken)
+			h.is("activating what is gone", h.account("").Activate(t.Context(), made.ID, true), credential.NoSuchToken)
 		}
 	}
 }
 
 func TestAnOrganizationsTokenReachesItsRepositoriesAlone(t *testing.T) {
 	h := newHubBench(t)
-	s := h.session()
 	request := push
-	_, _, err := h.client.MintHub(t.Context(), s, "acme", request)
+	_, _, err := h.account("acme").Mint(t.Context(), request)
 	h.is("without repositories", err, credential.Usage)
 	request.Repositories = []credential.Repository{"acme/app"}
-	made, token, err := h.client.MintHub(t.Context(), s, "acme", request)
+	made, token, err := h.account("acme").Mint(t.Context(), request)
 	if err != nil || made.Organization != "acme" {
 		t.Fatalf("%v %v", made, err)
 	}
 	login := credential.Login{Username: "acme", Token: token}
-	cred := credential.Credential{Registry: credential.DockerHub, Username: "acme", Repositories: []credential.Repository{"acme/app"}, Access: credential.Push}
+	cred := credential.Credential{Registry: "docker.io", Username: "acme", Repositories: []credential.Repository{"acme/app"}, Access: credential.Push}
 	if p := h.client.Prove(t.Context(), cred, login, true); p.Verdict != credential.Granted {
 		t.Errorf("its own repository: %v", p.Fault)
 	}
-	all, _, err := h.client.HubTokens(t.Context(), s, "acme")
+	all, _, err := h.account("acme").Tokens(t.Context())
 	if err != nil || len(all) != 1 || all[0].Label != request.Label {
 		t.Errorf("%v %v", all, err)
 	}
@@ -238,13 +240,13 @@ func TestAnOrganizationsTokenReachesItsRepositoriesAlone(t *testing.T) {
 	h.box.Accounts.AddOrganization("poor", sandbox.Organization{Owners: []string{"mockserver"}, NoPlan: true})
 	h.box.Accounts.AddOrganization("others", sandbox.Organization{Owners: []string{"someone-else"}})
 	request.Repositories = []credential.Repository{"full/app"}
-	if _, _, err := h.client.MintHub(t.Context(), s, "full", request); err != nil {
+	if _, _, err := h.account("full").Mint(t.Context(), request); err != nil {
 		t.Fatal(err)
 	}
 	for organization, want := range map[string]credential.Reason{
 		"full": credential.TokenLimit, "poor": credential.PlanLacks, "others": credential.NotPermitted, "nobody": credential.NotPermitted, "a/b": credential.Usage, "..": credential.Usage,
 	} {
-		_, _, err := h.client.MintHub(t.Context(), s, organization, request)
+		_, _, err := h.account(organization).Mint(t.Context(), request)
 		h.is(organization, err, want)
 	}
 }
@@ -256,7 +258,7 @@ func TestManyPagesAndPagesElsewhere(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	all, _, err := h.client.HubTokens(t.Context(), h.session(), "")
+	all, _, err := h.account("").Tokens(t.Context())
 	if err != nil || len(all) < 230 {
 		t.Errorf("%d tokens, %v", len(all), err)
 	}
@@ -265,7 +267,7 @@ func TestManyPagesAndPagesElsewhere(t *testing.T) {
 		"another path": "https://hub.docker.com/v2/users?page=2", "the same again": "https://hub.docker.com/v2/access-tokens?page=1&page_size=100", "no address": "::",
 	} {
 		h.box.Hub.Fault("tokens", sandbox.Fault{Status: http.StatusOK, Body: `{"results":[],"next":"` + next + `"}`})
-		_, _, err := h.client.HubTokens(t.Context(), h.session(), "")
+		_, _, err := h.account("").Tokens(t.Context())
 		h.is(name, err, credential.RegistryStrange)
 	}
 }
@@ -291,7 +293,7 @@ func TestAnswersThatManagingTokensDoesNotExpect(t *testing.T) {
 	} {
 		h := newHubBench(t)
 		h.box.Hub.Fault("tokens", c.fault)
-		_, _, err := h.client.HubTokens(t.Context(), h.session(), "")
+		_, _, err := h.account("").Tokens(t.Context())
 		h.is(name, err, c.want)
 		if len(h.waited) > 0 {
 			t.Errorf("%s: waited %v", name, h.waited)
@@ -299,11 +301,11 @@ func TestAnswersThatManagingTokensDoesNotExpect(t *testing.T) {
 	}
 	h := newHubBench(t)
 	h.box.Hub.Fault("tokens", sandbox.Fault{Status: http.StatusTooManyRequests, Header: http.Header{"Retry-After": {"3"}}})
-	if _, _, err := h.client.HubTokens(t.Context(), h.session(), ""); err != nil || !slices.Equal(h.waited, []time.Duration{3 * time.Second}) {
+	if _, _, err := h.account("").Tokens(t.Context()); err != nil || !slices.Equal(h.waited, []time.Duration{3 * time.Second}) {
 		t.Errorf("a short wait: %v after %v", err, h.waited)
 	}
 	h.box.Hub.EndSessions("mockserver")
-	_, _, err := h.client.HubTokens(t.Context(), h.session(), "")
+	_, _, err := h.account("").Tokens(t.Context())
 	h.is("a session that was ended", err, credential.SessionEnded)
 }
 
@@ -317,7 +319,7 @@ func TestALostAnswerOfMakingATokenIsSaid(t *testing.T) {
 		h := newHubBench(t)
 		before := len(h.box.Accounts.Tokens("mockserver"))
 		h.box.Hub.Fault("mint", f)
-		_, token, err := h.client.MintHub(t.Context(), h.session(), "", push)
+		_, token, err := h.account("").Mint(t.Context(), push)
 		h.is(name, err, credential.MaybeMinted)
 		if !token.IsZero() || len(h.box.Accounts.Tokens("mockserver")) != before+1 || !strings.Contains(err.Error(), push.Label) {
 			t.Errorf("%s: %v", name, err)
@@ -327,13 +329,13 @@ func TestALostAnswerOfMakingATokenIsSaid(t *testing.T) {
 	for name, label := range map[string]string{"none": "", "too long": strings.Repeat("x", 101)} {
 		request := push
 		request.Label = label
-		_, _, err := h.client.MintHub(t.Context(), h.session(), "", request)
+		_, _, err := h.account("").Mint(t.Context(), request)
 		h.is(name, err, credential.Usage)
 	}
 	h.box.Hub.Fault("mint", sandbox.Fault{Status: http.StatusBadRequest, Body: `{"fields":{},"text":"you have reached the maximum number of access tokens"}`})
-	_, _, err := h.client.MintHub(t.Context(), h.session(), "", push)
+	_, _, err := h.account("").Mint(t.Context(), push)
 	h.is("the limit", err, credential.TokenLimit)
 	h.box.Hub.Fault("mint", sandbox.Fault{Status: http.StatusBadRequest, Body: `{"fields":{},"text":"something else"}`})
-	_, _, err = h.client.MintHub(t.Context(), h.session(), "", push)
+	_, _, err = h.account("").Mint(t.Context(), push)
 	h.is("another refusal", err, credential.MintRefused)
 }

@@ -1,0 +1,3 @@
+package redact_test
+
+import _ "purser/internal/wire/kinds" // whose tokens and hosts the tests are about

@@ -1,0 +1,76 @@
+// Package dockerhub is what purser knows of Docker Hub beyond the protocol of registries:
+// whose a token is and of which level (identity.go), people's sign-ins (session.go), the
+// tokens of their accounts (tokens.go), and what it tells of their use (evidence.go).
+package dockerhub
+
+import (
+	"context"
+	"net/http"
+	"net/url"
+	"strings"
+
+	"purser/internal/credential"
+	"purser/internal/registry"
+)
+
+// host is its canonical name.
+const host = credential.Host("docker.io")
+
+// api is the management API (Docker Hub API reference, version 2).
+func api() *url.URL { return &url.URL{Scheme: "https", Host: "hub.docker.com", Path: "/"} }
+
+// Kind describes it.
+func Kind() registry.Kind {
+	return registry.Kind{
+		Name: "dockerhub", Word: "docker", Vendor: vendor(), Page: page, Identify: identify, Reach: reach, Accounts: accounts{},
+		Keyless: "https://docs.docker.com/security/authentication/oidc-connections/",
+	}
+}
+
+// Docker Hub's tokens before 2023 are bare UUIDs.
+var uuidForm = credential.NewPattern(`^[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}$`)
+
+// vendor has the prefixes of Docker's documentation of access tokens, and the names under
+// which docker, podman, skopeo and their kin keep its logins.
+func vendor() credential.Vendor {
+	return credential.Vendor{
+		Title: "Docker Hub", Hosts: []string{string(host)}, Default: true,
+		Forms:      []credential.TokenForm{{Prefix: "dckr_pat_", Kind: credential.PersonalToken}, {Prefix: "dckr_oat_", Kind: credential.OrganizationToken}},
+		Unmarked:   unmarked,
+		Aliases:    []string{"index.docker.io", "registry-1.docker.io", "registry.hub.docker.com", "hub.docker.com"},
+		API:        "registry-1.docker.io",
+		DockerKeys: []string{"https://index.docker.io/v1/", "docker.io", "index.docker.io", "https://index.docker.io/v1", "registry-1.docker.io"},
+		HelperKeys: []string{"https://index.docker.io/v1/", "docker.io", "index.docker.io"},
+		AuthHosts:  []string{"auth.docker.io"},
+		Library:    "library",
+	}
+}
+
+func unmarked(text string) credential.Kind {
+	switch {
+	case uuidForm.MatchString(text):
+		return credential.PersonalToken
+	case strings.Contains(text, "..") && len(text) > 60:
+		return credential.IdentityToken // docker's refresh token joined to a client id
+	}
+	return credential.Password
+}
+
+func page(access credential.Access) registry.Page {
+	words := levels[levelWrite].words
+	if access == credential.Pull {
+		words = levels[levelRead].words
+	}
+	return registry.Page{URL: "https://app.docker.com/settings/personal-access-tokens", Permission: words}
+}
+
+func reach(ctx context.Context, c *registry.Client) (string, error) {
+	a, err := c.Do(ctx, http.MethodGet, api().JoinPath("/v2/"), "", nil)
+	if err != nil {
+		return "", err
+	}
+	if a.Status >= http.StatusInternalServerError {
+		return "", registry.Unexpected(a, nil)
+	}
+	return api().Host + " answers", nil
+}
