@@ -16,11 +16,12 @@ const module = "purser/"
 // commit that does it.
 var mayImport = map[string][]string{
 	"internal/credential":   {},
-	"internal/config":       {"internal/credential", "internal/boundedfile"},
+	"internal/config":       {"internal/credential", "internal/boundedfile", "internal/store"}, // whose kinds declare their settings
 	"internal/source":       {"internal/credential", "internal/atomicfile", "internal/boundedfile"},
 	"internal/registry":     {"internal/credential"},
 	"internal/registry/*":   {"internal/credential", "internal/registry"}, // a kind knows its room's contract, and no other kind
-	"internal/store":        {"internal/credential", "internal/filelock", "internal/boundedfile"},
+	"internal/store":        {"internal/credential"},
+	"internal/store/*":      {"internal/credential", "internal/store", "internal/filelock", "internal/boundedfile"},
 	"internal/lifecycle":    {"internal/credential"},
 	"internal/lease":        {"internal/credential", "internal/filelock"},
 	"internal/sandbox":      {"internal/credential", "internal/atomicfile"},
@@ -43,8 +44,8 @@ var mayImport = map[string][]string{
 	"internal/filelock":     {},
 	"internal/audit":        {"internal/credential"},
 	"internal/keyringcache": {"internal/credential"},
-	"internal/wire/kinds":   {"internal/registry", "internal/registry/*"},
-	"internal/wire":         {"internal/wire/kinds", "internal/boundedfile", "internal/credential", "internal/config", "internal/source", "internal/registry", "internal/store", "internal/transport", "internal/signin", "internal/receipt", "internal/audit"},
+	"internal/wire/kinds":   {"internal/registry", "internal/registry/*", "internal/store", "internal/store/*"},
+	"internal/wire":         {"internal/wire/kinds", "internal/boundedfile", "internal/credential", "internal/config", "internal/source", "internal/registry", "internal/store", "internal/store/*", "internal/transport", "internal/signin", "internal/receipt", "internal/audit"},
 	"cmd/docker-credential-purser": {
 		"internal/credential", "internal/config", "internal/wire", "internal/process", "internal/keyringcache",
 	},
@@ -52,7 +53,7 @@ var mayImport = map[string][]string{
 		"internal/credential", "internal/config", "internal/registry", "internal/wire", "internal/lifecycle", "internal/receipt", "internal/process",
 	},
 	"cmd/purser": {
-		"internal/credential", "internal/config", "internal/source", "internal/registry", "internal/lifecycle", "internal/wire", "internal/sandbox",
+		"internal/credential", "internal/config", "internal/source", "internal/registry", "internal/store", "internal/lifecycle", "internal/wire", "internal/sandbox",
 		"internal/process", "internal/exposure", "internal/signin", "internal/terraform", "internal/ciscript", "internal/atomicfile", "internal/boundedfile", "internal/redact", "internal/childproc", "internal/keyringcache", "internal/askpage", "internal/receipt", "internal/audit", "internal/namespace", "internal/lease",
 		"deploy/terraform",
 	},
@@ -61,10 +62,10 @@ var mayImport = map[string][]string{
 // maySee is the same for modules that only some packages are to know. A module
 // that is not listed may be imported anywhere.
 var maySee = map[string][]string{
-	"github.com/aws/":                        {"internal/store", "internal/wire", "internal/signin", "internal/audit", "cmd/purser-lambda"},
+	"github.com/aws/":                        {"internal/store/secretsmanager", "internal/wire", "internal/signin", "internal/audit", "cmd/purser-lambda"},
 	"github.com/aws/aws-lambda-go/":          {"cmd/purser-lambda"},
 	"github.com/spf13/":                      {"cmd/purser"},
-	"filippo.io/age":                         {"internal/store"},
+	"filippo.io/age":                         {"internal/store/agefile"},
 	"github.com/docker/":                     {"internal/source", "cmd/docker-credential-purser"},
 	"github.com/google/go-containerregistry": {"internal/sandbox", "internal/realservers"},
 	"github.com/goccy/go-yaml":               {"internal/config"},

@@ -13,15 +13,17 @@ import (
 
 // vendorNames are words by which a registry's vendor is known, in text that a program
 // shows or decides by, and in the names of its parts.
-var vendorNames = regexp.MustCompile(`(?i)docker ?hub|docker\.(io|com)\b|dckr_|\bghcr\b|github_pat|\bghp_|gitlab|glpat|quay\.io|\bquay\b|azurecr|\bgcr\.io|pkg\.dev`)
+var vendorNames = regexp.MustCompile(`(?i)docker ?hub|docker\.(io|com)\b|dckr_|\bghcr\b|github_pat|\bghp_|gitlab|glpat|quay\.io|\bquay\b|azurecr|\bgcr\.io|pkg\.dev|secrets ?manager`)
 
 // mayName are the rooms in which a vendor's name belongs: its own, those of its stand-ins,
 // and what is about CI's own services. Help that shows how something is typed is an example:
 // see anExample.
 var mayName = []string{
 	"internal/registry/dockerhub/", "internal/registry/github/", "internal/registry/gitlab/", "internal/registry/quay/",
-	"internal/registry/azure/", "internal/registry/google/", "internal/registry/ecr/",
-	"internal/wire/kinds/", // the list of rooms
+	"internal/store/secretsmanager/", "internal/registry/azure/", "internal/registry/google/", "internal/registry/ecr/",
+	"internal/wire/",                            // the list of rooms, and what each is opened with
+	"internal/terraform/", "internal/ciscript/", // which read and write what is called so
+	"cmd/purser-lambda/", // which answers the store that rotates
 	"internal/sandbox/", "internal/realservers/", "internal/conformance/", "internal/exposure/",
 	"cmd/purser/sandbox", "cmd/purser/selftest", "cmd/purser/try", "cmd/purser/rehearse",
 }

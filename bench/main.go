@@ -149,7 +149,7 @@ func (c farConn) Write(b []byte) (int, error) {
 func keep(ctx context.Context, endpoint string) error {
 	w := &wire.Wire{Now: time.Now, AWS: &wire.LocalAWS{Endpoint: endpoint}}
 	var s store.Store
-	s, err := w.Store(ctx, credential.Credential{}, credential.Target{Secret: secretID, Region: region})
+	s, err := w.Store(ctx, credential.Credential{}, credential.Target{Kind: "secret", Name: secretID, Region: region})
 	if err != nil {
 		return err
 	}

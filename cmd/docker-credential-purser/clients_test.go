@@ -67,7 +67,7 @@ func newSite(t *testing.T, dir string, r *realservers.Registry) site {
 	manager := httptest.NewServer(sandbox.NewSecretsManager(sandbox.SecretsManagerConfig{}))
 	t.Cleanup(manager.Close)
 	w := &wire.Wire{Now: time.Now, AWS: &wire.LocalAWS{Endpoint: manager.URL}}
-	s, err := w.Bare(t.Context(), credential.Credential{}, credential.Target{Secret: "local", Region: "eu-west-2"})
+	s, err := w.Bare(t.Context(), credential.Credential{}, credential.Target{Kind: "secret", Name: "local", Region: "eu-west-2"})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -193,7 +193,7 @@ func (h *helper) read(ctx context.Context, c credential.Credential) (credential.
 		}
 		return t.Shape.Decode(value, c.Registry)
 	}
-	if t.Secret == "" {
+	if t.Traits().Local {
 		return fetch() // a file is as near as the keyring
 	}
 	return h.once(ctx, h.entry(c, t), fetch)

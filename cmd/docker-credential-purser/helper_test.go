@@ -93,7 +93,7 @@ func (a *agent) write(path, text string, mode os.FileMode) {
 func (a *agent) keep(secret string) {
 	a.Helper()
 	w := &wire.Wire{Now: time.Now, AWS: &wire.LocalAWS{Endpoint: a.at}}
-	s, err := w.Bare(a.Context(), credential.Credential{}, credential.Target{Secret: secret, Region: "eu-west-2"})
+	s, err := w.Bare(a.Context(), credential.Credential{}, credential.Target{Kind: "secret", Name: secret, Region: "eu-west-2"})
 	if err != nil {
 		a.Fatal(err)
 	}

@@ -27,7 +27,7 @@ func kernelKeyring() (cache, error) { return keyringcache.New(keyringcache.Name)
 // not read.
 func (h *helper) entry(c credential.Credential, t credential.Target) string {
 	decides := strings.Join([]string{
-		"1", string(c.Registry), t.Secret, t.Region, t.Profile, t.Shape.String(), h.env.AWSIdentity, h.env.AWSRegion, h.env.Home,
+		"1", string(c.Registry), t.Kind, t.Name, t.Region, t.Profile, string(t.Options), t.Shape.String(), h.env.AWSIdentity, h.env.AWSRegion, h.env.Home,
 	}, "\x00")
 	sum := sha256.Sum256([]byte(decides))
 	return hex.EncodeToString(sum[:])

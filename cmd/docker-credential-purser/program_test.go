@@ -108,7 +108,7 @@ func TestItReadsFromMoto(t *testing.T) {
 	moto := realservers.Moto(t)
 	dir := buildProgram(t)
 	w := &wire.Wire{Now: time.Now, AWS: &wire.LocalAWS{Endpoint: moto}}
-	s, err := w.Bare(t.Context(), credential.Credential{}, credential.Target{Secret: "moto/dockerhub", Region: "eu-west-2"})
+	s, err := w.Bare(t.Context(), credential.Credential{}, credential.Target{Kind: "secret", Name: "moto/dockerhub", Region: "eu-west-2"})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -46,7 +46,7 @@ func (c *changing) machine(hold func() (release func())) (*lifecycle.Runner, lif
 		Now: time.Now, Transport: c.box.Transport(), AWS: &wire.LocalAWS{Endpoint: c.at}, Trusted: true,
 		Hold: hold,
 	}
-	target := credential.Target{Secret: "mockserver-build/dockerhub", Region: "eu-west-2"}
+	target := credential.Target{Kind: "secret", Name: "mockserver-build/dockerhub", Region: "eu-west-2"}
 	snapshots := credential.Credential{
 		Name: "snapshots", Registry: "docker.io", Username: "mockserver", Repositories: []credential.Repository{"mockserver/mockserver"},
 		Access: credential.Push, Targets: []credential.Target{target},

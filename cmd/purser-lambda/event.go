@@ -47,7 +47,7 @@ func readEvent(raw []byte) (event, error) {
 	if json.Unmarshal(raw, &e) != nil {
 		return bad("it is not the JSON of one")
 	}
-	if err := credential.CheckSecretID(e.SecretId); err != nil {
+	if err := (credential.Target{Kind: secretKind, Name: e.SecretId}).Check(); err != nil {
 		return bad("SecretId is not that of a secret")
 	}
 	switch {
@@ -63,6 +63,9 @@ func readEvent(raw []byte) (event, error) {
 	return event{step: e.Step, secret: e.SecretId, version: credential.VersionID(e.ClientRequestToken), rotation: credential.NewSecret(e.RotationToken)}, nil
 }
 
+// secretKind is the kind of store whose rotations Lambda is asked for.
+const secretKind = "secret"
+
 // The lengths of a ClientRequestToken, from the API reference of RotateSecret.
 const (
 	shortestToken = 32
@@ -73,7 +76,10 @@ const (
 // target with only a name is in the account of the function, whose own ARN is self, and
 // in its own region or the function's.
 func names(t credential.Target, arn, self string) bool {
-	wanted := t.Secret
+	if t.Traits().Cloud == "" {
+		return false
+	}
+	wanted := t.Name
 	if !strings.HasPrefix(wanted, "arn:") {
 		parts := strings.SplitN(self, ":", arnParts)
 		if wanted == "" || len(parts) < arnParts {

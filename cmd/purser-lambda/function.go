@@ -93,7 +93,7 @@ func (f *function) job(ctx context.Context, e event) (*job, error) {
 			}
 			j.credential = c
 			rotated := t
-			rotated.Secret = e.secret
+			rotated.Name = e.secret
 			s, err := j.wire.RotatingStore(ctx, c, rotated, e.rotation)
 			if err != nil {
 				return nil, err
@@ -125,7 +125,7 @@ func (j *job) others(ctx context.Context, c credential.Credential, rotated int) 
 		if i == rotated {
 			continue
 		}
-		if t.File != "" || t.Secret == "" {
+		if t.Traits().Local {
 			return &credential.Fault{Reason: credential.Usage, Target: t, What: "a credential with a file among its targets cannot be rotated by a function", Why: "the file is on another machine"}
 		}
 		s, err := j.wire.Store(ctx, c, t)

@@ -421,34 +421,34 @@ func TestWhichSecretIsMeant(t *testing.T) {
 		arn    string
 		want   bool
 	}{
-		{credential.Target{Secret: arn}, arn, true},
-		{credential.Target{Secret: account + "a/b"}, arn, true},
-		{credential.Target{Secret: "a/b"}, arn, true},
-		{credential.Target{Secret: "a/b", Region: "eu-west-2"}, arn, true},
-		{credential.Target{Secret: "a/b", Region: "us-east-1"}, arn, false},
-		{credential.Target{Secret: "a/b", Region: "us-east-1"}, strings.Replace(arn, "eu-west-2", "us-east-1", 1), true},
-		{credential.Target{Secret: "a/b"}, strings.Replace(arn, "eu-west-2", "us-east-1", 1), false},
-		{credential.Target{Secret: "a/b"}, foreign + "a/b-AbCdEf", false},
-		{credential.Target{Secret: "a/b", Region: "eu-west-2"}, foreign + "a/b-AbCdEf", false},
-		{credential.Target{Secret: foreign + "a/b-AbCdEf"}, foreign + "a/b-AbCdEf", true},
-		{credential.Target{Secret: foreign + "a/b"}, foreign + "a/b-AbCdEf", true},
-		{credential.Target{Secret: arn}, account + "a/b-GhIjKl", false},
-		{credential.Target{Secret: "a/b"}, strings.Replace(arn, "arn:aws:", "arn:aws-cn:", 1), false},
-		{credential.Target{Secret: "a"}, arn, false},
-		{credential.Target{Secret: "b"}, arn, false},
-		{credential.Target{File: "a/b"}, arn, false},
+		{credential.Target{Kind: "secret", Name: arn}, arn, true},
+		{credential.Target{Kind: "secret", Name: account + "a/b"}, arn, true},
+		{credential.Target{Kind: "secret", Name: "a/b"}, arn, true},
+		{credential.Target{Kind: "secret", Name: "a/b", Region: "eu-west-2"}, arn, true},
+		{credential.Target{Kind: "secret", Name: "a/b", Region: "us-east-1"}, arn, false},
+		{credential.Target{Kind: "secret", Name: "a/b", Region: "us-east-1"}, strings.Replace(arn, "eu-west-2", "us-east-1", 1), true},
+		{credential.Target{Kind: "secret", Name: "a/b"}, strings.Replace(arn, "eu-west-2", "us-east-1", 1), false},
+		{credential.Target{Kind: "secret", Name: "a/b"}, foreign + "a/b-AbCdEf", false},
+		{credential.Target{Kind: "secret", Name: "a/b", Region: "eu-west-2"}, foreign + "a/b-AbCdEf", false},
+		{credential.Target{Kind: "secret", Name: foreign + "a/b-AbCdEf"}, foreign + "a/b-AbCdEf", true},
+		{credential.Target{Kind: "secret", Name: foreign + "a/b"}, foreign + "a/b-AbCdEf", true},
+		{credential.Target{Kind: "secret", Name: arn}, account + "a/b-GhIjKl", false},
+		{credential.Target{Kind: "secret", Name: "a/b"}, strings.Replace(arn, "arn:aws:", "arn:aws-cn:", 1), false},
+		{credential.Target{Kind: "secret", Name: "a"}, arn, false},
+		{credential.Target{Kind: "secret", Name: "b"}, arn, false},
+		{credential.Target{Kind: "file", Name: "a/b"}, arn, false},
 		// ci-docker is a name, and the beginning of an ARN that AWS has completed.
-		{credential.Target{Secret: "ci-docker"}, account + "ci-docker", false},
-		{credential.Target{Secret: "ci-docker"}, account + "ci-docker-AbCdEf", true},
-		{credential.Target{Secret: "ci"}, account + "ci-docker", true},
-		{credential.Target{Secret: "ci"}, account + "ci-docker-AbCdEf", false},
-		{credential.Target{Secret: "a/b"}, "a/b", false},
+		{credential.Target{Kind: "secret", Name: "ci-docker"}, account + "ci-docker", false},
+		{credential.Target{Kind: "secret", Name: "ci-docker"}, account + "ci-docker-AbCdEf", true},
+		{credential.Target{Kind: "secret", Name: "ci"}, account + "ci-docker", true},
+		{credential.Target{Kind: "secret", Name: "ci"}, account + "ci-docker-AbCdEf", false},
+		{credential.Target{Kind: "secret", Name: "a/b"}, "a/b", false},
 	} {
 		if names(c.target, c.arn, self) != c.want {
 			t.Errorf("%+v and %s: %t", c.target, c.arn, !c.want)
 		}
 	}
-	if names(credential.Target{Secret: "a/b"}, arn, "") {
+	if names(credential.Target{Kind: "secret", Name: "a/b"}, arn, "") {
 		t.Error("a name is taken for a secret of any account where the function's own is not known")
 	}
 }

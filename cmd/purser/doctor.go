@@ -17,6 +17,7 @@ import (
 	"purser/internal/lifecycle"
 	"purser/internal/signin"
 	"purser/internal/source"
+	"purser/internal/store"
 	"purser/internal/terraform"
 	"purser/internal/wire"
 )
@@ -163,70 +164,73 @@ func (d *doctor) once(what string) bool {
 	return first
 }
 
-// rights is what a store can tell about its identity's permissions.
-type rights interface {
-	Rights(ctx context.Context) []credential.Right
-}
-
 // target looks at one place where a credential is kept.
 func (d *doctor) target(c credential.Credential, t credential.Target) {
+	k := t.Traits()
 	place, err := d.wire.Bare(d.ctx, c, t) // no value is read
 	if err != nil {
-		if d.once("aws " + t.Profile + " " + t.Region) {
-			d.bad("", "AWS", "", about(err, c))
+		if d.once(k.Opener + " " + t.Profile + " " + t.Region) {
+			d.bad("", k.Opener, "", about(err, c))
 		}
 		return
 	}
-	if t.Secret == "" {
-		d.file(c, t, place)
-		return
+	who, opened := "", true
+	if k.Cloud != "" {
+		opened = d.signedIn(c, t, place)
+	} else if who, err = place.Open(d.ctx); err != nil {
+		d.bad(c.Name, k.Noun, "", about(err, c))
+		opened = false
 	}
-	if !d.signedIn(c, t, place) {
-		return
+	if opened {
+		d.describe(c, t, place, who)
 	}
+}
+
+// describe looks at a target that is open.
+func (d *doctor) describe(c credential.Credential, t credential.Target, place store.Store, who string) {
+	noun := t.Traits().Noun
 	description, err := place.Describe(d.ctx)
-	if err != nil {
-		d.bad(c.Name, "Secret", "", about(err, c))
+	missing := t.Traits().Local && credential.ReasonOf(err) == credential.SecretMissing // it is made when it is needed
+	if err != nil && !missing {
+		d.bad(c.Name, noun, "", about(err, c))
 		return
 	}
 	if f := cmp.Or(lifecycle.Deletion(t, description), lifecycle.Misplaced(t, description, c.Registry)); f != nil {
-		d.bad(c.Name, "Secret", "", about(f, c))
+		d.bad(c.Name, noun, "", about(f, c))
 		return
 	}
-	text := t.Secret + " is there"
-	if description.At(credential.Current) == "" {
-		text += " and empty"
+	text := t.Name
+	switch {
+	case who != "":
+		text += ", opened by " + who
+	case description.At(credential.Current) == "":
+		text += " is there and empty"
+	default:
+		text += " is there"
 	}
-	d.good(c.Name, "Secret", text)
-	d.key(c, t, description)
-	if r, ok := place.(rights); ok {
-		for _, right := range r.Rights(d.ctx) {
-			d.right(c, right)
-		}
+	d.good(c.Name, noun, text)
+	x, ok := place.(store.Examiner)
+	if !ok || missing {
+		return
+	}
+	for _, f := range x.Examine(d.ctx, description) {
+		d.found(c, f)
 	}
 }
 
-type describer interface {
-	Open(ctx context.Context) (string, error)
-	Describe(ctx context.Context) (credential.Description, error)
-}
-
-// file looks at an encrypted file.
-func (d *doctor) file(c credential.Credential, t credential.Target, place describer) {
-	who, err := place.Open(d.ctx)
-	if err != nil {
-		d.bad(c.Name, "File", "", about(err, c))
-		return
+func (d *doctor) found(c credential.Credential, f store.Finding) {
+	switch f.Verdict {
+	case credential.Granted:
+		d.good(c.Name, f.About, f.Text)
+	case credential.Refused:
+		d.bad(c.Name, f.About, f.Text, about(f.Fault, c))
+	case credential.Unknown:
+		d.unknown(c.Name, f.About, f.Text)
 	}
-	if _, err := place.Describe(d.ctx); err != nil && credential.ReasonOf(err) != credential.SecretMissing {
-		d.bad(c.Name, "File", "", about(err, c))
-		return
-	}
-	d.good(c.Name, "File", t.File+", opened by "+who)
 }
 
 // signedIn looks once at each set of AWS credentials, and at the clock.
-func (d *doctor) signedIn(c credential.Credential, t credential.Target, place describer) bool {
+func (d *doctor) signedIn(c credential.Credential, t credential.Target, place store.Store) bool {
 	key := "aws " + t.Profile + " " + t.Region
 	if !d.once(key) {
 		return !d.asked["failed "+key]
@@ -261,37 +265,6 @@ func (d *doctor) signedIn(c credential.Credential, t credential.Target, place de
 	return true
 }
 
-// key looks at what encrypts the secret, and whether its consumer can use that.
-func (d *doctor) key(c credential.Credential, t credential.Target, description credential.Description) {
-	if description.KMSKey == "" {
-		d.good(c.Name, "Key", "AWS's own, aws/secretsmanager")
-		return
-	}
-	if t.Shape == credential.ShapeECRCache {
-		d.bad(c.Name, "Key", "", about(&credential.Fault{
-			Reason: credential.KeyUnfit, Target: t, What: "the secret is encrypted with a key of your own",
-			Why: "ECR's pull-through cache reads secrets with AWS's own key, aws/secretsmanager, only",
-		}, c))
-		return
-	}
-	d.unknown(c.Name, "Key", description.KMSKey+"; whether it lets this identity in shows when a value is read")
-}
-
-func (d *doctor) right(c credential.Credential, r credential.Right) {
-	switch r.Verdict {
-	case credential.Granted:
-		d.good(c.Name, "Right", r.Action)
-	case credential.Refused:
-		d.bad(c.Name, "Right", r.Action, about(r.Fault, c))
-	case credential.Unknown:
-		text := r.Action + ": could not be told"
-		if r.Fault == nil {
-			text = r.Action + ": cannot be tried without writing"
-		}
-		d.unknown(c.Name, "Right", text)
-	}
-}
-
 // terraformOf looks whether the project's Terraform makes the secret, and leaves
 // its value alone.
 func (d *doctor) terraformOf(c credential.Credential) {
@@ -301,7 +274,10 @@ func (d *doctor) terraformOf(c credential.Credential) {
 		return
 	}
 	for _, t := range c.Targets {
-		at, problem := terraform.Find(root, t.Secret)
+		if t.Kind != secretKind {
+			continue
+		}
+		at, problem := terraform.Find(root, t.Name)
 		switch {
 		case at != "":
 			d.terraformState(c, t, root, at)
@@ -314,18 +290,18 @@ func (d *doctor) terraformOf(c credential.Credential) {
 // terraformState looks at the state file beside the configuration, where that is
 // where the state is.
 func (d *doctor) terraformState(c credential.Credential, t credential.Target, root, at string) {
-	s := terraform.ReadState(filepath.Dir(at), t.Secret)
+	s := terraform.ReadState(filepath.Dir(at), t.Name)
 	rel := func(path string) string {
 		if r, err := filepath.Rel(root, path); err == nil {
 			return r
 		}
 		return path
 	}
-	text := rel(at) + " makes " + t.Secret + ", and leaves its value alone"
+	text := rel(at) + " makes " + t.Name + ", and leaves its value alone"
 	switch {
 	case s.Value:
 		d.bad(c.Name, "Terraform", "", about(&credential.Fault{
-			Reason: credential.TerraformHolds, Target: t, What: "Terraform's state holds a value of " + t.Secret,
+			Reason: credential.TerraformHolds, Target: t, What: "Terraform's state holds a value of " + t.Name,
 			Why: rel(s.Path) + " has it as readable text, for whoever reads that file",
 		}, c))
 		return

@@ -246,7 +246,7 @@ func (s *spoken) Write(p []byte) (int, error) {
 func create(t *testing.T, box *sandbox.Sandbox) {
 	t.Helper()
 	w := &wire.Wire{Now: time.Now, AWS: &wire.LocalAWS{Endpoint: box.SecretsManagerURL}}
-	s, err := w.Store(t.Context(), credential.Credential{}, credential.Target{Secret: "mockserver-build/dockerhub", Region: "eu-west-2"})
+	s, err := w.Store(t.Context(), credential.Credential{}, credential.Target{Kind: "secret", Name: "mockserver-build/dockerhub", Region: "eu-west-2"})
 	if err == nil {
 		err = s.Create(t.Context())
 	}

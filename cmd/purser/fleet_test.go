@@ -136,7 +136,7 @@ func (f *fleet) store(secret string) interface {
 } {
 	f.Helper()
 	w := &wire.Wire{Now: time.Now, AWS: &wire.LocalAWS{Endpoint: f.box.SecretsManagerURL}}
-	s, err := w.Bare(f.Context(), credential.Credential{}, credential.Target{Secret: secret, Region: "eu-west-2"})
+	s, err := w.Bare(f.Context(), credential.Credential{}, credential.Target{Kind: "secret", Name: secret, Region: "eu-west-2"})
 	if err != nil {
 		f.Fatal(err)
 	}

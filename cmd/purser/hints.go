@@ -18,6 +18,11 @@ type advice struct {
 
 // advise is the only place where a failure is turned into what to do about it.
 func advise(f *credential.Fault) advice {
+	if own := f.Target.Traits().Advise; own != nil {
+		if meaning, next := own(f, toStore(f)); len(next) > 0 {
+			return advice{meaning, next}
+		}
+	}
 	switch f.Reason {
 	case credential.TokenInArguments, credential.BadToken, credential.KindNotStored, credential.NoToken,
 		credential.NoTerminal, credential.SourceUnclear, credential.Declined, credential.Interrupted, credential.TimedOut, credential.OutputLost, credential.Usage, credential.CannotWatch, credential.NoConfiguration, credential.ConsentNeeded, credential.BelongsElsewhere:
@@ -46,8 +51,8 @@ func adviseInput(f *credential.Fault) advice {
 			Meaning: "Treat it as leaked: whoever can read the history or the process list can push with it.",
 			Next: []string{
 				"revoke that token: " + tokenPage(f.Registry),
-				"make a new one and give it at the prompt: " + store(f),
-				"or pipe it in: " + store(f) + " --token-stdin",
+				"make a new one and give it at the prompt: " + toStore(f),
+				"or pipe it in: " + toStore(f) + " --token-stdin",
 			},
 		}
 	case credential.BadToken:
@@ -56,18 +61,18 @@ func adviseInput(f *credential.Fault) advice {
 		return advice{Next: makeToken(f)}
 	case credential.NoToken:
 		return advice{Next: []string{
-			"give it at the prompt: " + store(f),
-			"or pipe it in: " + store(f) + " --token-stdin",
+			"give it at the prompt: " + toStore(f),
+			"or pipe it in: " + toStore(f) + " --token-stdin",
 		}}
 	case credential.NoTerminal:
 		return advice{Next: []string{
-			"pipe the token in: " + store(f) + " --token-stdin",
-			"or give it in your browser: " + store(f) + " --from form",
+			"pipe the token in: " + toStore(f) + " --token-stdin",
+			"or give it in your browser: " + toStore(f) + " --from form",
 		}}
 	case credential.SourceUnclear:
 		return advice{Next: []string{
-			"if it is the token: " + store(f) + " --token-stdin",
-			"if not, ask at the terminal, " + store(f) + " --from prompt, or in the browser, " + store(f) + " --from form",
+			"if it is the token: " + toStore(f) + " --token-stdin",
+			"if not, ask at the terminal, " + toStore(f) + " --from prompt, or in the browser, " + toStore(f) + " --from form",
 		}}
 	case credential.Declined:
 		if f.Unchanged {
@@ -90,7 +95,7 @@ func adviseInput(f *credential.Fault) advice {
 			Meaning: "purser sends a token to the registry that it was stored for, whatever purser.yaml says.",
 			Next: []string{
 				"correct registry or store in purser.yaml",
-				"if this secret is to change its registry, at a terminal: " + store(f) + " --rebind",
+				"if this secret is to change its registry, at a terminal: " + toStore(f) + " --rebind",
 			},
 		}
 	case credential.ConsentNeeded:
@@ -131,7 +136,7 @@ func adviseCredential(f *credential.Fault) advice {
 	default: // RepositoryMissing
 		return advice{Next: []string{
 			"create the repository on the registry's page, or correct its name in purser.yaml",
-			"if the first push is to make it: " + store(f) + " --new-repository",
+			"if the first push is to make it: " + toStore(f) + " --new-repository",
 		}}
 	}
 }
@@ -140,12 +145,12 @@ func adviseCredential(f *credential.Fault) advice {
 func adviseMinting(f *credential.Fault) advice {
 	maker := cmp.Or(f.Registry, credential.Default())
 	login, page := "purser login "+registry.KindOf(maker).Name, "on "+maker.Vendor()+"'s page"
-	guided := "or make the token " + page + ", step by step: " + store(f) + " --from prompt"
+	guided := "or make the token " + page + ", step by step: " + toStore(f) + " --from prompt"
 	switch f.Reason {
 	case credential.SessionNeeded:
 		return advice{
 			Meaning: "A token cannot make or end tokens; a person's sign-in can.",
-			Next:    []string{"sign in at a terminal: " + login, guided, "or in your browser: " + store(f) + " --from form"},
+			Next:    []string{"sign in at a terminal: " + login, guided, "or in your browser: " + toStore(f) + " --from form"},
 		}
 	case credential.SessionEnded:
 		return advice{Next: []string{"sign in again: " + login, guided}}
@@ -157,7 +162,7 @@ func adviseMinting(f *credential.Fault) advice {
 	case credential.SignInImpossible:
 		return advice{
 			Meaning: "A company's single sign-on, or a rule of the account, keeps passwords out.",
-			Next:    []string{"make the token " + page + ", step by step: " + store(f) + " --from prompt", "or for an organization, let an owner make one: " + store(f) + " --mint"},
+			Next:    []string{"make the token " + page + ", step by step: " + toStore(f) + " --from prompt", "or for an organization, let an owner make one: " + toStore(f) + " --mint"},
 		}
 	case credential.MaybeMinted:
 		return advice{
@@ -170,7 +175,7 @@ func adviseMinting(f *credential.Fault) advice {
 			Next:    []string{"find what nobody uses: purser tokens list", "end it: purser tokens revoke ID"},
 		}
 	case credential.PlanLacks:
-		return advice{Next: []string{"use a personal token: set username in purser.yaml to a person's account, then " + store(f) + " --mint"}}
+		return advice{Next: []string{"use a personal token: set username in purser.yaml to a person's account, then " + toStore(f) + " --mint"}}
 	case credential.NotDead:
 		return advice{
 			Meaning: "What is current is not touched by it.",
@@ -247,10 +252,7 @@ func adviseAWS(f *credential.Fault) advice {
 			},
 		}
 	case credential.KeyDenied:
-		return advice{Next: []string{
-			"allow this identity kms:Decrypt and kms:GenerateDataKey on the secret's key, through Secrets Manager",
-			"see that the key is enabled: aws kms describe-key --key-id KEY --region " + region(f),
-		}}
+		return advice{Next: []string{"let this identity use the key that encrypts " + f.Target.String()}}
 	default: // ClockSkew
 		return advice{
 			Meaning: "AWS takes signed requests within five minutes of its own clock.",
@@ -290,29 +292,18 @@ func adviseSignIn(f *credential.Fault) advice {
 func adviseStore(f *credential.Fault) advice {
 	switch f.Reason {
 	case credential.SecretMissing:
-		if f.Target.File != "" {
-			return advice{Next: []string{store(f)}}
-		}
-		return advice{Next: []string{
-			"let Terraform make it:\n\n" + indent(secretHCL(f), "      ") + "\n",
-			"or let purser make it: " + store(f) + " --create",
-		}}
+		return advice{Next: []string{"let purser make it: " + toStore(f) + " --create"}}
 	case credential.SecretDeleted:
-		return advice{Next: []string{"bring it back: aws secretsmanager restore-secret --secret-id " + f.Target.Secret + " --region " + region(f)}}
+		return advice{Next: []string{"bring " + f.Target.String() + " back where it is kept"}}
 	case credential.SecretEmpty:
-		return advice{Next: []string{store(f)}}
+		return advice{Next: []string{toStore(f)}}
 	case credential.ValueStrange:
 		return advice{
 			Meaning: "purser does not write over what it does not understand.",
 			Next:    []string{"set shape in purser.yaml to what is stored, or store this credential in a secret of its own"},
 		}
 	case credential.MidRotation:
-		return advice{Next: []string{
-			"let the other one finish, then run the same command again",
-			"see who it is: aws secretsmanager describe-secret --secret-id " + f.Target.String() + " --region " + region(f),
-			"if it is over and left its version: aws secretsmanager update-secret-version-stage --secret-id " + f.Target.String() + " --region " + region(f) +
-				" --version-stage AWSPENDING --remove-from-version-id VERSION",
-		}}
+		return advice{Next: []string{"let the other one finish, then run the same command again"}}
 	case credential.Overtaken:
 		return advice{Meaning: "Runs at the same time do no harm. One of them does the work.", Next: []string{"run the same command again"}}
 	case credential.ReceiptFailed:
@@ -331,10 +322,7 @@ func adviseStore(f *credential.Fault) advice {
 	case credential.ReplicaBehind:
 		return advice{
 			Meaning: "Its readers still get the token before, which goes on working for the overlap.",
-			Next: []string{
-				"run the same command again, which waits for it",
-				"if it has failed: aws secretsmanager replicate-secret-to-regions --secret-id " + f.Target.String() + " --region " + region(f) + " --force-overwrite-replica-secret --add-replica-regions Region=REGION",
-			},
+			Next:    []string{"run the same command again, which waits for it"},
 		}
 	case credential.StoreUnreachable:
 		return advice{Meaning: "This says nothing about the token.", Next: []string{"try again; running it twice does no harm"}}
@@ -343,18 +331,18 @@ func adviseStore(f *credential.Fault) advice {
 	case credential.TerraformOverwrites:
 		return advice{Next: []string{
 			"take the resource out, or have it leave the value alone:\n\n" + indent(or(f.Change, "lifecycle { ignore_changes = [secret_string] }"), "      ") + "\n",
-			"or store all the same: " + store(f) + " --despite-terraform",
+			"or store all the same: " + toStore(f) + " --despite-terraform",
 		}}
 	case credential.TerraformHolds:
 		return advice{
 			Meaning: "Treat that token as leaked where others can read the file or its copies.",
 			Next: []string{
-				"take the aws_secretsmanager_secret_version out of the configuration, then: terraform state rm ADDRESS",
-				"revoke that token and store a new one: " + store(f),
+				"take what holds the value out of the configuration, then: terraform state rm ADDRESS",
+				"revoke that token and store a new one: " + toStore(f),
 			},
 		}
 	case credential.KeyUnfit:
-		return advice{Next: []string{"in Terraform, take kms_key_id off the secret and apply; or store it in a secret of its own"}}
+		return advice{Next: []string{"store it in a place of its own, with a key that its consumers can use"}}
 	case credential.DockerPlaintext:
 		return advice{Next: []string{"take it out: purser doctor --fix", "and revoke it, when others could read the file"}}
 	case credential.AgentRedactor:
@@ -371,7 +359,7 @@ func adviseStore(f *credential.Fault) advice {
 
 // makeToken says where a token is made and how it comes to purser.
 func makeToken(f *credential.Fault) []string {
-	return []string{"make a new token for " + account(f) + ": " + tokenPage(f.Registry) + tokenLevel(f), store(f)}
+	return []string{"make a new token for " + account(f) + ": " + tokenPage(f.Registry) + tokenLevel(f), toStore(f)}
 }
 
 // pageOf is where a person makes and revokes tokens, in a browser.
@@ -401,8 +389,8 @@ func tokenLevel(f *credential.Fault) string {
 	return ""
 }
 
-func store(f *credential.Fault) string { return "purser store " + name(f) }
-func check(f *credential.Fault) string { return "purser check " + name(f) }
+func toStore(f *credential.Fault) string { return "purser store " + name(f) }
+func check(f *credential.Fault) string   { return "purser check " + name(f) }
 
 func name(f *credential.Fault) string { return or(string(f.Credential), "NAME") }
 
@@ -427,33 +415,6 @@ func roundUp(d time.Duration) string {
 		return fmt.Sprintf("%d seconds", int(d.Round(time.Second)/time.Second))
 	}
 	return fmt.Sprintf("%d minutes", int((d+time.Minute-1)/time.Minute))
-}
-
-// secretHCL is the Terraform for a secret that is missing: the empty secret
-// only, since a value in Terraform is a value in its state.
-func secretHCL(f *credential.Fault) string {
-	var b strings.Builder
-	fmt.Fprintf(&b, "resource \"aws_secretsmanager_secret\" %q {\n", hclName(name(f)))
-	fmt.Fprintf(&b, "  name        = %q\n", f.Target.Secret)
-	fmt.Fprintf(&b, "  description = %q\n", "Token for "+or(string(f.Registry), "the registry")+"; its value is kept by purser")
-	if f.Registry != "" && f.Credential != "" {
-		fmt.Fprintf(&b, "  tags        = { \"purser:registry\" = %q }\n", credential.Mark{Registry: f.Registry, Name: f.Credential}.String())
-	}
-	b.WriteString("}")
-	return b.String()
-}
-
-func hclName(text string) string {
-	out := strings.Map(func(r rune) rune {
-		if r >= 'a' && r <= 'z' || r >= '0' && r <= '9' {
-			return r
-		}
-		return '_'
-	}, strings.ToLower(text))
-	if out[0] >= '0' && out[0] <= '9' {
-		out = "_" + out
-	}
-	return out
 }
 
 func indent(text, with string) string {

@@ -72,7 +72,7 @@ func TestWhatPeopleAreTold(t *testing.T) {
 		f := &credential.Fault{
 			Reason: r, What: "what happened", Why: "the cause", Credential: "dockerhub", Registry: "docker.io",
 			Account: "mockserver", Repository: "mockserver/mockserver", Access: credential.Push, Wait: 15 * time.Minute, Unchanged: true,
-			Target: credential.Target{Secret: "mockserver-build/dockerhub", Profile: "mockserver-build", Region: "eu-west-2"},
+			Target: credential.Target{Kind: "secret", Name: "mockserver-build/dockerhub", Profile: "mockserver-build", Region: "eu-west-2"},
 		}
 		b.WriteString("== " + string(r) + ", exit code " + strconv.Itoa(exitCode(f)) + "\n" + errorText(f) + "\n")
 	}

@@ -22,7 +22,7 @@ func TestWhoStillHasIt(t *testing.T) {
 	replaced := time.Date(2026, 11, 23, 12, 0, 0, 0, time.UTC)
 	before, after := replaced.Add(-time.Hour), replaced.Add(time.Hour)
 	i := &incident{Credential: "dockerhub", Since: before, Replaced: &replaced}
-	i.addReads(credential.Target{Secret: "s"}, audit.Reads{Complete: false, Oldest: before, Unreadable: 2, Since: before, Reads: []audit.Read{
+	i.addReads(credential.Target{Kind: "secret", Name: "s"}, audit.Reads{Complete: false, Oldest: before, Unreadable: 2, Since: before, Reads: []audit.Read{
 		{At: after, Principal: "new"}, {At: before, Principal: "new"},
 		{At: before, Principal: "old"},
 		{At: after, Principal: "refused since", Denied: "AccessDenied"}, {At: before, Principal: "refused since"},

@@ -21,6 +21,7 @@ import (
 // initFlags say what is to be in purser.yaml.
 type initFlags struct {
 	entry             config.Entry
+	secret, file      string
 	profile, region   string
 	terraform         string
 	scripts           []string
@@ -33,9 +34,8 @@ func (a *app) initCommand() *cobra.Command {
 		Use:   "init",
 		Short: "Write purser.yaml from answers, flags, Terraform or a CI script",
 		Long: `init writes purser.yaml, which names the credentials and holds no secret. What is to be
-in it comes from flags, from an existing Terraform folder, from scripts that call
-"aws secretsmanager get-secret-value", or from questions on a terminal; what the first
-three leave open is asked.
+in it comes from flags, from an existing Terraform folder, from scripts that get a
+secret of AWS, or from questions on a terminal; what the first three leave open is asked.
 
 An existing file keeps every line that it has. What will change is shown, and nothing
 is written without a yes.`,
@@ -56,8 +56,8 @@ is written without a yes.`,
 	flags.StringVar(&f.entry.Username, "username", "", "the `ACCOUNT` at the registry")
 	flags.StringArrayVar(&f.entry.Repositories, "repository", nil, "a `REPOSITORY` that consumers use (repeatable)")
 	flags.StringVar(&f.entry.Access, "access", "", "what consumers do there: push or pull")
-	flags.StringVar(&f.entry.Secret, "secret-id", "", "the `SECRET` in AWS Secrets Manager")
-	flags.StringVar(&f.entry.File, "file", "", "the age-encrypted `FILE` to keep it in instead")
+	flags.StringVar(&f.secret, "secret-id", "", "the `SECRET` in "+titleOf(secretKind))
+	flags.StringVar(&f.file, "file", "", "the age-encrypted `FILE` to keep it in instead")
 	flags.StringVar(&f.entry.Shape, "shape", "", "the JSON keys: "+strings.Join(credential.ShapeNames(), ", ")+", or USERNAMEKEY,TOKENKEY")
 	flags.StringVar(&f.entry.Every, "rotate-every", "", "renew the token after this `TIME`, such as 90d")
 	flags.StringVar(&f.entry.Overlap, "overlap", "", "how long the old token lives on, such as 24h")
@@ -68,6 +68,16 @@ is written without a yes.`,
 	flags.BoolVar(&f.dry, "dry-run", false, "show what would change, write nothing")
 	flags.BoolVarP(&f.yes, "yes", "y", false, "write without asking")
 	return cmd
+}
+
+// keep says where an entry is kept: in a secret, in a file, or as it was.
+func keep(e *config.Entry, secret, file string) {
+	switch {
+	case secret != "":
+		e.Kind, e.Target = secretKind, secret
+	case file != "":
+		e.Kind, e.Target = fileKind, file
+	}
 }
 
 // initJSON is what init did.
@@ -124,7 +134,7 @@ func complete(e config.Entry) error {
 	if len(lacks) == 0 {
 		return nil
 	}
-	of := or(e.Secret, or(e.Name, "the credential"))
+	of := or(e.Target, or(e.Name, "the credential"))
 	return &credential.Fault{
 		Reason: credential.Usage, What: "what was found does not say all of " + credential.Quote(of),
 		Why: "give " + strings.Join(lacks, " and ") + "; nothing was written",
@@ -189,7 +199,7 @@ func (a *app) writeConfig(ctx context.Context, f initFlags, drafts []config.Entr
 // differFrom writes a profile and a region into a credential where they are not
 // those that the file has for all.
 func differFrom(e *config.Entry, aws config.AWS, f initFlags) {
-	if e.Secret == "" {
+	if e.Kind != secretKind {
 		return
 	}
 	if f.profile != "" && f.profile != aws.Profile {

@@ -26,6 +26,10 @@ func (a *app) askDraft(f *initFlags, e *config.Entry) error {
 	e.Access = cmp.Or(e.Access, string(credential.Push))
 	f.profile = cmp.Or(f.profile, a.onlyProfile())
 	repositories := strings.Join(e.Repositories, ", ")
+	secret := ""
+	if e.Kind == secretKind {
+		secret = e.Target
+	}
 	form := huh.NewForm(huh.NewGroup(
 		huh.NewInput().Title("Registry").Value(&e.Registry).Validate(func(text string) error {
 			if _, err := credential.ParseHost(text); err != nil {
@@ -42,7 +46,7 @@ func (a *app) askDraft(f *initFlags, e *config.Entry) error {
 		}),
 		huh.NewSelect[string]().Title("What CI does with them").Options(huh.NewOption("push", "push"), huh.NewOption("pull", "pull")).Value(&e.Access),
 	), huh.NewGroup(
-		huh.NewInput().Title("Secret in AWS Secrets Manager").Description("empty: an encrypted file on this machine").Value(&e.Secret).Validate(noToken),
+		huh.NewInput().Title("Secret in "+titleOf(secretKind)).Description("empty: an encrypted file on this machine").Value(&secret).Validate(noToken),
 		huh.NewInput().Title("AWS profile").Value(&f.profile).Validate(noToken),
 		huh.NewInput().Title("AWS region").Value(&f.region).Validate(noToken),
 	)).WithInput(tty).WithOutput(tty).WithAccessible(a.env.Accessible || a.env.Term == "dumb")
@@ -55,7 +59,10 @@ func (a *app) askDraft(f *initFlags, e *config.Entry) error {
 			e.Repositories = append(e.Repositories, part)
 		}
 	}
-	e.Username, e.Secret = strings.TrimSpace(e.Username), strings.TrimSpace(e.Secret)
+	e.Username = strings.TrimSpace(e.Username)
+	if keep(e, strings.TrimSpace(secret), ""); secret == "" && e.Kind == secretKind {
+		e.Kind, e.Target = "", ""
+	}
 	e.Name = cmp.Or(e.Name, nameOf(*e))
 	return nil
 }

@@ -45,7 +45,7 @@ func (f initFlags) drafts(into *initFlags) (drafts []config.Entry, found []strin
 			Reason: credential.Usage, What: "no secret was found to write about", Why: strings.Join(append(found, "neither a named secret of Terraform nor a call that gets one"), "; "),
 		}
 	}
-	if !asked && (f.entry.Registry != "" || f.entry.Secret != "" || f.entry.File != "" || len(f.entry.Repositories) > 0) {
+	if !asked && (f.entry.Registry != "" || f.secret != "" || f.file != "" || len(f.entry.Repositories) > 0) {
 		drafts = []config.Entry{{}}
 	}
 	for i := range drafts {
@@ -70,8 +70,7 @@ func (f initFlags) override(e *config.Entry, only bool) {
 	}
 	if only {
 		e.Name = cmp.Or(f.entry.Name, e.Name)
-		e.Secret = cmp.Or(f.entry.Secret, e.Secret)
-		e.File = cmp.Or(f.entry.File, e.File)
+		keep(e, f.secret, f.file)
 	}
 	e.Name = cmp.Or(e.Name, nameOf(*e))
 }
@@ -79,7 +78,7 @@ func (f initFlags) override(e *config.Entry, only bool) {
 func fromTerraform(c *terraform.Configuration, f *initFlags) (drafts []config.Entry, found []string) {
 	f.profile, f.region = cmp.Or(f.profile, c.Profile), cmp.Or(f.region, c.Region)
 	for _, s := range c.Secrets {
-		e := config.Entry{Secret: s.Name, Registry: registryOf(s.Name + " " + s.Description + " " + s.Address), Readers: s.Readers, Shape: shapeOf(s.Name, nil)}
+		e := config.Entry{Kind: secretKind, Target: s.Name, Registry: registryOf(s.Name + " " + s.Description + " " + s.Address), Readers: s.Readers, Shape: shapeOf(s.Name, nil)}
 		if s.Region != f.region {
 			e.Region = s.Region
 		}
@@ -105,9 +104,9 @@ func fromScript(s ciscript.Findings, drafts []config.Entry, f *initFlags) ([]con
 	var found []string
 	for _, u := range s.Uses {
 		f.profile, f.region = cmp.Or(f.profile, u.Profile), cmp.Or(f.region, u.Region)
-		i := slices.IndexFunc(drafts, func(e config.Entry) bool { return e.Secret == u.Secret })
+		i := slices.IndexFunc(drafts, func(e config.Entry) bool { return e.Target == u.Secret })
 		if i < 0 {
-			drafts = append(drafts, config.Entry{Secret: u.Secret})
+			drafts = append(drafts, config.Entry{Kind: secretKind, Target: u.Secret})
 			i = len(drafts) - 1
 		}
 		e := &drafts[i]
@@ -181,7 +180,10 @@ var nameBad = regexp.MustCompile(`[^a-z0-9._-]+`)
 
 // nameOf makes a credential's name of its secret's.
 func nameOf(e config.Entry) string {
-	text := e.Secret
+	text := ""
+	if e.Kind == secretKind {
+		text = e.Target
+	}
 	if i := strings.LastIndex(text, ":secret:"); i >= 0 {
 		text = text[i+len(":secret:"):]
 	}
@@ -200,7 +202,7 @@ func unique(drafts []config.Entry) []config.Entry {
 	}
 	for i, e := range drafts {
 		if count[e.Name] > 1 {
-			drafts[i].Name = strings.Trim(nameBad.ReplaceAllString(strings.ToLower(e.Secret), "-"), "-.")
+			drafts[i].Name = strings.Trim(nameBad.ReplaceAllString(strings.ToLower(e.Target), "-"), "-.")
 		}
 	}
 	return drafts

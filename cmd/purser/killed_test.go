@@ -155,7 +155,7 @@ func newRehearsalWith(t *testing.T, o sandbox.Options, started func(*rehearsal))
 		started(r)
 	}
 	w := &wire.Wire{Now: time.Now, AWS: &wire.LocalAWS{Endpoint: box.SecretsManagerURL}}
-	if r.store, err = w.Bare(t.Context(), credential.Credential{}, credential.Target{Secret: "mockserver-build/dockerhub", Region: "eu-west-2"}); err != nil {
+	if r.store, err = w.Bare(t.Context(), credential.Credential{}, credential.Target{Kind: "secret", Name: "mockserver-build/dockerhub", Region: "eu-west-2"}); err != nil {
 		t.Fatal(err)
 	}
 	mark := credential.Mark{Registry: "docker.io", Name: "dockerhub"} // Terraform's, say

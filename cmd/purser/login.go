@@ -214,7 +214,7 @@ func (a *app) loginAWS(ctx context.Context, f loginFlags) error {
 
 // ended reports whether AWS no longer takes a session that should still be good.
 func (a *app) ended(ctx context.Context, p signin.Profile) bool {
-	t := credential.Target{Secret: "none", Profile: p.Name, Region: or(p.Region, p.SSORegion)}
+	t := credential.Target{Kind: secretKind, Name: "none", Profile: p.Name, Region: or(p.Region, p.SSORegion)}
 	place, err := a.wire().Bare(ctx, credential.Credential{}, t)
 	if err == nil {
 		_, err = place.Open(ctx)
@@ -226,7 +226,7 @@ func (a *app) ended(ctx context.Context, p signin.Profile) bool {
 // introduce says as whom one is signed in. A role that is not assigned shows
 // here.
 func (a *app) introduce(ctx context.Context, w *wire.Wire, p signin.Profile, out sessionJSON) error {
-	t := credential.Target{Secret: "none", Profile: p.Name, Region: or(p.Region, p.SSORegion)}
+	t := credential.Target{Kind: secretKind, Name: "none", Profile: p.Name, Region: or(p.Region, p.SSORegion)}
 	place, err := w.Bare(ctx, credential.Credential{}, t)
 	if err == nil {
 		out.Who, err = place.Open(ctx)
@@ -268,7 +268,7 @@ func (a *app) offerSignIn(ctx context.Context, w *wire.Wire, targets []credentia
 	asked := map[string]bool{}
 	for _, t := range targets {
 		name := w.ProfileName(t)
-		if t.Secret == "" || asked[name] {
+		if t.Traits().Cloud == "" || asked[name] {
 			continue
 		}
 		asked[name] = true

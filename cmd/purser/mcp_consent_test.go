@@ -249,7 +249,7 @@ func TestAnAgentIsNotOfferedAWayPastThePerson(t *testing.T) {
 	for _, reason := range reasons(t) {
 		f := &credential.Fault{
 			Reason: reason, What: "what happened", Why: "the cause", Credential: "dockerhub", Registry: "docker.io", Account: "mockserver",
-			Repository: "mockserver/mockserver", Access: credential.Push, Target: credential.Target{Secret: "mockserver-build/dockerhub", Region: "eu-west-2"},
+			Repository: "mockserver/mockserver", Access: credential.Push, Target: credential.Target{Kind: "secret", Name: "mockserver-build/dockerhub", Region: "eu-west-2"},
 		}
 		e := errorReport(f)
 		raw, err := json.Marshal(report{

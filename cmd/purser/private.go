@@ -72,10 +72,9 @@ func (a *app) laptopConsumer(names []string) (*consumer, error) {
 	located := make([]credential.Credential, 0, len(c.credentials))
 	for _, one := range c.credentials {
 		t := w.Target(one, one.Targets[0])
-		if t.Passphrase {
+		if why := t.Asks(); why != "" {
 			return nil, &credential.Fault{
-				Reason: credential.Usage, Credential: one.Name, What: "docker's clients cannot use " + string(one.Name),
-				Why: "its file opens with a passphrase, and nobody can type one for a credential helper; an identity opens it by itself",
+				Reason: credential.Usage, Credential: one.Name, What: "docker's clients cannot use " + string(one.Name), Why: why,
 			}
 		}
 		one.Targets = []credential.Target{t}

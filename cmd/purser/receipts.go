@@ -34,7 +34,7 @@ func (a *app) recorder(ctx context.Context, w *wire.Wire, targets []credential.T
 	}
 	var t credential.Target
 	for _, one := range slices.Backward(targets) {
-		if one.Secret != "" {
+		if one.Traits().Cloud != "" {
 			t = one
 		}
 	}
@@ -59,7 +59,7 @@ func (a *app) whoami() []string {
 
 // follow takes the identity at AWS out of what a flow reports.
 func (r *recorder) follow(e lifecycle.Event) {
-	if r != nil && e.Step == lifecycle.StepSignIn && !slices.Contains(r.who, e.Text) {
+	if r != nil && e.Who && !slices.Contains(r.who, e.Text) {
 		r.who = append(r.who, e.Text)
 	}
 }

@@ -128,14 +128,14 @@ func (a *app) rehearsal(ctx context.Context, c credential.Credential, dir string
 	r.c.Targets = slices.Clone(c.Targets)
 	for i := range r.c.Targets {
 		t := &r.c.Targets[i]
-		if t.Secret == "" {
-			t.File, t.Passphrase = filepath.Join(dir, fmt.Sprint(i, ".age.json")), false
+		if t.Kind != secretKind {
+			t.Kind, t.Name, t.Options = fileKind, filepath.Join(dir, fmt.Sprint(i, ".age.json")), ""
 			continue
 		}
 		t.Profile, t.Region = "", cmp.Or(t.Region, sandboxRegion)
-		if parts := strings.Split(t.Secret, ":"); parts[0] == "arn" {
+		if parts := strings.Split(t.Name, ":"); parts[0] == "arn" {
 			t.Region = parts[3] // config has checked its form
-			if err := r.box.SecretsManager.AddEmpty(t.Secret, "", t.KMSKey, ""); err != nil {
+			if err := r.box.SecretsManager.AddEmpty(t.Name, "", t.Options.Get("kms-key"), ""); err != nil {
 				return nil, err
 			}
 		}
@@ -236,10 +236,10 @@ func (r *stagedRun) awsCall(service, operation string, body []byte) rehearsedJSO
 	}
 	for _, t := range r.c.Targets {
 		// A stand-in's ARN differs in each run: the secret is called what purser.yaml calls it.
-		if _, name, isARN := strings.Cut(in.SecretId, ":secret:"); isARN && strings.HasPrefix(name, t.Secret) && standInEnding.MatchString(name[len(t.Secret):]) {
-			c.On = t.Secret
+		if _, name, isARN := strings.Cut(in.SecretId, ":secret:"); isARN && strings.HasPrefix(name, t.Name) && standInEnding.MatchString(name[len(t.Name):]) {
+			c.On = t.Name
 		}
-		if t.Secret != c.On || t.KMSKey == "" {
+		if t.Name != c.On || t.Options.Get("kms-key") == "" {
 			continue
 		}
 		switch operation {

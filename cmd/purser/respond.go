@@ -199,8 +199,8 @@ func (a *app) incident(ctx context.Context, w *wire.Wire, c credential.Credentia
 // gatherReads asks CloudTrail, for each place in AWS.
 func (a *app) gatherReads(ctx context.Context, w *wire.Wire, places []lifecycle.Place, i *incident) {
 	for _, p := range places {
-		if p.Target.Secret == "" {
-			i.missing("who read " + p.Target.String() + ": an encrypted file keeps no record of it")
+		if p.Target.Traits().Cloud == "" {
+			i.missing("who read " + p.Target.String() + ": " + p.Target.Traits().Title + " keeps no record of it")
 			continue
 		}
 		d, err := p.Store.Describe(ctx)
@@ -216,7 +216,7 @@ func (a *app) gatherReads(ctx context.Context, w *wire.Wire, places []lifecycle.
 		if a.wait != nil {
 			trail.Wait = a.wait
 		}
-		name := p.Target.Secret
+		name := p.Target.Name
 		if strings.HasPrefix(name, "arn:") {
 			name = ""
 		}

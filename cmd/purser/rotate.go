@@ -255,7 +255,7 @@ func (a *app) revoke(ctx context.Context, name, id string, previous, yes bool) e
 		return mintsNot()
 	}
 	if id != "" {
-		return about(a.changeTokens(ctx, "revoke", "Revoke", []string{id}, tokensFlags{account: c.Username, yes: yes}), c)
+		return about(a.changeTokens(ctx, "revoke", "Revoke", []string{id}, tokensFlags{registry: string(c.Registry), account: c.Username, yes: yes}), c)
 	}
 	at, breaks := credential.Current, "whoever reads it fails from then on, until a new one is stored"
 	if previous {

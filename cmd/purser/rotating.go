@@ -120,7 +120,7 @@ func (r *rotations) renewal(ctx context.Context, c credential.Credential) (origi
 // placeOf is where in AWS the first of some targets is.
 func placeOf(targets []credential.Target) string {
 	for _, t := range targets {
-		if t.Secret != "" {
+		if t.Traits().Cloud != "" {
 			return t.Profile + "\x00" + t.Region
 		}
 	}

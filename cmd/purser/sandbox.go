@@ -255,8 +255,8 @@ func (s *stage) practise(c credential.Credential) (credential.Secret, error) {
 		accounts.PractiseRepository(string(repo), account)
 	}
 	for _, t := range c.Targets {
-		if t.Secret != "" {
-			if err := s.box.SecretsManager.AddEmpty(t.Secret, t.Region, t.KMSKey, credential.MarkOf(c).String()); err != nil {
+		if t.Kind == secretKind {
+			if err := s.box.SecretsManager.AddEmpty(t.Name, t.Region, t.Options.Get("kms-key"), credential.MarkOf(c).String()); err != nil {
 				return credential.Secret{}, err
 			}
 		}

@@ -18,6 +18,15 @@ import (
 )
 
 // storeFlags are the settings of one credential as flags, and what to do.
+// The kinds of store that flags name.
+const (
+	secretKind = "secret"
+	fileKind   = "file"
+)
+
+// titleOf is the title of a kind of store.
+func titleOf(kind string) string { return credential.Target{Kind: kind}.Traits().Title }
+
 type storeFlags struct {
 	registry, username, access, shape string
 	repositories, secrets             []string
@@ -96,7 +105,7 @@ func (f *storeFlags) register(cmd *cobra.Command) {
 	flags.StringVar(&f.username, "username", "", "the `ACCOUNT` that the token must belong to")
 	flags.StringArrayVar(&f.repositories, "repository", nil, "a `REPOSITORY` that consumers use (repeatable)")
 	flags.StringVar(&f.access, "access", "", "what consumers do there: push or pull")
-	flags.StringArrayVar(&f.secrets, "secret-id", nil, "name or ARN of the `SECRET` in AWS Secrets Manager (repeatable)")
+	flags.StringArrayVar(&f.secrets, "secret-id", nil, "name or ARN of the `SECRET` in "+titleOf(secretKind)+" (repeatable)")
 	flags.StringVar(&f.file, "file", "", "the age-encrypted `FILE` to keep it in instead")
 	flags.StringVar(&f.shape, "shape", "", "the JSON keys: "+strings.Join(credential.ShapeNames(), ", ")+", or USERNAMEKEY,TOKENKEY")
 	flags.StringVar(&f.profile, "profile", "", "the AWS `PROFILE`")
@@ -258,13 +267,13 @@ func (f storeFlags) overrideTargets(c *credential.Credential) error {
 		return &credential.Fault{Reason: credential.Usage, What: "--file and --secret-id exclude each other"}
 	}
 	if f.file != "" {
-		c.Targets = []credential.Target{{File: f.file}}
+		c.Targets = []credential.Target{{Kind: fileKind, Name: f.file}}
 	}
 	if len(f.secrets) > 0 {
 		c.Targets = nil
 	}
 	for _, id := range f.secrets {
-		c.Targets = append(c.Targets, credential.Target{Secret: id, Profile: f.aws.Profile, Region: f.aws.Region})
+		c.Targets = append(c.Targets, credential.Target{Kind: secretKind, Name: id, Profile: f.aws.Profile, Region: f.aws.Region})
 	}
 	if len(c.Targets) == 0 {
 		c.Targets = []credential.Target{{}}
@@ -291,13 +300,7 @@ func (f storeFlags) overrideTarget(t *credential.Target) error {
 	if f.region != "" {
 		t.Region = f.region
 	}
-	if t.Secret == "" {
-		return nil
-	}
-	if err := credential.CheckSecretID(t.Secret); err != nil {
-		return err
-	}
-	return t.Shape.CheckSecret(t.Secret)
+	return t.Check()
 }
 
 // parseExpiry reads a date or a time from now.

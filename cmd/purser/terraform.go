@@ -136,10 +136,10 @@ func (a *app) writeModule(source string) ([]string, error) {
 // about to be stored.
 func overwrites(root string, c credential.Credential) error {
 	for _, t := range c.Targets {
-		if t.Secret == "" {
+		if t.Kind != secretKind {
 			continue
 		}
-		risks := terraform.FindRisks(root, t.Secret)
+		risks := terraform.FindRisks(root, t.Name)
 		if len(risks) == 0 {
 			continue
 		}
@@ -148,7 +148,7 @@ func overwrites(root string, c credential.Credential) error {
 			r.At = rel
 		}
 		return &credential.Fault{
-			Reason: credential.TerraformOverwrites, Target: t, What: "Terraform would write over what is stored in " + t.Secret,
+			Reason: credential.TerraformOverwrites, Target: t, What: "Terraform would write over what is stored in " + t.Name,
 			Why: r.At + ": " + r.Address + " has a value of its own, which the next apply brings back", Change: r.Change,
 		}
 	}

@@ -127,7 +127,7 @@ func newJob(t *testing.T) *job {
 	manager := httptest.NewServer(sandbox.NewSecretsManager(sandbox.SecretsManagerConfig{}))
 	t.Cleanup(manager.Close)
 	w := &wire.Wire{Now: time.Now, AWS: &wire.LocalAWS{Endpoint: manager.URL}}
-	s, err := w.Store(t.Context(), credential.Credential{}, credential.Target{Secret: "mockserver-build/local", Region: "eu-west-2"})
+	s, err := w.Store(t.Context(), credential.Credential{}, credential.Target{Kind: "secret", Name: "mockserver-build/local", Region: "eu-west-2"})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -79,11 +79,11 @@ func credentials() []credential.Credential {
 	return []credential.Credential{
 		{
 			Name: "dockerhub", Registry: "docker.io", Readers: []string{"policy/buildkite-read-dockerhub-secret", "role/queue"},
-			Targets: []credential.Target{{Secret: "mockserver-build/dockerhub", Region: "eu-west-2"}, {Secret: "mockserver-build/dockerhub", Region: "us-east-1"}},
+			Targets: []credential.Target{{Kind: "secret", Name: "mockserver-build/dockerhub", Region: "eu-west-2"}, {Kind: "secret", Name: "mockserver-build/dockerhub", Region: "us-east-1"}},
 			Rotate:  credential.Rotation{Every: 90 * 24 * time.Hour},
 		},
-		{Name: "ecr-cache", Registry: "docker.io", Targets: []credential.Target{{Secret: "ecr-pullthroughcache/dockerhub", Shape: credential.ShapeECRCache}}},
-		{Name: "9.odd", Registry: "ghcr.io", Targets: []credential.Target{{Secret: "team/ghcr"}, {Secret: "team/other"}, {File: "x.age.json"}}},
+		{Name: "ecr-cache", Registry: "docker.io", Targets: []credential.Target{{Kind: "secret", Name: "ecr-pullthroughcache/dockerhub", Shape: credential.ShapeECRCache}}},
+		{Name: "9.odd", Registry: "ghcr.io", Targets: []credential.Target{{Kind: "secret", Name: "team/ghcr"}, {Kind: "secret", Name: "team/other"}, {Kind: "file", Name: "x.age.json"}}},
 	}
 }
 

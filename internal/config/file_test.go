@@ -38,7 +38,7 @@ func TestTheExampleBecomesCredentials(t *testing.T) {
 			{
 				Name: "dockerhub", Registry: "docker.io", Username: "mockserver",
 				Repositories: []credential.Repository{"mockserver/mockserver"}, Access: credential.Push,
-				Targets: []credential.Target{{Secret: "mockserver-build/dockerhub", Region: "eu-west-2", Profile: "mockserver-build"}},
+				Targets: []credential.Target{{Kind: "secret", Name: "mockserver-build/dockerhub", Region: "eu-west-2", Profile: "mockserver-build"}},
 				Rotate:  credential.Rotation{Every: 90 * 24 * time.Hour, Overlap: 24 * time.Hour},
 				Readers: []string{"policy/buildkite-read-dockerhub-secret"},
 			},
@@ -46,7 +46,7 @@ func TestTheExampleBecomesCredentials(t *testing.T) {
 				Name: "ecr-cache", Registry: "docker.io",
 				Repositories: []credential.Repository{"library/alpine"}, Access: credential.Pull,
 				Targets: []credential.Target{{
-					Secret: "ecr-pullthroughcache/dockerhub", Region: "eu-west-2", Profile: "mockserver-build",
+					Kind: "secret", Name: "ecr-pullthroughcache/dockerhub", Region: "eu-west-2", Profile: "mockserver-build",
 					Shape: credential.ShapeECRCache,
 				}},
 			},
@@ -63,8 +63,8 @@ func TestEverySettingArrives(t *testing.T) {
 		Name: "dockerhub", Registry: "docker.io", Username: "mockserver",
 		Repositories: []credential.Repository{"mockserver/mockserver"}, Access: credential.Push,
 		Targets: []credential.Target{
-			{Secret: "mockserver-build/dockerhub", Region: "eu-west-1", Profile: "other", KMSKey: "alias/build", Shape: shape},
-			{File: "/project/dockerhub.age.json", Passphrase: true, Shape: credential.ShapePassword},
+			{Kind: "secret", Name: "mockserver-build/dockerhub", Region: "eu-west-1", Profile: "other", Options: credential.Options("").With("kms-key", "alias/build"), Shape: shape},
+			{Kind: "file", Name: "/project/dockerhub.age.json", Options: credential.Options("").With("passphrase", "true"), Shape: credential.ShapePassword},
 		},
 		Rotate:    credential.Rotation{Every: 90 * 24 * time.Hour, Overlap: 24 * time.Hour},
 		Readers:   []string{"policy/read"},
@@ -91,14 +91,14 @@ func TestWhatIsLeftOutHasTheDefault(t *testing.T) {
 func TestTargetsInheritAndPathsBecomeAbsolute(t *testing.T) {
 	const arn = "arn:aws:secretsmanager:us-east-1:123456789012:secret:build/one-AbCdEf"
 	for text, want := range map[string]credential.Target{
-		"{secret: one}":                    {Secret: "one", Region: "eu-west-2", Profile: "build"},
-		"{secret: one, region: us-east-1}": {Secret: "one", Region: "us-east-1", Profile: "build"},
-		"{secret: one, profile: other}":    {Secret: "one", Region: "eu-west-2", Profile: "other"},
-		`{secret: "` + arn + `"}`:          {Secret: arn, Region: "us-east-1", Profile: "build"},
-		"{file: one.json}":                 {File: "/project/one.json"},
-		"{file: ../one.json}":              {File: "/one.json"},
-		"{file: /var/lib/one.json}":        {File: "/var/lib/one.json"},
-		"{file: ~/one.json}":               {File: "/home/me/one.json"},
+		"{secret: one}":                    {Kind: "secret", Name: "one", Region: "eu-west-2", Profile: "build"},
+		"{secret: one, region: us-east-1}": {Kind: "secret", Name: "one", Region: "us-east-1", Profile: "build"},
+		"{secret: one, profile: other}":    {Kind: "secret", Name: "one", Region: "eu-west-2", Profile: "other"},
+		`{secret: "` + arn + `"}`:          {Kind: "secret", Name: arn, Region: "us-east-1", Profile: "build"},
+		"{file: one.json}":                 {Kind: "file", Name: "/project/one.json"},
+		"{file: ../one.json}":              {Kind: "file", Name: "/one.json"},
+		"{file: /var/lib/one.json}":        {Kind: "file", Name: "/var/lib/one.json"},
+		"{file: ~/one.json}":               {Kind: "file", Name: "/home/me/one.json"},
 	} {
 		file := parse(t, "aws: {profile: build, region: eu-west-2}\ncredentials: {a: {registry: ghcr.io, repositories: [acme/app], store: "+text+"}}")
 		equal(t, file.Credentials[0].Targets, []credential.Target{want})
@@ -193,8 +193,8 @@ func TestLoadResolvesPathsFromTheFilesFolder(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if c := file.Credentials[0]; file.Path != path || c.CAFile != filepath.Join(dir, "ca.pem") || c.Targets[0].File != "/home/me/a.json" {
-		t.Errorf("Load = %q, %q, %q", file.Path, c.CAFile, c.Targets[0].File)
+	if c := file.Credentials[0]; file.Path != path || c.CAFile != filepath.Join(dir, "ca.pem") || c.Targets[0].Name != "/home/me/a.json" {
+		t.Errorf("Load = %q, %q, %q", file.Path, c.CAFile, c.Targets[0].Name)
 	}
 }
 

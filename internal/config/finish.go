@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"purser/internal/credential"
+	"purser/internal/store"
 )
 
 // defaultOverlap is how long the old token stays alive where the file does not
@@ -42,7 +43,12 @@ type (
 	}
 	targetDraft struct {
 		credential.Target
-		at, secret, file, regionAt value
+		at  value
+		set []named
+	}
+	named struct {
+		name string
+		at   value
 	}
 	rotateDraft struct {
 		credential.Rotation
@@ -54,7 +60,7 @@ type (
 // the file is known.
 func (d *decoder) finish(f fileDraft) []credential.Credential {
 	all := make([]credential.Credential, 0, len(f.credentials))
-	owners, names := map[targetID]credential.Name{}, map[credential.Name]bool{}
+	owners, names := map[string]credential.Name{}, map[credential.Name]bool{}
 	for _, c := range f.credentials {
 		made := credential.Credential{
 			Name: c.name, Username: c.username, Access: c.access, Readers: c.readers,
@@ -186,47 +192,43 @@ func (d *decoder) rotation(c credentialDraft) credential.Rotation {
 // target completes a target with what it inherits, and checks its name.
 func (d *decoder) target(aws AWS, t targetDraft) credential.Target {
 	made := t.Target
-	made.File = d.path(t.file)
-	if !t.secret.isSet() {
+	if made.Name == "" {
+		return made // a problem is noted already
+	}
+	if err := made.Check(); err != nil {
+		d.refuse(t.where(made.Kind), why(err))
 		return made
 	}
-	made.Secret = t.secret.text
-	if err := credential.CheckSecretID(made.Secret); err != nil {
-		d.refuse(t.secret, why(err))
-		return made
-	}
-	if err := made.Shape.CheckSecret(made.Secret); err != nil {
-		d.refuse(t.secret, why(err))
-	}
-	if region := arnRegion(made.Secret); region != "" {
-		if made.Region != "" && made.Region != region {
-			d.refuse(t.regionAt, "the secret's ARN names another region")
+	kind, _ := store.KindOf(made)
+	if kind.Complete != nil {
+		done, setting, problem := kind.Complete(made)
+		if problem != "" {
+			d.refuse(t.where(setting), problem)
 		}
-		made.Region = region
+		made = done
 	}
-	made.Region = firstOf(made.Region, aws.Region)
-	made.Profile = firstOf(made.Profile, aws.Profile)
+	if kind.Cloud != "" {
+		made.Region = firstOf(made.Region, aws.Region)
+		made.Profile = firstOf(made.Profile, aws.Profile)
+	}
 	return made
 }
 
-func arnRegion(secret string) string {
-	if parts := strings.Split(secret, ":"); parts[0] == "arn" && len(parts) > 3 {
-		return parts[3]
+// where is the place of a setting in the file.
+func (t targetDraft) where(setting string) value {
+	for _, s := range t.set {
+		if s.name == setting {
+			return s.at
+		}
 	}
-	return ""
+	return t.at
 }
-
-// targetID is what makes two targets the same place.
-type targetID struct{ secret, region, profile, file string }
 
 // once notes a target that was there before. Two credentials in one place would
 // overwrite each other's token; one credential twice would stage it twice.
-func (d *decoder) once(owners map[targetID]credential.Name, name credential.Name, v value, t credential.Target) {
-	id := targetID{t.Secret, t.Region, t.Profile, t.File}
-	if strings.HasPrefix(t.Secret, "arn:") {
-		id.profile = "" // an ARN is one secret for everybody
-	}
-	if id.secret == "" && id.file == "" {
+func (d *decoder) once(owners map[string]credential.Name, name credential.Name, v value, t credential.Target) {
+	id := t.Place()
+	if id == "" {
 		return // a problem is noted already
 	}
 	owner, taken := owners[id]

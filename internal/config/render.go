@@ -14,7 +14,8 @@ import (
 type Entry struct {
 	Name, Registry, Username, Access string
 	Repositories                     []string
-	Secret, File, Profile, Region    string
+	Kind, Target, Profile, Region    string // of the store; see credential.Target
+	Options                          credential.Options
 	Shape                            string
 	Every, Overlap                   string
 	Readers                          []string
@@ -63,7 +64,7 @@ func (e Entry) lines(indent string) []string {
 	if e.Access != "" {
 		all = append(all, in+"access: "+scalar(e.Access))
 	}
-	store := []string{"secret", e.Secret, "file", e.File, "profile", e.Profile, "region", e.Region}
+	store := append([]string{e.Kind, e.Target, "profile", e.Profile, "region", e.Region}, e.Options.All()...)
 	if first, second, custom := strings.Cut(e.Shape, ","); custom {
 		if text := pairs(store...); text != "{}" {
 			all = append(all, in+"store: "+strings.TrimSuffix(text, "}")+", shape: "+pairs("username", first, "token", second)+"}")
@@ -102,7 +103,7 @@ func Private(credentials []credential.Credential) []byte {
 		t := c.Targets[0]
 		e := Entry{
 			Name: string(c.Name), Registry: string(c.Registry), Username: c.Username, Access: string(c.Access),
-			Secret: t.Secret, File: t.File, Profile: t.Profile, Region: t.Region, Shape: t.Shape.String(),
+			Kind: t.Kind, Target: t.Name, Profile: t.Profile, Region: t.Region, Shape: t.Shape.String(),
 		}
 		for _, r := range c.Repositories {
 			e.Repositories = append(e.Repositories, string(r))

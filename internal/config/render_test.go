@@ -11,7 +11,7 @@ import (
 
 var rendered = Entry{
 	Name: "dockerhub", Registry: "docker.io", Username: "mockserver", Access: "push", Repositories: []string{"mockserver/mockserver"},
-	Secret: "mockserver-build/dockerhub", Every: "90d", Overlap: "24h", Readers: []string{"policy/buildkite-read-dockerhub-secret"},
+	Kind: "secret", Target: "mockserver-build/dockerhub", Every: "90d", Overlap: "24h", Readers: []string{"policy/buildkite-read-dockerhub-secret"},
 }
 
 func TestANewFileIsTheExample(t *testing.T) {
@@ -37,10 +37,10 @@ credentials:
 
 func TestWhatIsRenderedIsReadAsItWas(t *testing.T) {
 	for _, e := range []Entry{
-		{Name: "a", Registry: "ghcr.io", Repositories: []string{"a/b", "c/d"}, Username: "no", Access: "pull", File: "x y.json"},
-		{Name: "1", Registry: "localhost:5000", Repositories: []string{"x"}, Username: "12345", Secret: "a/b+c=d@e", Region: "eu-west-2", Profile: "with: colon #x"},
-		{Name: "on", Registry: "docker.io", Repositories: []string{"a/b"}, Secret: "ecr-pullthroughcache/x", Shape: "ecr-pull-through-cache", Access: "pull"},
-		{Name: "own", Registry: "docker.io", Repositories: []string{"a/b"}, Secret: "x", Shape: "user,pass", Every: "1d12h"},
+		{Name: "a", Registry: "ghcr.io", Repositories: []string{"a/b", "c/d"}, Username: "no", Access: "pull", Kind: "file", Target: "x y.json"},
+		{Name: "1", Registry: "localhost:5000", Repositories: []string{"x"}, Username: "12345", Kind: "secret", Target: "a/b+c=d@e", Region: "eu-west-2", Profile: "with: colon #x"},
+		{Name: "on", Registry: "docker.io", Repositories: []string{"a/b"}, Kind: "secret", Target: "ecr-pullthroughcache/x", Shape: "ecr-pull-through-cache", Access: "pull"},
+		{Name: "own", Registry: "docker.io", Repositories: []string{"a/b"}, Kind: "secret", Target: "x", Shape: "user,pass", Every: "1d12h"},
 	} {
 		file, err := Parse("purser.yaml", Render(AWS{}, []Entry{e}), Options{Dir: "/p", Home: "/h"})
 		if err != nil {
@@ -48,7 +48,7 @@ func TestWhatIsRenderedIsReadAsItWas(t *testing.T) {
 			continue
 		}
 		c := file.Credentials[0]
-		if string(c.Name) != e.Name || c.Username != e.Username || len(c.Repositories) != len(e.Repositories) || c.Targets[0].Secret != e.Secret || c.Targets[0].Profile != e.Profile {
+		if string(c.Name) != e.Name || c.Username != e.Username || len(c.Repositories) != len(e.Repositories) || c.Targets[0].Name != e.Target && e.Kind == "secret" || c.Targets[0].Profile != e.Profile {
 			t.Errorf("%s became %+v", e.Name, c)
 		}
 	}

@@ -16,10 +16,8 @@ const (
 	wordPattern   = `^[^\s\x00-\x1f\x7f]+$`
 	userPattern   = `^[^:\s\x00-\x1f\x7f]{1,255}$`
 	regionPattern = `^[a-z]{2,4}(-[a-z]+)+-[0-9]{1,2}$`
-	secretPattern = `^[A-Za-z0-9/_+=.@:-]{1,600}$`
 	keyPattern    = `^[A-Za-z][A-Za-z0-9_.-]{0,63}$`
 	hostPattern   = `^[A-Za-z0-9._:/\[\]-]+$`
-	kmsPattern    = `^(arn:aws[a-z-]*:kms:[a-z0-9-]+:[0-9]{12}:(key|alias)/[A-Za-z0-9/_-]+|alias/[A-Za-z0-9/_-]+|mrk-[0-9a-f]{32}|[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12})$`
 	namePattern   = `^[a-z0-9][a-z0-9._-]{0,62}$`
 
 	profileRule = "a profile is named as in ~/.aws/config, without white space at the ends"
@@ -34,7 +32,7 @@ func fileTable() table[fileDraft] {
 	},
 		field[fileDraft]{setting{
 			name: "aws", form: anObject, object: aws.object,
-			doc:     "What every target in AWS Secrets Manager uses that does not say otherwise.",
+			doc:     "What every target in AWS uses that does not say otherwise.",
 			without: "the environment's profile and region",
 			example: map[string]any{"profile": "mockserver-build", "region": "eu-west-2"},
 		}, func(d *decoder, f *fileDraft, v value) { f.aws = decode(d, aws, v) }},

@@ -1,70 +1,76 @@
 package config
 
-import "purser/internal/credential"
+import (
+	"strings"
 
+	"purser/internal/credential"
+	"purser/internal/store"
+)
+
+// targetTable has what each kind of store says of its targets, and the shape, which all
+// have.
 func targetTable() table[targetDraft] {
+	var names, what []string
+	var fields []field[targetDraft]
+	for _, k := range store.Kinds() {
+		names, what = append(names, k.Key), append(what, k.What)
+		for _, s := range k.Settings {
+			fields = append(fields, kindField(k, s))
+		}
+	}
 	return declare(object{
 		name: "target", title: "Target", place: "credentials.NAME.store",
-		doc:   "One place where a token is kept: a secret in AWS Secrets Manager, or an encrypted file.",
-		oneOf: []string{"secret", "file"},
-	}, append(secretFields(), fileFields()...)...)
+		doc:   "One place where a token is kept: " + strings.Join(what, ", or ") + ".",
+		oneOf: names,
+	}, append(fields, shapeField())...)
 }
 
-func secretFields() []field[targetDraft] {
-	return []field[targetDraft]{
-		{setting{
-			name: "secret", pattern: secretPattern, rule: "a secret's name has only ASCII letters, digits and / _ + = . @ -",
-			doc:     "The name or ARN of a secret in AWS Secrets Manager.",
-			without: "a file is named",
-			example: "mockserver-build/dockerhub",
-		}, func(_ *decoder, t *targetDraft, v value) { t.secret = v }},
-		{setting{
-			name: "region", with: "secret", pattern: regionPattern, rule: regionRule,
-			doc:     "The secret's AWS region.",
-			without: "the region under aws, or the ARN's",
-			example: "eu-west-2",
-		}, func(_ *decoder, t *targetDraft, v value) { t.Region, t.regionAt = v.text, v }},
-		{setting{
-			name: "profile", with: "secret", pattern: freePattern, rule: profileRule,
-			doc:     "The AWS profile to sign in with for this secret.",
-			without: "the profile under aws",
-			example: "mockserver-build",
-		}, func(_ *decoder, t *targetDraft, v value) { t.Profile = v.text }},
-		{setting{
-			name: "kms-key", with: "secret", pattern: kmsPattern, rule: "a KMS key is a key's id or ARN, or an alias as alias/NAME",
-			doc:     "The KMS key that encrypts the secret, by id, ARN or alias. It matters when the secret is created.",
-			without: "AWS's own key, aws/secretsmanager",
-			example: "alias/build-secrets",
-		}, func(_ *decoder, t *targetDraft, v value) { t.KMSKey = v.text }},
+func kindField(k store.Kind, s store.Setting) field[targetDraft] {
+	made := setting{name: s.Name, doc: s.Doc, without: s.Without, pattern: s.Pattern, rule: s.Rule, example: s.Example}
+	if s.Name != k.Key {
+		made.with = k.Key
 	}
+	if s.Path {
+		made.pattern, made.rule = freePattern, freeRule
+	}
+	if s.Flag {
+		made.form, made.fallback, made.example = aFlag, false, true
+	}
+	return field[targetDraft]{made, func(d *decoder, t *targetDraft, v value) {
+		text := v.text
+		switch {
+		case s.Flag && !v.isTrue():
+			text = ""
+		case s.Path:
+			text = d.path(v)
+		}
+		t.set = append(t.set, named{s.Name, v})
+		switch s.Name {
+		case k.Key:
+			t.Kind, t.Name = k.Key, text
+		case "region":
+			t.Region = text
+		case "profile":
+			t.Profile = text
+		default:
+			t.Options = t.Options.With(s.Name, text)
+		}
+	}}
 }
 
-func fileFields() []field[targetDraft] {
+func shapeField() field[targetDraft] {
 	shape := shapeTable()
-	return []field[targetDraft]{
-		{setting{
-			name: "file", pattern: freePattern, rule: freeRule,
-			doc:     "The path of a file encrypted with age, relative to purser.yaml; ~/ is your home directory.",
-			without: "a secret is named",
-			example: "dockerhub.age.json",
-		}, func(_ *decoder, t *targetDraft, v value) { t.file = v }},
-		{setting{
-			name: "passphrase", form: aFlag, with: "file",
-			doc:     "Whether the file opens with a passphrase that is asked for, instead of with your age identity.",
-			without: "false", fallback: false, example: true,
-		}, func(_ *decoder, t *targetDraft, v value) { t.Passphrase = v.isTrue() }},
-		{setting{
-			name: "shape", form: nameOrObject, enum: credential.ShapeNames(), object: shape.object,
-			doc:     "Which JSON keys the consumers expect: the name of a shape, or the two keys.",
-			without: "token", fallback: "token", example: "ecr-pull-through-cache",
-		}, func(d *decoder, t *targetDraft, v value) {
-			if v.kind == word {
-				t.Shape, _ = credential.ParseShape(v.text) // one of the names, as the form says
-				return
-			}
-			t.Shape = d.shape(decode(d, shape, v), v)
-		}},
-	}
+	return field[targetDraft]{setting{
+		name: "shape", form: nameOrObject, enum: credential.ShapeNames(), object: shape.object,
+		doc:     "Which JSON keys the consumers expect: the name of a shape, or the two keys.",
+		without: "token", fallback: "token", example: "ecr-pull-through-cache",
+	}, func(d *decoder, t *targetDraft, v value) {
+		if v.kind == word {
+			t.Shape, _ = credential.ParseShape(v.text) // one of the names, as the form says
+			return
+		}
+		t.Shape = d.shape(decode(d, shape, v), v)
+	}}
 }
 
 func shapeTable() table[credential.Shape] {

@@ -68,7 +68,7 @@ func trustedSystem(env Environment, system string) (*File, error) {
 	var all []credential.Credential
 	for _, host := range hosts {
 		i := slices.IndexFunc(file.Credentials, func(c credential.Credential) bool {
-			return c.Registry == host && slices.ContainsFunc(c.Targets, func(t credential.Target) bool { return t.Secret == env.SecretID })
+			return c.Registry == host && slices.ContainsFunc(c.Targets, func(t credential.Target) bool { return t.Kind == cloudSecret && t.Name == env.SecretID })
 		})
 		if i < 0 {
 			return nil, &credential.Fault{
@@ -110,6 +110,9 @@ func parseHelperCache(text string) time.Duration {
 	return life
 }
 
+// cloudSecret is the kind of store that PURSER_SECRET_ID is about.
+const cloudSecret = "secret"
+
 func environmentRegistries(env Environment) ([]credential.Host, error) {
 	var all []credential.Host
 	for _, text := range strings.Split(firstOf(env.Registry, string(credential.Default())), ",") {
@@ -127,16 +130,16 @@ func describedByEnvironment(env Environment) (*File, error) {
 	if err != nil {
 		return nil, err
 	}
-	if err := credential.CheckSecretID(env.SecretID); err != nil {
-		return nil, err
-	}
-	t := credential.Target{Secret: env.SecretID}
+	t := credential.Target{Kind: cloudSecret, Name: env.SecretID}
 	if env.Shape != "" {
 		if t.Shape, err = credential.ParseShape(env.Shape); err != nil {
 			return nil, err
 		}
 	} else if strings.HasPrefix(env.SecretID, "ecr-pullthroughcache/") {
 		t.Shape = credential.ShapeECRCache
+	}
+	if err := t.Check(); err != nil {
+		return nil, err
 	}
 	file := &File{Trusted: true} // but for what the store itself says of the secret
 	for i, host := range hosts {

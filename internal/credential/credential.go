@@ -60,60 +60,6 @@ type Rotation struct {
 	Overlap time.Duration // how long the old token stays alive beside the new one
 }
 
-// Target is one place where a credential's token is kept. Exactly one of Secret
-// and File is set.
-type Target struct {
-	Secret  string // Secrets Manager: name or ARN
-	Region  string // "": from the environment or the profile
-	Profile string // "": from the environment
-	KMSKey  string // only for creating; "": aws/secretsmanager
-
-	File       string // path of the age-encrypted file
-	Passphrase bool   // the file opens with a passphrase, not with an identity
-
-	Shape Shape
-}
-
-// String names the target for people.
-func (t Target) String() string {
-	if t.File != "" {
-		return t.File
-	}
-	return t.Secret
-}
-
-const (
-	maxSecretName = 512
-	arnForm       = `^arn:aws[a-z-]*:secretsmanager:[a-z0-9-]+:[0-9]{12}:secret:[A-Za-z0-9/_+=.@-]+$`
-)
-
-var (
-	secretName = NewPattern(`^[A-Za-z0-9/_+=.@-]+$`)
-	secretARN  = NewPattern(arnForm)
-)
-
-// CheckSecretID reports why text can be neither the name nor the ARN of a
-// secret in Secrets Manager. A name may end in a hyphen and six characters, as ci-docker
-// does: what AWS warns of is looking such a secret up by a part of its ARN.
-func CheckSecretID(text string) error {
-	bad := func(why string) error {
-		return &Fault{Reason: Usage, What: "the secret's name is not one that AWS can have", Why: why}
-	}
-	switch {
-	case HoldsToken(text):
-		return bad("it has the form of a token")
-	case strings.HasPrefix(text, "arn:"):
-		if !secretARN.MatchString(text) {
-			return bad("it begins as an ARN and is not one of a secret: arn:aws:secretsmanager:REGION:ACCOUNT:secret:NAME")
-		}
-	case text == "" || len(text) > maxSecretName:
-		return bad("a name has 1 to 512 characters")
-	case !secretName.MatchString(text):
-		return bad("a name has only ASCII letters, digits and / _ + = . @ -")
-	}
-	return nil
-}
-
 // VersionID names one version of a stored value. For Secrets Manager it is the
 // ClientRequestToken of the call that made it.
 type VersionID string
@@ -195,7 +141,9 @@ type Version struct {
 type Description struct {
 	Where        string    // the ARN or the file's path
 	Home         string    // tells this target from every other one, anywhere; "" when nothing does
-	KMSKey       string    // "" for the store's own key
+	Key          string    // what encrypts it, by its name there; "" where it is not told
+	OwnKey       bool      // Key is one that a person has made, who may let others in or not
+	Unfit        *Fault    // why its consumers cannot use what is stored, as far as it shows; nil: they can
 	Mark         Mark      // what the values belong to; zero: nobody has said it
 	Versions     []Version // those with a stage
 	Changed      time.Time // last change of any kind; the zero time when unknown

@@ -25,10 +25,6 @@ var (
 	ShapeDocker   = Shape{dockerAuths: true}
 )
 
-// ecrCachePrefix is the beginning that Amazon ECR demands of the names of
-// secrets for pull-through cache rules.
-const ecrCachePrefix = "ecr-pullthroughcache/"
-
 var shapeNames = []struct {
 	name  string
 	shape Shape
@@ -88,21 +84,6 @@ func (s Shape) String() string {
 		}
 	}
 	return s.UsernameKey + "," + s.TokenKey
-}
-
-// CheckSecret reports why the shape cannot be used for the secret of this name.
-func (s Shape) CheckSecret(id string) error {
-	name := id
-	if strings.HasPrefix(id, "arn:") {
-		name = id[strings.LastIndex(id, ":secret:")+len(":secret:"):]
-	}
-	if s == ShapeECRCache && !strings.HasPrefix(name, ecrCachePrefix) {
-		return &Fault{
-			Reason: Usage, What: "the shape ecr-pull-through-cache does not fit the secret's name",
-			Why: "Amazon ECR reads only secrets whose name begins with " + ecrCachePrefix,
-		}
-	}
-	return nil
 }
 
 func (s Shape) orDefault() Shape {

@@ -145,19 +145,6 @@ func TestParseRepository(t *testing.T) {
 	}
 }
 
-func TestCheckSecretID(t *testing.T) {
-	for _, text := range []string{"mockserver-build/dockerhub", "a", "a/b_c+d=e.f@g-h", "x-abcde", "ci-docker", "my-secret", "build-images", "ci-tokens", "team/token-abcdef", "arn:aws:secretsmanager:eu-west-2:123456789012:secret:mockserver-build/dockerhub-AbCdEf"} {
-		if err := credential.CheckSecretID(text); err != nil {
-			t.Errorf("CheckSecretID(%q) = %v", text, err)
-		}
-	}
-	for _, text := range []string{"", strings.Repeat("a", 513), "white space", "bang!", "umlaut-ü", "arn:aws:s3:::bucket", "dckr_pat_FAKE"} {
-		if err := credential.CheckSecretID(text); credential.ReasonOf(err) != credential.Usage {
-			t.Errorf("CheckSecretID(%q) = %v, want a usage fault", text, err)
-		}
-	}
-}
-
 func TestATokenIsFoundWhereverItStands(t *testing.T) {
 	for _, token := range []string{canary, "dckr_oat_FAKE", "ghp_FAKE", "glpat-FAKE", "github_pat_FAKE", fakeJWT} {
 		for _, form := range []string{"%", "user:%", "role/%", "/tmp/%", "/tmp/%/x.y", "a,%", `"%"`, "Bearer %\n", "export TOKEN=%", "x_%", "x-%", "%.json", "v1.%.v2", "é%", strings.Repeat("x", 10000) + " %", strings.Repeat("x/", 5000) + "%"} {

@@ -105,8 +105,8 @@ func TestStatusSaysWhatLagsAndWhatIsMissingWithoutReading(t *testing.T) {
 		if row.Fault != nil && row.Fault.Reason == credential.SecretMissing {
 			got = "SecretMissing"
 		}
-		if got != want[row.Target.Secret] {
-			t.Errorf("%s: %q, want %q", row.Target, got, want[row.Target.Secret])
+		if got != want[row.Target.Name] {
+			t.Errorf("%s: %q, want %q", row.Target, got, want[row.Target.Name])
 		}
 	}
 	if !rows[0].Exact || rows[0].Due.IsZero() {

@@ -56,7 +56,7 @@ type shelf struct {
 	versions map[credential.VersionID]credential.Secret
 	at       map[credential.Stage]credential.VersionID
 	expires  time.Time
-	key      string
+	unfit    *credential.Fault
 	deleted  time.Time
 	rotating bool // by the store's own schedule
 	replicas []credential.Replica
@@ -141,7 +141,7 @@ func (s fakeStore) Describe(context.Context) (d credential.Description, err erro
 			err = missing()
 			return
 		}
-		d = credential.Description{Where: s.name, Home: s.name, KMSKey: sh.key, Mark: sh.mark, Foreign: sh.foreign, Expires: sh.expires, Deleted: sh.deleted, Changed: time.Unix(1, 0), Rotating: sh.rotating, Replicas: slices.Clone(sh.replicas)}
+		d = credential.Description{Where: s.name, Home: s.name, Unfit: sh.unfit, Mark: sh.mark, Foreign: sh.foreign, Expires: sh.expires, Deleted: sh.deleted, Changed: time.Unix(1, 0), Rotating: sh.rotating, Replicas: slices.Clone(sh.replicas)}
 		stages := map[credential.VersionID][]credential.Stage{}
 		for stage, id := range sh.at {
 			stages[id] = append(stages[id], stage)
@@ -254,7 +254,7 @@ var someCredential = credential.Credential{
 func (w *world) places(names ...string) []lifecycle.Place {
 	var all []lifecycle.Place
 	for _, n := range names {
-		all = append(all, lifecycle.Place{Target: credential.Target{Secret: n}, Store: fakeStore{w, n}})
+		all = append(all, lifecycle.Place{Target: credential.Target{Kind: "secret", Name: n}, Store: fakeStore{w, n}})
 	}
 	return all
 }

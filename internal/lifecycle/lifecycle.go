@@ -68,12 +68,9 @@ type Place struct {
 // Step names a part of a flow, in the words that people read.
 type Step string
 
-// The steps, in the order in which they happen.
+// The steps, in the order in which they happen. The first are the opener and the noun of
+// each target's kind.
 const (
-	StepSignIn   Step = "AWS"
-	StepIdentity Step = "Identity" // of the encrypted file
-	StepSecret   Step = "Secret"
-	StepFile     Step = "File"
 	StepToken    Step = "Token"
 	StepTidied   Step = "Tidied" // what an interrupted run had left
 	StepProof    Step = "Proof"
@@ -88,8 +85,10 @@ const (
 // Event is one thing that is now known to be good, or done. What is not ends
 // the flow with an error.
 type Event struct {
-	Step Step
-	Text string
+	Step  Step
+	Text  string
+	Where bool // it is about who opens a place, or that the place is there
+	Who   bool // Text is whom a cloud takes this run for
 }
 
 // Runner runs flows. It has no state of its own but what its fields share.
@@ -110,8 +109,10 @@ type Runner struct {
 	Agree func(context.Context, []NewPlace) error
 }
 
-func (r *Runner) report(step Step, text string) {
+func (r *Runner) report(step Step, text string) { r.tell(Event{Step: step, Text: text}) }
+
+func (r *Runner) tell(e Event) {
 	if r.Report != nil {
-		r.Report(Event{step, text})
+		r.Report(e)
 	}
 }

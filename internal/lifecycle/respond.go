@@ -131,8 +131,8 @@ func (r *Runner) stop(ctx context.Context, req RespondRequest, login credential.
 func (r *Runner) again() *Runner {
 	quiet := *r
 	quiet.Report = func(e Event) {
-		if e.Step != StepSignIn && e.Step != StepIdentity && e.Step != StepSecret && e.Step != StepFile {
-			r.report(e.Step, e.Text)
+		if !e.Where {
+			r.tell(e)
 		}
 	}
 	return &quiet

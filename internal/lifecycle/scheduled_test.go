@@ -240,7 +240,7 @@ func TestCopiesInOtherRegionsAreWaitedFor(t *testing.T) {
 		if credential.ReasonOf(err) != c.want {
 			t.Errorf("%s: %v", name, err)
 		}
-		if f, ok := errors.AsType[*credential.Fault](err); ok && f.Target.Secret != "a" {
+		if f, ok := errors.AsType[*credential.Fault](err); ok && f.Target.Name != "a" {
 			t.Errorf("%s: the place is not named", name)
 		}
 		m.consumersWork(t, name, "a")

@@ -28,7 +28,7 @@ func (r *Runner) survey(ctx context.Context, p Place, req StoreRequest) (*slot, 
 	switch {
 	case err == nil:
 		s.exists, s.found = true, d
-	case credential.ReasonOf(err) == credential.SecretMissing && (req.Create || p.Target.File != ""):
+	case credential.ReasonOf(err) == credential.SecretMissing && (req.Create || p.Target.Traits().Local):
 		return s, nil
 	default:
 		return nil, err
@@ -39,11 +39,8 @@ func (r *Runner) survey(ctx context.Context, p Place, req StoreRequest) (*slot, 
 	if err := notMidRotation(p.Target, d, req.Version); err != nil {
 		return nil, err
 	}
-	if p.Target.Shape == credential.ShapeECRCache && d.KMSKey != "" {
-		return nil, &credential.Fault{
-			Reason: credential.Usage, Target: p.Target, What: "Amazon ECR cannot read " + p.Target.String(),
-			Why: "its pull-through cache needs a secret encrypted with aws/secretsmanager, and this one has a key of its own",
-		}
+	if d.Unfit != nil {
+		return nil, d.Unfit
 	}
 	if d.At(credential.Current) == "" {
 		return s, nil

@@ -139,7 +139,8 @@ func (r *Runner) surveyAll(ctx context.Context, req StoreRequest) ([]*slot, erro
 		}
 		if !slices.Contains(said, who) {
 			said = append(said, who)
-			r.report(p.openStep(), who)
+			k := p.Target.Traits()
+			r.tell(Event{Step: Step(k.Opener), Text: who, Where: true, Who: k.Cloud != ""})
 		}
 	}
 	for _, p := range req.Places {
@@ -147,24 +148,10 @@ func (r *Runner) surveyAll(ctx context.Context, req StoreRequest) ([]*slot, erro
 		if err != nil {
 			return nil, err
 		}
-		r.report(p.step(), s.describe())
+		r.tell(Event{Step: Step(p.Target.Traits().Noun), Text: s.describe(), Where: true})
 		slots = append(slots, s)
 	}
 	return slots, nil
-}
-
-func (p Place) openStep() Step {
-	if p.Target.File != "" {
-		return StepIdentity
-	}
-	return StepSignIn
-}
-
-func (p Place) step() Step {
-	if p.Target.File != "" {
-		return StepFile
-	}
-	return StepSecret
 }
 
 func (s *slot) describe() string {
@@ -172,12 +159,8 @@ func (s *slot) describe() string {
 		return s.Target.String() + " does not exist yet and will be made"
 	}
 	text := s.Target.String() + " exists"
-	if s.Target.File == "" {
-		key := s.found.KMSKey
-		if key == "" {
-			key = "aws/secretsmanager"
-		}
-		text += ", encrypted with " + key
+	if s.found.Key != "" {
+		text += ", encrypted with " + s.found.Key
 	}
 	switch left := s.found.At(credential.Pending); {
 	case left != "" && !left.IsOurs() && left != s.found.At(credential.Current):

@@ -127,10 +127,9 @@ func TestStoreChangesNothingWhen(t *testing.T) {
 			r.AllowPassword = true
 		}, credential.KindNotStored},
 		"it is another account's": {func(_ *world, r *lifecycle.StoreRequest) { r.Credential.Username = "someone-else" }, credential.WrongOwner},
-		"ECR could not read it": {func(w *world, r *lifecycle.StoreRequest) {
-			w.shelf["a"].key = "arn:aws:kms:eu-west-2:123456789012:key/x"
-			r.Places[0].Target.Shape = credential.ShapeECRCache
-		}, credential.Usage},
+		"its consumers could not read it": {func(w *world, _ *lifecycle.StoreRequest) {
+			w.shelf["a"].unfit = &credential.Fault{Reason: credential.KeyUnfit}
+		}, credential.KeyUnfit},
 	} {
 		w := newWorld(newToken)
 		w.put("a", "v1", oldToken)
@@ -190,7 +189,7 @@ func TestAllPlacesOfACredentialMoveTogether(t *testing.T) {
 func TestAReadBackThatDiffersIsNotPromoted(t *testing.T) {
 	w := newWorld(newToken)
 	w.put("a", "v1", oldToken)
-	spoiled := lifecycle.Place{Target: credential.Target{Secret: "a"}, Store: spoilingStore{fakeStore{w, "a"}}}
+	spoiled := lifecycle.Place{Target: credential.Target{Kind: "secret", Name: "a"}, Store: spoilingStore{fakeStore{w, "a"}}}
 	r := request(w, newToken)
 	r.Places = []lifecycle.Place{spoiled}
 	_, err := w.runner(nil).Store(t.Context(), r)
@@ -237,7 +236,7 @@ func TestReadsThatLagAreRepeatedAndNotForEver(t *testing.T) {
 		w.put("a", "v1", oldToken)
 		left, waited := c.reads, 0
 		r := request(w, newToken)
-		r.Places = []lifecycle.Place{{Target: credential.Target{Secret: "a"}, Store: laggingStore{fakeStore{w, "a"}, &left}}}
+		r.Places = []lifecycle.Place{{Target: credential.Target{Kind: "secret", Name: "a"}, Store: laggingStore{fakeStore{w, "a"}, &left}}}
 		runner := w.runner(nil)
 		runner.Wait = func(context.Context, time.Duration) error { waited++; return nil }
 		_, err := runner.Store(t.Context(), r)

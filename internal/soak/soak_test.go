@@ -168,11 +168,11 @@ func (s *soak) newAccount(name string, n, special int) *account {
 		for place := range 1 + i%2 {
 			secret := fmt.Sprintf("%s/c%d-%d", name, i, place)
 			c.places, targets = append(c.places, secret), append(targets, "{secret: "+secret+"}")
-			c.stores = append(c.stores, s.store(home, credential.Target{Secret: secret, Region: "eu-west-2"}))
+			c.stores = append(c.stores, s.store(home, credential.Target{Kind: "secret", Name: secret, Region: "eu-west-2"}))
 		}
 		if special == plain && i < 2 {
 			file := filepath.Join(home, c.name+".age.json")
-			c.places, targets, c.stores = append(c.places, file), append(targets, "{file: "+file+"}"), append(c.stores, s.store(home, credential.Target{File: file}))
+			c.places, targets, c.stores = append(c.places, file), append(targets, "{file: "+file+"}"), append(c.stores, s.store(home, credential.Target{Kind: "file", Name: file}))
 		}
 		if i == 2 {
 			s.replicate(c.places[0])
@@ -244,7 +244,7 @@ func (s *soak) store(home string, t credential.Target) bare {
 func (s *soak) put(secret, value string) {
 	s.Helper()
 	w := &wire.Wire{Now: time.Now, AWS: &wire.LocalAWS{Endpoint: s.box.SecretsManagerURL}}
-	one, err := w.Bare(s.Context(), credential.Credential{}, credential.Target{Secret: secret, Region: "eu-west-2"})
+	one, err := w.Bare(s.Context(), credential.Credential{}, credential.Target{Kind: "secret", Name: secret, Region: "eu-west-2"})
 	if err == nil {
 		err = errors.Join(one.Create(s.Context()), one.Stage(s.Context(), "put-by-hand-0000000000000000000000000", credential.NewSecret(value)))
 	}

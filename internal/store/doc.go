@@ -1,8 +1,8 @@
-// Package store keeps a credential's token for its consumers: in AWS Secrets
-// Manager, or in an age-encrypted file, the default that needs nothing else.
+// Package store is the contract of the places where a credential's token is kept for its
+// consumers. Each kind of store is a folder that describes it (kind.go) and keeps the
+// contract (store.go), which storetest states as laws and runs over every one.
 //
-// Both know the same three stages, AWSPENDING, AWSCURRENT and AWSPREVIOUS, and
-// keep the same contract, which contract_test.go states as laws and runs over
-// every store. A store holds opaque values; what is in them is a shape of
-// package credential.
+// All know the same three stages, AWSPENDING, AWSCURRENT and AWSPREVIOUS. A store holds
+// opaque values; what is in them is a shape of package credential. bound.go gives values
+// to the registry that they belong to and to no other.
 package store

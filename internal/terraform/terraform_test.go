@@ -121,9 +121,9 @@ func TestWhatIsWrittenReadsWell(t *testing.T) {
 	credentials := []credential.Credential{
 		{
 			Name: "dockerhub", Registry: "docker.io", Readers: []string{"policy/buildkite-read-dockerhub-secret", "arn:aws:iam::123456789012:role/path/queue"},
-			Targets: []credential.Target{{Secret: "mockserver-build/dockerhub", Region: "eu-west-2"}, {Secret: "mockserver-build/dockerhub", Region: "us-east-1"}},
+			Targets: []credential.Target{{Kind: "secret", Name: "mockserver-build/dockerhub", Region: "eu-west-2"}, {Kind: "secret", Name: "mockserver-build/dockerhub", Region: "us-east-1"}},
 		},
-		{Name: "ecr-cache", Registry: "docker.io", Targets: []credential.Target{{Secret: "ecr-pullthroughcache/dockerhub", Shape: credential.ShapeECRCache}}},
+		{Name: "ecr-cache", Registry: "docker.io", Targets: []credential.Target{{Kind: "secret", Name: "ecr-pullthroughcache/dockerhub", Shape: credential.ShapeECRCache}}},
 	}
 	o := terraform.Options{Source: "./modules/purser", KMSKey: "arn:aws:kms:eu-west-2:123456789012:key/1"}
 	for name, got := range map[string]string{"module": terraform.Module(credentials, o), "inline": terraform.Inline(credentials, o)} {
@@ -145,9 +145,9 @@ func TestWhatIsWrittenReadsWell(t *testing.T) {
 
 // TestWhatIsWrittenIsUnderstood reads back what was written.
 func TestWhatIsWrittenIsUnderstood(t *testing.T) {
-	c := credential.Credential{Name: "a", Registry: "docker.io", Readers: []string{"policy/read-it"}, Targets: []credential.Target{{Secret: "team/a${x}\"%{y}"}}}
+	c := credential.Credential{Name: "a", Registry: "docker.io", Readers: []string{"policy/read-it"}, Targets: []credential.Target{{Kind: "secret", Name: "team/a${x}\"%{y}"}}}
 	got, err := terraform.Read(folder(t, map[string]string{"main.tf": terraform.Inline([]credential.Credential{c}, terraform.Options{})}))
-	if err != nil || len(got.Secrets) != 1 || got.Secrets[0].Name != c.Targets[0].Secret || !slices.Equal(got.Secrets[0].Readers, c.Readers) {
+	if err != nil || len(got.Secrets) != 1 || got.Secrets[0].Name != c.Targets[0].Name || !slices.Equal(got.Secrets[0].Readers, c.Readers) {
 		t.Errorf("%+v, %v", got, err)
 	}
 }

@@ -33,15 +33,18 @@ type kept struct {
 	notes     []string
 }
 
+// secretKind is the kind of store that is a secret of AWS.
+const secretKind = "secret"
+
 // keptOf sorts a credential's targets by secret. Files and ARNs are not
 // Terraform's to make.
 func keptOf(c credential.Credential, o Options) []kept {
 	var all []kept
 	for _, t := range c.Targets {
-		if t.Secret == "" || strings.HasPrefix(t.Secret, "arn:") {
+		if t.Kind != secretKind || strings.HasPrefix(t.Name, "arn:") {
 			continue
 		}
-		i := slices.IndexFunc(all, func(k kept) bool { return k.secret == t.Secret })
+		i := slices.IndexFunc(all, func(k kept) bool { return k.secret == t.Name })
 		if i >= 0 {
 			if t.Region != "" && !slices.Contains(all[i].regions, t.Region) {
 				all[i].regions = append(all[i].regions, t.Region)
@@ -50,10 +53,10 @@ func keptOf(c credential.Credential, o Options) []kept {
 			}
 			continue
 		}
-		k := kept{name: string(c.Name), mark: credential.Mark{Registry: c.Registry, Name: c.Name}, secret: t.Secret, shape: t.Shape, about: "Token for " + string(c.Registry) + "; its value is kept by purser", roles: o.Roles}
+		k := kept{name: string(c.Name), mark: credential.Mark{Registry: c.Registry, Name: c.Name}, secret: t.Name, shape: t.Shape, about: "Token for " + string(c.Registry) + "; its value is kept by purser", roles: o.Roles}
 		k.hcl = identifier(k.name)
-		if k.key = o.KMSKey; strings.HasPrefix(t.KMSKey, "arn:") {
-			k.key = t.KMSKey
+		if k.key = o.KMSKey; strings.HasPrefix(t.Options.Get("kms-key"), "arn:") {
+			k.key = t.Options.Get("kms-key")
 		}
 		if t.Shape == credential.ShapeECRCache {
 			k.key = ""

@@ -6,6 +6,7 @@ import (
 
 	"purser/internal/credential"
 	"purser/internal/registry"
+	"purser/internal/store/secretsmanager"
 )
 
 // accounts is how people sign in to a registry, with the client for its own interface.
@@ -41,7 +42,7 @@ func (w *Wire) SignInTo(ctx context.Context, host credential.Host, person string
 // password, for the tokens of a credential, where no person is. An account with a second
 // factor cannot.
 func (w *Wire) Unattended(ctx context.Context, secret string, c credential.Credential) (registry.Account, error) {
-	t := credential.Target{Secret: secret, Shape: credential.ShapePassword}
+	t := credential.Target{Kind: secretsmanager.Key, Name: secret, Shape: credential.ShapePassword}
 	for _, other := range c.Targets {
 		if t.Profile == "" && t.Region == "" && !strings.HasPrefix(secret, "arn:") {
 			t.Profile, t.Region = other.Profile, other.Region

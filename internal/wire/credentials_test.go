@@ -20,7 +20,7 @@ import (
 func asked(t *testing.T, env config.Environment) *credential.Fault {
 	t.Helper()
 	w := &wire.Wire{Env: env, Now: time.Now}
-	s, err := w.Store(t.Context(), credential.Credential{}, credential.Target{Secret: "a", Region: "eu-west-2"})
+	s, err := w.Store(t.Context(), credential.Credential{}, credential.Target{Kind: "secret", Name: "a", Region: "eu-west-2"})
 	if err == nil {
 		_, err = s.Open(t.Context())
 	}

@@ -66,7 +66,7 @@ func TestAReceiptThatIsLostSaysWhatWasDone(t *testing.T) {
 			if err := os.MkdirAll(gone, 0o700); err != nil {
 				t.Fatal(err)
 			}
-			r, err := (&wire.Wire{}).Recorder(t.Context(), &config.File{Path: filepath.Join(dir, "purser.yaml"), Receipts: where}, credential.Target{Secret: "x"}, nil)
+			r, err := (&wire.Wire{}).Recorder(t.Context(), &config.File{Path: filepath.Join(dir, "purser.yaml"), Receipts: where}, credential.Target{Kind: "secret", Name: "x"}, nil)
 			if err != nil {
 				t.Fatal(err)
 			}

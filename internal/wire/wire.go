@@ -5,6 +5,7 @@ package wire
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"crypto/x509"
 	"errors"
@@ -19,7 +20,7 @@ import (
 	awshttp "github.com/aws/aws-sdk-go-v2/aws/transport/http"
 	awsconfig "github.com/aws/aws-sdk-go-v2/config"
 	"github.com/aws/aws-sdk-go-v2/credentials"
-	"github.com/aws/aws-sdk-go-v2/service/secretsmanager"
+	sm "github.com/aws/aws-sdk-go-v2/service/secretsmanager"
 	"github.com/aws/aws-sdk-go-v2/service/sts"
 
 	"purser/internal/boundedfile"
@@ -28,6 +29,8 @@ import (
 	"purser/internal/registry"
 	"purser/internal/signin"
 	"purser/internal/store"
+	"purser/internal/store/agefile"
+	"purser/internal/store/secretsmanager"
 	"purser/internal/transport"
 	_ "purser/internal/wire/kinds" // known before anything is parsed
 )
@@ -87,8 +90,8 @@ type awsPlace struct{ profile, region string }
 // credentials, one pool of connections, one view of throttling.
 type awsClients struct {
 	config  aws.Config // for the services that few runs need
-	secrets *secretsmanager.Client
-	caller  store.Caller
+	secrets *sm.Client
+	caller  secretsmanager.Caller
 	region  string
 	clock   *clock
 }
@@ -101,17 +104,26 @@ func (w *Wire) Store(ctx context.Context, c credential.Credential, t credential.
 
 // RotatingStore makes the store of a secret that AWS itself is rotating.
 func (w *Wire) RotatingStore(ctx context.Context, c credential.Credential, t credential.Target, rotation credential.Secret) (store.Store, error) {
-	return w.bound(c, t, func() (store.Store, error) { return w.secret(ctx, t, rotation) })
+	return w.bound(c, t, func() (store.Store, error) {
+		cfg, err := w.SecretsManager(ctx, t)
+		if err != nil {
+			return nil, err
+		}
+		cfg.RotationToken = rotation
+		return secretsmanager.New(cfg), nil
+	})
 }
 
 // Bare makes the store of a target without looking at whom its values belong to: for
 // programs whose configuration is trusted in any case, and for values that are sent to
 // no registry that a configuration names.
 func (w *Wire) Bare(ctx context.Context, c credential.Credential, t credential.Target) (store.Store, error) {
-	if t.Secret == "" {
-		return w.file(c, t)
+	t = w.Target(c, t)
+	kind, known := store.KindOf(t)
+	if !known {
+		return nil, &credential.Fault{Reason: credential.Usage, Credential: c.Name, What: "purser knows no store of the kind " + t.Kind}
 	}
-	return w.secret(ctx, t, credential.Secret{})
+	return kind.Open(ctx, w, c, t)
 }
 
 func (w *Wire) bound(c credential.Credential, t credential.Target, open func() (store.Store, error)) (store.Store, error) {
@@ -134,21 +146,20 @@ func (w *Wire) bound(c credential.Credential, t credential.Target, open func() (
 	}), nil
 }
 
-func (w *Wire) secret(ctx context.Context, t credential.Target, rotation credential.Secret) (store.Store, error) {
+// SecretsManager is what a secret of AWS is opened with.
+func (w *Wire) SecretsManager(ctx context.Context, t credential.Target) (secretsmanager.Config, error) {
 	clients, err := w.aws(ctx, t)
 	if err != nil {
-		return nil, err
+		return secretsmanager.Config{}, err
 	}
-	return store.NewSecretsManager(store.SecretsManagerConfig{
-		API: clients.secrets, Caller: clients.caller, Target: t, Region: clients.region, Explain: w.explain, RotationToken: rotation,
-	}), nil
+	return secretsmanager.Config{API: clients.secrets, Caller: clients.caller, Target: t, Region: clients.region, Explain: w.explain}, nil
 }
 
 // Target fills in where a credential without a store of its own is kept: in an
 // encrypted file in the person's data directory.
 func (w *Wire) Target(c credential.Credential, t credential.Target) credential.Target {
-	if t.Secret == "" && t.File == "" {
-		t.File = filepath.Join(w.Env.DataDir(), string(c.Name)+".age.json")
+	if t.Kind == "" {
+		t.Kind, t.Name = agefile.Key, filepath.Join(w.Env.DataDir(), string(c.Name)+".age.json")
 	}
 	return t
 }
@@ -156,36 +167,29 @@ func (w *Wire) Target(c credential.Credential, t credential.Target) credential.T
 // Destination says for a person where a target is: which secret, region and AWS
 // profile, or which file.
 func (w *Wire) Destination(c credential.Credential, t credential.Target) string {
-	t = w.Target(c, t)
-	if t.File != "" {
-		return "the encrypted file " + t.File
+	if t = w.Target(c, t); t.Traits().Cloud != "" {
+		t.Region = cmp.Or(t.Region, w.Env.AWSRegion)
+		if t.Profile = w.ProfileName(t); w.Env.HasAWSCredentials() {
+			t.Profile = ""
+		}
 	}
-	text := t.Secret
-	region := t.Region
-	if region == "" {
-		region = w.Env.AWSRegion
-	}
-	if region != "" {
-		text += " in " + region
-	}
-	if profile := w.ProfileName(t); profile != "" && !w.Env.HasAWSCredentials() {
-		text += ", AWS profile " + profile
-	}
-	return text
+	return t.Destination()
 }
 
-func (w *Wire) file(c credential.Credential, t credential.Target) (store.Store, error) {
-	cfg := store.AgeFileConfig{Path: w.Target(c, t).File, Identity: w.Env.AgeIdentityPath(), Now: w.Now}
-	if !filepath.IsAbs(cfg.Path) && t.File == "" || cfg.Identity == "" && !t.Passphrase {
-		return nil, &credential.Fault{
+// AgeFile is what an encrypted file is opened with.
+func (w *Wire) AgeFile(c credential.Credential, t credential.Target) (agefile.Config, error) {
+	cfg := agefile.Config{Path: t.Name, Identity: w.Env.AgeIdentityPath(), Now: w.Now}
+	chosen := filepath.Join(w.Env.DataDir(), string(c.Name)+".age.json") == t.Name && !filepath.IsAbs(t.Name)
+	if chosen || cfg.Identity == "" && !agefile.HasPassphrase(t) {
+		return cfg, &credential.Fault{
 			Reason: credential.Usage, Credential: c.Name, What: "it is not known where to keep the encrypted file or its identity",
 			Why: "HOME is not set; name the file in purser.yaml or with --file, and the identity with PURSER_AGE_IDENTITY",
 		}
 	}
-	if t.Passphrase {
+	if agefile.HasPassphrase(t) {
 		cfg.Passphrase = w.Passphrase
 	}
-	return store.NewAgeFile(cfg), nil
+	return cfg, nil
 }
 
 func (w *Wire) aws(ctx context.Context, t credential.Target) (*awsClients, error) {
@@ -228,7 +232,7 @@ func (w *Wire) aws(ctx context.Context, t credential.Target) (*awsClients, error
 	clients := &awsClients{region: cfg.Region, clock: &clock{next: carrier{cfg.HTTPClient}, now: w.Now}}
 	cfg.HTTPClient = w.awsHTTP(clients.clock)
 	clients.config = cfg
-	clients.secrets, clients.caller = secretsmanager.NewFromConfig(cfg), caller(sts.NewFromConfig(cfg))
+	clients.secrets, clients.caller = sm.NewFromConfig(cfg), caller(sts.NewFromConfig(cfg))
 	if w.clients == nil {
 		w.clients = map[awsPlace]*awsClients{}
 	}
@@ -290,7 +294,7 @@ func (w *Wire) traced(next http.RoundTripper) http.RoundTripper {
 }
 
 // caller asks once, since the answer is the same for all targets.
-func caller(client *sts.Client) store.Caller {
+func caller(client *sts.Client) secretsmanager.Caller {
 	var mu sync.Mutex // guards known
 	var known *sts.GetCallerIdentityOutput
 	return func(ctx context.Context) (arn, account string, err error) {

@@ -33,11 +33,11 @@ func TestWhatAWSLacksIsFoundBeforeAnythingIsAsked(t *testing.T) {
 		env    config.Environment
 		want   credential.Reason
 	}{
-		"a profile that there is":        {credential.Target{Secret: "x", Profile: "here"}, config.Environment{}, ""},
-		"one that there is not":          {credential.Target{Secret: "x", Profile: "elsewhere"}, config.Environment{}, credential.ProfileMissing},
-		"no region":                      {credential.Target{Secret: "x", Profile: "nowhere"}, config.Environment{}, credential.RegionMissing},
-		"a region of its own":            {credential.Target{Secret: "x", Profile: "nowhere", Region: "us-east-1"}, config.Environment{}, ""},
-		"credentials in the environment": {credential.Target{Secret: "x", Profile: "elsewhere", Region: "us-east-1"}, config.Environment{AWSAccessKey: true}, ""},
+		"a profile that there is":        {credential.Target{Kind: "secret", Name: "x", Profile: "here"}, config.Environment{}, ""},
+		"one that there is not":          {credential.Target{Kind: "secret", Name: "x", Profile: "elsewhere"}, config.Environment{}, credential.ProfileMissing},
+		"no region":                      {credential.Target{Kind: "secret", Name: "x", Profile: "nowhere"}, config.Environment{}, credential.RegionMissing},
+		"a region of its own":            {credential.Target{Kind: "secret", Name: "x", Profile: "nowhere", Region: "us-east-1"}, config.Environment{}, ""},
+		"credentials in the environment": {credential.Target{Kind: "secret", Name: "x", Profile: "elsewhere", Region: "us-east-1"}, config.Environment{AWSAccessKey: true}, ""},
 		"a file without a home":          {credential.Target{}, config.Environment{}, credential.Usage},
 		"a file":                         {credential.Target{}, config.Environment{Home: "/home/me"}, ""},
 	} {
@@ -54,7 +54,7 @@ func TestWhatAWSLacksIsFoundBeforeAnythingIsAsked(t *testing.T) {
 
 func TestACredentialWithoutAStoreIsKeptInTheDataDirectory(t *testing.T) {
 	w := &wire.Wire{Env: config.Environment{Home: "/home/me"}}
-	if got := w.Target(someCredential, credential.Target{}).File; got != "/home/me/.local/share/purser/dockerhub.age.json" {
+	if got := w.Target(someCredential, credential.Target{}).Name; got != "/home/me/.local/share/purser/dockerhub.age.json" {
 		t.Errorf("kept in %s", got)
 	}
 }

@@ -11,6 +11,9 @@ import (
 	"purser/internal/registry/gitlab"
 	"purser/internal/registry/google"
 	"purser/internal/registry/quay"
+	"purser/internal/store"
+	"purser/internal/store/agefile"
+	"purser/internal/store/secretsmanager"
 )
 
 func init() {
@@ -22,5 +25,9 @@ func init() {
 		azure.Kind(),
 		google.Kind(),
 		quay.Kind(),
+	)
+	store.Know(
+		secretsmanager.Kind(),
+		agefile.Kind(),
 	)
 }

@@ -1,4 +1,6 @@
-package store
+// Package secretsmanager keeps a credential's token in a secret of AWS Secrets Manager.
+// kind.go describes the kind; fault.go takes AWS's answers for what they mean.
+package secretsmanager
 
 import (
 	"cmp"
@@ -15,8 +17,8 @@ import (
 	"purser/internal/credential"
 )
 
-// SecretsManagerAPI is what is called of the AWS SDK's client.
-type SecretsManagerAPI interface {
+// API is what is called of the AWS SDK's client.
+type API interface {
 	DescribeSecret(context.Context, *sm.DescribeSecretInput, ...func(*sm.Options)) (*sm.DescribeSecretOutput, error)
 	GetSecretValue(context.Context, *sm.GetSecretValueInput, ...func(*sm.Options)) (*sm.GetSecretValueOutput, error)
 	PutSecretValue(context.Context, *sm.PutSecretValueInput, ...func(*sm.Options)) (*sm.PutSecretValueOutput, error)
@@ -29,9 +31,9 @@ type SecretsManagerAPI interface {
 // error is one of the AWS SDK.
 type Caller func(ctx context.Context) (arn, account string, err error)
 
-// SecretsManagerConfig describes one secret.
-type SecretsManagerConfig struct {
-	API    SecretsManagerAPI
+// Config describes one secret.
+type Config struct {
+	API    API
 	Caller Caller // nil: the identity is not asked for
 	Target credential.Target
 	Region string // where the API is; for messages
@@ -42,34 +44,34 @@ type SecretsManagerConfig struct {
 	Explain func(ctx context.Context, f *credential.Fault)
 }
 
-// SecretsManager is one secret of AWS Secrets Manager. Stages are named in
+// Secret is one secret of AWS Secrets Manager. Stages are named in
 // every call: without one, policies with a condition on the stage deny it.
 //
 // A secret that is named without its ARN is looked up by its name once, and called by
 // its whole ARN from then on: AWS takes what ends in a hyphen and six characters for a
 // whole ARN in some places, and advises against such names (API reference of
 // CreateSecret, Name), but they are common.
-type SecretsManager struct {
-	cfg SecretsManagerConfig
+type Secret struct {
+	cfg Config
 	arn atomic.Pointer[string] // the whole ARN, once AWS has told it
 }
 
-// NewSecretsManager makes a store of an existing or future secret; nothing is
+// New makes a store of an existing or future secret; nothing is
 // called yet.
-func NewSecretsManager(cfg SecretsManagerConfig) *SecretsManager {
-	return &SecretsManager{cfg: cfg}
+func New(cfg Config) *Secret {
+	return &Secret{cfg: cfg}
 }
 
 // id is what the secret is looked up by: its ARN, where that is known.
-func (s *SecretsManager) id() *string {
+func (s *Secret) id() *string {
 	if arn := s.arn.Load(); arn != nil {
 		return arn
 	}
-	return &s.cfg.Target.Secret
+	return &s.cfg.Target.Name
 }
 
 // known is the id for a call that changes the secret, which is looked up first.
-func (s *SecretsManager) known(ctx context.Context) (*string, error) {
+func (s *Secret) known(ctx context.Context) (*string, error) {
 	if s.arn.Load() == nil {
 		if _, err := s.Describe(ctx); err != nil {
 			return nil, err
@@ -80,8 +82,8 @@ func (s *SecretsManager) known(ctx context.Context) (*string, error) {
 
 // found checks that an answer is about the secret that was asked for, and remembers its
 // ARN.
-func (s *SecretsManager) found(name, arn *string) error {
-	wanted, got := s.cfg.Target.Secret, aws.ToString(name)
+func (s *Secret) found(name, arn *string) error {
+	wanted, got := s.cfg.Target.Name, aws.ToString(name)
 	if strings.HasPrefix(wanted, "arn:") {
 		got = aws.ToString(arn)
 		if len(got) > suffix && wanted == got[:len(got)-suffix] {
@@ -90,7 +92,7 @@ func (s *SecretsManager) found(name, arn *string) error {
 	}
 	if got != wanted || aws.ToString(arn) == "" {
 		return &credential.Fault{
-			Reason: credential.StoreRefused, Target: s.cfg.Target, What: "AWS found another secret than " + s.cfg.Target.Secret,
+			Reason: credential.StoreRefused, Target: s.cfg.Target, What: "AWS found another secret than " + s.cfg.Target.Name,
 			Why: "it answers for " + cmp.Or(credential.Quote(got), "one without a name") + "; name the secret by its whole ARN",
 		}
 	}
@@ -103,7 +105,7 @@ const suffix = len("-AbCdEf")
 
 // Open asks AWS who is calling, so that a missing session is found before
 // anything else, and says it in words.
-func (s *SecretsManager) Open(ctx context.Context) (string, error) {
+func (s *Secret) Open(ctx context.Context) (string, error) {
 	where := s.cfg.Region
 	if s.cfg.Target.Profile != "" {
 		where = s.cfg.Target.Profile + " in " + where
@@ -130,19 +132,20 @@ const expiryTag = "purser:expires"
 const markTag = "purser:registry"
 
 // Describe reads everything but the value.
-func (s *SecretsManager) Describe(ctx context.Context) (credential.Description, error) {
+func (s *Secret) Describe(ctx context.Context) (credential.Description, error) {
 	out, err := s.cfg.API.DescribeSecret(ctx, &sm.DescribeSecretInput{SecretId: s.id()})
 	if err != nil {
-		return credential.Description{}, s.fault(ctx, "describe the secret "+s.cfg.Target.Secret, err)
+		return credential.Description{}, s.fault(ctx, "describe the secret "+s.cfg.Target.Name, err)
 	}
 	if err := s.found(out.Name, out.ARN); err != nil {
 		return credential.Description{}, err
 	}
 	d := credential.Description{
-		Where: aws.ToString(out.ARN), Home: aws.ToString(out.ARN), KMSKey: aws.ToString(out.KmsKeyId),
+		Where: aws.ToString(out.ARN), Home: aws.ToString(out.ARN), Key: cmp.Or(aws.ToString(out.KmsKeyId), ownKey), OwnKey: out.KmsKeyId != nil,
 		Changed: aws.ToTime(out.LastChangedDate), Deleted: aws.ToTime(out.DeletedDate),
 		Rotating: aws.ToBool(out.RotationEnabled), NextRotation: aws.ToTime(out.NextRotationDate),
 	}
+	d.Unfit = s.unfit(d)
 	d.Mark = credential.ParseMark(tagged(out.Tags, markTag))
 	d.Foreign = s.foreign(ctx, d.Where)
 	for _, c := range out.ReplicationStatus {
@@ -167,12 +170,26 @@ func (s *SecretsManager) Describe(ctx context.Context) (credential.Description, 
 	return d, nil
 }
 
+// ownKey is AWS's own key for secrets, which it does not tell of.
+const ownKey = "aws/secretsmanager"
+
+// unfit is a key of somebody's own where the consumer can use AWS's alone.
+func (s *Secret) unfit(d credential.Description) *credential.Fault {
+	if s.cfg.Target.Shape != credential.ShapeECRCache || !d.OwnKey {
+		return nil
+	}
+	return &credential.Fault{
+		Reason: credential.KeyUnfit, Target: s.cfg.Target, What: "Amazon ECR cannot read " + s.cfg.Target.Name,
+		Why: "its pull-through cache needs a secret encrypted with " + ownKey + ", and this one has a key of its own",
+	}
+}
+
 // foreign is the account of a secret that is not known to be in the caller's own. Only an
 // ARN leads elsewhere: AWS looks a name up in the caller's account.
-func (s *SecretsManager) foreign(ctx context.Context, arn string) (account string) {
+func (s *Secret) foreign(ctx context.Context, arn string) (account string) {
 	const accountField = 4
 	parts := strings.Split(arn, ":")
-	if !strings.HasPrefix(s.cfg.Target.Secret, "arn:") || len(parts) <= accountField {
+	if !strings.HasPrefix(s.cfg.Target.Name, "arn:") || len(parts) <= accountField {
 		return ""
 	}
 	if s.cfg.Caller != nil {
@@ -201,12 +218,12 @@ func expiry(tags []types.Tag, current credential.VersionID) time.Time {
 }
 
 // Read gets the value in a stage.
-func (s *SecretsManager) Read(ctx context.Context, at credential.Stage) (credential.VersionID, credential.Secret, error) {
+func (s *Secret) Read(ctx context.Context, at credential.Stage) (credential.VersionID, credential.Secret, error) {
 	out, err := s.cfg.API.GetSecretValue(ctx, &sm.GetSecretValueInput{
 		SecretId: s.id(), VersionStage: aws.String(string(at)),
 	})
 	if err != nil {
-		return "", credential.Secret{}, s.missingOrEmpty(ctx, at, s.fault(ctx, "read the secret "+s.cfg.Target.Secret, err))
+		return "", credential.Secret{}, s.missingOrEmpty(ctx, at, s.fault(ctx, "read the secret "+s.cfg.Target.Name, err))
 	}
 	if err := s.found(out.Name, out.ARN); err != nil {
 		return "", credential.Secret{}, err
@@ -223,7 +240,7 @@ func (s *SecretsManager) Read(ctx context.Context, at credential.Stage) (credent
 
 // missingOrEmpty tells a secret that is not there from one without a value in
 // the stage. AWS has one code for both and documents no text to tell them by.
-func (s *SecretsManager) missingOrEmpty(ctx context.Context, at credential.Stage, f *credential.Fault) *credential.Fault {
+func (s *Secret) missingOrEmpty(ctx context.Context, at credential.Stage, f *credential.Fault) *credential.Fault {
 	if f.Reason != credential.SecretMissing {
 		return f
 	}
@@ -232,14 +249,14 @@ func (s *SecretsManager) missingOrEmpty(ctx context.Context, at credential.Stage
 	}
 	return &credential.Fault{
 		Reason: credential.SecretEmpty, Target: f.Target, Err: f.Err,
-		What: "the secret " + s.cfg.Target.Secret + " holds no value in " + string(at),
+		What: "the secret " + s.cfg.Target.Name + " holds no value in " + string(at),
 	}
 }
 
 // Stage puts a value as a version of its own, beside the current one. The id is
 // the call's ClientRequestToken, so that sending it again changes nothing. AWS
 // makes the first version of an empty secret current at once.
-func (s *SecretsManager) Stage(ctx context.Context, id credential.VersionID, value credential.Secret) error {
+func (s *Secret) Stage(ctx context.Context, id credential.VersionID, value credential.Secret) error {
 	secret, err := s.known(ctx)
 	if err != nil {
 		return err
@@ -253,14 +270,14 @@ func (s *SecretsManager) Stage(ctx context.Context, id credential.VersionID, val
 		in.RotationToken = aws.String(s.cfg.RotationToken.Reveal())
 	}
 	if _, err = s.cfg.API.PutSecretValue(ctx, in); err != nil {
-		return s.fault(ctx, "put a new version into "+s.cfg.Target.Secret, err, value)
+		return s.fault(ctx, "put a new version into "+s.cfg.Target.Name, err, value)
 	}
 	return nil
 }
 
 // Promote moves AWSCURRENT to the version, provided that it is still where the
 // caller saw it: AWS compares and swaps. AWSPREVIOUS follows by itself.
-func (s *SecretsManager) Promote(ctx context.Context, id, from credential.VersionID) error {
+func (s *Secret) Promote(ctx context.Context, id, from credential.VersionID) error {
 	d, err := s.Describe(ctx)
 	if err != nil {
 		return err
@@ -277,7 +294,7 @@ func (s *SecretsManager) Promote(ctx context.Context, id, from credential.Versio
 }
 
 // Unstage takes AWSPENDING off the version.
-func (s *SecretsManager) Unstage(ctx context.Context, id credential.VersionID) error {
+func (s *Secret) Unstage(ctx context.Context, id credential.VersionID) error {
 	d, err := s.Describe(ctx)
 	if err != nil {
 		return err
@@ -287,7 +304,7 @@ func (s *SecretsManager) Unstage(ctx context.Context, id credential.VersionID) e
 
 // clearPending takes AWSPENDING off the version. That it is no longer there is
 // what was wanted.
-func (s *SecretsManager) clearPending(ctx context.Context, d credential.Description, id credential.VersionID) error {
+func (s *Secret) clearPending(ctx context.Context, d credential.Description, id credential.VersionID) error {
 	if d.At(credential.Pending) != id {
 		return nil
 	}
@@ -298,7 +315,7 @@ func (s *SecretsManager) clearPending(ctx context.Context, d credential.Descript
 	return err
 }
 
-func (s *SecretsManager) move(ctx context.Context, stage credential.Stage, to, from credential.VersionID) error {
+func (s *Secret) move(ctx context.Context, stage credential.Stage, to, from credential.VersionID) error {
 	in := &sm.UpdateSecretVersionStageInput{SecretId: s.id(), VersionStage: aws.String(string(stage))} // described before
 	if to != "" {
 		in.MoveToVersionId = aws.String(string(to))
@@ -310,12 +327,12 @@ func (s *SecretsManager) move(ctx context.Context, stage credential.Stage, to, f
 		if code(err) == "InvalidParameterException" {
 			return s.moved()
 		}
-		return s.fault(ctx, "move "+string(stage)+" of "+s.cfg.Target.Secret, err)
+		return s.fault(ctx, "move "+string(stage)+" of "+s.cfg.Target.Name, err)
 	}
 	return nil
 }
 
-func (s *SecretsManager) moved() *credential.Fault {
+func (s *Secret) moved() *credential.Fault {
 	return &credential.Fault{
 		Reason: credential.MidRotation, Target: s.cfg.Target,
 		What: "somebody else moved the secret's stages meanwhile", Why: "nothing more was changed",
@@ -323,14 +340,14 @@ func (s *SecretsManager) moved() *credential.Fault {
 }
 
 // Create makes the empty secret. One that is there already is no error.
-func (s *SecretsManager) Create(ctx context.Context) error {
+func (s *Secret) Create(ctx context.Context) error {
 	in := &sm.CreateSecretInput{
-		Name: &s.cfg.Target.Secret, Description: aws.String("Registry token, kept by purser"),
+		Name: &s.cfg.Target.Name, Description: aws.String("Registry token, kept by purser"),
 	}
-	if s.cfg.Target.KMSKey != "" {
-		in.KmsKeyId = &s.cfg.Target.KMSKey
+	if key := s.cfg.Target.Options.Get(kmsKey); key != "" {
+		in.KmsKeyId = &key
 	}
-	if strings.HasPrefix(s.cfg.Target.Secret, "arn:") {
+	if strings.HasPrefix(s.cfg.Target.Name, "arn:") {
 		return &credential.Fault{
 			Reason: credential.Usage, Target: s.cfg.Target, What: "a secret cannot be made by its ARN",
 			Why: "AWS chooses the end of the ARN; give the name",
@@ -341,24 +358,24 @@ func (s *SecretsManager) Create(ctx context.Context) error {
 	case err == nil:
 		return s.found(out.Name, out.ARN)
 	case code(err) != "ResourceExistsException":
-		return s.fault(ctx, "create the secret "+s.cfg.Target.Secret, err)
+		return s.fault(ctx, "create the secret "+s.cfg.Target.Name, err)
 	}
 	return nil
 }
 
 // Bind writes the mark into a tag, which DescribeSecret shows to whoever may not read
 // the value.
-func (s *SecretsManager) Bind(ctx context.Context, m credential.Mark) error {
+func (s *Secret) Bind(ctx context.Context, m credential.Mark) error {
 	return s.tag(ctx, markTag, m.String(), "the registry that it belongs to")
 }
 
 // SetExpiry notes in a tag when the version's token ends.
-func (s *SecretsManager) SetExpiry(ctx context.Context, id credential.VersionID, at time.Time) error {
+func (s *Secret) SetExpiry(ctx context.Context, id credential.VersionID, at time.Time) error {
 	return s.tag(ctx, expiryTag, at.UTC().Format(time.RFC3339)+" "+string(id), "the token's expiry")
 }
 
 // tag needs the right to tag the secret.
-func (s *SecretsManager) tag(ctx context.Context, key, value, what string) error {
+func (s *Secret) tag(ctx context.Context, key, value, what string) error {
 	secret, err := s.known(ctx)
 	if err != nil {
 		return err
@@ -367,7 +384,7 @@ func (s *SecretsManager) tag(ctx context.Context, key, value, what string) error
 		SecretId: secret, Tags: []types.Tag{{Key: &key, Value: &value}},
 	})
 	if err != nil {
-		return s.fault(ctx, "tag the secret "+s.cfg.Target.Secret+" with "+what, err)
+		return s.fault(ctx, "tag the secret "+s.cfg.Target.Name+" with "+what, err)
 	}
 	return nil
 }

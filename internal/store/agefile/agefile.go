@@ -1,4 +1,6 @@
-package store
+// Package agefile keeps a credential's token in a file encrypted with age, the default that
+// needs nothing else. kind.go describes the kind, format.go is the file, crypt.go its keys.
+package agefile
 
 import (
 	"context"
@@ -10,8 +12,8 @@ import (
 	"purser/internal/credential"
 )
 
-// AgeFileConfig describes one encrypted file.
-type AgeFileConfig struct {
+// Config describes one encrypted file.
+type Config struct {
 	Path string
 	// Identity is the file with the age identity that opens it. It is made on
 	// the first write when it does not exist.
@@ -23,24 +25,24 @@ type AgeFileConfig struct {
 	WorkFactor int              // of scrypt, as the power of two; 0: age's default
 }
 
-// AgeFile keeps a credential in a file with the three stages of Secrets
+// File keeps a credential in a file with the three stages of Secrets
 // Manager. Values are encrypted, each by itself; ids, stages and dates are in
 // the open, so that Describe needs no key.
-type AgeFile struct {
-	cfg        AgeFileConfig
+type File struct {
+	cfg        Config
 	passphrase credential.Secret // once asked for
 }
 
-// NewAgeFile makes a store of an existing or future file; nothing is touched yet.
-func NewAgeFile(cfg AgeFileConfig) *AgeFile {
+// New makes a store of an existing or future file; nothing is touched yet.
+func New(cfg Config) *File {
 	if cfg.Now == nil {
 		cfg.Now = time.Now
 	}
-	return &AgeFile{cfg: cfg}
+	return &File{cfg: cfg}
 }
 
 // Open says which key is used.
-func (a *AgeFile) Open(context.Context) (string, error) {
+func (a *File) Open(context.Context) (string, error) {
 	if a.cfg.Passphrase != nil {
 		return "a passphrase, asked for when it is needed", nil
 	}
@@ -53,17 +55,17 @@ func (a *AgeFile) Open(context.Context) (string, error) {
 }
 
 // Describe reads what is in the open.
-func (a *AgeFile) Describe(context.Context) (credential.Description, error) {
-	content, info, err := a.load()
+func (a *File) Describe(context.Context) (credential.Description, error) {
+	file, info, err := a.load()
 	if err != nil {
 		return credential.Description{}, err
 	}
-	d := credential.Description{Where: a.cfg.Path, Changed: info.ModTime(), Mark: content.mark()}
-	if content.Made != nil {
+	d := credential.Description{Where: a.cfg.Path, Changed: info.ModTime(), Mark: file.mark()}
+	if file.Made != nil {
 		// The same path is on many machines; the same nanosecond is not.
-		d.Home = a.cfg.Path + " " + content.Made.Format(time.RFC3339Nano)
+		d.Home = a.cfg.Path + " " + file.Made.Format(time.RFC3339Nano)
 	}
-	for _, v := range content.Versions {
+	for _, v := range file.Versions {
 		d.Versions = append(d.Versions, credential.Version{ID: v.ID, Stages: slices.Clone(v.Stages)})
 		if v.Expires != nil && slices.Contains(v.Stages, credential.Current) {
 			d.Expires = *v.Expires
@@ -73,12 +75,12 @@ func (a *AgeFile) Describe(context.Context) (credential.Description, error) {
 }
 
 // Read decrypts the value in a stage.
-func (a *AgeFile) Read(ctx context.Context, at credential.Stage) (credential.VersionID, credential.Secret, error) {
-	content, _, err := a.load()
+func (a *File) Read(ctx context.Context, at credential.Stage) (credential.VersionID, credential.Secret, error) {
+	file, _, err := a.load()
 	if err != nil {
 		return "", credential.Secret{}, err
 	}
-	v := content.at(at)
+	v := file.at(at)
 	if v == nil {
 		return "", credential.Secret{}, &credential.Fault{
 			Reason: credential.SecretEmpty, Target: a.target(), What: a.cfg.Path + " holds no value in " + string(at),
@@ -88,16 +90,16 @@ func (a *AgeFile) Read(ctx context.Context, at credential.Stage) (credential.Ver
 	if err != nil {
 		return v.ID, value, err
 	}
-	if says := content.registry(v); says != registry && says != credential.Elsewhere {
+	if says := file.registry(v); says != registry && says != credential.Elsewhere {
 		return v.ID, credential.Secret{}, a.fault(a.cfg.Path+" was tampered with", "its mark names another registry than the one that was encrypted with the value")
 	}
 	return v.ID, value, nil
 }
 
 // Bind writes the mark into the file, and again into each value that it speaks of.
-func (a *AgeFile) Bind(ctx context.Context, m credential.Mark) error {
+func (a *File) Bind(ctx context.Context, m credential.Mark) error {
 	m.Via = ""
-	return a.change(ctx, func(c *ageContent) error {
+	return a.change(ctx, func(c *content) error {
 		c.Mark = m.String()
 		for i := range c.Versions {
 			v := &c.Versions[i]
@@ -117,37 +119,37 @@ func (a *AgeFile) Bind(ctx context.Context, m credential.Mark) error {
 }
 
 // Create makes the file without a version in it.
-func (a *AgeFile) Create(ctx context.Context) error {
-	return a.change(ctx, func(*ageContent) error { return nil }, true)
+func (a *File) Create(ctx context.Context) error {
+	return a.change(ctx, func(*content) error { return nil }, true)
 }
 
 // Stage encrypts a value as a new version in AWSPENDING.
-func (a *AgeFile) Stage(ctx context.Context, id credential.VersionID, value credential.Secret) error {
-	content, _, err := a.load()
+func (a *File) Stage(ctx context.Context, id credential.VersionID, value credential.Secret) error {
+	file, _, err := a.load()
 	if err != nil {
 		return untouched(err)
 	}
-	if err := a.opens(ctx, content); err != nil {
+	if err := a.opens(ctx, file); err != nil {
 		return untouched(err)
 	}
 	// Encrypting may ask for a passphrase: others do not wait for that.
-	sealed, err := a.encrypt(ctx, id, content.mark().For(id, credential.Pending), value)
+	sealed, err := a.encrypt(ctx, id, file.mark().For(id, credential.Pending), value)
 	if err != nil {
 		return untouched(err)
 	}
-	return a.change(ctx, func(c *ageContent) error {
+	return a.change(ctx, func(c *content) error {
 		if v := c.find(id); v != nil {
 			return a.same(ctx, v, value)
 		}
-		if c.Mark != content.Mark {
+		if c.Mark != file.Mark {
 			return &credential.Fault{Reason: credential.MidRotation, Target: a.target(), What: "somebody else has bound the file to a registry meanwhile", Why: "nothing was changed"}
 		}
-		if len(content.Versions) == 0 { // somebody may have stored the first one meanwhile
+		if len(file.Versions) == 0 { // somebody may have stored the first one meanwhile
 			if err := a.opens(ctx, c); err != nil {
 				return err
 			}
 		}
-		c.Versions = append(c.Versions, ageVersion{ID: id, Created: a.cfg.Now().UTC(), Value: sealed})
+		c.Versions = append(c.Versions, version{ID: id, Created: a.cfg.Now().UTC(), Value: sealed})
 		c.give(id, credential.Pending)
 		if c.at(credential.Current) == nil {
 			c.give(id, credential.Current)
@@ -159,7 +161,7 @@ func (a *AgeFile) Stage(ctx context.Context, id credential.VersionID, value cred
 // opens fails when the key at hand is not the one of the values in the file. A
 // mistyped passphrase, or an identity made anew on another machine, would
 // otherwise store a value that those who read the file cannot open.
-func (a *AgeFile) opens(ctx context.Context, c *ageContent) error {
+func (a *File) opens(ctx context.Context, c *content) error {
 	if len(c.Versions) == 0 {
 		return nil
 	}
@@ -173,7 +175,7 @@ func (a *AgeFile) opens(ctx context.Context, c *ageContent) error {
 
 // same fails when the version holds another value. When it does not, nothing is
 // left to do: the version keeps the stages that it has got to, as at AWS.
-func (a *AgeFile) same(ctx context.Context, v *ageVersion, value credential.Secret) error {
+func (a *File) same(ctx context.Context, v *version, value credential.Secret) error {
 	stored, _, err := a.decrypt(ctx, v)
 	if err == nil && !stored.Equal(value) {
 		return &credential.Fault{Reason: credential.StoreRefused, Target: a.target(), What: "the version id is taken by another value"}
@@ -182,8 +184,8 @@ func (a *AgeFile) same(ctx context.Context, v *ageVersion, value credential.Secr
 }
 
 // Promote compares and swaps AWSCURRENT.
-func (a *AgeFile) Promote(ctx context.Context, id, from credential.VersionID) error {
-	return a.change(ctx, func(c *ageContent) error {
+func (a *File) Promote(ctx context.Context, id, from credential.VersionID) error {
+	return a.change(ctx, func(c *content) error {
 		var current credential.VersionID
 		if v := c.at(credential.Current); v != nil {
 			current = v.ID
@@ -208,8 +210,8 @@ func (a *AgeFile) Promote(ctx context.Context, id, from credential.VersionID) er
 }
 
 // Unstage takes AWSPENDING off the version; one without a stage is dropped.
-func (a *AgeFile) Unstage(ctx context.Context, id credential.VersionID) error {
-	return a.change(ctx, func(c *ageContent) error {
+func (a *File) Unstage(ctx context.Context, id credential.VersionID) error {
+	return a.change(ctx, func(c *content) error {
 		if v := c.at(credential.Pending); v != nil && v.ID == id {
 			c.take(credential.Pending)
 		}
@@ -218,8 +220,8 @@ func (a *AgeFile) Unstage(ctx context.Context, id credential.VersionID) error {
 }
 
 // SetExpiry notes when the version's token ends.
-func (a *AgeFile) SetExpiry(ctx context.Context, id credential.VersionID, at time.Time) error {
-	return a.change(ctx, func(c *ageContent) error {
+func (a *File) SetExpiry(ctx context.Context, id credential.VersionID, at time.Time) error {
+	return a.change(ctx, func(c *content) error {
 		if v := c.find(id); v != nil {
 			v.Expires = new(at.UTC())
 		}
@@ -227,9 +229,9 @@ func (a *AgeFile) SetExpiry(ctx context.Context, id credential.VersionID, at tim
 	}, false)
 }
 
-func (a *AgeFile) target() credential.Target { return credential.Target{File: a.cfg.Path} }
+func (a *File) target() credential.Target { return credential.Target{Kind: Key, Name: a.cfg.Path} }
 
 // fault is a problem with the file or its key that a person has to look at.
-func (a *AgeFile) fault(what, why string) *credential.Fault {
+func (a *File) fault(what, why string) *credential.Fault {
 	return &credential.Fault{Reason: credential.StoreFile, Target: a.target(), What: what, Why: why}
 }

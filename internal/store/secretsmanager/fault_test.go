@@ -1,4 +1,4 @@
-package store_test
+package secretsmanager_test
 
 import (
 	"context"
@@ -15,6 +15,7 @@ import (
 	"purser/internal/credential"
 	"purser/internal/sandbox"
 	"purser/internal/store"
+	"purser/internal/store/secretsmanager"
 )
 
 // faulty is a secret in a stand-in that misbehaves.
@@ -124,7 +125,7 @@ func TestCredentialsThatCannotBeHadAreNamed(t *testing.T) {
 	} {
 		provider := aws.CredentialsProviderFunc(func(context.Context) (aws.Credentials, error) { return aws.Credentials{}, errors.New(text) })
 		client := sm.New(sm.Options{Region: region, Credentials: aws.NewCredentialsCache(provider), RetryMaxAttempts: 1})
-		_, err := store.NewSecretsManager(store.SecretsManagerConfig{API: client, Target: credential.Target{Secret: "team/ci"}, Region: region}).Describe(t.Context())
+		_, err := secretsmanager.New(secretsmanager.Config{API: client, Target: credential.Target{Kind: "secret", Name: "team/ci"}, Region: region}).Describe(t.Context())
 		if credential.ReasonOf(err) != credential.NotSignedIn || !strings.Contains(err.Error(), why) {
 			t.Errorf("%q: %v, want %q", text, err, why)
 		}
@@ -140,7 +141,7 @@ func TestAMissingSecretIsLookedForByItsARN(t *testing.T) {
 	}
 	client := sm.New(sm.Options{BaseEndpoint: &server.URL, Region: region, Credentials: credentials.NewStaticCredentialsProvider("FAKE", "FAKE", "")})
 	byARN := "arn:aws:secretsmanager:eu-west-2:123456789012:secret:other-AbCdEf"
-	_, err = store.NewSecretsManager(store.SecretsManagerConfig{API: client, Target: credential.Target{Secret: byARN}, Region: region}).Describe(t.Context())
+	_, err = secretsmanager.New(secretsmanager.Config{API: client, Target: credential.Target{Kind: "secret", Name: byARN}, Region: region}).Describe(t.Context())
 	if !strings.Contains(err.Error(), byARN) {
 		t.Errorf("error = %v", err)
 	}

@@ -1,8 +1,8 @@
-package store_test
+package secretsmanager_test
 
 import (
-	"context"
 	"reflect"
+	"strings"
 	"testing"
 
 	"purser/internal/credential"
@@ -13,12 +13,14 @@ import (
 func rightsOf(t *testing.T, s store.Store) map[string]credential.Verdict {
 	t.Helper()
 	told := map[string]credential.Verdict{}
-	for _, r := range s.(interface {
-		Rights(ctx context.Context) []credential.Right
-	}).Rights(t.Context()) {
-		told[r.Action] = r.Verdict
-		if (r.Verdict == credential.Refused) != (r.Fault != nil) && r.Verdict != credential.Unknown {
-			t.Errorf("%s: %v with the fault %v", r.Action, r.Verdict, r.Fault)
+	for _, f := range s.(store.Examiner).Examine(t.Context(), credential.Description{}) {
+		if f.About != "Right" {
+			continue
+		}
+		action, _, _ := strings.Cut(f.Text, ": ")
+		told[action] = f.Verdict
+		if (f.Verdict == credential.Refused) != (f.Fault != nil) && f.Verdict != credential.Unknown {
+			t.Errorf("%s: %v with the fault %v", action, f.Verdict, f.Fault)
 		}
 	}
 	return told
@@ -28,8 +30,8 @@ const get, move, put, tag = "secretsmanager:GetSecretValue", "secretsmanager:Upd
 
 // TestRightsAreTriedWithoutReadingOrChanging runs over the stand-in and moto.
 func TestRightsAreTriedWithoutReadingOrChanging(t *testing.T) {
-	for _, subject := range secretsManagerSubjects(t) {
-		s := subject.open(t, "team/rights")
+	for _, subject := range subjects(t) {
+		s := subject.Open(t, "team/rights")
 		for _, err := range []error{s.Create(t.Context()), s.Stage(t.Context(), id(1), value(canary)), s.Promote(t.Context(), id(1), id(1))} {
 			if err != nil {
 				t.Fatal(err)
@@ -38,11 +40,11 @@ func TestRightsAreTriedWithoutReadingOrChanging(t *testing.T) {
 		before, _ := s.Describe(t.Context())
 		want := map[string]credential.Verdict{get: credential.Granted, move: credential.Granted, put: credential.Unknown, tag: credential.Unknown}
 		if got := rightsOf(t, s); !reflect.DeepEqual(got, want) {
-			t.Errorf("%s: %v", subject.name, got)
+			t.Errorf("%s: %v", subject.Name, got)
 		}
 		after, err := s.Describe(t.Context())
 		if err != nil || !reflect.DeepEqual(before.Versions, after.Versions) {
-			t.Errorf("%s: the versions changed from %v to %v (%v)", subject.name, before.Versions, after.Versions, err)
+			t.Errorf("%s: the versions changed from %v to %v (%v)", subject.Name, before.Versions, after.Versions, err)
 		}
 	}
 }

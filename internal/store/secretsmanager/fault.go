@@ -1,4 +1,4 @@
-package store
+package secretsmanager
 
 import (
 	"context"
@@ -44,7 +44,7 @@ var reasonsByCode = map[string]credential.Reason{
 
 // fault makes an error of the AWS SDK one that says what to do. The value that
 // was being sent is passed along so that no echo of it is quoted.
-func (s *SecretsManager) fault(ctx context.Context, doing string, err error, sent ...credential.Secret) *credential.Fault {
+func (s *Secret) fault(ctx context.Context, doing string, err error, sent ...credential.Secret) *credential.Fault {
 	f := s.faultOf(ctx, doing, err, sent...)
 	if s.cfg.Explain != nil {
 		s.cfg.Explain(ctx, f)
@@ -52,7 +52,7 @@ func (s *SecretsManager) fault(ctx context.Context, doing string, err error, sen
 	return f
 }
 
-func (s *SecretsManager) faultOf(ctx context.Context, doing string, err error, sent ...credential.Secret) *credential.Fault {
+func (s *Secret) faultOf(ctx context.Context, doing string, err error, sent ...credential.Secret) *credential.Fault {
 	f := &credential.Fault{Reason: credential.StoreRefused, What: "AWS did not let purser " + doing, Target: s.cfg.Target, Err: err}
 	f.Target.Region = s.cfg.Region
 	api, answered := errors.AsType[smithy.APIError](err)
@@ -73,7 +73,7 @@ func (s *SecretsManager) faultOf(ctx context.Context, doing string, err error, s
 }
 
 // refine tells apart what AWS puts under one code.
-func (s *SecretsManager) refine(ctx context.Context, f *credential.Fault, message string) {
+func (s *Secret) refine(ctx context.Context, f *credential.Fault, message string) {
 	has := func(text string) bool { return strings.Contains(strings.ToLower(message), text) }
 	switch f.Reason {
 	case credential.AccessDenied:
@@ -85,20 +85,20 @@ func (s *SecretsManager) refine(ctx context.Context, f *credential.Fault, messag
 			f.Reason = credential.ClockSkew
 		}
 	case credential.SecretMissing:
-		f.What = "there is no secret " + s.cfg.Target.Secret + " in " + s.cfg.Region
+		f.What = "there is no secret " + s.cfg.Target.Name + " in " + s.cfg.Region
 		f.Why = "looked for " + s.wantedARN(ctx) + "; Terraform has not made it yet, or it is in another region or account"
 	case credential.StoreRefused:
 		if has("deletion") || has("was deleted") {
-			f.Reason, f.What = credential.SecretDeleted, "the secret "+s.cfg.Target.Secret+" is marked for deletion"
+			f.Reason, f.What = credential.SecretDeleted, "the secret "+s.cfg.Target.Name+" is marked for deletion"
 		}
 	}
 }
 
 // wantedARN is the ARN that the secret would have, up to the end that AWS
 // chooses.
-func (s *SecretsManager) wantedARN(ctx context.Context) string {
-	if strings.HasPrefix(s.cfg.Target.Secret, "arn:") {
-		return s.cfg.Target.Secret
+func (s *Secret) wantedARN(ctx context.Context) string {
+	if strings.HasPrefix(s.cfg.Target.Name, "arn:") {
+		return s.cfg.Target.Name
 	}
 	account := "ACCOUNT"
 	if s.cfg.Caller != nil {
@@ -106,13 +106,13 @@ func (s *SecretsManager) wantedARN(ctx context.Context) string {
 			account = known
 		}
 	}
-	return "arn:aws:secretsmanager:" + s.cfg.Region + ":" + account + ":secret:" + s.cfg.Target.Secret + "-??????"
+	return "arn:aws:secretsmanager:" + s.cfg.Region + ":" + account + ":secret:" + s.cfg.Target.Name + "-??????"
 }
 
 // noAnswer is for errors before or instead of an answer of the service. The
 // SDK has a type for few of the ways in which credentials can be missing; all of
 // them happen while it gets them, which its text says.
-func (s *SecretsManager) noAnswer(ctx context.Context, f *credential.Fault, doing string, err error) *credential.Fault {
+func (s *Secret) noAnswer(ctx context.Context, f *credential.Fault, doing string, err error) *credential.Fault {
 	if ended := credential.Ended(ctx, "trying to "+doing); ended != nil {
 		ended.Target = f.Target
 		return ended
@@ -160,11 +160,5 @@ func innermost(err error) string {
 	if errors.Is(err, context.DeadlineExceeded) {
 		return "it did not answer in time"
 	}
-	for {
-		next := errors.Unwrap(err)
-		if next == nil {
-			return credential.Quote(err.Error())
-		}
-		err = next
-	}
+	return credential.Innermost(err)
 }

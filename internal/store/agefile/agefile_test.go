@@ -1,4 +1,4 @@
-package store_test
+package agefile_test
 
 import (
 	"context"
@@ -16,7 +16,7 @@ import (
 	"time"
 
 	"purser/internal/credential"
-	"purser/internal/store"
+	"purser/internal/store/agefile"
 )
 
 const canary = "dckr_pat_" + "FAKEcanaryFAKEcanaryFAKE000"
@@ -33,8 +33,8 @@ func newAgeHome(t *testing.T) ageHome {
 	return ageHome{t, dir, filepath.Join(dir, "files", "ci.age.json"), filepath.Join(dir, "keys", "identity.txt")}
 }
 
-func (h ageHome) store() *store.AgeFile {
-	return store.NewAgeFile(store.AgeFileConfig{Path: h.path, Identity: h.identity})
+func (h ageHome) store() *agefile.File {
+	return agefile.New(agefile.Config{Path: h.path, Identity: h.identity})
 }
 
 func (h ageHome) filled() ageHome {
@@ -171,8 +171,8 @@ func TestAValueMovedToAnotherVersionIsNoticed(t *testing.T) {
 
 // typing is the store as somebody uses it who types that passphrase; asked, when
 // not nil, collects whether it had to be confirmed.
-func (h ageHome) typing(passphrase string, asked *[]bool) *store.AgeFile {
-	return store.NewAgeFile(store.AgeFileConfig{Path: h.path, WorkFactor: 10, Passphrase: func(_ context.Context, confirm bool) (credential.Secret, error) {
+func (h ageHome) typing(passphrase string, asked *[]bool) *agefile.File {
+	return agefile.New(agefile.Config{Path: h.path, WorkFactor: 10, Passphrase: func(_ context.Context, confirm bool) (credential.Secret, error) {
 		if asked != nil {
 			*asked = append(*asked, confirm)
 		}
@@ -216,7 +216,7 @@ func TestAMistypedPassphraseLocksNoNewValueUp(t *testing.T) {
 // store the first version while this one is still being asked.
 func TestTheLoserOfTheFirstWriteKeepsToTheWinnersPassphrase(t *testing.T) {
 	h := newAgeHome(t)
-	s := store.NewAgeFile(store.AgeFileConfig{Path: h.path, WorkFactor: 10, Passphrase: func(context.Context, bool) (credential.Secret, error) {
+	s := agefile.New(agefile.Config{Path: h.path, WorkFactor: 10, Passphrase: func(context.Context, bool) (credential.Secret, error) {
 		h.locked()
 		return value("other FAKE"), nil
 	}})
@@ -314,7 +314,7 @@ func TestWaitingForTheLockEndsWithTheContext(t *testing.T) {
 	}
 	h := newAgeHome(t).filled()
 	holds, release := make(chan struct{}), make(chan struct{})
-	s := store.NewAgeFile(store.AgeFileConfig{Path: h.path, Identity: h.identity, Now: func() time.Time {
+	s := agefile.New(agefile.Config{Path: h.path, Identity: h.identity, Now: func() time.Time {
 		close(holds)
 		<-release
 		return time.Time{}
@@ -345,7 +345,7 @@ func TestALinkToNothingStaysOneWhenTheFileIsMade(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	s := store.NewAgeFile(store.AgeFileConfig{Path: link, Identity: h.identity})
+	s := agefile.New(agefile.Config{Path: link, Identity: h.identity})
 	if err := s.Create(t.Context()); err != nil {
 		t.Fatal(err)
 	}
@@ -363,7 +363,7 @@ func TestASymbolicLinkStaysOne(t *testing.T) {
 	if err := os.Symlink(h.path, link); err != nil {
 		t.Fatal(err)
 	}
-	s := store.NewAgeFile(store.AgeFileConfig{Path: link, Identity: h.identity})
+	s := agefile.New(agefile.Config{Path: link, Identity: h.identity})
 	if err := s.Stage(t.Context(), id(2), value("two")); err != nil {
 		t.Fatal(err)
 	}
@@ -423,7 +423,7 @@ const writerLimit = 100_000
 
 func writeForever(t *testing.T, path, identity string) {
 	t.Helper()
-	s := store.NewAgeFile(store.AgeFileConfig{Path: path, Identity: identity})
+	s := agefile.New(agefile.Config{Path: path, Identity: identity})
 	d, err := s.Describe(t.Context())
 	if err != nil {
 		t.Fatal(err)
@@ -438,5 +438,38 @@ func writeForever(t *testing.T, path, identity string) {
 			t.Fatal(err)
 		}
 		current = next
+	}
+}
+
+// TestAMarkThatSomebodyWroteIntoTheFileIsNoticed: the file is in a checkout, and its mark
+// stands in the open; each value has it again, encrypted.
+func TestAMarkThatSomebodyWroteIntoTheFileIsNoticed(t *testing.T) {
+	for _, marked := range []bool{true, false} {
+		dir := t.TempDir()
+		path := filepath.Join(dir, "one.age.json")
+		s := agefile.New(agefile.Config{Path: path, Identity: filepath.Join(dir, "identity.txt")})
+		must(t, s.Create(t.Context()))
+		if marked {
+			must(t, s.Bind(t.Context(), credential.MarkOf(private)))
+		}
+		must(t, s.Stage(t.Context(), id(1), value(opaque)))
+		raw, err := os.ReadFile(path)
+		must(t, err)
+		text := strings.Replace(string(raw), "registry.example.net private", "evil.example private", 1)
+		if !marked {
+			text = strings.Replace(text, `"versions"`, `"registry": "evil.example private", "versions"`, 1)
+		}
+		must(t, os.WriteFile(path, []byte(text), 0o600))
+		_, got, err := s.Read(t.Context(), credential.Current)
+		if err == nil || !got.IsZero() || !strings.Contains(err.Error(), "tampered") {
+			t.Errorf("marked before %v: %v", marked, err)
+		}
+	}
+}
+
+func must(t *testing.T, errs ...error) {
+	t.Helper()
+	if err := errors.Join(errs...); err != nil {
+		t.Fatal(err)
 	}
 }

@@ -1,4 +1,4 @@
-package store_test
+package secretsmanager_test
 
 import (
 	"net/http/httptest"

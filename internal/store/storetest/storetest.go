@@ -1,9 +1,8 @@
-package store_test
+// Package storetest is the contract of stores as laws, for the tests of each kind.
+package storetest
 
 import (
-	"context"
 	"fmt"
-	"path/filepath"
 	"slices"
 	"strings"
 	"sync"
@@ -14,36 +13,14 @@ import (
 	"purser/internal/store"
 )
 
-// subject is a store under the contract. open gives a store of a target of that
+// Subject is a store under the contract. Open gives a store of a target of that
 // name; two with the same name are two processes at one target.
-type subject struct {
-	name string
-	open func(t *testing.T, name string) store.Store
-	// deviations names the laws that the software behind the store is known to
+type Subject struct {
+	Name string
+	Open func(t *testing.T, name string) store.Store
+	// Deviations names the laws that the software behind the store is known to
 	// break, with how.
-	deviations map[string]string
-}
-
-func subjects(t *testing.T) []subject {
-	t.Helper()
-	all := []subject{
-		{name: "encrypted file", open: ageFiles(t, nil)},
-		{name: "encrypted file with a passphrase", open: ageFiles(t, func(context.Context, bool) (credential.Secret, error) {
-			return credential.NewSecret("FAKE passphrase"), nil
-		})},
-	}
-	return append(all, secretsManagerSubjects(t)...)
-}
-
-func ageFiles(t *testing.T, passphrase func(context.Context, bool) (credential.Secret, error)) func(*testing.T, string) store.Store {
-	t.Helper()
-	dir := t.TempDir()
-	return func(_ *testing.T, name string) store.Store {
-		return store.NewAgeFile(store.AgeFileConfig{
-			Path: filepath.Join(dir, "files", name+".age.json"), Identity: filepath.Join(dir, "keys", "identity.txt"),
-			Passphrase: passphrase, WorkFactor: 10, Now: time.Now,
-		})
-	}
+	Deviations map[string]string
 }
 
 func id(n int) credential.VersionID {
@@ -96,19 +73,19 @@ var laws = map[string]func(w world){
 	},
 	"an empty target is marked": func(w world) {
 		w.must(w.Create(w.Context()))
-		w.must(w.Bind(w.Context(), credential.Mark{Registry: "ghcr.io", Name: "app"}))
+		w.must(w.Bind(w.Context(), credential.Mark{Registry: "other.example.net", Name: "app"}))
 		w.must(w.Stage(w.Context(), id(1), value("one")))
 		w.holds(credential.Current, id(1), "one")
 	},
 	"another registry's mark leaves what was stored before to the first": func(w world) {
 		const late = credential.VersionID("purser-00000001-0000-7000-8000-000000000001")
 		w.with(1)
-		w.must(w.Bind(w.Context(), credential.Mark{Registry: "docker.io", Name: "app"}))
-		w.must(w.Bind(w.Context(), credential.Mark{Registry: "ghcr.io", Name: "app", Since: late}))
+		w.must(w.Bind(w.Context(), credential.Mark{Registry: "registry.example.net", Name: "app"}))
+		w.must(w.Bind(w.Context(), credential.Mark{Registry: "other.example.net", Name: "app", Since: late}))
 		w.must(w.Stage(w.Context(), late, value("two")))
 		w.must(w.Promote(w.Context(), late, id(1)))
 		mark := w.describe().Mark
-		if now, before := mark.For(late, credential.Current), mark.For(id(1), credential.Previous); now != "ghcr.io" || before != credential.Elsewhere {
+		if now, before := mark.For(late, credential.Current), mark.For(id(1), credential.Previous); now != "other.example.net" || before != credential.Elsewhere {
 			w.Errorf("what is current belongs to %s, and what was before to %s", now, before)
 		}
 		w.holds(credential.Current, late, "two")
@@ -301,8 +278,8 @@ func (w world) describe() credential.Description {
 func (w world) holds(stage credential.Stage, id credential.VersionID, text string) {
 	w.Helper()
 	got, v, err := w.Read(w.Context(), stage)
-	if err != nil || got != id || v.Reveal() != text {
-		w.Errorf("%s holds version %s (right value: %v), %v; want %s", stage, got, v.Reveal() == text, err, id)
+	if err != nil || got != id || !v.Equal(value(text)) {
+		w.Errorf("%s holds version %s (right value: %v), %v; want %s", stage, got, v.Equal(value(text)), err, id)
 	}
 	if at := w.describe().At(stage); at != id {
 		w.Errorf("%s is described to be on %s, want %s", stage, at, id)
@@ -316,20 +293,22 @@ func (w world) free(stage credential.Stage) {
 	}
 }
 
-func TestTheContractOfStores(t *testing.T) {
+// Keep holds subjects to every law.
+func Keep(t *testing.T, subjects ...Subject) {
+	t.Helper()
 	names := make([]string, 0, len(laws))
 	for law := range laws {
 		names = append(names, law)
 	}
 	slices.Sort(names)
-	for _, s := range subjects(t) {
+	for _, s := range subjects {
 		for i, law := range names {
-			t.Run(s.name+"/"+law, func(t *testing.T) {
-				if how, known := s.deviations[law]; known {
+			t.Run(s.Name+"/"+law, func(t *testing.T) {
+				if how, known := s.Deviations[law]; known {
 					t.Skip("known deviation: " + how)
 				}
 				target := fmt.Sprintf("contract/law%02dx", i)
-				again := func() store.Store { return s.open(t, target) }
+				again := func() store.Store { return s.Open(t, target) }
 				laws[law](world{t, again(), again})
 			})
 		}

@@ -1,7 +1,8 @@
-package store_test
+package secretsmanager_test
 
 import (
 	"context"
+	"fmt"
 	"net/http/httptest"
 	"testing"
 	"time"
@@ -15,27 +16,39 @@ import (
 	"purser/internal/realservers"
 	"purser/internal/sandbox"
 	"purser/internal/store"
+	"purser/internal/store/secretsmanager"
+	"purser/internal/store/storetest"
 )
+
+const canary = "dckr_pat_" + "FAKEcanaryFAKEcanaryFAKE000"
 
 const region = "eu-west-2"
 
-// secretsManagerSubjects are Secrets Manager as the stand-in speaks it and, where
-// it is on the machine, as moto does.
-func secretsManagerSubjects(t *testing.T) []subject {
+func TestTheContractOfStores(t *testing.T) { storetest.Keep(t, subjects(t)...) }
+
+// subjects are Secrets Manager as the stand-in speaks it and, where it is on the machine,
+// as moto does.
+func subjects(t *testing.T) []storetest.Subject {
 	t.Helper()
 	stand := httptest.NewServer(sandbox.NewSecretsManager(sandbox.SecretsManagerConfig{Now: time.Now}))
 	t.Cleanup(stand.Close)
-	all := []subject{{name: "Secrets Manager, stand-in", open: secretsAt(stand.URL)}}
+	all := []storetest.Subject{{Name: "Secrets Manager, stand-in", Open: secretsAt(stand.URL)}}
 	if moto, ok := motoOrNot(t); ok {
-		all = append(all, subject{
-			name: "Secrets Manager, moto", open: secretsAt(moto),
-			deviations: map[string]string{
+		all = append(all, storetest.Subject{
+			Name: "Secrets Manager, moto", Open: secretsAt(moto),
+			Deviations: map[string]string{
 				"a version id is taken once": "moto overwrites a version in AWSPENDING when its token comes with another value; AWS answers ResourceExistsException",
 			},
 		})
 	}
 	return all
 }
+
+func id(n int) credential.VersionID {
+	return credential.VersionID(fmt.Sprintf("purser-00000000-0000-7000-8000-%012d", n))
+}
+
+func value(text string) credential.Secret { return credential.NewSecret(text) }
 
 // motoOrNot starts moto, and says that it is skipped where it is not there,
 // without skipping the other subjects.
@@ -64,13 +77,13 @@ func api(endpoint string) *sm.Client {
 
 func secretsAt(endpoint string) func(*testing.T, string) store.Store {
 	return func(_ *testing.T, name string) store.Store {
-		return store.NewSecretsManager(store.SecretsManagerConfig{
-			API: api(endpoint), Caller: callerAt(endpoint), Target: credential.Target{Secret: name}, Region: region,
+		return secretsmanager.New(secretsmanager.Config{
+			API: api(endpoint), Caller: callerAt(endpoint), Target: credential.Target{Kind: "secret", Name: name}, Region: region,
 		})
 	}
 }
 
-func callerAt(endpoint string) store.Caller {
+func callerAt(endpoint string) secretsmanager.Caller {
 	client := sts.New(sts.Options{BaseEndpoint: &endpoint, Region: region, Credentials: credentials.NewStaticCredentialsProvider("FAKE", "FAKE", ""), RetryMaxAttempts: 1})
 	return func(ctx context.Context) (string, string, error) {
 		out, err := client.GetCallerIdentity(ctx, &sts.GetCallerIdentityInput{})

@@ -1,4 +1,4 @@
-package store
+package agefile
 
 import (
 	"bytes"
@@ -29,7 +29,7 @@ type envelope struct {
 	Value    string               `json:"value"`
 }
 
-func (a *AgeFile) encrypt(ctx context.Context, id credential.VersionID, registry credential.Host, value credential.Secret) (string, error) {
+func (a *File) encrypt(ctx context.Context, id credential.VersionID, registry credential.Host, value credential.Secret) (string, error) {
 	to, err := a.recipient(ctx)
 	if err != nil {
 		return "", err
@@ -53,7 +53,7 @@ func (a *AgeFile) encrypt(ctx context.Context, id credential.VersionID, registry
 }
 
 // decrypt opens a version and gives the registry that was encrypted with it.
-func (a *AgeFile) decrypt(ctx context.Context, v *ageVersion) (credential.Secret, credential.Host, error) {
+func (a *File) decrypt(ctx context.Context, v *version) (credential.Secret, credential.Host, error) {
 	none := credential.Secret{}
 	with, who, err := a.identity(ctx)
 	if err != nil {
@@ -64,7 +64,7 @@ func (a *AgeFile) decrypt(ctx context.Context, v *ageVersion) (credential.Secret
 		a.passphrase = credential.Secret{} // a wrong one is asked for again
 		return none, "", a.fault(a.cfg.Path+" does not open", who+" is not the one it was encrypted for, or it is damaged")
 	}
-	plain, err := io.ReadAll(io.LimitReader(r, ageFileLimit))
+	plain, err := io.ReadAll(io.LimitReader(r, sizeLimit))
 	var e envelope
 	if err != nil || json.Unmarshal(plain, &e) != nil {
 		return none, "", a.fault(a.cfg.Path+" is damaged", "a value in it cannot be decrypted whole")
@@ -75,7 +75,7 @@ func (a *AgeFile) decrypt(ctx context.Context, v *ageVersion) (credential.Secret
 	return credential.NewSecret(e.Value), e.Registry, nil
 }
 
-func (a *AgeFile) identity(ctx context.Context) (age.Identity, string, error) {
+func (a *File) identity(ctx context.Context) (age.Identity, string, error) {
 	if a.cfg.Passphrase != nil {
 		if err := a.ask(ctx, false); err != nil {
 			return nil, "", err
@@ -99,7 +99,7 @@ type key struct {
 	recipient age.Recipient
 }
 
-func (a *AgeFile) recipient(ctx context.Context) (age.Recipient, error) {
+func (a *File) recipient(ctx context.Context) (age.Recipient, error) {
 	if a.cfg.Passphrase != nil {
 		d, err := a.Describe(ctx)
 		if err := a.ask(ctx, err != nil || len(d.Versions) == 0); err != nil {
@@ -121,7 +121,7 @@ func (a *AgeFile) recipient(ctx context.Context) (age.Recipient, error) {
 	return k.recipient, err
 }
 
-func (a *AgeFile) ask(ctx context.Context, confirm bool) error {
+func (a *File) ask(ctx context.Context, confirm bool) error {
 	if !a.passphrase.IsZero() {
 		return nil
 	}
@@ -152,7 +152,7 @@ func checkIdentity(path string) error {
 
 // loadIdentity reads the native age identity. That it does not exist comes back
 // as fs.ErrNotExist inside a fault.
-func (a *AgeFile) loadIdentity() (key, error) {
+func (a *File) loadIdentity() (key, error) {
 	if err := checkIdentity(a.cfg.Identity); err != nil {
 		if f, ok := errors.AsType[*credential.Fault](err); ok {
 			return key{}, f
@@ -179,7 +179,7 @@ func (a *AgeFile) loadIdentity() (key, error) {
 
 // makeIdentity makes the key where there is none. Two processes at once end
 // with the same one: the link fails for the second, which then reads the first's.
-func (a *AgeFile) makeIdentity() (key, error) {
+func (a *File) makeIdentity() (key, error) {
 	id, err := age.GenerateHybridIdentity() // what age advises since 1.3
 	if err != nil {
 		return key{}, a.fault("the age identity cannot be made", err.Error())

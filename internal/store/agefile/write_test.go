@@ -1,4 +1,4 @@
-package store
+package agefile
 
 import (
 	"os"
@@ -27,7 +27,7 @@ func TestAWriteThatFailsLeavesNothing(t *testing.T) {
 
 func TestAWriteThatFailsIsSaidNotToHaveHappened(t *testing.T) {
 	dir := t.TempDir()
-	a := NewAgeFile(AgeFileConfig{Path: filepath.Join(dir, "ci.age.json"), Identity: filepath.Join(dir, "identity"), Now: time.Now})
+	a := New(Config{Path: filepath.Join(dir, "ci.age.json"), Identity: filepath.Join(dir, "identity"), Now: time.Now})
 	if err := a.Create(t.Context()); err != nil {
 		t.Fatal(err)
 	}

@@ -1,4 +1,4 @@
-package store_test
+package agefile_test
 
 import (
 	"os"
@@ -8,8 +8,12 @@ import (
 	"testing"
 
 	"purser/internal/credential"
-	"purser/internal/store"
+	"purser/internal/store/agefile"
 )
+
+var private = credential.Credential{Name: "private", Registry: "registry.example.net", Access: credential.Push}
+
+const opaque = `{"username":"team","token":"FAKEopaqueFAKEopaque"}`
 
 // FuzzAgeFile: whatever somebody makes of an encrypted file, no value comes out of it but
 // the one that was put in, in its own version, and for its own registry. VALUE in the text
@@ -18,7 +22,7 @@ func FuzzAgeFile(f *testing.F) {
 	dir := f.TempDir()
 	identity := filepath.Join(dir, "identity.txt")
 	written := filepath.Join(dir, "written.age.json")
-	s := store.NewAgeFile(store.AgeFileConfig{Path: written, Identity: identity})
+	s := agefile.New(agefile.Config{Path: written, Identity: identity})
 	for _, err := range []error{s.Create(f.Context()), s.Bind(f.Context(), credential.MarkOf(private)), s.Stage(f.Context(), id(1), value(opaque)), s.Promote(f.Context(), id(1), id(1))} {
 		if err != nil {
 			f.Fatal(err)
@@ -41,7 +45,7 @@ func FuzzAgeFile(f *testing.F) {
 		if err := os.WriteFile(path, []byte(strings.ReplaceAll(text, "VALUE", sealed)), 0o600); err != nil {
 			t.Fatal(err)
 		}
-		s := store.NewAgeFile(store.AgeFileConfig{Path: path, Identity: identity})
+		s := agefile.New(agefile.Config{Path: path, Identity: identity})
 		d, err := s.Describe(t.Context())
 		if err != nil {
 			return

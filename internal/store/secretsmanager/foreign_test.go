@@ -1,4 +1,4 @@
-package store_test
+package secretsmanager_test
 
 import (
 	"context"
@@ -9,12 +9,12 @@ import (
 	sm "github.com/aws/aws-sdk-go-v2/service/secretsmanager"
 
 	"purser/internal/credential"
-	"purser/internal/store"
+	"purser/internal/store/secretsmanager"
 )
 
 // oneSecret answers DescribeSecret with an ARN.
 type oneSecret struct {
-	store.SecretsManagerAPI
+	secretsmanager.API
 	arn string
 }
 
@@ -35,8 +35,8 @@ func TestASecretInAnotherAccountIsSaidToBe(t *testing.T) {
 		{arn, "222222222222", nil, "111111111111"},
 		{arn, "", errors.New("no answer"), "111111111111"},
 	} {
-		s := store.NewSecretsManager(store.SecretsManagerConfig{
-			API: oneSecret{arn: arn}, Target: credential.Target{Secret: c.id},
+		s := secretsmanager.New(secretsmanager.Config{
+			API: oneSecret{arn: arn}, Target: credential.Target{Kind: "secret", Name: c.id},
 			Caller: func(context.Context) (string, string, error) { return "", c.account, c.err },
 		})
 		if d, err := s.Describe(t.Context()); err != nil || d.Foreign != c.want {

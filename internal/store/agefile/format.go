@@ -1,4 +1,4 @@
-package store
+package agefile
 
 import (
 	"context"
@@ -16,22 +16,22 @@ import (
 )
 
 const (
-	ageFormat = "purser/v1"
-	// ageFileLimit is far above three versions of the longest value that Secrets
+	format = "purser/v1"
+	// sizeLimit is far above three versions of the longest value that Secrets
 	// Manager takes, encrypted and armoured.
-	ageFileLimit = 1 << 20
+	sizeLimit = 1 << 20
 )
 
-// ageContent is the file.
-type ageContent struct {
-	Format   string       `json:"format"`
-	Made     *time.Time   `json:"made,omitempty"`     // when; files of the first versions do not say
-	Mark     string       `json:"registry,omitempty"` // what the values belong to; each says it again, encrypted
-	Versions []ageVersion `json:"versions"`
+// content is the file.
+type content struct {
+	Format   string     `json:"format"`
+	Made     *time.Time `json:"made,omitempty"`     // when; files of the first versions do not say
+	Mark     string     `json:"registry,omitempty"` // what the values belong to; each says it again, encrypted
+	Versions []version  `json:"versions"`
 }
 
-// ageVersion is one version; Value is an age file in its text form.
-type ageVersion struct {
+// version is one version; Value is an age file in its text form.
+type version struct {
 	ID      credential.VersionID `json:"id"`
 	Stages  []credential.Stage   `json:"stages"`
 	Created time.Time            `json:"created"`
@@ -39,7 +39,7 @@ type ageVersion struct {
 	Value   string               `json:"value"`
 }
 
-func (c *ageContent) find(id credential.VersionID) *ageVersion {
+func (c *content) find(id credential.VersionID) *version {
 	for i := range c.Versions {
 		if c.Versions[i].ID == id {
 			return &c.Versions[i]
@@ -50,14 +50,14 @@ func (c *ageContent) find(id credential.VersionID) *ageVersion {
 
 // mark is what the file says of itself. It never vouches for a way to the registry: whoever
 // can edit the file could write that.
-func (c *ageContent) mark() credential.Mark {
+func (c *content) mark() credential.Mark {
 	m := credential.ParseMark(c.Mark)
 	m.Via = ""
 	return m
 }
 
 // registry is what the file's mark says of a version.
-func (c *ageContent) registry(v *ageVersion) credential.Host {
+func (c *content) registry(v *version) credential.Host {
 	at := credential.Pending
 	if slices.Contains(v.Stages, credential.Previous) {
 		at = credential.Previous
@@ -65,7 +65,7 @@ func (c *ageContent) registry(v *ageVersion) credential.Host {
 	return c.mark().For(v.ID, at)
 }
 
-func (c *ageContent) at(stage credential.Stage) *ageVersion {
+func (c *content) at(stage credential.Stage) *version {
 	for i := range c.Versions {
 		if slices.Contains(c.Versions[i].Stages, stage) {
 			return &c.Versions[i]
@@ -75,14 +75,14 @@ func (c *ageContent) at(stage credential.Stage) *ageVersion {
 }
 
 // take removes a stage from whichever version has it.
-func (c *ageContent) take(stage credential.Stage) {
+func (c *content) take(stage credential.Stage) {
 	for i := range c.Versions {
 		c.Versions[i].Stages = slices.DeleteFunc(c.Versions[i].Stages, func(s credential.Stage) bool { return s == stage })
 	}
 }
 
 // give moves a stage to a version: a stage is on one version at most.
-func (c *ageContent) give(id credential.VersionID, stage credential.Stage) {
+func (c *content) give(id credential.VersionID, stage credential.Stage) {
 	c.take(stage)
 	v := c.find(id)
 	v.Stages = append(v.Stages, stage)
@@ -90,8 +90,8 @@ func (c *ageContent) give(id credential.VersionID, stage credential.Stage) {
 }
 
 // load reads the file. One that does not exist is SecretMissing.
-func (a *AgeFile) load() (*ageContent, fs.FileInfo, error) {
-	raw, err := boundedfile.Read(a.cfg.Path, ageFileLimit)
+func (a *File) load() (*content, fs.FileInfo, error) {
+	raw, err := boundedfile.Read(a.cfg.Path, sizeLimit)
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil, nil, a.missing()
 	}
@@ -102,19 +102,19 @@ func (a *AgeFile) load() (*ageContent, fs.FileInfo, error) {
 	if err != nil {
 		return nil, nil, a.fault("the encrypted file cannot be read", cause(err))
 	}
-	var c ageContent
+	var c content
 	if json.Unmarshal(raw, &c) != nil {
 		return nil, nil, a.fault(a.cfg.Path+" is damaged or no file of purser's", "it is not the JSON that purser writes")
 	}
-	if c.Format != ageFormat {
-		return nil, nil, a.fault(a.cfg.Path+" cannot be used", "its format is not "+ageFormat+"; a newer purser may have written it")
+	if c.Format != format {
+		return nil, nil, a.fault(a.cfg.Path+" cannot be used", "its format is not "+format+"; a newer purser may have written it")
 	}
 	return &c, info, nil
 }
 
 // change reads, changes and writes the file while no other process does. The
 // file on disk is at every moment the old one or the new one, whole.
-func (a *AgeFile) change(ctx context.Context, edit func(*ageContent) error, create bool) error {
+func (a *File) change(ctx context.Context, edit func(*content) error, create bool) error {
 	path, err := a.resolve(create)
 	if err != nil {
 		return untouched(err)
@@ -132,7 +132,7 @@ func (a *AgeFile) change(ctx context.Context, edit func(*ageContent) error, crea
 	defer unlock()
 	c, _, err := a.load()
 	if create && credential.ReasonOf(err) == credential.SecretMissing {
-		c, err = &ageContent{Format: ageFormat, Made: new(a.cfg.Now().UTC()), Versions: []ageVersion{}}, nil
+		c, err = &content{Format: format, Made: new(a.cfg.Now().UTC()), Versions: []version{}}, nil
 	} else if create && err == nil {
 		return nil
 	}
@@ -154,14 +154,14 @@ func untouched(err error) error {
 }
 
 // save writes the versions that have a stage. The caller has the lock.
-func (a *AgeFile) save(path string, c *ageContent) error {
-	c.Versions = slices.DeleteFunc(c.Versions, func(v ageVersion) bool { return len(v.Stages) == 0 })
+func (a *File) save(path string, c *content) error {
+	c.Versions = slices.DeleteFunc(c.Versions, func(v version) bool { return len(v.Stages) == 0 })
 	text, err := json.MarshalIndent(c, "", "  ")
 	if err != nil {
 		return a.fault("the encrypted file cannot be written", cause(err))
 	}
 	text = append(text, '\n')
-	if len(text) > ageFileLimit { // load would refuse it from then on
+	if len(text) > sizeLimit { // load would refuse it from then on
 		return &credential.Fault{
 			Reason: credential.StoreRefused, Target: a.target(), What: "the value is too long for the encrypted file", Untouched: true,
 		}
@@ -176,14 +176,14 @@ func (a *AgeFile) save(path string, c *ageContent) error {
 }
 
 // missing is what every method but Create says when there is no file.
-func (a *AgeFile) missing() *credential.Fault {
+func (a *File) missing() *credential.Fault {
 	return &credential.Fault{Reason: credential.SecretMissing, Target: a.target(), What: "there is no file " + a.cfg.Path}
 }
 
 // resolve follows a symbolic link, so that writing replaces what it points to
 // and not the link, and makes the folder when the file is to be made. Otherwise
 // nothing, not even a lock, is left beside a file that is not there.
-func (a *AgeFile) resolve(create bool) (string, error) {
+func (a *File) resolve(create bool) (string, error) {
 	path, err := realPath(a.cfg.Path)
 	switch {
 	case err != nil:

@@ -1,4 +1,4 @@
-package store_test
+package secretsmanager_test
 
 import (
 	"context"
@@ -12,16 +12,16 @@ import (
 
 	"purser/internal/credential"
 	"purser/internal/sandbox"
-	"purser/internal/store"
+	"purser/internal/store/secretsmanager"
 )
 
 // TestANameMayEndLikeAnARN keeps a secret whose name is that of another one with an
 // ending as AWS makes them. Each is found by its own name.
 func TestANameMayEndLikeAnARN(t *testing.T) {
-	for _, subject := range secretsManagerSubjects(t) {
-		t.Run(subject.name, func(t *testing.T) {
+	for _, subject := range subjects(t) {
+		t.Run(subject.Name, func(t *testing.T) {
 			for i, name := range []string{"ci", "ci-docker", "ci-docker-tokens", "my-secret"} {
-				s := subject.open(t, name)
+				s := subject.Open(t, name)
 				for _, err := range []error{s.Create(t.Context()), s.Stage(t.Context(), id(i), value(name+" value")), s.Promote(t.Context(), id(i), id(i))} {
 					if err != nil {
 						t.Fatalf("%s: %v", name, err)
@@ -29,12 +29,12 @@ func TestANameMayEndLikeAnARN(t *testing.T) {
 				}
 			}
 			for i, name := range []string{"ci", "ci-docker", "ci-docker-tokens", "my-secret"} {
-				version, got, err := subject.open(t, name).Read(t.Context(), credential.Current)
+				version, got, err := subject.Open(t, name).Read(t.Context(), credential.Current)
 				if err != nil || version != id(i) || got.Reveal() != name+" value" {
 					t.Errorf("%s: another secret was read, or none: %v", name, err)
 				}
 			}
-			_, err := subject.open(t, "ci-tokens").Describe(t.Context())
+			_, err := subject.Open(t, "ci-tokens").Describe(t.Context())
 			if credential.ReasonOf(err) != credential.SecretMissing {
 				t.Errorf("a secret that is not there: %v", err)
 			}
@@ -84,7 +84,7 @@ func (r *recording) TagResource(ctx context.Context, in *sm.TagResourceInput, o 
 }
 
 // namesRig is a stand-in with two secrets, whose ARNs it returns.
-func namesRig(t *testing.T) (api *recording, open func(id string) *store.SecretsManager, arns map[string]string) {
+func namesRig(t *testing.T) (api *recording, open func(id string) *secretsmanager.Secret, arns map[string]string) {
 	t.Helper()
 	server := httptest.NewServer(sandbox.NewSecretsManager(sandbox.SecretsManagerConfig{}))
 	t.Cleanup(server.Close)
@@ -96,8 +96,8 @@ func namesRig(t *testing.T) (api *recording, open func(id string) *store.Secrets
 		}
 		arns[name] = *out.ARN
 	}
-	return api, func(id string) *store.SecretsManager {
-		return store.NewSecretsManager(store.SecretsManagerConfig{API: api, Target: credential.Target{Secret: id}, Region: region})
+	return api, func(id string) *secretsmanager.Secret {
+		return secretsmanager.New(secretsmanager.Config{API: api, Target: credential.Target{Kind: "secret", Name: id}, Region: region})
 	}, arns
 }
 

@@ -1,0 +1,228 @@
+package secretsmanager
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+
+	"purser/internal/credential"
+	"purser/internal/store"
+)
+
+// The settings of a target.
+const (
+	Key    = "secret"
+	kmsKey = "kms-key"
+)
+
+// The patterns of the settings.
+const (
+	secretPattern  = `^[A-Za-z0-9/_+=.@:-]{1,600}$`
+	regionPattern  = `^[a-z]{2,4}(-[a-z]+)+-[0-9]{1,2}$`
+	profilePattern = `^[^\s\x00-\x1f\x7f]([^\x00-\x1f\x7f]*[^\s\x00-\x1f\x7f])?$`
+	kmsPattern     = `^(arn:aws[a-z-]*:kms:[a-z0-9-]+:[0-9]{12}:(key|alias)/[A-Za-z0-9/_-]+|alias/[A-Za-z0-9/_-]+|mrk-[0-9a-f]{32}|[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12})$`
+)
+
+// Opener is what the kind asks of a program: a client for the account and region of a
+// target.
+type Opener interface {
+	SecretsManager(ctx context.Context, t credential.Target) (Config, error)
+}
+
+// Kind describes it.
+func Kind() store.Kind {
+	return store.Kind{
+		TargetKind: credential.TargetKind{
+			Key: Key, Title: "AWS Secrets Manager", Noun: "Secret", Opener: "AWS", Cloud: "AWS",
+			Check: check, Place: place, Destination: destination, Advise: advise,
+		},
+		What: "a secret in AWS Secrets Manager",
+		Settings: []store.Setting{
+			{
+				Name: Key, Pattern: secretPattern, Rule: "a secret's name has only ASCII letters, digits and / _ + = . @ -",
+				Doc:     "The name or ARN of a secret in AWS Secrets Manager.",
+				Without: "a file is named", Example: "mockserver-build/dockerhub",
+			},
+			{
+				Name: "region", Pattern: regionPattern, Rule: "a region is written as eu-west-2",
+				Doc:     "The secret's AWS region.",
+				Without: "the region under aws, or the ARN's", Example: "eu-west-2",
+			},
+			{
+				Name: "profile", Pattern: profilePattern, Rule: "a profile is named as in ~/.aws/config, without white space at the ends",
+				Doc:     "The AWS profile to sign in with for this secret.",
+				Without: "the profile under aws", Example: "mockserver-build",
+			},
+			{
+				Name: kmsKey, Pattern: kmsPattern, Rule: "a KMS key is a key's id or ARN, or an alias as alias/NAME",
+				Doc:     "The KMS key that encrypts the secret, by id, ARN or alias. It matters when the secret is created.",
+				Without: "AWS's own key, " + ownKey, Example: "alias/build-secrets",
+			},
+		},
+		Complete: complete,
+		Open: func(ctx context.Context, from any, _ credential.Credential, t credential.Target) (store.Store, error) {
+			opener, ok := from.(Opener)
+			if !ok {
+				return nil, errors.New("this program reads no secrets of AWS")
+			}
+			cfg, err := opener.SecretsManager(ctx, t)
+			if err != nil {
+				return nil, err
+			}
+			return New(cfg), nil
+		},
+	}
+}
+
+// complete takes the region from an ARN.
+func complete(t credential.Target) (done credential.Target, setting, problem string) {
+	parts := strings.Split(t.Name, ":")
+	if parts[0] != "arn" || len(parts) <= arnRegion {
+		return t, "", ""
+	}
+	if t.Region != "" && t.Region != parts[arnRegion] {
+		return t, "region", "the secret's ARN names another region"
+	}
+	t.Region = parts[arnRegion]
+	return t, "", ""
+}
+
+const arnRegion = 3 // the place of the region in an ARN
+
+const (
+	maxName = 512
+	arnForm = `^arn:aws[a-z-]*:secretsmanager:[a-z0-9-]+:[0-9]{12}:secret:[A-Za-z0-9/_+=.@-]+$`
+	// ecrCachePrefix is the beginning that Amazon ECR demands of the names of
+	// secrets for pull-through cache rules.
+	ecrCachePrefix = "ecr-pullthroughcache/"
+)
+
+var (
+	nameForm  = credential.NewPattern(`^[A-Za-z0-9/_+=.@-]+$`)
+	arnIsForm = credential.NewPattern(arnForm)
+)
+
+// check reports why a target's name can be neither the name nor the ARN of a
+// secret in Secrets Manager. A name may end in a hyphen and six characters, as ci-docker
+// does: what AWS warns of is looking such a secret up by a part of its ARN.
+func check(t credential.Target) error {
+	bad := func(why string) error {
+		return &credential.Fault{Reason: credential.Usage, What: "the secret's name is not one that AWS can have", Why: why}
+	}
+	name := t.Name
+	switch {
+	case credential.HoldsToken(name):
+		return bad("it has the form of a token")
+	case strings.HasPrefix(name, "arn:"):
+		if !arnIsForm.MatchString(name) {
+			return bad("it begins as an ARN and is not one of a secret: arn:aws:secretsmanager:REGION:ACCOUNT:secret:NAME")
+		}
+		name = name[strings.LastIndex(name, ":")+1:]
+	case name == "" || len(name) > maxName:
+		return bad("a name has 1 to 512 characters")
+	case !nameForm.MatchString(name):
+		return bad("a name has only ASCII letters, digits and / _ + = . @ -")
+	}
+	if t.Shape == credential.ShapeECRCache && !strings.HasPrefix(name, ecrCachePrefix) {
+		return &credential.Fault{
+			Reason: credential.Usage, What: "the shape ecr-pull-through-cache does not fit the secret's name",
+			Why: "Amazon ECR reads only secrets whose name begins with " + ecrCachePrefix,
+		}
+	}
+	return nil
+}
+
+// place is the secret, whoever reads it: an ARN is one for everybody.
+func place(t credential.Target) string {
+	if strings.HasPrefix(t.Name, "arn:") {
+		t.Profile = ""
+	}
+	return t.Name + "\x00" + t.Region + "\x00" + t.Profile
+}
+
+func destination(t credential.Target) string {
+	text := t.Name
+	if t.Region != "" {
+		text += " in " + t.Region
+	}
+	if t.Profile != "" {
+		text += ", AWS profile " + t.Profile
+	}
+	return text
+}
+
+func advise(f *credential.Fault, again string) (meaning string, next []string) {
+	region := f.Target.Region
+	if region == "" {
+		region = "REGION"
+	}
+	of := func(command string) string {
+		return "aws secretsmanager " + command + " --secret-id " + f.Target.Name + " --region " + region
+	}
+	switch f.Reason {
+	case credential.SecretMissing:
+		return "", []string{"let Terraform make it:\n\n" + terraform(f) + "\n", "or let purser make it: " + again + " --create"}
+	case credential.SecretDeleted:
+		return "", []string{"bring it back: " + of("restore-secret")}
+	case credential.MidRotation:
+		return "", []string{
+			"let the other one finish, then run the same command again",
+			"see who it is: " + of("describe-secret"),
+			"if it is over and left its version: " + of("update-secret-version-stage") + " --version-stage AWSPENDING --remove-from-version-id VERSION",
+		}
+	case credential.ReplicaBehind:
+		return "Its readers still get the token before, which goes on working for the overlap.", []string{
+			"run the same command again, which waits for it",
+			"if it has failed: " + of("replicate-secret-to-regions") + " --force-overwrite-replica-secret --add-replica-regions Region=REGION",
+		}
+	case credential.KeyDenied:
+		return "", []string{
+			"allow this identity kms:Decrypt and kms:GenerateDataKey on the secret's key, through Secrets Manager",
+			"see that the key is enabled: aws kms describe-key --key-id KEY --region " + region,
+		}
+	case credential.TerraformHolds:
+		return "Treat that token as leaked where others can read the file or its copies.", []string{
+			"take the aws_secretsmanager_secret_version out of the configuration, then: terraform state rm ADDRESS",
+			"revoke that token and store a new one: " + again,
+		}
+	case credential.KeyUnfit:
+		return "", []string{"in Terraform, take kms_key_id off the secret and apply; or store it in a secret of its own"}
+	}
+	return "", nil
+}
+
+// terraform is what makes a secret that is missing: the empty secret only, since a value
+// in Terraform is a value in its state.
+func terraform(f *credential.Fault) string {
+	name, registry := string(f.Credential), string(f.Registry)
+	if name == "" {
+		name = "NAME"
+	}
+	if registry == "" {
+		registry = "the registry"
+	}
+	lines := []string{
+		fmt.Sprintf("resource \"aws_secretsmanager_secret\" %q {", hclName(name)),
+		fmt.Sprintf("  name        = %q", f.Target.Name),
+		fmt.Sprintf("  description = %q", "Token for "+registry+"; its value is kept by purser"),
+	}
+	if f.Registry != "" && f.Credential != "" {
+		lines = append(lines, fmt.Sprintf("  tags        = { %q = %q }", markTag, credential.Mark{Registry: f.Registry, Name: f.Credential}.String()))
+	}
+	const indent = "      "
+	return indent + strings.Join(append(lines, "}"), "\n"+indent)
+}
+
+func hclName(text string) string {
+	out := strings.Map(func(r rune) rune {
+		if r >= 'a' && r <= 'z' || r >= '0' && r <= '9' {
+			return r
+		}
+		return '_'
+	}, strings.ToLower(text))
+	if out[0] >= '0' && out[0] <= '9' {
+		out = "_" + out
+	}
+	return out
+}
