@@ -115,7 +115,7 @@ var threats = []threat{
 	{
 		byNeighbour, storedToken, "reads files and the kernel's keyring", []string{"store", "docker-credential-purser", "logout"},
 		"The encrypted file and its identity are the owner's alone; a login in the keyring is one user's, for seconds.",
-		[]string{"internal/store.TestTheFileAndItsIdentityAreTheOwnersAlone", "internal/store.TestAnIdentityThatOthersMayReadIsRefused", "cmd/docker-credential-purser.TestWhatIsKeptIsForgotten"},
+		[]string{"internal/store/agefile.TestTheFileAndItsIdentityAreTheOwnersAlone", "internal/store/agefile.TestAnIdentityThatOthersMayReadIsRefused", "cmd/docker-credential-purser.TestWhatIsKeptIsForgotten"},
 	},
 	{
 		byNeighbour, yourConsent, "finds or fills the page that asks a person", []string{"store", "mcp: store", "tokens create", "rotate", "respond"},
@@ -147,7 +147,7 @@ var threats = []threat{
 		"purser follows no redirect with a secret, gives a token to no service that the registry does not own, and sends it over TLS, or on loopback.",
 		[]string{
 			"internal/registry.TestATokenDoesNotFollowARedirect", "internal/registry.TestATokenGoesOnlyToWhoeverTheRegistryOwns", "internal/registry.TestPlainHTTPIsForLoopbackOnly",
-			"internal/registry.TestManyPagesAndPagesElsewhere", "internal/transport.TestAProxyGetsTunnelsOnly",
+			"internal/registry/dockerhub.TestManyPagesAndPagesElsewhere", "internal/transport.TestAProxyGetsTunnelsOnly",
 		},
 	},
 	{
@@ -158,12 +158,12 @@ var threats = []threat{
 	{
 		byNetwork, storedToken, "repeats the token in an error, floods, or sends terminal escapes", []string{"store", "check", "doctor", "tokens list", "respond"},
 		"purser quotes nothing that holds a piece of what it sent, cleans the rest, and stops reading at a limit.",
-		[]string{"script/strange", "internal/transport.TestAnAnswerWithoutEndEnds", "internal/audit.TestTextsOfReadersAreMadeFitToBeShown", "internal/registry.TestAnswersThatManagingTokensDoesNotExpect"},
+		[]string{"script/strange", "internal/transport.TestAnAnswerWithoutEndEnds", "internal/audit.TestTextsOfReadersAreMadeFitToBeShown", "internal/registry/dockerhub.TestAnswersThatManagingTokensDoesNotExpect"},
 	},
 	{
 		byCloud, freshToken, "offers a secret of the attacker's, marked as if it were yours", []string{"store", "rotate", "respond"},
 		"A secret in another account does not speak for itself.",
-		[]string{"hostile/another-account", "internal/store.TestASecretInAnotherAccountIsSaidToBe"},
+		[]string{"hostile/another-account", "internal/store/secretsmanager.TestASecretInAnotherAccountIsSaidToBe"},
 	},
 	{
 		byCloud, whatIsCurrent, "gives back another value, or lags", []string{"store", "rotate", "respond", "purser-lambda"},
@@ -173,7 +173,7 @@ var threats = []threat{
 	{
 		byCloud, storedToken, "repeats the value in an error", append([]string{"store", "purser-lambda"}, readingCommands...),
 		"purser quotes nothing that holds a piece of what it sent.",
-		[]string{"internal/store.TestAnEchoOfTheValueIsNotQuoted"},
+		[]string{"internal/store/secretsmanager.TestAnEchoOfTheValueIsNotQuoted"},
 	},
 	{
 		byReader, storedToken, "looks at output, --debug, a crash or a panic", append([]string{"store", "exec", "doctor", "status", "tokens list", "receipt verify", "selftest exposure"}, readingCommands...),
