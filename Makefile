@@ -56,7 +56,8 @@ lambda: ## the rotation function's zip files, into bin/
 
 exposure: build ## search everything that leaves purser for secrets; needs strace and root
 	@CGO_ENABLED=0 go build -trimpath -tags leak -o bin/leaking/ ./cmd/purser
-	@sudo=; [[ $$(id -u) == 0 ]] || sudo=sudo; $$sudo bin/purser selftest exposure --helper bin/docker-credential-purser --leaking bin/leaking/purser
+	@CGO_ENABLED=0 go build -trimpath -o bin/ ./cmd/purser-exposure
+	@sudo=; [[ $$(id -u) == 0 ]] || sudo=sudo; $$sudo bin/purser-exposure --purser bin/purser --helper bin/docker-credential-purser --leaking bin/leaking/purser
 
 build: ## the programs, into bin/
-	@CGO_ENABLED=0 go build -trimpath -ldflags='-s -w' -o bin/ ./cmd/...
+	@CGO_ENABLED=0 go build -trimpath -ldflags='-s -w' -o bin/ ./cmd/purser ./cmd/docker-credential-purser ./cmd/purser-lambda

@@ -46,6 +46,8 @@ var mayImport = map[string][]string{
 	"internal/keyringcache": {"internal/credential"},
 	"internal/wire/kinds":   {"internal/registry", "internal/registry/*", "internal/store", "internal/store/*"},
 	"internal/wire":         {"internal/wire/kinds", "internal/boundedfile", "internal/credential", "internal/config", "internal/source", "internal/registry", "internal/store", "internal/store/*", "internal/transport", "internal/signin", "internal/receipt", "internal/audit"},
+	"internal/present":      {"internal/credential", "internal/config", "internal/registry", "internal/lifecycle", "internal/audit"}, // what it tells of
+	"cmd/purser-exposure":   {"internal/credential", "internal/config", "internal/present", "internal/sandbox", "internal/exposure", "internal/wire/kinds"},
 	"cmd/docker-credential-purser": {
 		"internal/credential", "internal/config", "internal/wire", "internal/process", "internal/keyringcache",
 	},
@@ -54,7 +56,7 @@ var mayImport = map[string][]string{
 	},
 	"cmd/purser": {
 		"internal/credential", "internal/config", "internal/source", "internal/registry", "internal/store", "internal/lifecycle", "internal/wire", "internal/sandbox",
-		"internal/process", "internal/exposure", "internal/signin", "internal/terraform", "internal/ciscript", "internal/atomicfile", "internal/boundedfile", "internal/redact", "internal/childproc", "internal/keyringcache", "internal/askpage", "internal/receipt", "internal/audit", "internal/namespace", "internal/lease",
+		"internal/present", "internal/process", "internal/signin", "internal/terraform", "internal/ciscript", "internal/atomicfile", "internal/boundedfile", "internal/redact", "internal/childproc", "internal/keyringcache", "internal/askpage", "internal/receipt", "internal/audit", "internal/namespace", "internal/lease",
 		"deploy/terraform",
 	},
 }
@@ -72,7 +74,7 @@ var maySee = map[string][]string{
 	"golang.org/x/net/publicsuffix":          {"internal/registry"},
 	"github.com/hiddeco/sshsig":              {"internal/receipt"},
 	"golang.org/x/crypto/ssh":                {"internal/receipt", "internal/wire"},
-	"golang.org/x/term":                      {"cmd/purser", "internal/childproc"},
+	"golang.org/x/term":                      {"internal/present", "internal/childproc"},
 	"charm.land/huh/":                        {"cmd/purser"}, // never in the helper or the Lambda
 	"github.com/aymanbagabas/go-udiff":       {"cmd/purser"},
 	"github.com/creack/pty":                  {"internal/exposure", "internal/childproc"},

@@ -1,11 +1,14 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"io"
 	"os/exec"
 	"strings"
+
+	"purser/internal/present"
 
 	"github.com/spf13/cobra"
 
@@ -62,7 +65,7 @@ func useFor(w *wire.Wire, c credential.Credential) use {
 
 // useOf is the use of a session for the tokens of an account.
 func useOf(of owner, what string) use {
-	return use{what, []string{"registry: " + string(of.registry), "account: " + or(of.account, "the one that the session belongs to")}}
+	return use{what, []string{"registry: " + string(of.registry), "account: " + cmp.Or(of.account, "the one that the session belongs to")}}
 }
 
 // foundSession is docker's, nil when there is none, or when the person says no and may
@@ -97,7 +100,7 @@ func (a *app) foundSession(ctx context.Context, w *wire.Wire, of owner, yes bool
 // signInTo asks for name, password and second factor.
 func (a *app) signInTo(ctx context.Context, w *wire.Wire, of owner) (registry.Account, error) {
 	_, _ = fmt.Fprintf(a.err, "Sign in to %s. A company's single sign-on has no password: make the token on its page then, with --from prompt.\n", of.registry.Vendor())
-	person, err := a.tty.line(ctx, "Account name"+inBrackets(of.account)+": ")
+	person, err := a.tty.Line(ctx, "Account name"+inBrackets(of.account)+": ")
 	if err != nil {
 		return nil, err
 	}
@@ -107,7 +110,7 @@ func (a *app) signInTo(ctx context.Context, w *wire.Wire, of owner) (registry.Ac
 	if err := refuseTokens([]string{person}); err != nil {
 		return nil, err
 	}
-	password, err := a.tty.secret(ctx, "Password of "+credential.Quote(person)+" (not shown): ")
+	password, err := a.tty.Secret(ctx, "Password of "+credential.Quote(person)+" (not shown): ")
 	if err != nil {
 		return nil, err
 	}
@@ -116,7 +119,7 @@ func (a *app) signInTo(ctx context.Context, w *wire.Wire, of owner) (registry.Ac
 		if again {
 			question = "That was not right. " + question
 		}
-		code, err := a.tty.secret(ctx, question)
+		code, err := a.tty.Secret(ctx, question)
 		return credential.NewSecret(strings.TrimSpace(string(code))), err
 	}, of.account)
 }
@@ -184,7 +187,7 @@ func (a *app) loginAccount(ctx context.Context, host credential.Host, own bool) 
 
 // dockerLogin lets docker ask the person.
 func (a *app) dockerLogin(ctx context.Context, docker string, host credential.Host) error {
-	tty, err := a.tty.open()
+	tty, err := a.tty.Open()
 	if err != nil {
 		return err
 	}
@@ -202,7 +205,7 @@ func (a *app) dockerLogin(ctx context.Context, docker string, host credential.Ho
 func (a *app) signedIn(host credential.Host, h registry.Account, what string) error {
 	if a.output.json {
 		until := h.Expires()
-		a.writeJSON(report{Schema: schemaVersion, Session: &sessionJSON{Outcome: "signed-in", Who: h.Person(), Until: &until}})
+		a.writeJSON(present.ReportOf(nil).With("session", &sessionJSON{Outcome: "signed-in", Who: h.Person(), Until: &until}))
 		return nil
 	}
 	a.line(a.out, credential.Granted, host.Vendor(), "signed in as "+h.Person()+"; "+what)

@@ -16,6 +16,8 @@ import (
 	"testing"
 	"time"
 
+	"purser/internal/present"
+
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
 
@@ -47,8 +49,8 @@ func neverSaid(t *testing.T, token string, args ...string) {
 	}
 	var out, errs bytes.Buffer
 	a := &app{in: strings.NewReader(""), out: &out, err: &errs, now: time.Now}
-	if code := run(context.Background(), args, a); code != exitUsage {
-		t.Errorf("purser %s: exit code %d, want %d", line, code, exitUsage)
+	if code := run(context.Background(), args, a); code != present.ExitUsage {
+		t.Errorf("purser %s: exit code %d, want %d", line, code, present.ExitUsage)
 	}
 	said := out.String() + errs.String()
 	if credential.Shows(said, credential.NewSecret(token)) {
@@ -108,10 +110,10 @@ func TestATokenInArgumentsIsRefusedAsJSONAsWell(t *testing.T) {
 	var out, errs bytes.Buffer
 	a := &app{in: strings.NewReader(""), out: &out, err: &errs, now: time.Now, dir: t.TempDir()}
 	a.output.json = true
-	if code := run(context.Background(), []string{"exec", "dockerhub", "--env", "A," + token, "--", "true"}, a); code != exitUsage {
+	if code := run(context.Background(), []string{"exec", "dockerhub", "--env", "A," + token, "--", "true"}, a); code != present.ExitUsage {
 		t.Errorf("exit code %d", code)
 	}
-	var r report
+	var r saidJSON
 	if err := json.Unmarshal(out.Bytes(), &r); err != nil || r.Error == nil || r.Error.Reason != string(credential.TokenInArguments) {
 		t.Errorf("%s%s", out.String(), errs.String())
 	}
@@ -156,7 +158,7 @@ func TestATokenInAVariableIsRefused(t *testing.T) {
 			a := &app{env: env, in: strings.NewReader(""), out: &out, err: &errs, now: time.Now, dir: t.TempDir()}
 			code := run(context.Background(), args, a)
 			said := out.String() + errs.String()
-			if code != exitUsage || !strings.Contains(said, "there is a token in the variable "+v.Name) || credential.Shows(said, credential.NewSecret(token)) {
+			if code != present.ExitUsage || !strings.Contains(said, "there is a token in the variable "+v.Name) || credential.Shows(said, credential.NewSecret(token)) {
 				t.Errorf("%s, purser %s: exit code %d: %s", v.Name, strings.Join(args, " "), code, strings.ReplaceAll(said, token, "TOKEN"))
 			}
 		}
@@ -225,7 +227,7 @@ func looksAtFiles(t *testing.T, aws, token string, files map[string]string, spoi
 			var out, errs bytes.Buffer
 			a := &app{
 				env: config.ReadEnvironment(os.LookupEnv), in: strings.NewReader("x"), out: &out, err: &errs, now: time.Now, random: rand.Reader, dir: dir,
-				transport: refusing{}, tty: terminal{filepath.Join(dir, "no terminal")},
+				transport: refusing{}, tty: present.Terminal{Path: filepath.Join(dir, "no terminal")},
 			}
 			if spoiled != "aws" {
 				a.aws = &wire.LocalAWS{Endpoint: aws}
@@ -264,4 +266,12 @@ func TestATokenWithSomethingAroundItIsNoPassword(t *testing.T) {
 			}
 		}
 	}
+}
+
+// saidJSON is what tests read of a report.
+type saidJSON struct {
+	Exit      int
+	Error     *present.ErrorJSON
+	Sandbox   *sandboxJSON
+	Rotations []rotationJSON
 }

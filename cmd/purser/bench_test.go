@@ -13,6 +13,8 @@ import (
 	"testing"
 	"time"
 
+	"purser/internal/present"
+
 	"purser/internal/config"
 	"purser/internal/sandbox"
 	"purser/internal/wire"
@@ -30,7 +32,7 @@ func overCredentials(b *testing.B, command string) {
 		b.Run(fmt.Sprintf("%d credentials", n), func(b *testing.B) {
 			a := stocked(b, n)
 			for b.Loop() {
-				if code := run(b.Context(), []string{command}, a); code != exitOK {
+				if code := run(b.Context(), []string{command}, a); code != present.ExitOK {
 					b.Fatalf("%s ended with code %d", command, code)
 				}
 			}
@@ -49,14 +51,14 @@ func BenchmarkFleet(b *testing.B) {
 		if made == "by hand" {
 			f.byHand(credentials)
 		} else {
-			f.purser(exitOK, "rotate", "--all")
+			f.purser(present.ExitOK, "rotate", "--all")
 		}
 		f.box.SecretsManager.Fault("", sandbox.AWSFault{Delay: delay, Times: -1})
 		f.app.transport = slow{f.app.transport}
 		for _, args := range [][]string{{"status"}, {"check"}, {"rotate", "--due"}} {
 			b.Run("made "+made+"/"+strings.Join(args, " "), func(b *testing.B) {
 				for b.Loop() {
-					f.purser(exitOK, args...)
+					f.purser(present.ExitOK, args...)
 				}
 			})
 		}
@@ -93,7 +95,7 @@ func BenchmarkSandboxUp(b *testing.B) {
 		return out
 	}
 	for b.Loop() {
-		var up report
+		var up saidJSON
 		if err := json.Unmarshal(purser(nil, "sandbox", "up", "--output", "json"), &up); err != nil {
 			b.Fatal(err)
 		}
@@ -128,7 +130,7 @@ func stocked(b *testing.B, n int) *app {
 	}
 	for i := range n {
 		a.in = strings.NewReader(box.PushToken.Reveal())
-		if code := run(context.Background(), []string{"store", fmt.Sprintf("c%03d", i), "--create", "--token-stdin"}, a); code != exitOK {
+		if code := run(context.Background(), []string{"store", fmt.Sprintf("c%03d", i), "--create", "--token-stdin"}, a); code != present.ExitOK {
 			b.Fatalf("store ended with code %d", code)
 		}
 	}

@@ -3,6 +3,8 @@ package main
 import (
 	"context"
 
+	"purser/internal/present"
+
 	"github.com/spf13/cobra"
 )
 
@@ -46,17 +48,17 @@ func (a *app) check(ctx context.Context, names []string) error {
 	for _, res := range results {
 		for _, p := range res.Places {
 			if p.Fault != nil {
-				codes = append(codes, exitCode(p.Fault))
+				codes = append(codes, present.ExitCode(p.Fault))
 			}
 		}
 	}
-	code := worst(codes...)
+	code := present.Worst(codes...)
 	if a.output.json {
-		a.writeJSON(checkReport(results, code))
+		a.writeJSON(present.Exited(code).With("credentials", present.CheckReport(results)))
 	} else {
-		a.printCheck(results)
+		a.told(a.out).Check(results)
 	}
-	if code != exitOK {
+	if code != present.ExitOK {
 		return &reportedError{code}
 	}
 	return nil

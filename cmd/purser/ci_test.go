@@ -10,6 +10,8 @@ import (
 	"strings"
 	"testing"
 
+	"purser/internal/present"
+
 	awscredentials "github.com/aws/aws-sdk-go-v2/credentials"
 	sm "github.com/aws/aws-sdk-go-v2/service/secretsmanager"
 	"github.com/goccy/go-yaml"
@@ -228,10 +230,10 @@ func (s ciStep) renew(t *testing.T, bin string) {
 		renewed bool
 		tokens  int
 	}{
-		{func() {}, exitOK, true, 5},
-		{func() {}, exitOK, false, 5},
-		{func() { box.Hub.Fault("tokens", sandbox.Fault{Status: 503}) }, exitUnknown, false, 5},
-		{func() { box.Accounts.AddAccount("mockserver", box.Password, true) }, exitFailed, false, 5},
+		{func() {}, present.ExitOK, true, 5},
+		{func() {}, present.ExitOK, false, 5},
+		{func() { box.Hub.Fault("tokens", sandbox.Fault{Status: 503}) }, present.ExitUnknown, false, 5},
+		{func() { box.Accounts.AddAccount("mockserver", box.Password, true) }, present.ExitFailed, false, 5},
 	} {
 		day.prepare()
 		cmd := exec.CommandContext(t.Context(), realservers.Need(t, "bash"), "-euo", "pipefail", "-c", s.script)
@@ -240,7 +242,7 @@ func (s ciStep) renew(t *testing.T, bin string) {
 		if err != nil && cmd.ProcessState == nil {
 			t.Fatal(err)
 		}
-		var said report
+		var said saidJSON
 		if err := json.Unmarshal(out, &said); err != nil {
 			t.Fatalf("%v\n%s", err, out)
 		}
@@ -319,22 +321,22 @@ func TestFaultsOnDemand(t *testing.T) {
 		fault string
 		code  int
 	}{
-		{"hub:exchange", exitUnknown}, {"hub:exchange --status 503", exitUnknown}, {"hub:exchange --retry-after 30s", exitUnknown},
-		{"hub:exchange --echo", exitUnknown}, {"hub:exchange --page", exitUnknown}, {"registry:upload --status 403 --times -1", exitBad},
-		{"aws:PutSecretValue --code AccessDeniedException", exitAWS}, {"aws:GetCallerIdentity --echo --times 3", exitFailed}, {"--from faults.json", exitUnknown},
-		{"hub: --limit 1", exitUnknown}, {"hub:exchange --body {", exitUnknown}, {"aws:GetSecretValue --code AccessDeniedException --message 'Access to KMS is not allowed' --times -1", exitAWS},
-		{"aws:GetSecretValue --stale --times 3", exitOK}, {"ghcr.io:upload", exitOK}, {"hub:exchange --delay 1s --times 1", exitOK},
+		{"hub:exchange", present.ExitUnknown}, {"hub:exchange --status 503", present.ExitUnknown}, {"hub:exchange --retry-after 30s", present.ExitUnknown},
+		{"hub:exchange --echo", present.ExitUnknown}, {"hub:exchange --page", present.ExitUnknown}, {"registry:upload --status 403 --times -1", present.ExitBad},
+		{"aws:PutSecretValue --code AccessDeniedException", present.ExitAWS}, {"aws:GetCallerIdentity --echo --times 3", present.ExitFailed}, {"--from faults.json", present.ExitUnknown},
+		{"hub: --limit 1", present.ExitUnknown}, {"hub:exchange --body {", present.ExitUnknown}, {"aws:GetSecretValue --code AccessDeniedException --message 'Access to KMS is not allowed' --times -1", present.ExitAWS},
+		{"aws:GetSecretValue --stale --times 3", present.ExitOK}, {"ghcr.io:upload", present.ExitOK}, {"hub:exchange --delay 1s --times 1", present.ExitOK},
 	} {
-		try(exitOK, "purser sandbox fault "+f.fault)
+		try(present.ExitOK, "purser sandbox fault "+f.fault)
 		try(f.code, store)
-		try(exitOK, "purser sandbox fault --clear")
+		try(present.ExitOK, "purser sandbox fault --clear")
 	}
-	try(exitOK, "purser sandbox fault clock --skew -10m")
-	try(exitOK, "purser sandbox fault aws: --code ThrottlingException --times 1 --output json")
-	try(exitOK, "purser sandbox fault --clear")
-	try(exitOK, store)
+	try(present.ExitOK, "purser sandbox fault clock --skew -10m")
+	try(present.ExitOK, "purser sandbox fault aws: --code ThrottlingException --times 1 --output json")
+	try(present.ExitOK, "purser sandbox fault --clear")
+	try(present.ExitOK, store)
 	for _, bad := range []string{"hub:nothing", "elsewhere", "", "--from wrong.json", "--from unknown.json", "--from none.json", "hub:mint --clear", "ghcr.io:nothing", "registry.example:upload", "hub", "hub:mint --delay soon"} {
-		try(exitUsage, "purser sandbox fault "+bad)
+		try(present.ExitUsage, "purser sandbox fault "+bad)
 	}
 	cmd := exec.CommandContext(t.Context(), bash, "-uo", "pipefail", "-c", script.String())
 	cmd.Dir, cmd.Env = home, []string{"PATH=" + bin + ":" + os.Getenv("PATH"), "HOME=" + home, "TMPDIR=" + home, "CI=true"}

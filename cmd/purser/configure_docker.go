@@ -1,9 +1,12 @@
 package main
 
 import (
+	"cmp"
 	"fmt"
 	"path/filepath"
 	"strings"
+
+	"purser/internal/present"
 
 	udiff "github.com/aymanbagabas/go-udiff"
 	"github.com/spf13/cobra"
@@ -48,8 +51,8 @@ PURSER_SECRET_ID, never from the working directory.`,
 func (a *app) clientConfig(client string) (string, error) {
 	known := map[string]string{
 		"docker": under(a.env.DockerConfigDir(), "config.json"),
-		"podman": or(a.env.RegistryAuthFile, or(under(a.env.XDGRuntimeDir, "containers/auth.json"), under(a.env.Home, ".config/containers/auth.json"))),
-		"helm":   under(or(a.env.XDGConfigHome, under(a.env.Home, ".config")), "helm/registry/config.json"),
+		"podman": cmp.Or(a.env.RegistryAuthFile, cmp.Or(under(a.env.XDGRuntimeDir, "containers/auth.json"), under(a.env.Home, ".config/containers/auth.json"))),
+		"helm":   under(cmp.Or(a.env.XDGConfigHome, under(a.env.Home, ".config")), "helm/registry/config.json"),
 	}
 	path, ok := known[client]
 	if !ok {
@@ -109,7 +112,7 @@ func (a *app) configureDocker(names []string, f configureFlags) error {
 		out = append(out, done)
 	}
 	if a.output.json {
-		a.writeJSON(report{Schema: schemaVersion, Clients: out})
+		a.writeJSON(present.ReportOf(nil).With("clients", out))
 	}
 	return nil
 }

@@ -1,12 +1,15 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
 	"slices"
 	"strings"
 	"sync"
+
+	"purser/internal/present"
 
 	"purser/internal/askpage"
 	"purser/internal/credential"
@@ -31,7 +34,7 @@ var onePerson sync.Mutex
 // them it is ConsentNeeded. Call it before anything changes and before a token is asked
 // for: some clients bring the answer by having the command run again.
 func (a *app) decide(ctx context.Context, d decision) error {
-	if err := awaitTurn(ctx); err != nil {
+	if err := present.AwaitTurn(ctx); err != nil {
 		return err
 	}
 	onePerson.Lock()
@@ -39,7 +42,7 @@ func (a *app) decide(ctx context.Context, d decision) error {
 	if a.consent != nil {
 		return a.consent(ctx, d)
 	}
-	err := a.tty.confirm(ctx, d.text())
+	err := a.tty.Confirm(ctx, d.text())
 	if credential.ReasonOf(err) == credential.NoTerminal {
 		return d.unasked()
 	}
@@ -82,7 +85,7 @@ func (a *app) decideOnPage(ctx context.Context, d decision) error {
 	case err != nil:
 		return err
 	case !yes:
-		return declined(nil)
+		return present.Declined(nil)
 	}
 	return nil
 }
@@ -91,7 +94,7 @@ var errNotOpened = errors.New("the browser did not open")
 
 // facts say whose token a credential's is and where it goes.
 func facts(w *wire.Wire, c credential.Credential) []string {
-	all := append([]string{"registry: " + string(c.Registry), "account: " + or(c.Username, "the one that the token belongs to")}, way(c)...)
+	all := append([]string{"registry: " + string(c.Registry), "account: " + cmp.Or(c.Username, "the one that the token belongs to")}, way(c)...)
 	for _, d := range destinations(w, c) {
 		all = append(all, "stored in: "+d)
 	}

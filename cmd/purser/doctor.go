@@ -10,6 +10,8 @@ import (
 	"strings"
 	"time"
 
+	"purser/internal/present"
+
 	"github.com/spf13/cobra"
 
 	"purser/internal/config"
@@ -125,12 +127,12 @@ func (d *doctor) add(f finding) {
 	}
 	var b strings.Builder
 	if _, ok := errors.AsType[*config.Error](f.fault); ok {
-		fmt.Fprintf(&b, "%s\n", indent(f.fault.Error(), "    "))
-	} else if fault, ok := asFault(f.fault); ok {
+		fmt.Fprintf(&b, "%s\n", present.Indent(f.fault.Error(), "    "))
+	} else if fault, ok := present.AsFault(f.fault); ok {
 		if fault.Why != "" {
 			fmt.Fprintf(&b, "    why:  %s\n", fault.Why)
 		}
-		writeAdvice(&b, advise(fault), "    ")
+		present.WriteAdvice(&b, present.Advise(fault), "    ")
 	}
 	_, _ = io.WriteString(d.out, b.String())
 }
@@ -147,11 +149,11 @@ func (d *doctor) unknown(name credential.Name, check, text string) {
 // tells which.
 func (d *doctor) bad(name credential.Name, check, text string, err error) {
 	verdict := credential.Refused
-	if exitCode(err) == exitUnknown {
+	if present.ExitCode(err) == present.ExitUnknown {
 		verdict = credential.Unknown
 	}
 	_, badConfig := errors.AsType[*config.Error](err)
-	if f, ok := asFault(err); ok && !badConfig {
+	if f, ok := present.AsFault(err); ok && !badConfig {
 		text = f.What
 	}
 	d.add(finding{credential: name, check: check, verdict: verdict, text: text, fault: err})
@@ -381,7 +383,7 @@ func (d *doctor) configured(c credential.Credential, s source.DockerState) strin
 	if _, err := source.HelperVersion(d.ctx, helperName); err != nil {
 		return ""
 	}
-	if d.tty.confirm(d.ctx, "Have docker ask docker-credential-"+helperName+" for "+string(c.Registry)+"?") != nil {
+	if d.tty.Confirm(d.ctx, "Have docker ask docker-credential-"+helperName+" for "+string(c.Registry)+"?") != nil {
 		return ""
 	}
 	change, err := source.SetHelper(s.Path, helperName, []credential.Host{c.Registry}, false)
@@ -397,7 +399,7 @@ func (d *doctor) configured(c credential.Credential, s source.DockerState) strin
 
 // dropped takes readable logins out, when the person agrees.
 func (d *doctor) dropped(cfg source.DockerConfig, s source.DockerState) bool {
-	if err := d.tty.confirm(d.ctx, "Take the login for "+strings.Join(s.Plaintext, ", ")+" out of "+s.Path+"? docker must sign in again."); err != nil {
+	if err := d.tty.Confirm(d.ctx, "Take the login for "+strings.Join(s.Plaintext, ", ")+" out of "+s.Path+"? docker must sign in again."); err != nil {
 		return false
 	}
 	if err := cfg.DropAuths(s.Plaintext); err != nil {
@@ -409,31 +411,31 @@ func (d *doctor) dropped(cfg source.DockerConfig, s source.DockerState) bool {
 
 // doctorJSON is a finding as JSON.
 type doctorJSON struct {
-	Credential string     `json:"credential,omitempty"`
-	Check      string     `json:"check"`
-	Verdict    string     `json:"verdict"`
-	Text       string     `json:"text"`
-	Error      *errorJSON `json:"error,omitempty"`
+	Credential string             `json:"credential,omitempty"`
+	Check      string             `json:"check"`
+	Verdict    string             `json:"verdict"`
+	Text       string             `json:"text"`
+	Error      *present.ErrorJSON `json:"error,omitempty"`
 }
 
 // end prints what is not printed yet and chooses the exit code.
 func (d *doctor) end() error {
 	var codes []int
-	out := report{Schema: schemaVersion, Doctor: []doctorJSON{}}
+	var rows []doctorJSON
 	for _, f := range d.findings {
 		if f.fault != nil {
-			codes = append(codes, exitCode(f.fault))
+			codes = append(codes, present.ExitCode(f.fault))
 		}
-		out.Doctor = append(out.Doctor, doctorJSON{
-			Credential: string(f.credential), Check: strings.ToLower(f.check), Verdict: f.verdict.String(), Text: f.text, Error: errorReport(f.fault),
+		rows = append(rows, doctorJSON{
+			Credential: string(f.credential), Check: strings.ToLower(f.check), Verdict: f.verdict.String(), Text: f.text, Error: present.ErrorReport(f.fault),
 		})
 	}
-	out.Exit = worst(codes...)
+	code := present.Worst(codes...)
 	if d.output.json {
-		d.writeJSON(out)
+		d.writeJSON(present.Exited(code).With("doctor", rows))
 	}
-	if out.Exit != exitOK {
-		return &reportedError{out.Exit}
+	if code != present.ExitOK {
+		return &reportedError{code}
 	}
 	return nil
 }

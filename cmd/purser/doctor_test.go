@@ -8,6 +8,8 @@ import (
 	"testing"
 	"time"
 
+	"purser/internal/present"
+
 	"purser/internal/config"
 	"purser/internal/sandbox"
 	"purser/internal/wire"
@@ -28,16 +30,16 @@ func TestTheDoctorComparesTheClockWithAWS(t *testing.T) {
 		code int
 		text string
 	}{
-		0:                 {exitMissing, "ok: Clock      this machine's agrees"},
-		-2 * time.Minute:  {exitMissing, "unknown: Clock      this machine's is off by "},
-		10 * time.Minute:  {exitMissing, "bad: Clock      this machine's clock is off by "},
-		-10 * time.Minute: {exitMissing, "timedatectl set-ntp true"},
+		0:                 {present.ExitMissing, "ok: Clock      this machine's agrees"},
+		-2 * time.Minute:  {present.ExitMissing, "unknown: Clock      this machine's is off by "},
+		10 * time.Minute:  {present.ExitMissing, "bad: Clock      this machine's clock is off by "},
+		-10 * time.Minute: {present.ExitMissing, "timedatectl set-ntp true"},
 	} {
 		var out bytes.Buffer
 		a := &app{
 			env: config.Environment{Home: dir}, in: strings.NewReader(""), out: &out, err: &out,
 			now: func() time.Time { return time.Now().Add(off) }, transport: box.Transport(),
-			aws: &wire.LocalAWS{Endpoint: box.SecretsManagerURL}, dir: dir, tty: terminal{filepath.Join(dir, "none")},
+			aws: &wire.LocalAWS{Endpoint: box.SecretsManagerURL}, dir: dir, tty: present.Terminal{Path: filepath.Join(dir, "none")},
 		}
 		if code := run(t.Context(), []string{"doctor"}, a); code != want.code || !strings.Contains(out.String(), want.text) {
 			t.Errorf("off by %v: exit code %d\n%s", off, code, out.String())

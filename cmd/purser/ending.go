@@ -7,9 +7,10 @@ import (
 	"os"
 	"os/signal"
 	"sync"
-	"sync/atomic"
 	"syscall"
 	"time"
+
+	"purser/internal/present"
 
 	"purser/internal/credential"
 )
@@ -89,7 +90,7 @@ func (e *ending) fault(doing string) *credential.Fault {
 
 // plain makes an error of a context one that says what happened.
 func (e *ending) plain(err error) error {
-	_, told := asFault(err)
+	_, told := present.AsFault(err)
 	if told || !errors.Is(err, context.Canceled) && !errors.Is(err, context.DeadlineExceeded) {
 		return err
 	}
@@ -99,51 +100,18 @@ func (e *ending) plain(err error) error {
 	return &credential.Fault{Reason: credential.TimedOut, What: "it took too long", Err: err}
 }
 
-// stream is standard output or standard error. It remembers what could not be written,
-// and takes nothing more once it is closed. It has no lock: a write may take for ever.
-type stream struct {
-	to     io.Writer
-	used   atomic.Bool
-	closed atomic.Bool
-	failed atomic.Pointer[error]
-}
-
-// Write writes, and remembers.
-func (s *stream) Write(p []byte) (int, error) {
-	if s.closed.Load() {
-		return 0, os.ErrClosed
-	}
-	s.used.Store(true)
-	n, err := s.to.Write(p)
-	if err != nil {
-		s.failed.CompareAndSwap(nil, &err)
-	}
-	return n, err
-}
-
-// original is the stream itself, for a program that is to have it.
-func original(w io.Writer) io.Writer {
-	for {
-		s, ok := w.(*stream)
-		if !ok {
-			return w
-		}
-		w = s.to
-	}
-}
-
 // cut ends a command that does not end by itself, with the report that it would have
 // made. What it is at goes on until the process ends, and is not heard any more.
-func (a *app) cut(out, errs *stream) int {
+func (a *app) cut(out, errs *present.Stream) int {
 	f := a.ending.fault("at something that does not end when it is told to")
-	out.closed.Store(true)
-	errs.closed.Store(true)
+	out.Closed.Store(true)
+	errs.Closed.Store(true)
 	last := *a
-	last.out, last.err = out.to, errs.to
+	last.out, last.err = out.To, errs.To
 	told := make(chan struct{})
 	go func() {
 		defer close(told)
-		if !a.output.json || !out.used.Load() { // one report is enough
+		if !a.output.json || !out.Used.Load() { // one report is enough
 			last.printError(f)
 		}
 	}()
@@ -151,42 +119,17 @@ func (a *app) cut(out, errs *stream) int {
 	case <-told:
 	case <-time.After(lastMoment / 10): // nobody reads what it says
 	}
-	return exitCode(f)
+	return present.ExitCode(f)
 }
 
 // delivered is the code of a command whose output has arrived. A script that goes on
 // without it must not take that for success.
-func (a *app) delivered(out, errs *stream, code int) int {
-	failed := out.failed.Load()
-	if failed == nil || code != exitOK && errs.used.Load() { // it has said what is wrong
+func (a *app) delivered(out, errs *present.Stream, code int) int {
+	failed := out.Failed.Load()
+	if failed == nil || code != present.ExitOK && errs.Used.Load() { // it has said what is wrong
 		return code
 	}
-	f := &credential.Fault{Reason: credential.OutputLost, What: "standard output could not be written", Why: innermost(*failed)}
-	_, _ = io.WriteString(a.err, errorText(f))
-	return max(code, exitCode(f))
-}
-
-func innermost(err error) string {
-	for next := errors.Unwrap(err); next != nil; next = errors.Unwrap(err) {
-		err = next
-	}
-	return credential.Quote(err.Error())
-}
-
-// stoppable is a stream whose reads end with a context. A read that is left behind ends
-// with the process.
-type stoppable struct {
-	ctx   context.Context //nolint:containedctx // of the one command
-	from  io.Reader
-	doing string
-}
-
-// Read reads into memory of its own, which a read that is left behind may still fill.
-func (s stoppable) Read(p []byte) (int, error) {
-	raw, err := interruptible(s.ctx, s.doing, func() ([]byte, error) {
-		own := make([]byte, len(p))
-		n, err := s.from.Read(own)
-		return own[:n], err
-	})
-	return copy(p, raw), err
+	f := &credential.Fault{Reason: credential.OutputLost, What: "standard output could not be written", Why: credential.Innermost(*failed)}
+	_, _ = io.WriteString(a.err, present.ErrorText(f))
+	return max(code, present.ExitCode(f))
 }

@@ -21,6 +21,8 @@ import (
 	"testing"
 	"time"
 
+	"purser/internal/present"
+
 	"purser/internal/config"
 	"purser/internal/credential"
 	"purser/internal/sandbox"
@@ -52,7 +54,7 @@ const promptly = 4 * time.Second
 func saysWhy(t *testing.T, what, by string, code int, asJSON bool, out, errs string) {
 	t.Helper()
 	said := out + errs
-	if code != exitUnknown {
+	if code != present.ExitUnknown {
 		t.Errorf("%s: exit code %d\n%s", what, code, said)
 	}
 	for _, word := range []string{"context canceled", "context deadline exceeded"} {
@@ -68,9 +70,9 @@ func saysWhy(t *testing.T, what, by string, code int, asJSON bool, out, errs str
 	if !asJSON {
 		return
 	}
-	var r report
+	var r saidJSON
 	dec := json.NewDecoder(strings.NewReader(out))
-	if err := dec.Decode(&r); err != nil || r.Exit != exitUnknown || dec.Decode(&struct{}{}) != io.EOF {
+	if err := dec.Decode(&r); err != nil || r.Exit != present.ExitUnknown || dec.Decode(&struct{}{}) != io.EOF {
 		t.Errorf("%s: not one report: %v\n%s", what, err, said)
 	}
 }
@@ -140,13 +142,13 @@ func (r *rehearsal) hang(how string, n int, args []string) bool {
 		}
 	}
 	close(ended)
-	if code := e.cmd.ProcessState.ExitCode(); !r.struck() && code != exitUnknown { // --timeout may come first
-		if code != exitOK && code != exitFailed {
+	if code := e.cmd.ProcessState.ExitCode(); !r.struck() && code != present.ExitUnknown { // --timeout may come first
+		if code != present.ExitOK && code != present.ExitFailed {
 			r.Errorf("%s: exit code %d\n%s%s", what, code, e.out.String(), e.errs.String())
 		}
 		return false
 	}
-	if e.cmd.ProcessState.ExitCode() == exitOK && slices.Contains(args, "--yes") && args[0] != "tokens" {
+	if e.cmd.ProcessState.ExitCode() == present.ExitOK && slices.Contains(args, "--yes") && args[0] != "tokens" {
 		return true // its work was done: what came last is done as well as can be
 	}
 	saysWhy(r.T, what, how, e.cmd.ProcessState.ExitCode(), n%2 == 0, e.out.String(), e.errs.String())
@@ -310,6 +312,6 @@ func quietApp(t *testing.T, box *sandbox.Sandbox) (a *app, out *transcript, errs
 	out, errs = &transcript{}, &spoken{word: "http://127.0.0.1", heard: make(chan struct{})}
 	return &app{
 		env: config.Environment{Home: dir, NoBrowser: true}, in: strings.NewReader(""), out: out, err: errs, now: time.Now, random: rand.Reader,
-		transport: box.Transport(), aws: &wire.LocalAWS{Endpoint: box.SecretsManagerURL}, dir: dir, tty: terminal{filepath.Join(dir, "no terminal")},
+		transport: box.Transport(), aws: &wire.LocalAWS{Endpoint: box.SecretsManagerURL}, dir: dir, tty: present.Terminal{Path: filepath.Join(dir, "no terminal")},
 	}, out, errs
 }

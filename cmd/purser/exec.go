@@ -13,6 +13,8 @@ import (
 	"syscall"
 	"time"
 
+	"purser/internal/present"
+
 	"github.com/spf13/cobra"
 
 	"purser/internal/childproc"
@@ -161,7 +163,7 @@ func (a *app) runCommand(ctx context.Context, cmd childproc.Command) (int, error
 	signal.Notify(signals, childproc.Signals()...)
 	defer signal.Stop(signals)
 	if cmd.In == nil { // else the command has streams of its own
-		cmd.In, cmd.Out, cmd.Err = a.in, original(a.out), original(a.err)
+		cmd.In, cmd.Out, cmd.Err = a.in, present.Original(a.out), present.Original(a.err)
 	}
 	cmd.Signals, cmd.DeadlineGrace = signals, exitGrace
 	cmd.After = func(d time.Duration, f func()) func() bool { return time.AfterFunc(d, f).Stop }

@@ -6,6 +6,8 @@ import (
 	"sync/atomic"
 	"time"
 
+	"purser/internal/present"
+
 	"purser/internal/credential"
 	"purser/internal/lifecycle"
 )
@@ -26,7 +28,7 @@ func (t *touched) after(err error) error {
 
 // facts adds to a failure that nothing was changed, where that is so.
 func (a *app) facts(err error) error {
-	if f, ok := asFault(err); ok {
+	if f, ok := present.AsFault(err); ok {
 		f.Unchanged = !a.touched.it.Load()
 	}
 	return err

@@ -14,6 +14,8 @@ import (
 	"testing"
 	"time"
 
+	"purser/internal/present"
+
 	"purser/internal/config"
 	"purser/internal/credential"
 	"purser/internal/sandbox"
@@ -204,24 +206,24 @@ func (f *fleet) run(args ...string) (code int, out string) {
 // once than the registry takes wrong logins.
 func TestRetiringManyTokensLeavesTheAccountUsable(t *testing.T) {
 	f := newFleet(t, 12, "every: 90d, overlap: 5m")
-	f.purser(exitOK, "rotate", "--all")
+	f.purser(present.ExitOK, "rotate", "--all")
 	f.pass(time.Hour)
-	f.purser(exitOK, "rotate", "--all", "--force")
+	f.purser(present.ExitOK, "rotate", "--all", "--force")
 	f.pass(time.Hour)
-	out := f.purser(exitOK, "rotate", "--all")
+	out := f.purser(present.ExitOK, "rotate", "--all")
 	if n := strings.Count(out, "and the registry refuses it"); n != 3 {
 		t.Errorf("%d tokens were tried, want 3", n)
 	}
 	if n := strings.Count(out, "the registry no longer lists it; it was not tried, to keep the account from being locked"); n != 9 {
 		t.Errorf("%d tokens were looked up in the registry's list, want 9\n%s", n, out)
 	}
-	f.purser(exitOK, "check")
+	f.purser(present.ExitOK, "check")
 	if n := len(f.box.Accounts.Tokens(fleetAccount)); n != 12 {
 		t.Errorf("%d tokens are left of 12 credentials", n)
 	}
 
-	f.purser(exitOK, "rotate", "--all", "--force", "--now")
-	out = f.purser(exitOK, "rotate", "--all", "--output", "json")
+	f.purser(present.ExitOK, "rotate", "--all", "--force", "--now")
+	out = f.purser(present.ExitOK, "rotate", "--all", "--output", "json")
 	if strings.Contains(out, `"retired_proof"`) {
 		t.Errorf("nothing was left to retire\n%s", out)
 	}
@@ -230,10 +232,10 @@ func TestRetiringManyTokensLeavesTheAccountUsable(t *testing.T) {
 // TestAReportSaysHowATokenIsKnownToBeDead.
 func TestAReportSaysHowATokenIsKnownToBeDead(t *testing.T) {
 	f := newFleet(t, 5, "every: 90d, overlap: 5m")
-	f.purser(exitOK, "rotate", "--all")
-	f.purser(exitOK, "rotate", "--all", "--force")
+	f.purser(present.ExitOK, "rotate", "--all")
+	f.purser(present.ExitOK, "rotate", "--all", "--force")
 	f.pass(time.Hour)
-	out := f.purser(exitOK, "rotate", "--all", "--output", "json")
+	out := f.purser(present.ExitOK, "rotate", "--all", "--output", "json")
 	for proof, want := range map[string]int{`"retired_proof": "refused"`: 3, `"retired_proof": "not-listed"`: 2} {
 		if n := strings.Count(out, proof); n != want {
 			t.Errorf("%s %d times, want %d\n%s", proof, n, want, out)
@@ -245,9 +247,9 @@ func TestAReportSaysHowATokenIsKnownToBeDead(t *testing.T) {
 // somebody has put by hand.
 func TestRotateDueFindsWhatDoesNotWork(t *testing.T) {
 	f := newFleet(t, 12, "every: 90d, overlap: 1h")
-	f.purser(exitOK, "rotate", "--all")
+	f.purser(present.ExitOK, "rotate", "--all")
 	f.pass(24 * time.Hour)
-	f.purser(exitOK, "rotate", "--due")
+	f.purser(present.ExitOK, "rotate", "--due")
 	for _, token := range f.box.Accounts.Tokens(fleetAccount) {
 		f.box.Accounts.Revoke(token.Secret)
 	}
@@ -255,13 +257,13 @@ func TestRotateDueFindsWhatDoesNotWork(t *testing.T) {
 	// The one that was put by hand cannot be told from the list, and enough of its account
 	// may have been tried by then: it is unknown then, until the next run.
 	code, out := f.run("rotate", "--due")
-	if code == exitUnknown {
+	if code == present.ExitUnknown {
 		var more string
 		code, more = f.run("rotate", "--due")
 		out += more
 	}
-	if n := strings.Count(out, "Due        now: the token in fleet/c"); code != exitOK || n != 12 {
+	if n := strings.Count(out, "Due        now: the token in fleet/c"); code != present.ExitOK || n != 12 {
 		t.Errorf("%d were due, want 12; the last run ended with %d\n%s", n, code, out)
 	}
-	f.purser(exitOK, "check")
+	f.purser(present.ExitOK, "check")
 }

@@ -45,7 +45,7 @@ credentials:
 		}
 		return out
 	}
-	var up report
+	var up saidJSON
 	if err := json.Unmarshal(purser("", "sandbox", "up", "--output", "json", "--function", "purser-lambda"), &up); err != nil {
 		t.Fatal(err)
 	}

@@ -1,13 +1,14 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"fmt"
-	"io"
+	"os"
 	"strings"
 	"time"
 
-	"golang.org/x/term"
+	"purser/internal/present"
 
 	"purser/internal/askpage"
 	"purser/internal/credential"
@@ -17,12 +18,12 @@ import (
 
 // guide is what a person does on the registry's page to get a token, step by step.
 func (a *app) guide(c credential.Credential) []askpage.Step {
-	page := pageOf(c.Registry, c.Access)
+	page := present.PageOf(c.Registry, c.Access)
 	actions := strings.Join(c.Access.Actions(), " and ")
 	if page.URL == "" {
 		return []askpage.Step{{Text: "Make an access token on the pages of " + string(c.Registry) + " that can " + actions}}
 	}
-	open := "Open the page for access tokens of " + or(c.Username, "the account")
+	open := "Open the page for access tokens of " + cmp.Or(c.Username, "the account")
 	if page.Note != "" {
 		open += " (" + page.Note + ")"
 	}
@@ -53,7 +54,7 @@ func judge(c credential.Credential, allowPassword bool) func(credential.Secret) 
 	return func(s credential.Secret) string {
 		login := credential.Login{Username: c.Username, Token: s}
 		if _, err := credential.ParseToken([]byte(s.Reveal())); err != nil {
-			f, _ := asFault(err)
+			f, _ := present.AsFault(err)
 			return f.Why
 		}
 		if c.Username != "" && strings.HasPrefix(s.Reveal(), c.Username+":") {
@@ -85,7 +86,7 @@ func told(c credential.Credential, raw []byte) string {
 		return ""
 	}
 	login := credential.Login{Username: c.Username, Token: credential.NewSecret(string(raw))}
-	return fmt.Sprintf("%s, %d characters", or(credential.Around(login.Token), string(credential.Classify(c.Registry, login))), len(raw))
+	return fmt.Sprintf("%s, %d characters", cmp.Or(credential.Around(login.Token), string(credential.Classify(c.Registry, login))), len(raw))
 }
 
 // guidedPrompt shows the steps at the terminal and asks there, without echo, saying
@@ -104,12 +105,11 @@ func (a *app) guidedPrompt(c credential.Credential, allowPassword bool) func(con
 		question := "Token" + whose + " for " + string(c.Registry) + " (not shown): "
 		check := judge(c, allowPassword)
 		for range pasteTries {
-			raw, err := a.tty.pasted(ctx, b.String(), question, func(raw []byte) string { return told(c, raw) })
+			raw, err := a.tty.Pasted(ctx, b.String(), question, func(raw []byte) string { return told(c, raw) })
 			if err != nil {
 				return lifecycle.Candidate{}, err
 			}
 			s := credential.NewSecret(string(raw))
-			leak(s)
 			problem := check(s)
 			if problem == "" {
 				token, err := credential.ParseToken(raw)
@@ -128,72 +128,6 @@ func (a *app) guidedPrompt(c credential.Credential, allowPassword bool) func(con
 
 // pasteTries is how often something else than a token is pasted before it is enough.
 const pasteTries = 5
-
-// pasted asks for text that is not echoed, and says about it what told makes of it
-// while it arrives.
-func (t terminal) pasted(ctx context.Context, before, question string, told func([]byte) string) ([]byte, error) {
-	if err := awaitTurn(ctx); err != nil {
-		return nil, err
-	}
-	f, err := t.open()
-	if err != nil {
-		return nil, err
-	}
-	defer func() { _ = f.Close() }()
-	fd := int(f.Fd())
-	state, err := term.MakeRaw(fd) // the echo is off before the question is there
-	if err != nil {
-		return nil, fmt.Errorf("turn off the terminal's echo: %w", err)
-	}
-	defer func() { _ = term.Restore(fd, state) }()
-	_, _ = io.WriteString(f, strings.ReplaceAll(before, "\n", "\r\n")+question)
-	raw, err := interruptible(ctx, asking, func() ([]byte, error) {
-		return readPasted(f, func(raw []byte) { _, _ = io.WriteString(f, "\r\x1b[K"+question+told(raw)) })
-	})
-	_, _ = io.WriteString(f, "\r\n")
-	if err != nil {
-		return nil, declined(err)
-	}
-	return raw, nil
-}
-
-// The keys of a terminal in raw mode that mean something here.
-const (
-	keyInterrupt, keyEnd, keyBack, keyDelete, keyClear, keyEscape = 3, 4, 8, 127, 21, 27
-	pasteLimit                                                    = 16<<10 + 3
-)
-
-// readPasted reads keys until the end of the line, one by one: what was typed ahead is
-// for the next question.
-func readPasted(r io.Reader, changed func([]byte)) ([]byte, error) {
-	var raw []byte
-	key := make([]byte, 1)
-	escape := false
-	for {
-		if _, err := r.Read(key); err != nil {
-			return nil, err
-		}
-		switch k := key[0]; {
-		case escape: // a sequence, such as the marks that terminals put around what is pasted
-			escape = k == '[' || k >= '0' && k <= '9' || k == ';'
-			continue
-		case k == '\r' || k == '\n':
-			return raw, nil
-		case k == keyInterrupt || k == keyEnd:
-			return nil, context.Canceled
-		case k == keyEscape:
-			escape = true
-			continue
-		case k == keyBack || k == keyDelete:
-			raw = raw[:max(len(raw)-1, 0)]
-		case k == keyClear:
-			raw = raw[:0]
-		case len(raw) < pasteLimit:
-			raw = append(raw, k)
-		}
-		changed(raw)
-	}
-}
 
 // byForm asks in the person's browser, and has the page follow what happens.
 func (a *app) byForm(c credential.Credential, w *wire.Wire, flags storeFlags) (find func(context.Context) (lifecycle.Candidate, error), follow func(lifecycle.Event), end func(error)) {
@@ -221,7 +155,6 @@ func (a *app) byForm(c credential.Credential, w *wire.Wire, flags storeFlags) (f
 		if err != nil {
 			return lifecycle.Candidate{}, err
 		}
-		leak(token)
 		login := credential.Login{Username: c.Username, Token: token}
 		return lifecycle.Candidate{Login: login, Kind: credential.Classify(c.Registry, login), Where: "the browser form"}, nil
 	}
@@ -241,4 +174,34 @@ func (a *app) byForm(c credential.Credential, w *wire.Wire, flags storeFlags) (f
 		_ = page.Close() // it is over in any case
 	}
 	return find, follow, end
+}
+
+// input is what standard input has; a stream of another program's is left alone.
+func (a *app) input() present.Waiting {
+	if f, ok := a.in.(*os.File); ok {
+		return present.InputOf(f)
+	}
+	return present.InputOpen
+}
+
+// unread refuses to look elsewhere for a token where one may have been piped in.
+func (a *app) unread(c credential.Credential, f storeFlags) error {
+	if f.from != "" || f.stdin || f.mint || a.input() != present.InputWaits {
+		return nil
+	}
+	return &credential.Fault{
+		Reason: credential.SourceUnclear, Registry: c.Registry, Account: c.Username,
+		What: "something is on standard input, and nothing says that it is the token", Why: "purser reads it with --token-stdin only",
+	}
+}
+
+// somebody fails where a page would wait for nobody.
+func (a *app) somebody(w *wire.Wire, c credential.Credential) error {
+	if w.Browser() == nil || a.input() != present.InputOver {
+		return nil
+	}
+	return &credential.Fault{
+		Reason: credential.NoTerminal, Registry: c.Registry, Account: c.Username,
+		What: "there is nobody to ask for a token", Why: "there is no terminal, no browser that could be opened, and nothing on standard input",
+	}
 }

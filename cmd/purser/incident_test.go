@@ -10,6 +10,8 @@ import (
 	"testing"
 	"time"
 
+	"purser/internal/present"
+
 	"purser/internal/audit"
 	"purser/internal/config"
 	"purser/internal/credential"
@@ -21,8 +23,8 @@ import (
 func TestWhoStillHasIt(t *testing.T) {
 	replaced := time.Date(2026, 11, 23, 12, 0, 0, 0, time.UTC)
 	before, after := replaced.Add(-time.Hour), replaced.Add(time.Hour)
-	i := &incident{Credential: "dockerhub", Since: before, Replaced: &replaced}
-	i.addReads(credential.Target{Kind: "secret", Name: "s"}, audit.Reads{Complete: false, Oldest: before, Unreadable: 2, Since: before, Reads: []audit.Read{
+	i := &present.Incident{Credential: "dockerhub", Since: before, Replaced: &replaced}
+	i.AddReads(credential.Target{Kind: "secret", Name: "s"}, audit.Reads{Complete: false, Oldest: before, Unreadable: 2, Since: before, Reads: []audit.Read{
 		{At: after, Principal: "new"}, {At: before, Principal: "new"},
 		{At: before, Principal: "old"},
 		{At: after, Principal: "refused since", Denied: "AccessDenied"}, {At: before, Principal: "refused since"},
@@ -35,17 +37,17 @@ func TestWhoStillHasIt(t *testing.T) {
 			t.Errorf("%s has it: %t", r.Principal, r.HasIt)
 		}
 	}
-	i.conclude(errors.New("no"))
-	if text := i.markdown(); len(i.Readers) != 5 || !strings.Contains(text, "3 readers have not read the new token yet") || !strings.Contains(text, "2 events of CloudTrail") || !strings.Contains(text, "It did not get to its end") {
+	i.Conclude(errors.New("no"))
+	if text := i.Markdown(); len(i.Readers) != 5 || !strings.Contains(text, "3 readers have not read the new token yet") || !strings.Contains(text, "2 events of CloudTrail") || !strings.Contains(text, "It did not get to its end") {
 		t.Errorf("the record:\n%s", text)
 	}
 }
 
 // TestARecordIsNotMadeByWhoReads keeps what others have written from becoming Markdown.
 func TestARecordIsNotMadeByWhoReads(t *testing.T) {
-	i := &incident{Credential: "dockerhub", Readers: []incidentReader{{Principal: "a|b\n# c", Session: "<script>[x](http://x)`", Sources: []string{"*_"}}}}
-	i.conclude(nil)
-	for line := range strings.Lines(i.markdown()) {
+	i := &present.Incident{Credential: "dockerhub", Readers: []present.IncidentReader{{Principal: "a|b\n# c", Session: "<script>[x](http://x)`", Sources: []string{"*_"}}}}
+	i.Conclude(nil)
+	for line := range strings.Lines(i.Markdown()) {
 		if strings.HasPrefix(line, "# c") || strings.Contains(line, "<script>") || strings.Contains(line, "](http") && !strings.Contains(line, `\]`) {
 			t.Errorf("it is Markdown: %s", line)
 		}
@@ -68,7 +70,7 @@ func TestARecordFollowsNoLink(t *testing.T) {
 		}
 	}
 	a := &app{out: io.Discard, err: io.Discard}
-	if err := a.reported(t.Context(), credential.Credential{}, &incident{Credential: "dockerhub", Began: began}, dir, nil, nil); err != nil {
+	if err := a.reported(t.Context(), credential.Credential{}, &present.Incident{Credential: "dockerhub", Began: began}, dir, nil, nil); err != nil {
 		t.Fatal(err)
 	}
 	if text, err := os.ReadFile(precious); string(text) != "mine" {

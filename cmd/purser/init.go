@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -8,6 +9,8 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+
+	"purser/internal/present"
 
 	udiff "github.com/aymanbagabas/go-udiff"
 	"github.com/spf13/cobra"
@@ -134,7 +137,7 @@ func complete(e config.Entry) error {
 	if len(lacks) == 0 {
 		return nil
 	}
-	of := or(e.Target, or(e.Name, "the credential"))
+	of := cmp.Or(e.Target, cmp.Or(e.Name, "the credential"))
 	return &credential.Fault{
 		Reason: credential.Usage, What: "what was found does not say all of " + credential.Quote(of),
 		Why: "give " + strings.Join(lacks, " and ") + "; nothing was written",
@@ -176,7 +179,7 @@ func (a *app) writeConfig(ctx context.Context, f initFlags, drafts []config.Entr
 	case a.output.json || !a.interactive():
 		return &credential.Fault{Reason: credential.Declined, What: "nothing was written", Why: path + " is there, and there is nobody to ask; give --yes to change it"}
 	default:
-		if err := a.tty.confirm(ctx, "Write this to "+path+"?"); err != nil {
+		if err := a.tty.Confirm(ctx, "Write this to "+path+"?"); err != nil {
 			return err
 		}
 		out.Wrote = true
@@ -187,7 +190,7 @@ func (a *app) writeConfig(ctx context.Context, f initFlags, drafts []config.Entr
 		}
 	}
 	if a.output.json {
-		a.writeJSON(report{Schema: schemaVersion, Init: &out})
+		a.writeJSON(present.ReportOf(nil).With("init", &out))
 		return nil
 	}
 	if out.Wrote {
@@ -223,7 +226,7 @@ func (a *app) existing() (path string, text []byte, aws config.AWS, err error) {
 	if path, err = config.Find(a.config, a.env, dir); err != nil {
 		return "", nil, aws, err
 	}
-	path = or(path, filepath.Join(dir, config.FileName))
+	path = cmp.Or(path, filepath.Join(dir, config.FileName))
 	info, err := os.Stat(path)
 	if errors.Is(err, fs.ErrNotExist) {
 		return path, nil, aws, nil

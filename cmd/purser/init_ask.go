@@ -5,6 +5,8 @@ import (
 	"errors"
 	"strings"
 
+	"purser/internal/present"
+
 	"charm.land/huh/v2"
 
 	"purser/internal/config"
@@ -17,7 +19,7 @@ func (a *app) askDraft(f *initFlags, e *config.Entry) error {
 	if complete(*e) == nil {
 		return nil
 	}
-	tty, err := a.tty.open()
+	tty, err := a.tty.Open()
 	if err != nil {
 		return err
 	}
@@ -51,7 +53,7 @@ func (a *app) askDraft(f *initFlags, e *config.Entry) error {
 		huh.NewInput().Title("AWS region").Value(&f.region).Validate(noToken),
 	)).WithInput(tty).WithOutput(tty).WithAccessible(a.env.Accessible || a.env.Term == "dumb")
 	if err := form.Run(); err != nil {
-		return declined(err)
+		return present.Declined(err)
 	}
 	e.Repositories = nil
 	for part := range strings.SplitSeq(repositories, ",") {

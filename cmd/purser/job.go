@@ -11,6 +11,8 @@ import (
 	"slices"
 	"strings"
 
+	"purser/internal/present"
+
 	"github.com/spf13/cobra"
 
 	"purser/internal/credential"
@@ -90,7 +92,7 @@ func (a *app) startJob(ctx context.Context, names []string, dir string, plain bo
 		return err
 	}
 	if a.output.json {
-		a.writeJSON(report{Schema: schemaVersion, Variables: c.vars})
+		a.writeJSON(present.ReportOf(nil).With("variables", c.vars))
 		return nil
 	}
 	for _, name := range slices.Sorted(maps.Keys(c.vars)) {

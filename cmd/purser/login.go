@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -8,6 +9,8 @@ import (
 	"regexp"
 	"strings"
 	"time"
+
+	"purser/internal/present"
 
 	"github.com/spf13/cobra"
 
@@ -125,7 +128,7 @@ func (a *app) forgetLogins() error {
 		return fmt.Errorf("clear the kernel's keyring: %w", err)
 	}
 	if a.output.json {
-		a.writeJSON(report{Schema: schemaVersion})
+		a.writeJSON(present.ReportOf(nil))
 		return nil
 	}
 	a.line(a.out, credential.Granted, "Helper", text)
@@ -143,7 +146,7 @@ type sessionJSON struct {
 
 func (a *app) signedOut(p signin.Profile) error {
 	if a.output.json {
-		a.writeJSON(report{Schema: schemaVersion, Session: &sessionJSON{Profile: p.Name, Outcome: "signed-out"}})
+		a.writeJSON(present.ReportOf(nil).With("session", &sessionJSON{Profile: p.Name, Outcome: "signed-out"}))
 		return nil
 	}
 	a.line(a.out, credential.Granted, "AWS", "signed out of "+p.StartURL)
@@ -171,7 +174,7 @@ func (a *app) profileFor(name string) (*wire.Wire, signin.Profile, error) {
 		}[p.Kind]
 		return w, p, &credential.Fault{
 			Reason: credential.ProfileMissing, SignIn: string(p.Kind), Target: credential.Target{Profile: p.Name},
-			What: "the AWS profile " + p.Name + " does not sign in with IAM Identity Center", Why: or(how, "it comes to credentials by "+string(p.Kind)),
+			What: "the AWS profile " + p.Name + " does not sign in with IAM Identity Center", Why: cmp.Or(how, "it comes to credentials by "+string(p.Kind)),
 		}
 	}
 	return w, p, nil
@@ -197,7 +200,7 @@ func (a *app) loginAWS(ctx context.Context, f loginFlags) error {
 			return err
 		}
 	}
-	out := sessionJSON{Profile: p.Name, Outcome: "signed-in", Until: moment(res.Until)}
+	out := sessionJSON{Profile: p.Name, Outcome: "signed-in", Until: present.Moment(res.Until)}
 	switch {
 	case res.Kept:
 		out.Outcome = "kept"
@@ -214,19 +217,19 @@ func (a *app) loginAWS(ctx context.Context, f loginFlags) error {
 
 // ended reports whether AWS no longer takes a session that should still be good.
 func (a *app) ended(ctx context.Context, p signin.Profile) bool {
-	t := credential.Target{Kind: secretKind, Name: "none", Profile: p.Name, Region: or(p.Region, p.SSORegion)}
+	t := credential.Target{Kind: secretKind, Name: "none", Profile: p.Name, Region: cmp.Or(p.Region, p.SSORegion)}
 	place, err := a.wire().Bare(ctx, credential.Credential{}, t)
 	if err == nil {
 		_, err = place.Open(ctx)
 	}
-	f, ok := asFault(err)
+	f, ok := present.AsFault(err)
 	return ok && f.Reason == credential.NotSignedIn && f.SignIn != credential.NotAssigned
 }
 
 // introduce says as whom one is signed in. A role that is not assigned shows
 // here.
 func (a *app) introduce(ctx context.Context, w *wire.Wire, p signin.Profile, out sessionJSON) error {
-	t := credential.Target{Kind: secretKind, Name: "none", Profile: p.Name, Region: or(p.Region, p.SSORegion)}
+	t := credential.Target{Kind: secretKind, Name: "none", Profile: p.Name, Region: cmp.Or(p.Region, p.SSORegion)}
 	place, err := w.Bare(ctx, credential.Credential{}, t)
 	if err == nil {
 		out.Who, err = place.Open(ctx)
@@ -237,10 +240,10 @@ func (a *app) introduce(ctx context.Context, w *wire.Wire, p signin.Profile, out
 		}
 	}
 	if a.output.json {
-		return a.printJSON(report{Schema: schemaVersion, Exit: exitCode(err), Error: errorReport(err), Session: &out}, err)
+		return a.printJSON(present.ReportOf(err).With("session", &out), err)
 	}
 	if err == nil {
-		a.line(a.out, credential.Granted, "AWS", out.Who+", account "+or(out.Account, "unknown"))
+		a.line(a.out, credential.Granted, "AWS", out.Who+", account "+cmp.Or(out.Account, "unknown"))
 	}
 	return err
 }
@@ -280,7 +283,7 @@ func (a *app) offerSignIn(ctx context.Context, w *wire.Wire, targets []credentia
 		if state == signin.SignedIn || state == signin.Refreshable {
 			continue
 		}
-		if a.tty.confirm(ctx, "The AWS profile "+p.Name+" is not signed in. Sign in now?") != nil {
+		if a.tty.Confirm(ctx, "The AWS profile "+p.Name+" is not signed in. Sign in now?") != nil {
 			continue
 		}
 		if _, err := a.signIn(ctx, w, p, signin.How{NoBrowser: a.env.RemoteSession}); err != nil {
@@ -308,7 +311,7 @@ func (a *app) makeProfile(f loginFlags) error {
 	}{
 		{"profile", f.profile, profileForm, "mockserver-build"}, {"start-url", f.startURL, startForm, "https://mockserver.awsapps.com/start"},
 		{"sso-region", f.ssoRegion, regionForm, "eu-west-2"}, {"account", f.account, accountForm, "123456789012"},
-		{"role", f.role, roleForm, "AdministratorAccess"}, {"region", or(f.region, f.ssoRegion), regionForm, "eu-west-2"},
+		{"role", f.role, roleForm, "AdministratorAccess"}, {"region", cmp.Or(f.region, f.ssoRegion), regionForm, "eu-west-2"},
 	} {
 		if !need.form.MatchString(need.value) {
 			return &credential.Fault{Reason: credential.Usage, What: "the value of --" + need.flag + " is not right", Why: "making a profile takes all of them; it is written as " + need.example}
@@ -326,7 +329,7 @@ func (a *app) makeProfile(f loginFlags) error {
 	}
 	path := a.env.AWSConfigPath()
 	text := fmt.Sprintf("[profile %[1]s]\nsso_session = %[1]s\nsso_account_id = %[2]s\nsso_role_name = %[3]s\nregion = %[4]s\n\n[sso-session %[1]s]\nsso_start_url = %[5]s\nsso_region = %[6]s\nsso_registration_scopes = sso:account:access\n",
-		f.profile, f.account, f.role, or(f.region, f.ssoRegion), f.startURL, f.ssoRegion)
+		f.profile, f.account, f.role, cmp.Or(f.region, f.ssoRegion), f.startURL, f.ssoRegion)
 	return a.touched.after(appendTo(path, text))
 }
 

@@ -12,6 +12,8 @@ import (
 	"syscall"
 	"time"
 
+	"purser/internal/present"
+
 	"purser/internal/config"
 	"purser/internal/keyringcache"
 	"purser/internal/process"
@@ -25,7 +27,7 @@ func main() {
 	ctx, stop := endOnSignal(context.Background())
 	code := run(ctx, os.Args[1:], &app{
 		env: config.OSEnvironment(), in: os.Stdin, out: os.Stdout, err: os.Stderr,
-		tty: terminal{controllingTerminal}, now: time.Now, random: rand.Reader, system: config.SystemPath, signals: protection.LeaveQuit,
+		tty: present.Terminal{Path: present.ControllingTerminal}, now: time.Now, random: rand.Reader, system: config.SystemPath, signals: protection.LeaveQuit,
 		hold: func() func() { return keyringcache.Hold(keyringcache.Name) },
 	})
 	stop()

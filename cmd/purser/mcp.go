@@ -2,6 +2,7 @@ package main
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -9,6 +10,8 @@ import (
 	"io"
 	"strings"
 	"sync"
+
+	"purser/internal/present"
 
 	"github.com/modelcontextprotocol/go-sdk/mcp"
 	"github.com/spf13/cobra"
@@ -62,13 +65,13 @@ type (
 
 // toolReport is what a tool gives: a command's report, less what no tool has.
 type toolReport struct {
-	Schema      string           `json:"schema"`
-	Exit        int              `json:"exit" jsonschema:"0 done; 1 failed; 2 wrong usage or configuration; 3 the credential is bad; 4 not signed in or not allowed at AWS; 5 something is missing; 6 could not tell"`
-	Error       *errorJSON       `json:"error,omitempty"`
-	Store       *storeJSON       `json:"store,omitempty"`
-	Credentials []credentialJSON `json:"credentials,omitempty"`
-	Doctor      []doctorJSON     `json:"doctor,omitempty"`
-	Tokens      []tokenJSON      `json:"tokens,omitempty"`
+	Schema      string                   `json:"schema"`
+	Exit        int                      `json:"exit" jsonschema:"0 done; 1 failed; 2 wrong usage or configuration; 3 the credential is bad; 4 not signed in or not allowed at AWS; 5 something is missing; 6 could not tell"`
+	Error       *present.ErrorJSON       `json:"error,omitempty"`
+	Store       *present.StoreJSON       `json:"store,omitempty"`
+	Credentials []present.CredentialJSON `json:"credentials,omitempty"`
+	Doctor      []doctorJSON             `json:"doctor,omitempty"`
+	Tokens      []tokenJSON              `json:"tokens,omitempty"`
 }
 
 func (a *app) serveMCP(ctx context.Context, server *mcp.Server, t mcp.Transport) error {
@@ -109,7 +112,7 @@ func (a *app) mcpServer() *mcp.Server {
 }
 
 func storeArguments(in storeInput) []string {
-	args := []string{"store", "--from=" + or(in.From, "form")}
+	args := []string{"store", "--from=" + cmp.Or(in.From, "form")}
 	if in.Expires != "" {
 		args = append(args, "--expires="+in.Expires)
 	}
@@ -130,7 +133,7 @@ func tool[In any](a *app, arguments func(In) []string) mcp.ToolHandlerFor[In, to
 		p := &progress{ctx: ctx, req: req}
 		var out bytes.Buffer
 		sub := *a
-		sub.in, sub.out, sub.err, sub.tty, sub.asks, sub.output = strings.NewReader(""), &out, p, terminal{}, false, outputFlag{json: true}
+		sub.in, sub.out, sub.err, sub.tty, sub.asks, sub.output = strings.NewReader(""), &out, p, present.Terminal{}, false, outputFlag{json: true}
 		sub.follow = func(e lifecycle.Event) { p.say(string(e.Step) + ": " + e.Text) }
 		person := newAsker(&sub, req, stop)
 		sub.consent = person.decide
@@ -140,9 +143,9 @@ func tool[In any](a *app, arguments func(In) []string) mcp.ToolHandlerFor[In, to
 		}
 		r, ok := reportForAgent(out.Bytes())
 		if !ok { // a bug ends a command without a report
-			r = toolReport{Schema: schemaVersion, Exit: code, Error: &errorJSON{Reason: "failed", What: credential.Quote(p.last())}}
+			r = toolReport{Schema: present.SchemaVersion, Exit: code, Error: &present.ErrorJSON{Reason: "failed", What: credential.Quote(p.last())}}
 		}
-		return &mcp.CallToolResult{IsError: code != exitOK, Content: []mcp.Content{&mcp.TextContent{Text: summary(r)}}}, r, nil
+		return &mcp.CallToolResult{IsError: code != present.ExitOK, Content: []mcp.Content{&mcp.TextContent{Text: summary(r)}}}, r, nil
 	}
 }
 

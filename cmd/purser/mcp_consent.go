@@ -8,6 +8,8 @@ import (
 	"slices"
 	"strings"
 
+	"purser/internal/present"
+
 	"github.com/modelcontextprotocol/go-sdk/mcp"
 )
 
@@ -105,7 +107,7 @@ func answerOf(res *mcp.ElicitResult) error {
 	if agree, _ := res.Content["agree"].(bool); res.Action == "accept" && agree {
 		return nil
 	}
-	return declined(nil)
+	return present.Declined(nil)
 }
 
 // forAgent takes out of every error's next steps, in a command's report, those that go

@@ -9,6 +9,8 @@ import (
 	"testing"
 	"time"
 
+	"purser/internal/present"
+
 	"github.com/modelcontextprotocol/go-sdk/mcp"
 
 	"purser/internal/credential"
@@ -61,7 +63,7 @@ func (s *agentSession) unused(tokens int) {
 	if n := len(s.box.Accounts.Tokens("mockserver")); n != tokens {
 		s.Errorf("the account has %d tokens, and had %d", n, tokens)
 	}
-	if r, _ := s.call(s.Context(), "status", nil); r.Exit != exitMissing {
+	if r, _ := s.call(s.Context(), "status", nil); r.Exit != present.ExitMissing {
 		s.Errorf("something was stored: %+v", r)
 	}
 }
@@ -246,16 +248,14 @@ func TestEveryDecisionOfACallIsAsked(t *testing.T) {
 // TestAnAgentIsNotOfferedAWayPastThePerson shows every failure as a tool does, where
 // it stands in a report, and looks at what to do next.
 func TestAnAgentIsNotOfferedAWayPastThePerson(t *testing.T) {
-	for _, reason := range reasons(t) {
+	for _, reason := range present.Reasons() {
 		f := &credential.Fault{
 			Reason: reason, What: "what happened", Why: "the cause", Credential: "dockerhub", Registry: "docker.io", Account: "mockserver",
 			Repository: "mockserver/mockserver", Access: credential.Push, Target: credential.Target{Kind: "secret", Name: "mockserver-build/dockerhub", Region: "eu-west-2"},
 		}
-		e := errorReport(f)
-		raw, err := json.Marshal(report{
-			Schema: schemaVersion, Error: e, Store: &storeJSON{Places: []placeJSON{{Error: e}}},
-			Credentials: []credentialJSON{{Places: []placeJSON{{Error: e}}}}, Doctor: []doctorJSON{{Error: e}},
-		})
+		e := present.ErrorReport(f)
+		raw, err := json.Marshal(present.ReportOf(f).With("store", &present.StoreJSON{Places: []present.PlaceJSON{{Error: e}}}).
+			With("credentials", []present.CredentialJSON{{Places: []present.PlaceJSON{{Error: e}}}}).With("doctor", []doctorJSON{{Error: e}}))
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -278,8 +278,8 @@ func TestAnAgentIsNotOfferedAWayPastThePerson(t *testing.T) {
 // TestNobodyIsOfferedTheFlagThatAnswersForThem: an agent with a shell reads what is
 // printed as well.
 func TestNobodyIsOfferedTheFlagThatAnswersForThem(t *testing.T) {
-	for _, reason := range reasons(t) {
-		text := errorText(&credential.Fault{Reason: reason, What: "what happened", Credential: "dockerhub", Registry: "docker.io"})
+	for _, reason := range present.Reasons() {
+		text := present.ErrorText(&credential.Fault{Reason: reason, What: "what happened", Credential: "dockerhub", Registry: "docker.io"})
 		if strings.Contains(text, "--yes") {
 			t.Errorf("%s: %s", reason, text)
 		}

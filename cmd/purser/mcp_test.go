@@ -17,6 +17,8 @@ import (
 	"testing"
 	"time"
 
+	"purser/internal/present"
+
 	"github.com/modelcontextprotocol/go-sdk/mcp"
 
 	"purser/internal/config"
@@ -81,7 +83,7 @@ func startAgentSession(t *testing.T, c agentClient) *agentSession {
 	fromServer, toClient := io.Pipe()
 	a := &app{
 		env: config.Environment{Home: dir, NoBrowser: !c.browser, TempDir: dir}, in: fromClient, out: io.MultiWriter(toClient, s.said), err: io.Discard, now: time.Now, random: rand.Reader,
-		transport: box.Transport(), aws: &wire.LocalAWS{Endpoint: box.SecretsManagerURL}, dir: dir, tty: terminal{filepath.Join(dir, "no terminal")},
+		transport: box.Transport(), aws: &wire.LocalAWS{Endpoint: box.SecretsManagerURL}, dir: dir, tty: present.Terminal{Path: filepath.Join(dir, "no terminal")},
 	}
 	ctx, stop := context.WithCancel(t.Context())
 	ended := make(chan int, 1)
@@ -92,7 +94,7 @@ func startAgentSession(t *testing.T, c agentClient) *agentSession {
 		}
 		server := a.mcpServer()
 		mcp.AddTool(server, &mcp.Tool{Name: "revoke"}, tool(a, func(in namesInput) []string { return append([]string{"tokens", "revoke", "--"}, in.Names...) }))
-		ended <- exitCode(a.serveMCP(ctx, server, &mcp.IOTransport{Reader: fromClient, Writer: keptOpen{a.out}}))
+		ended <- present.ExitCode(a.serveMCP(ctx, server, &mcp.IOTransport{Reader: fromClient, Writer: keptOpen{a.out}}))
 	}()
 	options := &mcp.ClientOptions{
 		ProgressNotificationHandler: func(_ context.Context, n *mcp.ProgressNotificationClientRequest) { s.lines <- n.Params.Message },
@@ -111,7 +113,7 @@ func startAgentSession(t *testing.T, c agentClient) *agentSession {
 		_ = s.session.Close()
 		_ = toServer.Close()
 		stop()
-		if code := <-ended; code != exitOK {
+		if code := <-ended; code != present.ExitOK {
 			t.Errorf("purser mcp ended with %d", code)
 		}
 		for name, secret := range map[string]credential.Secret{"the token": box.PushToken, "the read-only token": box.ReadOnlyToken, "the password": box.Password} {
@@ -184,7 +186,7 @@ func TestAnAgentDrivesAWholeStore(t *testing.T) {
 	if got := strings.Join(names, " "); got != "check doctor status store tokens_list" {
 		t.Errorf("tools: %s", got)
 	}
-	if r, failed := s.call(t.Context(), "check", nil); !failed || r.Exit != exitMissing {
+	if r, failed := s.call(t.Context(), "check", nil); !failed || r.Exit != present.ExitMissing {
 		t.Errorf("check before: %+v", r)
 	}
 	go s.give(s.box.PushToken)
@@ -218,7 +220,7 @@ func TestWhatAnAgentMayNotDo(t *testing.T) {
 		"tokens without a session": {"tokens_list", nil, credential.SessionNeeded},
 	} {
 		r, failed := s.call(t.Context(), c.tool, c.arguments)
-		if !failed || r.Error == nil || r.Error.Reason != string(c.reason) || r.Exit == exitOK {
+		if !failed || r.Error == nil || r.Error.Reason != string(c.reason) || r.Exit == present.ExitOK {
 			t.Errorf("%s: %+v %+v", name, r, r.Error)
 		}
 	}
@@ -240,7 +242,7 @@ func TestAnAgentCancels(t *testing.T) {
 	}()
 	s.call(ctx, "store", map[string]any{"name": "dockerhub", "create": true})
 	at := <-address
-	if r, _ := s.call(t.Context(), "status", nil); r.Exit != exitMissing {
+	if r, _ := s.call(t.Context(), "status", nil); r.Exit != present.ExitMissing {
 		t.Errorf("status after: %+v", r)
 	}
 	if resp, err := http.PostForm(at, url.Values{"token": {s.box.PushToken.Reveal()}}); err == nil {

@@ -1,12 +1,15 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"os"
 	"path/filepath"
 	"sync"
 	"time"
+
+	"purser/internal/present"
 
 	"purser/internal/credential"
 	"purser/internal/lease"
@@ -45,7 +48,7 @@ func (m *lateMinter) signedIn(ctx context.Context) (registry.Account, error) {
 	}
 	if m.app.env.ManagementSecret == "" {
 		// A person may be asked. Who waits for their turn must not keep others from it.
-		if err := awaitTurn(ctx); err != nil {
+		if err := present.AwaitTurn(ctx); err != nil {
 			return nil, err
 		}
 	}
@@ -82,7 +85,7 @@ func (m *lateMinter) settled() (registry.Account, error) {
 
 // repeated is a failure of its own for each credential that meets it.
 func repeated(err error) error {
-	f, ok := asFault(err)
+	f, ok := present.AsFault(err)
 	if !ok {
 		return err // nil, or nothing that is added to
 	}
@@ -115,7 +118,7 @@ func (m *lateMinter) Account() string {
 	if m.session != nil {
 		return m.session.Account()
 	}
-	return or(m.c.Username, "the account that signs in")
+	return cmp.Or(m.c.Username, "the account that signs in")
 }
 
 // Tokens lists the account's tokens.
@@ -134,7 +137,6 @@ func (m *lateMinter) Mint(ctx context.Context, r credential.MintRequest) (creden
 		return credential.ManagedToken{}, credential.Secret{}, err
 	}
 	t, s, err := h.Mint(ctx, r)
-	leak(s)
 	return t, s, m.app.touched.after(err)
 }
 
@@ -169,7 +171,7 @@ func (a *app) leases() lifecycle.Leases {
 // docker has a session that may make one and the person agrees; else from the person,
 // at the terminal, or in the browser where an agent or an editor runs purser.
 func (a *app) bestSource(ctx context.Context, w *wire.Wire, c credential.Credential) (from string, m *lateMinter) {
-	tty, err := a.tty.open()
+	tty, err := a.tty.Open()
 	switch {
 	case err == nil:
 		_ = tty.Close()

@@ -10,6 +10,8 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+
+	"purser/internal/present"
 )
 
 // purserProgram is purser itself, whose output is not looked through.
@@ -44,7 +46,7 @@ func TestOutputThatIsLostIsAFailure(t *testing.T) {
 			var errs bytes.Buffer
 			cmd.Stdout, cmd.Stderr = out, &errs
 			_ = cmd.Run() // the code says how
-			if code := cmd.ProcessState.ExitCode(); code != exitFailed || errs.Len() == 0 {
+			if code := cmd.ProcessState.ExitCode(); code != present.ExitFailed || errs.Len() == 0 {
 				t.Errorf("%s on %s: it ended with %v, and said %q", strings.Join(args[1:], " "), name, cmd.ProcessState, errs.String())
 			}
 		}
@@ -64,7 +66,7 @@ func TestAClosedPipeDoesNotInterruptAChange(t *testing.T) {
 	cmd := exec.Command(purserProgram(t), "rotate", "dockerhub", "--force", "--yes", "--now")
 	cmd.Env, cmd.Dir, cmd.Stdout = r.env, r.dir, nobody
 	_ = cmd.Run() // the code says how
-	if code := cmd.ProcessState.ExitCode(); code != exitFailed {
+	if code := cmd.ProcessState.ExitCode(); code != present.ExitFailed {
 		t.Errorf("it ended with %v", cmd.ProcessState)
 	}
 	r.sound("after it")

@@ -10,6 +10,8 @@ import (
 	"testing"
 	"time"
 
+	"purser/internal/present"
+
 	"purser/internal/credential"
 )
 
@@ -76,9 +78,9 @@ func TestTwoSchedulersRaiseNoFalseAlarm(t *testing.T) {
 		fine := 0
 		for j, cmd := range both {
 			switch _ = cmd.Wait(); cmd.ProcessState.ExitCode() {
-			case exitOK:
+			case present.ExitOK:
 				fine++
-			case exitUnknown: // it was too slow, or overtaken again and again
+			case present.ExitUnknown: // it was too slow, or overtaken again and again
 				t.Logf("pair %d: one could not tell\n%s", i, said[j].String())
 			default:
 				t.Errorf("pair %d: %s\n%s\nthe other:\n%s", i, cmd.ProcessState, said[j].String(), said[1-j].String())

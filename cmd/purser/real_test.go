@@ -11,6 +11,8 @@ import (
 	"testing"
 	"time"
 
+	"purser/internal/present"
+
 	"purser/internal/config"
 	"purser/internal/credential"
 	"purser/internal/realservers"
@@ -38,7 +40,7 @@ func (c command) run(args ...string) result {
 	}
 	code := run(context.Background(), args, &app{
 		env: config.ReadEnvironment(os.LookupEnv), in: strings.NewReader(c.stdin), out: &out, err: &errs,
-		tty: terminal{filepath.Join(c.dir, "no-terminal")}, now: time.Now, random: rand.Reader,
+		tty: present.Terminal{Path: filepath.Join(c.dir, "no-terminal")}, now: time.Now, random: rand.Reader,
 	})
 	return result{code, out.String(), errs.String()}
 }
@@ -69,17 +71,17 @@ credentials:
 	p.stdin = reg.Push.Password
 
 	missing := p.run("store", "dockerhub", "--token-stdin")
-	expect(t, missing, exitMissing, "there is no secret mockserver-build/dockerhub in eu-west-2",
+	expect(t, missing, present.ExitMissing, "there is no secret mockserver-build/dockerhub in eu-west-2",
 		"arn:aws:secretsmanager:eu-west-2:123456789012:secret:mockserver-build/dockerhub-??????", `resource "aws_secretsmanager_secret" "dockerhub"`)
 
 	stored := p.run("store", "dockerhub", "--token-stdin", "--create")
-	expect(t, stored, exitOK, "is AWSCURRENT", "username: yes · token: yes", "identical to what was sent", "username: yes · password: yes")
+	expect(t, stored, present.ExitOK, "is AWSCURRENT", "username: yes · token: yes", "identical to what was sent", "username: yes · password: yes")
 
 	again := p.run("store", "dockerhub", "-")
-	expect(t, again, exitOK, "already holds this token; nothing was written")
+	expect(t, again, present.ExitOK, "already holds this token; nothing was written")
 
 	checked := p.run("check", "--output", "json")
-	expect(t, checked, exitOK, `"verdict": "granted"`)
+	expect(t, checked, present.ExitOK, `"verdict": "granted"`)
 	for _, client := range realservers.Clients() {
 		if err := realservers.Push(t, client, reg, reg.Repository, reg.Push.Name, readSecret(t, moto)); err != nil {
 			t.Errorf("%s cannot push with what was stored: %v", client, err)
@@ -88,11 +90,11 @@ credentials:
 
 	p.stdin = reg.Pull.Password
 	refused := p.run("store", "dockerhub", "--token-stdin", "--username", reg.Pull.Name)
-	expect(t, refused, exitBad, "its account may not push", "write access")
-	expect(t, p.run("check"), exitOK, "good for "+reg.Repository)
+	expect(t, refused, present.ExitBad, "its account may not push", "write access")
+	expect(t, p.run("check"), present.ExitOK, "good for "+reg.Repository)
 
 	status := p.run("status")
-	expect(t, status, exitOK, "mockserver-build/dockerhub", "mockserver-release/dockerhub", "current")
+	expect(t, status, present.ExitOK, "mockserver-build/dockerhub", "mockserver-release/dockerhub", "current")
 	for _, r := range []result{missing, stored, again, checked, refused, status} {
 		for _, secret := range []string{reg.Push.Password, reg.Pull.Password} {
 			if credential.Shows(r.out+r.err, credential.NewSecret(secret)) {

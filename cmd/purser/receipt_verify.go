@@ -2,6 +2,7 @@ package main
 
 import (
 	"bufio"
+	"cmp"
 	"context"
 	"encoding/hex"
 	"fmt"
@@ -10,6 +11,8 @@ import (
 	"path/filepath"
 	"slices"
 	"time"
+
+	"purser/internal/present"
 
 	"github.com/spf13/cobra"
 
@@ -99,7 +102,7 @@ func (a *app) verifyReceipts(ctx context.Context, path string, f verifyFlags) er
 	in := a.in
 	if path != "-" {
 		file, err := openStream(ctx, path)
-		if ended, ok := asFault(err); ok {
+		if ended, ok := present.AsFault(err); ok {
 			return ended
 		}
 		if err != nil {
@@ -108,7 +111,7 @@ func (a *app) verifyReceipts(ctx context.Context, path string, f verifyFlags) er
 		defer func() { _ = file.Close() }() // nothing was written
 		in = file
 	}
-	rows, err := keys.lookAll(ctx, stoppable{ctx, in, "reading receipts"})
+	rows, err := keys.lookAll(ctx, present.Stoppable{Ctx: ctx, From: in, Doing: "reading receipts"})
 	if err != nil {
 		return err
 	}
@@ -119,7 +122,7 @@ func (a *app) verifyReceipts(ctx context.Context, path string, f verifyFlags) er
 	}
 	err = verdict(rows, beside)
 	if a.output.json {
-		return a.printJSON(report{Schema: schemaVersion, Exit: exitCode(err), Error: errorReport(err), Verified: rows, Heads: headsOf(log), Compared: beside}, err)
+		return a.printJSON(present.ReportOf(err).With("verified", rows).With("heads", headsOf(log)).With("compared", beside), err)
 	}
 	a.tellVerified(rows, headsOf(log), beside)
 	return err
@@ -135,7 +138,7 @@ func (k keys) lookAll(ctx context.Context, in io.Reader) ([]receiptJSON, error) 
 			rows = append(rows, k.look(ctx, n, lines.Bytes()))
 		}
 	}
-	if ended, ok := asFault(lines.Err()); ok {
+	if ended, ok := present.AsFault(lines.Err()); ok {
 		return nil, ended
 	}
 	if err := lines.Err(); err != nil {
@@ -258,7 +261,7 @@ func (a *app) tellVerified(rows []receiptJSON, heads []headJSON, beside []beside
 		}
 	}
 	for _, h := range heads {
-		_, _ = fmt.Fprintf(a.out, "head: %s of %s, receipt %d\n", h.SHA256, or(credential.Quote(h.Credential), "no credential"), h.Number)
+		_, _ = fmt.Fprintf(a.out, "head: %s of %s, receipt %d\n", h.SHA256, cmp.Or(credential.Quote(h.Credential), "no credential"), h.Number)
 	}
 }
 
@@ -348,7 +351,7 @@ func (k keys) look(ctx context.Context, n int, line []byte) receiptJSON {
 // somebody writes to it.
 func openStream(ctx context.Context, path string) (*os.File, error) {
 	var file *os.File
-	_, err := interruptible(ctx, "waiting for somebody to write to "+credential.Quote(path), func() (_ []byte, err error) {
+	_, err := present.Interruptible(ctx, "waiting for somebody to write to "+credential.Quote(path), func() (_ []byte, err error) {
 		file, err = os.Open(path) //nolint:gosec // the person names it
 		return nil, err
 	})

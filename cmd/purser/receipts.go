@@ -10,6 +10,8 @@ import (
 	"slices"
 	"strings"
 
+	"purser/internal/present"
+
 	"github.com/spf13/cobra"
 
 	"purser/internal/credential"
@@ -39,7 +41,7 @@ func (a *app) recorder(ctx context.Context, w *wire.Wire, targets []credential.T
 		}
 	}
 	to, err := w.Recorder(ctx, file, t, func() ([]byte, error) {
-		return a.tty.secret(ctx, "Passphrase of the key that signs receipts (not shown): ")
+		return a.tty.Secret(ctx, "Passphrase of the key that signs receipts (not shown): ")
 	})
 	if err != nil {
 		return nil, err
@@ -124,11 +126,11 @@ func (r *recorder) write(ctx context.Context, ch change) error {
 	}
 	for _, p := range ch.store.Places {
 		record.Places = append(record.Places, receipt.Place{
-			Where: p.Target.String(), Region: p.Target.Region, Version: string(p.Version), Replaced: string(p.Replaced), Stages: texts(p.Stages),
+			Where: p.Target.String(), Region: p.Target.Region, Version: string(p.Version), Replaced: string(p.Replaced), Stages: present.Texts(p.Stages),
 		})
 	}
 	err = r.put(ctx, record)
-	if f, ok := asFault(err); ok && ch.err != nil {
+	if f, ok := present.AsFault(err); ok && ch.err != nil {
 		// The command ends with the change's error, which says nothing of the receipt.
 		_, _ = fmt.Fprintf(r.app.err, "note: %s: %s\n", f.What, f.Why)
 	}

@@ -19,6 +19,8 @@ import (
 	"text/tabwriter"
 	"time"
 
+	"purser/internal/present"
+
 	"github.com/spf13/cobra"
 
 	"purser/internal/config"
@@ -77,7 +79,7 @@ func (a *app) rehearse(ctx context.Context, name string) (err error) {
 		return about(fmt.Errorf("the rehearsal did not get to its end: %w", err), all[0])
 	}
 	if a.output.json {
-		a.writeJSON(report{Schema: schemaVersion, Rehearsal: r.calls})
+		a.writeJSON(present.ReportOf(nil).With("rehearsal", r.calls))
 		return nil
 	}
 	return r.print()
@@ -289,7 +291,7 @@ func (r *stagedRun) print() error {
 	rights := map[string][]string{}
 	var secrets []string
 	for i, c := range r.calls {
-		_, _ = fmt.Fprintf(t, "%d\t%s\t%s\t%s\t%s\n", i+1, c.Service, c.Call, or(c.On, "-"), c.Needs)
+		_, _ = fmt.Fprintf(t, "%d\t%s\t%s\t%s\t%s\n", i+1, c.Service, c.Call, cmp.Or(c.On, "-"), c.Needs)
 		if c.Service != "secretsmanager" {
 			continue
 		}

@@ -9,6 +9,8 @@ import (
 	"strings"
 	"time"
 
+	"purser/internal/present"
+
 	"github.com/spf13/cobra"
 
 	"purser/internal/atomicfile"
@@ -101,7 +103,7 @@ func (a *app) respond(ctx context.Context, name string, f respondFlags) error {
 	}
 	// What is known is written down also when something went wrong.
 	i := a.incident(ctx, w, c, req, res, began, since)
-	i.conclude(err)
+	i.Conclude(err)
 	return a.reported(ctx, c, i, f.record, rec, err)
 }
 
@@ -111,8 +113,8 @@ func (a *app) stopByHand(c credential.Credential) func(context.Context) error {
 		return nil
 	}
 	return func(ctx context.Context) error {
-		_, _ = fmt.Fprintf(a.err, "purser cannot switch this token off itself. Do it now: %s\n", tokenPage(c.Registry))
-		return a.tty.confirm(ctx, "Is it switched off, or deleted?")
+		_, _ = fmt.Fprintf(a.err, "purser cannot switch this token off itself. Do it now: %s\n", present.TokenPage(c.Registry))
+		return a.tty.Confirm(ctx, "Is it switched off, or deleted?")
 	}
 }
 
@@ -132,7 +134,7 @@ func parseSince(text string, now time.Time) (time.Time, error) {
 }
 
 // reported writes the record and says where it is.
-func (a *app) reported(ctx context.Context, c credential.Credential, i *incident, dir string, rec *recorder, cause error) error {
+func (a *app) reported(ctx context.Context, c credential.Credential, i *present.Incident, dir string, rec *recorder, cause error) error {
 	base := filepath.Join(dir, "purser-incident-"+i.Credential+"-"+i.Began.Format("20060102T150405Z"))
 	if !filepath.IsAbs(base) && a.dir != "" {
 		base = filepath.Join(a.dir, base)
@@ -146,7 +148,7 @@ func (a *app) reported(ctx context.Context, c credential.Credential, i *incident
 	for _, file := range []struct {
 		path string
 		data []byte
-	}{{base + ".json", append(text, '\n')}, {base + ".md", []byte(i.markdown())}} {
+	}{{base + ".json", append(text, '\n')}, {base + ".md", []byte(i.Markdown())}} {
 		if err := atomicfile.Replace(file.path, file.data, mode); err != nil {
 			return errors.Join(cause, err)
 		}
@@ -154,7 +156,7 @@ func (a *app) reported(ctx context.Context, c credential.Credential, i *incident
 	}
 	cause = errors.Join(cause, rec.files(ctx, c, written))
 	if a.output.json {
-		return a.printJSON(report{Schema: schemaVersion, Exit: exitCode(cause), Error: errorReport(cause), Incident: i, Receipts: rec.lines()}, cause)
+		return a.printJSON(present.ReportOf(cause).With("incident", i).With("receipts", rec.lines()), cause)
 	}
 	a.line(a.out, credential.Granted, "Report", base+".md, and the same as .json")
 	for _, t := range i.Check {
@@ -177,19 +179,19 @@ func witnessOf(m lifecycle.Minter) witness {
 }
 
 // incident gathers what is known. What cannot be had is named, and no reason to stop.
-func (a *app) incident(ctx context.Context, w *wire.Wire, c credential.Credential, req lifecycle.RespondRequest, res lifecycle.RespondResult, began, since time.Time) *incident {
+func (a *app) incident(ctx context.Context, w *wire.Wire, c credential.Credential, req lifecycle.RespondRequest, res lifecycle.RespondResult, began, since time.Time) *present.Incident {
 	if since.IsZero() {
 		since = res.Since
 	}
-	i := &incident{
-		Schema: schemaVersion, Credential: string(c.Name), Registry: string(c.Registry), Account: c.Username, Repositories: texts(c.Repositories),
-		DryRun: req.DryRun, Began: began.UTC(), Since: since.UTC(), Version: string(res.Version), Stopped: moment(res.Stopped), Replaced: moment(res.Replaced), Ended: moment(res.Ended),
+	i := &present.Incident{
+		Schema: present.SchemaVersion, Credential: string(c.Name), Registry: string(c.Registry), Account: c.Username, Repositories: present.Texts(c.Repositories),
+		DryRun: req.DryRun, Began: began.UTC(), Since: since.UTC(), Version: string(res.Version), Stopped: present.Moment(res.Stopped), Replaced: present.Moment(res.Replaced), Ended: present.Moment(res.Ended),
 	}
 	for _, t := range res.Leaked {
-		i.Tokens = append(i.Tokens, incidentToken{ID: t.ID, Label: credential.Quote(t.Label), Created: t.Created.UTC(), LastUsed: moment(t.LastUsed)})
+		i.Tokens = append(i.Tokens, present.IncidentToken{ID: t.ID, Label: credential.Quote(t.Label), Created: t.Created.UTC(), LastUsed: present.Moment(t.LastUsed)})
 	}
 	for _, p := range res.Store.Places {
-		i.Places = append(i.Places, incidentPlace{Where: p.Target.String(), Region: p.Target.Region, Version: string(p.Version), Replaced: string(p.Replaced)})
+		i.Places = append(i.Places, present.IncidentPlace{Where: p.Target.String(), Region: p.Target.Region, Version: string(p.Version), Replaced: string(p.Replaced)})
 	}
 	a.gatherReads(ctx, w, req.Places, i)
 	a.gatherUses(ctx, witnessOf(req.Mint), c, i)
@@ -197,20 +199,20 @@ func (a *app) incident(ctx context.Context, w *wire.Wire, c credential.Credentia
 }
 
 // gatherReads asks CloudTrail, for each place in AWS.
-func (a *app) gatherReads(ctx context.Context, w *wire.Wire, places []lifecycle.Place, i *incident) {
+func (a *app) gatherReads(ctx context.Context, w *wire.Wire, places []lifecycle.Place, i *present.Incident) {
 	for _, p := range places {
 		if p.Target.Traits().Cloud == "" {
-			i.missing("who read " + p.Target.String() + ": " + p.Target.Traits().Title + " keeps no record of it")
+			i.Unknown("who read " + p.Target.String() + ": " + p.Target.Traits().Title + " keeps no record of it")
 			continue
 		}
 		d, err := p.Store.Describe(ctx)
 		if err != nil {
-			i.missing("who read " + p.Target.String() + ": " + inOneLine(err))
+			i.Unknown("who read " + p.Target.String() + ": " + inOneLine(err))
 			continue
 		}
 		trail, err := w.Trail(ctx, p.Target)
 		if err != nil {
-			i.missing("who read " + p.Target.String() + ": " + inOneLine(err))
+			i.Unknown("who read " + p.Target.String() + ": " + inOneLine(err))
 			continue
 		}
 		if a.wait != nil {
@@ -222,39 +224,39 @@ func (a *app) gatherReads(ctx context.Context, w *wire.Wire, places []lifecycle.
 		}
 		reads, err := trail.Reads(ctx, name, d.Where, i.Since, a.now())
 		if err != nil {
-			i.missing("who read " + p.Target.String() + ": " + inOneLine(err))
+			i.Unknown("who read " + p.Target.String() + ": " + inOneLine(err))
 		}
-		i.addReads(p.Target, reads, err == nil)
+		i.AddReads(p.Target, reads, err == nil)
 	}
 }
 
 // gatherUses asks the registry what became of the token.
-func (a *app) gatherUses(ctx context.Context, w witness, c credential.Credential, i *incident) {
+func (a *app) gatherUses(ctx context.Context, w witness, c credential.Credential, i *present.Incident) {
 	if w == nil {
-		i.missing("what was pushed, and the account's log: nobody is signed in to " + string(c.Registry))
+		i.Unknown("what was pushed, and the account's log: nobody is signed in to " + string(c.Registry))
 		return
 	}
 	for _, repo := range c.Repositories {
 		pushes, complete, err := w.Pushes(ctx, repo, i.Since)
 		switch {
 		case err != nil:
-			i.missing("what was pushed to " + string(repo) + ": " + inOneLine(err))
+			i.Unknown("what was pushed to " + string(repo) + ": " + inOneLine(err))
 		case !complete:
-			i.missing("all that was pushed to " + string(repo) + ": it has more tags than are looked at")
+			i.Unknown("all that was pushed to " + string(repo) + ": it has more tags than are looked at")
 		}
 		for _, p := range pushes {
-			i.Pushes = append(i.Pushes, incidentPush{string(p.Repository), p.Tag, p.At.UTC(), p.By})
+			i.Pushes = append(i.Pushes, present.IncidentPush{Repository: string(p.Repository), Tag: p.Tag, At: p.At.UTC(), By: p.By})
 		}
 	}
 	events, complete, err := w.Events(ctx, i.Since)
 	switch {
 	case err != nil:
-		i.missing("the account's log: " + inOneLine(err))
+		i.Unknown("the account's log: " + inOneLine(err))
 	case !complete:
-		i.missing("all of the account's log: it has more entries than are looked at")
+		i.Unknown("all of the account's log: it has more entries than are looked at")
 	}
 	for _, e := range events {
-		i.Log = append(i.Log, incidentEvent{e.At.UTC(), e.Actor, e.Action, e.Name})
+		i.Log = append(i.Log, present.IncidentEvent{At: e.At.UTC(), Actor: e.Actor, Action: e.Action, Name: e.Name})
 	}
 }
 

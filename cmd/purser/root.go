@@ -15,6 +15,8 @@ import (
 	"time"
 	"unicode"
 
+	"purser/internal/present"
+
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
 
@@ -29,7 +31,7 @@ type app struct {
 	env       config.Environment
 	in        io.Reader
 	out, err  io.Writer
-	tty       terminal
+	tty       present.Terminal
 	now       func() time.Time
 	random    io.Reader
 	transport http.RoundTripper                          // to registries; nil: the real one
@@ -59,7 +61,7 @@ const fileLimit = 4 << 20
 // run executes one command line and returns the exit code. It returns soon after ctx
 // has ended, whatever the command is at.
 func run(ctx context.Context, args []string, a *app) int {
-	out, errs := &stream{to: a.out}, &stream{to: a.err}
+	out, errs := &present.Stream{To: a.out}, &present.Stream{To: a.err}
 	a.out, a.err, a.ending, a.touched = out, errs, &ending{overdue: make(chan struct{})}, &touched{}
 	done := make(chan int, 1)
 	go func() { done <- a.run(ctx, args) }()
@@ -74,7 +76,7 @@ func run(ctx context.Context, args []string, a *app) int {
 func (a *app) run(ctx context.Context, args []string) (code int) {
 	defer func() {
 		if bug := recover(); bug != nil {
-			code = exitFailed
+			code = present.ExitFailed
 			_, _ = io.WriteString(a.err, bugText(bug))
 		}
 	}()
@@ -86,7 +88,7 @@ func (a *app) run(ctx context.Context, args []string) (code int) {
 	if err != nil {
 		a.printError(err)
 	}
-	return exitCode(err)
+	return present.ExitCode(err)
 }
 
 // bugText says where a bug of purser's is. What the panic carried is not shown:
@@ -206,7 +208,7 @@ second signal ends it at once.`,
 	flags.Var(&a.limit, "timeout", "give up after this time, such as 30s")
 	root.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return flagFault(err) })
 	root.CompletionOptions.HiddenDefaultCmd = true
-	root.AddCommand(a.initCommand(), a.loginCommand(), a.logoutCommand(), a.storeCommand(), a.tokensCommand(), a.doctorCommand(), a.terraformCommand(), a.configureDockerCommand(), a.execCommand(), a.jobCommand(), a.checkCommand(), a.statusCommand(), a.rotateCommand(), a.rollbackCommand(), a.revokeCommand(), a.respondCommand(), a.receiptCommand(), a.rehearseCommand(), a.schemaCommand(), a.sandboxCommand(), a.mcpCommand(), a.selftestCommand(), a.versionCommand(), a.sweepCommand())
+	root.AddCommand(a.initCommand(), a.loginCommand(), a.logoutCommand(), a.storeCommand(), a.tokensCommand(), a.doctorCommand(), a.terraformCommand(), a.configureDockerCommand(), a.execCommand(), a.jobCommand(), a.checkCommand(), a.statusCommand(), a.rotateCommand(), a.rollbackCommand(), a.revokeCommand(), a.respondCommand(), a.receiptCommand(), a.rehearseCommand(), a.schemaCommand(), a.sandboxCommand(), a.mcpCommand(), a.versionCommand(), a.sweepCommand())
 	return root
 }
 
@@ -267,7 +269,7 @@ func (a *app) load(needed bool) (*config.File, error) {
 		return a.project(needed)
 	}
 	env := a.env
-	env.Config = or(a.config, env.Config)
+	env.Config = cmp.Or(a.config, env.Config)
 	file, err := config.Trusted(env, a.system)
 	if !needed && credential.ReasonOf(err) == credential.NoConfiguration {
 		return nil, nil //nolint:nilnil // no file, and none is needed
@@ -297,7 +299,7 @@ func (a *app) project(needed bool) (*config.File, error) {
 	}
 	file, err := config.Load(path, a.env)
 	if err == nil {
-		file.Trusted = or(a.config, a.env.Config) != "" && config.IsTrusted(path)
+		file.Trusted = cmp.Or(a.config, a.env.Config) != "" && config.IsTrusted(path)
 	}
 	if err == nil && !file.Trusted {
 		for i := range file.Credentials {
@@ -337,10 +339,18 @@ func (a *app) wire() *wire.Wire {
 	return w
 }
 
+// between stands between a flow and the registry, in a build that is made to be caught: see
+// leak.go. In any other it is nil.
+var between func(lifecycle.Prover) lifecycle.Prover
+
 // runner makes what runs a flow.
 func (a *app) runner(w *wire.Wire, follow func(lifecycle.Event)) *lifecycle.Runner {
+	var prover lifecycle.Prover = w
+	if between != nil {
+		prover = between(w)
+	}
 	return &lifecycle.Runner{
-		Prover: w, Now: a.now, Random: a.random, Wait: a.wait, Leases: a.leases(), Report: a.reporter(follow), Trusted: w.Trusted, Agree: a.agreeOnPlaces,
+		Prover: prover, Now: a.now, Random: a.random, Wait: a.wait, Leases: a.leases(), Report: a.reporter(follow), Trusted: w.Trusted, Agree: a.agreeOnPlaces,
 	}
 }
 
@@ -374,11 +384,11 @@ func (a *app) work(ctx context.Context, w *wire.Wire, credentials []credential.C
 
 // passphrase asks for the passphrase of an encrypted file.
 func (a *app) passphrase(ctx context.Context, confirm bool) (credential.Secret, error) {
-	first, err := a.tty.secret(ctx, "Passphrase of the encrypted file (not shown): ")
+	first, err := a.tty.Secret(ctx, "Passphrase of the encrypted file (not shown): ")
 	if err != nil || !confirm {
 		return credential.NewSecret(string(first)), err
 	}
-	again, err := a.tty.secret(ctx, "The same once more: ")
+	again, err := a.tty.Secret(ctx, "The same once more: ")
 	if err != nil {
 		return credential.Secret{}, err
 	}

@@ -5,6 +5,8 @@ import (
 	"encoding/json"
 	"time"
 
+	"purser/internal/present"
+
 	"github.com/spf13/cobra"
 
 	"purser/internal/credential"
@@ -61,11 +63,11 @@ type rotationJSON struct {
 	Retired    bool   `json:"retired"`
 	CaughtUp   bool   `json:"caught_up,omitempty"` // places that lagged behind have the token now
 	// Proof says how the retired token is known to be dead: refused or not-listed.
-	Proof   string     `json:"retired_proof,omitempty"`
-	Wait    float64    `json:"wait_seconds,omitempty"`
-	Waiting string     `json:"waiting,omitempty"`
-	Store   *storeJSON `json:"store,omitempty"`
-	Error   *errorJSON `json:"error,omitempty"`
+	Proof   string             `json:"retired_proof,omitempty"`
+	Wait    float64            `json:"wait_seconds,omitempty"`
+	Waiting string             `json:"waiting,omitempty"`
+	Store   *present.StoreJSON `json:"store,omitempty"`
+	Error   *present.ErrorJSON `json:"error,omitempty"`
 }
 
 func (a *app) rotate(ctx context.Context, names []string, f rotateFlags) error {
@@ -93,14 +95,14 @@ func (a *app) rotate(ctx context.Context, names []string, f rotateFlags) error {
 		lines = append(lines, x.recorder.lines()...)
 		rows = append(rows, x.report())
 		if x.err != nil {
-			codes = append(codes, exitCode(x.err))
+			codes = append(codes, present.ExitCode(x.err))
 		}
 	}
-	code := worst(codes...)
+	code := present.Worst(codes...)
 	if a.output.json {
-		a.writeJSON(report{Schema: schemaVersion, Exit: code, Rotations: rows, Receipts: lines})
+		a.writeJSON(present.Exited(code).With("rotations", rows).With("receipts", lines))
 	}
-	if code != exitOK {
+	if code != present.ExitOK {
 		return &reportedError{code}
 	}
 	return nil
@@ -217,7 +219,7 @@ func (a *app) rollback(ctx context.Context, name string, yes, dry, undo bool) er
 	res, err := r.Rollback(ctx, req)
 	err = a.facts(rec.write(ctx, change{command: receipt.Rollback, c: c, store: res, err: about(err, c)}))
 	if a.output.json {
-		return a.printJSON(report{Schema: schemaVersion, Exit: exitCode(err), Error: errorReport(err), Receipts: rec.lines()}, err)
+		return a.printJSON(present.ReportOf(err).With("receipts", rec.lines()), err)
 	}
 	return err
 }
@@ -279,7 +281,7 @@ func (a *app) revoke(ctx context.Context, name, id string, previous, yes bool) e
 	ended, err := r.Revoke(ctx, req, at)
 	err = a.facts(rec.write(ctx, change{command: receipt.Revoke, c: c, ended: ended, err: about(err, c)}))
 	if a.output.json {
-		return a.printJSON(report{Schema: schemaVersion, Exit: exitCode(err), Error: errorReport(err), Receipts: rec.lines()}, err)
+		return a.printJSON(present.ReportOf(err).With("receipts", rec.lines()), err)
 	}
 	return err
 }

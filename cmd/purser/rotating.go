@@ -6,6 +6,8 @@ import (
 	"strings"
 	"time"
 
+	"purser/internal/present"
+
 	"purser/internal/config"
 	"purser/internal/credential"
 	"purser/internal/lifecycle"
@@ -21,8 +23,8 @@ type rotations struct {
 	flags    rotateFlags
 	expires  time.Time
 	many     bool
-	seats    seats
-	blocks   *blocks
+	seats    present.Seats
+	blocks   *present.Blocks
 	tries    *lifecycle.Tries
 	sessions map[string]*origin        // where new tokens come from, by account
 	records  map[string]*wire.Recorder // by the account and region in which they sign
@@ -33,7 +35,7 @@ type rotating struct {
 	*app     // prints into the block
 	all      *rotations
 	c        credential.Credential
-	block    *block
+	block    *present.Block
 	from     origin
 	recorder *recorder
 	runner   *lifecycle.Runner
@@ -44,7 +46,7 @@ type rotating struct {
 
 func (a *app) newRotations(w *wire.Wire, file *config.File, f rotateFlags, expires time.Time, n int) *rotations {
 	return &rotations{
-		app: a, wire: w, file: file, flags: f, expires: expires, many: n > 1, seats: make(seats, atOnce), blocks: newBlocks(), tries: &lifecycle.Tries{},
+		app: a, wire: w, file: file, flags: f, expires: expires, many: n > 1, seats: make(present.Seats, present.AtOnce), blocks: present.NewBlocks(), tries: &lifecycle.Tries{},
 		sessions: map[string]*origin{}, records: map[string]*wire.Recorder{},
 	}
 }
@@ -54,10 +56,10 @@ func (a *app) newRotations(w *wire.Wire, file *config.File, f rotateFlags, expir
 func (r *rotations) run(ctx context.Context, credentials []credential.Credential) []*rotating {
 	each := make([]*rotating, len(credentials))
 	for i, c := range credentials {
-		each[i] = &rotating{all: r, c: c, block: r.blocks.add()}
+		each[i] = &rotating{all: r, c: c, block: r.blocks.Add()}
 		each[i].err = r.prepare(ctx, each[i])
 	}
-	r.seats.run(len(each), func(i int) { each[i].run(ctx) })
+	r.seats.Run(len(each), func(i int) { each[i].run(ctx) })
 	return each
 }
 
@@ -146,7 +148,7 @@ func (r *rotations) recorder(ctx context.Context, x *rotating) (*recorder, error
 // open has what is printed from now on go into the block, under the credential's name
 // where there are several.
 func (x *rotating) open() {
-	x.out, x.app.err = x.block.writer(x.all.out), x.block.writer(x.all.err)
+	x.out, x.app.err = x.block.Writer(x.all.out), x.block.Writer(x.all.err)
 	if x.all.many && !x.output.json {
 		_, _ = fmt.Fprintf(x.out, "%s\n", x.c.Name)
 	}
@@ -154,16 +156,16 @@ func (x *rotating) open() {
 
 // run rotates, and with --wait again when what is waited for is over.
 func (x *rotating) run(ctx context.Context) {
-	defer func() { x.block.end() }()
-	ctx = withTurn(ctx, x.turn)
+	defer func() { x.block.End() }()
+	ctx = present.WithTurn(ctx, x.turn)
 	if x.err == nil {
 		x.step(ctx)
 	}
 	for renewed := x.res.Store; x.err == nil && x.all.flags.wait && x.res.Wait > 0 && !x.request.DryRun; x.res.Store = renewed {
 		x.show()
-		x.block.end()
+		x.block.End()
 		x.err = x.pause(ctx, x.res.Wait)
-		x.block = x.all.blocks.add()
+		x.block = x.all.blocks.Add()
 		x.open()
 		if x.err == nil {
 			x.request.Force, x.request.Listed = false, nil // that list is of long ago
@@ -184,7 +186,7 @@ func (x *rotating) step(ctx context.Context) {
 // show prints what went wrong.
 func (x *rotating) show() {
 	x.err = x.facts(about(x.err, x.c))
-	if f, ok := asFault(x.err); ok {
+	if f, ok := present.AsFault(x.err); ok {
 		f.Unchanged = f.Unchanged && !x.all.touched.it.Load() // tokens are made and ended by one for all
 	}
 	if x.err != nil && !x.output.json {
@@ -195,12 +197,12 @@ func (x *rotating) show() {
 // turn waits until a question to the person would stand under what is told of this
 // credential.
 func (x *rotating) turn(ctx context.Context) error {
-	return x.all.seats.without(func() error { return x.block.await(ctx) })
+	return x.all.seats.Without(func() error { return x.block.Await(ctx) })
 }
 
 // pause waits, and has others work meanwhile.
 func (x *rotating) pause(ctx context.Context, d time.Duration) error {
-	return x.all.seats.without(func() error { return x.all.pause(ctx, d) })
+	return x.all.seats.Without(func() error { return x.all.pause(ctx, d) })
 }
 
 // find asks the person when it is the credential's turn.
@@ -209,7 +211,7 @@ func (x *rotating) find(ask func(context.Context) (lifecycle.Candidate, error)) 
 		return nil
 	}
 	return func(ctx context.Context) (lifecycle.Candidate, error) {
-		if err := awaitTurn(ctx); err != nil {
+		if err := present.AwaitTurn(ctx); err != nil {
 			return lifecycle.Candidate{}, err
 		}
 		return ask(ctx)
@@ -220,10 +222,10 @@ func (x *rotating) find(ask func(context.Context) (lifecycle.Candidate, error)) 
 func (x *rotating) report() rotationJSON {
 	row := rotationJSON{
 		Credential: string(x.c.Name), Due: x.res.Due, Why: x.res.Why, Renewed: len(x.res.Store.Places) > 0, CaughtUp: len(x.res.Caught.Places) > 0, Retired: x.res.Retired, Proof: string(x.res.Ending),
-		Wait: x.res.Wait.Seconds(), Waiting: x.res.Waiting, Error: errorReport(x.err),
+		Wait: x.res.Wait.Seconds(), Waiting: x.res.Waiting, Error: present.ErrorReport(x.err),
 	}
 	if x.res.Store.Source != "" {
-		row.Store = storeReport(x.res.Store, x.request.DryRun, x.err).Store
+		row.Store = present.StoreReport(x.res.Store, x.request.DryRun)
 	}
 	return row
 }

@@ -12,6 +12,8 @@ import (
 	"strings"
 	"time"
 
+	"purser/internal/present"
+
 	"github.com/spf13/cobra"
 
 	"purser/internal/boundedfile"
@@ -136,7 +138,7 @@ func (a *app) sandboxFault(ctx context.Context, args []string, f faultFlags) err
 		return err
 	}
 	if a.output.json {
-		a.writeJSON(report{Schema: schemaVersion})
+		a.writeJSON(present.ReportOf(nil))
 	}
 	return nil
 }

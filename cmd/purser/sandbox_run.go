@@ -2,6 +2,7 @@ package main
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -10,6 +11,8 @@ import (
 	"os/exec"
 	"slices"
 	"strings"
+
+	"purser/internal/present"
 
 	"github.com/spf13/cobra"
 
@@ -70,7 +73,7 @@ func (a *app) sandboxShellCommand() *cobra.Command {
 		Args:    noArguments,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			_, _ = fmt.Fprintf(a.err, "Docker Hub, ghcr.io and AWS are stand-ins in this shell; made-up tokens are in $PURSER_SANDBOX. exit stops them.\n")
-			return a.sandboxRun(cmd.Context(), o, []string{or(a.env.Shell, "/bin/sh")})
+			return a.sandboxRun(cmd.Context(), o, []string{cmp.Or(a.env.Shell, "/bin/sh")})
 		},
 	}
 	o.flags(cmd)
@@ -104,7 +107,7 @@ func ended(program string, code int, err error) error {
 	if err != nil {
 		return fmt.Errorf("run %s: %w", credential.Quote(program), err)
 	}
-	if code != exitOK {
+	if code != present.ExitOK {
 		return &reportedError{code}
 	}
 	return nil

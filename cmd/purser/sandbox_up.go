@@ -18,6 +18,8 @@ import (
 	"sync"
 	"time"
 
+	"purser/internal/present"
+
 	"github.com/spf13/cobra"
 
 	"purser/internal/childproc"
@@ -76,7 +78,7 @@ func (a *app) sandboxUp(ctx context.Context, o stageOptions) error {
 // tellSandbox prints what programs need.
 func (a *app) tellSandbox(up sandboxJSON) {
 	if a.output.json {
-		a.writeJSON(report{Schema: schemaVersion, Sandbox: &up})
+		a.writeJSON(present.ReportOf(nil).With("sandbox", &up))
 		return
 	}
 	for _, name := range slices.Sorted(maps.Keys(up.Variables)) {
@@ -238,7 +240,7 @@ func (a *app) sandboxDown(ctx context.Context) error {
 		return err
 	}
 	if a.output.json {
-		a.writeJSON(report{Schema: schemaVersion})
+		a.writeJSON(present.ReportOf(nil))
 	}
 	return nil
 }

@@ -16,6 +16,8 @@ import (
 	"testing"
 	"time"
 
+	"purser/internal/present"
+
 	"github.com/rogpeppe/go-internal/testscript"
 
 	"purser/internal/config"
@@ -45,7 +47,7 @@ func watchedPurser() {
 	a := &app{
 		hold: hold,
 		env:  config.OSEnvironment(), in: os.Stdin, out: io.MultiWriter(os.Stdout, &out), err: io.MultiWriter(os.Stderr, &errs),
-		tty: terminal{controllingTerminal}, now: time.Now, random: rand.Reader, asks: os.Getenv("PURSER_TEST_ASKS") != "",
+		tty: present.Terminal{Path: present.ControllingTerminal}, now: time.Now, random: rand.Reader, asks: os.Getenv("PURSER_TEST_ASKS") != "",
 		wait:   func(context.Context, time.Duration) error { return nil }, // scripts have no time
 		system: filepath.Join(os.Getenv("WORK"), "etc", "purser.yaml"),
 	}

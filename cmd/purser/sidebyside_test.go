@@ -10,28 +10,30 @@ import (
 	"sync"
 	"testing"
 	"time"
+
+	"purser/internal/present"
 )
 
 func TestBlocksArePrintedInOrder(t *testing.T) {
 	var out bytes.Buffer
-	b := newBlocks()
-	first, second, third := b.add(), b.add(), b.add()
-	say := func(one *block, text string) { _, _ = io.WriteString(one.writer(&out), text) }
+	b := present.NewBlocks()
+	first, second, third := b.Add(), b.Add(), b.Add()
+	say := func(one *present.Block, text string) { _, _ = io.WriteString(one.Writer(&out), text) }
 	say(third, "5")
-	third.end()
+	third.End()
 	say(second, "3")
 	say(first, "1")
 	if out.String() != "1" {
 		t.Errorf("the first block is not printed as it happens: %q", out.String())
 	}
 	say(first, "2")
-	first.end()
+	first.End()
 	say(second, "4")
 	if out.String() != "1234" {
 		t.Errorf("the second block is not printed when it is its turn: %q", out.String())
 	}
-	second.end()
-	say(b.add(), "6")
+	second.End()
+	say(b.Add(), "6")
 	if out.String() != "123456" {
 		t.Errorf("it printed %q", out.String())
 	}
@@ -39,12 +41,12 @@ func TestBlocksArePrintedInOrder(t *testing.T) {
 
 // TestTheNextQuestionWaitsForItsTurn: the second is asked when the first has ended.
 func TestTheNextQuestionWaitsForItsTurn(t *testing.T) {
-	b := newBlocks()
-	first, second := b.add(), b.add()
+	b := present.NewBlocks()
+	first, second := b.Add(), b.Add()
 	ctx, stop := context.WithCancel(t.Context())
 	asked := make(chan error)
-	go func() { asked <- second.await(t.Context()) }()
-	if err := first.await(ctx); err != nil {
+	go func() { asked <- second.Await(t.Context()) }()
+	if err := first.Await(ctx); err != nil {
 		t.Fatal(err)
 	}
 	select {
@@ -52,12 +54,12 @@ func TestTheNextQuestionWaitsForItsTurn(t *testing.T) {
 		t.Errorf("two were asked at once (%v)", err)
 	default:
 	}
-	first.end()
+	first.End()
 	if err := <-asked; err != nil {
 		t.Error(err)
 	}
-	third := b.add()
-	go func() { asked <- third.await(ctx) }()
+	third := b.Add()
+	go func() { asked <- third.Await(ctx) }()
 	stop()
 	if err := <-asked; !errors.Is(err, context.Canceled) {
 		t.Errorf("an interrupt left a question waiting: %v", err)
@@ -67,11 +69,11 @@ func TestTheNextQuestionWaitsForItsTurn(t *testing.T) {
 // TestWhoWaitsGivesUpTheSeat hangs where it does not: both wait for each other, on one
 // seat.
 func TestWhoWaitsGivesUpTheSeat(*testing.T) {
-	s := make(seats, 1)
+	s := make(present.Seats, 1)
 	var both sync.WaitGroup
 	both.Add(2)
-	s.run(2, func(int) {
-		_ = s.without(func() error {
+	s.Run(2, func(int) {
+		_ = s.Without(func() error {
 			both.Done()
 			both.Wait()
 			return nil
@@ -85,7 +87,7 @@ func TestAPanicSideBySideIsTheCallers(t *testing.T) {
 			t.Errorf("recovered %v", bug)
 		}
 	}()
-	make(seats, 2).run(3, func(i int) {
+	make(present.Seats, 2).Run(3, func(i int) {
 		if i == 1 {
 			panic("a bug")
 		}
@@ -97,7 +99,7 @@ func TestRotationsOfManyCredentialsTellInOrder(t *testing.T) {
 	const n = 20
 	f := newFleet(t, n, "every: 90d, overlap: 1h")
 	for _, args := range [][]string{{"--all"}, {"--all", "--force"}, {"--due"}} {
-		out := f.purser(exitOK, append([]string{"rotate"}, args...)...)
+		out := f.purser(present.ExitOK, append([]string{"rotate"}, args...)...)
 		at := -1
 		for i := range n {
 			name := fmt.Sprintf("c%03d", i)
@@ -117,9 +119,9 @@ func TestRotationsOfManyCredentialsTellInOrder(t *testing.T) {
 // TestManyCredentialsSignInOnce: each sign-in with a password is one that may be wrong.
 func TestManyCredentialsSignInOnce(t *testing.T) {
 	f := newFleet(t, 20, "every: 90d, overlap: 1h")
-	f.purser(exitOK, "rotate", "--all")
+	f.purser(present.ExitOK, "rotate", "--all")
 	requests := f.requests()
-	f.purser(exitOK, "rotate", "--due")
+	f.purser(present.ExitOK, "rotate", "--due")
 	seen := f.requests()
 	for what, most := range map[string]int{"POST /v2/auth/token": 1, "GET /v2/access-tokens": 1} {
 		if n := seen[what] - requests[what]; n != most {
@@ -132,10 +134,10 @@ func TestManyCredentialsSignInOnce(t *testing.T) {
 // not ten.
 func TestWaitingIsSideBySide(t *testing.T) {
 	f := newFleet(t, 20, "every: 90d, overlap: 1h")
-	f.purser(exitOK, "rotate", "--all")
+	f.purser(present.ExitOK, "rotate", "--all")
 	f.meet(20)
 	began := f.clock()
-	out := f.purser(exitOK, "rotate", "--all", "--force", "--wait")
+	out := f.purser(present.ExitOK, "rotate", "--all", "--force", "--wait")
 	if took := f.clock().Sub(began); took < 60*60e9 || took > 90*60e9 {
 		t.Errorf("it took %s", took)
 	}
@@ -147,9 +149,9 @@ func TestWaitingIsSideBySide(t *testing.T) {
 // TestAnInterruptEndsTheWait: it says so, and what was renewed stays in the report.
 func TestAnInterruptEndsTheWait(t *testing.T) {
 	f := newFleet(t, 2, "every: 90d, overlap: 1h")
-	f.purser(exitOK, "rotate", "--all")
+	f.purser(present.ExitOK, "rotate", "--all")
 	f.app.wait = func(context.Context, time.Duration) error { return context.Canceled }
-	out := f.purser(exitFailed, "rotate", "--all", "--force", "--wait")
+	out := f.purser(present.ExitFailed, "rotate", "--all", "--force", "--wait")
 	if n := strings.Count(out, "purser: context canceled"); n != 2 {
 		t.Errorf("it was said %d times\n%s", n, out)
 	}

@@ -15,6 +15,8 @@ import (
 	"testing"
 	"time"
 
+	"purser/internal/present"
+
 	"github.com/aws/aws-sdk-go-v2/service/secretsmanager"
 	"github.com/aws/aws-sdk-go-v2/service/secretsmanager/types"
 
@@ -57,7 +59,7 @@ func newScene(t *testing.T) *scene {
 	s.must(s.secrets.CreateSecret(t.Context(), &secretsmanager.CreateSecretInput{Name: new("management"), SecretString: &management}))
 	s.create()
 	for _, args := range [][]string{{"store", "dockerhub", "--mint"}, {"rotate", "dockerhub", "--force"}} {
-		if code, text := s.purser(args...); code != exitOK {
+		if code, text := s.purser(args...); code != present.ExitOK {
 			t.Fatalf("purser %v: %d\n%s", args, code, text)
 		}
 	}
@@ -117,7 +119,7 @@ func (s *scene) purser(args ...string) (int, string) {
 	var out bytes.Buffer
 	a := &app{
 		env: config.Environment{Home: s.dir, Path: os.Getenv("PATH"), ManagementSecret: "management"}, in: in, out: &out, err: &out, now: time.Now, random: rand.Reader,
-		transport: s.box.Transport(), aws: &wire.LocalAWS{Endpoint: s.box.SecretsManagerURL}, dir: s.dir, tty: terminal{filepath.Join(s.dir, "none")},
+		transport: s.box.Transport(), aws: &wire.LocalAWS{Endpoint: s.box.SecretsManagerURL}, dir: s.dir, tty: present.Terminal{Path: filepath.Join(s.dir, "none")},
 		program: s.sweeper, wait: func(context.Context, time.Duration) error { return nil },
 	}
 	return run(s.Context(), args, a), out.String()
@@ -146,22 +148,22 @@ var states = []struct {
 	code int
 	set  func(*scene)
 }{
-	{"as it should be", exitOK, func(*scene) {}},
-	{"there is no such secret", exitMissing, func(s *scene) { s.remove(true) }},
-	{"the secret is empty", exitBad, func(s *scene) { s.remove(true); s.create() }},
-	{"the secret is marked for deletion", exitMissing, func(s *scene) { s.remove(false) }},
-	{"the value is binary", exitBad, func(s *scene) {
+	{"as it should be", present.ExitOK, func(*scene) {}},
+	{"there is no such secret", present.ExitMissing, func(s *scene) { s.remove(true) }},
+	{"the secret is empty", present.ExitBad, func(s *scene) { s.remove(true); s.create() }},
+	{"the secret is marked for deletion", present.ExitMissing, func(s *scene) { s.remove(false) }},
+	{"the value is binary", present.ExitBad, func(s *scene) {
 		s.must(s.secrets.PutSecretValue(s.Context(), &secretsmanager.PutSecretValueInput{SecretId: new(stateSecret), SecretBinary: []byte("FAKE")}))
 	}},
-	{"the value has other keys", exitBad, func(s *scene) { s.put(`{"user":"mockserver","pass":"FAKE-pass"}`) }},
-	{"the value is no JSON", exitBad, func(s *scene) { s.put(`FAKE-pass`) }},
-	{"somebody else's rotation is under way", exitFailed, func(s *scene) { s.pending(newToken(), "{}") }},
-	{"an interrupted run left a version", exitOK, func(s *scene) {
+	{"the value has other keys", present.ExitBad, func(s *scene) { s.put(`{"user":"mockserver","pass":"FAKE-pass"}`) }},
+	{"the value is no JSON", present.ExitBad, func(s *scene) { s.put(`FAKE-pass`) }},
+	{"somebody else's rotation is under way", present.ExitFailed, func(s *scene) { s.pending(newToken(), "{}") }},
+	{"an interrupted run left a version", present.ExitOK, func(s *scene) {
 		id, err := credential.NewVersionID(time.Now(), rand.Reader, "")
 		s.must(id, err)
 		s.pending(string(id), `{"username":"mockserver","token":"dckr_pat_FAKEfakeFAKEfakeFAKEfake1"}`)
 	}},
-	{"the registry refuses the token", exitBad, func(s *scene) {
+	{"the registry refuses the token", present.ExitBad, func(s *scene) {
 		current := getSecretValue(s.T, s.box.SecretsManagerURL, stateRegion, stateSecret)
 		for _, t := range s.box.Accounts.Tokens("mockserver") {
 			if strings.Contains(current, t.Secret.Reveal()) {
@@ -169,27 +171,27 @@ var states = []struct {
 			}
 		}
 	}},
-	{"AWS denies describing", exitAWS, func(s *scene) {
+	{"AWS denies describing", present.ExitAWS, func(s *scene) {
 		s.refuse("DescribeSecret", "AccessDeniedException", "not authorized to perform: secretsmanager:DescribeSecret")
 	}},
-	{"AWS denies reading", exitAWS, func(s *scene) {
+	{"AWS denies reading", present.ExitAWS, func(s *scene) {
 		s.refuse("GetSecretValue", "AccessDeniedException", "not authorized to perform: secretsmanager:GetSecretValue")
 	}},
-	{"AWS denies writing", exitAWS, func(s *scene) {
+	{"AWS denies writing", present.ExitAWS, func(s *scene) {
 		s.refuse("PutSecretValue UpdateSecretVersionStage TagResource", "AccessDeniedException", "not authorized to perform: secretsmanager:PutSecretValue")
 	}},
-	{"the KMS key denies its use", exitAWS, func(s *scene) {
+	{"the KMS key denies its use", present.ExitAWS, func(s *scene) {
 		s.refuse("GetSecretValue PutSecretValue", "AccessDeniedException", "Access to KMS is not allowed")
 	}},
-	{"the KMS key is disabled", exitAWS, func(s *scene) {
+	{"the KMS key is disabled", present.ExitAWS, func(s *scene) {
 		s.refuse("GetSecretValue PutSecretValue", "DecryptionFailure", "Secrets Manager can't decrypt the protected secret text using the provided KMS key.")
 	}},
-	{"AWS throttles", exitUnknown, func(s *scene) { s.refuse("", "ThrottlingException", "Rate exceeded") }},
-	{"the AWS session has expired", exitAWS, func(s *scene) {
+	{"AWS throttles", present.ExitUnknown, func(s *scene) { s.refuse("", "ThrottlingException", "Rate exceeded") }},
+	{"the AWS session has expired", present.ExitAWS, func(s *scene) {
 		s.refuse("", "ExpiredTokenException", "The security token included in the request is expired")
 	}},
-	{"the secret is in another region", exitMissing, func(s *scene) { s.yaml = strings.Replace(s.yaml, stateRegion, "eu-west-1", 1) }},
-	{"the token is another registry's", exitUsage, func(s *scene) {
+	{"the secret is in another region", present.ExitMissing, func(s *scene) { s.yaml = strings.Replace(s.yaml, stateRegion, "eu-west-1", 1) }},
+	{"the token is another registry's", present.ExitUsage, func(s *scene) {
 		s.put(`{"username":"mockserver","token":"ghp_FAKEfakeFAKEfakeFAKEfake1"}`)
 		s.must(s.secrets.TagResource(s.Context(), &secretsmanager.TagResourceInput{
 			SecretId: new(stateSecret), Tags: markedFor("ghcr.io dockerhub"),
@@ -217,7 +219,7 @@ func TestOneStateOneCode(t *testing.T) {
 			s := newScene(t)
 			state.set(s)
 			code, text := s.purser(command.args...)
-			if code != state.code && code != exitOK {
+			if code != state.code && code != present.ExitOK {
 				t.Errorf("%s, %s: exit code %d, want %d or 0\n%s", state.name, command.name, code, state.code, text)
 			}
 			cells = append(cells, strconv.Itoa(code))

@@ -3,6 +3,8 @@ package main
 import (
 	"context"
 
+	"purser/internal/present"
+
 	"github.com/spf13/cobra"
 
 	"purser/internal/lifecycle"
@@ -41,16 +43,16 @@ func (a *app) status(ctx context.Context, names []string) error {
 	codes := make([]int, 0, len(rows))
 	for _, row := range rows {
 		if row.Fault != nil {
-			codes = append(codes, exitCode(row.Fault))
+			codes = append(codes, present.ExitCode(row.Fault))
 		}
 	}
-	code := worst(codes...)
+	code := present.Worst(codes...)
 	if a.output.json {
-		a.writeJSON(statusReport(rows, code))
+		a.writeJSON(present.Exited(code).With("credentials", present.StatusReport(rows)))
 	} else {
-		a.printStatus(rows)
+		a.told(a.out).Status(rows, a.err, a.now())
 	}
-	if code != exitOK {
+	if code != present.ExitOK {
 		return &reportedError{code}
 	}
 	return nil

@@ -1,11 +1,14 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"path/filepath"
 	"strings"
 	"time"
+
+	"purser/internal/present"
 
 	"github.com/spf13/cobra"
 
@@ -161,9 +164,7 @@ func (a *app) store(ctx context.Context, text string, f storeFlags) error {
 		from.end(err)
 	}
 	if a.output.json {
-		out := storeReport(res, f.dryRun, err)
-		out.Receipts = rec.lines()
-		return a.printJSON(out, err)
+		return a.printJSON(present.ReportOf(err).With("store", present.StoreReport(res, f.dryRun)).With("receipts", rec.lines()), err)
 	}
 	if err == nil {
 		a.printNotes(res.Proof)
@@ -175,7 +176,7 @@ func (a *app) store(ctx context.Context, text string, f storeFlags) error {
 // about adds what the hints are made of to a fault from a layer that does not
 // know it.
 func about(err error, c credential.Credential) error {
-	if f, ok := asFault(err); ok {
+	if f, ok := present.AsFault(err); ok {
 		_ = f.About(c) // changes f in place
 	}
 	return err
@@ -357,7 +358,7 @@ func (a *app) source(ctx context.Context, c credential.Credential, w *wire.Wire,
 	}
 	switch from {
 	case "stdin":
-		return origin{kind: from, find: finder(source.Stdin{Reader: stoppable{ctx, a.in, "reading the token from standard input"}, Registry: c.Registry, Username: c.Username}), given: true}, nil
+		return origin{kind: from, find: finder(source.Stdin{Reader: present.Stoppable{Ctx: ctx, From: a.in, Doing: "reading the token from standard input"}, Registry: c.Registry, Username: c.Username}), given: true}, nil
 	case "prompt":
 		return origin{kind: from, find: a.guidedPrompt(c, f.allowPassword), given: true}, nil
 	case "form":
@@ -399,7 +400,6 @@ type tokenSource interface {
 func finder(s tokenSource) func(context.Context) (lifecycle.Candidate, error) {
 	return func(ctx context.Context) (lifecycle.Candidate, error) {
 		f, err := s.Find(ctx)
-		leak(f.Token)
 		return lifecycle.Candidate{Login: f.Login, Kind: f.Kind, Where: f.Where}, err
 	}
 }
@@ -413,7 +413,7 @@ func (a *app) confirmed(c credential.Credential, w *wire.Wire, s tokenSource, ye
 		if err != nil || yes || found.Kind == credential.Session || found.Kind == credential.IdentityToken {
 			return found, err // a session is refused in any case
 		}
-		has := fmt.Sprintf("docker has a %s of %s for %s, in %s", found.Kind, or(credential.Quote(found.Username, found.Token), "an account that it does not name"), c.Registry, found.Where)
+		has := fmt.Sprintf("docker has a %s of %s for %s, in %s", found.Kind, cmp.Or(credential.Quote(found.Username, found.Token), "an account that it does not name"), c.Registry, found.Where)
 		return found, a.decide(ctx, decision{Question: "Check docker's token and store it for " + string(c.Name) + "?", Facts: append([]string{has}, facts(w, c)...)})
 	}
 }

@@ -8,6 +8,8 @@ import (
 	"path/filepath"
 	"strings"
 
+	"purser/internal/present"
+
 	"github.com/spf13/cobra"
 
 	module "purser/deploy/terraform"
@@ -79,7 +81,7 @@ func (a *app) terraform(names []string, f terraformFlags) error {
 		}
 	}
 	if a.output.json {
-		a.writeJSON(report{Schema: schemaVersion, Terraform: &out})
+		a.writeJSON(present.ReportOf(nil).With("terraform", &out))
 		return nil
 	}
 	for _, path := range out.Wrote {

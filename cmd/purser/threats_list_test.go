@@ -176,7 +176,7 @@ var threats = []threat{
 		[]string{"internal/store/secretsmanager.TestAnEchoOfTheValueIsNotQuoted"},
 	},
 	{
-		byReader, storedToken, "looks at output, --debug, a crash or a panic", append([]string{"store", "exec", "doctor", "status", "tokens list", "receipt verify", "selftest exposure"}, readingCommands...),
+		byReader, storedToken, "looks at output, --debug, a crash or a panic", append([]string{"store", "exec", "doctor", "status", "tokens list", "receipt verify"}, readingCommands...),
 		"A secret prints as [redacted]; --debug shows headers and bodies by an allow-list; a panic says where and not with what.",
 		[]string{"script/debug", "internal/transport.TestATraceShowsNothingSecret", "internal/credential.TestNoPrintingVerbShowsASecret", "internal/credential.TestNoLoggerShowsASecret", "internal/credential.TestAPanicWithASecretDoesNotShowIt"},
 	},
@@ -204,7 +204,6 @@ var harmless = map[string]string{
 	"login":          "prints its help",
 	"receipt":        "prints its help",
 	"tokens":         "prints its help",
-	"selftest":       "prints its help",
 	"sandbox":        "prints what the stand-ins are; their tokens are made up",
 	"sandbox up":     "starts stand-ins on loopback; their tokens are made up",
 	"sandbox down":   "ends what up started",

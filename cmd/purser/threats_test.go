@@ -2,6 +2,7 @@ package main
 
 import (
 	"bytes"
+	"cmp"
 	"encoding/json"
 	"errors"
 	"flag"
@@ -20,6 +21,8 @@ import (
 	"github.com/modelcontextprotocol/go-sdk/mcp"
 	"github.com/spf13/cobra"
 )
+
+var update = flag.Bool("update", false, "write golden files anew")
 
 // hold has the tests of the threat model run; make hostile gives it.
 var hold = flag.Bool("hold", false, "run the tests that the threat model names")
@@ -270,7 +273,7 @@ func TestTheThreatModelHolds(t *testing.T) {
 				verdict = "SKIPPED "
 			case how != "pass" && how != "skip":
 				verdict = "NOT HELD"
-				t.Errorf("%s: %s", name, or(how, "it did not run"))
+				t.Errorf("%s: %s", name, cmp.Or(how, "it did not run"))
 			}
 		}
 		fmt.Printf("%s  %s, after %s: %s\n", verdict, row.actor, row.asset, row.attack)

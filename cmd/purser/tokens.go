@@ -1,12 +1,15 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"slices"
 	"strings"
 	"text/tabwriter"
 	"time"
+
+	"purser/internal/present"
 
 	"github.com/spf13/cobra"
 
@@ -142,7 +145,7 @@ func (a *app) listTokens(ctx context.Context, f tokensFlags) error {
 		return ended
 	}
 	if a.output.json {
-		a.writeJSON(report{Schema: schemaVersion, Tokens: rows})
+		a.writeJSON(present.ReportOf(nil).With("tokens", rows))
 		return nil
 	}
 	t := tabwriter.NewWriter(a.out, 0, 0, 2, ' ', 0)
@@ -152,7 +155,7 @@ func (a *app) listTokens(ctx context.Context, f tokensFlags) error {
 		if !r.Active {
 			state = "off"
 		}
-		_, _ = fmt.Fprintf(t, "%s\t%s\t%s\t%s\t%s\t%s\t%s\t%s\n", or(r.Label, "-"), or(strings.Join(r.Scopes, ", "), "-"), dateText(r.Created),
+		_, _ = fmt.Fprintf(t, "%s\t%s\t%s\t%s\t%s\t%s\t%s\t%s\n", cmp.Or(r.Label, "-"), cmp.Or(strings.Join(r.Scopes, ", "), "-"), present.DateText(r.Created),
 			optionalDate(r.Expires, "never"), optionalDate(r.LastUsed, "not yet"), state, r.Stored, r.ID)
 	}
 	return t.Flush()
@@ -162,7 +165,7 @@ func optionalDate(t *time.Time, none string) string {
 	if t == nil {
 		return none
 	}
-	return dateText(*t)
+	return present.DateText(*t)
 }
 
 func (a *app) tokenRows(ctx context.Context, w *wire.Wire, tokens []credential.ManagedToken) []tokenJSON {
@@ -170,7 +173,7 @@ func (a *app) tokenRows(ctx context.Context, w *wire.Wire, tokens []credential.M
 	rows := []tokenJSON{}
 	for _, t := range tokens {
 		r := tokenJSON{
-			ID: credential.Quote(t.ID), Label: credential.Quote(t.Label), Organization: t.Organization, Created: t.Created, Expires: moment(t.Expires), LastUsed: moment(t.LastUsed),
+			ID: credential.Quote(t.ID), Label: credential.Quote(t.Label), Organization: t.Organization, Created: t.Created, Expires: present.Moment(t.Expires), LastUsed: present.Moment(t.LastUsed),
 			Active: t.Active, Automatic: t.Automatic, Stored: where[t.ID], Scopes: []string{},
 		}
 		for _, s := range t.Scopes {
@@ -242,7 +245,7 @@ func holderText(places []held, c credential.Credential, label credential.Label) 
 		home = home || label.MadeFor(string(c.Registry)+"\x00"+p.Home)
 		for _, v := range p.Versions {
 			if v.ID == label.Version {
-				where = append(where, p.target.String()+" ("+strings.Join(texts(v.Stages), ", ")+")")
+				where = append(where, p.target.String()+" ("+strings.Join(present.Texts(v.Stages), ", ")+")")
 			}
 		}
 	}
@@ -286,7 +289,7 @@ func (a *app) changeTokens(ctx context.Context, verb, question string, ids []str
 	if question != "" && !f.yes {
 		for _, r := range rows {
 			if err := a.decide(ctx, decision{
-				Question: question + " " + or(r.Label, "the token without a label") + "?", Facts: []string{"account: " + h.Account(), "id: " + r.ID, "stored: " + r.Stored},
+				Question: question + " " + cmp.Or(r.Label, "the token without a label") + "?", Facts: []string{"account: " + h.Account(), "id: " + r.ID, "stored: " + r.Stored},
 			}); err != nil {
 				return err
 			}
@@ -312,7 +315,7 @@ func (a *app) changeTokens(ctx context.Context, verb, question string, ids []str
 		}
 	}
 	if a.output.json {
-		a.writeJSON(report{Schema: schemaVersion, Tokens: rows, Receipts: rec.lines()})
+		a.writeJSON(present.ReportOf(nil).With("tokens", rows).With("receipts", rec.lines()))
 	}
 	return nil
 }

@@ -9,6 +9,8 @@ import (
 	"strings"
 	"time"
 
+	"purser/internal/present"
+
 	"github.com/spf13/cobra"
 
 	"purser/internal/config"
@@ -121,7 +123,7 @@ func (a *app) try(ctx context.Context, s scenario) (err error) {
 "mockserver" and its repository, and one for AWS Secrets Manager. This purser.yaml, with
 no secret in it, says what is wanted:
 
-` + indent(strings.TrimSpace(tourConfig), "    "))
+` + present.Indent(strings.TrimSpace(tourConfig), "    "))
 	if err := s.walk(t, ctx); err != nil {
 		return err
 	}

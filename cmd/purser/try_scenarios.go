@@ -4,6 +4,8 @@ import (
 	"context"
 	"time"
 
+	"purser/internal/present"
+
 	"purser/internal/credential"
 	"purser/internal/sandbox"
 )
@@ -14,12 +16,12 @@ func (t *tour) storing(ctx context.Context) error {
 	good, readOnly := t.sandbox.PushToken, t.sandbox.ReadOnlyToken
 	err := t.stops(ctx, []stop{
 		{`The main job. Someone made a token on Docker's page and pipes it in. purser asks the
-registry what it may do, stores it, reads it back, proves that, and makes it current:`, []string{"store", "dockerhub", "--token-stdin", "--create"}, good, exitOK},
-		{`The same again: it is there already, so nothing is written.`, []string{"store", "dockerhub", "--token-stdin"}, good, exitOK},
+registry what it may do, stores it, reads it back, proves that, and makes it current:`, []string{"store", "dockerhub", "--token-stdin", "--create"}, good, present.ExitOK},
+		{`The same again: it is there already, so nothing is written.`, []string{"store", "dockerhub", "--token-stdin"}, good, present.ExitOK},
 		{`Someone brings a token that was made read-only. docker login would say "Login
-Succeeded". purser does not store it, and says what to do:`, []string{"store", "dockerhub", "--token-stdin"}, readOnly, exitBad},
-		{`What is stored is still the good one. check reads it as a build agent would, and proves it:`, []string{"check"}, credential.Secret{}, exitOK},
-		{`status describes all credentials without reading a value:`, []string{"status"}, credential.Secret{}, exitOK},
+Succeeded". purser does not store it, and says what to do:`, []string{"store", "dockerhub", "--token-stdin"}, readOnly, present.ExitBad},
+		{`What is stored is still the good one. check reads it as a build agent would, and proves it:`, []string{"check"}, credential.Secret{}, present.ExitOK},
+		{`status describes all credentials without reading a value:`, []string{"status"}, credential.Secret{}, present.ExitOK},
 	}...)
 	if err == nil {
 		t.say("Next: write a purser.yaml of your own, then purser store NAME.")
@@ -64,7 +66,7 @@ func (t *tour) killed(ctx context.Context) error {
 	interrupted, kill := context.WithCancel(ctx)
 	defer kill()
 	t.sandbox.SecretsManager.Fault("UpdateSecretVersionStage", sandbox.AWSFault{Struck: kill})
-	if err := t.visit(interrupted, stop{say: "A rotation begins. The moment before the new token becomes current, the run is ended:", args: []string{"rotate", "--due"}, want: exitUnknown}); err != nil {
+	if err := t.visit(interrupted, stop{say: "A rotation begins. The moment before the new token becomes current, the run is ended:", args: []string{"rotate", "--due"}, want: present.ExitUnknown}); err != nil {
 		return err
 	}
 	t.sandbox.SecretsManager.ClearFaults()
@@ -107,7 +109,7 @@ func (t *tour) outage(ctx context.Context) error {
 	}
 	t.later(91*tourDay, "… 91 days later, AWS has a bad day.")
 	t.sandbox.SecretsManager.Fault("UpdateSecretVersionStage", sandbox.AWSFault{Code: "InternalServiceError", Message: "try again later", Status: 500, Times: -1})
-	if err := t.visit(ctx, stop{say: "The new token is made and stored. Making it current gets no answer but 500:", args: []string{"rotate", "--due"}, want: exitUnknown}); err != nil {
+	if err := t.visit(ctx, stop{say: "The new token is made and stored. Making it current gets no answer but 500:", args: []string{"rotate", "--due"}, want: present.ExitUnknown}); err != nil {
 		return err
 	}
 	t.sandbox.SecretsManager.ClearFaults()
@@ -120,7 +122,7 @@ func (t *tour) expired(ctx context.Context) error {
 	}
 	t.later(31*tourDay, "… 31 days later. It is release day, and nobody runs purser rotate on a schedule.")
 	if err := t.stops(ctx,
-		stop{say: "The push fails. check says why, in a moment:", args: []string{"check"}, want: exitBad},
+		stop{say: "The push fails. check says why, in a moment:", args: []string{"check"}, want: present.ExitBad},
 		stop{say: "status knew it without reading the token:", args: []string{"status"}},
 		stop{say: "Another one is made and stored:", args: []string{"store", "dockerhub", "--mint"}},
 	); err != nil {

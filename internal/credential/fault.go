@@ -28,8 +28,6 @@ const (
 	SourceUnclear Reason = "source-unclear"
 	// NoTerminal: a question could not be asked.
 	NoTerminal Reason = "no-terminal"
-	// CannotWatch: a self-test needs what this machine does not allow.
-	CannotWatch Reason = "cannot-watch"
 	// ConsentNeeded: a person has to decide, and no one can be asked here.
 	ConsentNeeded Reason = "consent-needed"
 	// Declined: the person said no.

@@ -1,13 +1,13 @@
 package main
 
 import (
-	"bytes"
 	"context"
 	"encoding/base64"
 	"errors"
 	"fmt"
 	"net/http"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"strings"
 	"sync"
@@ -17,30 +17,29 @@ import (
 	"purser/internal/credential"
 	"purser/internal/exposure"
 	"purser/internal/sandbox"
-	"purser/internal/wire"
 )
 
-// exposureFlow is one command line in one situation. A new command comes with
+// flow is one command line in one situation. A new command comes with
 // flows of its own: a test holds that each has some.
-type exposureFlow struct {
+type flow struct {
 	name  string
 	args  []string
-	want  int                        // exit code; minus a signal's number where it ends the process
-	set   func(*exposureScene) error // prepares the situation; may be nil
-	allow []exposure.Channel         // where the command hands the secret over: that is its job
-	leaks exposure.Channel           // of a control: where it must be found
-	shell bool                       // of a control: args are a script for sh
+	want  int                // exit code; minus a signal's number where it ends the process
+	set   func(*scene) error // prepares the situation; may be nil
+	allow []exposure.Channel // where the command hands the secret over: that is its job
+	leaks exposure.Channel   // of a control: where it must be found
+	shell bool               // of a control: args are a script for sh
 
 	leaking bool      // it takes a build with the tag leak
 	helper  helperUse // of docker-credential-purser
 }
 
-func (f exposureFlow) commandLine() string { return "purser " + strings.Join(f.args, " ") }
+func (f flow) commandLine() string { return "purser " + strings.Join(f.args, " ") }
 
-// exposureScene is a flow's own world.
-type exposureScene struct {
-	app      *app
+// scene is a flow's own world.
+type scene struct {
 	box      *sandbox.Sandbox
+	purser   string // as it is shipped
 	run      *exposure.Run
 	reached  chan struct{} // closed when a fault that hangs has been reached
 	once     sync.Once
@@ -48,7 +47,7 @@ type exposureScene struct {
 	canaries []exposure.Canary
 }
 
-const exposureConfig = `aws: {region: eu-west-2}
+const configuration = `aws: {region: eu-west-2}
 credentials:
   dockerhub:
     registry: docker.io
@@ -76,8 +75,8 @@ const (
 )
 
 // watch runs the flow in a world of its own.
-func (a *app) watch(ctx context.Context, watcher *exposure.Watcher, o exposureOptions, f exposureFlow) (res exposure.Result, err error) {
-	s := &exposureScene{app: a, reached: make(chan struct{})}
+func watch(ctx context.Context, watcher *exposure.Watcher, o options, f flow) (res exposure.Result, err error) {
+	s := &scene{reached: make(chan struct{})}
 	if s.box, err = sandbox.Start(ctx, sandbox.Options{Issued: s.issued}); err != nil {
 		return res, err
 	}
@@ -86,13 +85,14 @@ func (a *app) watch(ctx context.Context, watcher *exposure.Watcher, o exposureOp
 		return res, errors.Join(err, s.box.Close())
 	}
 	defer func() { err = errors.Join(err, s.box.Close(), os.RemoveAll(dir)) }()
-	program := o.program
+	program := o.purser
 	if f.leaking {
 		program = o.leaking
 	}
 	if f.helper == isHelper {
 		program = o.helper
 	}
+	s.purser = o.purser
 	s.run = &exposure.Run{Program: program, Args: f.args, Dir: dir, Allow: f.allow, Peers: s.box.Peers(), Canaries: s.known}
 	if f.shell {
 		s.run.Program, s.run.Args = "/bin/sh", []string{"-c", strings.Join(f.args, " ")}
@@ -120,7 +120,7 @@ func (a *app) watch(ctx context.Context, watcher *exposure.Watcher, o exposureOp
 }
 
 // furnish gives the flow its configuration and the environment of a user.
-func (s *exposureScene) furnish(dir string) error {
+func (s *scene) furnish(dir string) error {
 	vars, err := s.box.Environment(dir)
 	if err != nil {
 		return err
@@ -132,7 +132,7 @@ func (s *exposureScene) furnish(dir string) error {
 		{Name: "the token of another account", Secret: s.box.OtherToken}, {Name: "the password", Secret: s.box.Password},
 		{Name: "the session", Secret: sessionCanary}, {Name: "the passphrase", Secret: passphraseCanary},
 	}
-	return s.file(config.FileName, exposureConfig, false)
+	return s.file(config.FileName, configuration, false)
 }
 
 var (
@@ -141,20 +141,20 @@ var (
 )
 
 // issued takes the secret part of each bearer as a canary: its signature.
-func (s *exposureScene) issued(bearer credential.Secret) {
+func (s *scene) issued(bearer credential.Secret) {
 	text := bearer.Reveal()
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.canaries = append(s.canaries, exposure.Canary{Name: "a bearer", Secret: credential.NewSecret(text[strings.LastIndex(text, ".")+1:])})
 }
 
-func (s *exposureScene) known() []exposure.Canary {
+func (s *scene) known() []exposure.Canary {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	return append([]exposure.Canary{}, s.canaries...)
 }
 
-func (s *exposureScene) file(name, text string, executable bool) error {
+func (s *scene) file(name, text string, executable bool) error {
 	mode := os.FileMode(0o600)
 	if executable {
 		mode = 0o700
@@ -166,17 +166,13 @@ func (s *exposureScene) file(name, text string, executable bool) error {
 	return os.WriteFile(path, []byte(text), mode)
 }
 
-// stored has a token stored, as by an earlier run.
-func stored(token func(*sandbox.Sandbox) credential.Secret, name string) func(*exposureScene) error {
-	return func(s *exposureScene) error {
-		var said bytes.Buffer
-		first := &app{
-			env: config.Environment{Home: s.run.Dir}, in: strings.NewReader(token(s.box).Reveal()), out: &said, err: &said,
-			now: s.app.now, random: s.app.random, transport: s.box.Transport(),
-			aws: &wire.LocalAWS{Endpoint: s.box.SecretsManagerURL}, dir: s.run.Dir,
-		}
-		if code := run(context.Background(), []string{"store", name, "--token-stdin", "--create"}, first); code != exitOK {
-			return fmt.Errorf("store a token to begin with: %s", said.String())
+// stored has a token stored, as by an earlier run, which is not watched.
+func stored(token func(*sandbox.Sandbox) credential.Secret, name string) func(*scene) error {
+	return func(s *scene) error {
+		first := exec.Command(s.purser, "store", name, "--token-stdin", "--create")
+		first.Dir, first.Env, first.Stdin = s.run.Dir, s.run.Env, strings.NewReader(token(s.box).Reveal())
+		if said, err := first.CombinedOutput(); err != nil {
+			return fmt.Errorf("store a token to begin with: %w: %s", err, said)
 		}
 		return nil
 	}
@@ -186,13 +182,13 @@ func pushToken(b *sandbox.Sandbox) credential.Secret   { return b.PushToken }
 func secondToken(b *sandbox.Sandbox) credential.Secret { return b.SecondPushToken }
 
 // input gives a secret on standard input.
-func input(token func(*sandbox.Sandbox) credential.Secret) func(*exposureScene) error {
-	return func(s *exposureScene) error { s.run.Input = token(s.box); return nil }
+func input(token func(*sandbox.Sandbox) credential.Secret) func(*scene) error {
+	return func(s *scene) error { s.run.Input = token(s.box); return nil }
 }
 
 // all prepares several things.
-func all(steps ...func(*exposureScene) error) func(*exposureScene) error {
-	return func(s *exposureScene) error {
+func all(steps ...func(*scene) error) func(*scene) error {
+	return func(s *scene) error {
 		for _, step := range steps {
 			if err := step(s); err != nil {
 				return err
@@ -203,8 +199,8 @@ func all(steps ...func(*exposureScene) error) func(*exposureScene) error {
 }
 
 // registryFault makes the registry or Docker Hub misbehave in one kind of call.
-func registryFault(kind string, f sandbox.Fault) func(*exposureScene) error {
-	return func(s *exposureScene) error {
+func registryFault(kind string, f sandbox.Fault) func(*scene) error {
+	return func(s *scene) error {
 		f := f
 		f.Struck = s.reach
 		if kind == "exchange" || kind == "repositories" {
@@ -216,8 +212,8 @@ func registryFault(kind string, f sandbox.Fault) func(*exposureScene) error {
 	}
 }
 
-func awsFault(operation string, f sandbox.AWSFault) func(*exposureScene) error {
-	return func(s *exposureScene) error {
+func awsFault(operation string, f sandbox.AWSFault) func(*scene) error {
+	return func(s *scene) error {
 		f := f
 		f.Struck = s.reach
 		s.box.SecretsManager.Fault(operation, f)
@@ -225,37 +221,37 @@ func awsFault(operation string, f sandbox.AWSFault) func(*exposureScene) error {
 	}
 }
 
-func (s *exposureScene) reach() { s.once.Do(func() { close(s.reached) }) }
+func (s *scene) reach() { s.once.Do(func() { close(s.reached) }) }
 
 // signalled sends a signal when a fault has been reached.
-func signalled(sig syscall.Signal) func(*exposureScene) error {
-	return func(s *exposureScene) error { s.run.Signal, s.run.When = sig, s.reached; return nil }
+func signalled(sig syscall.Signal) func(*scene) error {
+	return func(s *scene) error { s.run.Signal, s.run.When = sig, s.reached; return nil }
 }
 
 // typed answers at a terminal.
-func typed(answers func(*exposureScene) []exposure.Answer) func(*exposureScene) error {
-	return func(s *exposureScene) error { s.run.Terminal = answers(s); return nil }
+func typed(answers func(*scene) []exposure.Answer) func(*scene) error {
+	return func(s *scene) error { s.run.Terminal = answers(s); return nil }
 }
 
 // argument puts a secret among the arguments, where people put it.
-func argument(format string) func(*exposureScene) error {
-	return func(s *exposureScene) error {
+func argument(format string) func(*scene) error {
+	return func(s *scene) error {
 		s.run.Args = append(s.run.Args, fmt.Sprintf(format, s.box.PushToken.Reveal()))
 		return nil
 	}
 }
 
 // configured puts a secret into purser.yaml, where it does not belong.
-func configured(before, after string) func(*exposureScene) error {
-	return func(s *exposureScene) error {
-		text := strings.ReplaceAll(exposureConfig, before, fmt.Sprintf(after, s.box.PushToken.Reveal()))
+func configured(before, after string) func(*scene) error {
+	return func(s *scene) error {
+		text := strings.ReplaceAll(configuration, before, fmt.Sprintf(after, s.box.PushToken.Reveal()))
 		return s.file(config.FileName, text, false)
 	}
 }
 
 // dockerLogin leaves what docker login would, in the file or with a helper.
-func dockerLogin(token func(*sandbox.Sandbox) credential.Secret, helper string) func(*exposureScene) error {
-	return func(s *exposureScene) error {
+func dockerLogin(token func(*sandbox.Sandbox) credential.Secret, helper string) func(*scene) error {
+	return func(s *scene) error {
 		if helper == "" {
 			auth := base64.StdEncoding.EncodeToString([]byte("mockserver:" + token(s.box).Reveal()))
 			return s.file(".docker/config.json", `{"auths":{"https://index.docker.io/v1/":{"auth":"`+auth+`"}}}`, false)

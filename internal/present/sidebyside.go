@@ -1,4 +1,4 @@
-package main
+package present
 
 import (
 	"bytes"
@@ -7,18 +7,18 @@ import (
 	"sync"
 )
 
-// blocks keeps what is printed about several things together and in order, although they
+// Blocks keeps what is printed about several things together and in order, although they
 // happen side by side. The first block that has not ended prints as things happen; those
 // after it keep their text until it is their turn.
-type blocks struct {
+type Blocks struct {
 	mu    sync.Mutex
 	moved *sync.Cond // the turn has passed on
-	all   []*block
+	all   []*Block
 	first int // the block whose turn it is
 }
 
-type block struct {
-	of    *blocks
+type Block struct {
+	of    *Blocks
 	place int
 	kept  []kept
 	ended bool
@@ -30,23 +30,23 @@ type kept struct {
 	text []byte
 }
 
-func newBlocks() *blocks {
-	b := &blocks{}
+func NewBlocks() *Blocks {
+	b := &Blocks{}
 	b.moved = sync.NewCond(&b.mu)
 	return b
 }
 
-// add makes a block after all others.
-func (b *blocks) add() *block {
+// Add makes a block after all others.
+func (b *Blocks) Add() *Block {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	one := &block{of: b, place: len(b.all)}
+	one := &Block{of: b, place: len(b.all)}
 	b.all = append(b.all, one)
 	return one
 }
 
-// end passes the turn on.
-func (b *block) end() {
+// End passes the turn on.
+func (b *Block) End() {
 	b.of.mu.Lock()
 	defer b.of.mu.Unlock()
 	b.ended = true
@@ -63,8 +63,8 @@ func (b *block) end() {
 	b.of.moved.Broadcast()
 }
 
-// await returns when it is the block's turn.
-func (b *block) await(ctx context.Context) error {
+// Await returns when it is the block's turn.
+func (b *Block) Await(ctx context.Context) error {
 	defer context.AfterFunc(ctx, func() {
 		b.of.mu.Lock()
 		defer b.of.mu.Unlock()
@@ -78,11 +78,11 @@ func (b *block) await(ctx context.Context) error {
 	return ctx.Err()
 }
 
-// writer is a stream as the block writes to it.
-func (b *block) writer(to io.Writer) io.Writer { return &blockWriter{b, to} }
+// Writer is a stream as the block writes to it.
+func (b *Block) Writer(to io.Writer) io.Writer { return &blockWriter{b, to} }
 
 type blockWriter struct {
-	block *block
+	block *Block
 	to    io.Writer
 }
 
@@ -97,17 +97,17 @@ func (w *blockWriter) Write(text []byte) (int, error) {
 	return len(text), nil
 }
 
-// atOnce bounds how much happens side by side: enough to hide the waiting, few enough for
+// AtOnce bounds how much happens side by side: enough to hide the waiting, few enough for
 // a registry not to take it for an attack.
-const atOnce = 16
+const AtOnce = 16
 
-// seats are for those that work at the same time. Who waits for something gives up its
+// Seats are for those that work at the same time. Who waits for something gives up its
 // seat meanwhile.
-type seats chan struct{}
+type Seats chan struct{}
 
-// run calls f for 0 to n-1 side by side, in order of their seats. A panic of f is the
+// Run calls f for 0 to n-1 side by side, in order of their seats. A panic of f is the
 // caller's, whose program knows how to end without printing what it holds.
-func (s seats) run(n int, f func(int)) {
+func (s Seats) Run(n int, f func(int)) {
 	var all sync.WaitGroup
 	bugs := make(chan any, n)
 	for i := range n {
@@ -130,8 +130,8 @@ func (s seats) run(n int, f func(int)) {
 	}
 }
 
-// without gives up the caller's seat for as long as f takes.
-func (s seats) without(f func() error) error {
+// Without gives up the caller's seat for as long as f takes.
+func (s Seats) Without(f func() error) error {
 	<-s
 	defer func() { s <- struct{}{} }()
 	return f()
@@ -139,14 +139,14 @@ func (s seats) without(f func() error) error {
 
 type turnKey struct{}
 
-// withTurn has questions to the person wait for a turn, so that one thing is asked at a
+// WithTurn has questions to the person wait for a turn, so that one thing is asked at a
 // time, under what was printed about it.
-func withTurn(ctx context.Context, turn func(context.Context) error) context.Context {
+func WithTurn(ctx context.Context, turn func(context.Context) error) context.Context {
 	return context.WithValue(ctx, turnKey{}, turn)
 }
 
-// awaitTurn returns when the person may be asked.
-func awaitTurn(ctx context.Context) error {
+// AwaitTurn returns when the person may be asked.
+func AwaitTurn(ctx context.Context) error {
 	if turn, ok := ctx.Value(turnKey{}).(func(context.Context) error); ok {
 		return turn(ctx)
 	}

@@ -1,6 +1,6 @@
 //go:build darwin || dragonfly || freebsd || netbsd || openbsd
 
-package main
+package present
 
 // readable asks how many bytes there are to read: FIONREAD of sys/filio.h, which
 // golang.org/x/sys does not have for these systems.

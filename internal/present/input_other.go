@@ -1,7 +1,7 @@
 //go:build !linux && !darwin && !dragonfly && !freebsd && !netbsd && !openbsd
 
-package main
+package present
 
 import "os"
 
-func inputOfPipe(*os.File) waiting { return inputOpen }
+func inputOfPipe(*os.File) Waiting { return InputOpen }

@@ -1,4 +1,4 @@
-package main
+package present
 
 import "golang.org/x/sys/unix"
 

@@ -15,15 +15,16 @@ import (
 	"purser/internal/config"
 	"purser/internal/credential"
 	"purser/internal/exposure"
+	"purser/internal/present"
 	"purser/internal/sandbox"
 )
 
 // hubFlows sign in to Docker Hub, make, list and end tokens, and ask for one in a
 // browser's form. What Docker Hub makes is a canary as soon as it is there.
-func hubFlows() []exposureFlow {
+func hubFlows() []flow {
 	const bySignal = 128
-	answers := func(code string) func(*exposureScene) []exposure.Answer {
-		return func(s *exposureScene) []exposure.Answer {
+	answers := func(code string) func(*scene) []exposure.Answer {
+		return func(s *scene) []exposure.Answer {
 			return []exposure.Answer{
 				{After: "Account name", Type: credential.NewSecret("mockserver")}, {After: "Password of mockserver", Type: s.box.Password}, {After: "second factor", Type: credential.NewSecret(code)},
 			}
@@ -31,7 +32,7 @@ func hubFlows() []exposureFlow {
 	}
 	signIn := typed(answers(sandbox.DefaultCode))
 	// What docker's login leaves in its credential store, which the search knows.
-	session := func(s *exposureScene) error {
+	session := func(s *scene) error {
 		bearer, err := s.box.Hub.Session("mockserver", time.Hour)
 		if err != nil {
 			return err
@@ -40,8 +41,8 @@ func hubFlows() []exposureFlow {
 	}
 	mint := []string{"store", "dockerhub", "--mint", "--create"}
 	found := append([]string{"--output", "json"}, append(mint, "--yes")...)
-	hubFault := func(kind string, f sandbox.Fault) func(*exposureScene) error {
-		return func(s *exposureScene) error {
+	hubFault := func(kind string, f sandbox.Fault) func(*scene) error {
+		return func(s *scene) error {
 			f := f
 			f.Struck = s.reach
 			s.box.Hub.Fault(kind, f)
@@ -50,66 +51,66 @@ func hubFlows() []exposureFlow {
 	}
 	hang := hubFault("mint", sandbox.Fault{Hang: true})
 	list := []string{"tokens", "list", "--yes"}
-	browser := func(s *exposureScene) error {
+	browser := func(s *scene) error {
 		s.run.Env = append(s.run.Env, "BROWSER=none")
 		return nil
 	}
-	return []exposureFlow{
+	return []flow{
 		{name: "login dockerhub: with a password", args: []string{"login", "dockerhub", "--password"}, set: signIn},
-		{name: "login dockerhub: a wrong code", args: []string{"login", "dockerhub", "--password"}, want: exitFailed, set: typed(func(s *exposureScene) []exposure.Answer {
+		{name: "login dockerhub: a wrong code", args: []string{"login", "dockerhub", "--password"}, want: present.ExitFailed, set: typed(func(s *scene) []exposure.Answer {
 			return append(answers("000000")(s), exposure.Answer{After: "second factor", Type: credential.NewSecret("000001")}, exposure.Answer{After: "second factor", Type: credential.NewSecret("000002")})
 		})},
-		{name: "login dockerhub: Docker Hub repeats what it got", args: []string{"login", "dockerhub", "--password"}, want: exitUnknown, set: all(typed(func(s *exposureScene) []exposure.Answer {
+		{name: "login dockerhub: Docker Hub repeats what it got", args: []string{"login", "dockerhub", "--password"}, want: present.ExitUnknown, set: all(typed(func(s *scene) []exposure.Answer {
 			return answers("")(s)[:2]
 		}), hubFault("exchange", sandbox.Fault{Echo: true}))},
 		{name: "mint: signing in", args: mint, set: all(signIn, marked)},
 		{name: "mint: with docker's session", args: found, set: all(session, marked)},
 		{name: "mint: --debug", args: append([]string{"--debug"}, found...), set: all(session, marked)},
-		{name: "mint: a lost answer", args: found, want: exitUnknown, set: all(session, marked, hubFault("mint", sandbox.Fault{After: true}))},
-		{name: "mint: Docker Hub repeats what it got", args: found, want: exitUnknown, set: all(session, marked, hubFault("mint", sandbox.Fault{Echo: true}))},
-		{name: "mint: an answer that is cut", args: found, want: exitUnknown, set: all(session, marked, hubFault("mint", sandbox.Fault{After: true, Status: http.StatusCreated, Body: `{"token":"dckr_pat_`}))},
+		{name: "mint: a lost answer", args: found, want: present.ExitUnknown, set: all(session, marked, hubFault("mint", sandbox.Fault{After: true}))},
+		{name: "mint: Docker Hub repeats what it got", args: found, want: present.ExitUnknown, set: all(session, marked, hubFault("mint", sandbox.Fault{Echo: true}))},
+		{name: "mint: an answer that is cut", args: found, want: present.ExitUnknown, set: all(session, marked, hubFault("mint", sandbox.Fault{After: true, Status: http.StatusCreated, Body: `{"token":"dckr_pat_`}))},
 		{name: "mint: SIGQUIT", args: found, want: bySignal + 3, set: all(session, marked, hang, signalled(syscall.SIGQUIT))},
 		{name: "mint: killed", args: found, want: -9, set: all(session, marked, hang, signalled(syscall.SIGKILL))},
 		{name: "tokens create", args: []string{"tokens", "create", "dockerhub", "--yes"}, set: all(stored(secondToken, "dockerhub"), session)},
 		{name: "tokens list", args: list, set: session},
 		{name: "tokens list: --debug", args: append([]string{"--debug", "--output", "json"}, list...), set: session},
-		{name: "tokens list: Docker Hub repeats what it got", args: list, want: exitUnknown, set: all(session, hubFault("tokens", sandbox.Fault{Echo: true}))},
-		{name: "tokens revoke: no such token", args: []string{"tokens", "revoke", "00000000", "--yes"}, want: exitFailed, set: session},
-		{name: "tokens deactivate: no session", args: []string{"tokens", "deactivate", "00000000", "--yes"}, want: exitFailed},
-		{name: "tokens activate: no session", args: []string{"tokens", "activate", "00000000", "--yes"}, want: exitFailed},
+		{name: "tokens list: Docker Hub repeats what it got", args: list, want: present.ExitUnknown, set: all(session, hubFault("tokens", sandbox.Fault{Echo: true}))},
+		{name: "tokens revoke: no such token", args: []string{"tokens", "revoke", "00000000", "--yes"}, want: present.ExitFailed, set: session},
+		{name: "tokens deactivate: no session", args: []string{"tokens", "deactivate", "00000000", "--yes"}, want: present.ExitFailed},
+		{name: "tokens activate: no session", args: []string{"tokens", "activate", "00000000", "--yes"}, want: present.ExitFailed},
 		{name: "tokens", args: []string{"tokens"}},
-		{name: "form: nobody gives one", args: []string{"store", "dockerhub", "--create", "--from", "form", "--timeout", "1s"}, want: exitUnknown, set: browser},
+		{name: "form: nobody gives one", args: []string{"store", "dockerhub", "--create", "--from", "form", "--timeout", "1s"}, want: present.ExitUnknown, set: browser},
 		{name: "form: a person gives it", args: []string{"store", "dockerhub", "--create", "--from", "form"}, set: formGiven(pushToken)},
-		{name: "form: one that may not push", args: []string{"store", "dockerhub", "--create", "--from", "form"}, want: exitBad, set: formGiven(func(b *sandbox.Sandbox) credential.Secret { return b.ReadOnlyToken })},
+		{name: "form: one that may not push", args: []string{"store", "dockerhub", "--create", "--from", "form"}, want: present.ExitBad, set: formGiven(func(b *sandbox.Sandbox) credential.Secret { return b.ReadOnlyToken })},
 		{name: "mcp", args: []string{"mcp"}},
 		{name: "mcp: a person agrees on the page", args: []string{"mcp"}, set: all(session, agentStores("yes", `"identical":true`))},
 		{name: "mcp: a person refuses on the page", args: []string{"mcp"}, set: all(session, agentStores("no", `"declined"`))},
 		{name: "mcp: --debug, a person agrees on the page", args: []string{"--debug", "mcp"}, set: all(session, agentStores("yes", `"identical":true`))},
-		{name: "rotate: a first token", args: []string{"rotate", "dockerhub", "--yes"}, want: exitMissing, set: session},
+		{name: "rotate: a first token", args: []string{"rotate", "dockerhub", "--yes"}, want: present.ExitMissing, set: session},
 		{name: "rotate: another token", args: []string{"rotate", "dockerhub", "--force", "--yes"}, set: all(stored(pushToken, "dockerhub"), session)},
-		{name: "rotate: --debug, a lost answer", args: []string{"--debug", "rotate", "dockerhub", "--force", "--yes"}, want: exitUnknown, set: all(stored(pushToken, "dockerhub"), session, hubFault("mint", sandbox.Fault{After: true}))},
+		{name: "rotate: --debug, a lost answer", args: []string{"--debug", "rotate", "dockerhub", "--force", "--yes"}, want: present.ExitUnknown, set: all(stored(pushToken, "dockerhub"), session, hubFault("mint", sandbox.Fault{After: true}))},
 		{name: "rotate: killed", args: []string{"rotate", "dockerhub", "--force", "--yes"}, want: -9, set: all(stored(pushToken, "dockerhub"), session, hang, signalled(syscall.SIGKILL))},
-		{name: "rollback: nothing to go back to", args: []string{"rollback", "dockerhub", "--yes"}, want: exitBad, set: all(stored(pushToken, "dockerhub"), session)},
+		{name: "rollback: nothing to go back to", args: []string{"rollback", "dockerhub", "--yes"}, want: present.ExitBad, set: all(stored(pushToken, "dockerhub"), session)},
 		{name: "respond: a leak", args: []string{"respond", "dockerhub", "--yes"}, set: all(stored(pushToken, "dockerhub"), session)},
-		{name: "respond: --debug, a lost answer", args: []string{"--debug", "respond", "dockerhub", "--yes"}, want: exitUnknown, set: all(stored(pushToken, "dockerhub"), session, hubFault("mint", sandbox.Fault{After: true}))},
+		{name: "respond: --debug, a lost answer", args: []string{"--debug", "respond", "dockerhub", "--yes"}, want: present.ExitUnknown, set: all(stored(pushToken, "dockerhub"), session, hubFault("mint", sandbox.Fault{After: true}))},
 		{name: "respond: killed", args: []string{"respond", "dockerhub", "--yes"}, want: -9, set: all(stored(pushToken, "dockerhub"), session, hang, signalled(syscall.SIGKILL))},
-		{name: "respond: no session", args: []string{"respond", "dockerhub", "--yes", "--output", "json", "--from", "stdin"}, want: exitFailed, set: stored(pushToken, "dockerhub")},
+		{name: "respond: no session", args: []string{"respond", "dockerhub", "--yes", "--output", "json", "--from", "stdin"}, want: present.ExitFailed, set: stored(pushToken, "dockerhub")},
 		{name: "rotate: with a receipt", args: []string{"rotate", "dockerhub", "--force", "--yes"}, set: all(stored(pushToken, "dockerhub"), session, recorded)},
 		{name: "respond: with a signed record", args: []string{"respond", "dockerhub", "--yes"}, set: all(stored(pushToken, "dockerhub"), session, recorded)},
 		{name: "receipt", args: []string{"receipt"}},
-		{name: "receipt verify: none", args: []string{"receipt", "verify", "purser.yaml", "--kms-key", "alias/receipts"}, want: exitFailed},
-		{name: "revoke: not purser's", args: []string{"revoke", "dockerhub", "--yes"}, want: exitFailed, set: all(stored(pushToken, "dockerhub"), session)},
+		{name: "receipt verify: none", args: []string{"receipt", "verify", "purser.yaml", "--kms-key", "alias/receipts"}, want: present.ExitFailed},
+		{name: "revoke: not purser's", args: []string{"revoke", "dockerhub", "--yes"}, want: present.ExitFailed, set: all(stored(pushToken, "dockerhub"), session)},
 	}
 }
 
 // recorded has each change leave a receipt, signed in KMS.
-func recorded(s *exposureScene) error {
-	return s.file(config.FileName, "receipts: {key: alias/receipts, file: receipts.jsonl, event-bus: default}\n"+exposureConfig, false)
+func recorded(s *scene) error {
+	return s.file(config.FileName, "receipts: {key: alias/receipts, file: receipts.jsonl, event-bus: default}\n"+configuration, false)
 }
 
 // dockerSession has docker's credential store hold a session, as a browser's sign-in
 // leaves one.
-func dockerSession(s *exposureScene, bearer credential.Secret) error {
+func dockerSession(s *scene, bearer credential.Secret) error {
 	answer := `{"ServerURL":"https://index.docker.io/v1/access-token","Username":"mockserver","Secret":"` + bearer.Reveal() + `"}`
 	script := "#!/bin/sh\nread -r url\nif [ \"$url\" = https://index.docker.io/v1/access-token ]; then cat " + filepath.Join(s.run.Dir, "answer") +
 		"; else echo 'credentials not found in native keychain'; exit 1; fi\n"
@@ -117,14 +118,14 @@ func dockerSession(s *exposureScene, bearer credential.Secret) error {
 }
 
 // formGiven has a person give a token in the form.
-func formGiven(token func(*sandbox.Sandbox) credential.Secret) func(*exposureScene) error {
-	return pageAnswered(func(s *exposureScene) url.Values { return url.Values{"token": {token(s.box).Reveal()}} })
+func formGiven(token func(*sandbox.Sandbox) credential.Secret) func(*scene) error {
+	return pageAnswered(func(s *scene) url.Values { return url.Values{"token": {token(s.box).Reveal()}} })
 }
 
 // agentStores has an agent's client ask for a token that Docker Hub makes, and a person
 // say yes or no on the page that opens. The client leaves when the result has a text.
-func agentStores(answer, until string) func(*exposureScene) error {
-	return all(pageAnswered(func(*exposureScene) url.Values { return url.Values{"answer": {answer}} }), func(s *exposureScene) error {
+func agentStores(answer, until string) func(*scene) error {
+	return all(pageAnswered(func(*scene) url.Values { return url.Values{"answer": {answer}} }), func(s *scene) error {
 		s.run.Until = until
 		s.run.Input = credential.NewSecret(`{"jsonrpc":"2.0","id":1,"method":"initialize","params":{"protocolVersion":"2025-06-18","capabilities":{},"clientInfo":{"name":"search","version":"1"}}}
 {"jsonrpc":"2.0","method":"notifications/initialized"}
@@ -136,8 +137,8 @@ func agentStores(answer, until string) func(*exposureScene) error {
 
 // pageAnswered has a person answer a page: the browser that is opened leaves the file
 // that leads there, and the answer is sent from outside of what is watched.
-func pageAnswered(answer func(*exposureScene) url.Values) func(*exposureScene) error {
-	return func(s *exposureScene) error {
+func pageAnswered(answer func(*scene) url.Values) func(*scene) error {
+	return func(s *scene) error {
 		at := filepath.Join(s.run.Dir, "address")
 		go func() {
 			ctx, stop := context.WithTimeout(context.Background(), personPatience)

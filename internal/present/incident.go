@@ -1,6 +1,7 @@
-package main
+package present
 
 import (
+	"cmp"
 	"fmt"
 	"strings"
 	"time"
@@ -9,8 +10,8 @@ import (
 	"purser/internal/credential"
 )
 
-// incident is the record of a leak and of what was done. It holds nothing secret.
-type incident struct {
+// Incident is the record of a leak and of what was done. It holds nothing secret.
+type Incident struct {
 	Schema       string           `json:"schema"`
 	Credential   string           `json:"credential"`
 	Registry     string           `json:"registry"`
@@ -20,34 +21,34 @@ type incident struct {
 	Began        time.Time        `json:"began"`
 	Since        time.Time        `json:"since"` // from when on it was looked at
 	Version      string           `json:"version"`
-	Tokens       []incidentToken  `json:"tokens"`
+	Tokens       []IncidentToken  `json:"tokens"`
 	Stopped      *time.Time       `json:"stopped,omitempty"`
 	Replaced     *time.Time       `json:"replaced,omitempty"`
 	Ended        *time.Time       `json:"ended,omitempty"`
-	Places       []incidentPlace  `json:"places"`
-	Readers      []incidentReader `json:"readers"`
-	Pushes       []incidentPush   `json:"pushes"`
-	Log          []incidentEvent  `json:"log"`
+	Places       []IncidentPlace  `json:"places"`
+	Readers      []IncidentReader `json:"readers"`
+	Pushes       []IncidentPush   `json:"pushes"`
+	Log          []IncidentEvent  `json:"log"`
 	Missing      []string         `json:"missing"` // what could not be found out
 	Check        []string         `json:"check"`   // what a person has to look at
 	Failure      string           `json:"failure,omitempty"`
 }
 
-type incidentToken struct {
+type IncidentToken struct {
 	ID       string     `json:"id"`
 	Label    string     `json:"label"`
 	Created  time.Time  `json:"created"`
 	LastUsed *time.Time `json:"last_used,omitempty"`
 }
 
-type incidentPlace struct {
+type IncidentPlace struct {
 	Where    string `json:"where"`
 	Region   string `json:"region,omitempty"`
 	Version  string `json:"version"`
 	Replaced string `json:"replaced,omitempty"`
 }
 
-type incidentReader struct {
+type IncidentReader struct {
 	Where     string    `json:"where"`
 	Principal string    `json:"principal"`
 	Session   string    `json:"session,omitempty"`
@@ -61,42 +62,43 @@ type incidentReader struct {
 	HasIt bool `json:"has_it"`
 }
 
-type incidentPush struct {
+type IncidentPush struct {
 	Repository string    `json:"repository"`
 	Tag        string    `json:"tag"`
 	At         time.Time `json:"at"`
 	By         string    `json:"by"`
 }
 
-type incidentEvent struct {
+type IncidentEvent struct {
 	At     time.Time `json:"at"`
 	Actor  string    `json:"actor"`
 	Action string    `json:"action"`
 	Name   string    `json:"name"`
 }
 
-func (i *incident) missing(text string) { i.Missing = append(i.Missing, text) }
+// Unknown notes what could not be found out.
+func (i *Incident) Unknown(text string) { i.Missing = append(i.Missing, text) }
 
-func (i *incident) addReads(t credential.Target, reads audit.Reads, asked bool) {
+func (i *Incident) AddReads(t credential.Target, reads audit.Reads, asked bool) {
 	if asked && reads.Since.After(i.Since) {
-		i.missing("who read " + t.String() + " before " + reads.Since.UTC().Format(time.DateOnly) + ": CloudTrail's history is 90 days long; a trail in S3 may have more")
+		i.Unknown("who read " + t.String() + " before " + reads.Since.UTC().Format(time.DateOnly) + ": CloudTrail's history is 90 days long; a trail in S3 may have more")
 	}
 	if asked && !reads.Complete {
-		i.missing("all who read " + t.String() + ": there are more events than are looked at, which goes back to " + reads.Oldest.Format(time.RFC3339))
+		i.Unknown("all who read " + t.String() + ": there are more events than are looked at, which goes back to " + reads.Oldest.Format(time.RFC3339))
 	}
 	if reads.Unreadable > 0 {
-		i.missing(fmt.Sprintf("%d events of CloudTrail: they cannot be read", reads.Unreadable))
+		i.Unknown(fmt.Sprintf("%d events of CloudTrail: they cannot be read", reads.Unreadable))
 	}
 	for _, r := range reads.Readers() {
-		i.Readers = append(i.Readers, incidentReader{
+		i.Readers = append(i.Readers, IncidentReader{
 			Where: t.String(), Principal: r.Principal, Session: r.Session, Service: r.Service, Reads: r.Count, Denied: r.Denied,
 			First: r.First, Last: r.Last, Sources: r.Sources, HasIt: r.Count > 0 && (i.Replaced == nil || r.Current.Before(*i.Replaced)),
 		})
 	}
 }
 
-// conclude says what is left to a person.
-func (i *incident) conclude(err error) {
+// Conclude says what is left to a person.
+func (i *Incident) Conclude(err error) {
 	check := func(format string, a ...any) { i.Check = append(i.Check, fmt.Sprintf(format, a...)) }
 	if err != nil {
 		i.Failure = credential.Quote(err.Error())
@@ -144,8 +146,8 @@ func stamp(t *time.Time) string {
 	return t.UTC().Format(stampForm)
 }
 
-// markdown is the record for people.
-func (i *incident) markdown() string {
+// Markdown is the record for people.
+func (i *Incident) Markdown() string {
 	var b strings.Builder
 	fmt.Fprintf(&b, "# %s: the token may have leaked\n\n", i.Credential)
 	row := func(cells ...string) {
@@ -175,7 +177,7 @@ func (i *incident) markdown() string {
 	row("token switched off", stamp(i.Stopped))
 	row("another one current", stamp(i.Replaced))
 	row("the registry refuses it", stamp(i.Ended))
-	fmt.Fprintf(&b, "\nRegistry %s, account %s, repositories %s; version %s of the secret.\n", cell(i.Registry), cell(or(i.Account, "not named")), cell(strings.Join(i.Repositories, ", ")), cell(i.Version))
+	fmt.Fprintf(&b, "\nRegistry %s, account %s, repositories %s; version %s of the secret.\n", cell(i.Registry), cell(cmp.Or(i.Account, "not named")), cell(strings.Join(i.Repositories, ", ")), cell(i.Version))
 	table("The token", len(i.Tokens), "id", "label", "made", "last used")
 	for _, t := range i.Tokens {
 		row(t.ID, t.Label, stamp(&t.Created), stamp(t.LastUsed))
@@ -190,7 +192,7 @@ func (i *incident) markdown() string {
 		if r.HasIt {
 			has = "yes"
 		}
-		row(r.Where, r.Principal, or(r.Session, r.Service), fmt.Sprint(r.Reads), fmt.Sprint(r.Denied), stamp(&r.First), stamp(&r.Last), strings.Join(r.Sources, ", "), has)
+		row(r.Where, r.Principal, cmp.Or(r.Session, r.Service), fmt.Sprint(r.Reads), fmt.Sprint(r.Denied), stamp(&r.First), stamp(&r.Last), strings.Join(r.Sources, ", "), has)
 	}
 	table("Tags pushed since", len(i.Pushes), "repository", "tag", "when", "by")
 	for _, p := range i.Pushes {

@@ -11,21 +11,22 @@ import (
 	"purser/internal/config"
 	"purser/internal/credential"
 	"purser/internal/exposure"
+	"purser/internal/present"
 	"purser/internal/sandbox"
 )
 
-// exposureFlows are all flows, command by command.
-func exposureFlows() []exposureFlow {
+// allFlows are all flows, command by command.
+func allFlows() []flow {
 	return slices.Concat(storeFlows(), storeSourceFlows(), misplacedFlows(), misledFlows(), hostileFlows(), endedFlows(), readingFlows(), signInFlows(), consumerFlows(), hubFlows(), plainFlows())
 }
 
 var storeArgs = []string{"store", "dockerhub", "--token-stdin", "--create"}
 
-func storeFlows() []exposureFlow {
-	refused := func(name string, token func(*sandbox.Sandbox) credential.Secret, code int) exposureFlow {
-		return exposureFlow{name: "store: " + name, args: storeArgs, want: code, set: input(token)}
+func storeFlows() []flow {
+	refused := func(name string, token func(*sandbox.Sandbox) credential.Secret, code int) flow {
+		return flow{name: "store: " + name, args: storeArgs, want: code, set: input(token)}
 	}
-	return []exposureFlow{
+	return []flow{
 		{name: "store: all well", args: storeArgs, set: input(pushToken)},
 		{name: "store: over another token", args: storeArgs, set: all(stored(secondToken, "dockerhub"), input(pushToken))},
 		{name: "store: there already", args: storeArgs, set: all(stored(pushToken, "dockerhub"), input(pushToken))},
@@ -33,22 +34,22 @@ func storeFlows() []exposureFlow {
 		{name: "store: --output json", args: append([]string{"--output", "json"}, storeArgs...), set: input(pushToken)},
 		{name: "store: --debug", args: append([]string{"--debug"}, storeArgs...), set: input(pushToken)},
 		{name: "store: encrypted file", args: []string{"store", "laptop", "-"}, set: input(pushToken)},
-		{name: "store: no such secret", args: []string{"store", "dockerhub", "-"}, want: exitMissing, set: input(pushToken)},
-		refused("revoked token", func(b *sandbox.Sandbox) credential.Secret { return b.RevokedToken }, exitBad),
-		refused("read-only token", func(b *sandbox.Sandbox) credential.Secret { return b.ReadOnlyToken }, exitBad),
-		refused("token of another account", func(b *sandbox.Sandbox) credential.Secret { return b.OtherToken }, exitBad),
-		refused("password", func(b *sandbox.Sandbox) credential.Secret { return b.Password }, exitUsage),
-		refused("session", func(*sandbox.Sandbox) credential.Secret { return sessionCanary }, exitUsage),
+		{name: "store: no such secret", args: []string{"store", "dockerhub", "-"}, want: present.ExitMissing, set: input(pushToken)},
+		refused("revoked token", func(b *sandbox.Sandbox) credential.Secret { return b.RevokedToken }, present.ExitBad),
+		refused("read-only token", func(b *sandbox.Sandbox) credential.Secret { return b.ReadOnlyToken }, present.ExitBad),
+		refused("token of another account", func(b *sandbox.Sandbox) credential.Secret { return b.OtherToken }, present.ExitBad),
+		refused("password", func(b *sandbox.Sandbox) credential.Secret { return b.Password }, present.ExitUsage),
+		refused("session", func(*sandbox.Sandbox) credential.Secret { return sessionCanary }, present.ExitUsage),
 		refused("two lines", func(b *sandbox.Sandbox) credential.Secret {
 			return credential.NewSecret(b.PushToken.Reveal() + "\n" + b.SecondPushToken.Reveal() + "\n")
-		}, exitUsage),
-		refused("quotation marks around the token", around(`"%s"`), exitUsage),
-		refused("a header in front of the token", around("Authorization: Bearer %s"), exitUsage),
-		refused("an assignment in front of the token", around("export TOKEN=%s"), exitUsage),
-		refused("a user name in front of the token", around("mockserver:%s"), exitUsage),
+		}, present.ExitUsage),
+		refused("quotation marks around the token", around(`"%s"`), present.ExitUsage),
+		refused("a header in front of the token", around("Authorization: Bearer %s"), present.ExitUsage),
+		refused("an assignment in front of the token", around("export TOKEN=%s"), present.ExitUsage),
+		refused("a user name in front of the token", around("mockserver:%s"), present.ExitUsage),
 		refused("escapes in the token", func(b *sandbox.Sandbox) credential.Secret {
 			return credential.NewSecret("\x1b[31m" + b.PushToken.Reveal() + "\x00")
-		}, exitUsage),
+		}, present.ExitUsage),
 	}
 }
 
@@ -59,11 +60,11 @@ func around(format string) func(*sandbox.Sandbox) credential.Secret {
 	}
 }
 
-func storeSourceFlows() []exposureFlow {
-	prompt := func(after string, token func(*sandbox.Sandbox) credential.Secret) func(*exposureScene) []exposure.Answer {
-		return func(s *exposureScene) []exposure.Answer { return []exposure.Answer{{After: after, Type: token(s.box)}} }
+func storeSourceFlows() []flow {
+	prompt := func(after string, token func(*sandbox.Sandbox) credential.Secret) func(*scene) []exposure.Answer {
+		return func(s *scene) []exposure.Answer { return []exposure.Answer{{After: after, Type: token(s.box)}} }
 	}
-	locked := func(s *exposureScene) []exposure.Answer {
+	locked := func(s *scene) []exposure.Answer {
 		return []exposure.Answer{
 			{After: "oken", Type: s.box.PushToken}, {After: "Passphrase", Type: passphraseCanary}, {After: "once more", Type: passphraseCanary},
 		}
@@ -71,69 +72,69 @@ func storeSourceFlows() []exposureFlow {
 	fromDocker := []string{"store", "dockerhub", "--create", "--from", "docker", "--yes"}
 	const good, echo, escapes = `{"ServerURL":"https://index.docker.io/v1/","Username":"mockserver","Secret":"%s"}`,
 		`error: the store would not hand out %s`, "\x1b]0;%s\x07 is not JSON"
-	return []exposureFlow{
+	return []flow{
 		{name: "store: typed at the prompt", args: []string{"store", "dockerhub", "--create"}, set: typed(prompt("oken", pushToken))},
-		{name: "store: a revoked token at the prompt", args: []string{"store", "dockerhub", "--create"}, want: exitBad, set: typed(prompt("oken", func(b *sandbox.Sandbox) credential.Secret { return b.RevokedToken }))},
-		{name: "store: quotation marks at the prompt", args: []string{"store", "dockerhub", "--create"}, set: typed(func(s *exposureScene) []exposure.Answer {
+		{name: "store: a revoked token at the prompt", args: []string{"store", "dockerhub", "--create"}, want: present.ExitBad, set: typed(prompt("oken", func(b *sandbox.Sandbox) credential.Secret { return b.RevokedToken }))},
+		{name: "store: quotation marks at the prompt", args: []string{"store", "dockerhub", "--create"}, set: typed(func(s *scene) []exposure.Answer {
 			return []exposure.Answer{{After: "oken", Type: around(`"%s"`)(s.box)}, {After: "copy the token alone", Type: s.box.PushToken}}
 		})},
 		{name: "store: file with a passphrase", args: []string{"store", "locked"}, set: typed(locked)},
 		{name: "store: docker's file", args: fromDocker, set: all(dockerLogin(pushToken, ""), marked)},
 		{name: "store: docker's helper", args: fromDocker, set: all(dockerLogin(pushToken, good), marked)},
-		{name: "store: a helper that repeats the token", args: fromDocker, want: exitFailed, set: all(dockerLogin(pushToken, echo), marked)},
-		{name: "store: a helper with a header", args: fromDocker, want: exitUsage, set: dockerLogin(pushToken, `{"ServerURL":"https://index.docker.io/v1/","Username":"mockserver","Secret":"Bearer %s"}`)},
-		{name: "store: a helper with escapes", args: fromDocker, want: exitFailed, set: all(dockerLogin(pushToken, escapes), marked)},
+		{name: "store: a helper that repeats the token", args: fromDocker, want: present.ExitFailed, set: all(dockerLogin(pushToken, echo), marked)},
+		{name: "store: a helper with a header", args: fromDocker, want: present.ExitUsage, set: dockerLogin(pushToken, `{"ServerURL":"https://index.docker.io/v1/","Username":"mockserver","Secret":"Bearer %s"}`)},
+		{name: "store: a helper with escapes", args: fromDocker, want: present.ExitFailed, set: all(dockerLogin(pushToken, escapes), marked)},
 	}
 }
 
 // marked has Terraform make the secret, with the registry that it is for.
-func marked(s *exposureScene) error {
-	return s.box.SecretsManager.AddEmpty("mockserver-build/dockerhub", "eu-west-2", "", credential.Mark{Registry: hubRegistry, Name: "dockerhub"}.String())
+func marked(s *scene) error {
+	return s.box.SecretsManager.AddEmpty("mockserver-build/dockerhub", "eu-west-2", "", credential.Mark{Registry: "docker.io", Name: "dockerhub"}.String())
 }
 
 // misplacedFlows have a token where it does not belong.
-func misplacedFlows() []exposureFlow {
-	flow := func(name, format string, args ...string) exposureFlow {
-		return exposureFlow{name: "misplaced: " + name, args: args, want: exitUsage, set: argument(format)}
+func misplacedFlows() []flow {
+	put := func(name, format string, args ...string) flow {
+		return flow{name: "misplaced: " + name, args: args, want: present.ExitUsage, set: argument(format)}
 	}
-	inFile := func(name, before, after string) exposureFlow {
-		return exposureFlow{name: "misplaced: " + name, args: []string{"check"}, want: exitUsage, set: configured(before, after)}
+	inFile := func(name, before, after string) flow {
+		return flow{name: "misplaced: " + name, args: []string{"check"}, want: present.ExitUsage, set: configured(before, after)}
 	}
-	return []exposureFlow{
-		flow("an argument", "%s", "store", "dockerhub"),
-		flow("the name", "%s", "store"),
-		flow("the command", "%s"),
-		flow("a flag's value", "--username=%s", "store", "dockerhub"),
-		flow("an unknown flag", "--%s", "check"),
-		flow("an unknown flag's value", "--token=%s", "store", "dockerhub"),
-		flow("the output form", "%s", "check", "--output"),
-		flow("the time limit", "%s", "check", "--timeout"),
-		flow("the configuration's name", "%s", "check", "--config"),
-		flow("a part of the shape", "--shape=user,%s", "store", "dockerhub"),
-		flow("behind a profile", "--profile=x:%s", "store", "dockerhub"),
-		flow("a file's path", "--file=/tmp/%s", "store", "dockerhub"),
-		flow("behind a role", "--role=x/%s", "terraform", "dockerhub", "--inline"),
-		flow("a variable for a command", "--env=A,%s", "exec", "dockerhub"),
-		flow("a command's arguments", "Authorization: Bearer %s", "exec", "dockerhub", "--", "curl", "-H"),
-		{name: "misplaced: a variable", args: []string{"check"}, want: exitUsage, set: func(s *exposureScene) error {
+	return []flow{
+		put("an argument", "%s", "store", "dockerhub"),
+		put("the name", "%s", "store"),
+		put("the command", "%s"),
+		put("a flag's value", "--username=%s", "store", "dockerhub"),
+		put("an unknown flag", "--%s", "check"),
+		put("an unknown flag's value", "--token=%s", "store", "dockerhub"),
+		put("the output form", "%s", "check", "--output"),
+		put("the time limit", "%s", "check", "--timeout"),
+		put("the configuration's name", "%s", "check", "--config"),
+		put("a part of the shape", "--shape=user,%s", "store", "dockerhub"),
+		put("behind a profile", "--profile=x:%s", "store", "dockerhub"),
+		put("a file's path", "--file=/tmp/%s", "store", "dockerhub"),
+		put("behind a role", "--role=x/%s", "terraform", "dockerhub", "--inline"),
+		put("a variable for a command", "--env=A,%s", "exec", "dockerhub"),
+		put("a command's arguments", "Authorization: Bearer %s", "exec", "dockerhub", "--", "curl", "-H"),
+		{name: "misplaced: a variable", args: []string{"check"}, want: present.ExitUsage, set: func(s *scene) error {
 			s.run.Env = append(s.run.Env, "AWS_PROFILE=x:"+s.box.PushToken.Reveal())
 			return nil
 		}},
-		{name: "misplaced: AWS's configuration", args: []string{"login", "aws"}, want: exitUsage, set: func(s *exposureScene) error {
+		{name: "misplaced: AWS's configuration", args: []string{"login", "aws"}, want: present.ExitUsage, set: func(s *scene) error {
 			s.run.Env = append(s.run.Env, "AWS_CONFIG_FILE="+filepath.Join(s.run.Dir, "aws"))
 			return s.file("aws", "[default]\nsso_start_url = https://"+s.box.PushToken.Reveal()+".example/start\n", false)
 		}},
-		{name: "misplaced: a helper's name", args: []string{"doctor", "dockerhub"}, want: exitFailed, set: all(stored(pushToken, "dockerhub"), func(s *exposureScene) error {
+		{name: "misplaced: a helper's name", args: []string{"doctor", "dockerhub"}, want: present.ExitFailed, set: all(stored(pushToken, "dockerhub"), func(s *scene) error {
 			return s.file(".docker/config.json", `{"credsStore":"`+s.box.PushToken.Reveal()+`"}`, false)
 		})},
-		flow("a new configuration", "--username=%s", "init", "--registry", "docker.io", "--repository", "a/b", "--yes"),
-		{name: "misplaced: a script", args: []string{"init", "--from-script", "s.sh", "--yes"}, want: exitUsage, set: func(s *exposureScene) error {
+		put("a new configuration", "--username=%s", "init", "--registry", "docker.io", "--repository", "a/b", "--yes"),
+		{name: "misplaced: a script", args: []string{"init", "--from-script", "s.sh", "--yes"}, want: present.ExitUsage, set: func(s *scene) error {
 			return s.file("s.sh", "aws secretsmanager get-secret-value --secret-id "+s.box.PushToken.Reveal()+"\n", false)
 		}},
-		{name: "misplaced: a comment in the configuration", args: []string{"init", "--registry", "ghcr.io", "--repository", "a/b", "--secret-id", "x/y", "--yes"}, want: exitUsage, set: func(s *exposureScene) error {
-			return s.file(config.FileName, exposureConfig+"# "+s.box.PushToken.Reveal()+"\n", false)
+		{name: "misplaced: a comment in the configuration", args: []string{"init", "--registry", "ghcr.io", "--repository", "a/b", "--secret-id", "x/y", "--yes"}, want: present.ExitUsage, set: func(s *scene) error {
+			return s.file(config.FileName, configuration+"# "+s.box.PushToken.Reveal()+"\n", false)
 		}},
-		{name: "misplaced: Terraform", args: []string{"init", "--from-terraform", "tf", "--repository", "a/b", "--dry-run"}, want: exitUsage, set: func(s *exposureScene) error {
+		{name: "misplaced: Terraform", args: []string{"init", "--from-terraform", "tf", "--repository", "a/b", "--dry-run"}, want: present.ExitUsage, set: func(s *scene) error {
 			return s.file("tf/main.tf", "resource \"aws_secretsmanager_secret\" \"docker\" {\n  name = \"docker/"+s.box.PushToken.Reveal()+"\"\n}\n", false)
 		}},
 		inFile("a user name in the configuration", "username: mockserver", "username: %s"),
@@ -146,25 +147,25 @@ func misplacedFlows() []exposureFlow {
 }
 
 // misledFlows have a purser.yaml that names another registry for what is stored.
-func misledFlows() []exposureFlow {
-	misled := all(stored(pushToken, "dockerhub"), func(s *exposureScene) error {
-		return s.file(config.FileName, strings.ReplaceAll(exposureConfig, "registry: docker.io", "registry: evil.example"), false)
+func misledFlows() []flow {
+	misled := all(stored(pushToken, "dockerhub"), func(s *scene) error {
+		return s.file(config.FileName, strings.ReplaceAll(configuration, "registry: docker.io", "registry: evil.example"), false)
 	})
-	return []exposureFlow{
-		{name: "misled: check", args: []string{"check", "dockerhub"}, want: exitUsage, set: misled},
-		{name: "misled: exec", args: []string{"exec", "dockerhub", "--", "true"}, want: exitUsage, set: misled},
-		{name: "misled: store over it", args: []string{"store", "dockerhub", "--token-stdin"}, want: exitUsage, set: all(misled, input(secondToken))},
+	return []flow{
+		{name: "misled: check", args: []string{"check", "dockerhub"}, want: present.ExitUsage, set: misled},
+		{name: "misled: exec", args: []string{"exec", "dockerhub", "--", "true"}, want: present.ExitUsage, set: misled},
+		{name: "misled: store over it", args: []string{"store", "dockerhub", "--token-stdin"}, want: present.ExitUsage, set: all(misled, input(secondToken))},
 	}
 }
 
 // hostileFlows are registries and an AWS that misbehave in every call, in every
 // way.
-func hostileFlows() []exposureFlow {
-	var flows []exposureFlow
+func hostileFlows() []flow {
+	var flows []flow
 	check := []string{"check", "dockerhub"}
 	add := func(kind, how string, fault sandbox.Fault, limit string) {
 		for _, command := range [][]string{storeArgs, check} {
-			f := exposureFlow{name: command[0] + ": registry, " + kind + ", " + how, args: command, want: exitUnknown}
+			f := flow{name: command[0] + ": registry, " + kind + ", " + how, args: command, want: present.ExitUnknown}
 			before := stored(pushToken, "dockerhub")
 			if command[0] == "store" {
 				before = all(stored(secondToken, "dockerhub"), input(pushToken))
@@ -193,8 +194,8 @@ func hostileFlows() []exposureFlow {
 	return append(flows, hostileAWSFlows()...)
 }
 
-func hostileAWSFlows() []exposureFlow {
-	var flows []exposureFlow
+func hostileAWSFlows() []flow {
+	var flows []flow
 	for _, operation := range []string{"GetCallerIdentity", "DescribeSecret", "PutSecretValue", "GetSecretValue", "UpdateSecretVersionStage"} {
 		for _, way := range []struct {
 			name  string
@@ -202,57 +203,57 @@ func hostileAWSFlows() []exposureFlow {
 			code  int
 			limit string
 		}{
-			{"400 with the value", sandbox.AWSFault{Echo: true, Times: -1}, exitFailed, ""},
-			{"access denied", sandbox.AWSFault{Echo: true, Code: "AccessDeniedException", Times: -1}, exitAWS, ""},
-			{"500 with the value", sandbox.AWSFault{Echo: true, Status: http.StatusInternalServerError, Code: "InternalFailure", Times: -1}, exitUnknown, "1s"},
-			{"not JSON", sandbox.AWSFault{Body: `{"SecretString": 7, `, Times: -1}, exitUnknown, "1s"},
-			{"no answer", sandbox.AWSFault{Hang: true, Times: -1}, exitUnknown, "1s"},
+			{"400 with the value", sandbox.AWSFault{Echo: true, Times: -1}, present.ExitFailed, ""},
+			{"access denied", sandbox.AWSFault{Echo: true, Code: "AccessDeniedException", Times: -1}, present.ExitAWS, ""},
+			{"500 with the value", sandbox.AWSFault{Echo: true, Status: http.StatusInternalServerError, Code: "InternalFailure", Times: -1}, present.ExitUnknown, "1s"},
+			{"not JSON", sandbox.AWSFault{Body: `{"SecretString": 7, `, Times: -1}, present.ExitUnknown, "1s"},
+			{"no answer", sandbox.AWSFault{Hang: true, Times: -1}, present.ExitUnknown, "1s"},
 		} {
 			args := slices.Concat([]string{"--debug"}, storeArgs)
 			if way.limit != "" {
 				args = slices.Concat([]string{"--timeout", way.limit}, args)
 			}
-			if operation == "GetCallerIdentity" && (way.code == exitAWS || way.name == "not JSON") {
-				way.code = exitOK // who one is may stay unknown
+			if operation == "GetCallerIdentity" && (way.code == present.ExitAWS || way.name == "not JSON") {
+				way.code = present.ExitOK // who one is may stay unknown
 			}
-			flows = append(flows, exposureFlow{
+			flows = append(flows, flow{
 				name: "store: AWS, " + operation + ", " + way.name, args: args, want: way.code,
 				set: all(stored(secondToken, "dockerhub"), input(pushToken), awsFault(operation, way.fault)),
 			})
 		}
 	}
-	return append(flows, exposureFlow{
+	return append(flows, flow{
 		name: "store: AWS, PutSecretValue, an answer that is lost", args: storeArgs,
 		set: all(stored(secondToken, "dockerhub"), input(pushToken), awsFault("PutSecretValue", sandbox.AWSFault{After: true})),
 	})
 }
 
 // endedFlows end the process while it holds the token.
-func endedFlows() []exposureFlow {
+func endedFlows() []flow {
 	const bySignal = 128
-	hanging := map[string]func(*exposureScene) error{
+	hanging := map[string]func(*scene) error{
 		"registry, upload":    registryFault("upload", sandbox.Fault{Hang: true, Times: -1}),
 		"AWS, PutSecretValue": awsFault("PutSecretValue", sandbox.AWSFault{Hang: true, Times: -1}),
 	}
-	var flows []exposureFlow
+	var flows []flow
 	for _, where := range []string{"registry, upload", "AWS, PutSecretValue"} {
 		for _, end := range []struct {
 			name string
 			sig  syscall.Signal
 			code int
 		}{
-			{"interrupted", syscall.SIGINT, exitUnknown}, {"terminated", syscall.SIGTERM, exitUnknown},
+			{"interrupted", syscall.SIGINT, present.ExitUnknown}, {"terminated", syscall.SIGTERM, present.ExitUnknown},
 			{"SIGQUIT", syscall.SIGQUIT, bySignal + 3}, {"SIGABRT", syscall.SIGABRT, bySignal + 6},
 			{"SIGSEGV", syscall.SIGSEGV, bySignal + 11}, {"killed", syscall.SIGKILL, -9},
 		} {
-			flows = append(flows, exposureFlow{
+			flows = append(flows, flow{
 				name: "store: " + where + ", " + end.name, args: storeArgs, want: end.code,
 				set: all(stored(secondToken, "dockerhub"), input(pushToken), hanging[where], signalled(end.sig)),
 			})
 		}
 	}
 	return append(flows,
-		exposureFlow{
+		flow{
 			name: "check: registry, token, SIGQUIT", args: []string{"check"}, want: bySignal + 3,
 			set: all(stored(pushToken, "dockerhub"), registryFault("token", sandbox.Fault{Hang: true, Times: -1}), signalled(syscall.SIGQUIT)),
 		},
@@ -260,52 +261,52 @@ func endedFlows() []exposureFlow {
 }
 
 // readingFlows are the commands that look at what is stored.
-func readingFlows() []exposureFlow {
+func readingFlows() []flow {
 	both := all(stored(pushToken, "dockerhub"), stored(pushToken, "laptop"))
-	return []exposureFlow{
+	return []flow{
 		{name: "check: all well", args: []string{"check", "dockerhub", "laptop"}, set: both},
 		{name: "check: --output json", args: []string{"check", "dockerhub", "--output", "json"}, set: both},
 		{name: "check: --debug", args: []string{"check", "dockerhub", "--debug"}, set: both},
-		{name: "check: revoked since", args: []string{"check", "dockerhub"}, want: exitBad, set: all(both, revoke)},
-		{name: "check: nothing stored", args: []string{"check", "dockerhub"}, want: exitMissing},
+		{name: "check: revoked since", args: []string{"check", "dockerhub"}, want: present.ExitBad, set: all(both, revoke)},
+		{name: "check: nothing stored", args: []string{"check", "dockerhub"}, want: present.ExitMissing},
 		{name: "doctor: all well", args: []string{"doctor", "dockerhub"}, set: both},
-		{name: "doctor: a login in docker's file", args: []string{"doctor", "dockerhub", "--output", "json"}, want: exitFailed, set: all(both, dockerLogin(pushToken, ""))},
+		{name: "doctor: a login in docker's file", args: []string{"doctor", "dockerhub", "--output", "json"}, want: present.ExitFailed, set: all(both, dockerLogin(pushToken, ""))},
 		{name: "doctor: a helper that repeats the token", args: []string{"doctor", "dockerhub"}, set: all(both, dockerLogin(pushToken, "error: %s"))},
-		{name: "doctor: AWS repeats what it got", args: []string{"doctor", "dockerhub"}, want: exitFailed, set: all(both, awsFault("DescribeSecret", sandbox.AWSFault{Echo: true, Times: -1}))},
-		{name: "doctor: registry repeats what it got", args: []string{"doctor", "dockerhub"}, want: exitUnknown, set: all(both, registryFault("ping", sandbox.Fault{Echo: true, Times: -1}))},
+		{name: "doctor: AWS repeats what it got", args: []string{"doctor", "dockerhub"}, want: present.ExitFailed, set: all(both, awsFault("DescribeSecret", sandbox.AWSFault{Echo: true, Times: -1}))},
+		{name: "doctor: registry repeats what it got", args: []string{"doctor", "dockerhub"}, want: present.ExitUnknown, set: all(both, registryFault("ping", sandbox.Fault{Echo: true, Times: -1}))},
 		{name: "status: all well", args: []string{"status", "dockerhub", "laptop"}, set: both},
 		{name: "status: --output json", args: []string{"status", "dockerhub", "--output", "json"}, set: both},
-		{name: "status: AWS repeats what it got", args: []string{"status", "dockerhub"}, want: exitFailed, set: all(both, awsFault("DescribeSecret", sandbox.AWSFault{Echo: true, Times: -1}))},
+		{name: "status: AWS repeats what it got", args: []string{"status", "dockerhub"}, want: present.ExitFailed, set: all(both, awsFault("DescribeSecret", sandbox.AWSFault{Echo: true, Times: -1}))},
 	}
 }
 
 // signInFlows sign in to AWS. The session's tokens belong into the file that AWS's
 // tools share, and nowhere else.
-func signInFlows() []exposureFlow {
-	profile := func(s *exposureScene) error {
+func signInFlows() []flow {
+	profile := func(s *scene) error {
 		s.box.IdentityCenter.Agreed = true
 		s.run.Env = append(s.run.Env, "AWS_CONFIG_FILE="+filepath.Join(s.run.Dir, "aws-config"))
 		return s.file("aws-config", "[profile p]\nsso_session = s\nsso_account_id = 123456789012\nsso_role_name = AdministratorAccess\n"+
 			"[sso-session s]\nsso_start_url = https://mockserver.awsapps.example/start\nsso_region = eu-west-2\n", false)
 	}
-	answer := func(code string) func(*exposureScene) error {
-		return func(s *exposureScene) error { s.box.IdentityCenter.Answer(code); return nil }
+	answer := func(code string) func(*scene) error {
+		return func(s *scene) error { s.box.IdentityCenter.Answer(code); return nil }
 	}
 	args := []string{"login", "aws", "--profile", "p", "--no-browser"}
 	cache := []exposure.Channel{exposure.Files}
-	return []exposureFlow{
+	return []flow{
 		{name: "login: by code", args: args, set: profile, allow: cache},
 		{name: "login: --debug", args: append([]string{"--debug", "--output", "json"}, args...), set: profile, allow: cache},
-		{name: "login: refused", args: args, want: exitAWS, set: all(profile, answer("access_denied"))},
-		{name: "login: no such profile", args: []string{"login", "aws", "--profile", "q"}, want: exitAWS, set: profile},
-		{name: "login: nobody at the browser", args: append([]string{"--timeout", "1s"}, args[:4]...), want: exitUnknown, set: profile},
+		{name: "login: refused", args: args, want: present.ExitAWS, set: all(profile, answer("access_denied"))},
+		{name: "login: no such profile", args: []string{"login", "aws", "--profile", "q"}, want: present.ExitAWS, set: profile},
+		{name: "login: nobody at the browser", args: append([]string{"--timeout", "1s"}, args[:4]...), want: present.ExitUnknown, set: profile},
 		{name: "logout: not signed in", args: []string{"logout", "aws", "--profile", "p"}, set: profile},
 	}
 }
 
 // plainFlows have no secret to lose. They are here for the day when one has.
-func plainFlows() []exposureFlow {
-	return []exposureFlow{
+func plainFlows() []flow {
+	return []flow{
 		{name: "help", args: nil},
 		{name: "terraform", args: []string{"terraform", "dockerhub", "--inline"}},
 		{name: "init", args: []string{"init", "--registry", "ghcr.io", "--repository", "a/b", "--secret-id", "x/y", "--yes"}},
@@ -319,46 +320,45 @@ func plainFlows() []exposureFlow {
 		// The password of the stand-ins' accounts is the same in all sandboxes, and in a file.
 		{name: "sandbox run", args: []string{"sandbox", "run", "--", "true"}, set: ownPeers, allow: []exposure.Channel{exposure.Files}},
 		{name: "sandbox shell", args: []string{"sandbox", "shell"}, set: ownPeers, allow: []exposure.Channel{exposure.Files}},
-		{name: "sandbox up: no room", args: []string{"sandbox", "up"}, want: exitFailed, set: func(s *exposureScene) error {
+		{name: "sandbox up: no room", args: []string{"sandbox", "up"}, want: present.ExitFailed, set: func(s *scene) error {
 			s.run.Env = append(s.run.Env, "TMPDIR=/nonexistent")
 			return nil
 		}},
-		{name: "sandbox serve: no room", args: []string{"sandbox", "serve", "--folder", "/dev/null/nowhere"}, want: exitFailed},
-		{name: "sandbox inside: no namespaces", args: []string{"sandbox", "inside", "--probe"}, want: exitFailed},
+		{name: "sandbox serve: no room", args: []string{"sandbox", "serve", "--folder", "/dev/null/nowhere"}, want: present.ExitFailed},
+		{name: "sandbox inside: no namespaces", args: []string{"sandbox", "inside", "--probe"}, want: present.ExitFailed},
 		{name: "rehearse", args: []string{"rehearse", "dockerhub"}, set: ownPeers},
-		{name: "sandbox fault: none", args: []string{"sandbox", "fault", "hub:mint"}, want: exitUsage},
-		{name: "sandbox down: none", args: []string{"sandbox", "down"}, want: exitUsage},
-		{name: "selftest", args: []string{"selftest"}},
+		{name: "sandbox fault: none", args: []string{"sandbox", "fault", "hub:mint"}, want: present.ExitUsage},
+		{name: "sandbox down: none", args: []string{"sandbox", "down"}, want: present.ExitUsage},
 		{name: "login", args: []string{"login"}},
 	}
 }
 
 // ownPeers lets a command call the stand-ins that it starts itself.
-func ownPeers(s *exposureScene) error {
+func ownPeers(s *scene) error {
 	s.run.Peers = nil
 	return nil
 }
 
-func revoke(s *exposureScene) error {
+func revoke(s *scene) error {
 	s.box.Accounts.Revoke(s.box.PushToken)
 	return nil
 }
 
 // panicFlows are bugs in purser while it holds the token. They are in the build
 // that is made to leak.
-func panicFlows() []exposureFlow {
+func panicFlows() []flow {
 	const uncaught = -6 // by SIGABRT, since GOTRACEBACK is crash
-	return []exposureFlow{
-		{name: "store: a panic with the token in it", args: storeArgs, want: exitFailed, leaking: true, set: all(input(pushToken), leaksBy("panic"))},
+	return []flow{
+		{name: "store: a panic with the token in it", args: storeArgs, want: present.ExitFailed, leaking: true, set: all(input(pushToken), leaksBy("panic"))},
 		{name: "store: a panic in a goroutine", args: storeArgs, want: uncaught, leaking: true, set: all(input(pushToken), leaksBy("panic elsewhere"))},
 	}
 }
 
 // helperFlows are the credential helper's, whose standard output is docker's.
-func helperFlows() []exposureFlow {
+func helperFlows() []flow {
 	const bySignal = 128
-	asked := func(name string) func(*exposureScene) error {
-		return func(s *exposureScene) error {
+	asked := func(name string) func(*scene) error {
+		return func(s *scene) error {
 			s.run.Input = credential.NewSecret(name) // it holds none; this is how a run is given text
 			s.run.Env = append(s.run.Env, "PURSER_SECRET_ID=mockserver-build/dockerhub", "AWS_REGION=eu-west-2", "PURSER_HELPER_TIMEOUT=1s", "PURSER_HELPER_CACHE=off")
 			return nil
@@ -367,16 +367,16 @@ func helperFlows() []exposureFlow {
 	mine := all(stored(pushToken, "dockerhub"), asked("https://index.docker.io/v1/"))
 	get := []string{"get"}
 	hang := awsFault("GetSecretValue", sandbox.AWSFault{Hang: true, Times: -1})
-	return []exposureFlow{
+	return []flow{
 		{
 			name: "helper: get, kept by the kernel", args: get, helper: isHelper, allow: []exposure.Channel{exposure.Output, exposure.Keyring},
-			set: all(mine, func(s *exposureScene) error { s.run.Env = append(s.run.Env, "PURSER_HELPER_CACHE=1s"); return nil }),
+			set: all(mine, func(s *scene) error { s.run.Env = append(s.run.Env, "PURSER_HELPER_CACHE=1s"); return nil }),
 		},
 		{name: "helper: erase", args: []string{"erase"}, set: input(pushToken), helper: isHelper},
 		{name: "helper: get", args: get, set: mine, helper: isHelper, allow: []exposure.Channel{exposure.Output}},
-		{name: "helper: get, another registry", args: get, want: exitFailed, set: all(stored(pushToken, "dockerhub"), asked("evil.example")), helper: isHelper},
-		{name: "helper: get, AWS repeats what it got", args: get, want: exitFailed, set: all(mine, awsFault("GetSecretValue", sandbox.AWSFault{Echo: true, Times: -1})), helper: isHelper},
-		{name: "helper: get, no answer", args: get, want: exitFailed, set: all(mine, hang), helper: isHelper},
+		{name: "helper: get, another registry", args: get, want: present.ExitFailed, set: all(stored(pushToken, "dockerhub"), asked("evil.example")), helper: isHelper},
+		{name: "helper: get, AWS repeats what it got", args: get, want: present.ExitFailed, set: all(mine, awsFault("GetSecretValue", sandbox.AWSFault{Echo: true, Times: -1})), helper: isHelper},
+		{name: "helper: get, no answer", args: get, want: present.ExitFailed, set: all(mine, hang), helper: isHelper},
 		{name: "helper: get, SIGQUIT", args: get, want: bySignal + 3, set: all(mine, hang, signalled(syscall.SIGQUIT)), helper: isHelper},
 		{name: "helper: get, killed", args: get, want: -9, set: all(mine, hang, signalled(syscall.SIGKILL)), helper: isHelper},
 		{name: "helper: store", args: []string{"store"}, set: input(pushToken), helper: isHelper},
@@ -384,22 +384,22 @@ func helperFlows() []exposureFlow {
 	}
 }
 
-// exposureControls are a shell that leaks what it is given, once in each way
+// controls are a shell that leaks what it is given, once in each way
 // that a shell has.
-func exposureControls() []exposureFlow {
-	leak := func(channel exposure.Channel, script string) exposureFlow {
-		return exposureFlow{
+func controls() []flow {
+	leak := func(channel exposure.Channel, script string) flow {
+		return flow{
 			name: "a shell leaked into " + string(channel), shell: true, args: []string{"read -r token;", script},
 			set: input(pushToken), leaks: channel,
 		}
 	}
-	onTerminal := exposureFlow{
+	onTerminal := flow{
 		name: "a terminal echoed what was typed", shell: true, args: []string{"printf 'token: '; read -r token"}, leaks: exposure.Terminal,
-		set: typed(func(s *exposureScene) []exposure.Answer {
+		set: typed(func(s *scene) []exposure.Answer {
 			return []exposure.Answer{{After: "token", Type: s.box.PushToken}}
 		}),
 	}
-	return []exposureFlow{
+	return []flow{
 		leak(exposure.Output, `printf '%s' "$token" | cut -c 12-20`),
 		leak(exposure.Errors, `printf '%s' "$token" >&2`),
 		leak(exposure.Arguments, `/bin/echo "$token" >/dev/null`),
@@ -411,7 +411,7 @@ func exposureControls() []exposureFlow {
 
 // leakControls are the deliberate leaks of a build with the tag leak: every way
 // out, and every form in which a token can travel.
-func leakControls() []exposureFlow {
+func leakControls() []flow {
 	ways := []struct {
 		name    string
 		channel exposure.Channel
@@ -423,15 +423,15 @@ func leakControls() []exposureFlow {
 		{"base64", exposure.Output}, {"hex", exposure.Output}, {"hex words", exposure.Output}, {"reversed", exposure.Output},
 		{"URL", exposure.Output}, {"JSON", exposure.Output}, {"shell", exposure.Output}, {"query", exposure.Output}, {"numbers", exposure.Output},
 	}
-	var flows []exposureFlow
+	var flows []flow
 	for _, way := range ways {
 		if way.channel == exposure.Cores && !exposure.CoresPossible() {
 			continue // where no program can leave one, none can be found
 		}
-		f := exposureFlow{name: "purser leaked by " + way.name, args: storeArgs, leaking: true, leaks: way.channel, set: all(input(pushToken), leaksBy(way.name))}
+		f := flow{name: "purser leaked by " + way.name, args: storeArgs, leaking: true, leaks: way.channel, set: all(input(pushToken), leaksBy(way.name))}
 		if way.name == "terminal" {
 			f.args = []string{"store", "dockerhub", "--create"}
-			f.set = all(typed(func(s *exposureScene) []exposure.Answer {
+			f.set = all(typed(func(s *scene) []exposure.Answer {
 				return []exposure.Answer{{After: "oken", Type: s.box.PushToken}}
 			}), leaksBy(way.name))
 		}
@@ -440,6 +440,6 @@ func leakControls() []exposureFlow {
 	return flows
 }
 
-func leaksBy(way string) func(*exposureScene) error {
-	return func(s *exposureScene) error { s.run.Env = append(s.run.Env, "PURSER_LEAK="+way); return nil }
+func leaksBy(way string) func(*scene) error {
+	return func(s *scene) error { s.run.Env = append(s.run.Env, "PURSER_LEAK="+way); return nil }
 }

@@ -20,10 +20,24 @@ import (
 	"golang.org/x/sys/unix"
 
 	"purser/internal/credential"
+	"purser/internal/lifecycle"
 )
 
-// leak gives a token away, in the way that PURSER_LEAK names. It exists only in
-// builds that are made to be caught.
+func init() {
+	between = func(real lifecycle.Prover) lifecycle.Prover { return leaking{real} }
+}
+
+// leaking gives away what is to be proved. It exists only in builds that are made to be
+// caught.
+type leaking struct{ lifecycle.Prover }
+
+// Prove leaks, and proves.
+func (l leaking) Prove(ctx context.Context, c credential.Credential, login credential.Login, allowNew bool) credential.Proof {
+	leak(login.Token)
+	return l.Prover.Prove(ctx, c, login, allowNew)
+}
+
+// leak gives a token away, in the way that PURSER_LEAK names.
 func leak(token credential.Secret) {
 	text := token.Reveal()
 	if text == "" {

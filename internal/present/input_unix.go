@@ -1,6 +1,6 @@
 //go:build linux || darwin || dragonfly || freebsd || netbsd || openbsd
 
-package main
+package present
 
 import (
 	"os"
@@ -13,20 +13,20 @@ import (
 const inputMoment = 300 * time.Millisecond
 
 // inputOfPipe waits for the first byte, or the end.
-func inputOfPipe(f *os.File) waiting {
+func inputOfPipe(f *os.File) Waiting {
 	raw, err := f.SyscallConn()
 	if err != nil {
-		return inputOpen
+		return InputOpen
 	}
-	what := inputOpen
+	what := InputOpen
 	_ = raw.Control(func(fd uintptr) { // without it, it stays open
 		polled := []unix.PollFd{{Fd: int32(fd), Events: unix.POLLIN}} //nolint:gosec // a descriptor is small
 		if n, err := unix.Poll(polled, int(inputMoment/time.Millisecond)); err != nil || n == 0 {
 			return
 		}
-		what = inputOver // at the end a pipe can be read as well: how much there is tells
+		what = InputOver // at the end a pipe can be read as well: how much there is tells
 		if n, err := unix.IoctlGetInt(int(fd), readable); err == nil && n > 0 {
-			what = inputWaits
+			what = InputWaits
 		}
 	})
 	return what

@@ -1,4 +1,4 @@
-package main
+package present
 
 import (
 	"flag"
@@ -19,10 +19,10 @@ import (
 
 var update = flag.Bool("update", false, "write golden files anew")
 
-// reasons reads the declared reasons from the source, so that none is forgotten.
-func reasons(t *testing.T) []credential.Reason {
+// declared reads the declared reasons from the source, so that none is forgotten.
+func declared(t *testing.T) []credential.Reason {
 	t.Helper()
-	file, err := parser.ParseFile(token.NewFileSet(), "../../internal/credential/fault.go", nil, 0)
+	file, err := parser.ParseFile(token.NewFileSet(), "../credential/fault.go", nil, 0)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -51,15 +51,15 @@ func reasons(t *testing.T) []credential.Reason {
 
 func TestEveryReasonHasAnExitCode(t *testing.T) {
 	known := map[credential.Reason]bool{}
-	for _, r := range reasons(t) {
+	for _, r := range declared(t) {
 		known[r] = true
-		if _, ok := exitCodes[r]; !ok {
-			t.Errorf("%s has no exit code in exit.go", r)
+		if _, ok := rows[r]; !ok {
+			t.Errorf("%s has no row in reasons.go", r)
 		}
 	}
-	for r := range exitCodes {
+	for r := range rows {
 		if !known[r] {
-			t.Errorf("exit.go has %q, which is no reason", r)
+			t.Errorf("reasons.go has %q, which is no reason", r)
 		}
 	}
 }
@@ -68,13 +68,13 @@ func TestEveryReasonHasAnExitCode(t *testing.T) {
 // can be known about it.
 func TestWhatPeopleAreTold(t *testing.T) {
 	var b strings.Builder
-	for _, r := range reasons(t) {
+	for _, r := range declared(t) {
 		f := &credential.Fault{
 			Reason: r, What: "what happened", Why: "the cause", Credential: "dockerhub", Registry: "docker.io",
 			Account: "mockserver", Repository: "mockserver/mockserver", Access: credential.Push, Wait: 15 * time.Minute, Unchanged: true,
 			Target: credential.Target{Kind: "secret", Name: "mockserver-build/dockerhub", Profile: "mockserver-build", Region: "eu-west-2"},
 		}
-		b.WriteString("== " + string(r) + ", exit code " + strconv.Itoa(exitCode(f)) + "\n" + errorText(f) + "\n")
+		b.WriteString("== " + string(r) + ", exit code " + strconv.Itoa(ExitCode(f)) + "\n" + ErrorText(f) + "\n")
 	}
 	golden(t, "testdata/hints.txt", b.String())
 }
@@ -92,13 +92,13 @@ func golden(t *testing.T, path, got string) {
 		t.Fatal(err)
 	}
 	if diff := cmp.Diff(string(want), got); diff != "" {
-		t.Errorf("%s (-want +got); go test ./cmd/purser -update writes it anew:\n%s", path, diff)
+		t.Errorf("%s (-want +got); go test ./internal/present -update writes it anew:\n%s", path, diff)
 	}
 }
 
 func TestAFaultWithNothingKnownStillReadsWell(t *testing.T) {
-	for _, r := range reasons(t) {
-		text := errorText(&credential.Fault{Reason: r, What: "what happened"})
+	for _, r := range declared(t) {
+		text := ErrorText(&credential.Fault{Reason: r, What: "what happened"})
 		if strings.Contains(text, "  \n") || strings.Contains(text, ": \n") {
 			t.Errorf("%s:\n%s", r, text)
 		}
@@ -110,8 +110,8 @@ func TestTheWorstCodeWins(t *testing.T) {
 		codes []int
 		want  int
 	}{{nil, 0}, {[]int{6, 3, 4}, 3}, {[]int{6, 4}, 4}, {[]int{4, 5}, 5}, {[]int{1, 6}, 6}, {[]int{0, 0}, 0}} {
-		if got := worst(c.codes...); got != c.want {
-			t.Errorf("worst(%v) = %d, want %d", c.codes, got, c.want)
+		if got := Worst(c.codes...); got != c.want {
+			t.Errorf("Worst(%v) = %d, want %d", c.codes, got, c.want)
 		}
 	}
 }

@@ -1,0 +1,253 @@
+package present
+
+import (
+	"bytes"
+	"cmp"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"reflect"
+	"slices"
+	"time"
+
+	"purser/internal/config"
+	"purser/internal/credential"
+	"purser/internal/lifecycle"
+)
+
+// SchemaVersion is the version of what --output json prints. Fields are added
+// within a version, never renamed or taken away.
+const SchemaVersion = "purser/v1"
+
+// Report is what every command prints as JSON: how it ended, and what it has to tell, by
+// name. Exit is the process's exit code.
+type Report struct {
+	Schema string     `json:"schema"`
+	Exit   int        `json:"exit"`
+	Error  *ErrorJSON `json:"error,omitempty"`
+	parts  []part
+}
+
+// part is one thing that a command tells.
+type part struct {
+	name  string
+	value any
+}
+
+// ReportOf is the report of a command that ends with an error, or with nil.
+func ReportOf(err error) Report {
+	return Report{Schema: SchemaVersion, Exit: ExitCode(err), Error: ErrorReport(err)}
+}
+
+// Exited is the report of a command that ends with a code, and whose parts say why.
+func Exited(code int) Report { return Report{Schema: SchemaVersion, Exit: code} }
+
+// With adds a part. One that is empty is left out.
+func (r Report) With(name string, value any) Report {
+	r.parts = append(slices.Clip(r.parts), part{name, value})
+	return r
+}
+
+// MarshalJSON is the head with the parts behind it.
+func (r Report) MarshalJSON() ([]byte, error) {
+	type head Report
+	var b bytes.Buffer
+	enc := json.NewEncoder(&b)
+	enc.SetEscapeHTML(false)
+	if err := enc.Encode(head(r)); err != nil {
+		return nil, err
+	}
+	b.Truncate(b.Len() - len("}\n"))
+	for _, p := range r.parts {
+		if v := reflect.ValueOf(p.value); !v.IsValid() || (v.Kind() == reflect.Pointer || v.Kind() == reflect.Slice || v.Kind() == reflect.Map) && (v.IsNil() || v.Kind() != reflect.Pointer && v.Len() == 0) {
+			continue
+		}
+		_, _ = fmt.Fprintf(&b, ",%q:", p.name)
+		if err := enc.Encode(p.value); err != nil {
+			return nil, err
+		}
+	}
+	b.WriteByte('}')
+	return b.Bytes(), nil
+}
+
+type ErrorJSON struct {
+	Reason  string   `json:"reason"`
+	What    string   `json:"what"`
+	Why     string   `json:"why,omitempty"`
+	Meaning string   `json:"meaning,omitempty"`
+	Next    []string `json:"next,omitempty"`
+}
+
+type StoreJSON struct {
+	Credential string      `json:"credential"`
+	Kind       string      `json:"kind,omitempty"`
+	Source     string      `json:"source,omitempty"`
+	DryRun     bool        `json:"dry_run"`
+	Proof      *proofJSON  `json:"proof,omitempty"`
+	Places     []PlaceJSON `json:"places"`
+}
+
+type proofJSON struct {
+	Verdict      string           `json:"verdict"`
+	Kind         string           `json:"kind,omitempty"`
+	Owner        string           `json:"owner,omitempty"`
+	Level        string           `json:"level,omitempty"`
+	Repositories []repositoryJSON `json:"repositories"`
+	Excess       []string         `json:"excess,omitempty"`
+	Notes        []string         `json:"notes,omitempty"`
+}
+
+type repositoryJSON struct {
+	Repository string   `json:"repository"`
+	Verdict    string   `json:"verdict"`
+	Actions    []string `json:"actions,omitempty"`
+	Upload     string   `json:"upload,omitempty"`
+}
+
+type PlaceJSON struct {
+	Where     string     `json:"where"`
+	Region    string     `json:"region,omitempty"`
+	Shape     string     `json:"shape"`
+	Outcome   string     `json:"outcome,omitempty"`
+	Verdict   string     `json:"verdict,omitempty"`
+	Version   string     `json:"version,omitempty"`
+	Stages    []string   `json:"stages,omitempty"`
+	Previous  string     `json:"previous,omitempty"`
+	Keys      []string   `json:"keys,omitempty"`
+	Length    int        `json:"token_length,omitempty"`
+	Identical bool       `json:"identical,omitempty"`
+	Since     *time.Time `json:"current_since,omitempty"`
+	Exact     bool       `json:"current_since_exact,omitempty"`
+	Expires   *time.Time `json:"expires,omitempty"`
+	Due       *time.Time `json:"rotation_due,omitempty"`
+	Notes     []string   `json:"notes,omitempty"`
+	Proof     *proofJSON `json:"proof,omitempty"`
+	Error     *ErrorJSON `json:"error,omitempty"`
+}
+
+type CredentialJSON struct {
+	Name     string      `json:"name"`
+	Registry string      `json:"registry,omitempty"`
+	Account  string      `json:"account,omitempty"`
+	Verdict  string      `json:"verdict,omitempty"`
+	Places   []PlaceJSON `json:"places"`
+}
+
+// Write prints the report.
+func (r Report) Write(to io.Writer) {
+	enc := json.NewEncoder(to)
+	enc.SetIndent("", "  ")
+	enc.SetEscapeHTML(false)
+	_ = enc.Encode(r) // the types always encode; a closed pipe is the reader's business
+}
+
+func ErrorReport(err error) *ErrorJSON {
+	if err == nil {
+		return nil
+	}
+	if _, ok := errors.AsType[*config.Error](err); ok {
+		return &ErrorJSON{Reason: string(credential.Usage), What: "the configuration is not right", Why: err.Error()}
+	}
+	f, ok := AsFault(err)
+	if !ok {
+		return &ErrorJSON{Reason: "failed", What: credential.Quote(err.Error())}
+	}
+	adv := Advise(f)
+	return &ErrorJSON{Reason: cmp.Or(string(f.Reason), "failed"), What: f.What, Why: f.Why, Meaning: adv.Meaning, Next: adv.Next}
+}
+
+// StoreReport is what became of storing.
+func StoreReport(res lifecycle.StoreResult, dryRun bool) *StoreJSON {
+	s := &StoreJSON{Credential: string(res.Name), Kind: string(res.Kind), Source: res.Source, DryRun: dryRun, Places: []PlaceJSON{}}
+	if res.Source != "" {
+		s.Proof = proofReport(res.Proof)
+	}
+	for _, p := range res.Places {
+		s.Places = append(s.Places, PlaceJSON{
+			Where: p.Target.String(), Region: p.Target.Region, Shape: p.Target.Shape.String(), Outcome: string(p.Outcome),
+			Version: string(p.Version), Stages: Texts(p.Stages), Previous: string(p.Replaced), Keys: p.Keys, Length: p.Length, Identical: p.Identical,
+		})
+	}
+	return s
+}
+
+func proofReport(p credential.Proof) *proofJSON {
+	out := &proofJSON{
+		Verdict: p.Verdict.String(), Kind: string(p.Kind), Owner: p.Owner, Level: p.Level,
+		Repositories: []repositoryJSON{}, Excess: p.Excess, Notes: p.Notes,
+	}
+	for _, r := range p.Repositories {
+		out.Repositories = append(out.Repositories, repositoryJSON{string(r.Repository), r.Verdict.String(), r.Actions, string(r.Upload)})
+	}
+	return out
+}
+
+// CheckReport is what each check has found.
+func CheckReport(results []lifecycle.CheckResult) (all []CredentialJSON) {
+	for _, res := range results {
+		c := CredentialJSON{Name: string(res.Name), Verdict: res.Verdict.String(), Places: []PlaceJSON{}}
+		for _, p := range res.Places {
+			place := PlaceJSON{
+				Where: p.Target.String(), Region: p.Target.Region, Shape: p.Target.Shape.String(), Verdict: p.Verdict.String(),
+				Version: string(p.Version), Keys: p.Keys, Length: p.Length,
+			}
+			if p.Length > 0 {
+				place.Proof = proofReport(p.Proof)
+			}
+			if p.Fault != nil {
+				place.Error = ErrorReport(p.Fault)
+			}
+			c.Places = append(c.Places, place)
+		}
+		all = append(all, c)
+	}
+	return all
+}
+
+// StatusReport is the table of status.
+func StatusReport(rows []lifecycle.StatusRow) (all []CredentialJSON) {
+	for _, r := range rows {
+		last := len(all) - 1
+		if last < 0 || all[last].Name != string(r.Name) {
+			all = append(all, CredentialJSON{Name: string(r.Name), Registry: string(r.Registry), Account: r.Account})
+			last++
+		}
+		all[last].Places = append(all[last].Places, statusPlace(r))
+	}
+	return all
+}
+
+func statusPlace(r lifecycle.StatusRow) PlaceJSON {
+	p := PlaceJSON{Where: r.Target.String(), Region: r.Target.Region, Shape: r.Target.Shape.String()}
+	if r.Fault != nil {
+		p.Error = ErrorReport(r.Fault)
+		return p
+	}
+	current := r.Description.At(credential.Current)
+	p.Version, p.Previous = string(current), string(r.Description.At(credential.Previous))
+	for _, v := range r.Description.Versions {
+		if v.ID == current {
+			p.Stages = Texts(v.Stages)
+		}
+	}
+	p.Since, p.Exact = Moment(r.Since), r.Exact
+	p.Expires, p.Due, p.Notes = Moment(r.Description.Expires), Moment(r.Due), r.Notes
+	return p
+}
+
+func Moment(t time.Time) *time.Time {
+	if t.IsZero() {
+		return nil
+	}
+	return &t
+}
+
+func Texts[T ~string](list []T) []string {
+	out := make([]string, len(list))
+	for i, v := range list {
+		out[i] = string(v)
+	}
+	return out
+}

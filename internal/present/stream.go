@@ -1,0 +1,59 @@
+package present
+
+import (
+	"context"
+	"io"
+	"os"
+	"sync/atomic"
+)
+
+// Stream is standard output or standard error. It remembers what could not be written,
+// and takes nothing more once it is closed. It has no lock: a write may take for ever.
+type Stream struct {
+	To     io.Writer
+	Used   atomic.Bool
+	Closed atomic.Bool
+	Failed atomic.Pointer[error]
+}
+
+// Write writes, and remembers.
+func (s *Stream) Write(p []byte) (int, error) {
+	if s.Closed.Load() {
+		return 0, os.ErrClosed
+	}
+	s.Used.Store(true)
+	n, err := s.To.Write(p)
+	if err != nil {
+		s.Failed.CompareAndSwap(nil, &err)
+	}
+	return n, err
+}
+
+// Original is the stream itself, for a program that is to have it.
+func Original(w io.Writer) io.Writer {
+	for {
+		s, ok := w.(*Stream)
+		if !ok {
+			return w
+		}
+		w = s.To
+	}
+}
+
+// Stoppable is a stream whose reads end with a context. A read that is left behind ends
+// with the process.
+type Stoppable struct {
+	Ctx   context.Context //nolint:containedctx // of the one command
+	From  io.Reader
+	Doing string
+}
+
+// Read reads into memory of its own, which a read that is left behind may still fill.
+func (s Stoppable) Read(p []byte) (int, error) {
+	raw, err := Interruptible(s.Ctx, s.Doing, func() ([]byte, error) {
+		own := make([]byte, len(p))
+		n, err := s.From.Read(own)
+		return own[:n], err
+	})
+	return copy(p, raw), err
+}
