@@ -46,6 +46,8 @@ var mayImport = map[string][]string{
 	"internal/keyringcache": {"internal/credential"},
 	"internal/wire/kinds":   {"internal/registry", "internal/registry/*", "internal/store", "internal/store/*"},
 	"internal/wire":         {"internal/wire/kinds", "internal/boundedfile", "internal/credential", "internal/config", "internal/source", "internal/registry", "internal/store", "internal/store/*", "internal/transport", "internal/signin", "internal/receipt", "internal/audit"},
+	"internal/arguments":    {"internal/credential", "internal/config"},
+	"internal/practice":     {"internal/arguments", "internal/boundedfile", "internal/childproc", "internal/config", "internal/credential", "internal/lifecycle", "internal/namespace", "internal/present", "internal/sandbox", "internal/wire"},
 	"internal/present":      {"internal/credential", "internal/config", "internal/registry", "internal/lifecycle", "internal/audit"}, // what it tells of
 	"cmd/purser-exposure":   {"internal/credential", "internal/config", "internal/present", "internal/sandbox", "internal/exposure", "internal/wire/kinds"},
 	"cmd/docker-credential-purser": {
@@ -55,8 +57,8 @@ var mayImport = map[string][]string{
 		"internal/credential", "internal/config", "internal/registry", "internal/wire", "internal/lifecycle", "internal/receipt", "internal/process",
 	},
 	"cmd/purser": {
-		"internal/credential", "internal/config", "internal/source", "internal/registry", "internal/store", "internal/lifecycle", "internal/wire", "internal/sandbox",
-		"internal/present", "internal/process", "internal/signin", "internal/terraform", "internal/ciscript", "internal/atomicfile", "internal/boundedfile", "internal/redact", "internal/childproc", "internal/keyringcache", "internal/askpage", "internal/receipt", "internal/audit", "internal/namespace", "internal/lease",
+		"internal/credential", "internal/config", "internal/source", "internal/registry", "internal/store", "internal/lifecycle", "internal/wire", "internal/arguments", "internal/practice",
+		"internal/present", "internal/process", "internal/signin", "internal/terraform", "internal/ciscript", "internal/atomicfile", "internal/boundedfile", "internal/redact", "internal/childproc", "internal/keyringcache", "internal/askpage", "internal/receipt", "internal/audit", "internal/lease",
 		"deploy/terraform",
 	},
 }
@@ -66,7 +68,7 @@ var mayImport = map[string][]string{
 var maySee = map[string][]string{
 	"github.com/aws/":                        {"internal/store/secretsmanager", "internal/wire", "internal/signin", "internal/audit", "cmd/purser-lambda"},
 	"github.com/aws/aws-lambda-go/":          {"cmd/purser-lambda"},
-	"github.com/spf13/":                      {"cmd/purser"},
+	"github.com/spf13/":                      {"cmd/purser", "internal/arguments", "internal/practice"},
 	"filippo.io/age":                         {"internal/store/agefile"},
 	"github.com/docker/":                     {"internal/source", "cmd/docker-credential-purser"},
 	"github.com/google/go-containerregistry": {"internal/sandbox", "internal/realservers"},

@@ -18,8 +18,8 @@ import (
 // "file function times", with the reason. A new call fails this test
 // until the list says why it is needed; that is the moment to ask whether it is.
 var reveals = map[string]string{
-	"cmd/purser/sandbox.go furnish 2":                         "made-up tokens, for scripts to give to other programs",
-	"cmd/purser/try.go visit 1":                               "pipes a made-up token into purser, in the tour",
+	"internal/practice/stage.go furnish 2":                    "made-up tokens, for scripts to give to other programs",
+	"internal/practice/try.go visit 1":                        "pipes a made-up token into purser, in the tour",
 	"cmd/docker-credential-purser/helper.go answer 1":         "the answer to docker's client, which is what the program is for",
 	"cmd/docker-credential-purser/once.go pack 1":             "the entry in the kernel's keyring",
 	"cmd/docker-credential-purser/once.go recall 1":           "the same, read back",

@@ -25,7 +25,7 @@ var mayName = []string{
 	"internal/terraform/", "internal/ciscript/", // which read and write what is called so
 	"cmd/purser-lambda/", // which answers the store that rotates
 	"internal/sandbox/", "internal/realservers/", "internal/conformance/", "internal/exposure/",
-	"cmd/purser/sandbox", "cmd/purser-exposure/", "cmd/purser/try", "cmd/purser/rehearse",
+	"internal/practice/", "cmd/purser-exposure/",
 }
 
 // TestVendorsAreNamedInTheirRoomsAlone reads the programs' text and identifiers. Comments

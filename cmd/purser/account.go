@@ -8,6 +8,8 @@ import (
 	"os/exec"
 	"strings"
 
+	"purser/internal/arguments"
+
 	"purser/internal/present"
 
 	"github.com/spf13/cobra"
@@ -107,7 +109,7 @@ func (a *app) signInTo(ctx context.Context, w *wire.Wire, of owner) (registry.Ac
 	if person == "" {
 		person = of.account
 	}
-	if err := refuseTokens([]string{person}); err != nil {
+	if err := arguments.RefuseTokens([]string{person}); err != nil {
 		return nil, err
 	}
 	password, err := a.tty.Secret(ctx, "Password of "+credential.Quote(person)+" (not shown): ")
@@ -144,7 +146,7 @@ purser tokens list shows and purser tokens revoke ends. Otherwise, and with --pa
 name, password and second factor are asked for, tried, and forgotten: commands that
 need them ask again.`,
 		Example: "  purser login " + k.Name + "\n  purser login " + k.Name + " --password",
-		Args:    noArguments,
+		Args:    arguments.None,
 		RunE:    func(cmd *cobra.Command, _ []string) error { return a.loginAccount(cmd.Context(), k.Host(), own) },
 	}
 	cmd.Flags().BoolVar(&own, "password", false, "ask for name, password and second factor instead of running docker")
@@ -203,7 +205,7 @@ func (a *app) dockerLogin(ctx context.Context, docker string, host credential.Ho
 }
 
 func (a *app) signedIn(host credential.Host, h registry.Account, what string) error {
-	if a.output.json {
+	if a.output.JSON {
 		until := h.Expires()
 		a.writeJSON(present.ReportOf(nil).With("session", &sessionJSON{Outcome: "signed-in", Who: h.Person(), Until: &until}))
 		return nil
@@ -238,15 +240,15 @@ func (a *app) minter(ctx context.Context, w *wire.Wire, c credential.Credential,
 			// The variable speaks for runs without a person. An agent has one.
 			d := decision{Question: "Use the account of PURSER_MANAGEMENT_SECRET_ID to make and end tokens for " + string(c.Name) + "?", Facts: facts(w, c)}
 			if err := a.decide(ctx, d); err != nil {
-				return nil, about(err, c)
+				return nil, credential.About(err, c)
 			}
 		}
 		h, err := w.Unattended(ctx, a.env.ManagementSecret, c)
-		return h, about(err, c)
+		return h, credential.About(err, c)
 	}
 	h, err := a.session(ctx, w, ownerOf(c), yes, useFor(w, c))
 	if err != nil {
-		return nil, about(err, c)
+		return nil, credential.About(err, c)
 	}
 	return h, nil
 }

@@ -16,6 +16,10 @@ import (
 	"testing"
 	"time"
 
+	"purser/internal/practice"
+
+	"purser/internal/arguments"
+
 	"purser/internal/present"
 
 	"github.com/spf13/cobra"
@@ -43,7 +47,7 @@ var argumentForms = []string{"%s", "user,%s", "x:%s", "role/%s", "/tmp/%s", "%s/
 func neverSaid(t *testing.T, token string, args ...string) {
 	t.Helper()
 	line := strings.ReplaceAll(strings.Join(args, " "), token, "TOKEN")
-	if refuseTokens(args) == nil {
+	if arguments.RefuseTokens(args) == nil {
 		t.Errorf("purser %s would run", line) // and is not run: it may be any command
 		return
 	}
@@ -109,7 +113,7 @@ func TestATokenInArgumentsIsRefusedAsJSONAsWell(t *testing.T) {
 	token := argumentTokens["a personal token"]
 	var out, errs bytes.Buffer
 	a := &app{in: strings.NewReader(""), out: &out, err: &errs, now: time.Now, dir: t.TempDir()}
-	a.output.json = true
+	a.output.JSON = true
 	if code := run(context.Background(), []string{"exec", "dockerhub", "--env", "A," + token, "--", "true"}, a); code != present.ExitUsage {
 		t.Errorf("exit code %d", code)
 	}
@@ -125,7 +129,7 @@ func TestATokenInArgumentsIsRefusedAsJSONAsWell(t *testing.T) {
 // TestThePrefixOfATokenIsNone: people search with the commands that they run.
 func TestThePrefixOfATokenIsNone(t *testing.T) {
 	for _, args := range [][]string{{"exec", "x", "--", "grep", "-rE", "dckr_pat_[A-Za-z0-9]+", "."}, {"check", "high_performance"}, {"check", "--config", "/srv/highs_and_lows/purser.yaml"}} {
-		if err := refuseTokens(args); err != nil {
+		if err := arguments.RefuseTokens(args); err != nil {
 			t.Errorf("%q: %v", args, err)
 		}
 	}
@@ -133,12 +137,12 @@ func TestThePrefixOfATokenIsNone(t *testing.T) {
 
 func TestEscapesInArgumentsAreRefused(t *testing.T) {
 	for _, args := range [][]string{{"store", "x", "--file", "/tmp/\x1b[31m"}, {"check", "--config", "a\u202eb"}, {"login", "aws", "--profile", "a\nb"}} {
-		if err := refuseEscapes(args); credential.ReasonOf(err) != credential.Usage {
+		if err := arguments.RefuseEscapes(args); credential.ReasonOf(err) != credential.Usage {
 			t.Errorf("%q: %v", args, err)
 		}
 	}
 	for _, args := range [][]string{{"exec", "x", "--", "printf", "a\n\x1b[0m"}, {"check", "--config", "/srv/größe und so/purser.yaml"}} {
-		if err := refuseEscapes(args); err != nil {
+		if err := arguments.RefuseEscapes(args); err != nil {
 			t.Errorf("%q: %v", args, err)
 		}
 	}
@@ -272,6 +276,6 @@ func TestATokenWithSomethingAroundItIsNoPassword(t *testing.T) {
 type saidJSON struct {
 	Exit      int
 	Error     *present.ErrorJSON
-	Sandbox   *sandboxJSON
+	Sandbox   *practice.Running
 	Rotations []rotationJSON
 }

@@ -33,7 +33,7 @@ func (a *app) check(ctx context.Context, names []string) error {
 	if err != nil {
 		return err
 	}
-	credentials, err := chosen(file, names)
+	credentials, err := file.Chosen(names)
 	if err != nil {
 		return err
 	}
@@ -53,13 +53,13 @@ func (a *app) check(ctx context.Context, names []string) error {
 		}
 	}
 	code := present.Worst(codes...)
-	if a.output.json {
+	if a.output.JSON {
 		a.writeJSON(present.Exited(code).With("credentials", present.CheckReport(results)))
 	} else {
 		a.told(a.out).Check(results)
 	}
 	if code != present.ExitOK {
-		return &reportedError{code}
+		return &present.Reported{Code: code}
 	}
 	return nil
 }

@@ -83,7 +83,7 @@ func (a *app) configureDocker(names []string, f configureFlags) error {
 	if err != nil {
 		return err
 	}
-	credentials, err := chosen(file, names)
+	credentials, err := file.Chosen(names)
 	if err != nil {
 		return err
 	}
@@ -111,7 +111,7 @@ func (a *app) configureDocker(names []string, f configureFlags) error {
 		}
 		out = append(out, done)
 	}
-	if a.output.json {
+	if a.output.JSON {
 		a.writeJSON(present.ReportOf(nil).With("clients", out))
 	}
 	return nil
@@ -120,7 +120,7 @@ func (a *app) configureDocker(names []string, f configureFlags) error {
 // applyHelper shows a change in names only: values of auths are logins.
 func (a *app) applyHelper(c source.HelperChange, f configureFlags) (clientJSON, error) {
 	done := clientJSON{Path: c.Path, Changed: c.Changed(), Warnings: append([]string{}, c.Warnings...)}
-	if f.dry && !a.output.json {
+	if f.dry && !a.output.JSON {
 		_, _ = fmt.Fprint(a.out, udiff.Unified(c.Path, c.Path, source.WithoutLogins(c.Before), source.WithoutLogins(c.After)))
 	}
 	if !f.dry && c.Changed() {
@@ -129,7 +129,7 @@ func (a *app) applyHelper(c source.HelperChange, f configureFlags) (clientJSON, 
 		}
 		done.Wrote = true
 	}
-	if a.output.json {
+	if a.output.JSON {
 		return done, nil
 	}
 	for _, w := range c.Warnings {

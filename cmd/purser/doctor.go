@@ -81,7 +81,7 @@ func (d *doctor) run(names []string) error {
 		d.bad("", "Config", "the configuration is not right", err)
 		return d.end()
 	}
-	chosen, err := chosen(file, names)
+	chosen, err := file.Chosen(names)
 	if err != nil {
 		return err
 	}
@@ -114,7 +114,7 @@ func counted(n int, thing string) string {
 
 func (d *doctor) add(f finding) {
 	d.findings = append(d.findings, f)
-	if d.output.json {
+	if d.output.JSON {
 		return
 	}
 	label := f.check
@@ -172,7 +172,7 @@ func (d *doctor) target(c credential.Credential, t credential.Target) {
 	place, err := d.wire.Bare(d.ctx, c, t) // no value is read
 	if err != nil {
 		if d.once(k.Opener + " " + t.Profile + " " + t.Region) {
-			d.bad("", k.Opener, "", about(err, c))
+			d.bad("", k.Opener, "", credential.About(err, c))
 		}
 		return
 	}
@@ -180,7 +180,7 @@ func (d *doctor) target(c credential.Credential, t credential.Target) {
 	if k.Cloud != "" {
 		opened = d.signedIn(c, t, place)
 	} else if who, err = place.Open(d.ctx); err != nil {
-		d.bad(c.Name, k.Noun, "", about(err, c))
+		d.bad(c.Name, k.Noun, "", credential.About(err, c))
 		opened = false
 	}
 	if opened {
@@ -194,11 +194,11 @@ func (d *doctor) describe(c credential.Credential, t credential.Target, place st
 	description, err := place.Describe(d.ctx)
 	missing := t.Traits().Local && credential.ReasonOf(err) == credential.SecretMissing // it is made when it is needed
 	if err != nil && !missing {
-		d.bad(c.Name, noun, "", about(err, c))
+		d.bad(c.Name, noun, "", credential.About(err, c))
 		return
 	}
 	if f := cmp.Or(lifecycle.Deletion(t, description), lifecycle.Misplaced(t, description, c.Registry)); f != nil {
-		d.bad(c.Name, noun, "", about(f, c))
+		d.bad(c.Name, noun, "", credential.About(f, c))
 		return
 	}
 	text := t.Name
@@ -225,7 +225,7 @@ func (d *doctor) found(c credential.Credential, f store.Finding) {
 	case credential.Granted:
 		d.good(c.Name, f.About, f.Text)
 	case credential.Refused:
-		d.bad(c.Name, f.About, f.Text, about(f.Fault, c))
+		d.bad(c.Name, f.About, f.Text, credential.About(f.Fault, c))
 	case credential.Unknown:
 		d.unknown(c.Name, f.About, f.Text)
 	}
@@ -240,7 +240,7 @@ func (d *doctor) signedIn(c credential.Credential, t credential.Target, place st
 	who, err := place.Open(d.ctx)
 	if err != nil {
 		d.asked["failed "+key] = true
-		d.bad("", "AWS", "", about(err, c))
+		d.bad("", "AWS", "", credential.About(err, c))
 		return false
 	}
 	id, err := d.wire.Identity(d.ctx, t)
@@ -272,11 +272,11 @@ func (d *doctor) signedIn(c credential.Credential, t credential.Target, place st
 func (d *doctor) terraformOf(c credential.Credential) {
 	root := filepath.Dir(d.path)
 	if err := overwrites(root, c); err != nil {
-		d.bad(c.Name, "Terraform", "", about(err, c))
+		d.bad(c.Name, "Terraform", "", credential.About(err, c))
 		return
 	}
 	for _, t := range c.Targets {
-		if t.Kind != secretKind {
+		if t.Kind != config.SecretKind {
 			continue
 		}
 		at, problem := terraform.Find(root, t.Name)
@@ -302,7 +302,7 @@ func (d *doctor) terraformState(c credential.Credential, t credential.Target, ro
 	text := rel(at) + " makes " + t.Name + ", and leaves its value alone"
 	switch {
 	case s.Value:
-		d.bad(c.Name, "Terraform", "", about(&credential.Fault{
+		d.bad(c.Name, "Terraform", "", credential.About(&credential.Fault{
 			Reason: credential.TerraformHolds, Target: t, What: "Terraform's state holds a value of " + t.Name,
 			Why: rel(s.Path) + " has it as readable text, for whoever reads that file",
 		}, c))
@@ -322,7 +322,7 @@ func (d *doctor) registry(c credential.Credential) {
 	}
 	how, err := d.wire.Reach(d.ctx, c)
 	if err != nil {
-		d.bad("", "Registry", string(c.Registry), about(err, c))
+		d.bad("", "Registry", string(c.Registry), credential.About(err, c))
 		return
 	}
 	var through []string
@@ -356,7 +356,7 @@ func (d *doctor) docker(c credential.Credential) {
 	}
 	clean := len(s.Plaintext) == 0 || d.fix && d.dropped(cfg, s)
 	if !clean {
-		d.bad("", "Docker", "", about(&credential.Fault{
+		d.bad("", "Docker", "", credential.About(&credential.Fault{
 			Reason: credential.DockerPlaintext, Registry: c.Registry, What: "a login for " + string(c.Registry) + " lies readable in " + s.Path,
 			Why: "docker login without a credential helper leaves base64 of USER:PASSWORD, which is no encryption",
 		}, c))
@@ -431,11 +431,11 @@ func (d *doctor) end() error {
 		})
 	}
 	code := present.Worst(codes...)
-	if d.output.json {
+	if d.output.JSON {
 		d.writeJSON(present.Exited(code).With("doctor", rows))
 	}
 	if code != present.ExitOK {
-		return &reportedError{code}
+		return &present.Reported{Code: code}
 	}
 	return nil
 }

@@ -8,6 +8,8 @@ import (
 	"testing"
 	"time"
 
+	"purser/internal/practice"
+
 	"purser/internal/present"
 
 	"purser/internal/config"
@@ -23,7 +25,7 @@ func TestTheDoctorComparesTheClockWithAWS(t *testing.T) {
 	}
 	t.Cleanup(func() { _ = box.Close() })
 	dir := t.TempDir()
-	if err := os.WriteFile(filepath.Join(dir, config.FileName), []byte(tourConfig), 0o600); err != nil {
+	if err := os.WriteFile(filepath.Join(dir, config.FileName), []byte(practice.TourConfig), 0o600); err != nil {
 		t.Fatal(err)
 	}
 	for off, want := range map[time.Duration]struct {

@@ -111,7 +111,7 @@ func (a *app) cut(out, errs *present.Stream) int {
 	told := make(chan struct{})
 	go func() {
 		defer close(told)
-		if !a.output.json || !out.Used.Load() { // one report is enough
+		if !a.output.JSON || !out.Used.Load() { // one report is enough
 			last.printError(f)
 		}
 	}()

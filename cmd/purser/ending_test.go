@@ -21,6 +21,8 @@ import (
 	"testing"
 	"time"
 
+	"purser/internal/practice"
+
 	"purser/internal/present"
 
 	"purser/internal/config"
@@ -308,7 +310,7 @@ func TestWhatDoesNotEndIsCutOff(t *testing.T) {
 func quietApp(t *testing.T, box *sandbox.Sandbox) (a *app, out *transcript, errs *spoken) {
 	t.Helper()
 	dir := t.TempDir()
-	writeFile(t, filepath.Join(dir, "purser.yaml"), strings.Replace(tourConfig, "profile: mockserver-build, ", "", 1))
+	writeFile(t, filepath.Join(dir, "purser.yaml"), strings.Replace(practice.TourConfig, "profile: mockserver-build, ", "", 1))
 	out, errs = &transcript{}, &spoken{word: "http://127.0.0.1", heard: make(chan struct{})}
 	return &app{
 		env: config.Environment{Home: dir, NoBrowser: true}, in: strings.NewReader(""), out: out, err: errs, now: time.Now, random: rand.Reader,

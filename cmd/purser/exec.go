@@ -113,7 +113,7 @@ func (a *app) exec(ctx context.Context, names, command []string, f execFlags) er
 		return fmt.Errorf("run %s: %w", credential.Quote(command[0]), err)
 	}
 	if code != 0 {
-		return &reportedError{code}
+		return &present.Reported{Code: code}
 	}
 	return nil
 }

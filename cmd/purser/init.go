@@ -10,6 +10,8 @@ import (
 	"path/filepath"
 	"strings"
 
+	"purser/internal/arguments"
+
 	"purser/internal/present"
 
 	udiff "github.com/aymanbagabas/go-udiff"
@@ -47,7 +49,7 @@ is written without a yes.`,
       --secret-id mockserver-build/dockerhub --profile mockserver-build --region eu-west-2 --yes
   purser init --from-terraform terraform/buildkite-agents --username mockserver --repository mockserver/mockserver
   purser init --from-script .buildkite/docker-login.sh --dry-run`,
-		Args: noArguments,
+		Args: arguments.None,
 		RunE: func(cmd *cobra.Command, _ []string) error { return a.init(cmd.Context(), f) },
 	}
 	flags := cmd.Flags()
@@ -59,7 +61,7 @@ is written without a yes.`,
 	flags.StringVar(&f.entry.Username, "username", "", "the `ACCOUNT` at the registry")
 	flags.StringArrayVar(&f.entry.Repositories, "repository", nil, "a `REPOSITORY` that consumers use (repeatable)")
 	flags.StringVar(&f.entry.Access, "access", "", "what consumers do there: push or pull")
-	flags.StringVar(&f.secret, "secret-id", "", "the `SECRET` in "+titleOf(secretKind))
+	flags.StringVar(&f.secret, "secret-id", "", "the `SECRET` in "+titleOf(config.SecretKind))
 	flags.StringVar(&f.file, "file", "", "the age-encrypted `FILE` to keep it in instead")
 	flags.StringVar(&f.entry.Shape, "shape", "", "the JSON keys: "+strings.Join(credential.ShapeNames(), ", ")+", or USERNAMEKEY,TOKENKEY")
 	flags.StringVar(&f.entry.Every, "rotate-every", "", "renew the token after this `TIME`, such as 90d")
@@ -77,9 +79,9 @@ is written without a yes.`,
 func keep(e *config.Entry, secret, file string) {
 	switch {
 	case secret != "":
-		e.Kind, e.Target = secretKind, secret
+		e.Kind, e.Target = config.SecretKind, secret
 	case file != "":
-		e.Kind, e.Target = fileKind, file
+		e.Kind, e.Target = config.FileKind, file
 	}
 }
 
@@ -97,12 +99,12 @@ func (a *app) init(ctx context.Context, f initFlags) error {
 		return err
 	}
 	out := initJSON{Found: append([]string{}, found...)}
-	if !a.output.json {
+	if !a.output.JSON {
 		for _, line := range found {
 			_, _ = fmt.Fprintln(a.err, line)
 		}
 	}
-	asks := !a.output.json && a.interactive()
+	asks := !a.output.JSON && a.interactive()
 	if len(drafts) == 0 {
 		if !asks {
 			return &credential.Fault{
@@ -168,15 +170,15 @@ func (a *app) writeConfig(ctx context.Context, f initFlags, drafts []config.Entr
 	}
 	name := filepath.Base(path)
 	out.Diff = udiff.Unified(name, name, string(before), string(after))
-	if !a.output.json {
+	if !a.output.JSON {
 		_, _ = fmt.Fprint(a.out, out.Diff)
 	}
 	switch {
 	case f.dry:
 	case out.Diff == "":
-	case f.yes, before == nil && (a.output.json || !a.interactive()): // a new file overwrites nothing
+	case f.yes, before == nil && (a.output.JSON || !a.interactive()): // a new file overwrites nothing
 		out.Wrote = true
-	case a.output.json || !a.interactive():
+	case a.output.JSON || !a.interactive():
 		return &credential.Fault{Reason: credential.Declined, What: "nothing was written", Why: path + " is there, and there is nobody to ask; give --yes to change it"}
 	default:
 		if err := a.tty.Confirm(ctx, "Write this to "+path+"?"); err != nil {
@@ -189,7 +191,7 @@ func (a *app) writeConfig(ctx context.Context, f initFlags, drafts []config.Entr
 			return err
 		}
 	}
-	if a.output.json {
+	if a.output.JSON {
 		a.writeJSON(present.ReportOf(nil).With("init", &out))
 		return nil
 	}
@@ -202,7 +204,7 @@ func (a *app) writeConfig(ctx context.Context, f initFlags, drafts []config.Entr
 // differFrom writes a profile and a region into a credential where they are not
 // those that the file has for all.
 func differFrom(e *config.Entry, aws config.AWS, f initFlags) {
-	if e.Kind != secretKind {
+	if e.Kind != config.SecretKind {
 		return
 	}
 	if f.profile != "" && f.profile != aws.Profile {
@@ -239,6 +241,6 @@ func (a *app) existing() (path string, text []byte, aws config.AWS, err error) {
 	if err != nil {
 		return "", nil, aws, err
 	}
-	text, err = boundedfile.Read(path, fileLimit)
+	text, err = boundedfile.Read(path, boundedfile.Named)
 	return path, text, file.AWS, err
 }

@@ -29,7 +29,7 @@ func (a *app) askDraft(f *initFlags, e *config.Entry) error {
 	f.profile = cmp.Or(f.profile, a.onlyProfile())
 	repositories := strings.Join(e.Repositories, ", ")
 	secret := ""
-	if e.Kind == secretKind {
+	if e.Kind == config.SecretKind {
 		secret = e.Target
 	}
 	form := huh.NewForm(huh.NewGroup(
@@ -48,7 +48,7 @@ func (a *app) askDraft(f *initFlags, e *config.Entry) error {
 		}),
 		huh.NewSelect[string]().Title("What CI does with them").Options(huh.NewOption("push", "push"), huh.NewOption("pull", "pull")).Value(&e.Access),
 	), huh.NewGroup(
-		huh.NewInput().Title("Secret in "+titleOf(secretKind)).Description("empty: an encrypted file on this machine").Value(&secret).Validate(noToken),
+		huh.NewInput().Title("Secret in "+titleOf(config.SecretKind)).Description("empty: an encrypted file on this machine").Value(&secret).Validate(noToken),
 		huh.NewInput().Title("AWS profile").Value(&f.profile).Validate(noToken),
 		huh.NewInput().Title("AWS region").Value(&f.region).Validate(noToken),
 	)).WithInput(tty).WithOutput(tty).WithAccessible(a.env.Accessible || a.env.Term == "dumb")
@@ -62,7 +62,7 @@ func (a *app) askDraft(f *initFlags, e *config.Entry) error {
 		}
 	}
 	e.Username = strings.TrimSpace(e.Username)
-	if keep(e, strings.TrimSpace(secret), ""); secret == "" && e.Kind == secretKind {
+	if keep(e, strings.TrimSpace(secret), ""); secret == "" && e.Kind == config.SecretKind {
 		e.Kind, e.Target = "", ""
 	}
 	e.Name = cmp.Or(e.Name, nameOf(*e))

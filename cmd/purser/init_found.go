@@ -78,7 +78,7 @@ func (f initFlags) override(e *config.Entry, only bool) {
 func fromTerraform(c *terraform.Configuration, f *initFlags) (drafts []config.Entry, found []string) {
 	f.profile, f.region = cmp.Or(f.profile, c.Profile), cmp.Or(f.region, c.Region)
 	for _, s := range c.Secrets {
-		e := config.Entry{Kind: secretKind, Target: s.Name, Registry: registryOf(s.Name + " " + s.Description + " " + s.Address), Readers: s.Readers, Shape: shapeOf(s.Name, nil)}
+		e := config.Entry{Kind: config.SecretKind, Target: s.Name, Registry: registryOf(s.Name + " " + s.Description + " " + s.Address), Readers: s.Readers, Shape: shapeOf(s.Name, nil)}
 		if s.Region != f.region {
 			e.Region = s.Region
 		}
@@ -106,7 +106,7 @@ func fromScript(s ciscript.Findings, drafts []config.Entry, f *initFlags) ([]con
 		f.profile, f.region = cmp.Or(f.profile, u.Profile), cmp.Or(f.region, u.Region)
 		i := slices.IndexFunc(drafts, func(e config.Entry) bool { return e.Target == u.Secret })
 		if i < 0 {
-			drafts = append(drafts, config.Entry{Kind: secretKind, Target: u.Secret})
+			drafts = append(drafts, config.Entry{Kind: config.SecretKind, Target: u.Secret})
 			i = len(drafts) - 1
 		}
 		e := &drafts[i]
@@ -181,7 +181,7 @@ var nameBad = regexp.MustCompile(`[^a-z0-9._-]+`)
 // nameOf makes a credential's name of its secret's.
 func nameOf(e config.Entry) string {
 	text := ""
-	if e.Kind == secretKind {
+	if e.Kind == config.SecretKind {
 		text = e.Target
 	}
 	if i := strings.LastIndex(text, ":secret:"); i >= 0 {

@@ -9,7 +9,8 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
-	"strings"
+
+	"purser/internal/arguments"
 
 	"purser/internal/present"
 
@@ -28,7 +29,7 @@ take the token out of the job's log, and prints what to export. end removes it. 
 Buildkite plugin calls both.`,
 		Example: `  eval "$(purser job start dockerhub --dir /tmp/job-1)"
   purser job end --dir /tmp/job-1`,
-		Args: noArguments,
+		Args: arguments.None,
 		RunE: func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
 	}
 	var dir string
@@ -50,7 +51,7 @@ never from the working directory.`,
 		Use:     "end",
 		Short:   "Remove what start made",
 		Example: `  purser job end --dir /tmp/job-1`,
-		Args:    noArguments,
+		Args:    arguments.None,
 		RunE:    func(*cobra.Command, []string) error { return endJob(dir) },
 	}
 	for _, c := range []*cobra.Command{start, end} {
@@ -91,7 +92,7 @@ func (a *app) startJob(ctx context.Context, names []string, dir string, plain bo
 		_ = os.RemoveAll(dir)
 		return err
 	}
-	if a.output.json {
+	if a.output.JSON {
 		a.writeJSON(present.ReportOf(nil).With("variables", c.vars))
 		return nil
 	}
@@ -100,7 +101,7 @@ func (a *app) startJob(ctx context.Context, names []string, dir string, plain bo
 			_, _ = fmt.Fprintf(a.out, "unset %s\n", name)
 			continue
 		}
-		_, _ = fmt.Fprintf(a.out, "export %s=%s\n", name, quoteShell(c.vars[name]))
+		_, _ = fmt.Fprintf(a.out, "export %s=%s\n", name, present.QuoteShell(c.vars[name]))
 	}
 	return nil
 }
@@ -125,6 +126,3 @@ func endJob(dir string) error {
 	}
 	return os.RemoveAll(dir)
 }
-
-// quoteShell makes a text one word for a shell.
-func quoteShell(text string) string { return "'" + strings.ReplaceAll(text, "'", `'\''`) + "'" }

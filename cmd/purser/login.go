@@ -10,6 +10,9 @@ import (
 	"strings"
 	"time"
 
+	"purser/internal/arguments"
+
+	"purser/internal/config"
 	"purser/internal/present"
 
 	"github.com/spf13/cobra"
@@ -37,7 +40,7 @@ func (a *app) loginCommand() *cobra.Command {
 		Short: "Sign in, so that other commands can work",
 		Example: `  purser login aws
   purser login dockerhub`,
-		Args: noArguments,
+		Args: arguments.None,
 		RunE: func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
 	}
 	var f loginFlags
@@ -56,7 +59,7 @@ in AWS's configuration file, of which nothing else is changed.`,
   purser login aws --no-browser
   purser login aws --profile mockserver-build --start-url https://mockserver.awsapps.example/start \
       --sso-region eu-west-2 --account 123456789012 --role AdministratorAccess --region eu-west-2`,
-		Args: noArguments,
+		Args: arguments.None,
 		RunE: func(cmd *cobra.Command, _ []string) error { return a.loginAWS(cmd.Context(), f) },
 	}
 	flags := aws.Flags()
@@ -84,7 +87,7 @@ func (a *app) logoutCommand() *cobra.Command {
 With aws it ends the session of IAM Identity Center as well.`,
 		Example: `  purser logout
   purser logout aws`,
-		Args: noArguments,
+		Args: arguments.None,
 		RunE: func(*cobra.Command, []string) error { return a.forgetLogins() },
 	}
 	var profile string
@@ -94,7 +97,7 @@ With aws it ends the session of IAM Identity Center as well.`,
 		Long: `aws ends the profile's session at AWS and removes it from this machine, for the AWS CLI
 and the SDKs as well. Sessions of other start URLs stay.`,
 		Example: `  purser logout aws`,
-		Args:    noArguments,
+		Args:    arguments.None,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			w, p, err := a.profileFor(profile)
 			if err != nil {
@@ -103,7 +106,7 @@ and the SDKs as well. Sessions of other start URLs stay.`,
 			if err := w.SignIn(nil).SignOut(cmd.Context(), p); err != nil {
 				return err
 			}
-			if err := a.signedOut(p); err != nil || a.output.json {
+			if err := a.signedOut(p); err != nil || a.output.JSON {
 				return err
 			}
 			return a.forgetLogins()
@@ -127,7 +130,7 @@ func (a *app) forgetLogins() error {
 	case err != nil:
 		return fmt.Errorf("clear the kernel's keyring: %w", err)
 	}
-	if a.output.json {
+	if a.output.JSON {
 		a.writeJSON(present.ReportOf(nil))
 		return nil
 	}
@@ -145,7 +148,7 @@ type sessionJSON struct {
 }
 
 func (a *app) signedOut(p signin.Profile) error {
-	if a.output.json {
+	if a.output.JSON {
 		a.writeJSON(present.ReportOf(nil).With("session", &sessionJSON{Profile: p.Name, Outcome: "signed-out"}))
 		return nil
 	}
@@ -207,7 +210,7 @@ func (a *app) loginAWS(ctx context.Context, f loginFlags) error {
 	case res.Renewed:
 		out.Outcome = "renewed"
 	}
-	if !a.output.json {
+	if !a.output.JSON {
 		a.line(a.out, credential.Granted, "Session", fmt.Sprintf("%s, until %s", map[string]string{
 			"signed-in": "signed in to " + p.StartURL, "kept": "still good", "renewed": "renewed without asking",
 		}[out.Outcome], res.Until.Local().Format("2006-01-02 15:04")))
@@ -217,7 +220,7 @@ func (a *app) loginAWS(ctx context.Context, f loginFlags) error {
 
 // ended reports whether AWS no longer takes a session that should still be good.
 func (a *app) ended(ctx context.Context, p signin.Profile) bool {
-	t := credential.Target{Kind: secretKind, Name: "none", Profile: p.Name, Region: cmp.Or(p.Region, p.SSORegion)}
+	t := credential.Target{Kind: config.SecretKind, Name: "none", Profile: p.Name, Region: cmp.Or(p.Region, p.SSORegion)}
 	place, err := a.wire().Bare(ctx, credential.Credential{}, t)
 	if err == nil {
 		_, err = place.Open(ctx)
@@ -229,7 +232,7 @@ func (a *app) ended(ctx context.Context, p signin.Profile) bool {
 // introduce says as whom one is signed in. A role that is not assigned shows
 // here.
 func (a *app) introduce(ctx context.Context, w *wire.Wire, p signin.Profile, out sessionJSON) error {
-	t := credential.Target{Kind: secretKind, Name: "none", Profile: p.Name, Region: cmp.Or(p.Region, p.SSORegion)}
+	t := credential.Target{Kind: config.SecretKind, Name: "none", Profile: p.Name, Region: cmp.Or(p.Region, p.SSORegion)}
 	place, err := w.Bare(ctx, credential.Credential{}, t)
 	if err == nil {
 		out.Who, err = place.Open(ctx)
@@ -239,7 +242,7 @@ func (a *app) introduce(ctx context.Context, w *wire.Wire, p signin.Profile, out
 			out.Account = id.Account
 		}
 	}
-	if a.output.json {
+	if a.output.JSON {
 		return a.printJSON(present.ReportOf(err).With("session", &out), err)
 	}
 	if err == nil {
@@ -265,7 +268,7 @@ func (a *app) signIn(ctx context.Context, w *wire.Wire, p signin.Profile, how si
 // offerSignIn asks once for each profile whose session has ended, where there
 // is a person to ask. Elsewhere the command goes on and fails with the advice.
 func (a *app) offerSignIn(ctx context.Context, w *wire.Wire, targets []credential.Target) error {
-	if a.output.json || a.env.HasAWSCredentials() || a.aws != nil || !a.interactive() {
+	if a.output.JSON || a.env.HasAWSCredentials() || a.aws != nil || !a.interactive() {
 		return nil
 	}
 	asked := map[string]bool{}
@@ -335,7 +338,7 @@ func (a *app) makeProfile(f loginFlags) error {
 
 // appendTo adds text at the end of a file, which is replaced whole.
 func appendTo(path, text string) error {
-	before, err := boundedfile.Read(path, fileLimit)
+	before, err := boundedfile.Read(path, boundedfile.Named)
 	if err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return fmt.Errorf("add a profile to AWS's configuration: %w", err)
 	}

@@ -11,6 +11,8 @@ import (
 	"strings"
 	"sync"
 
+	"purser/internal/arguments"
+
 	"purser/internal/present"
 
 	"github.com/modelcontextprotocol/go-sdk/mcp"
@@ -30,7 +32,7 @@ the list of tokens. Where a token is needed, a page opens in the person's browse
 agent does not see it, and cannot give one. Where a person has to decide, purser asks in
 the client's own dialog or on a page: no tool takes the answer.`,
 		Example: `  purser mcp`,
-		Args:    noArguments,
+		Args:    arguments.None,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			return a.serveMCP(cmd.Context(), a.mcpServer(), &mcp.IOTransport{Reader: io.NopCloser(a.in), Writer: keptOpen{a.out}})
 		},
@@ -126,18 +128,18 @@ func storeArguments(in storeInput) []string {
 
 // tool runs a command for an agent: without a terminal, its report as the result, and
 // what happens meanwhile as progress.
-func tool[In any](a *app, arguments func(In) []string) mcp.ToolHandlerFor[In, toolReport] {
+func tool[In any](a *app, line func(In) []string) mcp.ToolHandlerFor[In, toolReport] {
 	return func(ctx context.Context, req *mcp.CallToolRequest, in In) (*mcp.CallToolResult, toolReport, error) {
 		ctx, stop := context.WithCancel(ctx)
 		defer stop()
 		p := &progress{ctx: ctx, req: req}
 		var out bytes.Buffer
 		sub := *a
-		sub.in, sub.out, sub.err, sub.tty, sub.asks, sub.output = strings.NewReader(""), &out, p, present.Terminal{}, false, outputFlag{json: true}
+		sub.in, sub.out, sub.err, sub.tty, sub.asks, sub.output = strings.NewReader(""), &out, p, present.Terminal{}, false, arguments.Output{JSON: true}
 		sub.follow = func(e lifecycle.Event) { p.say(string(e.Step) + ": " + e.Text) }
 		person := newAsker(&sub, req, stop)
 		sub.consent = person.decide
-		code := run(ctx, arguments(in), &sub)
+		code := run(ctx, line(in), &sub)
 		if ask := person.result(); ask != nil {
 			return ask, toolReport{}, nil
 		}

@@ -194,7 +194,7 @@ func (a *app) bestSource(ctx context.Context, w *wire.Wire, c credential.Credent
 // GitHub could do without one.
 func (a *app) keyless(root string, m lifecycle.Minter, res lifecycle.StoreResult) {
 	late, ok := m.(*lateMinter)
-	if !ok || late.session == nil || !late.session.Organization() || root == "" || a.output.json {
+	if !ok || late.session == nil || !late.session.Organization() || root == "" || a.output.JSON {
 		return
 	}
 	page := registry.KindOf(late.c.Registry).Keyless

@@ -13,6 +13,8 @@ import (
 	"testing"
 	"time"
 
+	"purser/internal/practice"
+
 	"purser/internal/sandbox"
 	"purser/internal/signin"
 )
@@ -60,7 +62,7 @@ func namedFiles() map[string]namedFile {
 		"Terraform's state":        {path: "terraform.tfstate", files: []string{"main.tf", makes}, args: doctor, silent: true},
 		"Terraform of init":        {path: "main.tf", args: []string{"init", "--from-terraform", ".", "--dry-run"}},
 		"a script of init":         {path: "ci.sh", args: []string{"init", "--from-script", "ci.sh", "--dry-run"}},
-		"ca":                       {path: "ca.pem", files: []string{"purser.yaml", tourConfig + "    ca: ca.pem\n"}, args: doctor},
+		"ca":                       {path: "ca.pem", files: []string{"purser.yaml", practice.TourConfig + "    ca: ca.pem\n"}, args: doctor},
 		"--ca":                     {path: "ca.pem", args: []string{"store", "dockerhub", "--token-stdin", "--ca", "ca.pem", "--create"}},
 		"docker's configuration":   {path: "docker/config.json", args: doctor, silent: true},
 		"docker's, to change":      {path: "docker/config.json", args: []string{"configure-docker", "dockerhub"}},
@@ -73,7 +75,7 @@ func namedFiles() map[string]namedFile {
 		},
 		"an encrypted file":  {path: "kept.age.json", files: []string{"purser.yaml", inFile}, args: []string{"check"}},
 		"an age identity":    {path: "identity", files: []string{"purser.yaml", inFile, "kept.age.json", `{"format":"purser/v1","versions":[{"id":"v","stages":["AWSCURRENT"],"value":"x"}]}`}, env: "PURSER_AGE_IDENTITY=identity", args: []string{"check"}},
-		"a key for receipts": {path: "key", files: []string{"purser.yaml", receipts + tourConfig}, args: []string{"store", "dockerhub", "--token-stdin"}},
+		"a key for receipts": {path: "key", files: []string{"purser.yaml", receipts + practice.TourConfig}, args: []string{"store", "dockerhub", "--token-stdin"}},
 		"--signers":          {path: "signers", files: []string{"r", ""}, args: []string{"receipt", "verify", "r", "--signers", "signers"}},
 		"--public-key":       {path: "public", files: []string{"r", ""}, args: []string{"receipt", "verify", "r", "--public-key", "public"}},
 		"receipts":           {path: "r", files: []string{"signers", ""}, args: []string{"receipt", "verify", "r", "--signers", "signers"}, stream: true, silent: true},
@@ -109,7 +111,7 @@ func (in namedFile) refused(t *testing.T, box *sandbox.Sandbox, kind string) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	writeFile(t, filepath.Join(dir, "purser.yaml"), tourConfig)
+	writeFile(t, filepath.Join(dir, "purser.yaml"), practice.TourConfig)
 	for i := 0; i < len(in.files); i += 2 {
 		writeFile(t, filepath.Join(dir, in.files[i]), in.files[i+1])
 	}

@@ -1,68 +1,20 @@
 package main
 
 import (
-	"errors"
 	"fmt"
 	"io"
-	"time"
 
 	"purser/internal/present"
 
-	"purser/internal/config"
 	"purser/internal/credential"
 	"purser/internal/lifecycle"
 )
-
-// outputFlag is --output.
-type outputFlag struct{ json bool }
-
-// String is the flag's value.
-func (o *outputFlag) String() string {
-	if o.json {
-		return "json"
-	}
-	return "text"
-}
-
-// Set takes text or json.
-func (o *outputFlag) Set(text string) error {
-	switch text {
-	case "text", "json":
-		o.json = text == "json"
-		return nil
-	}
-	return errors.New("text or json")
-}
-
-// Type names the value in help.
-func (*outputFlag) Type() string { return "FORM" }
-
-// limitFlag is --timeout, written as durations in purser.yaml are.
-type limitFlag time.Duration
-
-// String is the flag's value.
-func (l *limitFlag) String() string {
-	if *l == 0 {
-		return ""
-	}
-	return time.Duration(*l).String()
-}
-
-// Set takes a duration.
-func (l *limitFlag) Set(text string) error {
-	d, err := config.ParseDuration(text)
-	*l = limitFlag(d)
-	return err
-}
-
-// Type names the value in help.
-func (*limitFlag) Type() string { return "TIME" }
 
 // reporter prints a flow's events as they happen, unless the output is JSON, and tells
 // whoever else follows; nil when nobody does.
 func (a *app) reporter(also func(lifecycle.Event)) func(lifecycle.Event) {
 	return func(e lifecycle.Event) {
-		if !a.output.json {
+		if !a.output.JSON {
 			a.line(a.out, credential.Granted, string(e.Step), e.Text)
 		}
 		for _, f := range []func(lifecycle.Event){also, a.follow} {
@@ -81,7 +33,7 @@ func (a *app) printNotes(p credential.Proof) {
 
 // printError says what happened, why, and what to type next.
 func (a *app) printError(err error) {
-	if a.output.json {
+	if a.output.JSON {
 		a.writeJSON(present.ReportOf(err))
 		return
 	}
@@ -114,7 +66,7 @@ func (a *app) writeJSON(r present.Report) { r.Write(a.out) }
 func (a *app) printJSON(r present.Report, err error) error {
 	a.writeJSON(r)
 	if err != nil {
-		return &reportedError{present.ExitCode(err)}
+		return &present.Reported{Code: present.ExitCode(err)}
 	}
 	return nil
 }

@@ -47,7 +47,7 @@ func (a *app) consumer(names []string, ci bool) (*consumer, error) {
 		names = strings.Split(env.Credential, ",")
 	}
 	c := &consumer{trusted: true, vars: map[string]string{}}
-	if c.credentials, err = chosen(file, names); err != nil {
+	if c.credentials, err = file.Chosen(names); err != nil {
 		return nil, err
 	}
 	if a.config != "" && own {
@@ -65,7 +65,7 @@ func (a *app) laptopConsumer(names []string) (*consumer, error) {
 		return nil, err
 	}
 	c := &consumer{trusted: file.Trusted}
-	if c.credentials, err = chosen(file, names); err != nil {
+	if c.credentials, err = file.Chosen(names); err != nil {
 		return nil, err
 	}
 	w := a.wire()

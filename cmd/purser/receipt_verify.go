@@ -12,6 +12,8 @@ import (
 	"slices"
 	"time"
 
+	"purser/internal/arguments"
+
 	"purser/internal/present"
 
 	"github.com/spf13/cobra"
@@ -52,7 +54,7 @@ asked for. An SSH key has to have been valid at the time that the receipt itself
 			if len(args) == 0 {
 				return &credential.Fault{Reason: credential.Usage, What: "verify needs the FILE with the receipts", Why: cmd.UseLine()}
 			}
-			return atMost(cmd, args, 1)
+			return arguments.AtMost(cmd, args, 1)
 		},
 		RunE: func(cmd *cobra.Command, args []string) error { return a.verifyReceipts(cmd.Context(), args[0], f) },
 	}
@@ -121,7 +123,7 @@ func (a *app) verifyReceipts(ctx context.Context, path string, f verifyFlags) er
 		return err
 	}
 	err = verdict(rows, beside)
-	if a.output.json {
+	if a.output.JSON {
 		return a.printJSON(present.ReportOf(err).With("verified", rows).With("heads", headsOf(log)).With("compared", beside), err)
 	}
 	a.tellVerified(rows, headsOf(log), beside)
@@ -189,7 +191,7 @@ func (f verifyFlags) compare(log []receipt.Entry) ([]besideJSON, error) {
 		all = append(all, row)
 	}
 	for _, path := range f.records {
-		data, err := boundedfile.Read(path, fileLimit)
+		data, err := boundedfile.Read(path, boundedfile.Named)
 		if err != nil {
 			return nil, &credential.Fault{Reason: credential.Usage, What: "the file of --record cannot be read", Why: credential.Quote(err.Error())}
 		}
@@ -281,7 +283,7 @@ func (a *app) trustedKeys(ctx context.Context, f verifyFlags) (keys, error) {
 		return k, &credential.Fault{Reason: credential.Usage, What: "it is not said who may sign", Why: "--signers, --public-key or --kms-key"}
 	}
 	if f.signers != "" {
-		data, err := boundedfile.Read(f.signers, fileLimit)
+		data, err := boundedfile.Read(f.signers, boundedfile.Named)
 		if err == nil {
 			k.allowed, err = receipt.ParseAllowedSigners(data, time.Local)
 		}
@@ -291,7 +293,7 @@ func (a *app) trustedKeys(ctx context.Context, f verifyFlags) (keys, error) {
 		k.ssh = true
 	}
 	if f.publicKey != "" {
-		data, err := boundedfile.Read(f.publicKey, fileLimit)
+		data, err := boundedfile.Read(f.publicKey, boundedfile.Named)
 		if err != nil {
 			return bad("the file of --public-key", err)
 		}

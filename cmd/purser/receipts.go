@@ -10,6 +10,8 @@ import (
 	"slices"
 	"strings"
 
+	"purser/internal/arguments"
+
 	"purser/internal/present"
 
 	"github.com/spf13/cobra"
@@ -155,7 +157,7 @@ func (r *recorder) put(ctx context.Context, record receipt.Receipt) error {
 	line, err := r.to.Write(ctx, record)
 	switch {
 	case line == nil:
-	case r.app.output.json:
+	case r.app.output.JSON:
 		r.made = append(r.made, line)
 	default:
 		_, _ = fmt.Fprintf(r.app.out, "%s\n", line)
@@ -180,7 +182,7 @@ purser.yaml has receipts: who changed what, when, with which proofs. A record is
 envelope in a line of JSON, and holds nothing secret. In a file, those of a credential are
 numbered, and each names the one before by its hash.`,
 		Example: `  purser receipt verify receipts.jsonl --signers allowed_signers`,
-		Args:    noArguments,
+		Args:    arguments.None,
 		RunE:    func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
 	}
 	cmd.AddCommand(a.receiptVerifyCommand())

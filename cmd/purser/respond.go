@@ -9,6 +9,8 @@ import (
 	"strings"
 	"time"
 
+	"purser/internal/arguments"
+
 	"purser/internal/present"
 
 	"github.com/spf13/cobra"
@@ -46,7 +48,7 @@ run again.`,
   purser respond dockerhub --since 30d --record incidents
   purser respond dockerhub --mint --yes --output json
   purser respond dockerhub --dry-run`,
-		Args: oneName("respond"),
+		Args: arguments.OneName("respond"),
 		RunE: func(cmd *cobra.Command, args []string) error { return a.respond(cmd.Context(), args[0], f) },
 	}
 	flags := cmd.Flags()
@@ -68,7 +70,7 @@ func (a *app) respond(ctx context.Context, name string, f respondFlags) error {
 	w := a.wire()
 	c, known, err := a.known(ctx, w, name)
 	if err != nil {
-		return about(err, c)
+		return credential.About(err, c)
 	}
 	if !f.yes && !f.dryRun {
 		if err := a.decide(ctx, decision{
@@ -85,7 +87,7 @@ func (a *app) respond(ctx context.Context, name string, f respondFlags) error {
 	req.Find, req.Mint, req.Given, req.DryRun = from.find, from.mint, from.given, f.dryRun
 	rec, err := a.recorder(ctx, w, c.Targets)
 	if err != nil {
-		return about(err, c)
+		return credential.About(err, c)
 	}
 	began := a.now()
 	r := a.runner(w, rec.following(from.follow))
@@ -97,7 +99,7 @@ func (a *app) respond(ctx context.Context, name string, f respondFlags) error {
 	if res.Stopped.IsZero() {
 		ended = nil
 	}
-	err = a.facts(rec.write(ctx, change{command: receipt.Respond, c: c, store: res.Store, ended: ended, err: about(err, c)}))
+	err = a.facts(rec.write(ctx, change{command: receipt.Respond, c: c, store: res.Store, ended: ended, err: credential.About(err, c)}))
 	if res.Version == "" {
 		return err // there was nothing that could have leaked
 	}
@@ -155,7 +157,7 @@ func (a *app) reported(ctx context.Context, c credential.Credential, i *present.
 		written = append(written, receipt.FileOf(file.path, file.data))
 	}
 	cause = errors.Join(cause, rec.files(ctx, c, written))
-	if a.output.json {
+	if a.output.JSON {
 		return a.printJSON(present.ReportOf(cause).With("incident", i).With("receipts", rec.lines()), cause)
 	}
 	a.line(a.out, credential.Granted, "Report", base+".md, and the same as .json")

@@ -10,15 +10,16 @@ import (
 	"os"
 	"path"
 	"runtime"
-	"slices"
 	"strings"
 	"time"
-	"unicode"
+
+	"purser/internal/practice"
+
+	"purser/internal/arguments"
 
 	"purser/internal/present"
 
 	"github.com/spf13/cobra"
-	"github.com/spf13/pflag"
 
 	"purser/internal/config"
 	"purser/internal/credential"
@@ -46,17 +47,14 @@ type app struct {
 	hold      func() (release func())                    // has credential helpers keep no login until it is released; nil: none do
 	consent   func(context.Context, decision) error      // asks a person where no terminal is; nil: only a terminal can
 
-	output outputFlag
+	output arguments.Output
 	config string
 	debug  bool
-	limit  limitFlag
+	limit  arguments.Limit
 	ending *ending // of the command that runs
 
 	touched *touched // by the command that runs
 }
-
-// fileLimit is far above any file that a person names, in bytes.
-const fileLimit = 4 << 20
 
 // run executes one command line and returns the exit code. It returns soon after ctx
 // has ended, whatever the command is at.
@@ -81,9 +79,9 @@ func (a *app) run(ctx context.Context, args []string) (code int) {
 		}
 	}()
 	err := a.facts(a.ending.plain(a.execute(ctx, args)))
-	var done *reportedError
+	var done *present.Reported
 	if errors.As(err, &done) {
-		return done.code
+		return done.Code
 	}
 	if err != nil {
 		a.printError(err)
@@ -110,13 +108,8 @@ func bugText(bug any) string {
 	}
 }
 
-// reportedError ends a command whose output already says what is wrong.
-type reportedError struct{ code int }
-
-func (e *reportedError) Error() string { return "reported" }
-
 func (a *app) execute(ctx context.Context, args []string) error {
-	if err := cmp.Or(refuseTokens(args), refuseEscapes(args), a.env.CheckTokens()); err != nil {
+	if err := cmp.Or(arguments.RefuseTokens(args), arguments.RefuseEscapes(args), a.env.CheckTokens()); err != nil {
 		return err
 	}
 	root := a.root()
@@ -135,42 +128,6 @@ func (a *app) execute(ctx context.Context, args []string) error {
 	root.SetOut(a.out)
 	root.SetErr(a.err)
 	return root.ExecuteContext(ctx)
-}
-
-// refuseTokens searches every argument before anything else does, so that no token comes
-// into a message. What follows -- is searched as well: the process list shows it too.
-func refuseTokens(args []string) error {
-	for _, arg := range args {
-		if credential.HoldsToken(arg) || credential.HoldsToken(behindShorthand(arg)) {
-			return &credential.Fault{
-				Reason: credential.TokenInArguments, What: "a token was given as an argument",
-				Why: "it is now in the shell's history and, while a command runs, in the process list",
-			}
-		}
-	}
-	return nil
-}
-
-// refuseEscapes keeps what a terminal would take for a command out of messages. The
-// arguments of a command that purser runs are that command's own.
-func refuseEscapes(args []string) error {
-	if i := slices.Index(args, "--"); i >= 0 {
-		args = args[:i]
-	}
-	invisible := func(r rune) bool { return !unicode.IsGraphic(r) }
-	if slices.ContainsFunc(args, func(arg string) bool { return strings.ContainsFunc(arg, invisible) }) {
-		return &credential.Fault{Reason: credential.Usage, What: "an argument has a control or invisible character in it", Why: "names, addresses and paths have none"}
-	}
-	return nil
-}
-
-// behindShorthand is the value of -xVALUE, whose letter would hide a token's beginning.
-func behindShorthand(arg string) string {
-	const flag = len("-x")
-	if len(arg) <= flag || arg[0] != '-' || arg[1] == '-' {
-		return ""
-	}
-	return arg[flag:]
 }
 
 func (a *app) root() *cobra.Command {
@@ -198,7 +155,7 @@ second signal ends it at once.`,
   purser respond dockerhub                  a token may have leaked: stop, replace, report
   purser status                             a table of all credentials, without values`,
 		SilenceErrors: true, SilenceUsage: true,
-		Args: noArguments,
+		Args: arguments.None,
 		RunE: func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
 	}
 	flags := root.PersistentFlags()
@@ -206,57 +163,27 @@ second signal ends it at once.`,
 	flags.StringVar(&a.config, "config", "", "the configuration `FILE` (default purser.yaml, here or in a folder above)")
 	flags.BoolVar(&a.debug, "debug", false, "show the requests on standard error, without what is secret in them")
 	flags.Var(&a.limit, "timeout", "give up after this time, such as 30s")
-	root.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return flagFault(err) })
+	root.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return arguments.FlagFault(err) })
 	root.CompletionOptions.HiddenDefaultCmd = true
-	root.AddCommand(a.initCommand(), a.loginCommand(), a.logoutCommand(), a.storeCommand(), a.tokensCommand(), a.doctorCommand(), a.terraformCommand(), a.configureDockerCommand(), a.execCommand(), a.jobCommand(), a.checkCommand(), a.statusCommand(), a.rotateCommand(), a.rollbackCommand(), a.revokeCommand(), a.respondCommand(), a.receiptCommand(), a.rehearseCommand(), a.schemaCommand(), a.sandboxCommand(), a.mcpCommand(), a.versionCommand(), a.sweepCommand())
+	host := a.host()
+	root.AddCommand(a.initCommand(), a.loginCommand(), a.logoutCommand(), a.storeCommand(), a.tokensCommand(), a.doctorCommand(), a.terraformCommand(), a.configureDockerCommand(), a.execCommand(), a.jobCommand(), a.checkCommand(), a.statusCommand(), a.rotateCommand(), a.rollbackCommand(), a.revokeCommand(), a.respondCommand(), a.receiptCommand(), host.RehearseCommand(), a.schemaCommand(), host.SandboxCommand(), a.mcpCommand(), a.versionCommand(), a.sweepCommand())
 	return root
 }
 
-// flagFault says what is wrong with a flag without repeating what was typed: it
-// may be a token in the wrong place.
-func flagFault(err error) error {
-	f := &credential.Fault{Reason: credential.Usage, What: "a flag is not right", Why: "what was typed is not repeated here"}
-	if e, ok := errors.AsType[*pflag.InvalidValueError](err); ok {
-		f.What, f.Why = "the value of --"+e.GetFlag().Name+" is not right", usageOf(e.GetFlag())
-		if inner, ok := errors.AsType[*credential.Fault](e.Unwrap()); ok {
-			f.Why = inner.Why
-		}
+// host is what practice gets of purser.
+func (a *app) host() *practice.Host {
+	return &practice.Host{
+		Env: a.env, Out: a.out, Err: a.err, Now: a.now, Random: a.random, Dir: a.dir,
+		JSON: func() bool { return a.output.JSON }, Config: func() string { return a.config },
+		Project: a.project, Self: a.self, Run: a.runCommand,
+		Purser: func(ctx context.Context, args []string, on practice.Scene) int {
+			return run(ctx, args, &app{
+				env: on.Env, in: on.In, out: a.out, err: a.out, tty: a.tty, now: on.Now, random: a.random,
+				transport: on.Transport, aws: &wire.LocalAWS{Endpoint: on.AWS}, dir: on.Dir, wait: on.Wait,
+				consent: func(context.Context, decision) error { return nil }, // the stand-ins hold nobody's token
+			})
+		},
 	}
-	if e, ok := errors.AsType[*pflag.ValueRequiredError](err); ok {
-		f.What, f.Why = "--"+e.GetFlag().Name+" needs a value", usageOf(e.GetFlag())
-	}
-	if _, ok := errors.AsType[*pflag.NotExistError](err); ok {
-		f.What = "there is no such flag"
-	}
-	return f
-}
-
-func usageOf(f *pflag.Flag) string { return "it is: " + strings.ReplaceAll(f.Usage, "`", "") }
-
-// noArguments refuses arguments without repeating them.
-func noArguments(cmd *cobra.Command, args []string) error { return atMost(cmd, args, 0) }
-
-func atMost(cmd *cobra.Command, args []string, n int) error {
-	if len(args) <= n {
-		return nil
-	}
-	if cmd.HasSubCommands() {
-		return &credential.Fault{Reason: credential.Usage, What: "there is no such command", Why: "known are " + commandNames(cmd)}
-	}
-	return &credential.Fault{
-		Reason: credential.Usage, What: "too many arguments: " + cmd.UseLine(),
-		Why: "what was typed is not repeated here; if it was a token, it is now in the shell's history and must be revoked",
-	}
-}
-
-func commandNames(cmd *cobra.Command) string {
-	var names []string
-	for _, c := range cmd.Commands() {
-		if c.IsAvailableCommand() {
-			names = append(names, c.Name())
-		}
-	}
-	return strings.Join(names, ", ")
 }
 
 // load reads the configuration of a command that reads what is stored; none is no error
@@ -307,28 +234,6 @@ func (a *app) project(needed bool) (*config.File, error) {
 		}
 	}
 	return file, err
-}
-
-// chosen are the credentials that the arguments name, all when they name none.
-func chosen(file *config.File, names []string) ([]credential.Credential, error) {
-	if len(names) == 0 {
-		return file.Credentials, nil
-	}
-	var all []credential.Credential
-	for _, text := range names {
-		name, err := credential.ParseName(text)
-		if err != nil {
-			return nil, err
-		}
-		c, err := file.Credential(name)
-		if err != nil {
-			return nil, err
-		}
-		if !slices.ContainsFunc(all, func(have credential.Credential) bool { return have.Name == c.Name }) {
-			all = append(all, c)
-		}
-	}
-	return all, nil
 }
 
 func (a *app) wire() *wire.Wire {

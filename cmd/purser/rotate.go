@@ -5,6 +5,8 @@ import (
 	"encoding/json"
 	"time"
 
+	"purser/internal/arguments"
+
 	"purser/internal/present"
 
 	"github.com/spf13/cobra"
@@ -82,7 +84,7 @@ func (a *app) rotate(ctx context.Context, names []string, f rotateFlags) error {
 	if err != nil {
 		return err
 	}
-	credentials, err := chosen(file, names)
+	credentials, err := file.Chosen(names)
 	if err != nil {
 		return err
 	}
@@ -99,11 +101,11 @@ func (a *app) rotate(ctx context.Context, names []string, f rotateFlags) error {
 		}
 	}
 	code := present.Worst(codes...)
-	if a.output.json {
+	if a.output.JSON {
 		a.writeJSON(present.Exited(code).With("rotations", rows).With("receipts", lines))
 	}
 	if code != present.ExitOK {
-		return &reportedError{code}
+		return &present.Reported{Code: code}
 	}
 	return nil
 }
@@ -157,7 +159,7 @@ forward again.`,
 		Example: `  purser rollback dockerhub
   purser rollback dockerhub --dry-run
   purser rollback dockerhub --undo`,
-		Args: oneName("rollback"),
+		Args: arguments.OneName("rollback"),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			return a.rollback(cmd.Context(), args[0], yes, dry, undo)
 		},
@@ -168,22 +170,13 @@ forward again.`,
 	return cmd
 }
 
-func oneName(command string) cobra.PositionalArgs {
-	return func(cmd *cobra.Command, args []string) error {
-		if len(args) == 0 {
-			return &credential.Fault{Reason: credential.Usage, What: command + " needs the NAME of a credential", Why: cmd.UseLine()}
-		}
-		return atMost(cmd, args, 1)
-	}
-}
-
 // known is a credential of purser.yaml with its stores.
 func (a *app) known(ctx context.Context, w *wire.Wire, name string) (credential.Credential, lifecycle.RotateRequest, error) {
 	file, err := a.load(true)
 	if err != nil {
 		return credential.Credential{}, lifecycle.RotateRequest{}, err
 	}
-	all, err := chosen(file, []string{name})
+	all, err := file.Chosen([]string{name})
 	if err != nil {
 		return credential.Credential{}, lifecycle.RotateRequest{}, err
 	}
@@ -196,7 +189,7 @@ func (a *app) rollback(ctx context.Context, name string, yes, dry, undo bool) er
 	w := a.wire()
 	c, req, err := a.known(ctx, w, name)
 	if err != nil {
-		return about(err, c)
+		return credential.About(err, c)
 	}
 	req.DryRun, req.Undo = dry, undo
 	if mints(c.Registry) {
@@ -213,12 +206,12 @@ func (a *app) rollback(ctx context.Context, name string, yes, dry, undo bool) er
 	}
 	rec, err := a.recorder(ctx, w, c.Targets)
 	if err != nil {
-		return about(err, c)
+		return credential.About(err, c)
 	}
 	r := a.runner(w, rec.following(nil))
 	res, err := r.Rollback(ctx, req)
-	err = a.facts(rec.write(ctx, change{command: receipt.Rollback, c: c, store: res, err: about(err, c)}))
-	if a.output.json {
+	err = a.facts(rec.write(ctx, change{command: receipt.Rollback, c: c, store: res, err: credential.About(err, c)}))
+	if a.output.JSON {
 		return a.printJSON(present.ReportOf(err).With("receipts", rec.lines()), err)
 	}
 	return err
@@ -236,7 +229,7 @@ stored: whoever reads the secret fails until purser store or rotate gives a new 
 		Example: `  purser revoke dockerhub --previous
   purser revoke dockerhub --token 01a2b3c4-0000-4000-8000-000000000000
   purser revoke dockerhub --yes`,
-		Args: oneName("revoke"),
+		Args: arguments.OneName("revoke"),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			return a.revoke(cmd.Context(), args[0], id, previous, yes)
 		},
@@ -251,13 +244,13 @@ func (a *app) revoke(ctx context.Context, name, id string, previous, yes bool) e
 	w := a.wire()
 	c, req, err := a.known(ctx, w, name)
 	if err != nil {
-		return about(err, c)
+		return credential.About(err, c)
 	}
 	if !mints(c.Registry) {
 		return mintsNot()
 	}
 	if id != "" {
-		return about(a.changeTokens(ctx, "revoke", "Revoke", []string{id}, tokensFlags{registry: string(c.Registry), account: c.Username, yes: yes}), c)
+		return credential.About(a.changeTokens(ctx, "revoke", "Revoke", []string{id}, tokensFlags{registry: string(c.Registry), account: c.Username, yes: yes}), c)
 	}
 	at, breaks := credential.Current, "whoever reads it fails from then on, until a new one is stored"
 	if previous {
@@ -275,12 +268,12 @@ func (a *app) revoke(ctx context.Context, name, id string, previous, yes bool) e
 	req.Mint = &lateMinter{app: a, wire: w, c: c, session: h}
 	rec, err := a.recorder(ctx, w, c.Targets)
 	if err != nil {
-		return about(err, c)
+		return credential.About(err, c)
 	}
 	r := a.runner(w, rec.following(nil))
 	ended, err := r.Revoke(ctx, req, at)
-	err = a.facts(rec.write(ctx, change{command: receipt.Revoke, c: c, ended: ended, err: about(err, c)}))
-	if a.output.json {
+	err = a.facts(rec.write(ctx, change{command: receipt.Revoke, c: c, ended: ended, err: credential.About(err, c)}))
+	if a.output.JSON {
 		return a.printJSON(present.ReportOf(err).With("receipts", rec.lines()), err)
 	}
 	return err

@@ -149,7 +149,7 @@ func (r *rotations) recorder(ctx context.Context, x *rotating) (*recorder, error
 // where there are several.
 func (x *rotating) open() {
 	x.out, x.app.err = x.block.Writer(x.all.out), x.block.Writer(x.all.err)
-	if x.all.many && !x.output.json {
+	if x.all.many && !x.output.JSON {
 		_, _ = fmt.Fprintf(x.out, "%s\n", x.c.Name)
 	}
 }
@@ -185,11 +185,11 @@ func (x *rotating) step(ctx context.Context) {
 
 // show prints what went wrong.
 func (x *rotating) show() {
-	x.err = x.facts(about(x.err, x.c))
+	x.err = x.facts(credential.About(x.err, x.c))
 	if f, ok := present.AsFault(x.err); ok {
 		f.Unchanged = f.Unchanged && !x.all.touched.it.Load() // tokens are made and ended by one for all
 	}
-	if x.err != nil && !x.output.json {
+	if x.err != nil && !x.output.JSON {
 		x.printError(x.err)
 	}
 }

@@ -16,6 +16,8 @@ import (
 	"testing"
 	"time"
 
+	"purser/internal/practice"
+
 	"purser/internal/present"
 
 	"github.com/rogpeppe/go-internal/testscript"
@@ -225,7 +227,7 @@ func (k keptUntil) TempDir() string          { return k.outer.TempDir() }
 func (k keptUntil) Context() context.Context { return k.outer.Context() }
 
 // scriptConfig is what sandbox try shows.
-const scriptConfig = tourConfig
+const scriptConfig = practice.TourConfig
 
 const scriptFiles = `aws: {profile: mockserver-build, region: eu-west-2}
 credentials:

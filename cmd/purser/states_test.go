@@ -15,6 +15,8 @@ import (
 	"testing"
 	"time"
 
+	"purser/internal/practice"
+
 	"purser/internal/present"
 
 	"github.com/aws/aws-sdk-go-v2/service/secretsmanager"
@@ -53,7 +55,7 @@ func newScene(t *testing.T) *scene {
 	if err != nil {
 		t.Fatal(err)
 	}
-	s := &scene{T: t, sweeper: sweeper, box: box, secrets: secretsManager(box.SecretsManagerURL, stateRegion), dir: t.TempDir(), yaml: tourConfig}
+	s := &scene{T: t, sweeper: sweeper, box: box, secrets: secretsManager(box.SecretsManagerURL, stateRegion), dir: t.TempDir(), yaml: practice.TourConfig}
 	box.Accounts.AddAccount("mockserver", box.Password, false)
 	management := `{"username":"mockserver","password":"` + box.Password.Reveal() + `"}`
 	s.must(s.secrets.CreateSecret(t.Context(), &secretsmanager.CreateSecretInput{Name: new("management"), SecretString: &management}))

@@ -29,7 +29,7 @@ func (a *app) status(ctx context.Context, names []string) error {
 	if err != nil {
 		return err
 	}
-	credentials, err := chosen(file, names)
+	credentials, err := file.Chosen(names)
 	if err != nil {
 		return err
 	}
@@ -47,13 +47,13 @@ func (a *app) status(ctx context.Context, names []string) error {
 		}
 	}
 	code := present.Worst(codes...)
-	if a.output.json {
+	if a.output.JSON {
 		a.writeJSON(present.Exited(code).With("credentials", present.StatusReport(rows)))
 	} else {
 		a.told(a.out).Status(rows, a.err, a.now())
 	}
 	if code != present.ExitOK {
-		return &reportedError{code}
+		return &present.Reported{Code: code}
 	}
 	return nil
 }

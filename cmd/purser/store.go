@@ -8,6 +8,8 @@ import (
 	"strings"
 	"time"
 
+	"purser/internal/arguments"
+
 	"purser/internal/present"
 
 	"github.com/spf13/cobra"
@@ -21,12 +23,6 @@ import (
 )
 
 // storeFlags are the settings of one credential as flags, and what to do.
-// The kinds of store that flags name.
-const (
-	secretKind = "secret"
-	fileKind   = "file"
-)
-
 // titleOf is the title of a kind of store.
 func titleOf(kind string) string { return credential.Target{Kind: kind}.Traits().Title }
 
@@ -79,7 +75,7 @@ take one that is there. It is never an argument.`,
 			if len(args) == 0 {
 				return &credential.Fault{Reason: credential.Usage, What: "store needs the NAME of a credential", Why: cmd.UseLine()}
 			}
-			return atMost(cmd, args, 1)
+			return arguments.AtMost(cmd, args, 1)
 		},
 		RunE: func(cmd *cobra.Command, args []string) error {
 			f.stdin = f.stdin || len(args) == 2
@@ -108,7 +104,7 @@ func (f *storeFlags) register(cmd *cobra.Command) {
 	flags.StringVar(&f.username, "username", "", "the `ACCOUNT` that the token must belong to")
 	flags.StringArrayVar(&f.repositories, "repository", nil, "a `REPOSITORY` that consumers use (repeatable)")
 	flags.StringVar(&f.access, "access", "", "what consumers do there: push or pull")
-	flags.StringArrayVar(&f.secrets, "secret-id", nil, "name or ARN of the `SECRET` in "+titleOf(secretKind)+" (repeatable)")
+	flags.StringArrayVar(&f.secrets, "secret-id", nil, "name or ARN of the `SECRET` in "+titleOf(config.SecretKind)+" (repeatable)")
 	flags.StringVar(&f.file, "file", "", "the age-encrypted `FILE` to keep it in instead")
 	flags.StringVar(&f.shape, "shape", "", "the JSON keys: "+strings.Join(credential.ShapeNames(), ", ")+", or USERNAMEKEY,TOKENKEY")
 	flags.StringVar(&f.profile, "profile", "", "the AWS `PROFILE`")
@@ -123,7 +119,7 @@ func (a *app) store(ctx context.Context, text string, f storeFlags) error {
 	}
 	if f.root != "" && !f.despite {
 		if err := overwrites(f.root, c); err != nil {
-			return about(err, c)
+			return credential.About(err, c)
 		}
 	}
 	expires, err := parseExpiry(f.expires, a.now())
@@ -133,51 +129,42 @@ func (a *app) store(ctx context.Context, text string, f storeFlags) error {
 	w := a.wire()
 	w.Trusted, w.Comparing, w.DryRun = f.trusted, true, f.dryRun
 	if err := a.unread(c, f); err != nil {
-		return about(err, c)
+		return credential.About(err, c)
 	}
 	from, err := a.source(ctx, c, w, f)
 	if err == nil && from.somebody != nil {
 		err = from.somebody() // before anything is asked of AWS
 	}
 	if err != nil {
-		return about(err, c)
+		return credential.About(err, c)
 	}
 	if from.given && f.ca != "" && len(c.AuthHosts) == 0 {
 		c.Via = "" // who gives the token has named the certificates as well
 	}
 	where, err := a.places(ctx, w, c)
 	if err != nil {
-		return about(err, c)
+		return credential.About(err, c)
 	}
 	rec, err := a.recorder(ctx, w, c.Targets)
 	if err != nil {
-		return about(err, c)
+		return credential.About(err, c)
 	}
 	r := a.runner(w, rec.following(from.follow))
 	res, err := r.Store(ctx, lifecycle.StoreRequest{
 		Credential: c, Places: where, Find: from.find, Mint: from.mint, Create: f.create, AllowPassword: f.allowPassword,
 		AllowNew: f.newRepository, DryRun: f.dryRun, Expires: expires, Given: from.given, Rebind: f.rebind,
 	})
-	err = rec.write(ctx, change{command: receipt.Store, c: c, store: res, err: about(err, c)})
+	err = rec.write(ctx, change{command: receipt.Store, c: c, store: res, err: credential.About(err, c)})
 	err = a.facts(err)
 	if from.end != nil {
 		from.end(err)
 	}
-	if a.output.json {
+	if a.output.JSON {
 		return a.printJSON(present.ReportOf(err).With("store", present.StoreReport(res, f.dryRun)).With("receipts", rec.lines()), err)
 	}
 	if err == nil {
 		a.printNotes(res.Proof)
 		a.keyless(f.root, from.mint, res)
-	}
-	return err
-}
-
-// about adds what the hints are made of to a fault from a layer that does not
-// know it.
-func about(err error, c credential.Credential) error {
-	if f, ok := present.AsFault(err); ok {
-		_ = f.About(c) // changes f in place
 	}
 	return err
 }
@@ -222,7 +209,7 @@ func (f storeFlags) override(c credential.Credential) (credential.Credential, er
 	}
 	if f.username != "" {
 		if credential.HoldsToken(f.username) {
-			return c, refuseTokens([]string{f.username})
+			return c, arguments.RefuseTokens([]string{f.username})
 		}
 		c.Username = f.username
 	}
@@ -268,13 +255,13 @@ func (f storeFlags) overrideTargets(c *credential.Credential) error {
 		return &credential.Fault{Reason: credential.Usage, What: "--file and --secret-id exclude each other"}
 	}
 	if f.file != "" {
-		c.Targets = []credential.Target{{Kind: fileKind, Name: f.file}}
+		c.Targets = []credential.Target{{Kind: config.FileKind, Name: f.file}}
 	}
 	if len(f.secrets) > 0 {
 		c.Targets = nil
 	}
 	for _, id := range f.secrets {
-		c.Targets = append(c.Targets, credential.Target{Kind: secretKind, Name: id, Profile: f.aws.Profile, Region: f.aws.Region})
+		c.Targets = append(c.Targets, credential.Target{Kind: config.SecretKind, Name: id, Profile: f.aws.Profile, Region: f.aws.Region})
 	}
 	if len(c.Targets) == 0 {
 		c.Targets = []credential.Target{{}}

@@ -8,6 +8,7 @@ import (
 	"path/filepath"
 	"strings"
 
+	"purser/internal/config"
 	"purser/internal/present"
 
 	"github.com/spf13/cobra"
@@ -60,7 +61,7 @@ func (a *app) terraform(names []string, f terraformFlags) error {
 	if err != nil {
 		return err
 	}
-	credentials, err := chosen(file, names)
+	credentials, err := file.Chosen(names)
 	if err != nil {
 		return err
 	}
@@ -80,7 +81,7 @@ func (a *app) terraform(names []string, f terraformFlags) error {
 			return err
 		}
 	}
-	if a.output.json {
+	if a.output.JSON {
 		a.writeJSON(present.ReportOf(nil).With("terraform", &out))
 		return nil
 	}
@@ -113,7 +114,7 @@ func (a *app) writeModule(source string) ([]string, error) {
 			return nil, err
 		}
 		path := filepath.Join(dir, e.Name())
-		switch have, err := boundedfile.Read(path, fileLimit); {
+		switch have, err := boundedfile.Read(path, boundedfile.Named); {
 		case errors.Is(err, fs.ErrNotExist):
 			wanted[path] = text
 			order = append(order, path)
@@ -138,7 +139,7 @@ func (a *app) writeModule(source string) ([]string, error) {
 // about to be stored.
 func overwrites(root string, c credential.Credential) error {
 	for _, t := range c.Targets {
-		if t.Kind != secretKind {
+		if t.Kind != config.SecretKind {
 			continue
 		}
 		risks := terraform.FindRisks(root, t.Name)

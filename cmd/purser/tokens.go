@@ -9,6 +9,8 @@ import (
 	"text/tabwriter"
 	"time"
 
+	"purser/internal/arguments"
+
 	"purser/internal/present"
 
 	"github.com/spf13/cobra"
@@ -35,7 +37,7 @@ cannot manage tokens. None is ever shown; a new one goes where its credential is
 		Example: `  purser tokens list
   purser tokens create dockerhub
   purser tokens revoke 01a2b3c4-0000-4000-8000-000000000000`,
-		Args: noArguments,
+		Args: arguments.None,
 		RunE: func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
 	}
 	list := &cobra.Command{
@@ -46,7 +48,7 @@ finds the version that a token's label names in the secrets of purser.yaml. One 
 purser made and that no secret holds is nobody's.`,
 		Example: `  purser tokens list
   purser tokens list --account acme --output json`,
-		Args: noArguments,
+		Args: arguments.None,
 		RunE: func(cmd *cobra.Command, _ []string) error { return a.listTokens(cmd.Context(), f) },
 	}
 	create := a.createTokenCommand()
@@ -85,7 +87,7 @@ it and stores it where the credential is kept. It is never shown.`,
 			if len(args) == 0 {
 				return &credential.Fault{Reason: credential.Usage, What: "create needs the NAME of a credential", Why: cmd.UseLine()}
 			}
-			return atMost(cmd, args, 1)
+			return arguments.AtMost(cmd, args, 1)
 		},
 		RunE: func(cmd *cobra.Command, args []string) error { return a.store(cmd.Context(), args[0], f) },
 	}
@@ -144,7 +146,7 @@ func (a *app) listTokens(ctx context.Context, f tokensFlags) error {
 	if ended := credential.Ended(ctx, "looking where each token is stored"); ended != nil {
 		return ended
 	}
-	if a.output.json {
+	if a.output.JSON {
 		a.writeJSON(present.ReportOf(nil).With("tokens", rows))
 		return nil
 	}
@@ -310,11 +312,11 @@ func (a *app) changeTokens(ctx context.Context, verb, question string, ids []str
 			return err
 		}
 		rows[i].Outcome, rows[i].Active = verb+"d", verb == "activate"
-		if !a.output.json {
+		if !a.output.JSON {
 			a.line(a.out, credential.Granted, "Token", rows[i].Label+" is "+rows[i].Outcome)
 		}
 	}
-	if a.output.json {
+	if a.output.JSON {
 		a.writeJSON(present.ReportOf(nil).With("tokens", rows).With("receipts", rec.lines()))
 	}
 	return nil

@@ -4,6 +4,8 @@ import (
 	"fmt"
 	"runtime/debug"
 
+	"purser/internal/arguments"
+
 	"github.com/spf13/cobra"
 )
 
@@ -16,7 +18,7 @@ func (a *app) versionCommand() *cobra.Command {
 		Use:     "version",
 		Short:   "Print purser's version",
 		Example: `  purser version`,
-		Args:    noArguments,
+		Args:    arguments.None,
 		RunE: func(*cobra.Command, []string) error {
 			_, err := fmt.Fprintln(a.out, "purser", purserVersion())
 			return err

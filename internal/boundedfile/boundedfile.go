@@ -13,6 +13,9 @@ import (
 	"syscall"
 )
 
+// Named is a limit far above any file that a person names, in bytes.
+const Named = 4 << 20
+
 // Read reads a regular file of at most limit bytes. The error is an *fs.PathError.
 func Read(path string, limit int64) ([]byte, error) {
 	// What is no file is not even opened: to open a FIFO waits, and to open a device may

@@ -171,3 +171,25 @@ func (f *File) Names() []credential.Name {
 	}
 	return slices.Clip(names)
 }
+
+// Chosen are the credentials that names stand for, all where there are none.
+func (f *File) Chosen(names []string) ([]credential.Credential, error) {
+	if len(names) == 0 {
+		return f.Credentials, nil
+	}
+	var all []credential.Credential
+	for _, text := range names {
+		name, err := credential.ParseName(text)
+		if err != nil {
+			return nil, err
+		}
+		c, err := f.Credential(name)
+		if err != nil {
+			return nil, err
+		}
+		if !slices.ContainsFunc(all, func(have credential.Credential) bool { return have.Name == c.Name }) {
+			all = append(all, c)
+		}
+	}
+	return all, nil
+}

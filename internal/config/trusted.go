@@ -68,7 +68,7 @@ func trustedSystem(env Environment, system string) (*File, error) {
 	var all []credential.Credential
 	for _, host := range hosts {
 		i := slices.IndexFunc(file.Credentials, func(c credential.Credential) bool {
-			return c.Registry == host && slices.ContainsFunc(c.Targets, func(t credential.Target) bool { return t.Kind == cloudSecret && t.Name == env.SecretID })
+			return c.Registry == host && slices.ContainsFunc(c.Targets, func(t credential.Target) bool { return t.Kind == SecretKind && t.Name == env.SecretID })
 		})
 		if i < 0 {
 			return nil, &credential.Fault{
@@ -110,8 +110,11 @@ func parseHelperCache(text string) time.Duration {
 	return life
 }
 
-// cloudSecret is the kind of store that PURSER_SECRET_ID is about.
-const cloudSecret = "secret"
+// The kinds of store that flags and variables name by themselves.
+const (
+	SecretKind = "secret" // PURSER_SECRET_ID, --secret-id
+	FileKind   = "file"   // --file
+)
 
 func environmentRegistries(env Environment) ([]credential.Host, error) {
 	var all []credential.Host
@@ -130,7 +133,7 @@ func describedByEnvironment(env Environment) (*File, error) {
 	if err != nil {
 		return nil, err
 	}
-	t := credential.Target{Kind: cloudSecret, Name: env.SecretID}
+	t := credential.Target{Kind: SecretKind, Name: env.SecretID}
 	if env.Shape != "" {
 		if t.Shape, err = credential.ParseShape(env.Shape); err != nil {
 			return nil, err

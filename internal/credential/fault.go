@@ -199,6 +199,14 @@ func (f *Fault) About(c Credential) *Fault {
 	return f
 }
 
+// About fills in whose fault an error is, where it is one.
+func About(err error, c Credential) error {
+	if f, ok := errors.AsType[*Fault](err); ok {
+		_ = f.About(c) // changes f in place
+	}
+	return err
+}
+
 // Untouched reports whether err knows that what was asked for did not happen.
 func Untouched(err error) bool {
 	f, ok := errors.AsType[*Fault](err)

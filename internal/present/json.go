@@ -251,3 +251,8 @@ func Texts[T ~string](list []T) []string {
 	}
 	return out
 }
+
+// Reported ends a command whose output already says what is wrong.
+type Reported struct{ Code int }
+
+func (*Reported) Error() string { return "reported" }

@@ -161,3 +161,6 @@ func DateText(t time.Time) string {
 	}
 	return t.Format(time.DateOnly)
 }
+
+// QuoteShell makes a text one word for a shell.
+func QuoteShell(text string) string { return "'" + strings.ReplaceAll(text, "'", `'\''`) + "'" }

@@ -1,4 +1,4 @@
-package main
+package practice
 
 import (
 	"bytes"
@@ -18,6 +18,8 @@ import (
 	"sync"
 	"time"
 
+	"purser/internal/arguments"
+
 	"purser/internal/present"
 
 	"github.com/spf13/cobra"
@@ -27,7 +29,7 @@ import (
 	"purser/internal/credential"
 )
 
-func (a *app) sandboxUpCommand() *cobra.Command {
+func (h *Host) sandboxUpCommand() *cobra.Command {
 	var o stageOptions
 	cmd := &cobra.Command{
 		Use:   "up",
@@ -38,8 +40,8 @@ PURSER_SANDBOX. Several may run at once.`,
 		Example: `  purser sandbox up
   purser sandbox up --output json
   purser sandbox up --data practice`,
-		Args: noArguments,
-		RunE: func(cmd *cobra.Command, _ []string) error { return a.sandboxUp(cmd.Context(), o) },
+		Args: arguments.None,
+		RunE: func(cmd *cobra.Command, _ []string) error { return h.sandboxUp(cmd.Context(), o) },
 	}
 	o.flags(cmd)
 	o.listenFlags(cmd)
@@ -52,50 +54,50 @@ func (o *stageOptions) listenFlags(cmd *cobra.Command) {
 	cmd.Flags().StringVar(&o.name, "name", "", "the `HOST` by which clients reach it")
 }
 
-// sandboxJSON is a running sandbox.
-type sandboxJSON struct {
+// Running is a running sandbox.
+type Running struct {
 	Folder    string            `json:"folder"`
 	Process   int               `json:"process"`
 	Variables map[string]string `json:"variables"`
 }
 
-func (a *app) sandboxUp(ctx context.Context, o stageOptions) error {
-	if err := o.checkListen(a.err); err != nil {
+func (h *Host) sandboxUp(ctx context.Context, o stageOptions) error {
+	if err := o.checkListen(h.Err); err != nil {
 		return err
 	}
 	dir, err := os.MkdirTemp("", "purser-sandbox-")
 	if err != nil {
 		return err
 	}
-	up, err := a.startServing(ctx, dir, o)
+	up, err := h.startServing(ctx, dir, o)
 	if err != nil {
 		return errors.Join(err, os.RemoveAll(dir))
 	}
-	a.tellSandbox(up)
+	h.tellSandbox(up)
 	return nil
 }
 
 // tellSandbox prints what programs need.
-func (a *app) tellSandbox(up sandboxJSON) {
-	if a.output.json {
-		a.writeJSON(present.ReportOf(nil).With("sandbox", &up))
+func (h *Host) tellSandbox(up Running) {
+	if h.JSON() {
+		present.ReportOf(nil).With("sandbox", &up).Write(h.Out)
 		return
 	}
 	for _, name := range slices.Sorted(maps.Keys(up.Variables)) {
-		_, _ = fmt.Fprintf(a.out, "export %s=%s\n", name, quoteShell(up.Variables[name]))
+		_, _ = fmt.Fprintf(h.Out, "export %s=%s\n", name, present.QuoteShell(up.Variables[name]))
 	}
 }
 
 // startServing starts a purser that outlives this one, so nothing of it is tied to ctx, and
 // waits until its stand-ins answer.
-func (a *app) startServing(ctx context.Context, dir string, o stageOptions) (up sandboxJSON, err error) {
-	program, err := a.self()
+func (h *Host) startServing(ctx context.Context, dir string, o stageOptions) (up Running, err error) {
+	program, err := h.Self()
 	if err != nil {
 		return up, err
 	}
-	args := append([]string{"sandbox", "serve", "--folder", dir, "--temporary", "--output", "json"}, a.repeated(o)...)
+	args := append([]string{"sandbox", "serve", "--folder", dir, "--temporary", "--output", "json"}, h.repeated(o)...)
 	cmd := exec.Command(program, args...) //nolint:gosec,noctx // purser itself
-	cmd.Env, cmd.Dir = config.Inherited(nil), a.dir
+	cmd.Env, cmd.Dir = config.Inherited(nil), h.Dir
 	childproc.Detach(cmd)
 	ready, err := cmd.StdoutPipe()
 	if err != nil {
@@ -106,7 +108,7 @@ func (a *app) startServing(ctx context.Context, dir string, o stageOptions) (up 
 	}
 	told := make(chan error, 1)
 	var answer struct {
-		Sandbox *sandboxJSON `json:"sandbox"`
+		Sandbox *Running `json:"sandbox"`
 		Error   *struct {
 			Reason credential.Reason `json:"reason"`
 			What   string            `json:"what"`
@@ -132,22 +134,22 @@ func (a *app) startServing(ctx context.Context, dir string, o stageOptions) (up 
 // controlSocket is where a running sandbox is told to stop, in its folder.
 const controlSocket = "control"
 
-func (a *app) sandboxServeCommand() *cobra.Command {
+func (h *Host) sandboxServeCommand() *cobra.Command {
 	var o stageOptions
 	var folder string
 	var temporary bool
 	cmd := &cobra.Command{
-		Use: "serve", Args: noArguments,
+		Use: "serve", Args: arguments.None,
 		Short: "Be the stand-ins until a signal, for containers and supervisors",
 		Long: `serve is up without leaving: it prints the same, and stops with SIGINT or SIGTERM. With
 --listen others reach it, over one port: by Docker Hub's own names where these lead to this
 machine, by the proxy that is behind the same port, and AWS by AWS_ENDPOINT_URL.`,
 		Example: `  purser sandbox serve --folder practice`,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			if err := o.checkListen(a.err); err != nil {
+			if err := o.checkListen(h.Err); err != nil {
 				return err
 			}
-			return a.sandboxServe(cmd.Context(), folder, temporary, o)
+			return h.sandboxServe(cmd.Context(), folder, temporary, o)
 		},
 	}
 	o.flags(cmd)
@@ -158,7 +160,7 @@ machine, by the proxy that is behind the same port, and AWS by AWS_ENDPOINT_URL.
 	return cmd
 }
 
-func (a *app) sandboxServe(ctx context.Context, folder string, temporary bool, o stageOptions) (err error) {
+func (h *Host) sandboxServe(ctx context.Context, folder string, temporary bool, o stageOptions) (err error) {
 	if folder == "" {
 		temporary = true
 		if folder, err = os.MkdirTemp("", "purser-sandbox-"); err != nil {
@@ -175,7 +177,7 @@ func (a *app) sandboxServe(ctx context.Context, folder string, temporary bool, o
 	if temporary {
 		defer func() { err = errors.Join(err, os.RemoveAll(dir)) }()
 	}
-	s, err := a.openStage(ctx, dir, o)
+	s, err := h.openStage(ctx, dir, o)
 	if err != nil {
 		return err
 	}
@@ -204,7 +206,7 @@ func (a *app) sandboxServe(ctx context.Context, folder string, temporary bool, o
 	mux.HandleFunc("POST /fault", s.takeFault)
 	control := &http.Server{Handler: mux, ReadHeaderTimeout: controlPatience}
 	go func() { _ = control.Serve(socket) }() // ends with Shutdown
-	a.tellSandbox(sandboxJSON{dir, os.Getpid(), s.vars})
+	h.tellSandbox(Running{dir, os.Getpid(), s.vars})
 	select {
 	case <-stopped:
 	case <-ctx.Done():
@@ -216,31 +218,31 @@ func (a *app) sandboxServe(ctx context.Context, folder string, temporary bool, o
 
 const controlPatience = 5 * time.Second
 
-func (a *app) sandboxDownCommand() *cobra.Command {
+func (h *Host) sandboxDownCommand() *cobra.Command {
 	return &cobra.Command{
 		Use:     "down",
 		Short:   "Stop the stand-ins that up left running",
 		Long:    `down stops the sandbox of the variable PURSER_SANDBOX, and removes its folder.`,
 		Example: `  purser sandbox down`,
-		Args:    noArguments,
-		RunE:    func(cmd *cobra.Command, _ []string) error { return a.sandboxDown(cmd.Context()) },
+		Args:    arguments.None,
+		RunE:    func(cmd *cobra.Command, _ []string) error { return h.sandboxDown(cmd.Context()) },
 	}
 }
 
-func (a *app) sandboxDown(ctx context.Context) error {
-	said, err := a.control(ctx, "/stop", nil)
+func (h *Host) sandboxDown(ctx context.Context) error {
+	said, err := h.control(ctx, "/stop", nil)
 	if err != nil {
 		return err
 	}
 	var stop stopJSON
 	if err := json.Unmarshal(said, &stop); err != nil || stop.Last == "" {
-		return fmt.Errorf("stop the sandbox in %s: its answer is not understood", a.env.Sandbox)
+		return fmt.Errorf("stop the sandbox in %s: its answer is not understood", h.Env.Sandbox)
 	}
-	if err := a.gone(ctx, stop.Last); err != nil {
+	if err := h.gone(ctx, stop.Last); err != nil {
 		return err
 	}
-	if a.output.json {
-		a.writeJSON(present.ReportOf(nil))
+	if h.JSON() {
+		present.ReportOf(nil).Write(h.Out)
 	}
 	return nil
 }
@@ -251,7 +253,7 @@ type stopJSON struct {
 }
 
 // gone waits until a path is, which is the last that a sandbox does.
-func (a *app) gone(ctx context.Context, last string) error {
+func (h *Host) gone(ctx context.Context, last string) error {
 	ctx, stop := context.WithTimeout(ctx, controlPatience)
 	defer stop()
 	const look = 5 * time.Millisecond
@@ -266,7 +268,7 @@ func (a *app) gone(ctx context.Context, last string) error {
 			if ended := credential.Ended(ctx, "waiting for the sandbox to end"); ended != nil {
 				return ended
 			}
-			return fmt.Errorf("stop the sandbox in %s: it does not end", a.env.Sandbox)
+			return fmt.Errorf("stop the sandbox in %s: it does not end", h.Env.Sandbox)
 		case <-ticker.C:
 		}
 	}
@@ -274,15 +276,15 @@ func (a *app) gone(ctx context.Context, last string) error {
 
 // control tells the sandbox of PURSER_SANDBOX something. What it does not take is a fault
 // with its reason.
-func (a *app) control(ctx context.Context, path string, what any) ([]byte, error) {
-	if a.env.Sandbox == "" {
+func (h *Host) control(ctx context.Context, path string, what any) ([]byte, error) {
+	if h.Env.Sandbox == "" {
 		return nil, &credential.Fault{Reason: credential.Usage, What: "it is not said which sandbox is meant", Why: "PURSER_SANDBOX is not set; purser sandbox up prints it"}
 	}
 	body, err := json.Marshal(what)
 	if err != nil {
 		return nil, err
 	}
-	socket := filepath.Join(a.env.Sandbox, controlSocket)
+	socket := filepath.Join(h.Env.Sandbox, controlSocket)
 	client := &http.Client{Timeout: controlPatience, Transport: &http.Transport{DialContext: func(ctx context.Context, _, _ string) (net.Conn, error) {
 		return (&net.Dialer{}).DialContext(ctx, "unix", socket)
 	}}}
@@ -292,7 +294,7 @@ func (a *app) control(ctx context.Context, path string, what any) ([]byte, error
 	}
 	resp, err := client.Do(req)
 	if err != nil {
-		return nil, &credential.Fault{Reason: credential.Usage, What: "no sandbox answers in " + credential.Quote(a.env.Sandbox), Why: "it is stopped already"}
+		return nil, &credential.Fault{Reason: credential.Usage, What: "no sandbox answers in " + credential.Quote(h.Env.Sandbox), Why: "it is stopped already"}
 	}
 	defer func() { _ = resp.Body.Close() }()
 	said, _ := io.ReadAll(io.LimitReader(resp.Body, inOneAnswer)) // what cannot be read is empty

@@ -1,4 +1,4 @@
-package main
+package practice
 
 import (
 	"bytes"
@@ -19,6 +19,8 @@ import (
 	"text/tabwriter"
 	"time"
 
+	"purser/internal/arguments"
+
 	"purser/internal/present"
 
 	"github.com/spf13/cobra"
@@ -30,7 +32,7 @@ import (
 	"purser/internal/wire"
 )
 
-func (a *app) rehearseCommand() *cobra.Command {
+func (h *Host) RehearseCommand() *cobra.Command {
 	return &cobra.Command{
 		Use:   "rehearse NAME",
 		Short: "Rotate a credential of yours against stand-ins, and see each call",
@@ -40,8 +42,8 @@ real. It prints each call that a rotation makes, in order, and the right that it
 Nothing real is asked, and nothing is changed.`,
 		Example: `  purser rehearse dockerhub
   purser rehearse dockerhub --output json`,
-		Args: oneName("rehearse"),
-		RunE: func(cmd *cobra.Command, args []string) error { return a.rehearse(cmd.Context(), args[0]) },
+		Args: arguments.OneName("rehearse"),
+		RunE: func(cmd *cobra.Command, args []string) error { return h.rehearse(cmd.Context(), args[0]) },
 	}
 }
 
@@ -53,12 +55,12 @@ type rehearsedJSON struct {
 	Needs   string `json:"needs,omitempty"`
 }
 
-func (a *app) rehearse(ctx context.Context, name string) (err error) {
-	file, err := a.project(true)
+func (h *Host) rehearse(ctx context.Context, name string) (err error) {
+	file, err := h.Project(true)
 	if err != nil {
 		return err
 	}
-	all, err := chosen(file, []string{name})
+	all, err := file.Chosen([]string{name})
 	if err != nil {
 		return err
 	}
@@ -67,7 +69,7 @@ func (a *app) rehearse(ctx context.Context, name string) (err error) {
 		return err
 	}
 	defer func() { err = errors.Join(err, os.RemoveAll(dir)) }()
-	r, err := a.rehearsal(ctx, all[0], dir)
+	r, err := h.rehearsal(ctx, all[0], dir)
 	if err != nil {
 		return err
 	}
@@ -76,10 +78,10 @@ func (a *app) rehearse(ctx context.Context, name string) (err error) {
 		err = errors.Join(err, r.box.Close())
 	}()
 	if err := r.rotate(ctx); err != nil {
-		return about(fmt.Errorf("the rehearsal did not get to its end: %w", err), all[0])
+		return credential.About(fmt.Errorf("the rehearsal did not get to its end: %w", err), all[0])
 	}
-	if a.output.json {
-		a.writeJSON(present.ReportOf(nil).With("rehearsal", r.calls))
+	if h.JSON() {
+		present.ReportOf(nil).With("rehearsal", r.calls).Write(h.Out)
 		return nil
 	}
 	return r.print()
@@ -87,7 +89,7 @@ func (a *app) rehearse(ctx context.Context, name string) (err error) {
 
 // stagedRun is a credential with stand-ins around it, whose calls are noted.
 type stagedRun struct {
-	*app
+	*Host
 	box   *sandbox.Sandbox
 	aws   *httptest.Server // in front of the stand-in for AWS
 	c     credential.Credential
@@ -100,10 +102,10 @@ type stagedRun struct {
 }
 
 // rehearsal sets the stage: the account, its repositories and its places.
-func (a *app) rehearsal(ctx context.Context, c credential.Credential, dir string) (*stagedRun, error) {
-	r := &stagedRun{app: a, c: c, clock: a.now()}
+func (h *Host) rehearsal(ctx context.Context, c credential.Credential, dir string) (*stagedRun, error) {
+	r := &stagedRun{Host: h, c: c, clock: h.Now()}
 	r.c.Username, r.c.CAFile, r.c.Via = cmp.Or(c.Username, "rehearsal"), "", ""
-	options := sandbox.Options{Now: func() time.Time { return r.clock }, AWSNow: a.now, Random: a.random}
+	options := sandbox.Options{Now: func() time.Time { return r.clock }, AWSNow: h.Now, Random: h.Random}
 	if c.Registry != hubRegistry && c.Registry != githubRegistry {
 		options.Hosts = []string{string(c.Registry)}
 	}
@@ -130,8 +132,8 @@ func (a *app) rehearsal(ctx context.Context, c credential.Credential, dir string
 	r.c.Targets = slices.Clone(c.Targets)
 	for i := range r.c.Targets {
 		t := &r.c.Targets[i]
-		if t.Kind != secretKind {
-			t.Kind, t.Name, t.Options = fileKind, filepath.Join(dir, fmt.Sprint(i, ".age.json")), ""
+		if t.Kind != config.SecretKind {
+			t.Kind, t.Name, t.Options = config.FileKind, filepath.Join(dir, fmt.Sprint(i, ".age.json")), ""
 			continue
 		}
 		t.Profile, t.Region = "", cmp.Or(t.Region, sandboxRegion)
@@ -186,7 +188,7 @@ func (r *stagedRun) prepare(ctx context.Context) (*lifecycle.Runner, lifecycle.R
 		}
 	}
 	wait := func(_ context.Context, d time.Duration) error { r.clock = r.clock.Add(d); return nil }
-	return &lifecycle.Runner{Prover: w, Now: func() time.Time { return r.clock }, Random: r.random, Wait: wait, Trusted: w.Trusted}, req, nil
+	return &lifecycle.Runner{Prover: w, Now: func() time.Time { return r.clock }, Random: r.Random, Wait: wait, Trusted: w.Trusted}, req, nil
 }
 
 // given is a token that a person would bring.
@@ -285,8 +287,8 @@ func (t *watchedTransport) RoundTrip(req *http.Request) (*http.Response, error) 
 
 // print shows the calls, and then the rights by secret, as a policy has them.
 func (r *stagedRun) print() error {
-	_, _ = fmt.Fprintf(r.out, "A rotation of %s makes these calls. Stand-ins answered; nothing real was asked.\n\n", r.c.Name)
-	t := tabwriter.NewWriter(r.out, 0, 0, 2, ' ', 0)
+	_, _ = fmt.Fprintf(r.Out, "A rotation of %s makes these calls. Stand-ins answered; nothing real was asked.\n\n", r.c.Name)
+	t := tabwriter.NewWriter(r.Out, 0, 0, 2, ' ', 0)
 	_, _ = fmt.Fprintln(t, "\tSERVICE\tCALL\tON\tNEEDS")
 	rights := map[string][]string{}
 	var secrets []string
@@ -307,12 +309,12 @@ func (r *stagedRun) print() error {
 	_ = t.Flush()
 	for _, s := range secrets {
 		slices.Sort(rights[s])
-		_, _ = fmt.Fprintf(r.out, "\n%s takes %s.\n", s, strings.Join(rights[s], ", "))
+		_, _ = fmt.Fprintf(r.Out, "\n%s takes %s.\n", s, strings.Join(rights[s], ", "))
 	}
 	if r.c.Registry == hubRegistry {
-		_, _ = fmt.Fprintf(r.out, "\nTokens are made and ended with a sign-in of %s at Docker Hub: docker's session, a password, or PURSER_MANAGEMENT_SECRET_ID.\n", r.c.Username)
+		_, _ = fmt.Fprintf(r.Out, "\nTokens are made and ended with a sign-in of %s at Docker Hub: docker's session, a password, or PURSER_MANAGEMENT_SECRET_ID.\n", r.c.Username)
 	} else {
-		_, _ = fmt.Fprintf(r.out, "\n%s has no interface for tokens that purser knows: a person makes the new one and ends the old one.\n", r.c.Registry)
+		_, _ = fmt.Fprintf(r.Out, "\n%s has no interface for tokens that purser knows: a person makes the new one and ends the old one.\n", r.c.Registry)
 	}
 	return nil
 }

@@ -1,4 +1,4 @@
-package main
+package practice
 
 import (
 	"cmp"
@@ -11,6 +11,8 @@ import (
 	"strconv"
 	"strings"
 	"time"
+
+	"purser/internal/arguments"
 
 	"purser/internal/present"
 
@@ -49,7 +51,7 @@ type faultFlags struct {
 	from                    string
 }
 
-func (a *app) sandboxFaultCommand() *cobra.Command {
+func (h *Host) sandboxFaultCommand() *cobra.Command {
 	var f faultFlags
 	cmd := &cobra.Command{
 		Use:   "fault [WHERE]",
@@ -75,9 +77,9 @@ or clock, with --skew.`,
 			if (len(args) > 0) == (f.clear || f.from != "") {
 				return &credential.Fault{Reason: credential.Usage, What: "fault needs WHERE, or --from, or --clear", Why: "one of the three"}
 			}
-			return atMost(cmd, args, 1)
+			return arguments.AtMost(cmd, args, 1)
 		},
-		RunE: func(cmd *cobra.Command, args []string) error { return a.sandboxFault(cmd.Context(), args, f) },
+		RunE: func(cmd *cobra.Command, args []string) error { return h.sandboxFault(cmd.Context(), args, f) },
 	}
 	flags := cmd.Flags()
 	flags.SortFlags = false
@@ -101,12 +103,12 @@ or clock, with --skew.`,
 	return cmd
 }
 
-func (a *app) sandboxFault(ctx context.Context, args []string, f faultFlags) error {
+func (h *Host) sandboxFault(ctx context.Context, args []string, f faultFlags) error {
 	specs := []faultSpec{}
 	switch {
 	case f.clear:
 	case f.from != "":
-		raw, err := boundedfile.Read(f.from, fileLimit)
+		raw, err := boundedfile.Read(f.from, boundedfile.Named)
 		if err != nil {
 			return &credential.Fault{Reason: credential.Usage, What: "the file of --from cannot be read", Why: credential.Quote(err.Error())}
 		}
@@ -134,11 +136,11 @@ func (a *app) sandboxFault(ctx context.Context, args []string, f faultFlags) err
 		}
 		specs = append(specs, f.spec)
 	}
-	if _, err := a.control(ctx, "/fault", specs); err != nil {
+	if _, err := h.control(ctx, "/fault", specs); err != nil {
 		return err
 	}
-	if a.output.json {
-		a.writeJSON(present.ReportOf(nil))
+	if h.JSON() {
+		present.ReportOf(nil).Write(h.Out)
 	}
 	return nil
 }
@@ -155,7 +157,7 @@ func faultWhy(err error) string {
 func (s *stage) takeFault(w http.ResponseWriter, req *http.Request) {
 	var specs []faultSpec
 	var apply []func()
-	err := json.NewDecoder(io.LimitReader(req.Body, longestReceipt)).Decode(&specs)
+	err := json.NewDecoder(io.LimitReader(req.Body, longestFaults)).Decode(&specs)
 	for _, spec := range specs {
 		var one func()
 		if one, err = s.fault(spec); err != nil {
@@ -255,3 +257,6 @@ func (spec faultSpec) http() sandbox.Fault {
 	}
 	return f
 }
+
+// longestFaults bounds a list of faults, in bytes.
+const longestFaults = 1 << 20

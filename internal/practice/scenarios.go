@@ -1,4 +1,4 @@
-package main
+package practice
 
 import (
 	"context"
@@ -95,7 +95,7 @@ func (t *tour) leak(ctx context.Context) error {
 	}
 	t.later(3*tourDay, "… three days later somebody finds the token in a build log.")
 	t.sandbox.SecretsManager.Record(sandbox.TrailEvent{
-		Name: "GetSecretValue", At: t.now(), Caller: "arn:aws:sts::123456789012:assumed-role/buildkite-agents/i-0123456789abcdef0", Source: "10.0.0.7", SecretID: "mockserver-build/dockerhub", Stage: "AWSCURRENT",
+		Name: "GetSecretValue", At: t.Now(), Caller: "arn:aws:sts::123456789012:assumed-role/buildkite-agents/i-0123456789abcdef0", Source: "10.0.0.7", SecretID: "mockserver-build/dockerhub", Stage: "AWSCURRENT",
 	})
 	if err := t.visit(ctx, stop{say: "What stops the harm comes first: the token is switched off before anything else.", args: []string{"respond", "dockerhub", "--yes", "--since", "7d"}}); err != nil {
 		return err

@@ -1,4 +1,4 @@
-package main
+package practice
 
 import (
 	"bytes"
@@ -11,6 +11,8 @@ import (
 	"os/exec"
 	"slices"
 	"strings"
+
+	"purser/internal/arguments"
 
 	"purser/internal/present"
 
@@ -34,7 +36,7 @@ func (o *runOptions) flags(cmd *cobra.Command) {
 	cmd.Flags().BoolVar(&o.shared, "no-namespace", false, "lead the command by variables alone: other programs of this machine stay in its reach")
 }
 
-func (a *app) sandboxRunCommand() *cobra.Command {
+func (h *Host) sandboxRunCommand() *cobra.Command {
 	var o runOptions
 	cmd := &cobra.Command{
 		Use:   "run -- COMMAND [ARGUMENT…]",
@@ -57,23 +59,23 @@ purser-sandbox/schedules, hold what PURSER_MANAGEMENT_SECRET_ID needs.`,
 			}
 			return nil
 		},
-		RunE: func(cmd *cobra.Command, args []string) error { return a.sandboxRun(cmd.Context(), o, args) },
+		RunE: func(cmd *cobra.Command, args []string) error { return h.sandboxRun(cmd.Context(), o, args) },
 	}
 	o.flags(cmd)
 	return cmd
 }
 
-func (a *app) sandboxShellCommand() *cobra.Command {
+func (h *Host) sandboxShellCommand() *cobra.Command {
 	var o runOptions
 	cmd := &cobra.Command{
 		Use:     "shell",
 		Short:   "Open a shell that takes the stand-ins for the real ones",
 		Long:    `shell is run with your own shell. Leaving it stops the stand-ins.`,
 		Example: `  purser sandbox shell`,
-		Args:    noArguments,
+		Args:    arguments.None,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			_, _ = fmt.Fprintf(a.err, "Docker Hub, ghcr.io and AWS are stand-ins in this shell; made-up tokens are in $PURSER_SANDBOX. exit stops them.\n")
-			return a.sandboxRun(cmd.Context(), o, []string{cmp.Or(a.env.Shell, "/bin/sh")})
+			_, _ = fmt.Fprintf(h.Err, "Docker Hub, ghcr.io and AWS are stand-ins in this shell; made-up tokens are in $PURSER_SANDBOX. exit stops them.\n")
+			return h.sandboxRun(cmd.Context(), o, []string{cmp.Or(h.Env.Shell, "/bin/sh")})
 		},
 	}
 	o.flags(cmd)
@@ -82,24 +84,24 @@ func (a *app) sandboxShellCommand() *cobra.Command {
 
 // sandboxRun runs a command in namespaces where they are to be had, else beside the
 // stand-ins.
-func (a *app) sandboxRun(ctx context.Context, o runOptions, args []string) error {
+func (h *Host) sandboxRun(ctx context.Context, o runOptions, args []string) error {
 	if _, err := exec.LookPath(args[0]); err != nil {
 		return &credential.Fault{Reason: credential.Usage, What: "there is no program " + credential.Quote(args[0]), Why: "it is not on the PATH"}
 	}
-	self, err := a.self()
+	self, err := h.Self()
 	if err != nil {
 		return err
 	}
 	if !o.shared {
-		why := a.tryNamespace(ctx, self)
+		why := h.tryNamespace(ctx, self)
 		if why == "" {
-			inside := slices.Concat([]string{"sandbox", "inside"}, a.repeated(o.stageOptions), []string{"--"}, args)
-			code, err := a.runCommand(ctx, childproc.Command{Program: self, Args: inside, Env: config.Inherited(nil), Prepare: namespace.Own})
+			inside := slices.Concat([]string{"sandbox", "inside"}, h.repeated(o.stageOptions), []string{"--"}, args)
+			code, err := h.Run(ctx, childproc.Command{Program: self, Args: inside, Env: config.Inherited(nil), Prepare: namespace.Own})
 			return ended(args[0], code, err)
 		}
-		_, _ = fmt.Fprintf(a.err, "Without a network of its own (%s), the command is led by variables: what does not know HTTPS_PROXY reaches the real Docker Hub.\n", why)
+		_, _ = fmt.Fprintf(h.Err, "Without a network of its own (%s), the command is led by variables: what does not know HTTPS_PROXY reaches the real Docker Hub.\n", why)
 	}
-	return a.runOnStage(ctx, o, false, args)
+	return h.runOnStage(ctx, o, false, args)
 }
 
 // ended is how the command's end becomes purser's.
@@ -108,14 +110,14 @@ func ended(program string, code int, err error) error {
 		return fmt.Errorf("run %s: %w", credential.Quote(program), err)
 	}
 	if code != present.ExitOK {
-		return &reportedError{code}
+		return &present.Reported{Code: code}
 	}
 	return nil
 }
 
 // tryNamespace looks whether this system lets a command have a network of its own; "": it
 // does.
-func (a *app) tryNamespace(ctx context.Context, self string) (why string) {
+func (h *Host) tryNamespace(ctx context.Context, self string) (why string) {
 	cmd := exec.CommandContext(ctx, self, "sandbox", "inside", "--probe")
 	cmd.Env = config.Inherited(nil)
 	namespace.Own(cmd)
@@ -135,7 +137,7 @@ func (a *app) tryNamespace(ctx context.Context, self string) (why string) {
 }
 
 // sandboxInsideCommand is what run starts in namespaces of its own.
-func (a *app) sandboxInsideCommand() *cobra.Command {
+func (h *Host) sandboxInsideCommand() *cobra.Command {
 	var o runOptions
 	var probe bool
 	cmd := &cobra.Command{
@@ -147,10 +149,10 @@ func (a *app) sandboxInsideCommand() *cobra.Command {
 				return err
 			}
 			if probe {
-				return a.probe()
+				return h.probe()
 			}
 			o.listen = "127.0.0.1:443"
-			return a.runOnStage(cmd.Context(), o, true, args)
+			return h.runOnStage(cmd.Context(), o, true, args)
 		},
 	}
 	o.flags(cmd)
@@ -158,7 +160,7 @@ func (a *app) sandboxInsideCommand() *cobra.Command {
 	return cmd
 }
 
-func (a *app) probe() (err error) {
+func (h *Host) probe() (err error) {
 	dir, err := os.MkdirTemp("", "purser-sandbox-")
 	if err != nil {
 		return err
@@ -168,13 +170,13 @@ func (a *app) probe() (err error) {
 }
 
 // runOnStage runs a command beside the stand-ins. Inside, their names lead to them.
-func (a *app) runOnStage(ctx context.Context, o runOptions, inside bool, args []string) (err error) {
+func (h *Host) runOnStage(ctx context.Context, o runOptions, inside bool, args []string) (err error) {
 	dir, err := os.MkdirTemp("", "purser-sandbox-")
 	if err != nil {
 		return err
 	}
 	defer func() { err = errors.Join(err, os.RemoveAll(dir)) }()
-	s, err := a.openStage(ctx, dir, o.stageOptions)
+	s, err := h.openStage(ctx, dir, o.stageOptions)
 	if err != nil {
 		return err
 	}
@@ -188,7 +190,7 @@ func (a *app) runOnStage(ctx context.Context, o runOptions, inside bool, args []
 	if err != nil {
 		return err
 	}
-	code, err := a.runCommand(ctx, childproc.Command{Program: program, Args: args[1:], Env: config.Inherited(s.vars)})
+	code, err := h.Run(ctx, childproc.Command{Program: program, Args: args[1:], Env: config.Inherited(s.vars)})
 	return ended(args[0], code, err)
 }
 

@@ -1,4 +1,4 @@
-package main
+package practice
 
 import (
 	"cmp"
@@ -16,6 +16,8 @@ import (
 	"sync/atomic"
 	"time"
 
+	"purser/internal/arguments"
+
 	"github.com/spf13/cobra"
 
 	"purser/internal/boundedfile"
@@ -25,7 +27,7 @@ import (
 	"purser/internal/sandbox"
 )
 
-func (a *app) sandboxCommand() *cobra.Command {
+func (h *Host) SandboxCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "sandbox",
 		Short: "Try and rehearse against stand-ins on this machine",
@@ -41,11 +43,11 @@ without a value, as Terraform leaves them.`,
 		Example: `  purser sandbox try
   purser sandbox run -- purser status
   purser sandbox up`,
-		Args: noArguments,
+		Args: arguments.None,
 		RunE: func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
 	}
-	cmd.AddCommand(a.tryCommand(), a.sandboxRunCommand(), a.sandboxShellCommand(), a.sandboxUpCommand(), a.sandboxDownCommand(),
-		a.sandboxFaultCommand(), a.sandboxServeCommand(), a.sandboxInsideCommand())
+	cmd.AddCommand(h.tryCommand(), h.sandboxRunCommand(), h.sandboxShellCommand(), h.sandboxUpCommand(), h.sandboxDownCommand(),
+		h.sandboxFaultCommand(), h.sandboxServeCommand(), h.sandboxInsideCommand())
 	return cmd
 }
 
@@ -61,8 +63,8 @@ func (o *stageOptions) flags(cmd *cobra.Command) {
 }
 
 // repeated are the flags that another purser needs to set up the same.
-func (a *app) repeated(o stageOptions) (args []string) {
-	for _, f := range []struct{ name, value string }{{"--config", a.config}, {"--data", o.data}, {"--function", o.function}, {"--listen", o.listen}, {"--name", o.name}} {
+func (h *Host) repeated(o stageOptions) (args []string) {
+	for _, f := range []struct{ name, value string }{{"--config", h.Config()}, {"--data", o.data}, {"--function", o.function}, {"--listen", o.listen}, {"--name", o.name}} {
 		if f.value != "" {
 			args = append(args, f.name, f.value)
 		}
@@ -82,8 +84,8 @@ type stage struct {
 }
 
 // openStage starts the stand-ins. Their folder holds the certificate and made-up tokens.
-func (a *app) openStage(ctx context.Context, dir string, o stageOptions) (*stage, error) {
-	file, err := a.project(false)
+func (h *Host) openStage(ctx context.Context, dir string, o stageOptions) (*stage, error) {
+	file, err := h.Project(false)
 	if err != nil {
 		return nil, err
 	}
@@ -92,13 +94,13 @@ func (a *app) openStage(ctx context.Context, dir string, o stageOptions) (*stage
 	}
 	s := &stage{dir: dir, end: func() error { return nil }}
 	options := sandbox.Options{
-		Now: a.now, Random: a.random, AWSNow: func() time.Time { return a.now().Add(time.Duration(s.skew.Load())) },
+		Now: h.Now, Random: h.Random, AWSNow: func() time.Time { return h.Now().Add(time.Duration(s.skew.Load())) },
 		Data: o.data, Listen: o.listen, Name: o.name, Function: o.function != "", Hosts: registriesOf(file), Region: regionOf(file),
 	}
 	if s.box, err = sandbox.Start(ctx, options); err != nil {
 		return nil, startFault(o, err)
 	}
-	err = s.furnish(a, file, options.Region)
+	err = s.furnish(h, file, options.Region)
 	if err == nil && o.function != "" {
 		err = s.startFunction(o.function)
 	}
@@ -166,7 +168,7 @@ func regionOf(file *config.File) string {
 
 // furnish writes what programs need to use the stand-ins, and adds what the person's file
 // names.
-func (s *stage) furnish(a *app, file *config.File, region string) error {
+func (s *stage) furnish(h *Host, file *config.File, region string) error {
 	s.vars = map[string]string{"PURSER_SANDBOX": s.dir, "AWS_REGION": region, "AWS_DEFAULT_REGION": region}
 	vars, err := s.box.Environment(s.dir)
 	if err != nil {
@@ -182,7 +184,7 @@ func (s *stage) furnish(a *app, file *config.File, region string) error {
 	s.vars["https_proxy"], s.vars["no_proxy"] = s.vars["HTTPS_PROXY"], s.vars["NO_PROXY"]
 	s.made = append(s.made, filepath.Base(s.vars["SSL_CERT_FILE"]))
 	s.vars["AWS_CONFIG_FILE"] = filepath.Join(s.dir, "aws-config")
-	if err := s.write("aws-config", []byte(awsProfiles(a.profileNames(file), region))); err != nil {
+	if err := s.write("aws-config", []byte(awsProfiles(h.profileNames(file), region))); err != nil {
 		return err
 	}
 	tokens := map[string]credential.Secret{
@@ -203,7 +205,7 @@ func (s *stage) furnish(a *app, file *config.File, region string) error {
 		}
 	}
 	for account := range managed {
-		if err := a.manage(s.box, managementPrefix+account, region, account); err != nil {
+		if err := h.manage(s.box, managementPrefix+account, region, account); err != nil {
 			return fmt.Errorf("keep the password of %s in a secret: %w", account, err)
 		}
 	}
@@ -255,7 +257,7 @@ func (s *stage) practise(c credential.Credential) (credential.Secret, error) {
 		accounts.PractiseRepository(string(repo), account)
 	}
 	for _, t := range c.Targets {
-		if t.Kind == secretKind {
+		if t.Kind == config.SecretKind {
 			if err := s.box.SecretsManager.AddEmpty(t.Name, t.Region, t.Options.Get("kms-key"), credential.MarkOf(c).String()); err != nil {
 				return credential.Secret{}, err
 			}
@@ -270,10 +272,10 @@ func (s *stage) practise(c credential.Credential) (credential.Secret, error) {
 
 // profileNames are those that scripts of this person may name: of purser.yaml, of the
 // environment, and of AWS's own configuration, of which nothing else is taken.
-func (a *app) profileNames(file *config.File) []string {
+func (h *Host) profileNames(file *config.File) []string {
 	names := map[string]bool{}
-	if a.env.AWSProfile != "" {
-		names[a.env.AWSProfile] = true
+	if h.Env.AWSProfile != "" {
+		names[h.Env.AWSProfile] = true
 	}
 	if file != nil {
 		for _, c := range file.Credentials {
@@ -282,7 +284,7 @@ func (a *app) profileNames(file *config.File) []string {
 			}
 		}
 	}
-	raw, _ := boundedfile.Read(cmp.Or(a.env.AWSConfigFile, filepath.Join(a.env.Home, ".aws", "config")), fileLimit) // none has no profiles
+	raw, _ := boundedfile.Read(cmp.Or(h.Env.AWSConfigFile, filepath.Join(h.Env.Home, ".aws", "config")), boundedfile.Named) // none has no profiles
 	for line := range strings.Lines(string(raw)) {
 		if name, ok := strings.CutPrefix(strings.TrimSpace(line), "[profile "); ok {
 			names[strings.Trim(strings.TrimSuffix(name, "]"), `" `)] = true

@@ -1,4 +1,4 @@
-package main
+package practice
 
 import (
 	"context"
@@ -9,6 +9,8 @@ import (
 	"strings"
 	"time"
 
+	"purser/internal/arguments"
+
 	"purser/internal/present"
 
 	"github.com/spf13/cobra"
@@ -16,10 +18,9 @@ import (
 	"purser/internal/config"
 	"purser/internal/credential"
 	"purser/internal/sandbox"
-	"purser/internal/wire"
 )
 
-func (a *app) tryCommand() *cobra.Command {
+func (h *Host) tryCommand() *cobra.Command {
 	var lines []string
 	for _, s := range scenarios() {
 		lines = append(lines, fmt.Sprintf("  %-10s %s", s.name, s.about))
@@ -38,13 +39,13 @@ nothing behind. Days pass in a moment.
   purser sandbox try leak
   purser sandbox try outage
   purser sandbox try expired`,
-		Args: func(cmd *cobra.Command, args []string) error { return atMost(cmd, args, 1) },
+		Args: func(cmd *cobra.Command, args []string) error { return arguments.AtMost(cmd, args, 1) },
 		RunE: func(cmd *cobra.Command, args []string) error {
 			s, err := findScenario(args)
 			if err != nil {
 				return err
 			}
-			return a.try(cmd.Context(), s)
+			return h.try(cmd.Context(), s)
 		},
 	}
 }
@@ -87,14 +88,14 @@ func findScenario(args []string) (scenario, error) {
 
 // tour is one run of sandbox try.
 type tour struct {
-	*app
+	*Host
 	sandbox *sandbox.Sandbox
 	dir     string
 	ahead   time.Duration // how much later it is than it is
 	unasked string        // the secret with an account that makes tokens; "" for none
 }
 
-const tourConfig = `aws: {profile: mockserver-build, region: eu-west-2}
+const TourConfig = `aws: {profile: mockserver-build, region: eu-west-2}
 credentials:
   dockerhub:
     registry: docker.io
@@ -105,9 +106,9 @@ credentials:
     rotate: {every: 90d}
 `
 
-func (a *app) try(ctx context.Context, s scenario) (err error) {
-	t := &tour{app: a}
-	t.sandbox, err = sandbox.Start(ctx, sandbox.Options{Random: a.random, Now: t.clock, AWSNow: a.now})
+func (h *Host) try(ctx context.Context, s scenario) (err error) {
+	t := &tour{Host: h}
+	t.sandbox, err = sandbox.Start(ctx, sandbox.Options{Random: h.Random, Now: t.clock, AWSNow: h.Now})
 	if err != nil {
 		return fmt.Errorf("start the stand-ins: %w", err)
 	}
@@ -116,14 +117,14 @@ func (a *app) try(ctx context.Context, s scenario) (err error) {
 		return errors.Join(err, t.sandbox.Close())
 	}
 	defer func() { err = errors.Join(err, t.sandbox.Close(), os.RemoveAll(t.dir)) }()
-	if err := os.WriteFile(filepath.Join(t.dir, config.FileName), []byte(tourConfig), 0o600); err != nil {
+	if err := os.WriteFile(filepath.Join(t.dir, config.FileName), []byte(TourConfig), 0o600); err != nil {
 		return err
 	}
 	t.say(`On this machine's loopback there are now a stand-in for Docker Hub, with an account
 "mockserver" and its repository, and one for AWS Secrets Manager. This purser.yaml, with
 no secret in it, says what is wanted:
 
-` + present.Indent(strings.TrimSpace(tourConfig), "    "))
+` + present.Indent(strings.TrimSpace(TourConfig), "    "))
 	if err := s.walk(t, ctx); err != nil {
 		return err
 	}
@@ -132,7 +133,7 @@ no secret in it, says what is wanted:
 }
 
 // clock is the time of the tour, except at AWS.
-func (t *tour) clock() time.Time { return t.now().Add(t.ahead) }
+func (t *tour) clock() time.Time { return t.Now().Add(t.ahead) }
 
 // stop is one part of the tour: what is said, and the command that is run.
 type stop struct {
@@ -151,7 +152,7 @@ func (t *tour) stops(ctx context.Context, all ...stop) error {
 	return nil
 }
 
-func (t *tour) say(text string) { _, _ = fmt.Fprintf(t.out, "\n%s\n", text) }
+func (t *tour) say(text string) { _, _ = fmt.Fprintf(t.Out, "\n%s\n", text) }
 
 // later lets time pass.
 func (t *tour) later(d time.Duration, text string) {
@@ -166,15 +167,13 @@ func (t *tour) visit(ctx context.Context, s stop) error {
 	if !s.stdin.IsZero() {
 		input = "… | "
 	}
-	_, _ = fmt.Fprintf(t.out, "\n$ %spurser %s\n", input, strings.Join(s.args, " "))
-	inner := &app{
-		env: config.Environment{Home: t.dir, NoColor: t.env.NoColor, Term: t.env.Term, ManagementSecret: t.unasked},
-		in:  strings.NewReader(s.stdin.Reveal()), out: t.out, err: t.out, tty: t.tty, now: t.clock, random: t.random,
-		transport: t.sandbox.Transport(), aws: &wire.LocalAWS{Endpoint: t.sandbox.SecretsManagerURL}, dir: t.dir,
-		wait:    func(_ context.Context, d time.Duration) error { t.ahead += d; return nil },
-		consent: func(context.Context, decision) error { return nil }, // the stand-ins hold nobody's token
+	_, _ = fmt.Fprintf(t.Out, "\n$ %spurser %s\n", input, strings.Join(s.args, " "))
+	on := Scene{
+		Env: config.Environment{Home: t.dir, NoColor: t.Env.NoColor, Term: t.Env.Term, ManagementSecret: t.unasked},
+		In:  strings.NewReader(s.stdin.Reveal()), Now: t.clock, Transport: t.sandbox.Transport(), AWS: t.sandbox.SecretsManagerURL, Dir: t.dir,
+		Wait: func(_ context.Context, d time.Duration) error { t.ahead += d; return nil },
 	}
-	if code := run(ctx, s.args, inner); code != s.want {
+	if code := t.Purser(ctx, s.args, on); code != s.want {
 		return fmt.Errorf("purser %s ended with code %d; the tour expects %d", s.args[0], code, s.want)
 	}
 	return nil
@@ -189,12 +188,12 @@ func (t *tour) management() error {
 
 // manage keeps the password of a stand-in's account in a secret, if none is kept there, so
 // that PURSER_MANAGEMENT_SECRET_ID can name it.
-func (a *app) manage(box *sandbox.Sandbox, secret, region, account string) error {
+func (h *Host) manage(box *sandbox.Sandbox, secret, region, account string) error {
 	value, err := credential.ShapePassword.Encode(credential.Secret{}, hubRegistry, credential.Login{Username: account, Token: box.Password})
 	if err != nil {
 		return err
 	}
-	id, err := credential.NewVersionID(a.now(), a.random, secret)
+	id, err := credential.NewVersionID(h.Now(), h.Random, secret)
 	if err != nil {
 		return err
 	}

@@ -1,0 +1,154 @@
+// Package arguments is what every command line of purser's obeys: no token among its words, no
+// word repeated that may be one, and the flags that all commands have.
+package arguments
+
+import (
+	"errors"
+	"slices"
+	"strings"
+	"time"
+	"unicode"
+
+	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
+
+	"purser/internal/config"
+	"purser/internal/credential"
+)
+
+// RefuseTokens searches every argument before anything else does, so that no token comes
+// into a message. What follows -- is searched as well: the process list shows it too.
+func RefuseTokens(args []string) error {
+	for _, arg := range args {
+		if credential.HoldsToken(arg) || credential.HoldsToken(behindShorthand(arg)) {
+			return &credential.Fault{
+				Reason: credential.TokenInArguments, What: "a token was given as an argument",
+				Why: "it is now in the shell's history and, while a command runs, in the process list",
+			}
+		}
+	}
+	return nil
+}
+
+// RefuseEscapes keeps what a terminal would take for a command out of messages. The
+// arguments of a command that purser runs are that command's own.
+func RefuseEscapes(args []string) error {
+	if i := slices.Index(args, "--"); i >= 0 {
+		args = args[:i]
+	}
+	invisible := func(r rune) bool { return !unicode.IsGraphic(r) }
+	if slices.ContainsFunc(args, func(arg string) bool { return strings.ContainsFunc(arg, invisible) }) {
+		return &credential.Fault{Reason: credential.Usage, What: "an argument has a control or invisible character in it", Why: "names, addresses and paths have none"}
+	}
+	return nil
+}
+
+// behindShorthand is the value of -xVALUE, whose letter would hide a token's beginning.
+func behindShorthand(arg string) string {
+	const flag = len("-x")
+	if len(arg) <= flag || arg[0] != '-' || arg[1] == '-' {
+		return ""
+	}
+	return arg[flag:]
+}
+
+// FlagFault says what is wrong with a flag without repeating what was typed: it
+// may be a token in the wrong place.
+func FlagFault(err error) error {
+	f := &credential.Fault{Reason: credential.Usage, What: "a flag is not right", Why: "what was typed is not repeated here"}
+	if e, ok := errors.AsType[*pflag.InvalidValueError](err); ok {
+		f.What, f.Why = "the value of --"+e.GetFlag().Name+" is not right", usageOf(e.GetFlag())
+		if inner, ok := errors.AsType[*credential.Fault](e.Unwrap()); ok {
+			f.Why = inner.Why
+		}
+	}
+	if e, ok := errors.AsType[*pflag.ValueRequiredError](err); ok {
+		f.What, f.Why = "--"+e.GetFlag().Name+" needs a value", usageOf(e.GetFlag())
+	}
+	if _, ok := errors.AsType[*pflag.NotExistError](err); ok {
+		f.What = "there is no such flag"
+	}
+	return f
+}
+
+func usageOf(f *pflag.Flag) string { return "it is: " + strings.ReplaceAll(f.Usage, "`", "") }
+
+// None refuses arguments without repeating them.
+func None(cmd *cobra.Command, args []string) error { return AtMost(cmd, args, 0) }
+
+func AtMost(cmd *cobra.Command, args []string, n int) error {
+	if len(args) <= n {
+		return nil
+	}
+	if cmd.HasSubCommands() {
+		return &credential.Fault{Reason: credential.Usage, What: "there is no such command", Why: "known are " + commandNames(cmd)}
+	}
+	return &credential.Fault{
+		Reason: credential.Usage, What: "too many arguments: " + cmd.UseLine(),
+		Why: "what was typed is not repeated here; if it was a token, it is now in the shell's history and must be revoked",
+	}
+}
+
+func commandNames(cmd *cobra.Command) string {
+	var names []string
+	for _, c := range cmd.Commands() {
+		if c.IsAvailableCommand() {
+			names = append(names, c.Name())
+		}
+	}
+	return strings.Join(names, ", ")
+}
+
+func OneName(command string) cobra.PositionalArgs {
+	return func(cmd *cobra.Command, args []string) error {
+		if len(args) == 0 {
+			return &credential.Fault{Reason: credential.Usage, What: command + " needs the NAME of a credential", Why: cmd.UseLine()}
+		}
+		return AtMost(cmd, args, 1)
+	}
+}
+
+// Output is --output.
+type Output struct{ JSON bool }
+
+// String is the flag's value.
+func (o *Output) String() string {
+	if o.JSON {
+		return "json"
+	}
+	return "text"
+}
+
+// Set takes text or json.
+func (o *Output) Set(text string) error {
+	switch text {
+	case "text", "json":
+		o.JSON = text == "json"
+		return nil
+	}
+	return errors.New("text or json")
+}
+
+// Type names the value in help.
+func (*Output) Type() string { return "FORM" }
+
+// Limit is --timeout, written as durations in purser.yaml are.
+type Limit time.Duration
+
+// String is the flag's value.
+func (l *Limit) String() string {
+	if *l == 0 {
+		return ""
+	}
+	return time.Duration(*l).String()
+}
+
+// Set takes a duration.
+func (l *Limit) Set(text string) error {
+	d, err := config.ParseDuration(text)
+	*l = Limit(d)
+	return err
+}
+
+// Type names the value in help.
+func (*Limit) Type() string { return "TIME" }
