@@ -15,9 +15,6 @@ import (
 	"purser/internal/source"
 )
 
-// helperName is what clients call the helper: docker-credential-purser.
-const helperName = "purser"
-
 type configureFlags struct {
 	clients     []string
 	dry, remove bool
@@ -97,7 +94,7 @@ func (a *app) configureDocker(names []string, f configureFlags) error {
 		if err != nil {
 			return err
 		}
-		change, err := source.SetHelper(path, helperName, hosts, f.remove)
+		change, err := source.SetHelper(path, source.Helper, hosts, f.remove)
 		if err != nil {
 			return err
 		}
@@ -138,7 +135,7 @@ func (a *app) applyHelper(c source.HelperChange, f configureFlags) (clientJSON, 
 	if !f.dry {
 		text := "is as it should be"
 		if done.Wrote {
-			text = map[bool]string{true: "no longer asks", false: "asks"}[f.remove] + " docker-credential-" + helperName
+			text = map[bool]string{true: "no longer asks", false: "asks"}[f.remove] + " docker-credential-" + source.Helper
 		}
 		a.line(a.out, credential.Granted, "Docker", strings.Join([]string{c.Path, text}, " "))
 	}

@@ -5,7 +5,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"slices"
 	"strings"
 	"sync"
 
@@ -17,14 +16,6 @@ import (
 	"purser/internal/wire"
 )
 
-// decision is a question that only a person may answer, because a token is about to
-// go somewhere new, or to be taken from somewhere. No argument of an agent's tool
-// answers it; a script's --yes only spares a question about what docker has.
-type decision struct {
-	Question string   // one sentence, such as "Send the token in mockserver-build/dockerhub to docker.io?"
-	Facts    []string // what the person needs to know: registry, account, every destination
-}
-
 // onePerson is held while a person is asked: one question at a time, however many
 // credentials are looked at.
 var onePerson sync.Mutex
@@ -33,7 +24,7 @@ var onePerson sync.Mutex
 // the client's own dialog that a.consent gives, else at the terminal. Without any of
 // them it is ConsentNeeded. Call it before anything changes and before a token is asked
 // for: some clients bring the answer by having the command run again.
-func (a *app) decide(ctx context.Context, d decision) error {
+func (a *app) decide(ctx context.Context, d present.Decision) error {
 	if err := present.AwaitTurn(ctx); err != nil {
 		return err
 	}
@@ -42,29 +33,16 @@ func (a *app) decide(ctx context.Context, d decision) error {
 	if a.consent != nil {
 		return a.consent(ctx, d)
 	}
-	err := a.tty.Confirm(ctx, d.text())
+	err := a.tty.Confirm(ctx, d.Text())
 	if credential.ReasonOf(err) == credential.NoTerminal {
-		return d.unasked()
+		return d.Unasked()
 	}
 	return err
 }
 
-// text is the decision in lines, the question last.
-func (d decision) text() string {
-	return strings.Join(slices.Concat(d.Facts, []string{d.Question}), "\n")
-}
-
-// unasked is the failure where no person can be asked.
-func (d decision) unasked() error {
-	return &credential.Fault{
-		Reason: credential.ConsentNeeded, What: "a person has to decide this, and no one can be asked here: " + d.Question,
-		Why: strings.Join(d.Facts, "; "),
-	}
-}
-
 // decideOnPage asks on a page in the person's browser. Its address goes to the browser
 // alone: an agent that had it could answer.
-func (a *app) decideOnPage(ctx context.Context, d decision) error {
+func (a *app) decideOnPage(ctx context.Context, d present.Decision) error {
 	page, err := askpage.OpenDecision(ctx, askpage.Decision{Question: d.Question, Facts: d.Facts, Random: a.random})
 	if err != nil {
 		return err
@@ -74,14 +52,14 @@ func (a *app) decideOnPage(ctx context.Context, d decision) error {
 	defer stop(nil)
 	remove, err := a.wire().OpenBrowser(ctx, page.Address(), func() { stop(errNotOpened) })
 	if err != nil {
-		return d.unasked()
+		return d.Unasked()
 	}
 	defer remove()
 	_, _ = fmt.Fprintln(a.err, "a page has opened in the person's browser, and purser waits for the answer: "+d.Question)
 	yes, err := page.Answer(ctx)
 	switch {
 	case errors.Is(context.Cause(ctx), errNotOpened):
-		return d.unasked()
+		return d.Unasked()
 	case err != nil:
 		return err
 	case !yes:
@@ -125,7 +103,7 @@ func destinations(w *wire.Wire, c credential.Credential) []string {
 // agreeOnRegistry asks whether a value that was stored by hand belongs to a credential's
 // registry.
 func (a *app) agreeOnRegistry(ctx context.Context, c credential.Credential, t credential.Target) error {
-	return a.decide(ctx, decision{
+	return a.decide(ctx, present.Decision{
 		Facts:    way(c),
 		Question: fmt.Sprintf("Does the token in %s belong to %s? purser sends it there, and from now on nowhere else.", a.wire().Destination(c, t), whose(c)),
 	})
@@ -151,7 +129,7 @@ func (a *app) agreeOnPlaces(ctx context.Context, places []lifecycle.NewPlace) er
 			facts = append(facts, fmt.Sprintf("%s holds the token of %s.", name, p.Mark.Name))
 		}
 	}
-	return a.decide(ctx, decision{
+	return a.decide(ctx, present.Decision{
 		Facts: facts, Question: fmt.Sprintf("Put the token of %s for %s into %s?", c.Name, whose(c), strings.Join(names, " and ")),
 	})
 }

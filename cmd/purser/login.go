@@ -5,9 +5,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io/fs"
-	"regexp"
-	"strings"
 	"time"
 
 	"purser/internal/arguments"
@@ -17,8 +14,6 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"purser/internal/atomicfile"
-	"purser/internal/boundedfile"
 	"purser/internal/credential"
 	"purser/internal/keyringcache"
 	"purser/internal/registry"
@@ -185,7 +180,9 @@ func (a *app) profileFor(name string) (*wire.Wire, signin.Profile, error) {
 
 func (a *app) loginAWS(ctx context.Context, f loginFlags) error {
 	if f.startURL != "" {
-		if err := a.makeProfile(f); err != nil {
+		if err := a.touched.after(a.wire().Profiles().Make(signin.NewProfile{
+			Name: f.profile, StartURL: f.startURL, SSORegion: f.ssoRegion, Account: f.account, Role: f.role, Region: f.region,
+		})); err != nil {
 			return err
 		}
 	}
@@ -294,57 +291,4 @@ func (a *app) offerSignIn(ctx context.Context, w *wire.Wire, targets []credentia
 		}
 	}
 	return nil
-}
-
-var (
-	profileForm = regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9_.@ -]{0,62}$`)
-	accountForm = regexp.MustCompile(`^[0-9]{12}$`)
-	roleForm    = regexp.MustCompile(`^[A-Za-z0-9_+=,.@-]{1,64}$`)
-	regionForm  = regexp.MustCompile(`^[a-z]{2,4}(-[a-z]+)+-[0-9]{1,2}$`)
-	startForm   = regexp.MustCompile(`^https://[A-Za-z0-9.-]+(/[A-Za-z0-9/_#.-]*)?$`)
-)
-
-// makeProfile adds a profile and its session to AWS's configuration file. It
-// never changes one that is there.
-func (a *app) makeProfile(f loginFlags) error {
-	for _, need := range []struct {
-		flag, value string
-		form        *regexp.Regexp
-		example     string
-	}{
-		{"profile", f.profile, profileForm, "mockserver-build"}, {"start-url", f.startURL, startForm, "https://mockserver.awsapps.com/start"},
-		{"sso-region", f.ssoRegion, regionForm, "eu-west-2"}, {"account", f.account, accountForm, "123456789012"},
-		{"role", f.role, roleForm, "AdministratorAccess"}, {"region", cmp.Or(f.region, f.ssoRegion), regionForm, "eu-west-2"},
-	} {
-		if !need.form.MatchString(need.value) {
-			return &credential.Fault{Reason: credential.Usage, What: "the value of --" + need.flag + " is not right", Why: "making a profile takes all of them; it is written as " + need.example}
-		}
-	}
-	w := a.wire()
-	names, err := w.Profiles().Names()
-	if err != nil {
-		return err
-	}
-	for _, name := range names {
-		if name == f.profile {
-			return &credential.Fault{Reason: credential.Usage, What: "there is an AWS profile " + f.profile + " already", Why: "it is not changed; sign in to it without --start-url, or choose another name"}
-		}
-	}
-	path := a.env.AWSConfigPath()
-	text := fmt.Sprintf("[profile %[1]s]\nsso_session = %[1]s\nsso_account_id = %[2]s\nsso_role_name = %[3]s\nregion = %[4]s\n\n[sso-session %[1]s]\nsso_start_url = %[5]s\nsso_region = %[6]s\nsso_registration_scopes = sso:account:access\n",
-		f.profile, f.account, f.role, cmp.Or(f.region, f.ssoRegion), f.startURL, f.ssoRegion)
-	return a.touched.after(appendTo(path, text))
-}
-
-// appendTo adds text at the end of a file, which is replaced whole.
-func appendTo(path, text string) error {
-	before, err := boundedfile.Read(path, boundedfile.Named)
-	if err != nil && !errors.Is(err, fs.ErrNotExist) {
-		return fmt.Errorf("add a profile to AWS's configuration: %w", err)
-	}
-	gap := ""
-	if len(before) > 0 {
-		gap = strings.Repeat("\n", 2-min(1, strings.Count(string(before[len(before)-1:]), "\n")))
-	}
-	return atomicfile.Write(path, []byte(string(before)+gap+text), 0o600)
 }

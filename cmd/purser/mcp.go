@@ -11,6 +11,7 @@ import (
 	"strings"
 	"sync"
 
+	"purser/internal/account"
 	"purser/internal/arguments"
 
 	"purser/internal/present"
@@ -98,11 +99,11 @@ func (a *app) mcpServer() *mcp.Server {
 		Name: "doctor", Description: "Checks everything that storing needs, and says how to get what is missing.", Annotations: looks("Find what is missing"),
 	}, tool(a, func(in namesInput) []string { return append([]string{"doctor", "--"}, in.Names...) }))
 	mcp.AddTool(server, &mcp.Tool{
-		Name: "store", Description: "Proves a token and stores it where CI reads it. The person gives the token on a page in their browser, or " + makers() + " makes it; it is never shown.",
+		Name: "store", Description: "Proves a token and stores it where CI reads it. The person gives the token on a page in their browser, or " + account.Makers() + " makes it; it is never shown.",
 		Annotations: &mcp.ToolAnnotations{Title: "Store a token"},
 	}, tool(a, storeArguments))
 	mcp.AddTool(server, &mcp.Tool{
-		Name: "tokens_list", Description: "The tokens of an account at " + makers() + ": label, rights, dates, use, and where each is stored.", Annotations: looks("List tokens at " + makers()),
+		Name: "tokens_list", Description: "The tokens of an account at " + account.Makers() + ": label, rights, dates, use, and where each is stored.", Annotations: looks("List tokens at " + account.Makers()),
 	}, tool(a, func(in tokensInput) []string {
 		args := []string{"tokens", "list"}
 		if in.Account != "" {

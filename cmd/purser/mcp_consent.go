@@ -2,8 +2,6 @@ package main
 
 import (
 	"context"
-	"crypto/sha256"
-	"encoding/hex"
 	"encoding/json"
 	"slices"
 	"strings"
@@ -36,7 +34,7 @@ func newAsker(a *app, req *mcp.CallToolRequest, stop context.CancelFunc) *asker 
 	return &asker{app: a, req: req, agreed: strings.Fields(req.Params.RequestState), stop: stop}
 }
 
-func (k *asker) decide(ctx context.Context, d decision) error {
+func (k *asker) decide(ctx context.Context, d present.Decision) error {
 	client := k.req.Session.InitializeParams()
 	switch {
 	case client == nil || client.Capabilities == nil || !showsForms(client.Capabilities.Elicitation):
@@ -62,8 +60,8 @@ func showsForms(c *mcp.ElicitationCapabilities) bool {
 
 // byRoundTrip takes the answer that the client has brought, or ends the call for lack
 // of one.
-func (k *asker) byRoundTrip(d decision) error {
-	key := d.key()
+func (k *asker) byRoundTrip(d present.Decision) error {
+	key := d.Key()
 	if slices.Contains(k.agreed, key) {
 		return nil
 	}
@@ -76,7 +74,7 @@ func (k *asker) byRoundTrip(d decision) error {
 	}
 	k.missing = mcp.InputRequestMap{key: question(d)}
 	k.stop()
-	return d.unasked()
+	return d.Unasked()
 }
 
 // result asks the client for the answer that the call lacks; nil when it lacks none.
@@ -87,19 +85,11 @@ func (k *asker) result() *mcp.CallToolResult {
 	return &mcp.CallToolResult{InputRequests: k.missing, RequestState: strings.Join(k.agreed, " ")}
 }
 
-// key tells one decision from every other, so that a yes to one never counts for
-// another: each of its words goes into it.
-func (d decision) key() string {
-	raw, _ := json.Marshal(d) // text always encodes
-	sum := sha256.Sum256(raw)
-	return hex.EncodeToString(sum[:])
-}
-
 // question is a decision as the client shows it. The box makes a client that accepts
 // without asking anyone fail.
-func question(d decision) *mcp.ElicitParams {
+func question(d present.Decision) *mcp.ElicitParams {
 	const schema = `{"type":"object","properties":{"agree":{"type":"boolean","title":"Yes, do this","description":"purser goes on only if you tick this"}},"required":["agree"]}`
-	return &mcp.ElicitParams{Mode: "form", Message: d.text(), RequestedSchema: json.RawMessage(schema)}
+	return &mcp.ElicitParams{Mode: "form", Message: d.Text(), RequestedSchema: json.RawMessage(schema)}
 }
 
 // answerOf is nil for a yes.

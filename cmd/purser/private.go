@@ -92,7 +92,7 @@ func (c *consumer) fill(a *app, dir string) error {
 		hosts = append(hosts, one.Registry)
 	}
 	real := a.env.DockerConfigDir()
-	vars, err := source.PrivateClients(dir, real, helperName, hosts)
+	vars, err := source.PrivateClients(dir, real, source.Helper, hosts)
 	if err != nil {
 		return err
 	}
@@ -116,7 +116,7 @@ func (c *consumer) fill(a *app, dir string) error {
 // putHelper has clients find the helper that belongs to this purser, else the one
 // on the PATH.
 func (c *consumer) putHelper(a *app, dir string) error {
-	program := "docker-credential-" + helperName
+	program := "docker-credential-" + source.Helper
 	path := ""
 	if own, err := a.self(); err == nil {
 		if path, err = exec.LookPath(filepath.Join(filepath.Dir(own), program)); err != nil {

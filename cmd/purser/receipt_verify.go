@@ -1,14 +1,11 @@
 package main
 
 import (
-	"bufio"
 	"cmp"
 	"context"
 	"encoding/hex"
 	"fmt"
-	"io"
 	"os"
-	"path/filepath"
 	"slices"
 	"time"
 
@@ -66,36 +63,6 @@ asked for. An SSH key has to have been valid at the time that the receipt itself
 	return cmd
 }
 
-// receiptJSON is a receipt that was looked at.
-type receiptJSON struct {
-	Line    int              `json:"line"`
-	Good    bool             `json:"good"`
-	By      string           `json:"by,omitempty"`
-	Finding receipt.Finding  `json:"finding,omitempty"` // of its place in the file
-	Why     string           `json:"why,omitempty"`
-	SHA256  string           `json:"sha256,omitempty"`
-	Receipt *receipt.Receipt `json:"receipt,omitempty"`
-}
-
-// headJSON is the last receipt of a credential.
-type headJSON struct {
-	Credential string `json:"credential"`
-	Number     int64  `json:"number"`
-	SHA256     string `json:"sha256"`
-}
-
-// besideJSON is something that a file of receipts was compared with.
-type besideJSON struct {
-	What string `json:"what"` // head or record
-	Name string `json:"name"` // the hash, or the file
-	Good bool   `json:"good"`
-	Line int    `json:"line,omitempty"`
-	Why  string `json:"why,omitempty"`
-}
-
-// longestReceipt is far above what one takes, in bytes.
-const longestReceipt = receipt.LongestLine
-
 func (a *app) verifyReceipts(ctx context.Context, path string, f verifyFlags) error {
 	keys, err := a.trustedKeys(ctx, f)
 	if err != nil {
@@ -113,78 +80,31 @@ func (a *app) verifyReceipts(ctx context.Context, path string, f verifyFlags) er
 		defer func() { _ = file.Close() }() // nothing was written
 		in = file
 	}
-	rows, err := keys.lookAll(ctx, present.Stoppable{Ctx: ctx, From: in, Doing: "reading receipts"})
+	rows, err := keys.LookAll(ctx, present.Stoppable{Ctx: ctx, From: in, Doing: "reading receipts"})
 	if err != nil {
 		return err
 	}
-	log := placed(rows)
+	log := receipt.Placed(rows)
 	beside, err := f.compare(log)
 	if err != nil {
 		return err
 	}
-	err = verdict(rows, beside)
+	err = receipt.Verdict(rows, beside)
 	if a.output.JSON {
-		return a.printJSON(present.ReportOf(err).With("verified", rows).With("heads", headsOf(log)).With("compared", beside), err)
+		return a.printJSON(present.ReportOf(err).With("verified", rows).With("heads", receipt.HeadsOf(log)).With("compared", beside), err)
 	}
-	a.tellVerified(rows, headsOf(log), beside)
+	a.tellVerified(rows, receipt.HeadsOf(log), beside)
 	return err
 }
 
-// lookAll opens every receipt of a file.
-func (k keys) lookAll(ctx context.Context, in io.Reader) ([]receiptJSON, error) {
-	lines := bufio.NewScanner(in)
-	lines.Buffer(nil, longestReceipt)
-	rows := []receiptJSON{}
-	for n := 1; lines.Scan(); n++ {
-		if len(lines.Bytes()) > 0 {
-			rows = append(rows, k.look(ctx, n, lines.Bytes()))
-		}
-	}
-	if ended, ok := present.AsFault(lines.Err()); ok {
-		return nil, ended
-	}
-	if err := lines.Err(); err != nil {
-		return nil, &credential.Fault{Reason: credential.ReceiptBad, What: "the receipts cannot be read to their end", Why: err.Error()}
-	}
-	return rows, nil
-}
-
-// placed says of receipts that are not in their place that they are bad. It returns
-// all whose signature is good.
-func placed(rows []receiptJSON) []receipt.Entry {
-	var log []receipt.Entry
-	var at []int
-	for i, row := range rows {
-		if row.Good {
-			log, at = append(log, receipt.Entry{Line: row.Line, Hash: row.SHA256, Receipt: *row.Receipt}), append(at, i)
-		}
-	}
-	receipt.CheckChains(log)
-	for i, e := range log {
-		if e.Found != "" {
-			row := &rows[at[i]]
-			row.Good, row.Finding, row.Why = false, e.Found, credential.Quote(e.Why)
-		}
-	}
-	return log
-}
-
-func headsOf(log []receipt.Entry) []headJSON {
-	var heads []headJSON
-	for _, e := range receipt.Heads(log) {
-		heads = append(heads, headJSON{e.Receipt.Credential, e.Receipt.Number, e.Hash})
-	}
-	return heads
-}
-
 // compare looks for what the flags name in a log.
-func (f verifyFlags) compare(log []receipt.Entry) ([]besideJSON, error) {
-	var all []besideJSON
+func (f verifyFlags) compare(log []receipt.Entry) ([]receipt.Compared, error) {
+	var all []receipt.Compared
 	for _, head := range f.heads {
 		if sum, err := hex.DecodeString(head); err != nil || len(sum) != len(receipt.Hash(nil))/2 {
 			return nil, &credential.Fault{Reason: credential.Usage, What: "--head must be a SHA-256 that purser receipt verify printed"}
 		}
-		row := besideJSON{What: "head", Name: head, Why: "no receipt has this hash: receipts were taken away"}
+		row := receipt.Compared{What: "head", Name: head, Why: "no receipt has this hash: receipts were taken away"}
 		if i := slices.IndexFunc(log, func(e receipt.Entry) bool { return e.Hash == head }); i >= 0 {
 			row.Good, row.Line, row.Why = true, log[i].Line, ""
 		}
@@ -195,51 +115,12 @@ func (f verifyFlags) compare(log []receipt.Entry) ([]besideJSON, error) {
 		if err != nil {
 			return nil, &credential.Fault{Reason: credential.Usage, What: "the file of --record cannot be read", Why: credential.Quote(err.Error())}
 		}
-		all = append(all, compareRecord(log, path, data))
+		all = append(all, receipt.CompareRecord(log, path, data))
 	}
 	return all, nil
 }
 
-// compareRecord finds the receipt of a file, also when the file has another name now.
-func compareRecord(log []receipt.Entry, path string, data []byte) besideJSON {
-	row := besideJSON{What: "record", Name: credential.Quote(path), Why: "no receipt names it"}
-	for _, e := range log {
-		for _, file := range e.Receipt.Files {
-			switch {
-			case file.SHA256 == receipt.Hash(data):
-				row.Good, row.Line, row.Why = true, e.Line, ""
-				return row
-			case file.Name == filepath.Base(path):
-				row.Line, row.Why = e.Line, "it was changed since its receipt was written"
-			}
-		}
-	}
-	return row
-}
-
-func verdict(rows []receiptJSON, beside []besideJSON) error {
-	bad := func(what string) error { return &credential.Fault{Reason: credential.ReceiptBad, What: what} }
-	if len(rows) == 0 {
-		return bad("there is no receipt in it")
-	}
-	good := 0
-	for _, row := range rows {
-		if row.Good {
-			good++
-		}
-	}
-	if good < len(rows) {
-		return bad(fmt.Sprintf("%d of %d receipts are not good", len(rows)-good, len(rows)))
-	}
-	for _, row := range beside {
-		if !row.Good {
-			return bad("the receipts do not agree with a " + row.What)
-		}
-	}
-	return nil
-}
-
-func (a *app) tellVerified(rows []receiptJSON, heads []headJSON, beside []besideJSON) {
+func (a *app) tellVerified(rows []receipt.Verified, heads []receipt.Head, beside []receipt.Compared) {
 	for _, row := range rows {
 		label := fmt.Sprintf("line %d", row.Line)
 		switch r := row.Receipt; {
@@ -267,16 +148,9 @@ func (a *app) tellVerified(rows []receiptJSON, heads []headJSON, beside []beside
 	}
 }
 
-// keys are those that may sign.
-type keys struct {
-	fixed   receipt.Verifiers
-	allowed receipt.AllowedSigners
-	ssh     bool
-}
-
-func (a *app) trustedKeys(ctx context.Context, f verifyFlags) (keys, error) {
-	var k keys
-	bad := func(what string, err error) (keys, error) {
+func (a *app) trustedKeys(ctx context.Context, f verifyFlags) (receipt.Keys, error) {
+	var k receipt.Keys
+	bad := func(what string, err error) (receipt.Keys, error) {
 		return k, &credential.Fault{Reason: credential.Usage, What: what + " cannot be used", Why: credential.Quote(err.Error())}
 	}
 	if f.signers == "" && f.publicKey == "" && f.kmsKey == "" {
@@ -285,12 +159,12 @@ func (a *app) trustedKeys(ctx context.Context, f verifyFlags) (keys, error) {
 	if f.signers != "" {
 		data, err := boundedfile.Read(f.signers, boundedfile.Named)
 		if err == nil {
-			k.allowed, err = receipt.ParseAllowedSigners(data, time.Local)
+			k.Allowed, err = receipt.ParseAllowedSigners(data, time.Local)
 		}
 		if err != nil {
 			return bad("the file of --signers", err)
 		}
-		k.ssh = true
+		k.SSH = true
 	}
 	if f.publicKey != "" {
 		data, err := boundedfile.Read(f.publicKey, boundedfile.Named)
@@ -301,7 +175,7 @@ func (a *app) trustedKeys(ctx context.Context, f verifyFlags) (keys, error) {
 		if _, err := receipt.ParsePublicKey(data); err != nil {
 			return bad("the file of --public-key", err)
 		}
-		k.fixed = append(k.fixed, anyName{data})
+		k.Fixed = append(k.Fixed, receipt.AnyName{Key: data})
 	}
 	if f.kmsKey != "" {
 		t := credential.Target{}
@@ -316,37 +190,9 @@ func (a *app) trustedKeys(ctx context.Context, f verifyFlags) (keys, error) {
 		if err != nil {
 			return bad("the key of --kms-key", err)
 		}
-		k.fixed = append(k.fixed, v)
+		k.Fixed = append(k.Fixed, v)
 	}
 	return k, nil
-}
-
-// anyName trusts a public key whatever a receipt calls it.
-type anyName struct{ key []byte }
-
-// Verify trusts the key under the name that the receipt has.
-func (v anyName) Verify(ctx context.Context, keyID string, message, signature []byte) (string, error) {
-	under, err := receipt.PublicKeyVerifier(keyID, v.key)
-	if err != nil {
-		return "", err
-	}
-	return under.Verify(ctx, keyID, message, signature)
-}
-
-// look opens one receipt.
-func (k keys) look(ctx context.Context, n int, line []byte) receiptJSON {
-	row := receiptJSON{Line: n, SHA256: receipt.Hash(line)}
-	verifiers := k.fixed
-	if claimed, err := receipt.Unverified(line); err == nil && k.ssh {
-		verifiers = append(slices.Clone(verifiers), receipt.SSHVerifier(k.allowed, claimed.Time))
-	}
-	r, err := receipt.Open(ctx, line, verifiers)
-	if err != nil {
-		row.Why = credential.Quote(err.Error())
-		return row
-	}
-	row.Good, row.By, row.Receipt = true, credential.Quote(r.SignedBy), &r
-	return row
 }
 
 // openStream opens what may be a FIFO, such as <(...) of a shell: to open one takes until

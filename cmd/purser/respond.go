@@ -9,6 +9,7 @@ import (
 	"strings"
 	"time"
 
+	"purser/internal/account"
 	"purser/internal/arguments"
 
 	"purser/internal/present"
@@ -56,7 +57,7 @@ run again.`,
 	flags.StringVar(&f.since, "since", "", "report from a `DATE` (2026-01-31) or a time ago (30d); when the token was stored, where it is not set")
 	flags.StringVar(&f.record, "record", ".", "the `FOLDER` for the report")
 	flags.StringVar(&f.from, "from", "", "where the new token comes from: mint, prompt, form, stdin or docker")
-	flags.BoolVar(&f.mint, "mint", false, "have "+makers()+" make it; the same as --from mint")
+	flags.BoolVar(&f.mint, "mint", false, "have "+account.Makers()+" make it; the same as --from mint")
 	flags.BoolVarP(&f.yes, "yes", "y", false, "do it, and use docker's session, without asking")
 	flags.BoolVar(&f.dryRun, "dry-run", false, "report, change nothing")
 	return cmd
@@ -73,7 +74,7 @@ func (a *app) respond(ctx context.Context, name string, f respondFlags) error {
 		return credential.About(err, c)
 	}
 	if !f.yes && !f.dryRun {
-		if err := a.decide(ctx, decision{
+		if err := a.decide(ctx, present.Decision{
 			Question: "Switch off the token of " + string(c.Name) + " now?", Facts: append(facts(w, c), "whoever reads it fails until there is another one"),
 		}); err != nil {
 			return err
@@ -174,8 +175,8 @@ type witness interface {
 }
 
 func witnessOf(m lifecycle.Minter) witness {
-	if late, ok := m.(*lateMinter); ok && late.session != nil {
-		return late.session
+	if late, ok := m.(*account.Late); ok && late.Session() != nil {
+		return late.Session()
 	}
 	return nil
 }

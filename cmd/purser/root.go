@@ -13,6 +13,7 @@ import (
 	"strings"
 	"time"
 
+	"purser/internal/account"
 	"purser/internal/practice"
 
 	"purser/internal/arguments"
@@ -35,17 +36,17 @@ type app struct {
 	tty       present.Terminal
 	now       func() time.Time
 	random    io.Reader
-	transport http.RoundTripper                          // to registries; nil: the real one
-	aws       *wire.LocalAWS                             // a stand-in for AWS; nil: the real one
-	dir       string                                     // the working directory; "": the process's
-	system    string                                     // the path of a build agent's configuration
-	program   string                                     // purser itself, to start it again; "": the process's
-	wait      func(context.Context, time.Duration) error // nil waits on the clock
-	follow    func(lifecycle.Event)                      // is told what happens as well; may be nil
-	signals   func() func()                              // leaves signals that would end purser to a program that it runs, until undone
-	asks      bool                                       // a person is there to be asked whatever standard output is
-	hold      func() (release func())                    // has credential helpers keep no login until it is released; nil: none do
-	consent   func(context.Context, decision) error      // asks a person where no terminal is; nil: only a terminal can
+	transport http.RoundTripper                             // to registries; nil: the real one
+	aws       *wire.LocalAWS                                // a stand-in for AWS; nil: the real one
+	dir       string                                        // the working directory; "": the process's
+	system    string                                        // the path of a build agent's configuration
+	program   string                                        // purser itself, to start it again; "": the process's
+	wait      func(context.Context, time.Duration) error    // nil waits on the clock
+	follow    func(lifecycle.Event)                         // is told what happens as well; may be nil
+	signals   func() func()                                 // leaves signals that would end purser to a program that it runs, until undone
+	asks      bool                                          // a person is there to be asked whatever standard output is
+	hold      func() (release func())                       // has credential helpers keep no login until it is released; nil: none do
+	consent   func(context.Context, present.Decision) error // asks a person where no terminal is; nil: only a terminal can
 
 	output arguments.Output
 	config string
@@ -170,6 +171,14 @@ second signal ends it at once.`,
 	return root
 }
 
+// desk is where people sign in to registries.
+func (a *app) desk(w *wire.Wire) *account.Desk {
+	return &account.Desk{
+		Wire: w, Env: a.env, Now: a.now, Err: a.err, Interactive: a.interactive, Line: a.tty.Line, Secret: a.tty.Secret, Decide: a.decide, Agent: a.consent != nil,
+		Facts: func(c credential.Credential) []string { return facts(w, c) }, Changed: a.touched.after,
+	}
+}
+
 // host is what practice gets of purser.
 func (a *app) host() *practice.Host {
 	return &practice.Host{
@@ -180,7 +189,7 @@ func (a *app) host() *practice.Host {
 			return run(ctx, args, &app{
 				env: on.Env, in: on.In, out: a.out, err: a.out, tty: a.tty, now: on.Now, random: a.random,
 				transport: on.Transport, aws: &wire.LocalAWS{Endpoint: on.AWS}, dir: on.Dir, wait: on.Wait,
-				consent: func(context.Context, decision) error { return nil }, // the stand-ins hold nobody's token
+				consent: func(context.Context, present.Decision) error { return nil }, // the stand-ins hold nobody's token
 			})
 		},
 	}

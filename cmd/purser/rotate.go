@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"time"
 
+	"purser/internal/account"
 	"purser/internal/arguments"
 
 	"purser/internal/present"
@@ -32,7 +33,7 @@ token is made, proved, stored, proved as it was stored, and only then made curre
 one before lives on for the overlap, and is retired by a later run, once nobody uses it:
 switched off, revoked, and proved dead. A run finishes whatever an interrupted one left.
 
-With docker's session at ` + makers() + `, or a sign-in (--mint), all of it happens by itself.
+With docker's session at ` + account.Makers() + `, or a sign-in (--mint), all of it happens by itself.
 Without one the new token is asked for, with the steps for making it, and you are told
 when to end the old one.`,
 		Example: `  purser rotate dockerhub
@@ -49,7 +50,7 @@ when to end the old one.`,
 	flags.BoolVar(&f.now, "now", false, "retire the token before at once, without its overlap; helpers on other agents may give it for a minute more")
 	flags.BoolVar(&f.wait, "wait", false, "stay until the token before is retired")
 	flags.StringVar(&f.from, "from", "", "where the new token comes from: mint, prompt, form, stdin or docker")
-	flags.BoolVar(&f.mint, "mint", false, "have "+makers()+" make it; the same as --from mint")
+	flags.BoolVar(&f.mint, "mint", false, "have "+account.Makers()+" make it; the same as --from mint")
 	flags.StringVar(&f.expires, "expires", "", "when the new token ends, as `DATE` (2027-01-31) or time from now (90d)")
 	flags.BoolVarP(&f.yes, "yes", "y", false, "use docker's session without asking")
 	flags.BoolVar(&f.dryRun, "dry-run", false, "say what is due, change nothing")
@@ -128,13 +129,13 @@ func (r *recorder) rotation(ctx context.Context, c credential.Credential, res li
 // renewal is where a new token comes from: without a word about it from the
 // registry, where docker has a session, and otherwise from the person.
 func (a *app) renewal(ctx context.Context, w *wire.Wire, c credential.Credential, f rotateFlags) (origin, error) {
-	if f.from == "" && !f.mint && mints(c.Registry) && a.env.ManagementSecret != "" {
-		return origin{mint: &lateMinter{app: a, wire: w, c: c, yes: f.yes}}, nil
+	if f.from == "" && !f.mint && account.Mints(c.Registry) && a.env.ManagementSecret != "" {
+		return origin{mint: account.NewLate(a.desk(w), c, f.yes, nil)}, nil
 	}
-	if f.from == "" && !f.mint && mints(c.Registry) {
-		h, err := a.foundSession(ctx, w, ownerOf(c), f.yes, useFor(w, c))
+	if f.from == "" && !f.mint && account.Mints(c.Registry) {
+		h, err := a.desk(w).Found(ctx, account.OwnerOf(c), f.yes, a.desk(w).UseFor(c))
 		if err == nil && h != nil {
-			return origin{mint: &lateMinter{app: a, wire: w, c: c, yes: f.yes, session: h}, given: a.asksToMint(f.yes)}, nil
+			return origin{mint: account.NewLate(a.desk(w), c, f.yes, h), given: a.asksToMint(f.yes)}, nil
 		}
 	}
 	return a.source(ctx, c, w, f.storeFlags)
@@ -154,7 +155,7 @@ func (a *app) rollbackCommand() *cobra.Command {
 		Short: "Make the version before current again, when its token still works",
 		Long: `rollback proves the token of AWSPREVIOUS and makes it current again; what is current becomes
 AWSPREVIOUS. A token that purser made and that was switched off is switched on first,
-where a session of ` + makers() + ` is at hand. Run twice, it changes nothing more; --undo goes
+where a session of ` + account.Makers() + ` is at hand. Run twice, it changes nothing more; --undo goes
 forward again.`,
 		Example: `  purser rollback dockerhub
   purser rollback dockerhub --dry-run
@@ -192,13 +193,13 @@ func (a *app) rollback(ctx context.Context, name string, yes, dry, undo bool) er
 		return credential.About(err, c)
 	}
 	req.DryRun, req.Undo = dry, undo
-	if mints(c.Registry) {
-		if h, err := a.foundSession(ctx, w, ownerOf(c), yes, useFor(w, c)); err == nil && h != nil {
-			req.Mint = &lateMinter{app: a, wire: w, c: c, session: h}
+	if account.Mints(c.Registry) {
+		if h, err := a.desk(w).Found(ctx, account.OwnerOf(c), yes, a.desk(w).UseFor(c)); err == nil && h != nil {
+			req.Mint = account.NewLate(a.desk(w), c, false, h)
 		}
 	}
 	if !yes && !dry {
-		if err := a.decide(ctx, decision{
+		if err := a.decide(ctx, present.Decision{
 			Question: "Make the previous version of " + string(c.Name) + " current again?", Facts: append(facts(w, c), "its readers get the previous token at once"),
 		}); err != nil {
 			return err
@@ -246,8 +247,8 @@ func (a *app) revoke(ctx context.Context, name, id string, previous, yes bool) e
 	if err != nil {
 		return credential.About(err, c)
 	}
-	if !mints(c.Registry) {
-		return mintsNot()
+	if !account.Mints(c.Registry) {
+		return account.MintsNot()
 	}
 	if id != "" {
 		return credential.About(a.changeTokens(ctx, "revoke", "Revoke", []string{id}, tokensFlags{registry: string(c.Registry), account: c.Username, yes: yes}), c)
@@ -257,15 +258,15 @@ func (a *app) revoke(ctx context.Context, name, id string, previous, yes bool) e
 		at, breaks = credential.Previous, "jobs that still have it fail"
 	}
 	if !yes {
-		if err := a.decide(ctx, decision{Question: "End the " + string(at) + " token of " + string(c.Name) + "?", Facts: append(facts(w, c), breaks)}); err != nil {
+		if err := a.decide(ctx, present.Decision{Question: "End the " + string(at) + " token of " + string(c.Name) + "?", Facts: append(facts(w, c), breaks)}); err != nil {
 			return err
 		}
 	}
-	h, err := a.minter(ctx, w, c, yes)
+	h, err := a.desk(w).Minter(ctx, c, yes)
 	if err != nil {
 		return err
 	}
-	req.Mint = &lateMinter{app: a, wire: w, c: c, session: h}
+	req.Mint = account.NewLate(a.desk(w), c, false, h)
 	rec, err := a.recorder(ctx, w, c.Targets)
 	if err != nil {
 		return credential.About(err, c)

@@ -6,6 +6,7 @@ import (
 	"strings"
 	"time"
 
+	"purser/internal/account"
 	"purser/internal/present"
 
 	"purser/internal/config"
@@ -87,7 +88,7 @@ func (r *rotations) prepare(ctx context.Context, x *rotating) error {
 		StoreRequest: lifecycle.StoreRequest{Credential: x.c, Places: where, Find: x.find(from.find), Mint: from.mint, Given: from.given, DryRun: r.flags.dryRun, Expires: r.expires},
 		Force:        r.flags.force, RetireNow: r.flags.now,
 	}
-	if m, ok := from.mint.(*lateMinter); ok && r.many {
+	if m, ok := from.mint.(*account.Late); ok && r.many {
 		x.request.Listed = m.Listed
 	}
 	return nil
@@ -96,12 +97,12 @@ func (r *rotations) prepare(ctx context.Context, x *rotating) error {
 // renewal is where a new token comes from: it is decided once for each account. With many
 // credentials a person who has to sign in does so before they are handled side by side.
 func (r *rotations) renewal(ctx context.Context, c credential.Credential) (origin, error) {
-	account := string(c.Registry) + "\x00" + strings.ToLower(c.Username)
+	whose := string(c.Registry) + "\x00" + strings.ToLower(c.Username)
 	if r.env.ManagementSecret != "" { // it is in the account and region of the credential
-		account += "\x00" + placeOf(c.Targets)
+		whose += "\x00" + placeOf(c.Targets)
 	}
 	flags := r.flags
-	switch known, ok := r.sessions[account]; {
+	switch known, ok := r.sessions[whose]; {
 	case ok && known.mint != nil:
 		return *known, nil
 	case ok:
@@ -112,9 +113,9 @@ func (r *rotations) renewal(ctx context.Context, c credential.Credential) (origi
 	if err != nil {
 		return from, err
 	}
-	r.sessions[account] = &from
-	if m, ok := from.mint.(*lateMinter); ok && r.many && !flags.dryRun && r.env.ManagementSecret == "" {
-		_, _ = m.signedIn(ctx) // what is wrong with it is said where it is needed
+	r.sessions[whose] = &from
+	if m, ok := from.mint.(*account.Late); ok && r.many && !flags.dryRun && r.env.ManagementSecret == "" {
+		_, _ = m.SignedIn(ctx) // what is wrong with it is said where it is needed
 	}
 	return from, nil
 }

@@ -8,7 +8,9 @@ import (
 	"strings"
 	"time"
 
+	"purser/internal/account"
 	"purser/internal/arguments"
+	"purser/internal/terraform"
 
 	"purser/internal/present"
 
@@ -56,7 +58,7 @@ the credential needs, stores it, reads it back, proves that, and only then makes
 current. The version before stays as AWSPREVIOUS. Where the same token is stored
 already, nothing is written.
 
-purser chooses where the token comes from, and --from says it: mint has ` + makers() + ` make
+purser chooses where the token comes from, and --from says it: mint has ` + account.Makers() + ` make
 one, with docker's session or a sign-in; prompt shows the steps and asks without echo;
 form does so on a page in your browser, where there is no terminal; stdin and docker
 take one that is there. It is never an argument.`,
@@ -90,7 +92,7 @@ func (f *storeFlags) register(cmd *cobra.Command) {
 	flags := cmd.Flags()
 	flags.SortFlags = false
 	flags.StringVar(&f.from, "from", "", "where the token comes from: mint, prompt, form, stdin or docker")
-	flags.BoolVar(&f.mint, "mint", false, "have "+makers()+" make it; the same as --from mint")
+	flags.BoolVar(&f.mint, "mint", false, "have "+account.Makers()+" make it; the same as --from mint")
 	flags.BoolVar(&f.stdin, "token-stdin", false, "read the token from standard input; the same as a - after NAME")
 	flags.BoolVarP(&f.yes, "yes", "y", false, "use what was found without asking")
 	flags.BoolVar(&f.dryRun, "dry-run", false, "prove the token, say what would happen, change nothing")
@@ -118,7 +120,7 @@ func (a *app) store(ctx context.Context, text string, f storeFlags) error {
 		return err
 	}
 	if f.root != "" && !f.despite {
-		if err := overwrites(f.root, c); err != nil {
+		if err := terraform.Overwrites(f.root, c); err != nil {
 			return credential.About(err, c)
 		}
 	}
@@ -334,7 +336,7 @@ func (a *app) source(ctx context.Context, c credential.Credential, w *wire.Wire,
 		}
 		from = means
 	}
-	minter := &lateMinter{app: a, wire: w, c: c, yes: f.yes}
+	minter := account.NewLate(a.desk(w), c, f.yes, nil)
 	var somebody func() error
 	if from == "" {
 		somebody = func() error { return a.somebody(w, c) }
@@ -363,7 +365,7 @@ func (a *app) source(ctx context.Context, c credential.Credential, w *wire.Wire,
 	case "mint":
 		if a.consent != nil && !f.dryRun {
 			// The person decides first: the session is needed only after missing secrets are made.
-			if _, err := minter.signedIn(ctx); err != nil {
+			if _, err := minter.SignedIn(ctx); err != nil {
 				return origin{}, err
 			}
 		}
@@ -401,6 +403,6 @@ func (a *app) confirmed(c credential.Credential, w *wire.Wire, s tokenSource, ye
 			return found, err // a session is refused in any case
 		}
 		has := fmt.Sprintf("docker has a %s of %s for %s, in %s", found.Kind, cmp.Or(credential.Quote(found.Username, found.Token), "an account that it does not name"), c.Registry, found.Where)
-		return found, a.decide(ctx, decision{Question: "Check docker's token and store it for " + string(c.Name) + "?", Facts: append([]string{has}, facts(w, c)...)})
+		return found, a.decide(ctx, present.Decision{Question: "Check docker's token and store it for " + string(c.Name) + "?", Facts: append([]string{has}, facts(w, c)...)})
 	}
 }

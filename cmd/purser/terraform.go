@@ -8,7 +8,6 @@ import (
 	"path/filepath"
 	"strings"
 
-	"purser/internal/config"
 	"purser/internal/present"
 
 	"github.com/spf13/cobra"
@@ -133,27 +132,4 @@ func (a *app) writeModule(source string) ([]string, error) {
 		}
 	}
 	return order, nil
-}
-
-// overwrites is a fault where the project's Terraform would write over what is
-// about to be stored.
-func overwrites(root string, c credential.Credential) error {
-	for _, t := range c.Targets {
-		if t.Kind != config.SecretKind {
-			continue
-		}
-		risks := terraform.FindRisks(root, t.Name)
-		if len(risks) == 0 {
-			continue
-		}
-		r := risks[0]
-		if rel, err := filepath.Rel(root, r.At); err == nil {
-			r.At = rel
-		}
-		return &credential.Fault{
-			Reason: credential.TerraformOverwrites, Target: t, What: "Terraform would write over what is stored in " + t.Name,
-			Why: r.At + ": " + r.Address + " has a value of its own, which the next apply brings back", Change: r.Change,
-		}
-	}
-	return nil
 }

@@ -9,6 +9,7 @@ import (
 	"text/tabwriter"
 	"time"
 
+	"purser/internal/account"
 	"purser/internal/arguments"
 
 	"purser/internal/present"
@@ -30,7 +31,7 @@ func (a *app) tokensCommand() *cobra.Command {
 	var f tokensFlags
 	cmd := &cobra.Command{
 		Use:   "tokens",
-		Short: "The tokens of an account at " + makers() + ": list, make, revoke",
+		Short: "The tokens of an account at " + account.Makers() + ": list, make, revoke",
 		Long: `tokens manages an account's tokens, or those of an organization that it owns, with a
 session there: docker's, after asking, or a sign-in at the terminal. Tokens
 cannot manage tokens. None is ever shown; a new one goes where its credential is kept.`,
@@ -120,12 +121,12 @@ const (
 )
 
 // owner is whose tokens the flags name.
-func (f tokensFlags) owner() (owner, error) {
+func (f tokensFlags) owner() (account.Owner, error) {
 	host, err := credential.ParseHost(f.registry)
-	if err == nil && !mints(host) {
-		err = mintsNot()
+	if err == nil && !account.Mints(host) {
+		err = account.MintsNot()
 	}
-	return owner{host, f.account}, err
+	return account.Owner{Registry: host, Account: f.account}, err
 }
 
 func (a *app) listTokens(ctx context.Context, f tokensFlags) error {
@@ -134,7 +135,7 @@ func (a *app) listTokens(ctx context.Context, f tokensFlags) error {
 		return err
 	}
 	w := a.wire()
-	h, err := a.session(ctx, w, of, f.yes, useOf(of, "list the account's tokens"))
+	h, err := a.desk(w).Session(ctx, of, f.yes, account.UseOf(of, "list the account's tokens"))
 	if err != nil {
 		return err
 	}
@@ -275,7 +276,7 @@ func (a *app) changeTokens(ctx context.Context, verb, question string, ids []str
 	if err != nil {
 		return err
 	}
-	h, err := a.session(ctx, w, of, f.yes, useOf(of, verb+" tokens"))
+	h, err := a.desk(w).Session(ctx, of, f.yes, account.UseOf(of, verb+" tokens"))
 	if err != nil {
 		return err
 	}
@@ -283,14 +284,14 @@ func (a *app) changeTokens(ctx context.Context, verb, question string, ids []str
 	if err != nil {
 		return err
 	}
-	chosen, err := pickTokens(of.registry, tokens, ids)
+	chosen, err := pickTokens(of.Registry, tokens, ids)
 	if err != nil {
 		return err
 	}
 	rows := a.tokenRows(ctx, w, chosen)
 	if question != "" && !f.yes {
 		for _, r := range rows {
-			if err := a.decide(ctx, decision{
+			if err := a.decide(ctx, present.Decision{
 				Question: question + " " + cmp.Or(r.Label, "the token without a label") + "?", Facts: []string{"account: " + h.Account(), "id: " + r.ID, "stored: " + r.Stored},
 			}); err != nil {
 				return err
@@ -302,7 +303,7 @@ func (a *app) changeTokens(ctx context.Context, verb, question string, ids []str
 		case "revoke":
 			if err = a.touched.after(h.Revoke(ctx, t.ID)); err == nil {
 				label, _ := credential.ParseLabel(t.Label)
-				of := credential.Credential{Name: label.Name, Registry: of.registry, Username: h.Account()}
+				of := credential.Credential{Name: label.Name, Registry: of.Registry, Username: h.Account()}
 				err = rec.write(ctx, change{command: receipt.Revoke, c: of, ended: []credential.ManagedToken{t}})
 			}
 		default:

@@ -13,6 +13,9 @@ import (
 	"purser/internal/credential"
 )
 
+// Helper is the name of purser's credential helper, as docker's configuration has it.
+const Helper = "purser"
+
 // HelperChange is a change of the credHelpers in a client's configuration, not
 // written yet.
 type HelperChange struct {

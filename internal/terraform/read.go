@@ -232,3 +232,26 @@ func folders(root, word string) []string {
 	})
 	return found
 }
+
+// Overwrites is a fault where the project's Terraform would write over what is
+// about to be stored.
+func Overwrites(root string, c credential.Credential) error {
+	for _, t := range c.Targets {
+		if t.Kind != secretKind {
+			continue
+		}
+		risks := FindRisks(root, t.Name)
+		if len(risks) == 0 {
+			continue
+		}
+		r := risks[0]
+		if rel, err := filepath.Rel(root, r.At); err == nil {
+			r.At = rel
+		}
+		return &credential.Fault{
+			Reason: credential.TerraformOverwrites, Target: t, What: "Terraform would write over what is stored in " + t.Name,
+			Why: r.At + ": " + r.Address + " has a value of its own, which the next apply brings back", Change: r.Change,
+		}
+	}
+	return nil
+}

@@ -1,0 +1,167 @@
+package account
+
+import (
+	"cmp"
+	"context"
+	"sync"
+	"time"
+
+	"purser/internal/credential"
+	"purser/internal/present"
+	"purser/internal/registry"
+)
+
+// Late signs in when a token is about to be made, so that nobody is asked
+// before all else is in order. Credentials of one account may share it.
+type Late struct {
+	desk *Desk
+	c    credential.Credential
+	yes  bool
+
+	mu      sync.Mutex       // guards what follows, and has one sign in for all
+	session registry.Account // nil: not yet
+	failed  error            // of signing in, which is not tried again: wrong passwords lock accounts
+
+	listing sync.Mutex // guards what follows
+	list    *tokenList
+}
+
+// NewLate makes one for a credential's account; h is a session that is there already, or
+// nil.
+func NewLate(d *Desk, c credential.Credential, yes bool, h registry.Account) *Late {
+	return &Late{desk: d, c: c, yes: yes, session: h}
+}
+
+// Registry is where tokens are made.
+func (m *Late) Registry() credential.Host { return m.c.Registry }
+
+// Session is the one that is there by now; nil for none.
+func (m *Late) Session() registry.Account {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	return m.session
+}
+
+// tokenList is what was listed for all that share a minter.
+type tokenList struct {
+	tokens []credential.ManagedToken
+	now    time.Time
+	err    error
+}
+
+// SignedIn is a session that has not ended: a run that waits for a day needs several.
+func (m *Late) SignedIn(ctx context.Context) (registry.Account, error) {
+	if h, err := m.known(); h != nil || err != nil {
+		return h, err
+	}
+	if m.desk.Env.ManagementSecret == "" {
+		// A person may be asked. Who waits for their turn must not keep others from it.
+		if err := present.AwaitTurn(ctx); err != nil {
+			return nil, err
+		}
+	}
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if h, err := m.settled(); h != nil || err != nil {
+		return h, err
+	}
+	h, err := m.desk.Minter(ctx, m.c, m.yes)
+	if err != nil && ctx.Err() == nil {
+		m.failed = err
+		return nil, repeated(err)
+	}
+	m.session = h
+	return h, err
+}
+
+// known is what came of signing in; neither, where nobody has yet, or it has ended.
+func (m *Late) known() (registry.Account, error) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	return m.settled()
+}
+
+func (m *Late) settled() (registry.Account, error) {
+	switch {
+	case m.failed != nil:
+		return nil, repeated(m.failed)
+	case m.session != nil && m.desk.Now().Before(m.session.Expires()):
+		return m.session, nil
+	}
+	return nil, nil //nolint:nilnil // nothing is settled
+}
+
+// repeated is a failure of its own for each credential that meets it.
+func repeated(err error) error {
+	f, ok := present.AsFault(err)
+	if !ok {
+		return err // nil, or nothing that is added to
+	}
+	again := *f
+	return &again
+}
+
+// Listed is the list of tokens that the first of many credentials has got for all.
+func (m *Late) Listed(ctx context.Context) ([]credential.ManagedToken, time.Time, error) {
+	h, err := m.SignedIn(ctx)
+	if err != nil {
+		return nil, time.Time{}, err
+	}
+	m.listing.Lock()
+	defer m.listing.Unlock()
+	if m.list == nil {
+		var l tokenList
+		if l.tokens, l.now, l.err = h.Tokens(ctx); l.err != nil && ctx.Err() != nil {
+			return nil, time.Time{}, l.err
+		}
+		m.list = &l
+	}
+	return m.list.tokens, m.list.now, repeated(m.list.err)
+}
+
+// Account is whose tokens are made.
+func (m *Late) Account() string {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if m.session != nil {
+		return m.session.Account()
+	}
+	return cmp.Or(m.c.Username, "the account that signs in")
+}
+
+// Tokens lists the account's tokens.
+func (m *Late) Tokens(ctx context.Context) ([]credential.ManagedToken, time.Time, error) {
+	h, err := m.SignedIn(ctx)
+	if err != nil {
+		return nil, time.Time{}, err
+	}
+	return h.Tokens(ctx)
+}
+
+// Mint makes a token.
+func (m *Late) Mint(ctx context.Context, r credential.MintRequest) (credential.ManagedToken, credential.Secret, error) {
+	h, err := m.SignedIn(ctx)
+	if err != nil {
+		return credential.ManagedToken{}, credential.Secret{}, err
+	}
+	t, s, err := h.Mint(ctx, r)
+	return t, s, m.desk.Changed(err)
+}
+
+// Revoke ends a token for good.
+func (m *Late) Revoke(ctx context.Context, id string) error {
+	h, err := m.SignedIn(ctx)
+	if err != nil {
+		return err
+	}
+	return m.desk.Changed(h.Revoke(ctx, id))
+}
+
+// Activate switches a token off, or on again.
+func (m *Late) Activate(ctx context.Context, id string, active bool) error {
+	h, err := m.SignedIn(ctx)
+	if err != nil {
+		return err
+	}
+	return m.desk.Changed(h.Activate(ctx, id, active))
+}

@@ -1,0 +1,71 @@
+package signin
+
+import (
+	"cmp"
+	"errors"
+	"fmt"
+	"io/fs"
+	"regexp"
+	"strings"
+
+	"purser/internal/atomicfile"
+	"purser/internal/boundedfile"
+	"purser/internal/credential"
+)
+
+var (
+	profileForm = regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9_.@ -]{0,62}$`)
+	accountForm = regexp.MustCompile(`^[0-9]{12}$`)
+	roleForm    = regexp.MustCompile(`^[A-Za-z0-9_+=,.@-]{1,64}$`)
+	regionForm  = regexp.MustCompile(`^[a-z]{2,4}(-[a-z]+)+-[0-9]{1,2}$`)
+	startForm   = regexp.MustCompile(`^https://[A-Za-z0-9.-]+(/[A-Za-z0-9/_#.-]*)?$`)
+)
+
+// NewProfile says what a profile of IAM Identity Center is made of.
+type NewProfile struct {
+	Name, StartURL, SSORegion, Account, Role string
+	Region                                   string // of the services; "": SSORegion
+}
+
+// Make adds a profile and its session to AWS's configuration file. It never changes one
+// that is there. What is not right is a fault that names the flag of purser login.
+func (f Files) Make(n NewProfile) error {
+	for _, need := range []struct {
+		flag, value string
+		form        *regexp.Regexp
+		example     string
+	}{
+		{"profile", n.Name, profileForm, "mockserver-build"}, {"start-url", n.StartURL, startForm, "https://mockserver.awsapps.com/start"},
+		{"sso-region", n.SSORegion, regionForm, "eu-west-2"}, {"account", n.Account, accountForm, "123456789012"},
+		{"role", n.Role, roleForm, "AdministratorAccess"}, {"region", cmp.Or(n.Region, n.SSORegion), regionForm, "eu-west-2"},
+	} {
+		if !need.form.MatchString(need.value) {
+			return &credential.Fault{Reason: credential.Usage, What: "the value of --" + need.flag + " is not right", Why: "making a profile takes all of them; it is written as " + need.example}
+		}
+	}
+	names, err := f.Names()
+	if err != nil {
+		return err
+	}
+	for _, name := range names {
+		if name == n.Name {
+			return &credential.Fault{Reason: credential.Usage, What: "there is an AWS profile " + n.Name + " already", Why: "it is not changed; sign in to it without --start-url, or choose another name"}
+		}
+	}
+	text := fmt.Sprintf("[profile %[1]s]\nsso_session = %[1]s\nsso_account_id = %[2]s\nsso_role_name = %[3]s\nregion = %[4]s\n\n[sso-session %[1]s]\nsso_start_url = %[5]s\nsso_region = %[6]s\nsso_registration_scopes = sso:account:access\n",
+		n.Name, n.Account, n.Role, cmp.Or(n.Region, n.SSORegion), n.StartURL, n.SSORegion)
+	return appendTo(f.Config, text)
+}
+
+// appendTo adds text at the end of a file, which is replaced whole.
+func appendTo(path, text string) error {
+	before, err := boundedfile.Read(path, boundedfile.Named)
+	if err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return fmt.Errorf("add a profile to AWS's configuration: %w", err)
+	}
+	gap := ""
+	if len(before) > 0 {
+		gap = strings.Repeat("\n", 2-min(1, strings.Count(string(before[len(before)-1:]), "\n")))
+	}
+	return atomicfile.Write(path, []byte(string(before)+gap+text), 0o600)
+}
