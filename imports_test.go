@@ -48,8 +48,17 @@ var mayImport = map[string][]string{
 	"internal/wire":         {"internal/wire/kinds", "internal/boundedfile", "internal/credential", "internal/config", "internal/source", "internal/registry", "internal/store", "internal/store/*", "internal/transport", "internal/signin", "internal/receipt", "internal/audit"},
 	"internal/arguments":    {"internal/credential", "internal/config"},
 	"internal/practice":     {"internal/arguments", "internal/boundedfile", "internal/childproc", "internal/config", "internal/credential", "internal/lifecycle", "internal/namespace", "internal/present", "internal/sandbox", "internal/wire"},
-	"internal/present":      {"internal/credential", "internal/config", "internal/registry", "internal/lifecycle", "internal/audit"}, // what it tells of
-	"cmd/purser-exposure":   {"internal/credential", "internal/config", "internal/present", "internal/sandbox", "internal/exposure", "internal/wire/kinds"},
+	"internal/present":      {"internal/credential", "internal/config", "internal/registry", "internal/lifecycle", "internal/askpage"}, // what it tells of
+	// What the commands do, each a room; cmd/purser puts them together.
+	"internal/account":       {"internal/arguments", "internal/config", "internal/credential", "internal/lifecycle", "internal/present", "internal/registry", "internal/source", "internal/wire"},
+	"internal/agent":         {"internal/present"},
+	"internal/consumer":      {"internal/config", "internal/credential", "internal/source", "internal/wire"},
+	"internal/doctor":        {"internal/config", "internal/credential", "internal/lifecycle", "internal/present", "internal/signin", "internal/source", "internal/store", "internal/terraform", "internal/wire"},
+	"internal/draft":         {"internal/ciscript", "internal/config", "internal/credential", "internal/registry", "internal/terraform"},
+	"internal/incident":      {"internal/audit", "internal/credential", "internal/lifecycle", "internal/present"},
+	"internal/record":        {"internal/credential", "internal/lifecycle", "internal/present", "internal/receipt", "internal/wire"},
+	"internal/exposure/leak": {},
+	"cmd/purser-exposure":    {"internal/credential", "internal/config", "internal/present", "internal/sandbox", "internal/exposure", "internal/wire/kinds"},
 	"cmd/docker-credential-purser": {
 		"internal/credential", "internal/config", "internal/wire", "internal/process", "internal/keyringcache",
 	},
@@ -57,8 +66,9 @@ var mayImport = map[string][]string{
 		"internal/credential", "internal/config", "internal/registry", "internal/wire", "internal/lifecycle", "internal/receipt", "internal/process",
 	},
 	"cmd/purser": {
-		"internal/credential", "internal/config", "internal/source", "internal/registry", "internal/store", "internal/lifecycle", "internal/wire", "internal/arguments", "internal/practice",
-		"internal/present", "internal/process", "internal/signin", "internal/terraform", "internal/ciscript", "internal/atomicfile", "internal/boundedfile", "internal/redact", "internal/childproc", "internal/keyringcache", "internal/askpage", "internal/receipt", "internal/audit", "internal/lease",
+		"internal/account", "internal/agent", "internal/arguments", "internal/askpage", "internal/atomicfile", "internal/audit", "internal/boundedfile", "internal/childproc", "internal/config",
+		"internal/consumer", "internal/credential", "internal/doctor", "internal/draft", "internal/incident", "internal/keyringcache", "internal/lease", "internal/lifecycle", "internal/practice",
+		"internal/present", "internal/process", "internal/receipt", "internal/record", "internal/redact", "internal/registry", "internal/signin", "internal/source", "internal/terraform", "internal/wire",
 		"deploy/terraform",
 	},
 }
@@ -80,7 +90,7 @@ var maySee = map[string][]string{
 	"charm.land/huh/":                        {"cmd/purser"}, // never in the helper or the Lambda
 	"github.com/aymanbagabas/go-udiff":       {"cmd/purser"},
 	"github.com/creack/pty":                  {"internal/exposure", "internal/childproc"},
-	"github.com/modelcontextprotocol/":       {"cmd/purser"},
+	"github.com/modelcontextprotocol/":       {"cmd/purser", "internal/agent"},
 	"github.com/hashicorp/":                  {"internal/terraform"},
 	module + "internal/realservers":          {}, // tests only
 }

@@ -6,16 +6,14 @@ import (
 	"io"
 	"os/exec"
 
-	"purser/internal/account"
-	"purser/internal/arguments"
-
-	"purser/internal/present"
-
 	"github.com/spf13/cobra"
 
+	"purser/internal/account"
+	"purser/internal/arguments"
 	"purser/internal/childproc"
 	"purser/internal/config"
 	"purser/internal/credential"
+	"purser/internal/present"
 	"purser/internal/registry"
 	"purser/internal/source"
 )

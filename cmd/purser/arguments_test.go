@@ -16,17 +16,14 @@ import (
 	"testing"
 	"time"
 
-	"purser/internal/practice"
-
-	"purser/internal/arguments"
-
-	"purser/internal/present"
-
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
 
+	"purser/internal/arguments"
 	"purser/internal/config"
 	"purser/internal/credential"
+	"purser/internal/practice"
+	"purser/internal/present"
 	"purser/internal/sandbox"
 	"purser/internal/wire"
 )
@@ -263,7 +260,7 @@ func TestATokenWithSomethingAroundItIsNoPassword(t *testing.T) {
 	for _, form := range []string{`"%s"`, "Bearer %s", "export TOKEN=%s", "builder:%s", `{"token":"%s"}`} {
 		text := strings.ReplaceAll(form, "%s", token)
 		for _, allowed := range []bool{false, true} {
-			for said, what := range map[string]string{judge(c, allowed)(credential.NewSecret(text)): "judge", told(c, []byte(text)): "told"} {
+			for said, what := range map[string]string{present.Judge(c, allowed)(credential.NewSecret(text)): "judge", present.Told(c, []byte(text)): "told"} {
 				if strings.Contains(said, "password") || !strings.Contains(said, "a personal access token") || credential.Shows(said, credential.NewSecret(token)) {
 					t.Errorf("%s says of %s: %s", what, form, said)
 				}

@@ -13,9 +13,8 @@ import (
 	"testing"
 	"time"
 
-	"purser/internal/present"
-
 	"purser/internal/config"
+	"purser/internal/present"
 	"purser/internal/sandbox"
 	"purser/internal/wire"
 )

@@ -3,9 +3,9 @@ package main
 import (
 	"context"
 
-	"purser/internal/present"
-
 	"github.com/spf13/cobra"
+
+	"purser/internal/present"
 )
 
 func (a *app) checkCommand() *cobra.Command {

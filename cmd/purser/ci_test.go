@@ -10,12 +10,11 @@ import (
 	"strings"
 	"testing"
 
-	"purser/internal/present"
-
 	awscredentials "github.com/aws/aws-sdk-go-v2/credentials"
 	sm "github.com/aws/aws-sdk-go-v2/service/secretsmanager"
 	"github.com/goccy/go-yaml"
 
+	"purser/internal/present"
 	"purser/internal/realservers"
 	"purser/internal/sandbox"
 )

@@ -6,12 +6,11 @@ import (
 	"path/filepath"
 	"strings"
 
-	"purser/internal/present"
-
 	udiff "github.com/aymanbagabas/go-udiff"
 	"github.com/spf13/cobra"
 
 	"purser/internal/credential"
+	"purser/internal/present"
 	"purser/internal/source"
 )
 

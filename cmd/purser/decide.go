@@ -1,18 +1,15 @@
 package main
 
 import (
-	"cmp"
 	"context"
 	"errors"
 	"fmt"
-	"strings"
 	"sync"
-
-	"purser/internal/present"
 
 	"purser/internal/askpage"
 	"purser/internal/credential"
 	"purser/internal/lifecycle"
+	"purser/internal/present"
 	"purser/internal/wire"
 )
 
@@ -72,24 +69,7 @@ var errNotOpened = errors.New("the browser did not open")
 
 // facts say whose token a credential's is and where it goes.
 func facts(w *wire.Wire, c credential.Credential) []string {
-	all := append([]string{"registry: " + string(c.Registry), "account: " + cmp.Or(c.Username, "the one that the token belongs to")}, way(c)...)
-	for _, d := range destinations(w, c) {
-		all = append(all, "stored in: "+d)
-	}
-	return all
-}
-
-// way says what besides the registry's own domain and the system's certificates may see a
-// credential's token, where others may have written the configuration.
-func way(c credential.Credential) []string {
-	var all []string
-	if c.Via != "" && c.CAFile != "" {
-		all = append(all, "certificates: purser.yaml trusts "+c.CAFile+" for "+string(c.Registry)+"; who holds their key can read the token on its way.")
-	}
-	if c.Via != "" && len(c.AuthHosts) > 0 {
-		all = append(all, "sign-in: purser.yaml lets "+strings.Join(c.AuthHosts, " and ")+" ask for the token.")
-	}
-	return all
+	return present.Facts(c, destinations(w, c))
 }
 
 func destinations(w *wire.Wire, c credential.Credential) []string {
@@ -103,41 +83,11 @@ func destinations(w *wire.Wire, c credential.Credential) []string {
 // agreeOnRegistry asks whether a value that was stored by hand belongs to a credential's
 // registry.
 func (a *app) agreeOnRegistry(ctx context.Context, c credential.Credential, t credential.Target) error {
-	return a.decide(ctx, present.Decision{
-		Facts:    way(c),
-		Question: fmt.Sprintf("Does the token in %s belong to %s? purser sends it there, and from now on nowhere else.", a.wire().Destination(c, t), whose(c)),
-	})
+	return a.decide(ctx, present.WhetherItBelongs(c, a.wire().Destination(c, t)))
 }
 
 // agreeOnPlaces asks whether a token may go where none of that credential has been.
 func (a *app) agreeOnPlaces(ctx context.Context, places []lifecycle.NewPlace) error {
-	var facts, names []string
-	c, w := places[0].Credential, a.wire()
-	facts = way(c)
-	for _, p := range places {
-		name := w.Destination(c, p.Target)
-		names = append(names, name)
-		switch {
-		case p.Foreign != "":
-			facts = append(facts, name+" is in another AWS account, "+p.Foreign+", whose owner can read what is stored there.")
-		case p.Mark.Is(credential.MarkOf(c)):
-		case p.Mark.IsZero():
-			facts = append(facts, name+" is a new place: purser has not stored this token there before.")
-		case p.Mark.Registry != c.Registry:
-			facts = append(facts, fmt.Sprintf("%s belongs to %s. What it holds now is never sent to %s.", name, p.Mark.Registry, c.Registry))
-		default:
-			facts = append(facts, fmt.Sprintf("%s holds the token of %s.", name, p.Mark.Name))
-		}
-	}
-	return a.decide(ctx, present.Decision{
-		Facts: facts, Question: fmt.Sprintf("Put the token of %s for %s into %s?", c.Name, whose(c), strings.Join(names, " and ")),
-	})
-}
-
-// whose is a credential's account, for a question.
-func whose(c credential.Credential) string {
-	if c.Username == "" {
-		return string(c.Registry)
-	}
-	return "account " + c.Username + " of " + string(c.Registry)
+	w := a.wire()
+	return a.decide(ctx, present.WhetherItGoes(places, func(p lifecycle.NewPlace) string { return w.Destination(p.Credential, p.Target) }))
 }

@@ -7,13 +7,12 @@ import (
 	"io"
 	"strings"
 
-	"purser/internal/doctor"
-	"purser/internal/present"
-
 	"github.com/spf13/cobra"
 
 	"purser/internal/config"
 	"purser/internal/credential"
+	"purser/internal/doctor"
+	"purser/internal/present"
 )
 
 func (a *app) doctorCommand() *cobra.Command {

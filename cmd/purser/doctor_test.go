@@ -8,11 +8,9 @@ import (
 	"testing"
 	"time"
 
-	"purser/internal/practice"
-
-	"purser/internal/present"
-
 	"purser/internal/config"
+	"purser/internal/practice"
+	"purser/internal/present"
 	"purser/internal/sandbox"
 	"purser/internal/wire"
 )

@@ -10,9 +10,8 @@ import (
 	"syscall"
 	"time"
 
-	"purser/internal/present"
-
 	"purser/internal/credential"
+	"purser/internal/present"
 )
 
 // endOnSignal is a context that the first SIGINT or SIGTERM ends; its cause names the

@@ -21,12 +21,10 @@ import (
 	"testing"
 	"time"
 
-	"purser/internal/practice"
-
-	"purser/internal/present"
-
 	"purser/internal/config"
 	"purser/internal/credential"
+	"purser/internal/practice"
+	"purser/internal/present"
 	"purser/internal/sandbox"
 	"purser/internal/wire"
 )

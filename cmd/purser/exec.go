@@ -13,14 +13,15 @@ import (
 	"syscall"
 	"time"
 
-	"purser/internal/present"
-
 	"github.com/spf13/cobra"
 
 	"purser/internal/childproc"
 	"purser/internal/config"
+	"purser/internal/consumer"
 	"purser/internal/credential"
+	"purser/internal/present"
 	"purser/internal/redact"
+	"purser/internal/wire"
 )
 
 type execFlags struct {
@@ -81,15 +82,15 @@ func (a *app) exec(ctx context.Context, names, command []string, f execFlags) er
 	if err != nil {
 		return &credential.Fault{Reason: credential.Usage, What: "the command " + credential.Quote(command[0]) + " cannot be run", Why: "it is not on the PATH, or is no program"}
 	}
-	c, err := a.consumer(names, a.env.CI)
+	c, err := a.machine().Consumer(names, a.env.CI)
 	if err != nil {
 		return err
 	}
 	var logins []credential.Login
 	// A configuration of the working directory could name another registry for a token:
 	// reading it here finds that out before the helper is told the same.
-	if !f.plain || f.env != "" || !c.trusted {
-		if logins, err = c.logins(ctx, a, a.wire()); err != nil {
+	if !f.plain || f.env != "" || !c.Trusted {
+		if logins, err = a.logins(ctx, c, a.wire()); err != nil {
 			return err
 		}
 	}
@@ -102,12 +103,12 @@ func (a *app) exec(ctx context.Context, names, command []string, f execFlags) er
 	}
 	defer remove()
 	if f.env != "" {
-		if err := c.inject(userVar, tokenVar, logins); err != nil {
+		if err := inject(c, userVar, tokenVar, logins); err != nil {
 			return err
 		}
 	}
 	code, err := a.runCommand(ctx, childproc.Command{
-		Program: program, Args: command[1:], Env: config.Inherited(c.vars), Filter: filter(logins, f.plain),
+		Program: program, Args: command[1:], Env: config.Inherited(c.Vars), Filter: filter(logins, f.plain),
 	})
 	if err != nil {
 		return fmt.Errorf("run %s: %w", credential.Quote(command[0]), err)
@@ -129,15 +130,6 @@ func envNames(text string) (user, token string, err error) {
 		return "", "", &credential.Fault{Reason: credential.Usage, What: "the value of --env is not right", Why: "it is the names of two variables, as REGISTRY_USER,REGISTRY_TOKEN"}
 	}
 	return user, token, nil
-}
-
-// inject puts the login into the command's environment, which was asked for.
-func (c *consumer) inject(userVar, tokenVar string, logins []credential.Login) error {
-	if len(logins) != 1 {
-		return &credential.Fault{Reason: credential.Usage, What: "--env needs one credential", Why: fmt.Sprintf("there are %d; name the one: purser exec --env %s,%s NAME -- …", len(logins), userVar, tokenVar)}
-	}
-	c.vars[userVar], c.vars[tokenVar] = logins[0].Username, logins[0].Token.Reveal()
-	return nil
 }
 
 func filter(logins []credential.Login, plain bool) func(io.Writer) childproc.Filter {
@@ -180,8 +172,8 @@ func (a *app) runCommand(ctx context.Context, cmd childproc.Command) (int, error
 
 // privateFolder makes the folder, and sees to it that it is removed whatever ends
 // this process.
-func (a *app) privateFolder(c *consumer) (remove func(), err error) {
-	parent, err := a.privateParent()
+func (a *app) privateFolder(c *consumer.Consumer) (remove func(), err error) {
+	parent, err := a.machine().Parent()
 	if err != nil {
 		return nil, err
 	}
@@ -202,7 +194,7 @@ func (a *app) privateFolder(c *consumer) (remove func(), err error) {
 		_ = os.RemoveAll(dir)
 		swept()
 	}
-	if err := c.fill(a, dir); err != nil {
+	if err := c.Fill(a.machine(), dir); err != nil {
 		remove()
 		return nil, err
 	}
@@ -230,3 +222,68 @@ func (a *app) sweepCommand() *cobra.Command {
 
 // privateName is what os.MkdirTemp makes of purser's pattern.
 var privateName = regexp.MustCompile(`[/\\]purser-[0-9]+$`)
+
+// inject puts the login into the command's environment, which was asked for.
+func inject(c *consumer.Consumer, userVar, tokenVar string, logins []credential.Login) error {
+	if len(logins) != 1 {
+		return &credential.Fault{Reason: credential.Usage, What: "--env needs one credential", Why: fmt.Sprintf("there are %d; name the one: purser exec --env %s,%s NAME -- …", len(logins), userVar, tokenVar)}
+	}
+	c.Vars[userVar], c.Vars[tokenVar] = logins[0].Username, logins[0].Token.Reveal()
+	return nil
+}
+
+// self is the path of this program.
+func (a *app) self() (string, error) {
+	if a.program != "" {
+		return a.program, nil
+	}
+	return os.Executable()
+}
+
+// logins reads what the credentials have in store, as a consumer does.
+func (a *app) logins(ctx context.Context, c *consumer.Consumer, w *wire.Wire) ([]credential.Login, error) {
+	w.Trusted = c.Trusted
+	var all []credential.Login
+	for _, one := range c.Credentials {
+		one.Targets, one.Via = one.Targets[:1], "" // purser itself sends it nowhere, and clients have certificates of their own
+		places, err := a.places(ctx, w, one)
+		if err != nil {
+			return nil, err
+		}
+		_, value, err := places[0].Store.Read(ctx, credential.Current)
+		if err != nil {
+			return nil, err
+		}
+		login, err := places[0].Target.Shape.Decode(value, one.Registry)
+		if err != nil {
+			return nil, err
+		}
+		if login.Username == "" {
+			login.Username = one.Username
+		}
+		all = append(all, login)
+	}
+	return all, nil
+}
+
+// tellAgent has a Buildkite agent take the tokens out of the job's log, before
+// anything can print them. It replaces text literally, so that it is told the usual
+// encodings as well.
+func (a *app) tellAgent(ctx context.Context, logins []credential.Login) error {
+	if !a.env.Buildkite {
+		return nil
+	}
+	missing := func(why string) error {
+		return &credential.Fault{Reason: credential.AgentRedactor, What: "the Buildkite agent's redactor was not told the token", Why: why + "; nothing was run"}
+	}
+	agent, err := exec.LookPath("buildkite-agent")
+	if err != nil {
+		return missing("buildkite-agent is not on the PATH")
+	}
+	for _, l := range logins {
+		if err := redact.Tell(ctx, agent, l); err != nil {
+			return missing(credential.Quote(err.Error(), l.Token))
+		}
+	}
+	return nil
+}

@@ -6,10 +6,9 @@ import (
 	"sync/atomic"
 	"time"
 
-	"purser/internal/present"
-
 	"purser/internal/credential"
 	"purser/internal/lifecycle"
+	"purser/internal/present"
 )
 
 // touched is whether a run may have changed something, at a store or at a registry: only

@@ -14,10 +14,9 @@ import (
 	"testing"
 	"time"
 
-	"purser/internal/present"
-
 	"purser/internal/config"
 	"purser/internal/credential"
+	"purser/internal/present"
 	"purser/internal/sandbox"
 	"purser/internal/wire"
 )

@@ -1,93 +1,17 @@
 package main
 
 import (
-	"cmp"
 	"context"
 	"fmt"
 	"os"
 	"strings"
-	"time"
-
-	"purser/internal/present"
 
 	"purser/internal/askpage"
 	"purser/internal/credential"
 	"purser/internal/lifecycle"
+	"purser/internal/present"
 	"purser/internal/wire"
 )
-
-// guide is what a person does on the registry's page to get a token, step by step.
-func (a *app) guide(c credential.Credential) []askpage.Step {
-	page := present.PageOf(c.Registry, c.Access)
-	actions := strings.Join(c.Access.Actions(), " and ")
-	if page.URL == "" {
-		return []askpage.Step{{Text: "Make an access token on the pages of " + string(c.Registry) + " that can " + actions}}
-	}
-	open := "Open the page for access tokens of " + cmp.Or(c.Username, "the account")
-	if page.Note != "" {
-		open += " (" + page.Note + ")"
-	}
-	permission := "the right to " + actions + ", "
-	if page.Permission != "" {
-		permission = "access permissions “" + page.Permission + "”, "
-	}
-	return append([]askpage.Step{{Text: open, URL: page.URL}},
-		askpage.Step{Text: "Make a token: description “purser " + string(c.Name) + "”, " + permission + "expiration “" + expiration(c) + "”"},
-		askpage.Step{Text: "Copy it: the page shows it once"})
-}
-
-// expiration is what to choose: a little longer than the time after which it is
-// rotated, among what registries' pages offer.
-func expiration(c credential.Credential) string {
-	const day = 24 * time.Hour
-	switch needed := c.Rotate.Every + c.Rotate.Overlap; {
-	case c.Rotate.Every == 0 || needed > 90*day:
-		return "one year"
-	case needed > 30*day:
-		return "90 days"
-	}
-	return "30 days"
-}
-
-// judge says what is wrong with a token by its form alone, "" for nothing.
-func judge(c credential.Credential, allowPassword bool) func(credential.Secret) string {
-	return func(s credential.Secret) string {
-		login := credential.Login{Username: c.Username, Token: s}
-		if _, err := credential.ParseToken([]byte(s.Reveal())); err != nil {
-			f, _ := present.AsFault(err)
-			return f.Why
-		}
-		if c.Username != "" && strings.HasPrefix(s.Reveal(), c.Username+":") {
-			return "there is the user name in front of it: copy the token alone"
-		}
-		kind := credential.Classify(c.Registry, login)
-		const whole = 36
-		switch {
-		case kind == credential.Session || kind == credential.IdentityToken:
-			return "that is a " + string(kind) + ", which ends soon: make an access token"
-		case kind == credential.Password && !allowPassword:
-			return fmt.Sprintf("that looks like a password, not an access token (%d characters): a password opens the whole account, and purser takes one only with --allow-password", s.Len())
-		case kind == credential.PersonalToken && hasPrefix(s) && s.Len() < whole-8:
-			return fmt.Sprintf("it is cut off: only %d characters arrived", s.Len())
-		}
-		return ""
-	}
-}
-
-// hasPrefix reports whether a token has a vendor's prefix.
-func hasPrefix(s credential.Secret) bool {
-	prefix, _ := credential.SplitToken(s)
-	return prefix != ""
-}
-
-// told is what can be said of a text while it arrives: its kind and its length.
-func told(c credential.Credential, raw []byte) string {
-	if len(raw) == 0 {
-		return ""
-	}
-	login := credential.Login{Username: c.Username, Token: credential.NewSecret(string(raw))}
-	return fmt.Sprintf("%s, %d characters", cmp.Or(credential.Around(login.Token), string(credential.Classify(c.Registry, login))), len(raw))
-}
 
 // guidedPrompt shows the steps at the terminal and asks there, without echo, saying
 // the kind and the length of what arrives. What is wrong by its form is asked for
@@ -95,7 +19,7 @@ func told(c credential.Credential, raw []byte) string {
 func (a *app) guidedPrompt(c credential.Credential, allowPassword bool) func(context.Context) (lifecycle.Candidate, error) {
 	return func(ctx context.Context) (lifecycle.Candidate, error) {
 		var b strings.Builder
-		for i, s := range a.guide(c) {
+		for i, s := range present.Guide(c) {
 			fmt.Fprintf(&b, "%d. %s\n", i+1, strings.TrimSpace(s.Text+" "+s.URL))
 		}
 		whose := ""
@@ -103,9 +27,9 @@ func (a *app) guidedPrompt(c credential.Credential, allowPassword bool) func(con
 			whose = " of " + c.Username
 		}
 		question := "Token" + whose + " for " + string(c.Registry) + " (not shown): "
-		check := judge(c, allowPassword)
+		check := present.Judge(c, allowPassword)
 		for range pasteTries {
-			raw, err := a.tty.Pasted(ctx, b.String(), question, func(raw []byte) string { return told(c, raw) })
+			raw, err := a.tty.Pasted(ctx, b.String(), question, func(raw []byte) string { return present.Told(c, raw) })
 			if err != nil {
 				return lifecycle.Candidate{}, err
 			}
@@ -135,7 +59,7 @@ func (a *app) byForm(c credential.Credential, w *wire.Wire, flags storeFlags) (f
 	remove := func() {}
 	find = func(ctx context.Context) (lifecycle.Candidate, error) {
 		cfg := askpage.Config{
-			Credential: string(c.Name), Registry: string(c.Registry), Account: c.Username, Steps: a.guide(c), Check: judge(c, flags.allowPassword), Random: a.random,
+			Credential: string(c.Name), Registry: string(c.Registry), Account: c.Username, Steps: present.Guide(c), Check: present.Judge(c, flags.allowPassword), Random: a.random,
 		}
 		if !flags.dryRun {
 			cfg.Destinations = destinations(w, c)

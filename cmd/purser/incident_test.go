@@ -10,12 +10,12 @@ import (
 	"testing"
 	"time"
 
-	"purser/internal/present"
-
 	"purser/internal/audit"
 	"purser/internal/config"
 	"purser/internal/credential"
+	"purser/internal/incident"
 	"purser/internal/receipt"
+	"purser/internal/record"
 	"purser/internal/wire"
 )
 
@@ -23,7 +23,7 @@ import (
 func TestWhoStillHasIt(t *testing.T) {
 	replaced := time.Date(2026, 11, 23, 12, 0, 0, 0, time.UTC)
 	before, after := replaced.Add(-time.Hour), replaced.Add(time.Hour)
-	i := &present.Incident{Credential: "dockerhub", Since: before, Replaced: &replaced}
+	i := &incident.Record{Credential: "dockerhub", Since: before, Replaced: &replaced}
 	i.AddReads(credential.Target{Kind: "secret", Name: "s"}, audit.Reads{Complete: false, Oldest: before, Unreadable: 2, Since: before, Reads: []audit.Read{
 		{At: after, Principal: "new"}, {At: before, Principal: "new"},
 		{At: before, Principal: "old"},
@@ -45,7 +45,7 @@ func TestWhoStillHasIt(t *testing.T) {
 
 // TestARecordIsNotMadeByWhoReads keeps what others have written from becoming Markdown.
 func TestARecordIsNotMadeByWhoReads(t *testing.T) {
-	i := &present.Incident{Credential: "dockerhub", Readers: []present.IncidentReader{{Principal: "a|b\n# c", Session: "<script>[x](http://x)`", Sources: []string{"*_"}}}}
+	i := &incident.Record{Credential: "dockerhub", Readers: []incident.Reader{{Principal: "a|b\n# c", Session: "<script>[x](http://x)`", Sources: []string{"*_"}}}}
 	i.Conclude(nil)
 	for line := range strings.Lines(i.Markdown()) {
 		if strings.HasPrefix(line, "# c") || strings.Contains(line, "<script>") || strings.Contains(line, "](http") && !strings.Contains(line, `\]`) {
@@ -70,7 +70,7 @@ func TestARecordFollowsNoLink(t *testing.T) {
 		}
 	}
 	a := &app{out: io.Discard, err: io.Discard}
-	if err := a.reported(t.Context(), credential.Credential{}, &present.Incident{Credential: "dockerhub", Began: began}, dir, nil, nil); err != nil {
+	if err := a.reported(t.Context(), credential.Credential{}, &incident.Record{Credential: "dockerhub", Began: began}, dir, nil, nil); err != nil {
 		t.Fatal(err)
 	}
 	if text, err := os.ReadFile(precious); string(text) != "mine" {
@@ -91,7 +91,6 @@ func TestAChangeThatFailedWithoutAReceiptSaysBoth(t *testing.T) {
 		t.Fatal(err)
 	}
 	var shown strings.Builder
-	a := &app{err: &shown, now: time.Now, random: rand.Reader}
 	file := &config.File{Path: filepath.Join(dir, config.FileName), Receipts: config.Receipts{Wanted: true, File: filepath.Join(folder, "receipts.jsonl")}}
 	to, err := (&wire.Wire{}).Recorder(t.Context(), file, credential.Target{}, nil)
 	if err != nil {
@@ -101,8 +100,8 @@ func TestAChangeThatFailedWithoutAReceiptSaysBoth(t *testing.T) {
 		t.Fatal(err)
 	}
 	failed := &credential.Fault{Reason: credential.NotDead, What: "the old token works still"}
-	err = (&recorder{app: a, to: to}).write(t.Context(), change{
-		command: receipt.Revoke, c: credential.Credential{Name: "dockerhub"}, ended: []credential.ManagedToken{{ID: "t1"}}, err: failed,
+	err = (&record.Recorder{To: to, Now: time.Now, Random: rand.Reader, Err: &shown}).Write(t.Context(), record.Change{
+		Command: receipt.Revoke, Of: credential.Credential{Name: "dockerhub"}, Ended: []credential.ManagedToken{{ID: "t1"}}, Err: failed,
 	})
 	if credential.ReasonOf(err) != credential.NotDead || !strings.Contains(shown.String(), "note: revoke of dockerhub has failed, token t1 is ended, and its receipt could not be written") {
 		t.Errorf("%v, shown %q", err, shown.String())

@@ -10,26 +10,21 @@ import (
 	"path/filepath"
 	"strings"
 
-	"purser/internal/arguments"
-
-	"purser/internal/present"
-
 	udiff "github.com/aymanbagabas/go-udiff"
 	"github.com/spf13/cobra"
 
+	"purser/internal/arguments"
 	"purser/internal/atomicfile"
 	"purser/internal/boundedfile"
 	"purser/internal/config"
 	"purser/internal/credential"
+	"purser/internal/draft"
+	"purser/internal/present"
 )
 
 // initFlags say what is to be in purser.yaml.
 type initFlags struct {
-	entry             config.Entry
-	secret, file      string
-	profile, region   string
-	terraform         string
-	scripts           []string
+	draft.Wanted
 	yes, replace, dry bool
 }
 
@@ -54,35 +49,25 @@ is written without a yes.`,
 	}
 	flags := cmd.Flags()
 	flags.SortFlags = false
-	flags.StringVar(&f.terraform, "from-terraform", "", "take secrets and their readers from the Terraform in this `FOLDER`")
-	flags.StringArrayVar(&f.scripts, "from-script", nil, "take secrets and their use from this CI `FILE` (repeatable)")
-	flags.StringVar(&f.entry.Name, "name", "", "the credential's `NAME` (default made of the secret's)")
-	flags.StringVar(&f.entry.Registry, "registry", "", "the registry's `HOST`, such as docker.io")
-	flags.StringVar(&f.entry.Username, "username", "", "the `ACCOUNT` at the registry")
-	flags.StringArrayVar(&f.entry.Repositories, "repository", nil, "a `REPOSITORY` that consumers use (repeatable)")
-	flags.StringVar(&f.entry.Access, "access", "", "what consumers do there: push or pull")
-	flags.StringVar(&f.secret, "secret-id", "", "the `SECRET` in "+titleOf(config.SecretKind))
-	flags.StringVar(&f.file, "file", "", "the age-encrypted `FILE` to keep it in instead")
-	flags.StringVar(&f.entry.Shape, "shape", "", "the JSON keys: "+strings.Join(credential.ShapeNames(), ", ")+", or USERNAMEKEY,TOKENKEY")
-	flags.StringVar(&f.entry.Every, "rotate-every", "", "renew the token after this `TIME`, such as 90d")
-	flags.StringVar(&f.entry.Overlap, "overlap", "", "how long the old token lives on, such as 24h")
-	flags.StringArrayVar(&f.entry.Readers, "reader", nil, "who may read the secret, as policy/NAME or an ARN (repeatable)")
-	flags.StringVar(&f.profile, "profile", "", "the AWS `PROFILE` of all credentials")
-	flags.StringVar(&f.region, "region", "", "the AWS `REGION` of all credentials")
+	flags.StringVar(&f.Terraform, "from-terraform", "", "take secrets and their readers from the Terraform in this `FOLDER`")
+	flags.StringArrayVar(&f.Scripts, "from-script", nil, "take secrets and their use from this CI `FILE` (repeatable)")
+	flags.StringVar(&f.Entry.Name, "name", "", "the credential's `NAME` (default made of the secret's)")
+	flags.StringVar(&f.Entry.Registry, "registry", "", "the registry's `HOST`, such as docker.io")
+	flags.StringVar(&f.Entry.Username, "username", "", "the `ACCOUNT` at the registry")
+	flags.StringArrayVar(&f.Entry.Repositories, "repository", nil, "a `REPOSITORY` that consumers use (repeatable)")
+	flags.StringVar(&f.Entry.Access, "access", "", "what consumers do there: push or pull")
+	flags.StringVar(&f.Secret, "secret-id", "", "the `SECRET` in "+titleOf(config.SecretKind))
+	flags.StringVar(&f.File, "file", "", "the age-encrypted `FILE` to keep it in instead")
+	flags.StringVar(&f.Entry.Shape, "shape", "", "the JSON keys: "+strings.Join(credential.ShapeNames(), ", ")+", or USERNAMEKEY,TOKENKEY")
+	flags.StringVar(&f.Entry.Every, "rotate-every", "", "renew the token after this `TIME`, such as 90d")
+	flags.StringVar(&f.Entry.Overlap, "overlap", "", "how long the old token lives on, such as 24h")
+	flags.StringArrayVar(&f.Entry.Readers, "reader", nil, "who may read the secret, as policy/NAME or an ARN (repeatable)")
+	flags.StringVar(&f.Profile, "profile", "", "the AWS `PROFILE` of all credentials")
+	flags.StringVar(&f.Region, "region", "", "the AWS `REGION` of all credentials")
 	flags.BoolVar(&f.replace, "replace", false, "write a credential anew that is there already")
 	flags.BoolVar(&f.dry, "dry-run", false, "show what would change, write nothing")
 	flags.BoolVarP(&f.yes, "yes", "y", false, "write without asking")
 	return cmd
-}
-
-// keep says where an entry is kept: in a secret, in a file, or as it was.
-func keep(e *config.Entry, secret, file string) {
-	switch {
-	case secret != "":
-		e.Kind, e.Target = config.SecretKind, secret
-	case file != "":
-		e.Kind, e.Target = config.FileKind, file
-	}
 }
 
 // initJSON is what init did.
@@ -94,7 +79,7 @@ type initJSON struct {
 }
 
 func (a *app) init(ctx context.Context, f initFlags) error {
-	drafts, found, err := f.drafts(&f)
+	drafts, found, err := f.Drafts()
 	if err != nil {
 		return err
 	}
@@ -118,32 +103,13 @@ func (a *app) init(ctx context.Context, f initFlags) error {
 		if asks {
 			err = a.askDraft(&f, &drafts[i])
 		} else {
-			err = complete(drafts[i])
+			err = draft.Complete(drafts[i])
 		}
 		if err != nil {
 			return err
 		}
 	}
-	return a.writeConfig(ctx, f, unique(drafts), out)
-}
-
-// complete names what a draft lacks, in terms of flags.
-func complete(e config.Entry) error {
-	var lacks []string
-	if e.Registry == "" {
-		lacks = append(lacks, "--registry")
-	}
-	if len(e.Repositories) == 0 {
-		lacks = append(lacks, "--repository")
-	}
-	if len(lacks) == 0 {
-		return nil
-	}
-	of := cmp.Or(e.Target, cmp.Or(e.Name, "the credential"))
-	return &credential.Fault{
-		Reason: credential.Usage, What: "what was found does not say all of " + credential.Quote(of),
-		Why: "give " + strings.Join(lacks, " and ") + "; nothing was written",
-	}
+	return a.writeConfig(ctx, f, draft.Unique(drafts), out)
 }
 
 // writeConfig shows what changes and writes it when that is wanted. What is
@@ -156,10 +122,10 @@ func (a *app) writeConfig(ctx context.Context, f initFlags, drafts []config.Entr
 	out.Path = path
 	if before != nil {
 		for i := range drafts {
-			differFrom(&drafts[i], aws, f)
+			f.DifferFrom(&drafts[i], aws)
 		}
 	}
-	after := config.Render(config.AWS{Profile: f.profile, Region: f.region}, drafts)
+	after := config.Render(config.AWS{Profile: f.Profile, Region: f.Region}, drafts)
 	if before != nil {
 		if after, err = config.Add(before, drafts, f.replace); err != nil {
 			return err
@@ -199,20 +165,6 @@ func (a *app) writeConfig(ctx context.Context, f initFlags, drafts []config.Entr
 		a.line(a.out, credential.Granted, "Config", "wrote "+path+"; next: purser doctor")
 	}
 	return nil
-}
-
-// differFrom writes a profile and a region into a credential where they are not
-// those that the file has for all.
-func differFrom(e *config.Entry, aws config.AWS, f initFlags) {
-	if e.Kind != config.SecretKind {
-		return
-	}
-	if f.profile != "" && f.profile != aws.Profile {
-		e.Profile = f.profile
-	}
-	if f.region != "" && f.region != aws.Region && e.Region == "" {
-		e.Region = f.region
-	}
 }
 
 // existing finds the file that is to be changed, or names the one that is to be

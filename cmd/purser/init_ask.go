@@ -5,18 +5,18 @@ import (
 	"errors"
 	"strings"
 
-	"purser/internal/present"
-
 	"charm.land/huh/v2"
 
 	"purser/internal/config"
 	"purser/internal/credential"
+	"purser/internal/draft"
+	"purser/internal/present"
 )
 
 // askDraft asks a person what a draft leaves open. Nothing that it asks is
 // secret, and what has the form of a token is refused.
 func (a *app) askDraft(f *initFlags, e *config.Entry) error {
-	if complete(*e) == nil {
+	if draft.Complete(*e) == nil {
 		return nil
 	}
 	tty, err := a.tty.Open()
@@ -26,7 +26,7 @@ func (a *app) askDraft(f *initFlags, e *config.Entry) error {
 	defer func() { _ = tty.Close() }()
 	e.Registry = cmp.Or(e.Registry, string(credential.Default()))
 	e.Access = cmp.Or(e.Access, string(credential.Push))
-	f.profile = cmp.Or(f.profile, a.onlyProfile())
+	f.Profile = cmp.Or(f.Profile, a.onlyProfile())
 	repositories := strings.Join(e.Repositories, ", ")
 	secret := ""
 	if e.Kind == config.SecretKind {
@@ -49,8 +49,8 @@ func (a *app) askDraft(f *initFlags, e *config.Entry) error {
 		huh.NewSelect[string]().Title("What CI does with them").Options(huh.NewOption("push", "push"), huh.NewOption("pull", "pull")).Value(&e.Access),
 	), huh.NewGroup(
 		huh.NewInput().Title("Secret in "+titleOf(config.SecretKind)).Description("empty: an encrypted file on this machine").Value(&secret).Validate(noToken),
-		huh.NewInput().Title("AWS profile").Value(&f.profile).Validate(noToken),
-		huh.NewInput().Title("AWS region").Value(&f.region).Validate(noToken),
+		huh.NewInput().Title("AWS profile").Value(&f.Profile).Validate(noToken),
+		huh.NewInput().Title("AWS region").Value(&f.Region).Validate(noToken),
 	)).WithInput(tty).WithOutput(tty).WithAccessible(a.env.Accessible || a.env.Term == "dumb")
 	if err := form.Run(); err != nil {
 		return present.Declined(err)
@@ -62,10 +62,10 @@ func (a *app) askDraft(f *initFlags, e *config.Entry) error {
 		}
 	}
 	e.Username = strings.TrimSpace(e.Username)
-	if keep(e, strings.TrimSpace(secret), ""); secret == "" && e.Kind == config.SecretKind {
+	if draft.Keep(e, strings.TrimSpace(secret), ""); secret == "" && e.Kind == config.SecretKind {
 		e.Kind, e.Target = "", ""
 	}
-	e.Name = cmp.Or(e.Name, nameOf(*e))
+	e.Name = cmp.Or(e.Name, draft.NameOf(*e))
 	return nil
 }
 

@@ -10,13 +10,11 @@ import (
 	"path/filepath"
 	"slices"
 
-	"purser/internal/arguments"
-
-	"purser/internal/present"
-
 	"github.com/spf13/cobra"
 
+	"purser/internal/arguments"
 	"purser/internal/credential"
+	"purser/internal/present"
 )
 
 func (a *app) jobCommand() *cobra.Command {
@@ -68,12 +66,12 @@ func (a *app) startJob(ctx context.Context, names []string, dir string, plain bo
 	if err := checkJobFolder(dir); err != nil {
 		return err
 	}
-	c, err := a.consumer(names, true)
+	c, err := a.machine().Consumer(names, true)
 	if err != nil {
 		return err
 	}
 	if a.env.Buildkite && !plain {
-		logins, err := c.logins(ctx, a, a.wire())
+		logins, err := a.logins(ctx, c, a.wire())
 		if err != nil {
 			return err
 		}
@@ -88,20 +86,20 @@ func (a *app) startJob(ctx context.Context, names []string, dir string, plain bo
 		}
 		return &credential.Fault{Reason: credential.Usage, What: "the folder " + credential.Quote(dir) + " cannot be made", Why: why}
 	}
-	if err := errors.Join(os.WriteFile(filepath.Join(dir, jobMark), nil, 0o600), c.fill(a, dir)); err != nil {
+	if err := errors.Join(os.WriteFile(filepath.Join(dir, jobMark), nil, 0o600), c.Fill(a.machine(), dir)); err != nil {
 		_ = os.RemoveAll(dir)
 		return err
 	}
 	if a.output.JSON {
-		a.writeJSON(present.ReportOf(nil).With("variables", c.vars))
+		a.writeJSON(present.ReportOf(nil).With("variables", c.Vars))
 		return nil
 	}
-	for _, name := range slices.Sorted(maps.Keys(c.vars)) {
-		if c.vars[name] == "" {
+	for _, name := range slices.Sorted(maps.Keys(c.Vars)) {
+		if c.Vars[name] == "" {
 			_, _ = fmt.Fprintf(a.out, "unset %s\n", name)
 			continue
 		}
-		_, _ = fmt.Fprintf(a.out, "export %s=%s\n", name, present.QuoteShell(c.vars[name]))
+		_, _ = fmt.Fprintf(a.out, "export %s=%s\n", name, present.QuoteShell(c.Vars[name]))
 	}
 	return nil
 }

@@ -7,15 +7,13 @@ import (
 	"fmt"
 	"time"
 
-	"purser/internal/arguments"
-
-	"purser/internal/config"
-	"purser/internal/present"
-
 	"github.com/spf13/cobra"
 
+	"purser/internal/arguments"
+	"purser/internal/config"
 	"purser/internal/credential"
 	"purser/internal/keyringcache"
+	"purser/internal/present"
 	"purser/internal/registry"
 	"purser/internal/signin"
 	"purser/internal/wire"

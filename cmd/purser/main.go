@@ -12,10 +12,9 @@ import (
 	"syscall"
 	"time"
 
-	"purser/internal/present"
-
 	"purser/internal/config"
 	"purser/internal/keyringcache"
+	"purser/internal/present"
 	"purser/internal/process"
 )
 

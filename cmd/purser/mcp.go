@@ -6,21 +6,18 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
-	"fmt"
 	"io"
 	"strings"
-	"sync"
-
-	"purser/internal/account"
-	"purser/internal/arguments"
-
-	"purser/internal/present"
 
 	"github.com/modelcontextprotocol/go-sdk/mcp"
 	"github.com/spf13/cobra"
 
+	"purser/internal/account"
+	"purser/internal/agent"
+	"purser/internal/arguments"
 	"purser/internal/credential"
 	"purser/internal/lifecycle"
+	"purser/internal/present"
 )
 
 func (a *app) mcpCommand() *cobra.Command {
@@ -35,18 +32,10 @@ the client's own dialog or on a page: no tool takes the answer.`,
 		Example: `  purser mcp`,
 		Args:    arguments.None,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			return a.serveMCP(cmd.Context(), a.mcpServer(), &mcp.IOTransport{Reader: io.NopCloser(a.in), Writer: keptOpen{a.out}})
+			return a.serveMCP(cmd.Context(), a.mcpServer(), &mcp.IOTransport{Reader: io.NopCloser(a.in), Writer: present.KeptOpen{Writer: a.out}})
 		},
 	}
 }
-
-// keptOpen is a stream that is not the transport's to close.
-type keptOpen struct{ io.Writer }
-
-// Close does nothing.
-func (keptOpen) Close() error { return nil }
-
-const mcpInstructions = `purser keeps the registry tokens of CI. Never ask a person for a token, a password or a code, never read one from a file or a variable, and never pass one to a tool: no tool takes one. To store a token call store; a page opens in the person's browser and asks there. Before purser uses docker's session or login, or makes a token, it asks the person itself; you cannot answer for them, and when they say no, stop. Results have no values: what is stored is described by its keys, its length and whether it matches. Every failure has error.next, the next command to type; give it to the person as it is.`
 
 // The inputs of the tools. No field can hold a token: names are checked, and what has
 // the form of a token is refused as on the command line.
@@ -87,7 +76,7 @@ func (a *app) serveMCP(ctx context.Context, server *mcp.Server, t mcp.Transport)
 
 // mcpServer has the tools.
 func (a *app) mcpServer() *mcp.Server {
-	server := mcp.NewServer(&mcp.Implementation{Name: "purser", Version: purserVersion()}, &mcp.ServerOptions{Instructions: mcpInstructions})
+	server := mcp.NewServer(&mcp.Implementation{Name: "purser", Version: purserVersion()}, &mcp.ServerOptions{Instructions: agent.Instructions})
 	looks := func(title string) *mcp.ToolAnnotations { return &mcp.ToolAnnotations{Title: title, ReadOnlyHint: true} }
 	mcp.AddTool(server, &mcp.Tool{
 		Name: "status", Description: "A table of all credentials, without reading a value: where each is kept, since when, when it ends or is due.", Annotations: looks("Status of credentials"),
@@ -133,20 +122,20 @@ func tool[In any](a *app, line func(In) []string) mcp.ToolHandlerFor[In, toolRep
 	return func(ctx context.Context, req *mcp.CallToolRequest, in In) (*mcp.CallToolResult, toolReport, error) {
 		ctx, stop := context.WithCancel(ctx)
 		defer stop()
-		p := &progress{ctx: ctx, req: req}
+		p := agent.NewProgress(ctx, req)
 		var out bytes.Buffer
 		sub := *a
 		sub.in, sub.out, sub.err, sub.tty, sub.asks, sub.output = strings.NewReader(""), &out, p, present.Terminal{}, false, arguments.Output{JSON: true}
-		sub.follow = func(e lifecycle.Event) { p.say(string(e.Step) + ": " + e.Text) }
-		person := newAsker(&sub, req, stop)
-		sub.consent = person.decide
+		sub.follow = func(e lifecycle.Event) { p.Say(string(e.Step) + ": " + e.Text) }
+		person := agent.NewAsker(sub.decideOnPage, req, stop)
+		sub.consent = person.Decide
 		code := run(ctx, line(in), &sub)
-		if ask := person.result(); ask != nil {
+		if ask := person.Result(); ask != nil {
 			return ask, toolReport{}, nil
 		}
 		r, ok := reportForAgent(out.Bytes())
 		if !ok { // a bug ends a command without a report
-			r = toolReport{Schema: present.SchemaVersion, Exit: code, Error: &present.ErrorJSON{Reason: "failed", What: credential.Quote(p.last())}}
+			r = toolReport{Schema: present.SchemaVersion, Exit: code, Error: &present.ErrorJSON{Reason: "failed", What: credential.Quote(p.Last())}}
 		}
 		return &mcp.CallToolResult{IsError: code != present.ExitOK, Content: []mcp.Content{&mcp.TextContent{Text: summary(r)}}}, r, nil
 	}
@@ -158,7 +147,7 @@ func reportForAgent(raw []byte) (r toolReport, ok bool) {
 	if json.Unmarshal(raw, &all) != nil {
 		return r, false
 	}
-	forAgent(all)
+	agent.Withhold(all)
 	raw, err := json.Marshal(all)
 	return r, err == nil && json.Unmarshal(raw, &r) == nil
 }
@@ -170,51 +159,4 @@ func summary(r toolReport) string {
 	}
 	raw, _ := json.Marshal(r) // the types always encode
 	return string(raw)
-}
-
-// progress tells the client what happens, line by line.
-type progress struct {
-	ctx context.Context
-	req *mcp.CallToolRequest
-
-	mu    sync.Mutex // guards what follows
-	n     float64
-	lines []string
-	part  string
-}
-
-// Write takes what a command says to the person.
-func (p *progress) Write(text []byte) (int, error) {
-	p.mu.Lock()
-	p.part += string(text)
-	lines := strings.Split(p.part, "\n")
-	p.part = lines[len(lines)-1]
-	p.lines = append(p.lines, lines[:len(lines)-1]...)
-	p.mu.Unlock()
-	for _, l := range lines[:len(lines)-1] {
-		p.say(l)
-	}
-	return len(text), nil
-}
-
-// say is best effort: a client that does not listen misses a line.
-func (p *progress) say(line string) {
-	p.mu.Lock()
-	p.n++
-	n := p.n
-	p.mu.Unlock()
-	if token := p.req.Params.GetProgressToken(); token != nil {
-		_ = p.req.Session.NotifyProgress(p.ctx, &mcp.ProgressNotificationParams{ProgressToken: token, Message: line, Progress: n})
-		return
-	}
-	_ = p.req.Session.Log(p.ctx, &mcp.LoggingMessageParams{Level: "notice", Logger: "purser", Data: line}) //nolint:staticcheck // the only way to clients that ask for no progress
-}
-
-func (p *progress) last() string {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	if len(p.lines) == 0 {
-		return "the command ended without a report"
-	}
-	return fmt.Sprint(strings.Join(p.lines, " "))
 }

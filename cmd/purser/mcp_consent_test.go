@@ -9,11 +9,10 @@ import (
 	"testing"
 	"time"
 
-	"purser/internal/present"
-
 	"github.com/modelcontextprotocol/go-sdk/mcp"
 
 	"purser/internal/credential"
+	"purser/internal/present"
 )
 
 // signedIn leaves in docker's credential store what a person's browser login does: a

@@ -17,12 +17,11 @@ import (
 	"testing"
 	"time"
 
-	"purser/internal/present"
-
 	"github.com/modelcontextprotocol/go-sdk/mcp"
 
 	"purser/internal/config"
 	"purser/internal/credential"
+	"purser/internal/present"
 	"purser/internal/sandbox"
 	"purser/internal/wire"
 )
@@ -94,7 +93,7 @@ func startAgentSession(t *testing.T, c agentClient) *agentSession {
 		}
 		server := a.mcpServer()
 		mcp.AddTool(server, &mcp.Tool{Name: "revoke"}, tool(a, func(in namesInput) []string { return append([]string{"tokens", "revoke", "--"}, in.Names...) }))
-		ended <- present.ExitCode(a.serveMCP(ctx, server, &mcp.IOTransport{Reader: fromClient, Writer: keptOpen{a.out}}))
+		ended <- present.ExitCode(a.serveMCP(ctx, server, &mcp.IOTransport{Reader: fromClient, Writer: present.KeptOpen{Writer: a.out}}))
 	}()
 	options := &mcp.ClientOptions{
 		ProgressNotificationHandler: func(_ context.Context, n *mcp.ProgressNotificationClientRequest) { s.lines <- n.Params.Message },

@@ -14,7 +14,6 @@ import (
 	"time"
 
 	"purser/internal/practice"
-
 	"purser/internal/sandbox"
 	"purser/internal/signin"
 )

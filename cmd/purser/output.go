@@ -4,10 +4,9 @@ import (
 	"fmt"
 	"io"
 
-	"purser/internal/present"
-
 	"purser/internal/credential"
 	"purser/internal/lifecycle"
+	"purser/internal/present"
 )
 
 // reporter prints a flow's events as they happen, unless the output is JSON, and tells

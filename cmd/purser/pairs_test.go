@@ -10,9 +10,8 @@ import (
 	"testing"
 	"time"
 
-	"purser/internal/present"
-
 	"purser/internal/credential"
+	"purser/internal/present"
 )
 
 // quickClock is a time that several processes share and that passes quickly, so that a

@@ -11,10 +11,9 @@ import (
 	"testing"
 	"time"
 
-	"purser/internal/present"
-
 	"purser/internal/config"
 	"purser/internal/credential"
+	"purser/internal/present"
 	"purser/internal/realservers"
 )
 

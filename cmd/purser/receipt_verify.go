@@ -9,14 +9,12 @@ import (
 	"slices"
 	"time"
 
-	"purser/internal/arguments"
-
-	"purser/internal/present"
-
 	"github.com/spf13/cobra"
 
+	"purser/internal/arguments"
 	"purser/internal/boundedfile"
 	"purser/internal/credential"
+	"purser/internal/present"
 	"purser/internal/receipt"
 )
 

@@ -6,21 +6,20 @@ import (
 	"errors"
 	"fmt"
 	"path/filepath"
-	"strings"
 	"time"
-
-	"purser/internal/account"
-	"purser/internal/arguments"
-
-	"purser/internal/present"
 
 	"github.com/spf13/cobra"
 
+	"purser/internal/account"
+	"purser/internal/arguments"
 	"purser/internal/atomicfile"
+	"purser/internal/audit"
 	"purser/internal/credential"
+	"purser/internal/incident"
 	"purser/internal/lifecycle"
+	"purser/internal/present"
 	"purser/internal/receipt"
-	"purser/internal/wire"
+	"purser/internal/record"
 )
 
 type respondFlags struct {
@@ -91,7 +90,7 @@ func (a *app) respond(ctx context.Context, name string, f respondFlags) error {
 		return credential.About(err, c)
 	}
 	began := a.now()
-	r := a.runner(w, rec.following(from.follow))
+	r := a.runner(w, rec.Following(from.follow))
 	res, err := r.Respond(ctx, req)
 	if from.end != nil {
 		from.end(err)
@@ -100,12 +99,18 @@ func (a *app) respond(ctx context.Context, name string, f respondFlags) error {
 	if res.Stopped.IsZero() {
 		ended = nil
 	}
-	err = a.facts(rec.write(ctx, change{command: receipt.Respond, c: c, store: res.Store, ended: ended, err: credential.About(err, c)}))
+	err = a.facts(rec.Write(ctx, record.Change{Command: receipt.Respond, Of: c, Store: res.Store, Ended: ended, Err: credential.About(err, c)}))
 	if res.Version == "" {
 		return err // there was nothing that could have leaked
 	}
 	// What is known is written down also when something went wrong.
-	i := a.incident(ctx, w, c, req, res, began, since)
+	i := incident.Gather(ctx, incident.Sources{Witness: witnessOf(req.Mint), Now: a.now, Trail: func(ctx context.Context, t credential.Target) (audit.Trail, error) {
+		trail, err := w.Trail(ctx, t)
+		if a.wait != nil {
+			trail.Wait = a.wait
+		}
+		return trail, err
+	}}, c, req, res, began, since)
 	i.Conclude(err)
 	return a.reported(ctx, c, i, f.record, rec, err)
 }
@@ -137,7 +142,7 @@ func parseSince(text string, now time.Time) (time.Time, error) {
 }
 
 // reported writes the record and says where it is.
-func (a *app) reported(ctx context.Context, c credential.Credential, i *present.Incident, dir string, rec *recorder, cause error) error {
+func (a *app) reported(ctx context.Context, c credential.Credential, i *incident.Record, dir string, rec *record.Recorder, cause error) error {
 	base := filepath.Join(dir, "purser-incident-"+i.Credential+"-"+i.Began.Format("20060102T150405Z"))
 	if !filepath.IsAbs(base) && a.dir != "" {
 		base = filepath.Join(a.dir, base)
@@ -157,9 +162,9 @@ func (a *app) reported(ctx context.Context, c credential.Credential, i *present.
 		}
 		written = append(written, receipt.FileOf(file.path, file.data))
 	}
-	cause = errors.Join(cause, rec.files(ctx, c, written))
+	cause = errors.Join(cause, rec.Files(ctx, c, written))
 	if a.output.JSON {
-		return a.printJSON(present.ReportOf(cause).With("incident", i).With("receipts", rec.lines()), cause)
+		return a.printJSON(present.ReportOf(cause).With("incident", i).With("receipts", rec.Lines()), cause)
 	}
 	a.line(a.out, credential.Granted, "Report", base+".md, and the same as .json")
 	for _, t := range i.Check {
@@ -168,99 +173,9 @@ func (a *app) reported(ctx context.Context, c credential.Credential, i *present.
 	return cause
 }
 
-// witness is what the registry tells of a token's use.
-type witness interface {
-	Pushes(ctx context.Context, repo credential.Repository, since time.Time) ([]credential.TagPush, bool, error)
-	Events(ctx context.Context, since time.Time) ([]credential.AccountEvent, bool, error)
-}
-
-func witnessOf(m lifecycle.Minter) witness {
+func witnessOf(m lifecycle.Minter) incident.Witness {
 	if late, ok := m.(*account.Late); ok && late.Session() != nil {
 		return late.Session()
 	}
 	return nil
 }
-
-// incident gathers what is known. What cannot be had is named, and no reason to stop.
-func (a *app) incident(ctx context.Context, w *wire.Wire, c credential.Credential, req lifecycle.RespondRequest, res lifecycle.RespondResult, began, since time.Time) *present.Incident {
-	if since.IsZero() {
-		since = res.Since
-	}
-	i := &present.Incident{
-		Schema: present.SchemaVersion, Credential: string(c.Name), Registry: string(c.Registry), Account: c.Username, Repositories: present.Texts(c.Repositories),
-		DryRun: req.DryRun, Began: began.UTC(), Since: since.UTC(), Version: string(res.Version), Stopped: present.Moment(res.Stopped), Replaced: present.Moment(res.Replaced), Ended: present.Moment(res.Ended),
-	}
-	for _, t := range res.Leaked {
-		i.Tokens = append(i.Tokens, present.IncidentToken{ID: t.ID, Label: credential.Quote(t.Label), Created: t.Created.UTC(), LastUsed: present.Moment(t.LastUsed)})
-	}
-	for _, p := range res.Store.Places {
-		i.Places = append(i.Places, present.IncidentPlace{Where: p.Target.String(), Region: p.Target.Region, Version: string(p.Version), Replaced: string(p.Replaced)})
-	}
-	a.gatherReads(ctx, w, req.Places, i)
-	a.gatherUses(ctx, witnessOf(req.Mint), c, i)
-	return i
-}
-
-// gatherReads asks CloudTrail, for each place in AWS.
-func (a *app) gatherReads(ctx context.Context, w *wire.Wire, places []lifecycle.Place, i *present.Incident) {
-	for _, p := range places {
-		if p.Target.Traits().Cloud == "" {
-			i.Unknown("who read " + p.Target.String() + ": " + p.Target.Traits().Title + " keeps no record of it")
-			continue
-		}
-		d, err := p.Store.Describe(ctx)
-		if err != nil {
-			i.Unknown("who read " + p.Target.String() + ": " + inOneLine(err))
-			continue
-		}
-		trail, err := w.Trail(ctx, p.Target)
-		if err != nil {
-			i.Unknown("who read " + p.Target.String() + ": " + inOneLine(err))
-			continue
-		}
-		if a.wait != nil {
-			trail.Wait = a.wait
-		}
-		name := p.Target.Name
-		if strings.HasPrefix(name, "arn:") {
-			name = ""
-		}
-		reads, err := trail.Reads(ctx, name, d.Where, i.Since, a.now())
-		if err != nil {
-			i.Unknown("who read " + p.Target.String() + ": " + inOneLine(err))
-		}
-		i.AddReads(p.Target, reads, err == nil)
-	}
-}
-
-// gatherUses asks the registry what became of the token.
-func (a *app) gatherUses(ctx context.Context, w witness, c credential.Credential, i *present.Incident) {
-	if w == nil {
-		i.Unknown("what was pushed, and the account's log: nobody is signed in to " + string(c.Registry))
-		return
-	}
-	for _, repo := range c.Repositories {
-		pushes, complete, err := w.Pushes(ctx, repo, i.Since)
-		switch {
-		case err != nil:
-			i.Unknown("what was pushed to " + string(repo) + ": " + inOneLine(err))
-		case !complete:
-			i.Unknown("all that was pushed to " + string(repo) + ": it has more tags than are looked at")
-		}
-		for _, p := range pushes {
-			i.Pushes = append(i.Pushes, present.IncidentPush{Repository: string(p.Repository), Tag: p.Tag, At: p.At.UTC(), By: p.By})
-		}
-	}
-	events, complete, err := w.Events(ctx, i.Since)
-	switch {
-	case err != nil:
-		i.Unknown("the account's log: " + inOneLine(err))
-	case !complete:
-		i.Unknown("all of the account's log: it has more entries than are looked at")
-	}
-	for _, e := range events {
-		i.Log = append(i.Log, present.IncidentEvent{At: e.At.UTC(), Actor: e.Actor, Action: e.Action, Name: e.Name})
-	}
-}
-
-func inOneLine(err error) string { return strings.ReplaceAll(credential.Quote(err.Error()), "\n", " ") }

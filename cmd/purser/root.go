@@ -13,18 +13,16 @@ import (
 	"strings"
 	"time"
 
-	"purser/internal/account"
-	"purser/internal/practice"
-
-	"purser/internal/arguments"
-
-	"purser/internal/present"
-
 	"github.com/spf13/cobra"
 
+	"purser/internal/account"
+	"purser/internal/arguments"
 	"purser/internal/config"
+	"purser/internal/consumer"
 	"purser/internal/credential"
 	"purser/internal/lifecycle"
+	"purser/internal/practice"
+	"purser/internal/present"
 	"purser/internal/wire"
 )
 
@@ -177,6 +175,11 @@ func (a *app) desk(w *wire.Wire) *account.Desk {
 		Wire: w, Env: a.env, Now: a.now, Err: a.err, Interactive: a.interactive, Line: a.tty.Line, Secret: a.tty.Secret, Decide: a.decide, Agent: a.consent != nil,
 		Facts: func(c credential.Credential) []string { return facts(w, c) }, Changed: a.touched.after,
 	}
+}
+
+// machine is where a command that pushes is to run.
+func (a *app) machine() *consumer.Machine {
+	return &consumer.Machine{Env: a.env, System: a.system, Config: a.config, Dir: a.dir, Project: a.project, Wire: a.wire, Self: a.self}
 }
 
 // host is what practice gets of purser.

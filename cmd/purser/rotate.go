@@ -5,16 +5,15 @@ import (
 	"encoding/json"
 	"time"
 
-	"purser/internal/account"
-	"purser/internal/arguments"
-
-	"purser/internal/present"
-
 	"github.com/spf13/cobra"
 
+	"purser/internal/account"
+	"purser/internal/arguments"
 	"purser/internal/credential"
 	"purser/internal/lifecycle"
+	"purser/internal/present"
 	"purser/internal/receipt"
+	"purser/internal/record"
 	"purser/internal/wire"
 )
 
@@ -95,7 +94,7 @@ func (a *app) rotate(ctx context.Context, names []string, f rotateFlags) error {
 	var lines []json.RawMessage
 	var codes []int
 	for _, x := range a.newRotations(w, file, f, expires, len(credentials)).run(ctx, credentials) {
-		lines = append(lines, x.recorder.lines()...)
+		lines = append(lines, x.recorder.Lines()...)
 		rows = append(rows, x.report())
 		if x.err != nil {
 			codes = append(codes, present.ExitCode(x.err))
@@ -109,21 +108,6 @@ func (a *app) rotate(ctx context.Context, names []string, f rotateFlags) error {
 		return &present.Reported{Code: code}
 	}
 	return nil
-}
-
-// rotation records a renewal, and the end of tokens: two changes, which may be days
-// apart.
-func (r *recorder) rotation(ctx context.Context, c credential.Credential, res lifecycle.RotateResult, err error) error {
-	if len(res.Caught.Places) > 0 {
-		if failed := r.write(ctx, change{command: receipt.Store, c: c, store: res.Caught}); err == nil {
-			err = failed
-		}
-	}
-	err = r.write(ctx, change{command: receipt.Rotate, c: c, store: res.Store, err: err})
-	if len(res.Ended) == 0 {
-		return err
-	}
-	return r.write(ctx, change{command: receipt.Retire, c: c, ended: res.Ended, err: err})
 }
 
 // renewal is where a new token comes from: without a word about it from the
@@ -209,11 +193,11 @@ func (a *app) rollback(ctx context.Context, name string, yes, dry, undo bool) er
 	if err != nil {
 		return credential.About(err, c)
 	}
-	r := a.runner(w, rec.following(nil))
+	r := a.runner(w, rec.Following(nil))
 	res, err := r.Rollback(ctx, req)
-	err = a.facts(rec.write(ctx, change{command: receipt.Rollback, c: c, store: res, err: credential.About(err, c)}))
+	err = a.facts(rec.Write(ctx, record.Change{Command: receipt.Rollback, Of: c, Store: res, Err: credential.About(err, c)}))
 	if a.output.JSON {
-		return a.printJSON(present.ReportOf(err).With("receipts", rec.lines()), err)
+		return a.printJSON(present.ReportOf(err).With("receipts", rec.Lines()), err)
 	}
 	return err
 }
@@ -271,11 +255,11 @@ func (a *app) revoke(ctx context.Context, name, id string, previous, yes bool) e
 	if err != nil {
 		return credential.About(err, c)
 	}
-	r := a.runner(w, rec.following(nil))
+	r := a.runner(w, rec.Following(nil))
 	ended, err := r.Revoke(ctx, req, at)
-	err = a.facts(rec.write(ctx, change{command: receipt.Revoke, c: c, ended: ended, err: credential.About(err, c)}))
+	err = a.facts(rec.Write(ctx, record.Change{Command: receipt.Revoke, Of: c, Ended: ended, Err: credential.About(err, c)}))
 	if a.output.JSON {
-		return a.printJSON(present.ReportOf(err).With("receipts", rec.lines()), err)
+		return a.printJSON(present.ReportOf(err).With("receipts", rec.Lines()), err)
 	}
 	return err
 }

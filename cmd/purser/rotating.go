@@ -7,11 +7,11 @@ import (
 	"time"
 
 	"purser/internal/account"
-	"purser/internal/present"
-
 	"purser/internal/config"
 	"purser/internal/credential"
 	"purser/internal/lifecycle"
+	"purser/internal/present"
+	"purser/internal/record"
 	"purser/internal/wire"
 )
 
@@ -38,7 +38,7 @@ type rotating struct {
 	c        credential.Credential
 	block    *present.Block
 	from     origin
-	recorder *recorder
+	recorder *record.Recorder
 	runner   *lifecycle.Runner
 	request  lifecycle.RotateRequest
 	res      lifecycle.RotateResult
@@ -82,7 +82,7 @@ func (r *rotations) prepare(ctx context.Context, x *rotating) error {
 		return err
 	}
 	x.from = from
-	x.runner = x.app.runner(r.wire, x.recorder.following(from.follow))
+	x.runner = x.app.runner(r.wire, x.recorder.Following(from.follow))
 	x.runner.Wait, x.runner.Tries = x.pause, r.tries
 	x.request = lifecycle.RotateRequest{
 		StoreRequest: lifecycle.StoreRequest{Credential: x.c, Places: where, Find: x.find(from.find), Mint: from.mint, Given: from.given, DryRun: r.flags.dryRun, Expires: r.expires},
@@ -131,7 +131,7 @@ func placeOf(targets []credential.Target) string {
 }
 
 // recorder is a credential's, which signs with the key of all in the same account.
-func (r *rotations) recorder(ctx context.Context, x *rotating) (*recorder, error) {
+func (r *rotations) recorder(ctx context.Context, x *rotating) (*record.Recorder, error) {
 	if !r.file.Receipts.Wanted {
 		return nil, nil //nolint:nilnil // a nil recorder writes nothing
 	}
@@ -141,9 +141,9 @@ func (r *rotations) recorder(ctx context.Context, x *rotating) (*recorder, error
 		if err != nil || one == nil {
 			return nil, err
 		}
-		r.records[place] = one.to
+		r.records[place] = one.To
 	}
-	return &recorder{app: x.app, to: r.records[place], who: r.whoami()}, nil
+	return x.app.records(r.records[place]), nil
 }
 
 // open has what is printed from now on go into the block, under the credential's name
@@ -181,7 +181,7 @@ func (x *rotating) run(ctx context.Context) {
 
 func (x *rotating) step(ctx context.Context) {
 	x.res, x.err = x.runner.Rotate(ctx, x.request)
-	x.err = x.recorder.rotation(ctx, x.c, x.res, x.err)
+	x.err = x.recorder.Rotation(ctx, x.c, x.res, x.err)
 }
 
 // show prints what went wrong.

@@ -4,7 +4,6 @@ import (
 	"github.com/spf13/cobra"
 
 	"purser/internal/arguments"
-
 	"purser/internal/config"
 )
 

@@ -16,15 +16,13 @@ import (
 	"testing"
 	"time"
 
-	"purser/internal/practice"
-
-	"purser/internal/present"
-
 	"github.com/rogpeppe/go-internal/testscript"
 
 	"purser/internal/config"
 	"purser/internal/credential"
 	"purser/internal/keyringcache"
+	"purser/internal/practice"
+	"purser/internal/present"
 	"purser/internal/realservers"
 	"purser/internal/sandbox"
 )

@@ -15,15 +15,13 @@ import (
 	"testing"
 	"time"
 
-	"purser/internal/practice"
-
-	"purser/internal/present"
-
 	"github.com/aws/aws-sdk-go-v2/service/secretsmanager"
 	"github.com/aws/aws-sdk-go-v2/service/secretsmanager/types"
 
 	"purser/internal/config"
 	"purser/internal/credential"
+	"purser/internal/practice"
+	"purser/internal/present"
 	"purser/internal/sandbox"
 	"purser/internal/wire"
 )

@@ -3,11 +3,10 @@ package main
 import (
 	"context"
 
-	"purser/internal/present"
-
 	"github.com/spf13/cobra"
 
 	"purser/internal/lifecycle"
+	"purser/internal/present"
 )
 
 func (a *app) statusCommand() *cobra.Command {

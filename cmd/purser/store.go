@@ -8,19 +8,18 @@ import (
 	"strings"
 	"time"
 
-	"purser/internal/account"
-	"purser/internal/arguments"
-	"purser/internal/terraform"
-
-	"purser/internal/present"
-
 	"github.com/spf13/cobra"
 
+	"purser/internal/account"
+	"purser/internal/arguments"
 	"purser/internal/config"
 	"purser/internal/credential"
 	"purser/internal/lifecycle"
+	"purser/internal/present"
 	"purser/internal/receipt"
+	"purser/internal/record"
 	"purser/internal/source"
+	"purser/internal/terraform"
 	"purser/internal/wire"
 )
 
@@ -151,18 +150,18 @@ func (a *app) store(ctx context.Context, text string, f storeFlags) error {
 	if err != nil {
 		return credential.About(err, c)
 	}
-	r := a.runner(w, rec.following(from.follow))
+	r := a.runner(w, rec.Following(from.follow))
 	res, err := r.Store(ctx, lifecycle.StoreRequest{
 		Credential: c, Places: where, Find: from.find, Mint: from.mint, Create: f.create, AllowPassword: f.allowPassword,
 		AllowNew: f.newRepository, DryRun: f.dryRun, Expires: expires, Given: from.given, Rebind: f.rebind,
 	})
-	err = rec.write(ctx, change{command: receipt.Store, c: c, store: res, err: credential.About(err, c)})
+	err = rec.Write(ctx, record.Change{Command: receipt.Store, Of: c, Store: res, Err: credential.About(err, c)})
 	err = a.facts(err)
 	if from.end != nil {
 		from.end(err)
 	}
 	if a.output.JSON {
-		return a.printJSON(present.ReportOf(err).With("store", present.StoreReport(res, f.dryRun)).With("receipts", rec.lines()), err)
+		return a.printJSON(present.ReportOf(err).With("store", present.StoreReport(res, f.dryRun)).With("receipts", rec.Lines()), err)
 	}
 	if err == nil {
 		a.printNotes(res.Proof)

@@ -8,13 +8,12 @@ import (
 	"path/filepath"
 	"strings"
 
-	"purser/internal/present"
-
 	"github.com/spf13/cobra"
 
 	module "purser/deploy/terraform"
 	"purser/internal/boundedfile"
 	"purser/internal/credential"
+	"purser/internal/present"
 	"purser/internal/terraform"
 )
 

@@ -9,16 +9,16 @@ import (
 	"text/tabwriter"
 	"time"
 
-	"purser/internal/account"
-	"purser/internal/arguments"
-
-	"purser/internal/present"
-
 	"github.com/spf13/cobra"
 
+	"purser/internal/account"
+	"purser/internal/arguments"
 	"purser/internal/config"
 	"purser/internal/credential"
+	"purser/internal/lifecycle"
+	"purser/internal/present"
 	"purser/internal/receipt"
+	"purser/internal/record"
 	"purser/internal/wire"
 )
 
@@ -113,13 +113,6 @@ type tokenJSON struct {
 	Outcome      string     `json:"outcome,omitempty"`
 }
 
-// Where a token is, in words.
-const (
-	storedNowhere = "nobody's: purser made it, and no secret holds it"
-	storedLogin   = "docker login made it for itself"
-	storedUnknown = "not made by purser"
-)
-
 // owner is whose tokens the flags name.
 func (f tokensFlags) owner() (account.Owner, error) {
 	host, err := credential.ParseHost(f.registry)
@@ -172,7 +165,14 @@ func optionalDate(t *time.Time, none string) string {
 }
 
 func (a *app) tokenRows(ctx context.Context, w *wire.Wire, tokens []credential.ManagedToken) []tokenJSON {
-	where := a.holders(ctx, w, tokens)
+	file, err := a.project(false)
+	if err != nil || file == nil {
+		file = &config.File{}
+	}
+	places := func(ctx context.Context, c credential.Credential) ([]lifecycle.Place, error) {
+		return a.places(ctx, w, c)
+	}
+	where := account.Holders(ctx, file, places, tokens)
 	rows := []tokenJSON{}
 	for _, t := range tokens {
 		r := tokenJSON{
@@ -185,82 +185,6 @@ func (a *app) tokenRows(ctx context.Context, w *wire.Wire, tokens []credential.M
 		rows = append(rows, r)
 	}
 	return rows
-}
-
-// holders finds by their labels where tokens are stored. A secret that cannot be
-// described is no reason to call a token nobody's.
-func (a *app) holders(ctx context.Context, w *wire.Wire, tokens []credential.ManagedToken) map[string]string {
-	file, err := a.project(false)
-	if err != nil || file == nil {
-		file = &config.File{}
-	}
-	described := map[credential.Name][]held{}
-	out := map[string]string{}
-	for _, t := range tokens {
-		label, ours := credential.ParseLabel(t.Label)
-		name := label.Name
-		switch {
-		case t.Automatic:
-			out[t.ID] = storedLogin
-			continue
-		case !ours:
-			out[t.ID] = storedUnknown
-			continue
-		}
-		c, err := file.Credential(name)
-		if err != nil {
-			out[t.ID] = "of a credential " + string(name) + " that is not in purser.yaml"
-			continue
-		}
-		if _, looked := described[name]; !looked {
-			described[name] = a.describe(ctx, w, c)
-		}
-		out[t.ID] = holderText(described[name], c, label)
-	}
-	return out
-}
-
-// held is a target with what it holds.
-type held struct {
-	credential.Description
-	target credential.Target
-	err    error
-}
-
-func (a *app) describe(ctx context.Context, w *wire.Wire, c credential.Credential) []held {
-	all := []held{}
-	places, err := a.places(ctx, w, c)
-	if err != nil {
-		return append(all, held{err: err})
-	}
-	for _, p := range places {
-		d, err := p.Store.Describe(ctx)
-		all = append(all, held{d, p.Target, err})
-	}
-	return all
-}
-
-func holderText(places []held, c credential.Credential, label credential.Label) string {
-	var where []string
-	unsure, home := false, false
-	for _, p := range places {
-		unsure = unsure || p.err != nil
-		home = home || label.MadeFor(string(c.Registry)+"\x00"+p.Home)
-		for _, v := range p.Versions {
-			if v.ID == label.Version {
-				where = append(where, p.target.String()+" ("+strings.Join(present.Texts(v.Stages), ", ")+")")
-			}
-		}
-	}
-	switch {
-	case len(where) > 0:
-		return strings.Join(where, ", ")
-	case unsure:
-		return "cannot tell: its secret could not be looked at"
-	case !home:
-		return "of another project's " + string(c.Name)
-	}
-	return storedNowhere
 }
 
 func (a *app) changeTokens(ctx context.Context, verb, question string, ids []string, f tokensFlags) error {
@@ -304,7 +228,7 @@ func (a *app) changeTokens(ctx context.Context, verb, question string, ids []str
 			if err = a.touched.after(h.Revoke(ctx, t.ID)); err == nil {
 				label, _ := credential.ParseLabel(t.Label)
 				of := credential.Credential{Name: label.Name, Registry: of.Registry, Username: h.Account()}
-				err = rec.write(ctx, change{command: receipt.Revoke, c: of, ended: []credential.ManagedToken{t}})
+				err = rec.Write(ctx, record.Change{Command: receipt.Revoke, Of: of, Ended: []credential.ManagedToken{t}})
 			}
 		default:
 			err = a.touched.after(h.Activate(ctx, t.ID, verb == "activate"))
@@ -318,7 +242,7 @@ func (a *app) changeTokens(ctx context.Context, verb, question string, ids []str
 		}
 	}
 	if a.output.JSON {
-		a.writeJSON(present.ReportOf(nil).With("tokens", rows).With("receipts", rec.lines()))
+		a.writeJSON(present.ReportOf(nil).With("tokens", rows).With("receipts", rec.Lines()))
 	}
 	return nil
 }

@@ -4,9 +4,9 @@ import (
 	"fmt"
 	"runtime/debug"
 
-	"purser/internal/arguments"
-
 	"github.com/spf13/cobra"
+
+	"purser/internal/arguments"
 )
 
 // version is set by the linker for releases; otherwise the module's own

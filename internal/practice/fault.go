@@ -12,15 +12,13 @@ import (
 	"strings"
 	"time"
 
-	"purser/internal/arguments"
-
-	"purser/internal/present"
-
 	"github.com/spf13/cobra"
 
+	"purser/internal/arguments"
 	"purser/internal/boundedfile"
 	"purser/internal/config"
 	"purser/internal/credential"
+	"purser/internal/present"
 	"purser/internal/sandbox"
 )
 

@@ -19,15 +19,13 @@ import (
 	"text/tabwriter"
 	"time"
 
-	"purser/internal/arguments"
-
-	"purser/internal/present"
-
 	"github.com/spf13/cobra"
 
+	"purser/internal/arguments"
 	"purser/internal/config"
 	"purser/internal/credential"
 	"purser/internal/lifecycle"
+	"purser/internal/present"
 	"purser/internal/sandbox"
 	"purser/internal/wire"
 )

@@ -12,16 +12,14 @@ import (
 	"slices"
 	"strings"
 
-	"purser/internal/arguments"
-
-	"purser/internal/present"
-
 	"github.com/spf13/cobra"
 
+	"purser/internal/arguments"
 	"purser/internal/childproc"
 	"purser/internal/config"
 	"purser/internal/credential"
 	"purser/internal/namespace"
+	"purser/internal/present"
 	"purser/internal/sandbox"
 )
 

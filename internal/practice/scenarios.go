@@ -4,9 +4,8 @@ import (
 	"context"
 	"time"
 
-	"purser/internal/present"
-
 	"purser/internal/credential"
+	"purser/internal/present"
 	"purser/internal/sandbox"
 )
 

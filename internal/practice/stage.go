@@ -16,10 +16,9 @@ import (
 	"sync/atomic"
 	"time"
 
-	"purser/internal/arguments"
-
 	"github.com/spf13/cobra"
 
+	"purser/internal/arguments"
 	"purser/internal/boundedfile"
 	"purser/internal/childproc"
 	"purser/internal/config"

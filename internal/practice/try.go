@@ -9,14 +9,12 @@ import (
 	"strings"
 	"time"
 
-	"purser/internal/arguments"
-
-	"purser/internal/present"
-
 	"github.com/spf13/cobra"
 
+	"purser/internal/arguments"
 	"purser/internal/config"
 	"purser/internal/credential"
+	"purser/internal/present"
 	"purser/internal/sandbox"
 )
 

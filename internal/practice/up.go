@@ -18,15 +18,13 @@ import (
 	"sync"
 	"time"
 
-	"purser/internal/arguments"
-
-	"purser/internal/present"
-
 	"github.com/spf13/cobra"
 
+	"purser/internal/arguments"
 	"purser/internal/childproc"
 	"purser/internal/config"
 	"purser/internal/credential"
+	"purser/internal/present"
 )
 
 func (h *Host) sandboxUpCommand() *cobra.Command {

@@ -1,4 +1,7 @@
-package main
+// Package agent is what AI agents' clients are given over the Model Context Protocol
+// besides a command's report: what happens meanwhile (progress.go), a person's decision
+// that the agent cannot make (this file), and errors without the ways past a person.
+package agent
 
 import (
 	"context"
@@ -6,16 +9,19 @@ import (
 	"slices"
 	"strings"
 
-	"purser/internal/present"
-
 	"github.com/modelcontextprotocol/go-sdk/mcp"
+
+	"purser/internal/present"
 )
 
-// asker has a person decide while a tool runs: in the client's own dialog where it has
+// Instructions tell an agent what purser is for, and what it never does.
+const Instructions = `purser keeps the registry tokens of CI. Never ask a person for a token, a password or a code, never read one from a file or a variable, and never pass one to a tool: no tool takes one. To store a token call store; a page opens in the person's browser and asks there. Before purser uses docker's session or login, or makes a token, it asks the person itself; you cannot answer for them, and when they say no, stop. Results have no values: what is stored is described by its keys, its length and whether it matches. Every failure has error.next, the next command to type; give it to the person as it is.`
+
+// Asker has a person decide while a tool runs: in the client's own dialog where it has
 // one, else on a page in the person's browser. No argument of a tool answers.
-type asker struct {
-	app *app
-	req *mcp.CallToolRequest
+type Asker struct {
+	page func(context.Context, present.Decision) error
+	req  *mcp.CallToolRequest
 
 	// Of clients that bring the answer with a second call.
 	agreed  []string            // the keys of what the person has agreed to in this call
@@ -27,14 +33,15 @@ type asker struct {
 // result, and the client calls the tool again with the answer (SEP-2322).
 const roundTripsSince = "2026-07-28"
 
-// newAsker takes up what earlier calls have brought. What the person agreed to comes
+// NewAsker takes up what earlier calls have brought. What the person agreed to comes
 // back in the request's state. It is not signed: the client that carries it brings the
 // answers as well.
-func newAsker(a *app, req *mcp.CallToolRequest, stop context.CancelFunc) *asker {
-	return &asker{app: a, req: req, agreed: strings.Fields(req.Params.RequestState), stop: stop}
+func NewAsker(page func(context.Context, present.Decision) error, req *mcp.CallToolRequest, stop context.CancelFunc) *Asker {
+	return &Asker{page: page, req: req, agreed: strings.Fields(req.Params.RequestState), stop: stop}
 }
 
-func (k *asker) decide(ctx context.Context, d present.Decision) error {
+// Decide asks.
+func (k *Asker) Decide(ctx context.Context, d present.Decision) error {
 	client := k.req.Session.InitializeParams()
 	switch {
 	case client == nil || client.Capabilities == nil || !showsForms(client.Capabilities.Elicitation):
@@ -50,7 +57,7 @@ func (k *asker) decide(ctx context.Context, d present.Decision) error {
 		}
 		// The client cannot do what it said it can: the page can.
 	}
-	return k.app.decideOnPage(ctx, d)
+	return k.page(ctx, d)
 }
 
 // showsForms: a client that names no mode has the first one there was.
@@ -60,7 +67,7 @@ func showsForms(c *mcp.ElicitationCapabilities) bool {
 
 // byRoundTrip takes the answer that the client has brought, or ends the call for lack
 // of one.
-func (k *asker) byRoundTrip(d present.Decision) error {
+func (k *Asker) byRoundTrip(d present.Decision) error {
 	key := d.Key()
 	if slices.Contains(k.agreed, key) {
 		return nil
@@ -77,8 +84,8 @@ func (k *asker) byRoundTrip(d present.Decision) error {
 	return d.Unasked()
 }
 
-// result asks the client for the answer that the call lacks; nil when it lacks none.
-func (k *asker) result() *mcp.CallToolResult {
+// Result asks the client for the answer that the call lacks; nil when it lacks none.
+func (k *Asker) Result() *mcp.CallToolResult {
 	if k.missing == nil {
 		return nil
 	}
@@ -100,20 +107,20 @@ func answerOf(res *mcp.ElicitResult) error {
 	return present.Declined(nil)
 }
 
-// forAgent takes out of every error's next steps, in a command's report, those that go
+// Withhold takes out of every error's next steps, in a command's report, those that go
 // past a person or past a safeguard. Scripts may know them; an agent is not offered them.
-func forAgent(report any) {
+func Withhold(report any) {
 	switch v := report.(type) {
 	case []any:
 		for _, in := range v {
-			forAgent(in)
+			Withhold(in)
 		}
 	case map[string]any:
 		if next, ok := v["next"].([]any); ok {
 			v["next"] = slices.DeleteFunc(next, func(line any) bool { text, _ := line.(string); return goesPast(text) })
 		}
 		for _, in := range v {
-			forAgent(in)
+			Withhold(in)
 		}
 	}
 }

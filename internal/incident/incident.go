@@ -1,4 +1,6 @@
-package present
+// Package incident is the record of a token that may have leaked: who read it, what was
+// pushed with it, what was done (gather.go), and what is left to a person.
+package incident
 
 import (
 	"cmp"
@@ -10,45 +12,45 @@ import (
 	"purser/internal/credential"
 )
 
-// Incident is the record of a leak and of what was done. It holds nothing secret.
-type Incident struct {
-	Schema       string           `json:"schema"`
-	Credential   string           `json:"credential"`
-	Registry     string           `json:"registry"`
-	Account      string           `json:"account,omitempty"`
-	Repositories []string         `json:"repositories"`
-	DryRun       bool             `json:"dry_run"`
-	Began        time.Time        `json:"began"`
-	Since        time.Time        `json:"since"` // from when on it was looked at
-	Version      string           `json:"version"`
-	Tokens       []IncidentToken  `json:"tokens"`
-	Stopped      *time.Time       `json:"stopped,omitempty"`
-	Replaced     *time.Time       `json:"replaced,omitempty"`
-	Ended        *time.Time       `json:"ended,omitempty"`
-	Places       []IncidentPlace  `json:"places"`
-	Readers      []IncidentReader `json:"readers"`
-	Pushes       []IncidentPush   `json:"pushes"`
-	Log          []IncidentEvent  `json:"log"`
-	Missing      []string         `json:"missing"` // what could not be found out
-	Check        []string         `json:"check"`   // what a person has to look at
-	Failure      string           `json:"failure,omitempty"`
+// Record is the record of a leak and of what was done. It holds nothing secret.
+type Record struct {
+	Schema       string     `json:"schema"`
+	Credential   string     `json:"credential"`
+	Registry     string     `json:"registry"`
+	Account      string     `json:"account,omitempty"`
+	Repositories []string   `json:"repositories"`
+	DryRun       bool       `json:"dry_run"`
+	Began        time.Time  `json:"began"`
+	Since        time.Time  `json:"since"` // from when on it was looked at
+	Version      string     `json:"version"`
+	Tokens       []Token    `json:"tokens"`
+	Stopped      *time.Time `json:"stopped,omitempty"`
+	Replaced     *time.Time `json:"replaced,omitempty"`
+	Ended        *time.Time `json:"ended,omitempty"`
+	Places       []Place    `json:"places"`
+	Readers      []Reader   `json:"readers"`
+	Pushes       []Push     `json:"pushes"`
+	Log          []Event    `json:"log"`
+	Missing      []string   `json:"missing"` // what could not be found out
+	Check        []string   `json:"check"`   // what a person has to look at
+	Failure      string     `json:"failure,omitempty"`
 }
 
-type IncidentToken struct {
+type Token struct {
 	ID       string     `json:"id"`
 	Label    string     `json:"label"`
 	Created  time.Time  `json:"created"`
 	LastUsed *time.Time `json:"last_used,omitempty"`
 }
 
-type IncidentPlace struct {
+type Place struct {
 	Where    string `json:"where"`
 	Region   string `json:"region,omitempty"`
 	Version  string `json:"version"`
 	Replaced string `json:"replaced,omitempty"`
 }
 
-type IncidentReader struct {
+type Reader struct {
 	Where     string    `json:"where"`
 	Principal string    `json:"principal"`
 	Session   string    `json:"session,omitempty"`
@@ -62,14 +64,14 @@ type IncidentReader struct {
 	HasIt bool `json:"has_it"`
 }
 
-type IncidentPush struct {
+type Push struct {
 	Repository string    `json:"repository"`
 	Tag        string    `json:"tag"`
 	At         time.Time `json:"at"`
 	By         string    `json:"by"`
 }
 
-type IncidentEvent struct {
+type Event struct {
 	At     time.Time `json:"at"`
 	Actor  string    `json:"actor"`
 	Action string    `json:"action"`
@@ -77,9 +79,9 @@ type IncidentEvent struct {
 }
 
 // Unknown notes what could not be found out.
-func (i *Incident) Unknown(text string) { i.Missing = append(i.Missing, text) }
+func (i *Record) Unknown(text string) { i.Missing = append(i.Missing, text) }
 
-func (i *Incident) AddReads(t credential.Target, reads audit.Reads, asked bool) {
+func (i *Record) AddReads(t credential.Target, reads audit.Reads, asked bool) {
 	if asked && reads.Since.After(i.Since) {
 		i.Unknown("who read " + t.String() + " before " + reads.Since.UTC().Format(time.DateOnly) + ": CloudTrail's history is 90 days long; a trail in S3 may have more")
 	}
@@ -90,7 +92,7 @@ func (i *Incident) AddReads(t credential.Target, reads audit.Reads, asked bool) 
 		i.Unknown(fmt.Sprintf("%d events of CloudTrail: they cannot be read", reads.Unreadable))
 	}
 	for _, r := range reads.Readers() {
-		i.Readers = append(i.Readers, IncidentReader{
+		i.Readers = append(i.Readers, Reader{
 			Where: t.String(), Principal: r.Principal, Session: r.Session, Service: r.Service, Reads: r.Count, Denied: r.Denied,
 			First: r.First, Last: r.Last, Sources: r.Sources, HasIt: r.Count > 0 && (i.Replaced == nil || r.Current.Before(*i.Replaced)),
 		})
@@ -98,7 +100,7 @@ func (i *Incident) AddReads(t credential.Target, reads audit.Reads, asked bool) 
 }
 
 // Conclude says what is left to a person.
-func (i *Incident) Conclude(err error) {
+func (i *Record) Conclude(err error) {
 	check := func(format string, a ...any) { i.Check = append(i.Check, fmt.Sprintf(format, a...)) }
 	if err != nil {
 		i.Failure = credential.Quote(err.Error())
@@ -147,7 +149,7 @@ func stamp(t *time.Time) string {
 }
 
 // Markdown is the record for people.
-func (i *Incident) Markdown() string {
+func (i *Record) Markdown() string {
 	var b strings.Builder
 	fmt.Fprintf(&b, "# %s: the token may have leaked\n\n", i.Credential)
 	row := func(cells ...string) {

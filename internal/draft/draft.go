@@ -1,4 +1,6 @@
-package main
+// Package draft makes entries of purser.yaml of what a person, a Terraform configuration
+// and CI scripts say.
+package draft
 
 import (
 	"cmp"
@@ -14,24 +16,34 @@ import (
 	"purser/internal/terraform"
 )
 
-// drafts are the credentials that flags, Terraform and scripts tell of, each as
+// Wanted is what flags say of the credentials that are to be in purser.yaml, and where
+// else to look.
+type Wanted struct {
+	Entry           config.Entry
+	Secret, File    string // where it is kept
+	Profile, Region string // of all that is kept in AWS
+	Terraform       string // a folder
+	Scripts         []string
+}
+
+// Drafts are the credentials that flags, Terraform and scripts tell of, each as
 // far as they do, and lines that say what was understood. The profile and region
 // that they share go into f.
-func (f initFlags) drafts(into *initFlags) (drafts []config.Entry, found []string, err error) {
-	if f.terraform != "" {
-		c, err := terraform.Read(f.terraform)
+func (f *Wanted) Drafts() (drafts []config.Entry, found []string, err error) {
+	if f.Terraform != "" {
+		c, err := terraform.Read(f.Terraform)
 		if err != nil {
 			return nil, nil, err
 		}
-		drafts, found = fromTerraform(c, into)
+		drafts, found = f.fromTerraform(c)
 	}
-	for _, path := range f.scripts {
+	for _, path := range f.Scripts {
 		s, err := ciscript.Read(path)
 		if err != nil {
 			return nil, nil, err
 		}
 		var lines []string
-		drafts, lines = fromScript(s, drafts, into)
+		drafts, lines = f.fromScript(s, drafts)
 		found = append(found, lines...)
 	}
 	if slices.ContainsFunc(found, credential.HoldsToken) {
@@ -39,13 +51,13 @@ func (f initFlags) drafts(into *initFlags) (drafts []config.Entry, found []strin
 			Reason: credential.TokenInArguments, What: "there is a token in what init was to read", Why: "it is not shown here, and everybody who can read the file has it",
 		}
 	}
-	asked := f.terraform != "" || len(f.scripts) > 0
+	asked := f.Terraform != "" || len(f.Scripts) > 0
 	if asked && len(drafts) == 0 {
 		return nil, nil, &credential.Fault{
 			Reason: credential.Usage, What: "no secret was found to write about", Why: strings.Join(append(found, "neither a named secret of Terraform nor a call that gets one"), "; "),
 		}
 	}
-	if !asked && (f.entry.Registry != "" || f.secret != "" || f.file != "" || len(f.entry.Repositories) > 0) {
+	if !asked && (f.Entry.Registry != "" || f.Secret != "" || f.File != "" || len(f.Entry.Repositories) > 0) {
 		drafts = []config.Entry{{}}
 	}
 	for i := range drafts {
@@ -56,30 +68,30 @@ func (f initFlags) drafts(into *initFlags) (drafts []config.Entry, found []strin
 
 // override puts flags over what was found. Those that name one credential do so
 // only where there is one.
-func (f initFlags) override(e *config.Entry, only bool) {
-	e.Registry = cmp.Or(f.entry.Registry, e.Registry)
-	e.Username = cmp.Or(f.entry.Username, e.Username)
-	e.Access = cmp.Or(f.entry.Access, e.Access)
-	e.Shape = cmp.Or(f.entry.Shape, e.Shape)
-	e.Every, e.Overlap = cmp.Or(f.entry.Every, e.Every), cmp.Or(f.entry.Overlap, e.Overlap)
-	if len(f.entry.Repositories) > 0 {
-		e.Repositories = f.entry.Repositories
+func (f *Wanted) override(e *config.Entry, only bool) {
+	e.Registry = cmp.Or(f.Entry.Registry, e.Registry)
+	e.Username = cmp.Or(f.Entry.Username, e.Username)
+	e.Access = cmp.Or(f.Entry.Access, e.Access)
+	e.Shape = cmp.Or(f.Entry.Shape, e.Shape)
+	e.Every, e.Overlap = cmp.Or(f.Entry.Every, e.Every), cmp.Or(f.Entry.Overlap, e.Overlap)
+	if len(f.Entry.Repositories) > 0 {
+		e.Repositories = f.Entry.Repositories
 	}
-	if len(f.entry.Readers) > 0 {
-		e.Readers = f.entry.Readers
+	if len(f.Entry.Readers) > 0 {
+		e.Readers = f.Entry.Readers
 	}
 	if only {
-		e.Name = cmp.Or(f.entry.Name, e.Name)
-		keep(e, f.secret, f.file)
+		e.Name = cmp.Or(f.Entry.Name, e.Name)
+		Keep(e, f.Secret, f.File)
 	}
-	e.Name = cmp.Or(e.Name, nameOf(*e))
+	e.Name = cmp.Or(e.Name, NameOf(*e))
 }
 
-func fromTerraform(c *terraform.Configuration, f *initFlags) (drafts []config.Entry, found []string) {
-	f.profile, f.region = cmp.Or(f.profile, c.Profile), cmp.Or(f.region, c.Region)
+func (f *Wanted) fromTerraform(c *terraform.Configuration) (drafts []config.Entry, found []string) {
+	f.Profile, f.Region = cmp.Or(f.Profile, c.Profile), cmp.Or(f.Region, c.Region)
 	for _, s := range c.Secrets {
 		e := config.Entry{Kind: config.SecretKind, Target: s.Name, Registry: registryOf(s.Name + " " + s.Description + " " + s.Address), Readers: s.Readers, Shape: shapeOf(s.Name, nil)}
-		if s.Region != f.region {
+		if s.Region != f.Region {
 			e.Region = s.Region
 		}
 		line := fmt.Sprintf("%s: %s is the secret %s", s.At, s.Address, s.Name)
@@ -100,10 +112,10 @@ func fromTerraform(c *terraform.Configuration, f *initFlags) (drafts []config.En
 }
 
 // fromScript adds what scripts do with a secret to what Terraform says of it.
-func fromScript(s ciscript.Findings, drafts []config.Entry, f *initFlags) ([]config.Entry, []string) {
+func (f *Wanted) fromScript(s ciscript.Findings, drafts []config.Entry) ([]config.Entry, []string) {
 	var found []string
 	for _, u := range s.Uses {
-		f.profile, f.region = cmp.Or(f.profile, u.Profile), cmp.Or(f.region, u.Region)
+		f.Profile, f.Region = cmp.Or(f.Profile, u.Profile), cmp.Or(f.Region, u.Region)
 		i := slices.IndexFunc(drafts, func(e config.Entry) bool { return e.Target == u.Secret })
 		if i < 0 {
 			drafts = append(drafts, config.Entry{Kind: config.SecretKind, Target: u.Secret})
@@ -178,8 +190,8 @@ func shapeOf(secret string, keys []string) string {
 
 var nameBad = regexp.MustCompile(`[^a-z0-9._-]+`)
 
-// nameOf makes a credential's name of its secret's.
-func nameOf(e config.Entry) string {
+// NameOf makes a credential's name of its secret's.
+func NameOf(e config.Entry) string {
 	text := ""
 	if e.Kind == config.SecretKind {
 		text = e.Target
@@ -194,8 +206,8 @@ func nameOf(e config.Entry) string {
 	return cmp.Or(text, "registry")
 }
 
-// unique tells credentials of one name apart by the rest of their secrets'.
-func unique(drafts []config.Entry) []config.Entry {
+// Unique tells credentials of one name apart by the rest of their secrets'.
+func Unique(drafts []config.Entry) []config.Entry {
 	count := map[string]int{}
 	for _, e := range drafts {
 		count[e.Name]++
@@ -206,4 +218,47 @@ func unique(drafts []config.Entry) []config.Entry {
 		}
 	}
 	return drafts
+}
+
+// Keep says where an entry is kept: in a secret, in a file, or as it was.
+func Keep(e *config.Entry, secret, file string) {
+	switch {
+	case secret != "":
+		e.Kind, e.Target = config.SecretKind, secret
+	case file != "":
+		e.Kind, e.Target = config.FileKind, file
+	}
+}
+
+// Complete names what a draft lacks, in terms of flags.
+func Complete(e config.Entry) error {
+	var lacks []string
+	if e.Registry == "" {
+		lacks = append(lacks, "--registry")
+	}
+	if len(e.Repositories) == 0 {
+		lacks = append(lacks, "--repository")
+	}
+	if len(lacks) == 0 {
+		return nil
+	}
+	of := cmp.Or(e.Target, cmp.Or(e.Name, "the credential"))
+	return &credential.Fault{
+		Reason: credential.Usage, What: "what was found does not say all of " + credential.Quote(of),
+		Why: "give " + strings.Join(lacks, " and ") + "; nothing was written",
+	}
+}
+
+// DifferFrom writes a profile and a region into a credential where they are not
+// those that the file has for all.
+func (f *Wanted) DifferFrom(e *config.Entry, aws config.AWS) {
+	if e.Kind != config.SecretKind {
+		return
+	}
+	if f.Profile != "" && f.Profile != aws.Profile {
+		e.Profile = f.Profile
+	}
+	if f.Region != "" && f.Region != aws.Region && e.Region == "" {
+		e.Region = f.Region
+	}
 }
