@@ -276,3 +276,31 @@ type saidJSON struct {
 	Sandbox   *practice.Running
 	Rotations []rotationJSON
 }
+
+func TestARepositoryThatIsNamedTwiceIsProvedOnce(t *testing.T) {
+	c := credential.Credential{Registry: "docker.io"}
+	f := storeFlags{repositories: []string{"acme/app", "docker.io/acme/app", "acme/other"}}
+	if err := f.overrideRepositories(&c); err != nil || len(c.Repositories) != 2 {
+		t.Errorf("%v, %v", c.Repositories, err)
+	}
+}
+
+// TestTheConfigurationIsReadOnce: what a command has looked at is what it uses.
+func TestTheConfigurationIsReadOnce(t *testing.T) {
+	dir := t.TempDir()
+	path := filepath.Join(dir, "purser.yaml")
+	if err := os.WriteFile(path, []byte("credentials: {a: {registry: docker.io, repositories: [a/b]}}\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	a := &app{dir: dir, system: filepath.Join(dir, "none")}
+	first, err := a.load(true)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(path, []byte("credentials: {a: {registry: evil.example, repositories: [a/b]}}\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if again, err := a.load(false); err != nil || again != first {
+		t.Errorf("%v, %v", again, err)
+	}
+}

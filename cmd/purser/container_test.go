@@ -80,7 +80,7 @@ func TestTheContainerFile(t *testing.T) {
 	}
 	client := &http.Client{Transport: &http.Transport{Proxy: func(req *http.Request) (*url.URL, error) {
 		if req.URL.Hostname() == "localhost" { // as NO_PROXY says
-			return nil, nil //nolint:nilnil // this is how no proxy is said
+			return nil, nil // this is how no proxy is said
 		}
 		return proxy, nil
 	}, TLSClientConfig: &tls.Config{RootCAs: roots, MinVersion: tls.VersionTLS12}}}

@@ -58,7 +58,7 @@ type ending struct {
 	overdue chan struct{} // closed when the command has had its time
 
 	mu  sync.Mutex      // guards ctx
-	ctx context.Context //nolint:containedctx // of the one command
+	ctx context.Context // of the one command
 }
 
 // lastMoment is how long a command may take to end. It is enough to take back what was

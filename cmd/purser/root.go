@@ -52,14 +52,15 @@ type app struct {
 	limit  arguments.Limit
 	ending *ending // of the command that runs
 
-	touched *touched // by the command that runs
+	touched *touched     // by the command that runs
+	loaded  *config.File // by the command that runs, once
 }
 
 // run executes one command line and returns the exit code. It returns soon after ctx
 // has ended, whatever the command is at.
 func run(ctx context.Context, args []string, a *app) int {
 	out, errs := &present.Stream{To: a.out}, &present.Stream{To: a.err}
-	a.out, a.err, a.ending, a.touched = out, errs, &ending{overdue: make(chan struct{})}, &touched{}
+	a.out, a.err, a.ending, a.touched, a.loaded = out, errs, &ending{overdue: make(chan struct{})}, &touched{}, nil
 	done := make(chan int, 1)
 	go func() { done <- a.run(ctx, args) }()
 	select {
@@ -201,8 +202,20 @@ func (a *app) host() *practice.Host {
 // load reads the configuration of a command that reads what is stored; none is no error
 // where flags may say everything. In CI, and where the machine has a configuration of
 // its own, it is one that the working directory cannot change: a pull request could
-// name another registry there.
+// name another registry there. It is read once for a command: what was looked at is what is
+// used.
 func (a *app) load(needed bool) (*config.File, error) {
+	if a.loaded == nil {
+		file, err := a.read(needed)
+		if err != nil || file == nil {
+			return nil, err
+		}
+		a.loaded = file
+	}
+	return a.loaded, nil
+}
+
+func (a *app) read(needed bool) (*config.File, error) {
 	_, err := os.Lstat(a.system)
 	if own := err == nil; !own && !a.env.CI {
 		return a.project(needed)
@@ -211,7 +224,7 @@ func (a *app) load(needed bool) (*config.File, error) {
 	env.Config = cmp.Or(a.config, env.Config)
 	file, err := config.Trusted(env, a.system)
 	if !needed && credential.ReasonOf(err) == credential.NoConfiguration {
-		return nil, nil //nolint:nilnil // no file, and none is needed
+		return nil, nil // no file, and none is needed
 	}
 	return file, err
 }
@@ -229,7 +242,7 @@ func (a *app) project(needed bool) (*config.File, error) {
 	}
 	if path == "" {
 		if !needed {
-			return nil, nil //nolint:nilnil // no file, and none is needed
+			return nil, nil // no file, and none is needed
 		}
 		return nil, &credential.Fault{
 			Reason: credential.NoConfiguration, What: "there is no purser.yaml here or in a folder above",

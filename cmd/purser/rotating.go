@@ -133,7 +133,7 @@ func placeOf(targets []credential.Target) string {
 // recorder is a credential's, which signs with the key of all in the same account.
 func (r *rotations) recorder(ctx context.Context, x *rotating) (*record.Recorder, error) {
 	if !r.file.Receipts.Wanted {
-		return nil, nil //nolint:nilnil // a nil recorder writes nothing
+		return nil, nil // a nil recorder writes nothing
 	}
 	place := placeOf(x.c.Targets)
 	if r.records[place] == nil {

@@ -5,6 +5,7 @@ import (
 	"context"
 	"fmt"
 	"path/filepath"
+	"slices"
 	"strings"
 	"time"
 
@@ -23,15 +24,14 @@ import (
 	"purser/internal/wire"
 )
 
-// storeFlags are the settings of one credential as flags, and what to do.
 // titleOf is the title of a kind of store.
 func titleOf(kind string) string { return credential.Target{Kind: kind}.Traits().Title }
 
+// storeFlags are the settings of one credential as flags, and what to do.
 type storeFlags struct {
 	registry, username, access, shape string
 	repositories, secrets             []string
 	file, profile, region, ca         string
-	aws                               config.AWS // of the file, for secrets named by flags
 
 	from          string
 	stdin, mint   bool
@@ -41,10 +41,15 @@ type storeFlags struct {
 	newRepository bool
 	dryRun        bool
 	rebind        bool
-	despite       bool   // Terraform that writes the value as well
-	trusted       bool   // the configuration is, and no flag changes what it says
-	root          string // the folder of purser.yaml; "" without one
+	despite       bool // Terraform that writes the value as well
 	expires       string
+}
+
+// subject is the credential that is stored, and what its configuration says besides.
+type subject struct {
+	credential.Credential
+	trusted bool   // the configuration is, and no flag changes what it says
+	root    string // the folder of purser.yaml; "" without one
 }
 
 func (a *app) storeCommand() *cobra.Command {
@@ -114,12 +119,13 @@ func (f *storeFlags) register(cmd *cobra.Command) {
 }
 
 func (a *app) store(ctx context.Context, text string, f storeFlags) error {
-	c, err := a.credentialFor(text, &f)
+	it, err := a.credentialFor(text, f)
 	if err != nil {
 		return err
 	}
-	if f.root != "" && !f.despite {
-		if err := terraform.Overwrites(f.root, c); err != nil {
+	c := it.Credential
+	if it.root != "" && !f.despite {
+		if err := terraform.Overwrites(it.root, c); err != nil {
 			return credential.About(err, c)
 		}
 	}
@@ -128,7 +134,7 @@ func (a *app) store(ctx context.Context, text string, f storeFlags) error {
 		return err
 	}
 	w := a.wire()
-	w.Trusted, w.Comparing, w.DryRun = f.trusted, true, f.dryRun
+	w.Trusted, w.Comparing, w.DryRun = it.trusted, true, f.dryRun
 	if err := a.unread(c, f); err != nil {
 		return credential.About(err, c)
 	}
@@ -165,7 +171,7 @@ func (a *app) store(ctx context.Context, text string, f storeFlags) error {
 	}
 	if err == nil {
 		a.printNotes(res.Proof)
-		a.keyless(f.root, from.mint, res)
+		a.keyless(it.root, from.mint, res)
 	}
 	return err
 }
@@ -173,27 +179,28 @@ func (a *app) store(ctx context.Context, text string, f storeFlags) error {
 // credentialFor takes the credential from purser.yaml and puts flags over it.
 // With a registry, a repository and a place as flags no file is needed, and the
 // name is any word.
-func (a *app) credentialFor(text string, f *storeFlags) (credential.Credential, error) {
+func (a *app) credentialFor(text string, f storeFlags) (it subject, err error) {
 	name, err := credential.ParseName(text)
 	if err != nil {
-		return credential.Credential{}, err
+		return it, err
 	}
 	file, err := a.load(f.registry == "")
 	if err != nil {
-		return credential.Credential{}, err
+		return it, err
 	}
-	c := credential.Credential{Name: name, Access: credential.Push}
+	it.Credential = credential.Credential{Name: name, Access: credential.Push}
+	var shared config.AWS // for secrets named by flags
 	if file != nil {
 		known, err := file.Credential(name)
 		if err == nil {
-			c = known
+			it.Credential = known
 		} else if f.registry == "" {
-			return c, err
+			return it, err
 		}
-		f.aws, f.root = file.AWS, filepath.Dir(file.Path)
-		f.trusted = file.Trusted && !f.leads()
+		shared, it.root, it.trusted = file.AWS, filepath.Dir(file.Path), file.Trusted && !f.leads()
 	}
-	return f.override(c)
+	it.Credential, err = f.override(it.Credential, shared)
+	return it, err
 }
 
 // leads reports whether a flag says where a token goes.
@@ -201,7 +208,7 @@ func (f storeFlags) leads() bool {
 	return f.registry+f.file+f.profile+f.region+f.ca != "" || len(f.secrets) > 0
 }
 
-func (f storeFlags) override(c credential.Credential) (credential.Credential, error) {
+func (f storeFlags) override(c credential.Credential, shared config.AWS) (credential.Credential, error) {
 	var err error
 	if f.registry != "" {
 		if c.Registry, err = credential.ParseHost(f.registry); err != nil {
@@ -228,7 +235,7 @@ func (f storeFlags) override(c credential.Credential) (credential.Credential, er
 	if err := f.overrideRepositories(&c); err != nil {
 		return c, err
 	}
-	return c, f.overrideTargets(&c)
+	return c, f.overrideTargets(&c, shared)
 }
 
 func (f storeFlags) overrideRepositories(c *credential.Credential) error {
@@ -240,7 +247,9 @@ func (f storeFlags) overrideRepositories(c *credential.Credential) error {
 		if err != nil {
 			return err
 		}
-		c.Repositories = append(c.Repositories, repo)
+		if !slices.Contains(c.Repositories, repo) { // each is proved once
+			c.Repositories = append(c.Repositories, repo)
+		}
 	}
 	if len(c.Repositories) == 0 {
 		return &credential.Fault{
@@ -251,7 +260,7 @@ func (f storeFlags) overrideRepositories(c *credential.Credential) error {
 	return nil
 }
 
-func (f storeFlags) overrideTargets(c *credential.Credential) error {
+func (f storeFlags) overrideTargets(c *credential.Credential, shared config.AWS) error {
 	if f.file != "" && len(f.secrets) > 0 {
 		return &credential.Fault{Reason: credential.Usage, What: "--file and --secret-id exclude each other"}
 	}
@@ -262,7 +271,7 @@ func (f storeFlags) overrideTargets(c *credential.Credential) error {
 		c.Targets = nil
 	}
 	for _, id := range f.secrets {
-		c.Targets = append(c.Targets, credential.Target{Kind: config.SecretKind, Name: id, Profile: f.aws.Profile, Region: f.aws.Region})
+		c.Targets = append(c.Targets, credential.Target{Kind: config.SecretKind, Name: id, Profile: shared.Profile, Region: shared.Region})
 	}
 	if len(c.Targets) == 0 {
 		c.Targets = []credential.Target{{}}

@@ -9,10 +9,6 @@ import (
 	"purser/internal/arguments"
 )
 
-// version is set by the linker for releases; otherwise the module's own
-// version is told.
-var version string
-
 func (a *app) versionCommand() *cobra.Command {
 	return &cobra.Command{
 		Use:     "version",
@@ -26,10 +22,8 @@ func (a *app) versionCommand() *cobra.Command {
 	}
 }
 
+// purserVersion is the module's, as Go has noted it.
 func purserVersion() string {
-	if version != "" {
-		return version
-	}
 	if info, ok := debug.ReadBuildInfo(); ok && info.Main.Version != "" {
 		return info.Main.Version
 	}

@@ -88,11 +88,11 @@ func UseOf(of Owner, what string) Use {
 func (d *Desk) Found(ctx context.Context, of Owner, yes bool, wanted Use) (registry.Account, error) {
 	in := registry.KindOf(of.Registry).Accounts
 	if in == nil {
-		return nil, nil //nolint:nilnil // nobody signs in there
+		return nil, nil // nobody signs in there
 	}
 	bearer, where, err := source.DockerSession{Dir: d.Env.DockerConfigDir(), Registry: of.Registry, Key: in.SessionKey()}.Find(ctx)
 	if err != nil {
-		return nil, nil //nolint:nilerr,nilnil // what is wrong with docker's store is no reason not to sign in
+		return nil, nil //nolint:nilerr // what is wrong with docker's store is no reason not to sign in
 	}
 	h, err := d.Wire.Account(of.Registry, bearer, of.Account)
 	if err != nil {
@@ -104,7 +104,7 @@ func (d *Desk) Found(ctx context.Context, of Owner, yes bool, wanted Use) (regis
 	has := fmt.Sprintf("docker has a session of %s at %s until %s, in %s; it opens the whole account", credential.Quote(h.Person(), bearer), of.Registry.Vendor(), h.Expires().Local().Format("15:04"), where)
 	err = d.Decide(ctx, present.Decision{Question: "Use docker's session to " + wanted.What + "?", Facts: append([]string{has}, wanted.Facts...)})
 	if credential.ReasonOf(err) == credential.Declined && d.Interactive() {
-		return nil, nil //nolint:nilnil // the person said no, and may sign in
+		return nil, nil // the person said no, and may sign in
 	}
 	if err != nil {
 		return nil, err

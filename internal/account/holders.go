@@ -23,7 +23,7 @@ const (
 // Holders finds by their labels where tokens are stored. A secret that cannot be
 // described is no reason to call a token nobody's.
 func Holders(ctx context.Context, file *config.File, places Places, tokens []credential.ManagedToken) map[string]string {
-	described := map[credential.Name][]held{}
+	described := map[credential.Name][]looked{}
 	out := map[string]string{}
 	for _, t := range tokens {
 		label, ours := credential.ParseLabel(t.Label)
@@ -41,7 +41,7 @@ func Holders(ctx context.Context, file *config.File, places Places, tokens []cre
 			out[t.ID] = "of a credential " + string(name) + " that is not in purser.yaml"
 			continue
 		}
-		if _, looked := described[name]; !looked {
+		if _, done := described[name]; !done {
 			described[name] = describe(ctx, places, c)
 		}
 		out[t.ID] = holderText(described[name], c, label)
@@ -49,32 +49,32 @@ func Holders(ctx context.Context, file *config.File, places Places, tokens []cre
 	return out
 }
 
-// held is a target with what it holds.
-type held struct {
+// looked is a target with what it holds.
+type looked struct {
 	credential.Description
 	target credential.Target
 	err    error
 }
 
-func describe(ctx context.Context, places Places, c credential.Credential) []held {
-	var seen []held
+func describe(ctx context.Context, places Places, c credential.Credential) []looked {
+	var seen []looked
 	made, err := places(ctx, c)
 	if err != nil {
-		return []held{{err: err}}
+		return []looked{{err: err}}
 	}
 	for _, p := range made {
 		d, err := p.Store.Describe(ctx)
-		seen = append(seen, held{d, p.Target, err})
+		seen = append(seen, looked{d, p.Target, err})
 	}
 	return seen
 }
 
-func holderText(places []held, c credential.Credential, label credential.Label) string {
+func holderText(places []looked, c credential.Credential, label credential.Label) string {
 	var where []string
 	unsure, home := false, false
 	for _, p := range places {
 		unsure = unsure || p.err != nil
-		home = home || label.MadeFor(string(c.Registry)+"\x00"+p.Home)
+		home = home || label.MadeFor(credential.HomeOf(c.Registry, p.Description))
 		for _, v := range p.Versions {
 			if v.ID == label.Version {
 				where = append(where, p.target.String()+" ("+strings.Join(present.Texts(v.Stages), ", ")+")")

@@ -88,7 +88,7 @@ func (m *Late) settled() (registry.Account, error) {
 	case m.session != nil && m.desk.Now().Before(m.session.Expires()):
 		return m.session, nil
 	}
-	return nil, nil //nolint:nilnil // nothing is settled
+	return nil, nil // nothing is settled
 }
 
 // repeated is a failure of its own for each credential that meets it.

@@ -5,7 +5,6 @@
 package ciscript
 
 import (
-	"errors"
 	"fmt"
 	"path/filepath"
 	"regexp"
@@ -48,7 +47,7 @@ func Read(path string) (Findings, error) {
 	raw, err := boundedfile.Read(path, limit)
 	switch {
 	case err != nil:
-		return Findings{}, bad(lastCause(err))
+		return Findings{}, bad(credential.Innermost(err))
 	case !utf8.Valid(raw) || strings.ContainsRune(string(raw), 0):
 		return Findings{}, bad("it is not text")
 	}
@@ -60,16 +59,6 @@ func Read(path string) (Findings, error) {
 		}
 	}
 	return Parse(filepath.Base(path), string(raw)), nil
-}
-
-func lastCause(err error) string {
-	for {
-		next := errors.Unwrap(err)
-		if next == nil {
-			return err.Error()
-		}
-		err = next
-	}
 }
 
 // line is a command with the lines that it continues on.

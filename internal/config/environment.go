@@ -212,7 +212,7 @@ func Inherited(changes map[string]string) []string {
 
 // mayHoldTokens are variables whose values are never shown, and one whose parser tells
 // where the token stands.
-var mayHoldTokens = []string{"DOCKER_AUTH_CONFIG", "HTTPS_PROXY", "PURSER_CONFIG_TEXT"} //nolint:gochecknoglobals // a constant that Go cannot write as one
+var mayHoldTokens = []string{"DOCKER_AUTH_CONFIG", "HTTPS_PROXY", "PURSER_CONFIG_TEXT"} // a constant that Go cannot write as one
 
 // CheckTokens refuses an environment with a token where purser reads something that it
 // may show. The error is a *credential.Fault.

@@ -72,6 +72,15 @@ func (l Label) MadeFor(home string) bool {
 	return home != "" && l.home == hex.EncodeToString(homeMark(home))
 }
 
+// HomeOf tells a credential's place at its registry from every other one: what a label and
+// a version are made for. "" when the place cannot be told.
+func HomeOf(host Host, d Description) string {
+	if d.Home == "" {
+		return ""
+	}
+	return string(host) + "\x00" + d.Home
+}
+
 // ParseLabel takes a label apart; ok is false for one that purser did not make.
 func ParseLabel(text string) (l Label, ok bool) {
 	rest, ours := strings.CutPrefix(text, labelPrefix)

@@ -41,7 +41,7 @@ type Doctor struct {
 	// Tell is called with each finding, in order.
 	Tell func(Finding)
 
-	ctx   context.Context //nolint:containedctx // of the one visit
+	ctx   context.Context // of the one visit
 	path  string          // of purser.yaml
 	asked map[string]bool // what several credentials share is looked at once
 }

@@ -64,16 +64,16 @@ func (m *minted) late(now time.Time, s *slot) error {
 
 // home tells the credential's place from every other one, "" when it cannot be told.
 func home(c credential.Credential, slots []*slot) string {
-	if len(slots) == 0 || slots[0].found.Home == "" {
+	if len(slots) == 0 {
 		return ""
 	}
-	return string(c.Registry) + "\x00" + slots[0].found.Home
+	return credential.HomeOf(c.Registry, slots[0].found)
 }
 
 // prepareMint makes the targets that are missing, so that their homes are known, and
 // ends what earlier runs have left at the registry.
-func (r *Runner) prepareMint(ctx context.Context, req StoreRequest, slots []*slot) error {
-	for _, s := range slots {
+func (w *storing) prepareMint(ctx context.Context) error {
+	for _, s := range w.slots {
 		if s.exists {
 			continue
 		}
@@ -86,7 +86,7 @@ func (r *Runner) prepareMint(ctx context.Context, req StoreRequest, slots []*slo
 		}
 		s.exists, s.found = true, d
 	}
-	return r.sweep(ctx, req, slots, overlapOf(req.Credential))
+	return w.sweep(ctx, w.StoreRequest, w.slots, overlapOf(w.Credential))
 }
 
 func (r *Runner) wait(ctx context.Context, d time.Duration) error {
@@ -97,56 +97,56 @@ func (r *Runner) wait(ctx context.Context, d time.Duration) error {
 }
 
 // mint gives a token that this run or an interrupted one has made.
-func (r *Runner) mint(ctx context.Context, req StoreRequest, slots []*slot, id credential.VersionID) (Candidate, *minted, error) {
-	if found, ok := r.leftOver(ctx, req, slots); ok {
-		return found, nil, nil
+func (w *storing) mint(ctx context.Context) (Candidate, error) {
+	if found, ok := w.leftOver(ctx); ok {
+		return found, nil
 	}
-	label := credential.NewLabel(req.Credential.Name, id, home(req.Credential, slots)).String()
-	if err := r.clearEarlier(ctx, req, slots, label); err != nil {
-		return Candidate{}, nil, err
+	c := w.Credential
+	label := credential.NewLabel(c.Name, w.id, home(c, w.slots)).String()
+	if err := w.clearEarlier(ctx, label); err != nil {
+		return Candidate{}, err
 	}
-	m := &minted{by: r.Now().Add(stageLimit), label: label}
-	if r.Leases != nil {
-		m.lease = r.Leases.Take(id)
+	m := &minted{by: w.Now().Add(stageLimit), label: label}
+	if w.Leases != nil {
+		m.lease = w.Leases.Take(w.id)
 	}
-	t, token, err := req.Mint.Mint(ctx, credential.MintRequest{
-		Label: m.label, Access: req.Credential.Access, Repositories: req.Credential.Repositories, Expires: req.Expires,
-	})
+	t, token, err := w.Mint.Mint(ctx, credential.MintRequest{Label: label, Access: c.Access, Repositories: c.Repositories, Expires: w.Expires})
 	if err != nil {
 		if credential.ReasonOf(err) == credential.MaybeMinted {
-			r.revokeByLabel(ctx, req.Mint, m.label)
+			w.revokeByLabel(ctx, w.Mint, label)
 		}
 		m.end(credential.ReasonOf(err) == credential.MaybeMinted)
-		return Candidate{}, nil, err
+		return Candidate{}, err
 	}
-	m.id = t.ID
-	if err := r.alone(ctx, req, m); err != nil {
-		return Candidate{}, nil, err
+	m.id, w.made = t.ID, m
+	if err := w.alone(ctx); err != nil {
+		w.made = nil // it was given up
+		return Candidate{}, err
 	}
-	login := credential.Login{Username: req.Mint.Account(), Token: token}
-	return Candidate{Login: login, Kind: credential.Classify(req.Credential.Registry, login), Where: "the registry, which made it as " + m.label}, m, nil
+	login := credential.Login{Username: w.Mint.Account(), Token: token}
+	return Candidate{Login: login, Kind: credential.Classify(c.Registry, login), Where: "the registry, which made it as " + label}, nil
 }
 
 // leftOver is what an interrupted run has staged and not promoted, when it is good.
-func (r *Runner) leftOver(ctx context.Context, req StoreRequest, slots []*slot) (Candidate, bool) {
-	if req.Rebind {
+func (w *storing) leftOver(ctx context.Context) (Candidate, bool) {
+	if w.Rebind {
 		return Candidate{}, false // it may be the other registry's
 	}
-	for _, s := range slots {
+	for _, s := range w.slots {
 		left := s.found.At(credential.Pending)
-		if left == "" || left == s.found.At(credential.Current) || superseded(s.found) || left != req.Version && (req.Version != "" || !left.IsOurs()) {
+		if left == "" || left == s.found.At(credential.Current) || superseded(s.found) || left != w.Version && (w.Version != "" || !left.IsOurs()) {
 			continue
 		}
 		_, value, err := s.Store.Read(ctx, credential.Pending)
 		if err != nil {
 			continue
 		}
-		login, err := s.Target.Shape.Decode(value, req.Credential.Registry)
-		if err != nil || r.Prover.Prove(ctx, req.Credential, login, req.AllowNew).Verdict != credential.Granted {
+		login, err := s.Target.Shape.Decode(value, w.Credential.Registry)
+		if err != nil || w.Prover.Prove(ctx, w.Credential, login, w.AllowNew).Verdict != credential.Granted {
 			continue
 		}
 		s.taken = left
-		kind := credential.Classify(req.Credential.Registry, login)
+		kind := credential.Classify(w.Credential.Registry, login)
 		return Candidate{Login: login, Kind: kind, Where: "an interrupted run, which had stored it"}, true
 	}
 	return Candidate{}, false
@@ -170,35 +170,35 @@ func (r *Runner) revokeByLabel(ctx context.Context, m Minter, label string) {
 
 // stageInTime stages what was made for as long as no other run may take it for left
 // over: a request that is still under way then must not take effect later.
-func (r *Runner) stageInTime(ctx context.Context, s *slot, c credential.Credential, login credential.Login, id credential.VersionID, made *minted) error {
-	if made == nil {
-		return r.stage(ctx, s, c, login, id)
+func (w *storing) stageInTime(ctx context.Context, s *slot) error {
+	if w.made == nil {
+		return w.stage(ctx, s)
 	}
-	made.end(false) // from here on it may come to be in the store
-	ctx, stop := context.WithTimeout(ctx, made.by.Sub(r.Now()))
+	w.made.end(false) // from here on it may come to be in the store
+	ctx, stop := context.WithTimeout(ctx, w.made.by.Sub(w.Now()))
 	defer stop()
-	return r.stage(ctx, s, c, login, id)
+	return w.stage(ctx, s)
 }
 
 // giveUp ends a token that this run has made and not stored anywhere. One that is in a
 // store stays there, in AWSPENDING: another run may have taken it over meanwhile, and
 // the next one does; ending it now could end what that makes current.
-func (r *Runner) giveUp(ctx context.Context, req StoreRequest, made *minted, slots []*slot) {
-	if made == nil {
+func (w *storing) giveUp(ctx context.Context, slots []*slot) {
+	if w.made == nil {
 		return
 	}
 	if slices.ContainsFunc(slots, func(s *slot) bool { return s.version != "" }) {
-		r.report(StepTidied, "the token that was made may be stored in AWSPENDING; the next run finishes it or ends it")
+		w.report(StepTidied, "the token that was made may be stored in AWSPENDING; the next run finishes it or ends it")
 		return
 	}
 	ctx, stop := cleanUp(ctx)
 	defer stop()
-	err := req.Mint.Revoke(ctx, made.id)
-	if made.end(err != nil); err != nil {
-		r.report(StepTidied, "the token that was made could not be revoked; the next run ends it")
+	err := w.Mint.Revoke(ctx, w.made.id)
+	if w.made.end(err != nil); err != nil {
+		w.report(StepTidied, "the token that was made could not be revoked; the next run ends it")
 		return
 	}
-	r.report(StepTidied, "the token that was made is revoked again")
+	w.report(StepTidied, "the token that was made is revoked again")
 }
 
 // freshWaits are the pauses after which a token that was just made is tried again:
@@ -208,9 +208,9 @@ func freshWaits() []time.Duration {
 }
 
 // proveFresh proves a login, with patience for one that was just made.
-func (r *Runner) proveFresh(ctx context.Context, req StoreRequest, login credential.Login, made *minted) credential.Proof {
+func (r *Runner) proveFresh(ctx context.Context, req StoreRequest, login credential.Login, fresh bool) credential.Proof {
 	p := r.Prover.Prove(ctx, req.Credential, login, req.AllowNew)
-	if made == nil {
+	if !fresh {
 		return p
 	}
 	for _, pause := range freshWaits() {

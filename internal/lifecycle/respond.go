@@ -58,7 +58,7 @@ func (r *Runner) Respond(ctx context.Context, req RespondRequest) (RespondResult
 			return res, err
 		}
 	}
-	if _, err := r.proveDead(ctx, RotateRequest{StoreRequest: req.StoreRequest}, slots[0], login, res.Leaked); err != nil {
+	if _, err := r.proveDead(ctx, req.StoreRequest, slots[0], login, res.Leaked); err != nil {
 		return res, err
 	}
 	res.Ended = r.Now()
@@ -119,7 +119,7 @@ func (r *Runner) stop(ctx context.Context, req RespondRequest, login credential.
 		if err := req.ByHand(ctx); err != nil {
 			return err
 		}
-		if _, err := r.proveDead(ctx, RotateRequest{StoreRequest: req.StoreRequest}, &slot{Place: req.Places[0]}, login, nil); err != nil {
+		if _, err := r.proveDead(ctx, req.StoreRequest, &slot{Place: req.Places[0]}, login, nil); err != nil {
 			return err
 		}
 		r.report(StepStopped, "the registry refuses the token")

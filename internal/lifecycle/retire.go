@@ -60,7 +60,7 @@ func (r *Runner) retireFrom(ctx context.Context, req RotateRequest, slots []*slo
 		}
 		res.Ended = append(res.Ended, old)
 	}
-	ending, err := r.proveEnded(ctx, req, s, credential.Previous, p.tokens)
+	ending, err := r.proveEnded(ctx, req.StoreRequest, s, credential.Previous, p.tokens)
 	if err != nil {
 		return err
 	}
@@ -109,7 +109,7 @@ func retirementOf(req RotateRequest, slots []*slot, s *slot, seen listing) plann
 func (r *Runner) replacedWell(ctx context.Context, req RotateRequest, slots []*slot) error {
 	var proved []credential.Login
 	for _, s := range slots {
-		login, err := stored(ctx, req, s, credential.Current)
+		login, err := stored(ctx, req.StoreRequest, s, credential.Current)
 		if err != nil {
 			return err // the token before is left alive
 		}
@@ -170,14 +170,14 @@ func (r *Runner) retireByHand(ctx context.Context, req RotateRequest, s *slot, s
 	if since.IsZero() {
 		return nil // somebody else made what is current: what it replaced is theirs
 	}
-	login, err := stored(ctx, req, s, credential.Previous)
+	login, err := stored(ctx, req.StoreRequest, s, credential.Previous)
 	switch {
 	case ctx.Err() != nil:
 		return err
 	case err != nil, r.Now().Before(since.Add(overlapOf(req.Credential))) && !req.RetireNow:
 		return nil //nolint:nilerr // what cannot be read is nobody's to end
 	}
-	if p, tried := r.tryDead(ctx, req, s, login); tried && p.Verdict == credential.Granted {
+	if p, tried := r.tryDead(ctx, req.StoreRequest, s, login); tried && p.Verdict == credential.Granted {
 		text := "not by purser: the token before was not made by it and still works; end it on the registry's page"
 		if req.Mint == nil {
 			text = "not without a session: the token before still works; end it on the registry's page, or run this with --mint"
@@ -188,7 +188,7 @@ func (r *Runner) retireByHand(ctx context.Context, req RotateRequest, s *slot, s
 }
 
 // stored is the login in a stage.
-func stored(ctx context.Context, req RotateRequest, s *slot, at credential.Stage) (credential.Login, error) {
+func stored(ctx context.Context, req StoreRequest, s *slot, at credential.Stage) (credential.Login, error) {
 	_, value, err := s.Store.Read(ctx, at)
 	if err != nil {
 		return credential.Login{}, err
@@ -197,8 +197,8 @@ func stored(ctx context.Context, req RotateRequest, s *slot, at credential.Stage
 	return login, locate(err, s.Target)
 }
 
-// held is the login in a stage, where there is one.
-func (r *Runner) held(ctx context.Context, req RotateRequest, s *slot, at credential.Stage) (credential.Login, bool) {
+// loginAt is the login in a stage, where there is one.
+func (r *Runner) loginAt(ctx context.Context, req StoreRequest, s *slot, at credential.Stage) (credential.Login, bool) {
 	login, err := stored(ctx, req, s, at)
 	return login, err == nil
 }
@@ -223,8 +223,8 @@ func (e Ending) text() string {
 }
 
 // proveEnded proves that the token in a stage, which was just revoked, is dead.
-func (r *Runner) proveEnded(ctx context.Context, req RotateRequest, s *slot, at credential.Stage, ended []credential.ManagedToken) (Ending, error) {
-	login, ok := r.held(ctx, req, s, at)
+func (r *Runner) proveEnded(ctx context.Context, req StoreRequest, s *slot, at credential.Stage, ended []credential.ManagedToken) (Ending, error) {
+	login, ok := r.loginAt(ctx, req, s, at)
 	if !ok {
 		return r.proveUnlisted(ctx, req, s, ended)
 	}
@@ -234,7 +234,7 @@ func (r *Runner) proveEnded(ctx context.Context, req RotateRequest, s *slot, at 
 // proveDead asks the registry until it refuses the old token: what was revoked may be
 // known to it for a moment more. Where the account has had enough refused logins, the
 // registry's list is the proof.
-func (r *Runner) proveDead(ctx context.Context, req RotateRequest, s *slot, login credential.Login, ended []credential.ManagedToken) (Ending, error) {
+func (r *Runner) proveDead(ctx context.Context, req StoreRequest, s *slot, login credential.Login, ended []credential.ManagedToken) (Ending, error) {
 	var p credential.Proof
 	for _, pause := range append([]time.Duration{0}, freshWaits()...) {
 		if pause > 0 && r.wait(ctx, pause) != nil {
@@ -255,9 +255,9 @@ func (r *Runner) proveDead(ctx context.Context, req RotateRequest, s *slot, logi
 }
 
 // tryDead shows the registry a token that should be dead, as often as its account allows.
-func (r *Runner) tryDead(ctx context.Context, req RotateRequest, s *slot, login credential.Login) (p credential.Proof, tried bool) {
+func (r *Runner) tryDead(ctx context.Context, req StoreRequest, s *slot, login credential.Login) (p credential.Proof, tried bool) {
 	good := func() {
-		if current, ok := r.held(ctx, req, s, credential.Current); ok {
+		if current, ok := r.loginAt(ctx, req, s, credential.Current); ok {
 			r.Prover.Prove(ctx, req.Credential, current, true)
 		}
 	}
@@ -267,7 +267,7 @@ func (r *Runner) tryDead(ctx context.Context, req RotateRequest, s *slot, login 
 }
 
 // proveUnlisted looks for ended tokens in the registry's list.
-func (r *Runner) proveUnlisted(ctx context.Context, req RotateRequest, s *slot, ended []credential.ManagedToken) (Ending, error) {
+func (r *Runner) proveUnlisted(ctx context.Context, req StoreRequest, s *slot, ended []credential.ManagedToken) (Ending, error) {
 	if req.Mint == nil {
 		return "", notDead(req, s, "it could not be seen that the token is dead", "it was not tried, to keep the account from being locked, and nobody is signed in who could list the account's tokens")
 	}
@@ -288,6 +288,6 @@ func (r *Runner) proveUnlisted(ctx context.Context, req RotateRequest, s *slot, 
 	return "", notDead(req, s, "the token was revoked and the registry still lists it", "it may be known there for some minutes more")
 }
 
-func notDead(req RotateRequest, s *slot, what, why string) error {
+func notDead(req StoreRequest, s *slot, what, why string) error {
 	return &credential.Fault{Reason: credential.NotDead, Registry: req.Credential.Registry, Target: s.Target, What: what, Why: why}
 }

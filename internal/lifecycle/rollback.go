@@ -22,7 +22,7 @@ func (r *Runner) Rollback(ctx context.Context, req RotateRequest) (StoreResult, 
 		if previous == "" || previous == s.found.At(credential.Current) {
 			return res, &credential.Fault{Reason: credential.SecretEmpty, Target: s.Target, What: "there is no version to go back to in " + s.Target.String()}
 		}
-		login, err := stored(ctx, req, s, credential.Previous)
+		login, err := stored(ctx, req.StoreRequest, s, credential.Previous)
 		if err != nil {
 			return res, err
 		}
@@ -82,7 +82,7 @@ func (r *Runner) revive(ctx context.Context, req RotateRequest, login credential
 		return p, err
 	}
 	r.report(StepTidied, "the token before was switched off, and is on again")
-	return r.proveFresh(ctx, req.StoreRequest, login, &minted{}), nil
+	return r.proveFresh(ctx, req.StoreRequest, login, true), nil
 }
 
 // Revoke ends the token of a stage now, and proves that it is dead. Only one that purser
@@ -106,7 +106,7 @@ func (r *Runner) Revoke(ctx context.Context, req RotateRequest, at credential.St
 			return nil, err
 		}
 	}
-	ending, err := r.proveEnded(ctx, req, slots[0], at, all)
+	ending, err := r.proveEnded(ctx, req.StoreRequest, slots[0], at, all)
 	if err != nil {
 		return all, err
 	}
@@ -117,7 +117,7 @@ func (r *Runner) Revoke(ctx context.Context, req RotateRequest, at credential.St
 // nothingToRevoke says why no token of the account has the label of the version: it is
 // dead already, which is what was wanted, or it is not purser's, or there is none.
 func (r *Runner) nothingToRevoke(ctx context.Context, req RotateRequest, s *slot, at credential.Stage) error {
-	login, err := stored(ctx, req, s, at)
+	login, err := stored(ctx, req.StoreRequest, s, at)
 	if err != nil {
 		return err
 	}

@@ -18,27 +18,27 @@ import (
 // StageScheduled is createSecret: the token is made, stored in every place under the
 // version, read back and proved. Where that has been done, it is proved again.
 func (r *Runner) StageScheduled(ctx context.Context, req StoreRequest) (StoreResult, error) {
-	res := StoreResult{Name: req.Credential.Name}
+	w := r.storing(req)
 	slots, done, err := r.scheduled(ctx, req)
 	if err != nil || done {
-		return res, err
+		return w.res, err
 	}
+	w.slots = slots
 	if err := r.admitAll(ctx, req, slots); err != nil {
-		return res, err
+		return w.res, err
 	}
 	if err := r.sweep(ctx, req, slots, overlapOf(req.Credential)); err != nil {
-		return res, err
+		return w.res, err
 	}
-	login, made, err := r.candidate(ctx, req, &res, slots, req.Version)
-	if err != nil {
-		return res, err
+	if err := w.candidate(ctx); err != nil {
+		return w.res, err
 	}
-	if err := r.stageAndProve(ctx, req, slots, login, req.Version, made); err != nil {
-		r.giveUp(ctx, req, made, slots)
-		return res, err
+	if err := w.stageAndProve(ctx, slots); err != nil {
+		w.giveUp(ctx, slots)
+		return w.res, err
 	}
 	r.report(StepStored, "version "+short(req.Version)+" is AWSPENDING")
-	return res, nil
+	return w.res, nil
 }
 
 // ProveScheduled is testSecret: what is staged in every place is read as a consumer
@@ -149,11 +149,11 @@ func (r *Runner) proveStaged(ctx context.Context, req StoreRequest, slots []*slo
 
 // clearEarlier ends what an earlier try of a rotation that the store has begun made and
 // did not get into it: the version's id is the same each time.
-func (r *Runner) clearEarlier(ctx context.Context, req StoreRequest, slots []*slot, label string) error {
-	if req.Version == "" {
+func (w *storing) clearEarlier(ctx context.Context, label string) error {
+	if w.Version == "" {
 		return nil
 	}
-	tokens, now, err := req.Mint.Tokens(ctx)
+	tokens, now, err := w.Mint.Tokens(ctx)
 	if err != nil {
 		return err
 	}
@@ -162,21 +162,21 @@ func (r *Runner) clearEarlier(ctx context.Context, req StoreRequest, slots []*sl
 			continue
 		}
 		if young := orphanAge - max(now.Sub(t.Created), 0); young > 0 {
-			r.report(StepTidied, "an earlier try made a token for this version; waiting "+young.Round(time.Second).String()+", since it may still be at work")
-			if err := r.wait(ctx, young); err != nil {
+			w.report(StepTidied, "an earlier try made a token for this version; waiting "+young.Round(time.Second).String()+", since it may still be at work")
+			if err := w.wait(ctx, young); err != nil {
 				return err
 			}
 			now = now.Add(young)
 		}
-		for _, s := range slots {
-			if err := stillEmpty(ctx, s, req.Version); err != nil {
+		for _, s := range w.slots {
+			if err := stillEmpty(ctx, s, w.Version); err != nil {
 				return err
 			}
 		}
-		if err := req.Mint.Revoke(ctx, t.ID); err != nil {
+		if err := w.Mint.Revoke(ctx, t.ID); err != nil {
 			return err
 		}
-		r.report(StepTidied, "a token that an earlier try had left was revoked")
+		w.report(StepTidied, "a token that an earlier try had left was revoked")
 	}
 	return nil
 }
@@ -206,20 +206,21 @@ func stillEmpty(ctx context.Context, s *slot, id credential.VersionID) error {
 
 // alone makes sure that nobody else has made a token for the same version, and ends the
 // one that was made where somebody has.
-func (r *Runner) alone(ctx context.Context, req StoreRequest, m *minted) error {
-	if req.Version == "" {
+func (w *storing) alone(ctx context.Context) error {
+	if w.Version == "" {
 		return nil
 	}
-	tokens, _, err := req.Mint.Tokens(ctx)
+	m := w.made
+	tokens, _, err := w.Mint.Tokens(ctx)
 	if err != nil {
-		r.giveUp(ctx, req, m, nil)
+		w.giveUp(ctx, nil)
 		return err
 	}
 	own := slices.IndexFunc(tokens, func(t credential.ManagedToken) bool { return t.ID == m.id })
 	for _, t := range tokens {
 		if t.Label == m.label && t.ID != m.id && (own < 0 || !t.Created.After(tokens[own].Created)) {
-			r.giveUp(ctx, req, m, nil)
-			return atTheSameTime(req.Places[0].Target, "it has made a token for the same version")
+			w.giveUp(ctx, nil)
+			return atTheSameTime(w.Places[0].Target, "it has made a token for the same version")
 		}
 	}
 	return nil

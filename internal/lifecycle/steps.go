@@ -100,8 +100,8 @@ func notMidRotation(t credential.Target, d credential.Description, begun credent
 
 // stage puts the login beside the current value. A version that an interrupted
 // run of purser left in AWSPENDING with the very same value is taken up again.
-func (r *Runner) stage(ctx context.Context, s *slot, c credential.Credential, l credential.Login, id credential.VersionID) error {
-	value, err := s.Target.Shape.Encode(s.current, c.Registry, l)
+func (w *storing) stage(ctx context.Context, s *slot) error {
+	value, err := s.Target.Shape.Encode(s.current, w.Credential.Registry, w.login)
 	if err != nil {
 		return locate(err, s.Target)
 	}
@@ -111,7 +111,7 @@ func (r *Runner) stage(ctx context.Context, s *slot, c credential.Credential, l 
 			return err
 		}
 	}
-	if err := r.bind(ctx, s, c, id); err != nil {
+	if err := w.bind(ctx, s, w.Credential, w.id); err != nil {
 		return err
 	}
 	if left := s.found.At(credential.Pending); left != "" && left != s.found.At(credential.Current) {
@@ -128,8 +128,8 @@ func (r *Runner) stage(ctx context.Context, s *slot, c credential.Credential, l 
 		// Under another version's id its token would not be known for what it is.
 		return atTheSameTime(s.Target, "the version that was to be finished is gone")
 	}
-	s.version = id // from here on it may be there, whatever the answer says
-	err = s.Store.Stage(ctx, id, s.value)
+	s.version = w.id // from here on it may be there, whatever the answer says
+	err = s.Store.Stage(ctx, w.id, s.value)
 	if credential.Untouched(err) {
 		s.version = "" // but for this one, which says that it is not
 	}

@@ -70,63 +70,81 @@ type StoreResult struct {
 	Made   credential.ManagedToken // by this run, with its id and label; zero when none was
 	Places []PlaceResult
 
-	version credential.VersionID // under which this run stores
+	version credential.VersionID // under which the run stores
+}
+
+// storing is one run that stores a token: what was asked for, the places, and what is
+// known by now.
+type storing struct {
+	*Runner
+	StoreRequest
+	slots []*slot
+	id    credential.VersionID // under which this run stores
+	login credential.Login     // what goes in; zero until it is proved
+	made  *minted              // the token that this run has made; nil: none
+	res   StoreResult
 }
 
 // Store is the main job: source, prove, stage, prove what was stored, promote,
 // verify. Nothing becomes current that was not read back and accepted by the
 // registry. An error leaves what is current as it was.
 func (r *Runner) Store(ctx context.Context, req StoreRequest) (StoreResult, error) {
-	res := StoreResult{Name: req.Credential.Name}
-	slots, err := r.surveyAll(ctx, req)
-	if err != nil {
-		return res, err
+	w := r.storing(req)
+	err := w.run(ctx)
+	return w.res, err
+}
+
+func (r *Runner) storing(req StoreRequest) *storing {
+	return &storing{Runner: r, StoreRequest: req, id: req.Version, res: StoreResult{Name: req.Credential.Name}}
+}
+
+func (w *storing) run(ctx context.Context) (err error) {
+	if w.slots, err = w.surveyAll(ctx, w.StoreRequest); err != nil {
+		return err
 	}
-	if err := r.admitAll(ctx, req, slots); err != nil {
-		return res, err
+	if err := w.admitAll(ctx, w.StoreRequest, w.slots); err != nil {
+		return err
 	}
-	if req.Mint != nil {
-		if req.DryRun {
-			r.report(StepToken, "nothing was made; a token of "+req.Mint.Account()+" would be, for "+strings.Join(req.Credential.Access.Actions(), " and "))
-			return res, nil
+	if w.Mint != nil {
+		if w.DryRun {
+			w.report(StepToken, "nothing was made; a token of "+w.Mint.Account()+" would be, for "+strings.Join(w.Credential.Access.Actions(), " and "))
+			return nil
 		}
-		if err := r.prepareMint(ctx, req, slots); err != nil {
-			return res, err
+		if err := w.prepareMint(ctx); err != nil {
+			return err
 		}
 	}
-	id, err := credential.NewVersionID(r.Now(), r.Random, home(req.Credential, slots))
-	if err != nil {
-		return res, err
+	if w.id, err = credential.NewVersionID(w.Now(), w.Random, home(w.Credential, w.slots)); err != nil {
+		return err
 	}
-	res.version = id
-	login, made, err := r.candidate(ctx, req, &res, slots, id)
-	if err != nil {
-		return res, err
+	w.res.version = w.id
+	if err := w.candidate(ctx); err != nil {
+		return err
 	}
-	todo := r.compare(slots, req.Credential, login)
-	if len(todo) > 0 && req.DryRun {
-		res.Places = r.wouldStore(slots, login)
-		return res, nil
+	todo := w.compare()
+	if len(todo) > 0 && w.DryRun {
+		w.wouldStore()
+		return nil
 	}
-	if err := r.replace(ctx, req, todo, login, id, made); err != nil {
-		return res, err
+	if err := w.replace(ctx, todo); err != nil {
+		return err
 	}
-	for _, s := range slots {
-		if s.same && !req.DryRun {
-			if err := r.bind(ctx, s, req.Credential, s.version); err != nil {
-				return res, err
+	for _, s := range w.slots {
+		if s.same && !w.DryRun {
+			if err := w.bind(ctx, s, w.Credential, s.version); err != nil {
+				return err
 			}
 		}
-		if err := r.tidy(ctx, s, req.DryRun); err != nil {
-			return res, err
+		if err := w.tidy(ctx, s); err != nil {
+			return err
 		}
-		p, err := r.verify(ctx, s, req.Credential, login)
+		p, err := w.verify(ctx, s, w.Credential, w.login)
 		if err != nil {
-			return res, err
+			return err
 		}
-		res.Places = append(res.Places, p)
+		w.res.Places = append(w.res.Places, p)
 	}
-	return res, nil
+	return nil
 }
 
 func (r *Runner) surveyAll(ctx context.Context, req StoreRequest) ([]*slot, error) {
@@ -175,53 +193,56 @@ func (s *slot) describe() string {
 
 // candidate gets the token from its source and proves it before it goes anywhere.
 // One that was made for it is ended again when it does not get through.
-func (r *Runner) candidate(ctx context.Context, req StoreRequest, res *StoreResult, slots []*slot, id credential.VersionID) (login credential.Login, made *minted, err error) {
+func (w *storing) candidate(ctx context.Context) (err error) {
 	var found Candidate
-	if req.Mint != nil {
-		found, made, err = r.mint(ctx, req, slots, id)
+	if w.Mint != nil {
+		found, err = w.mint(ctx)
 	} else {
-		found, err = req.Find(ctx)
+		found, err = w.Find(ctx)
 	}
 	if err != nil {
-		return credential.Login{}, nil, err
+		return err
 	}
-	if made != nil {
-		res.Made = credential.ManagedToken{ID: made.id, Label: made.label}
+	if w.made != nil {
+		w.res.Made = credential.ManagedToken{ID: w.made.id, Label: w.made.label}
 	}
-	if login, err = r.accept(ctx, req, res, found, made); err != nil {
-		r.giveUp(ctx, req, made, nil)
-		if late := made.late(r.Now(), slots[0]); late != nil {
+	login, err := w.accept(ctx, found)
+	if err != nil {
+		w.giveUp(ctx, nil)
+		if late := w.made.late(w.Now(), w.slots[0]); late != nil {
 			err = late // the refusal, too, may come from that
 		}
-		return credential.Login{}, nil, err
+		return err
 	}
-	return login, made, nil
+	w.login = login
+	return nil
 }
 
 // accept decides whether what was found is what is wanted, and has it proved.
-func (r *Runner) accept(ctx context.Context, req StoreRequest, res *StoreResult, found Candidate, made *minted) (credential.Login, error) {
-	res.Kind, res.Source = found.Kind, found.Where
-	if err := mayStore(found, req); err != nil {
+func (w *storing) accept(ctx context.Context, found Candidate) (credential.Login, error) {
+	w.res.Kind, w.res.Source = found.Kind, found.Where
+	c := w.Credential
+	if err := mayStore(found, w.StoreRequest); err != nil {
 		return credential.Login{}, err
 	}
 	login := found.Login
-	if req.Credential.Username != "" {
-		if login.Username != "" && !strings.EqualFold(login.Username, req.Credential.Username) {
+	if c.Username != "" {
+		if login.Username != "" && !strings.EqualFold(login.Username, c.Username) {
 			return credential.Login{}, &credential.Fault{
-				Reason: credential.WrongOwner, Registry: req.Credential.Registry, Account: req.Credential.Username, Access: req.Credential.Access,
-				What: "the token found in " + found.Where + " is of another account than " + req.Credential.Username,
+				Reason: credential.WrongOwner, Registry: c.Registry, Account: c.Username, Access: c.Access,
+				What: "the token found in " + found.Where + " is of another account than " + c.Username,
 			}
 		}
-		login.Username = req.Credential.Username
+		login.Username = c.Username
 	}
-	res.Proof = r.proveFresh(ctx, req, login, made)
+	w.res.Proof = w.proveFresh(ctx, w.StoreRequest, login, w.made != nil)
 	if login.Username == "" {
-		login.Username = res.Proof.Owner
+		login.Username = w.res.Proof.Owner
 	}
-	r.report(StepToken, describeToken(found, login.Username))
-	r.reportProof(req.Credential, res.Proof)
-	if res.Proof.Verdict != credential.Granted {
-		return credential.Login{}, res.Proof.Fault
+	w.report(StepToken, describeToken(found, login.Username))
+	w.reportProof(c, w.res.Proof)
+	if w.res.Proof.Verdict != credential.Granted {
+		return credential.Login{}, w.res.Proof.Fault
 	}
 	return login, nil
 }
@@ -270,11 +291,11 @@ func (r *Runner) reportProof(c credential.Credential, p credential.Proof) {
 }
 
 // compare finds the places that do not hold the login yet.
-func (r *Runner) compare(slots []*slot, c credential.Credential, login credential.Login) []*slot {
+func (w *storing) compare() []*slot {
 	var todo []*slot
-	for _, s := range slots {
-		stored, err := s.Target.Shape.Decode(s.current, c.Registry)
-		if !s.current.IsZero() && err == nil && stored.Equal(login) {
+	for _, s := range w.slots {
+		stored, err := s.Target.Shape.Decode(s.current, w.Credential.Registry)
+		if !s.current.IsZero() && err == nil && stored.Equal(w.login) {
 			s.same, s.version, s.value = true, s.found.At(credential.Current), s.current
 			continue
 		}
@@ -283,10 +304,10 @@ func (r *Runner) compare(slots []*slot, c credential.Credential, login credentia
 	return todo
 }
 
-func (r *Runner) wouldStore(slots []*slot, login credential.Login) []PlaceResult {
-	results := make([]PlaceResult, 0, len(slots))
-	for _, s := range slots {
-		p := PlaceResult{Target: s.Target, Outcome: OutcomeWould, Keys: s.Target.Shape.Keys(), Length: login.Token.Len(), Replaced: s.found.At(credential.Current)}
+// wouldStore says what a run that changes something would do.
+func (w *storing) wouldStore() {
+	for _, s := range w.slots {
+		p := PlaceResult{Target: s.Target, Outcome: OutcomeWould, Keys: s.Target.Shape.Keys(), Length: w.login.Token.Len(), Replaced: s.found.At(credential.Current)}
 		text := "nothing was changed; it would become AWSCURRENT in " + s.Target.String()
 		switch {
 		case s.same:
@@ -295,35 +316,34 @@ func (r *Runner) wouldStore(slots []*slot, login credential.Login) []PlaceResult
 		case p.Replaced != "":
 			text += ", and version " + short(p.Replaced) + " AWSPREVIOUS"
 		}
-		r.report(StepStored, text)
-		results = append(results, p)
+		w.report(StepStored, text)
+		w.res.Places = append(w.res.Places, p)
 	}
-	return results
 }
 
 // replace stages everywhere, proves what was staged, and only then promotes
 // anywhere: the places of a credential move together.
-func (r *Runner) replace(ctx context.Context, req StoreRequest, todo []*slot, login credential.Login, id credential.VersionID, made *minted) error {
+func (w *storing) replace(ctx context.Context, todo []*slot) error {
 	if len(todo) == 0 {
 		return nil
 	}
-	if err := r.stageAndProve(ctx, req, todo, login, id, made); err != nil {
-		if req.Mint == nil {
-			return r.goBack(ctx, todo, err)
+	if err := w.stageAndProve(ctx, todo); err != nil {
+		if w.Mint == nil {
+			return w.goBack(ctx, todo, err)
 		}
-		r.giveUp(ctx, req, made, todo)
+		w.giveUp(ctx, todo)
 		return err
 	}
 	for i, s := range todo {
-		if err := r.promote(ctx, s); err != nil {
+		if err := w.promote(ctx, s); err != nil {
 			return partly(err, todo[:i])
 		}
-		if !req.Expires.IsZero() {
-			if err := s.Store.SetExpiry(ctx, s.version, req.Expires); err != nil {
+		if !w.Expires.IsZero() {
+			if err := s.Store.SetExpiry(ctx, s.version, w.Expires); err != nil {
 				return fmt.Errorf("the token is stored and current in %s, and its expiry could not be noted: %w", s.Target, err)
 			}
 		}
-		r.report(StepStored, s.storedText())
+		w.report(StepStored, s.storedText())
 	}
 	return nil
 }
@@ -336,25 +356,25 @@ func (s *slot) storedText() string {
 	return text
 }
 
-func (r *Runner) stageAndProve(ctx context.Context, req StoreRequest, todo []*slot, login credential.Login, id credential.VersionID, made *minted) error {
+func (w *storing) stageAndProve(ctx context.Context, todo []*slot) error {
 	for _, s := range todo {
-		if err := made.late(r.Now(), s); err != nil {
+		if err := w.made.late(w.Now(), s); err != nil {
 			return err
 		}
-		if err := r.stageInTime(ctx, s, req.Credential, login, id, made); err != nil {
+		if err := w.stageInTime(ctx, s); err != nil {
 			return err
 		}
 	}
 	var proved []credential.Login
 	for _, s := range todo {
-		stored, err := r.readBack(ctx, s, req.Credential, credential.Pending)
+		stored, err := w.readBack(ctx, s, w.Credential, credential.Pending)
 		if err != nil {
 			return err
 		}
 		if slices.ContainsFunc(proved, stored.Equal) {
 			continue
 		}
-		if p := r.Prover.Prove(ctx, req.Credential, stored, req.AllowNew); p.Verdict != credential.Granted {
+		if p := w.Prover.Prove(ctx, w.Credential, stored, w.AllowNew); p.Verdict != credential.Granted {
 			return p.Fault
 		}
 		proved = append(proved, stored)
@@ -405,9 +425,9 @@ func partly(err error, moved []*slot) error {
 }
 
 // tidy takes away what an interrupted run left beside a value that is right.
-func (r *Runner) tidy(ctx context.Context, s *slot, dryRun bool) error {
+func (w *storing) tidy(ctx context.Context, s *slot) error {
 	left := s.found.At(credential.Pending)
-	if !s.same || dryRun || left == "" || left == s.version {
+	if !s.same || w.DryRun || left == "" || left == s.version {
 		return nil
 	}
 	return s.Store.Unstage(ctx, left)

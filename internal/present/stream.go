@@ -43,7 +43,7 @@ func Original(w io.Writer) io.Writer {
 // Stoppable is a stream whose reads end with a context. A read that is left behind ends
 // with the process.
 type Stoppable struct {
-	Ctx   context.Context //nolint:containedctx // of the one command
+	Ctx   context.Context // of the one command
 	From  io.Reader
 	Doing string
 }

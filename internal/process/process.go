@@ -10,31 +10,19 @@ import (
 	"fmt"
 	"os"
 	"os/signal"
-	"strings"
 	"syscall"
 )
 
-// Protection says what was achieved.
+// Protection is what a process is protected with.
 type Protection struct {
-	NoCore   bool // no core file is written, whatever ends the process
-	NoTrace  bool // other processes of the same user cannot attach or read its memory
-	NoSwap   bool // its memory is not written to swap
-	problems []string
-	dump     chan os.Signal
-}
-
-// Missing lists what could not be had, for people; empty when all is well.
-func (p Protection) Missing() string { return strings.Join(p.problems, "; ") }
-
-func (p *Protection) failed(what string, err error) {
-	p.problems = append(p.problems, fmt.Sprintf("%s: %v", what, err))
+	dump chan os.Signal
 }
 
 // Protect does what the system offers. It is called once, early; a part that
 // cannot be had is no reason not to run.
 func Protect() Protection {
-	p := protect()
-	p.dump = make(chan os.Signal, 1)
+	protect()
+	p := Protection{dump: make(chan os.Signal, 1)}
 	quietCrash(p.dump)
 	return p
 }

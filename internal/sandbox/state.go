@@ -135,7 +135,7 @@ func (s *Sandbox) openData(dir string) (*state, error) {
 	path := filepath.Join(dir, stateFile)
 	raw, err := os.ReadFile(path) //nolint:gosec // the person names the folder
 	if errors.Is(err, fs.ErrNotExist) {
-		return nil, nil //nolint:nilnil // as the comment says
+		return nil, nil // as the comment says
 	}
 	if err != nil {
 		return nil, err

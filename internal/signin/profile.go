@@ -316,7 +316,7 @@ func parse(path string, r io.Reader, plain bool) ([]section, error) {
 }
 
 // shownKeys are those whose values are shown, or come into an address.
-var shownKeys = []string{ //nolint:gochecknoglobals // a constant that Go cannot write as one
+var shownKeys = []string{ // a constant that Go cannot write as one
 	"region", "role_arn", "source_profile", "credential_source", "web_identity_token_file",
 	"sso_session", "sso_start_url", "sso_region", "sso_account_id", "sso_role_name", "sso_registration_scopes",
 }

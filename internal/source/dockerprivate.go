@@ -15,7 +15,7 @@ import (
 
 // keptSettings are the members of docker's configuration that say how docker
 // works, and not who it is.
-var keptSettings = []string{"currentContext", "cliPluginsExtraDirs", "plugins", "features", "aliases", "proxies", "experimental"} //nolint:gochecknoglobals // a constant that Go cannot write as one
+var keptSettings = []string{"currentContext", "cliPluginsExtraDirs", "plugins", "features", "aliases", "proxies", "experimental"} // a constant that Go cannot write as one
 
 // PrivateClients fills a folder with configurations in which clients find nothing
 // but a credential helper for the registries: docker's, in which its contexts,

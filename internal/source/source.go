@@ -46,24 +46,3 @@ func found(host credential.Host, username string, raw []byte, where string) (Fou
 	login := credential.Login{Username: username, Token: token}
 	return Found{Login: login, Kind: credential.Classify(host, login), Where: where}, nil
 }
-
-// Prompt asks a person, on a terminal that does not echo.
-type Prompt struct {
-	// Ask shows the question and returns what was typed, without the line end.
-	Ask      func(ctx context.Context, question string) ([]byte, error)
-	Registry credential.Host
-	Username string
-}
-
-// Find asks once.
-func (p Prompt) Find(ctx context.Context) (Found, error) {
-	whose := ""
-	if p.Username != "" {
-		whose = " of " + p.Username
-	}
-	raw, err := p.Ask(ctx, "Token"+whose+" for "+string(p.Registry)+" (not shown): ")
-	if err != nil {
-		return Found{}, err
-	}
-	return found(p.Registry, p.Username, raw, "the terminal")
-}

@@ -3,7 +3,6 @@ package source
 import (
 	"context"
 	"encoding/base64"
-	"errors"
 	"fmt"
 	"os"
 	"os/exec"
@@ -34,25 +33,6 @@ func (endlessReader) Read(p []byte) (int, error) {
 		p[i] = 'x'
 	}
 	return len(p), nil
-}
-
-func TestPromptNamesTheAccountAndTheRegistry(t *testing.T) {
-	var asked string
-	p := Prompt{Registry: "docker.io", Username: "mockserver", Ask: func(_ context.Context, q string) ([]byte, error) {
-		asked = q
-		return []byte(canary), nil
-	}}
-	got, err := p.Find(t.Context())
-	if err != nil || got.Token.Reveal() != canary || got.Where != "the terminal" {
-		t.Fatalf("found in %s, %v", got.Where, err)
-	}
-	if asked != "Token of mockserver for docker.io (not shown): " {
-		t.Errorf("asked %q", asked)
-	}
-	p.Ask = func(context.Context, string) ([]byte, error) { return nil, errors.New("no terminal") }
-	if _, err := p.Find(t.Context()); err == nil {
-		t.Error("a prompt that fails found something")
-	}
 }
 
 // docker makes a docker configuration and puts programs on the PATH.

@@ -3,7 +3,6 @@ package transport
 import (
 	"bytes"
 	"encoding/json"
-	"errors"
 	"fmt"
 	"io"
 	"maps"
@@ -63,7 +62,7 @@ func (t traced) RoundTrip(r *http.Request) (*http.Response, error) {
 	resp, err := t.next.RoundTrip(r)
 	took := time.Since(began).Round(time.Millisecond)
 	if err != nil {
-		t.write("%s %s: %s after %v\n", r.Method, t.address(r.URL), t.quote(cause(err)), took)
+		t.write("%s %s: %s after %v\n", r.Method, t.address(r.URL), t.quote(credential.Innermost(err)), took)
 		return nil, err
 	}
 	got, err := peek(&resp.Body)
@@ -86,13 +85,6 @@ func peek(body *io.ReadCloser) ([]byte, error) {
 	_ = (*body).Close()
 	*body = io.NopCloser(bytes.NewReader(raw))
 	return raw, err
-}
-
-func cause(err error) string {
-	for next := errors.Unwrap(err); next != nil; next = errors.Unwrap(err) {
-		err = next
-	}
-	return err.Error()
 }
 
 // learn notes what is secret in a request.

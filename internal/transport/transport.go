@@ -19,12 +19,12 @@ import (
 // A proxy of the environment is used for https only, where it carries a tunnel
 // that it cannot read; plain http, which is for loopback, never goes through one.
 func New(roots *x509.CertPool) *http.Transport {
-	t := http.DefaultTransport.(*http.Transport).Clone() //nolint:forcetypeassert // documented type
+	t := http.DefaultTransport.(*http.Transport).Clone() // documented type
 	t.TLSClientConfig = &tls.Config{RootCAs: roots, MinVersion: tls.VersionTLS12}
 	t.MaxIdleConnsPerHost = idlePerHost
 	t.Proxy = func(r *http.Request) (*url.URL, error) {
 		if r.URL.Scheme != "https" {
-			return nil, nil //nolint:nilnil // the documented way to say: no proxy
+			return nil, nil // the documented way to say: no proxy
 		}
 		return http.ProxyFromEnvironment(r)
 	}

@@ -37,7 +37,7 @@ type Recorder struct {
 func (w *Wire) Recorder(ctx context.Context, file *config.File, t credential.Target, passphrase func() ([]byte, error)) (*Recorder, error) {
 	where := file.Receipts
 	if !where.Wanted {
-		return nil, nil //nolint:nilnil // a nil Recorder writes nothing
+		return nil, nil // a nil Recorder writes nothing
 	}
 	log, err := logOf(file)
 	if err != nil {
@@ -61,7 +61,7 @@ func (w *Wire) Recorder(ctx context.Context, file *config.File, t credential.Tar
 func logOf(file *config.File) (*receipt.Log, error) {
 	path := file.Receipts.File
 	if path == "" || path == config.StandardOutput {
-		return nil, nil //nolint:nilnil // no file
+		return nil, nil // no file
 	}
 	log := &receipt.Log{Path: path}
 	if !file.Trusted {
@@ -155,7 +155,7 @@ func (w *Wire) sshSigner(path string, passphrase func() ([]byte, error)) (receip
 		}
 		return receipt.SSHSigner(key)
 	}
-	public, _, _, _, err := ssh.ParseAuthorizedKey(data) //nolint:dogsled // the library's
+	public, _, _, _, err := ssh.ParseAuthorizedKey(data) // the library's
 	if err != nil {
 		return nil, fmt.Errorf("read %s: it holds no public key", path)
 	}

@@ -354,7 +354,7 @@ func certificates(path string) ([]byte, error) {
 // person agreed to, whatever has become of the file meanwhile.
 func roots(c credential.Credential) (*x509.CertPool, error) {
 	if c.CAFile == "" {
-		return nil, nil //nolint:nilnil // what crypto/tls has for the system's
+		return nil, nil // what crypto/tls has for the system's
 	}
 	pem, err := certificates(c.CAFile)
 	if err != nil {
