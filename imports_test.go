@@ -45,7 +45,8 @@ var mayImport = map[string][]string{
 	"internal/audit":        {"internal/credential"},
 	"internal/keyringcache": {"internal/credential"},
 	"internal/wire/kinds":   {"internal/registry", "internal/registry/*", "internal/store", "internal/store/*"},
-	"internal/wire":         {"internal/wire/kinds", "internal/boundedfile", "internal/credential", "internal/config", "internal/source", "internal/registry", "internal/store", "internal/store/*", "internal/transport", "internal/signin", "internal/receipt", "internal/audit"},
+	"internal/awsaccount":   {"internal/config", "internal/credential", "internal/signin"},
+	"internal/wire":         {"internal/wire/kinds", "internal/awsaccount", "internal/boundedfile", "internal/credential", "internal/config", "internal/source", "internal/registry", "internal/store", "internal/store/*", "internal/transport", "internal/signin", "internal/receipt", "internal/audit"},
 	"internal/arguments":    {"internal/credential", "internal/config"},
 	"internal/practice":     {"internal/arguments", "internal/boundedfile", "internal/childproc", "internal/config", "internal/credential", "internal/lifecycle", "internal/namespace", "internal/present", "internal/sandbox", "internal/wire"},
 	"internal/present":      {"internal/credential", "internal/config", "internal/registry", "internal/lifecycle", "internal/askpage"}, // what it tells of
@@ -76,7 +77,7 @@ var mayImport = map[string][]string{
 // maySee is the same for modules that only some packages are to know. A module
 // that is not listed may be imported anywhere.
 var maySee = map[string][]string{
-	"github.com/aws/":                        {"internal/store/secretsmanager", "internal/wire", "internal/signin", "internal/audit", "cmd/purser-lambda"},
+	"github.com/aws/":                        {"internal/store/secretsmanager", "internal/awsaccount", "internal/wire", "internal/signin", "internal/audit", "cmd/purser-lambda"},
 	"github.com/aws/aws-lambda-go/":          {"cmd/purser-lambda"},
 	"github.com/spf13/":                      {"cmd/purser", "internal/arguments", "internal/practice"},
 	"filippo.io/age":                         {"internal/store/agefile"},

@@ -69,7 +69,7 @@ func TestWhoIsNotSignedInIsTold(t *testing.T) {
 	server := httptest.NewServer(sandbox.NewSecretsManager(sandbox.SecretsManagerConfig{}))
 	defer server.Close()
 	none := aws.CredentialsProviderFunc(func(context.Context) (aws.Credentials, error) {
-		return aws.Credentials{}, errors.New("no EC2 IMDS role found")
+		return aws.Credentials{}, &credential.Unsigned{Err: errors.New("no EC2 IMDS role found")}
 	})
 	trail := audit.Trail{Region: "eu-west-2", API: cloudtrail.New(cloudtrail.Options{Region: "eu-west-2", BaseEndpoint: &server.URL, Credentials: aws.NewCredentialsCache(none), Retryer: quick()})}
 	if _, err := trail.Reads(t.Context(), name, arn, time.Now().Add(-time.Hour), time.Now()); credential.ReasonOf(err) != credential.NotSignedIn {

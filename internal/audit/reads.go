@@ -125,11 +125,11 @@ func (t Trail) fault(ctx context.Context, err error) error {
 	}
 	f := &credential.Fault{Reason: credential.StoreUnreachable, What: "CloudTrail in " + t.Region + " could not be asked who read the secret", Err: err}
 	api, answered := errors.AsType[smithy.APIError](err)
+	_, unsigned := errors.AsType[*credential.Unsigned](err)
 	switch {
 	case errors.Is(ctx.Err(), context.Canceled) || errors.Is(err, context.Canceled):
 		f.Why = "interrupted"
-	case !answered && (strings.Contains(err.Error(), "get credentials") || strings.Contains(err.Error(), "refresh cached credentials")):
-		// The SDK has no type for this; its text says what it was doing.
+	case !answered && unsigned:
 		f.Reason, f.Why = credential.NotSignedIn, "there are no AWS credentials, or they have expired"
 	case !answered:
 		f.Why = "there was no answer"

@@ -220,3 +220,16 @@ func ReasonOf(err error) Reason {
 	}
 	return ""
 }
+
+// Unsigned is the error of a request to a cloud that was not sent, since no credentials
+// could be had to sign it.
+type Unsigned struct{ Err error }
+
+// Error is the cause's.
+func (u *Unsigned) Error() string { return u.Err.Error() }
+
+// Unwrap gives the cause.
+func (u *Unsigned) Unwrap() error { return u.Err }
+
+// RetryableError tells AWS's SDK not to try it again.
+func (*Unsigned) RetryableError() bool { return false }

@@ -23,6 +23,7 @@ import (
 	sm "github.com/aws/aws-sdk-go-v2/service/secretsmanager"
 	"github.com/aws/aws-sdk-go-v2/service/sts"
 
+	"purser/internal/awsaccount"
 	"purser/internal/boundedfile"
 	"purser/internal/config"
 	"purser/internal/credential"
@@ -211,7 +212,7 @@ func (w *Wire) aws(ctx context.Context, t credential.Target) (*awsClients, error
 		return nil, err
 	}
 	options := append([]func(*awsconfig.LoadOptions) error{
-		awsconfig.WithSharedConfigProfile(place.profile), instanceRole(w.Env), containerRole(),
+		awsconfig.WithSharedConfigProfile(place.profile), awsaccount.InstanceRole(w.Env), awsaccount.ContainerRole(),
 		awsconfig.WithRetryMode(aws.RetryModeAdaptive),
 		awsconfig.WithHTTPClient(awshttp.NewBuildableClient().WithTransportOptions(manyIdle)),
 	}, w.AWS.options()...)
@@ -228,7 +229,7 @@ func (w *Wire) aws(ctx context.Context, t credential.Target) (*awsClients, error
 			Why: "neither purser.yaml, nor a flag, nor the environment, nor the profile names one",
 		}
 	}
-	cfg.Credentials = once{cfg.Credentials}
+	cfg.Credentials = awsaccount.Once{CredentialsProvider: cfg.Credentials}
 	clients := &awsClients{region: cfg.Region, clock: &clock{next: carrier{cfg.HTTPClient}, now: w.Now}}
 	cfg.HTTPClient = w.awsHTTP(clients.clock)
 	clients.config = cfg

@@ -109,21 +109,19 @@ func (s *Secret) wantedARN(ctx context.Context) string {
 	return "arn:aws:secretsmanager:" + s.cfg.Region + ":" + account + ":secret:" + s.cfg.Target.Name + "-??????"
 }
 
-// noAnswer is for errors before or instead of an answer of the service. The
-// SDK has a type for few of the ways in which credentials can be missing; all of
-// them happen while it gets them, which its text says.
+// noAnswer is for errors before or instead of an answer of the service. What
+// keeps credentials from being had is for Explain to say.
 func (s *Secret) noAnswer(ctx context.Context, f *credential.Fault, doing string, err error) *credential.Fault {
 	if ended := credential.Ended(ctx, "trying to "+doing); ended != nil {
 		ended.Target = f.Target
 		return ended
 	}
-	text := err.Error()
 	_, sending := errors.AsType[*smithyhttp.RequestSendError](err)
 	switch {
 	case errors.Is(ctx.Err(), context.Canceled):
 		f.Reason, f.Why = credential.StoreUnreachable, "interrupted"
-	case strings.Contains(text, "get credentials") || strings.Contains(text, "refresh cached credentials"):
-		f.Reason, f.Why = credential.NotSignedIn, credentialsCause(text)
+	case isUnsigned(err):
+		f.Reason, f.Why = credential.NotSignedIn, "no AWS credentials could be had"
 	case sending || errors.Is(err, context.DeadlineExceeded):
 		f.Reason, f.Why = credential.StoreUnreachable, "no answer from AWS in "+s.cfg.Region+": "+innermost(err)
 	default:
@@ -132,28 +130,9 @@ func (s *Secret) noAnswer(ctx context.Context, f *credential.Fault, doing string
 	return f
 }
 
-// credentialsCause says which kind of credentials failed, from the SDK's text.
-func credentialsCause(text string) string {
-	has := func(words ...string) bool {
-		for _, w := range words {
-			if strings.Contains(text, w) {
-				return true
-			}
-		}
-		return false
-	}
-	switch {
-	case has("SSO", "sso"):
-		return "the sign-in with IAM Identity Center is missing or has expired"
-	case has("process credential", "process provider"):
-		return "the profile's credential_process gave none"
-	case has("web identity", "WebIdentity"):
-		return "the web identity token was not accepted"
-	case has("IMDS", "metadata"):
-		return "no credentials are configured, and this is no EC2 instance that could give some"
-	default:
-		return "no AWS credentials were found"
-	}
+func isUnsigned(err error) bool {
+	_, is := errors.AsType[*credential.Unsigned](err)
+	return is
 }
 
 func innermost(err error) string {

@@ -1,0 +1,149 @@
+// Package awsaccount is how AWS's credentials are come by (credentials.go), and what is
+// wrong where they are not: by the profile, by the environment, by the machine.
+package awsaccount
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"net/http"
+	"os"
+	"strings"
+	"time"
+
+	"github.com/aws/smithy-go"
+	smithyhttp "github.com/aws/smithy-go/transport/http"
+
+	"purser/internal/config"
+	"purser/internal/credential"
+	"purser/internal/signin"
+)
+
+// Diagnosis says why AWS does not let somebody in.
+type Diagnosis struct {
+	Env config.Environment
+	Now func() time.Time
+	// Assigned asks which roles a person has.
+	Assigned func(ctx context.Context, p signin.Profile) ([]signin.Role, error)
+}
+
+// Profiles are AWS's configuration files.
+func (d *Diagnosis) Profiles() signin.Files {
+	return signin.Files{Config: d.Env.AWSConfigPath(), Credentials: d.Env.AWSCredentialsPath()}
+}
+
+// Explain adds to a fault of AWS what the profile and the machine tell about it.
+func (d *Diagnosis) Explain(ctx context.Context, f *credential.Fault) {
+	if f.Reason != credential.NotSignedIn && f.Reason != credential.AccessDenied {
+		return
+	}
+	var code string
+	if api, ok := errors.AsType[smithy.APIError](f.Err); ok {
+		code = api.ErrorCode()
+	}
+	if d.Env.HasAWSCredentials() {
+		if f.Reason == credential.NotSignedIn {
+			d.explainEnvironment(f)
+		}
+		return
+	}
+	p, err := d.Profiles().Profile(cmp.Or(f.Target.Profile, d.Env.AWSProfile))
+	if err != nil {
+		return
+	}
+	f.Target.Profile, f.SignIn = p.Name, string(p.Kind)
+	switch {
+	case code == "ForbiddenException" && p.SSO():
+		d.explainAssignment(ctx, f, p)
+	case f.Reason != credential.NotSignedIn:
+	case p.SSO():
+		d.explainSession(f, p)
+	case p.Kind == signin.KindNone:
+		f.SignIn = "machine"
+		f.Why = d.explainMachine(f)
+	case p.Kind == signin.KindWebIdentity:
+		f.Why = "the profile exchanges the token in " + p.Source + ": " + fileState(p.Source)
+	case p.Kind == signin.KindProcess:
+		f.Why = "the program that " + p.At + " names as credential_process gave no credentials"
+	case p.Kind == signin.KindRole:
+		f.Why = "the profile assumes a role with " + p.Source + ", which did not succeed; " + f.Why
+	case p.Kind == signin.KindStatic:
+		f.Why = "AWS does not take the access keys of the profile (" + p.At + "); " + f.Why
+	}
+}
+
+func (d *Diagnosis) explainSession(f *credential.Fault, p signin.Profile) {
+	cache := signin.Cache{Dir: d.Env.SSOCacheDir()}
+	state, until := cache.State(p, d.Now())
+	switch state {
+	case signin.Broken:
+		f.Why = "the session in " + cache.Path(p) + " cannot be read; signing in again replaces it"
+	case signin.SignedIn:
+		f.Why = "AWS has ended the session of " + p.StartURL
+	case signin.Never:
+		f.Why = "nobody has signed in to " + p.StartURL + " on this machine"
+	case signin.Expired, signin.Refreshable:
+		f.Why = fmt.Sprintf("the session of %s ended at %s", p.StartURL, until.Local().Format("2006-01-02 15:04"))
+	}
+}
+
+// assignedShown is how many roles are named.
+const assignedShown = 5
+
+func (d *Diagnosis) explainAssignment(ctx context.Context, f *credential.Fault, p signin.Profile) {
+	f.SignIn = credential.NotAssigned
+	f.What = "the role " + credential.Quote(p.Role) + " in account " + credential.Quote(p.Account) + " is not assigned to you"
+	f.Why = "the profile names it at " + p.At
+	roles, err := d.Assigned(ctx, p)
+	if err != nil || len(roles) == 0 {
+		return
+	}
+	var names []string
+	for _, r := range roles {
+		if len(names) == assignedShown {
+			names = append(names, "…")
+			break
+		}
+		names = append(names, credential.Quote(r.Account+" "+r.Name))
+	}
+	f.Why += "; assigned are " + strings.Join(names, ", ")
+}
+
+func (d *Diagnosis) explainEnvironment(f *credential.Fault) {
+	switch {
+	case d.Env.AWSAccessKey:
+		f.SignIn, f.Why = "environment", "the access key of AWS_ACCESS_KEY_ID is not taken; "+f.Why
+	case d.Env.AWSWebIdentity:
+		f.SignIn, f.Why = string(signin.KindWebIdentity), "the token that AWS_WEB_IDENTITY_TOKEN_FILE names could not be exchanged; "+f.Why
+	default:
+		f.SignIn, f.Why = "container", "the container's credentials endpoint (AWS_CONTAINER_CREDENTIALS_…) gave none"
+	}
+}
+
+func (d *Diagnosis) explainMachine(f *credential.Fault) string {
+	endpoint := d.Env.AWSMetadataEndpoint
+	if endpoint == "" {
+		endpoint = "http://169.254.169.254"
+	}
+	answer, answered := errors.AsType[*smithyhttp.ResponseError](f.Err)
+	timeout, waited := errors.AsType[net.Error](f.Err)
+	none := "no profile, no variable and no file has credentials"
+	switch {
+	case d.Env.AWSMetadataDisabled:
+		return none + ", and the machine's metadata service is switched off (AWS_EC2_METADATA_DISABLED)"
+	case errors.Is(f.Err, context.DeadlineExceeded) || waited && timeout.Timeout():
+		return none + ", and the metadata service at " + endpoint + " does not answer: this is no EC2 instance, or a container on one whose hop limit is 1"
+	case answered && answer.HTTPStatusCode() == http.StatusNotFound:
+		return none + ", and this EC2 instance has no instance role"
+	}
+	return none + ", and there is no metadata service at " + endpoint
+}
+
+func fileState(path string) string {
+	if _, err := os.Stat(path); err != nil {
+		return "it is not there, or cannot be read"
+	}
+	return "AWS does not take it"
+}
