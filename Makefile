@@ -3,24 +3,34 @@ SHELL := bash
 GOLANGCI := go tool -modfile=tools/go.mod golangci-lint
 # What takes long, and has little for the race detector: it starts hundreds of processes,
 # or looks at millions of lines. What of it runs side by side is given to it by itself.
-LONG := ./cmd/purser ./cmd/purser-lambda ./internal/redact ./internal/soak ./internal/conformance
+LONG := ./cmd/purser ./cmd/purser-lambda ./cmd/purser-exposure ./internal/redact ./internal/soak ./internal/conformance
 SIDE_BY_SIDE := Retiring|Rotations|Waiting|RotateDue|Agent|Decision|Ending
 FUZZTIME := 10s
 SOAK := 20m
 SEED := 0
+SINCE := HEAD
 
-.PHONY: hostile soak help test tools lint fuzz bench exposure build faults lambda
+.PHONY: hostile soak help test quick doctor tools lint fuzz bench exposure build faults lambda
 
 help: ## say what there is
 	@sed -n 's/^\([a-z]*\):.*## /  make \1\t/p' $(firstword $(MAKEFILE_LIST)) | expand -t 16
 
 test: tools lint ## everything that a change must pass; installs the tools it needs
 	@race=-race; command -v "$$(go env CC)" >/dev/null || { race=; echo 'no C compiler: without the race detector' >&2; }; \
-	failed=0; go test -timeout 20m $(LONG) & long=$$!; \
-	go test $$race -p 1 -timeout 20m $$(go list ./... | grep -vxF "$$(go list $(LONG))") || failed=1; \
+	times=$$(mktemp); trap 'rm -f "$$times"' EXIT; log() { go test -json -timeout 20m "$$@" | go run ./scripts/testlog "$$times"; }; \
+	failed=0; log $(LONG) & long=$$!; \
+	log $$race -p 1 $$(go list ./... | grep -vxF "$$(go list $(LONG))") || failed=1; \
 	wait $$long || failed=1; \
-	[[ -z $$race ]] || go test -race -run '$(SIDE_BY_SIDE)' ./cmd/purser || failed=1; \
+	[[ -z $$race ]] || log -race -run '$(SIDE_BY_SIDE)' ./cmd/purser || failed=1; \
+	echo 'the slowest ten:'; sort -rn "$$times" | sed -n 1,10p; \
 	exit $$failed
+
+quick: ## format, vet and the tests of what differs from SINCE (HEAD), in seconds
+	@scripts/quick.sh $(SINCE)
+
+doctor: ## what of the tools that tests use is on this machine, and what is not tested without
+	@NO_INSTALL=1 scripts/test-tools.sh
+	@go version; git --version; command -v docker >/dev/null || echo 'no docker: nothing needs it'
 
 tools: ## install the programs that the tests are run against
 	@scripts/test-tools.sh

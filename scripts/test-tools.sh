@@ -65,6 +65,7 @@ quietly() {
 no_daemons() {
   local policy=/usr/sbin/policy-rc.d
   if [[ ! -e $policy ]]; then
+    say "while packages are installed, $policy keeps Debian from starting their servers; it is removed afterwards"
     as_root sh -c "printf '#!/bin/sh\nexit 101\n' >$policy && chmod 755 $policy"
     trap "as_root rm -f $policy" EXIT
   fi

@@ -39,7 +39,8 @@ func (f flow) commandLine() string { return "purser " + strings.Join(f.args, " "
 // scene is a flow's own world.
 type scene struct {
 	box      *sandbox.Sandbox
-	purser   string // as it is shipped
+	ctx      context.Context // of the one flow
+	purser   string          // as it is shipped
 	run      *exposure.Run
 	reached  chan struct{} // closed when a fault that hangs has been reached
 	once     sync.Once
@@ -76,7 +77,7 @@ const (
 
 // watch runs the flow in a world of its own.
 func watch(ctx context.Context, watcher *exposure.Watcher, o options, f flow) (res exposure.Result, err error) {
-	s := &scene{reached: make(chan struct{})}
+	s := &scene{ctx: ctx, reached: make(chan struct{})}
 	if s.box, err = sandbox.Start(ctx, sandbox.Options{Issued: s.issued}); err != nil {
 		return res, err
 	}
@@ -169,7 +170,7 @@ func (s *scene) file(name, text string, executable bool) error {
 // stored has a token stored, as by an earlier run, which is not watched.
 func stored(token func(*sandbox.Sandbox) credential.Secret, name string) func(*scene) error {
 	return func(s *scene) error {
-		first := exec.Command(s.purser, "store", name, "--token-stdin", "--create")
+		first := exec.CommandContext(s.ctx, s.purser, "store", name, "--token-stdin", "--create") //nolint:gosec // the program that is searched
 		first.Dir, first.Env, first.Stdin = s.run.Dir, s.run.Env, strings.NewReader(token(s.box).Reveal())
 		if said, err := first.CombinedOutput(); err != nil {
 			return fmt.Errorf("store a token to begin with: %w: %s", err, said)

@@ -143,7 +143,7 @@ func (r *rotations) recorder(ctx context.Context, x *rotating) (*record.Recorder
 		}
 		r.records[place] = one.To
 	}
-	return x.app.records(r.records[place]), nil
+	return x.records(r.records[place]), nil
 }
 
 // open has what is printed from now on go into the block, under the credential's name

@@ -76,6 +76,7 @@ func usageOf(f *pflag.Flag) string { return "it is: " + strings.ReplaceAll(f.Usa
 // None refuses arguments without repeating them.
 func None(cmd *cobra.Command, args []string) error { return AtMost(cmd, args, 0) }
 
+// AtMost refuses more than n arguments, without repeating them.
 func AtMost(cmd *cobra.Command, args []string, n int) error {
 	if len(args) <= n {
 		return nil
@@ -99,6 +100,7 @@ func commandNames(cmd *cobra.Command) string {
 	return strings.Join(names, ", ")
 }
 
+// OneName wants the name of one credential.
 func OneName(command string) cobra.PositionalArgs {
 	return func(cmd *cobra.Command, args []string) error {
 		if len(args) == 0 {

@@ -36,6 +36,7 @@ type Record struct {
 	Failure      string     `json:"failure,omitempty"`
 }
 
+// Token is one that may have leaked.
 type Token struct {
 	ID       string     `json:"id"`
 	Label    string     `json:"label"`
@@ -43,6 +44,7 @@ type Token struct {
 	LastUsed *time.Time `json:"last_used,omitempty"`
 }
 
+// Place is where another token is now.
 type Place struct {
 	Where    string `json:"where"`
 	Region   string `json:"region,omitempty"`
@@ -50,6 +52,7 @@ type Place struct {
 	Replaced string `json:"replaced,omitempty"`
 }
 
+// Reader is who read the secret.
 type Reader struct {
 	Where     string    `json:"where"`
 	Principal string    `json:"principal"`
@@ -64,6 +67,7 @@ type Reader struct {
 	HasIt bool `json:"has_it"`
 }
 
+// Push is a tag that was pushed.
 type Push struct {
 	Repository string    `json:"repository"`
 	Tag        string    `json:"tag"`
@@ -71,6 +75,7 @@ type Push struct {
 	By         string    `json:"by"`
 }
 
+// Event is an entry of the account's log.
 type Event struct {
 	At     time.Time `json:"at"`
 	Actor  string    `json:"actor"`
@@ -81,6 +86,7 @@ type Event struct {
 // Unknown notes what could not be found out.
 func (i *Record) Unknown(text string) { i.Missing = append(i.Missing, text) }
 
+// AddReads adds who read a place. asked is false where that could not be found out.
 func (i *Record) AddReads(t credential.Target, reads audit.Reads, asked bool) {
 	if asked && reads.Since.After(i.Since) {
 		i.Unknown("who read " + t.String() + " before " + reads.Since.UTC().Format(time.DateOnly) + ": CloudTrail's history is 90 days long; a trail in S3 may have more")

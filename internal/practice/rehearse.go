@@ -30,6 +30,7 @@ import (
 	"purser/internal/wire"
 )
 
+// RehearseCommand is purser rehearse.
 func (h *Host) RehearseCommand() *cobra.Command {
 	return &cobra.Command{
 		Use:   "rehearse NAME",

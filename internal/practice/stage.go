@@ -26,6 +26,7 @@ import (
 	"purser/internal/sandbox"
 )
 
+// SandboxCommand is purser sandbox, with what is below it.
 func (h *Host) SandboxCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "sandbox",

@@ -93,6 +93,7 @@ type tour struct {
 	unasked string        // the secret with an account that makes tokens; "" for none
 }
 
+// TourConfig is the purser.yaml of a tour.
 const TourConfig = `aws: {profile: mockserver-build, region: eu-west-2}
 credentials:
   dockerhub:

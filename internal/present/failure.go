@@ -33,6 +33,7 @@ func ErrorText(err error) string {
 	return b.String()
 }
 
+// WriteAdvice writes advice below what happened.
 func WriteAdvice(b *strings.Builder, adv advice, margin string) {
 	if adv.Meaning != "" {
 		fmt.Fprintf(b, "%s      %s\n", margin, adv.Meaning)
@@ -46,4 +47,5 @@ func WriteAdvice(b *strings.Builder, adv advice, margin string) {
 	}
 }
 
+// AsFault is the fault in an error's chain.
 func AsFault(err error) (*credential.Fault, bool) { return errors.AsType[*credential.Fault](err) }

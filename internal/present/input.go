@@ -7,6 +7,7 @@ import (
 // Waiting is what standard input has for somebody who does not read it.
 type Waiting int
 
+// What there is.
 const (
 	InputOpen  Waiting = iota // nothing yet, and there may be something later
 	InputOver                 // nothing, and there will be nothing

@@ -72,6 +72,7 @@ func (r Report) MarshalJSON() ([]byte, error) {
 	return b.Bytes(), nil
 }
 
+// ErrorJSON is a failure as JSON.
 type ErrorJSON struct {
 	Reason  string   `json:"reason"`
 	What    string   `json:"what"`
@@ -80,6 +81,7 @@ type ErrorJSON struct {
 	Next    []string `json:"next,omitempty"`
 }
 
+// StoreJSON is what became of storing.
 type StoreJSON struct {
 	Credential string      `json:"credential"`
 	Kind       string      `json:"kind,omitempty"`
@@ -106,6 +108,7 @@ type repositoryJSON struct {
 	Upload     string   `json:"upload,omitempty"`
 }
 
+// PlaceJSON is a target with what is known of it.
 type PlaceJSON struct {
 	Where     string     `json:"where"`
 	Region    string     `json:"region,omitempty"`
@@ -127,6 +130,7 @@ type PlaceJSON struct {
 	Error     *ErrorJSON `json:"error,omitempty"`
 }
 
+// CredentialJSON is a credential with its targets.
 type CredentialJSON struct {
 	Name     string      `json:"name"`
 	Registry string      `json:"registry,omitempty"`
@@ -143,6 +147,7 @@ func (r Report) Write(to io.Writer) {
 	_ = enc.Encode(r) // the types always encode; a closed pipe is the reader's business
 }
 
+// ErrorReport is an error as JSON; nil for none.
 func ErrorReport(err error) *ErrorJSON {
 	if err == nil {
 		return nil
@@ -237,6 +242,7 @@ func statusPlace(r lifecycle.StatusRow) PlaceJSON {
 	return p
 }
 
+// Moment is a time that may be missing.
 func Moment(t time.Time) *time.Time {
 	if t.IsZero() {
 		return nil
@@ -244,6 +250,7 @@ func Moment(t time.Time) *time.Time {
 	return &t
 }
 
+// Texts are words of a type as strings; never nil.
 func Texts[T ~string](list []T) []string {
 	out := make([]string, len(list))
 	for i, v := range list {

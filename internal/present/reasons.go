@@ -341,8 +341,6 @@ func repository(f *credential.Fault) string { return cmp.Or(string(f.Repository)
 
 func profile(f *credential.Fault) string { return cmp.Or(f.Target.Profile, "PROFILE") }
 
-func region(f *credential.Fault) string { return cmp.Or(f.Target.Region, "REGION") }
-
 // roundUp is a waiting time in the words of a person who waits.
 func roundUp(d time.Duration) string {
 	if d < 90*time.Second {
@@ -351,6 +349,7 @@ func roundUp(d time.Duration) string {
 	return fmt.Sprintf("%d minutes", int((d+time.Minute-1)/time.Minute))
 }
 
+// Indent puts a text in front of every line.
 func Indent(text, with string) string {
 	return with + strings.ReplaceAll(text, "\n", "\n"+with)
 }

@@ -17,6 +17,7 @@ type Blocks struct {
 	first int // the block whose turn it is
 }
 
+// Block is one thing that is printed about.
 type Block struct {
 	of    *Blocks
 	place int
@@ -30,6 +31,7 @@ type kept struct {
 	text []byte
 }
 
+// NewBlocks makes an empty row of blocks.
 func NewBlocks() *Blocks {
 	b := &Blocks{}
 	b.moved = sync.NewCond(&b.mu)

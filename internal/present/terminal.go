@@ -20,6 +20,7 @@ type Terminal struct{ Path string }
 // ControllingTerminal is the process's own on every system that purser runs on.
 const ControllingTerminal = "/dev/tty"
 
+// Open opens the terminal; a fault with the reason NoTerminal where there is none.
 func (t Terminal) Open() (*os.File, error) {
 	f, err := os.OpenFile(t.Path, os.O_RDWR, 0)
 	if err != nil {
@@ -105,6 +106,7 @@ const lineLimit = 4 << 10
 // asking is what purser does while a person answers.
 const asking = "waiting for an answer at the terminal"
 
+// Declined is the fault of a person who said no, or who could not answer.
 func Declined(err error) error {
 	if ended, ok := AsFault(err); ok {
 		return ended

@@ -155,6 +155,7 @@ func stagesText(d credential.Description) string {
 	return cmp.Or(strings.Join(text, "+"), "-")
 }
 
+// DateText is a date, or a dash for none.
 func DateText(t time.Time) string {
 	if t.IsZero() {
 		return "-"

@@ -112,7 +112,7 @@ var laws = map[string]func(w world){
 		w.with(1)
 		w.must(w.Stage(w.Context(), id(1), value("v1")))
 		w.holds(credential.Current, id(1), "v1")
-		w.free(credential.Pending)
+		w.free()
 	},
 	"a version id is taken once": func(w world) {
 		w.with(1)
@@ -136,7 +136,7 @@ var laws = map[string]func(w world){
 		w.must(w.Promote(w.Context(), id(2), id(1)))
 		w.holds(credential.Current, id(2), "two")
 		w.holds(credential.Previous, id(1), "v1")
-		w.free(credential.Pending)
+		w.free()
 	},
 	"promoting twice does no harm": func(w world) {
 		w.with(1)
@@ -151,7 +151,7 @@ var laws = map[string]func(w world){
 		w.must(w.Stage(w.Context(), id(1), value("one")))
 		w.must(w.Promote(w.Context(), id(1), id(1)))
 		w.holds(credential.Current, id(1), "one")
-		w.free(credential.Pending)
+		w.free()
 	},
 	"promoting from what is no longer current is refused": func(w world) {
 		w.with(1)
@@ -170,7 +170,7 @@ var laws = map[string]func(w world){
 		w.holds(credential.Pending, id(2), "two")
 		w.must(w.Unstage(w.Context(), id(2)))
 		w.must(w.Unstage(w.Context(), id(2)))
-		w.free(credential.Pending)
+		w.free()
 		w.holds(credential.Current, id(1), "v1")
 	},
 	"versions that purser did not make are moved like its own": func(w world) {
@@ -286,7 +286,9 @@ func (w world) holds(stage credential.Stage, id credential.VersionID, text strin
 	}
 }
 
-func (w world) free(stage credential.Stage) {
+// free holds that nothing is pending.
+func (w world) free() {
+	const stage = credential.Pending
 	w.Helper()
 	if at := w.describe().At(stage); at != "" {
 		w.Errorf("%s is on %s, want nowhere", stage, at)
