@@ -12,7 +12,8 @@ import (
 	"time"
 
 	"purser/internal/credential"
-	"purser/internal/sandbox"
+	sandboxhub "purser/internal/sandbox/hub"
+	sandboxregistry "purser/internal/sandbox/registry"
 	"purser/internal/store"
 	"purser/internal/store/storetest"
 	"purser/testdata/recipe/drawer"
@@ -77,19 +78,19 @@ func TestAKindIsAFolderAndALine(t *testing.T) {
 		t.Skip("builds a program")
 	}
 	program := withTheExamples(t)
-	accounts := sandbox.NewAccounts(time.Now, rand.Reader)
+	accounts := sandboxhub.NewAccounts(time.Now, rand.Reader)
 	accounts.Form = "qsr_"
 	accounts.AddAccount("ci", credential.NewSecret("FAKE-password"), false)
 	accounts.AddRepository("ci/app", "ci", true)
-	made, err := accounts.AddToken("ci", sandbox.ReadWrite)
+	made, err := accounts.AddToken("ci", sandboxhub.ReadWrite)
 	if err != nil {
 		t.Fatal(err)
 	}
 	server := httptest.NewUnstartedServer(nil)
 	_, port, _ := strings.Cut(server.Listener.Addr().String(), ":")
 	host := "localhost:" + port
-	server.Config.Handler, err = sandbox.NewRegistry(sandbox.RegistryConfig{
-		Auth: sandbox.AuthBearer, Realm: "http://" + host + "/token", Service: "quasar", Accounts: accounts, Now: time.Now, Random: rand.Reader,
+	server.Config.Handler, err = sandboxregistry.New(sandboxregistry.Config{
+		Auth: sandboxregistry.AuthBearer, Realm: "http://" + host + "/token", Service: "quasar", Accounts: accounts, Now: time.Now, Random: rand.Reader,
 	})
 	if err != nil {
 		t.Fatal(err)

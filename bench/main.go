@@ -27,7 +27,7 @@ import (
 	"time"
 
 	"purser/internal/credential"
-	"purser/internal/sandbox"
+	sandboxaws "purser/internal/sandbox/aws"
 	"purser/internal/store"
 	"purser/internal/wire"
 )
@@ -70,7 +70,7 @@ func run(ctx context.Context, out io.Writer, rounds int, distance time.Duration)
 		return err
 	}
 	defer func() { _ = os.RemoveAll(dir) }()
-	manager := sandbox.NewSecretsManager(sandbox.SecretsManagerConfig{})
+	manager := sandboxaws.NewSecretsManager(sandboxaws.SecretsManagerConfig{})
 	server := httptest.NewUnstartedServer(http.HandlerFunc(func(w http.ResponseWriter, req *http.Request) {
 		if strings.HasPrefix(req.Header.Get("X-Amz-Target"), "AmazonEC2ContainerRegistry_") {
 			answerECR(w)

@@ -17,7 +17,7 @@ import (
 
 	"purser/internal/credential"
 	"purser/internal/realservers"
-	"purser/internal/sandbox"
+	sandboxaws "purser/internal/sandbox/aws"
 	"purser/internal/source"
 	"purser/internal/wire"
 )
@@ -64,7 +64,7 @@ type site struct {
 func newSite(t *testing.T, dir string, r *realservers.Registry) site {
 	t.Helper()
 	realservers.Seed(t, r, r.Repository)
-	manager := httptest.NewServer(sandbox.NewSecretsManager(sandbox.SecretsManagerConfig{}))
+	manager := httptest.NewServer(sandboxaws.NewSecretsManager(sandboxaws.SecretsManagerConfig{}))
 	t.Cleanup(manager.Close)
 	w := &wire.Wire{Now: time.Now, AWS: &wire.LocalAWS{Endpoint: manager.URL}}
 	s, err := w.Bare(t.Context(), credential.Credential{}, credential.Target{Kind: "secret", Name: "local", Region: "eu-west-2"})

@@ -16,7 +16,7 @@ import (
 
 	"purser/internal/config"
 	"purser/internal/credential"
-	"purser/internal/sandbox"
+	sandboxaws "purser/internal/sandbox/aws"
 	"purser/internal/wire"
 )
 
@@ -38,7 +38,7 @@ type agent struct {
 	*testing.T
 	env    config.Environment
 	system string
-	aws    *sandbox.SecretsManager
+	aws    *sandboxaws.SecretsManager
 	at     string
 
 	ring    string // of the kernel, for this test
@@ -70,7 +70,7 @@ func trustedDir(t *testing.T) string {
 
 func newAgent(t *testing.T, text string) *agent {
 	t.Helper()
-	a := &agent{T: t, system: filepath.Join(trustedDir(t), "purser.yaml"), aws: sandbox.NewSecretsManager(sandbox.SecretsManagerConfig{})}
+	a := &agent{T: t, system: filepath.Join(trustedDir(t), "purser.yaml"), aws: sandboxaws.NewSecretsManager(sandboxaws.SecretsManagerConfig{})}
 	server := httptest.NewServer(a.aws)
 	t.Cleanup(server.Close)
 	a.at = server.URL
@@ -234,14 +234,14 @@ credentials:
 
 func TestFailuresAreSaidOnBothStreamsAndAreNotNotFound(t *testing.T) {
 	for name, c := range map[string]struct {
-		fault sandbox.AWSFault
+		fault sandboxaws.Fault
 		want  string
 	}{
-		"denied":          {sandbox.AWSFault{Code: "AccessDeniedException", Message: "User: x is not authorized to perform: secretsmanager:GetSecretValue because no identity-based policy allows it", Times: -1}, "secretsmanager:GetSecretValue"},
-		"missing":         {sandbox.AWSFault{Code: "ResourceNotFoundException", Message: "can't find", Times: -1}, "there is no secret|holds no value"},
-		"kms":             {sandbox.AWSFault{Code: "AccessDeniedException", Message: "Access to KMS is not allowed", Times: -1}, "Access to KMS is not allowed"},
-		"an expired role": {sandbox.AWSFault{Code: "ExpiredTokenException", Message: "The security token included in the request is expired", Times: -1}, "ExpiredTokenException"},
-		"no answer":       {sandbox.AWSFault{Hang: true, Times: -1}, "time ran out while finding AWS credentials and reading mockserver-build/dockerhub"},
+		"denied":          {sandboxaws.Fault{Code: "AccessDeniedException", Message: "User: x is not authorized to perform: secretsmanager:GetSecretValue because no identity-based policy allows it", Times: -1}, "secretsmanager:GetSecretValue"},
+		"missing":         {sandboxaws.Fault{Code: "ResourceNotFoundException", Message: "can't find", Times: -1}, "there is no secret|holds no value"},
+		"kms":             {sandboxaws.Fault{Code: "AccessDeniedException", Message: "Access to KMS is not allowed", Times: -1}, "Access to KMS is not allowed"},
+		"an expired role": {sandboxaws.Fault{Code: "ExpiredTokenException", Message: "The security token included in the request is expired", Times: -1}, "ExpiredTokenException"},
+		"no answer":       {sandboxaws.Fault{Hang: true, Times: -1}, "time ran out while finding AWS credentials and reading mockserver-build/dockerhub"},
 	} {
 		a := newAgent(t, agentConfig)
 		a.env.HelperTimeout = time.Second

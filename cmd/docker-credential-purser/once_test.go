@@ -12,7 +12,7 @@ import (
 
 	"purser/internal/config"
 	"purser/internal/keyringcache"
-	"purser/internal/sandbox"
+	sandboxaws "purser/internal/sandbox/aws"
 	"purser/internal/wire"
 )
 
@@ -58,7 +58,7 @@ func TestAClientThatAsksSixTimesIsOneRead(t *testing.T) {
 // TestTwentyAtOnceAreOneRead has them wait for the first, which is slow.
 func TestTwentyAtOnceAreOneRead(t *testing.T) {
 	a := remembering(t)
-	a.aws.Fault("GetSecretValue", sandbox.AWSFault{Delay: 50 * time.Millisecond, Times: -1})
+	a.aws.Fault("GetSecretValue", sandboxaws.Fault{Delay: 50 * time.Millisecond, Times: -1})
 	var all sync.WaitGroup
 	for range 20 {
 		all.Go(func() {
@@ -108,7 +108,7 @@ func TestNothingIsKeptWhereItIsSwitchedOff(t *testing.T) {
 // TestAFailureIsNotKept: the next call asks again, and gives what there is then.
 func TestAFailureIsNotKept(t *testing.T) {
 	a := remembering(t)
-	a.aws.Fault("GetSecretValue", sandbox.AWSFault{Code: "AccessDeniedException", Message: "not authorized to perform: secretsmanager:GetSecretValue", Times: 1})
+	a.aws.Fault("GetSecretValue", sandboxaws.Fault{Code: "AccessDeniedException", Message: "not authorized to perform: secretsmanager:GetSecretValue", Times: 1})
 	if a.gives("docker.io") {
 		t.Fatal("a login in spite of the refusal")
 	}
@@ -155,7 +155,7 @@ func TestStoredValuesThatAreNoLogin(t *testing.T) {
 			a.call("DeleteSecret", `{"SecretId":"mockserver-build/dockerhub","RecoveryWindowInDays":7}`)
 		}, "is marked for deletion"},
 		"throttled": {func(a *agent) {
-			a.aws.Fault("GetSecretValue", sandbox.AWSFault{Code: "ThrottlingException", Message: "Rate exceeded", Times: -1})
+			a.aws.Fault("GetSecretValue", sandboxaws.Fault{Code: "ThrottlingException", Message: "Rate exceeded", Times: -1})
 		}, "time ran out|Rate exceeded"},
 	} {
 		t.Run(name, func(t *testing.T) {

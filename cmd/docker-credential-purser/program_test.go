@@ -14,7 +14,7 @@ import (
 
 	"purser/internal/credential"
 	"purser/internal/realservers"
-	"purser/internal/sandbox"
+	sandboxaws "purser/internal/sandbox/aws"
 	"purser/internal/wire"
 )
 
@@ -49,18 +49,18 @@ func (a *agent) program(dir string, env []string, verb, asked string) (out, errs
 func TestAnInstanceRoleIsEnough(t *testing.T) {
 	dir := buildProgram(t)
 	for name, c := range map[string]struct {
-		set  func(*sandbox.Metadata)
+		set  func(*sandboxaws.Metadata)
 		want string // of what goes wrong; "" when nothing does
 	}{
-		"on the instance":                {func(*sandbox.Metadata) {}, ""},
-		"in a container, two hops":       {func(m *sandbox.Metadata) { m.Container, m.Hops = true, 2 }, ""},
-		"in a container, one hop":        {func(m *sandbox.Metadata) { m.Container = true }, "a container on one whose hop limit is 1"},
-		"an instance without a role":     {func(m *sandbox.Metadata) { m.Role = "" }, "has no instance role"},
-		"another registry, nothing read": {func(*sandbox.Metadata) {}, "credentials not found"},
+		"on the instance":                {func(*sandboxaws.Metadata) {}, ""},
+		"in a container, two hops":       {func(m *sandboxaws.Metadata) { m.Container, m.Hops = true, 2 }, ""},
+		"in a container, one hop":        {func(m *sandboxaws.Metadata) { m.Container = true }, "a container on one whose hop limit is 1"},
+		"an instance without a role":     {func(m *sandboxaws.Metadata) { m.Role = "" }, "has no instance role"},
+		"another registry, nothing read": {func(*sandboxaws.Metadata) {}, "credentials not found"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			a := newAgent(t, "")
-			m := &sandbox.Metadata{Role: "buildkite-agent", Hops: 1, Life: time.Hour, Now: time.Now}
+			m := &sandboxaws.Metadata{Role: "buildkite-agent", Hops: 1, Life: time.Hour, Now: time.Now}
 			c.set(m)
 			server := httptest.NewServer(m)
 			t.Cleanup(server.Close)

@@ -13,6 +13,7 @@ import (
 	"purser/internal/keyringcache"
 	"purser/internal/lifecycle"
 	"purser/internal/sandbox"
+	sandboxhub "purser/internal/sandbox/hub"
 	"purser/internal/wire"
 )
 
@@ -56,7 +57,7 @@ func (c *changing) machine(hold func() (release func())) (*lifecycle.Runner, lif
 		c.Fatal(err)
 	}
 	hub, err := w.SignInTo(c.Context(), "docker.io", "mockserver", c.box.Password, func(context.Context, bool) (credential.Secret, error) {
-		return credential.NewSecret(sandbox.DefaultCode), nil
+		return credential.NewSecret(sandboxhub.DefaultCode), nil
 	}, "")
 	if err != nil {
 		c.Fatal(err)

@@ -13,6 +13,7 @@ import (
 	"purser/internal/exposure"
 	"purser/internal/present"
 	"purser/internal/sandbox"
+	sandboxaws "purser/internal/sandbox/aws"
 )
 
 // allFlows are all flows, command by command.
@@ -199,15 +200,15 @@ func hostileAWSFlows() []flow {
 	for _, operation := range []string{"GetCallerIdentity", "DescribeSecret", "PutSecretValue", "GetSecretValue", "UpdateSecretVersionStage"} {
 		for _, way := range []struct {
 			name  string
-			fault sandbox.AWSFault
+			fault sandboxaws.Fault
 			code  int
 			limit string
 		}{
-			{"400 with the value", sandbox.AWSFault{Echo: true, Times: -1}, present.ExitFailed, ""},
-			{"access denied", sandbox.AWSFault{Echo: true, Code: "AccessDeniedException", Times: -1}, present.ExitAWS, ""},
-			{"500 with the value", sandbox.AWSFault{Echo: true, Status: http.StatusInternalServerError, Code: "InternalFailure", Times: -1}, present.ExitUnknown, "1s"},
-			{"not JSON", sandbox.AWSFault{Body: `{"SecretString": 7, `, Times: -1}, present.ExitUnknown, "1s"},
-			{"no answer", sandbox.AWSFault{Hang: true, Times: -1}, present.ExitUnknown, "1s"},
+			{"400 with the value", sandboxaws.Fault{Echo: true, Times: -1}, present.ExitFailed, ""},
+			{"access denied", sandboxaws.Fault{Echo: true, Code: "AccessDeniedException", Times: -1}, present.ExitAWS, ""},
+			{"500 with the value", sandboxaws.Fault{Echo: true, Status: http.StatusInternalServerError, Code: "InternalFailure", Times: -1}, present.ExitUnknown, "1s"},
+			{"not JSON", sandboxaws.Fault{Body: `{"SecretString": 7, `, Times: -1}, present.ExitUnknown, "1s"},
+			{"no answer", sandboxaws.Fault{Hang: true, Times: -1}, present.ExitUnknown, "1s"},
 		} {
 			args := slices.Concat([]string{"--debug"}, storeArgs)
 			if way.limit != "" {
@@ -224,7 +225,7 @@ func hostileAWSFlows() []flow {
 	}
 	return append(flows, flow{
 		name: "store: AWS, PutSecretValue, an answer that is lost", args: storeArgs,
-		set: all(stored(secondToken, "dockerhub"), input(pushToken), awsFault("PutSecretValue", sandbox.AWSFault{After: true})),
+		set: all(stored(secondToken, "dockerhub"), input(pushToken), awsFault("PutSecretValue", sandboxaws.Fault{After: true})),
 	})
 }
 
@@ -233,7 +234,7 @@ func endedFlows() []flow {
 	const bySignal = 128
 	hanging := map[string]func(*scene) error{
 		"registry, upload":    registryFault("upload", sandbox.Fault{Hang: true, Times: -1}),
-		"AWS, PutSecretValue": awsFault("PutSecretValue", sandbox.AWSFault{Hang: true, Times: -1}),
+		"AWS, PutSecretValue": awsFault("PutSecretValue", sandboxaws.Fault{Hang: true, Times: -1}),
 	}
 	var flows []flow
 	for _, where := range []string{"registry, upload", "AWS, PutSecretValue"} {
@@ -272,11 +273,11 @@ func readingFlows() []flow {
 		{name: "doctor: all well", args: []string{"doctor", "dockerhub"}, set: both},
 		{name: "doctor: a login in docker's file", args: []string{"doctor", "dockerhub", "--output", "json"}, want: present.ExitFailed, set: all(both, dockerLogin(pushToken, ""))},
 		{name: "doctor: a helper that repeats the token", args: []string{"doctor", "dockerhub"}, set: all(both, dockerLogin(pushToken, "error: %s"))},
-		{name: "doctor: AWS repeats what it got", args: []string{"doctor", "dockerhub"}, want: present.ExitFailed, set: all(both, awsFault("DescribeSecret", sandbox.AWSFault{Echo: true, Times: -1}))},
+		{name: "doctor: AWS repeats what it got", args: []string{"doctor", "dockerhub"}, want: present.ExitFailed, set: all(both, awsFault("DescribeSecret", sandboxaws.Fault{Echo: true, Times: -1}))},
 		{name: "doctor: registry repeats what it got", args: []string{"doctor", "dockerhub"}, want: present.ExitUnknown, set: all(both, registryFault("ping", sandbox.Fault{Echo: true, Times: -1}))},
 		{name: "status: all well", args: []string{"status", "dockerhub", "laptop"}, set: both},
 		{name: "status: --output json", args: []string{"status", "dockerhub", "--output", "json"}, set: both},
-		{name: "status: AWS repeats what it got", args: []string{"status", "dockerhub"}, want: present.ExitFailed, set: all(both, awsFault("DescribeSecret", sandbox.AWSFault{Echo: true, Times: -1}))},
+		{name: "status: AWS repeats what it got", args: []string{"status", "dockerhub"}, want: present.ExitFailed, set: all(both, awsFault("DescribeSecret", sandboxaws.Fault{Echo: true, Times: -1}))},
 	}
 }
 
@@ -366,7 +367,7 @@ func helperFlows() []flow {
 	}
 	mine := all(stored(pushToken, "dockerhub"), asked("https://index.docker.io/v1/"))
 	get := []string{"get"}
-	hang := awsFault("GetSecretValue", sandbox.AWSFault{Hang: true, Times: -1})
+	hang := awsFault("GetSecretValue", sandboxaws.Fault{Hang: true, Times: -1})
 	return []flow{
 		{
 			name: "helper: get, kept by the kernel", args: get, helper: isHelper, allow: []exposure.Channel{exposure.Output, exposure.Keyring},
@@ -375,7 +376,7 @@ func helperFlows() []flow {
 		{name: "helper: erase", args: []string{"erase"}, set: input(pushToken), helper: isHelper},
 		{name: "helper: get", args: get, set: mine, helper: isHelper, allow: []exposure.Channel{exposure.Output}},
 		{name: "helper: get, another registry", args: get, want: present.ExitFailed, set: all(stored(pushToken, "dockerhub"), asked("evil.example")), helper: isHelper},
-		{name: "helper: get, AWS repeats what it got", args: get, want: present.ExitFailed, set: all(mine, awsFault("GetSecretValue", sandbox.AWSFault{Echo: true, Times: -1})), helper: isHelper},
+		{name: "helper: get, AWS repeats what it got", args: get, want: present.ExitFailed, set: all(mine, awsFault("GetSecretValue", sandboxaws.Fault{Echo: true, Times: -1})), helper: isHelper},
 		{name: "helper: get, no answer", args: get, want: present.ExitFailed, set: all(mine, hang), helper: isHelper},
 		{name: "helper: get, SIGQUIT", args: get, want: bySignal + 3, set: all(mine, hang, signalled(syscall.SIGQUIT)), helper: isHelper},
 		{name: "helper: get, killed", args: get, want: -9, set: all(mine, hang, signalled(syscall.SIGKILL)), helper: isHelper},

@@ -17,6 +17,7 @@ import (
 	"purser/internal/exposure"
 	"purser/internal/present"
 	"purser/internal/sandbox"
+	sandboxhub "purser/internal/sandbox/hub"
 )
 
 // hubFlows sign in to Docker Hub, make, list and end tokens, and ask for one in a
@@ -30,7 +31,7 @@ func hubFlows() []flow {
 			}
 		}
 	}
-	signIn := typed(answers(sandbox.DefaultCode))
+	signIn := typed(answers(sandboxhub.DefaultCode))
 	// What docker's login leaves in its credential store, which the search knows.
 	session := func(s *scene) error {
 		bearer, err := s.box.Hub.Session("mockserver", time.Hour)

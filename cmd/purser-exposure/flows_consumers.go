@@ -6,7 +6,7 @@ import (
 	"purser/internal/credential"
 	"purser/internal/exposure"
 	"purser/internal/present"
-	"purser/internal/sandbox"
+	sandboxaws "purser/internal/sandbox/aws"
 )
 
 // consumerFlows run commands that are given the token by the helper. What those
@@ -35,7 +35,7 @@ func consumerFlows() []flow {
 		return s.file("buildkite-agent", "#!/bin/sh\ncat\nexit 1\n", true)
 	}
 	// The command tells by a call to AWS that it runs; the stand-in then signals.
-	hang := awsFault("GetSecretValue", sandbox.AWSFault{Hang: true, Times: -1})
+	hang := awsFault("GetSecretValue", sandboxaws.Fault{Hang: true, Times: -1})
 	onTerminal := typed(func(*scene) []exposure.Answer {
 		return []exposure.Answer{{After: "go on?", Type: credential.NewSecret("yes")}}
 	})

@@ -17,6 +17,7 @@ import (
 	"purser/internal/credential"
 	"purser/internal/exposure"
 	"purser/internal/sandbox"
+	sandboxaws "purser/internal/sandbox/aws"
 )
 
 // flow is one command line in one situation. A new command comes with
@@ -213,7 +214,7 @@ func registryFault(kind string, f sandbox.Fault) func(*scene) error {
 	}
 }
 
-func awsFault(operation string, f sandbox.AWSFault) func(*scene) error {
+func awsFault(operation string, f sandboxaws.Fault) func(*scene) error {
 	return func(s *scene) error {
 		f := f
 		f.Struck = s.reach

@@ -23,6 +23,8 @@ import (
 	"purser/internal/process"
 	"purser/internal/receipt"
 	"purser/internal/sandbox"
+	sandboxaws "purser/internal/sandbox/aws"
+	sandboxhub "purser/internal/sandbox/hub"
 	"purser/internal/wire"
 )
 
@@ -62,7 +64,7 @@ credentials:
 type bench struct {
 	*testing.T
 	box     *sandbox.Sandbox
-	aws     *sandbox.SecretsManager
+	aws     *sandboxaws.SecretsManager
 	secrets *sm.Client
 	now     time.Time
 	log     bytes.Buffer
@@ -72,7 +74,7 @@ type bench struct {
 
 func newBench(t *testing.T) *bench {
 	t.Helper()
-	b := &bench{T: t, now: time.Now(), aws: sandbox.NewSecretsManager(sandbox.SecretsManagerConfig{})}
+	b := &bench{T: t, now: time.Now(), aws: sandboxaws.NewSecretsManager(sandboxaws.SecretsManagerConfig{})}
 	// AWS keeps the real time, by which the SDK signs.
 	server := httptest.NewServer(b.aws)
 	t.Cleanup(server.Close)
@@ -104,7 +106,7 @@ func (b *bench) use(box *sandbox.Sandbox, address string) {
 	b.secrets = sm.New(sm.Options{Region: "eu-west-2", BaseEndpoint: aws.String(address), Credentials: credentials.NewStaticCredentialsProvider("SANDBOX", "SANDBOX", "")})
 	box.Accounts.AddAccount("builder", credential.NewSecret(password), false)
 	box.Accounts.AddRepository("builder/app", "builder", true)
-	token, err := box.Accounts.AddToken("builder", sandbox.ReadWrite)
+	token, err := box.Accounts.AddToken("builder", sandboxhub.ReadWrite)
 	if err != nil {
 		b.Fatal(err)
 	}
@@ -124,14 +126,14 @@ func (b *bench) create(name, value string) (arn string) {
 // invoked is how Lambda calls the function.
 func invoked(t *testing.T) context.Context {
 	t.Helper()
-	return lambdacontext.NewContext(t.Context(), &lambdacontext.LambdaContext{InvokedFunctionArn: sandbox.LambdaARN})
+	return lambdacontext.NewContext(t.Context(), &lambdacontext.LambdaContext{InvokedFunctionArn: sandboxaws.LambdaARN})
 }
 
 // begin has AWS begin a rotation.
 func (b *bench) begin(id string) {
 	b.Helper()
 	_, err := b.secrets.RotateSecret(b.Context(), &sm.RotateSecretInput{
-		SecretId: aws.String(secretName), ClientRequestToken: &id, RotationLambdaARN: aws.String(sandbox.LambdaARN),
+		SecretId: aws.String(secretName), ClientRequestToken: &id, RotationLambdaARN: aws.String(sandboxaws.LambdaARN),
 		RotationRules: &types.RotationRulesType{AutomaticallyAfterDays: aws.Int64(90)},
 	})
 	if err != nil {
@@ -337,7 +339,7 @@ func TestAStepThatFailsIsDoneAgain(t *testing.T) {
 	at := map[string]strike{}
 	for _, operation := range []string{"DescribeSecret", "GetSecretValue", "PutSecretValue", "UpdateSecretVersionStage"} {
 		at[operation] = func(b *bench, after bool) {
-			b.aws.Fault(operation, sandbox.AWSFault{Code: "InternalServiceError", Message: "try later", Status: 500, After: after})
+			b.aws.Fault(operation, sandboxaws.Fault{Code: "InternalServiceError", Message: "try later", Status: 500, After: after})
 		}
 	}
 	for _, kind := range []string{"exchange", "tokens", "mint"} {

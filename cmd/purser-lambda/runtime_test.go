@@ -22,6 +22,7 @@ import (
 
 	"purser/internal/realservers"
 	"purser/internal/sandbox"
+	sandboxaws "purser/internal/sandbox/aws"
 )
 
 // bootstrap is the program as it is deployed, out of its zip. It looks at both zips.
@@ -146,7 +147,7 @@ func TestTheFunctionUnderLambda(t *testing.T) {
 	}
 	b.works("once more")
 
-	var failed *sandbox.FunctionError
+	var failed *sandboxaws.FunctionError
 	if _, err := box.Lambda.Invoke(t.Context(), []byte(`{"Step":"create_secret"}`)); !errors.As(err, &failed) || !strings.Contains(failed.Message, "no event of a rotation") {
 		t.Errorf("an event that is none: %v", err)
 	}

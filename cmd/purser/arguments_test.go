@@ -24,7 +24,7 @@ import (
 	"purser/internal/credential"
 	"purser/internal/practice"
 	"purser/internal/present"
-	"purser/internal/sandbox"
+	sandboxaws "purser/internal/sandbox/aws"
 	"purser/internal/wire"
 )
 
@@ -178,7 +178,7 @@ func TestATokenInSomebodyElsesFileIsNotShown(t *testing.T) {
 	const tf = "provider \"aws\" {\n  profile = \"mockserver-build\"\n  region = \"eu-west-2\"\n}\nresource \"aws_secretsmanager_secret\" \"dockerhub\" {\n  name = \"mockserver-build/dockerhub\"\n  description = \"for CI\"\n  kms_key_id = \"alias/x\"\n}\n" +
 		"resource \"aws_secretsmanager_secret_version\" \"value\" {\n  secret_id = aws_secretsmanager_secret.dockerhub.id\n  secret_string = \"x\"\n}\nresource \"aws_secretsmanager_secret\" \"nameless\" {\n  description = var.nothing\n}\n"
 	const ci = "export PROFILE=mockserver-build\naws secretsmanager get-secret-value --secret-id mockserver-build/dockerhub --profile $PROFILE --region eu-west-2 | jq -r .token | docker login --username mockserver --password-stdin docker.io\naws secretsmanager get-secret-value --secret-id $UNKNOWN\ndocker push mockserver/mockserver:latest\n"
-	standIn := httptest.NewServer(sandbox.NewSecretsManager(sandbox.SecretsManagerConfig{}))
+	standIn := httptest.NewServer(sandboxaws.NewSecretsManager(sandboxaws.SecretsManagerConfig{}))
 	t.Cleanup(standIn.Close)
 	files := map[string]string{"aws": awsConfig, "docker/config.json": dockerConfig, "tf/main.tf": tf, "ci.sh": ci}
 	words := regexp.MustCompile(`[A-Za-z0-9][A-Za-z0-9-]{3,}`)

@@ -16,6 +16,7 @@ import (
 	"purser/internal/config"
 	"purser/internal/present"
 	"purser/internal/sandbox"
+	sandboxaws "purser/internal/sandbox/aws"
 	"purser/internal/wire"
 )
 
@@ -52,7 +53,7 @@ func BenchmarkFleet(b *testing.B) {
 		} else {
 			f.purser(present.ExitOK, "rotate", "--all")
 		}
-		f.box.SecretsManager.Fault("", sandbox.AWSFault{Delay: delay, Times: -1})
+		f.box.SecretsManager.Fault("", sandboxaws.Fault{Delay: delay, Times: -1})
 		f.app.transport = slow{f.app.transport}
 		for _, args := range [][]string{{"status"}, {"check"}, {"rotate", "--due"}} {
 			b.Run("made "+made+"/"+strings.Join(args, " "), func(b *testing.B) {
@@ -134,7 +135,7 @@ func stocked(b *testing.B, n int) *app {
 		}
 	}
 	for _, operation := range []string{"DescribeSecret", "GetSecretValue"} {
-		box.SecretsManager.Fault(operation, sandbox.AWSFault{Delay: delay, Times: -1})
+		box.SecretsManager.Fault(operation, sandboxaws.Fault{Delay: delay, Times: -1})
 	}
 	return a
 }

@@ -18,6 +18,7 @@ import (
 	"purser/internal/credential"
 	"purser/internal/present"
 	"purser/internal/sandbox"
+	sandboxhub "purser/internal/sandbox/hub"
 	"purser/internal/wire"
 )
 
@@ -175,7 +176,7 @@ func (f *fleet) put(secret string, id credential.VersionID, shape credential.Sha
 // byHand puts a token that a person made into the secrets of n credentials.
 func (f *fleet) byHand(n int) {
 	f.Helper()
-	token, err := f.box.Accounts.AddToken(fleetAccount, sandbox.ReadWrite)
+	token, err := f.box.Accounts.AddToken(fleetAccount, sandboxhub.ReadWrite)
 	if err != nil {
 		f.Fatal(err)
 	}

@@ -24,6 +24,7 @@ import (
 	"purser/internal/lifecycle"
 	"purser/internal/realservers"
 	"purser/internal/sandbox"
+	sandboxregistry "purser/internal/sandbox/registry"
 	"purser/internal/wire"
 )
 
@@ -345,7 +346,7 @@ func TestADeactivatedTokenDoesNotPush(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		reg := realservers.RegistryFor(t, realservers.TokenService{Realm: sandbox.TokenRealm, Service: sandbox.TokenService, Issuer: sandbox.TokenIssuer, KeySet: string(keys)})
+		reg := realservers.RegistryFor(t, realservers.TokenService{Realm: sandbox.TokenRealm, Service: sandbox.TokenService, Issuer: sandboxregistry.TokenIssuer, KeySet: string(keys)})
 		at, err := url.Parse(reg.URL)
 		if err != nil {
 			t.Fatal(err)

@@ -17,6 +17,8 @@ import (
 	"github.com/rogpeppe/go-internal/testscript"
 
 	"purser/internal/sandbox"
+	sandboxaws "purser/internal/sandbox/aws"
+	sandboxhub "purser/internal/sandbox/hub"
 )
 
 // purserCommand: purser ARGS... runs it and keeps its exit code.
@@ -194,10 +196,10 @@ func awsCommand(ts *testscript.TestScript, _ bool, args []string) {
 		return
 	}
 	if args[0] == "cut" {
-		manager.Fault(args[1], sandbox.AWSFault{After: true})
+		manager.Fault(args[1], sandboxaws.Fault{After: true})
 		return
 	}
-	manager.Fault(args[1], sandbox.AWSFault{Code: args[2], Message: args[3], Status: http.StatusBadRequest})
+	manager.Fault(args[1], sandboxaws.Fault{Code: args[2], Message: args[3], Status: http.StatusBadRequest})
 }
 
 // idcCommand: idc answer CODE..., idc deny, idc end
@@ -315,7 +317,7 @@ func hubCommand(ts *testscript.TestScript, neg bool, args []string) {
 		}
 		box.Hub.Fault(args[1], f)
 	case "org":
-		box.Accounts.AddOrganization(args[1], sandbox.Organization{Owners: []string{"mockserver"}})
+		box.Accounts.AddOrganization(args[1], sandboxhub.Organization{Owners: []string{"mockserver"}})
 		box.Accounts.AddRepository(args[1]+"/app", args[1], false)
 	case "sso":
 		box.Accounts.EnforceSSO(args[1])

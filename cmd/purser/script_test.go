@@ -25,6 +25,7 @@ import (
 	"purser/internal/present"
 	"purser/internal/realservers"
 	"purser/internal/sandbox"
+	sandboxhub "purser/internal/sandbox/hub"
 )
 
 // exitLeak is how a script's purser ends when its output shows a token: a code
@@ -263,7 +264,7 @@ func opaqueTokens(box *sandbox.Sandbox) (texts [2]string, err error) {
 	box.Accounts.Form = "opaque-"
 	defer func() { box.Accounts.Form = "" }()
 	for i := range texts {
-		token, err := box.Accounts.AddToken("team", sandbox.ReadWrite)
+		token, err := box.Accounts.AddToken("team", sandboxhub.ReadWrite)
 		if err != nil {
 			return texts, err
 		}
@@ -295,7 +296,7 @@ func setUpScript(env *testscript.Env) error {
 		"tokens/other.token": box.OtherToken.Reveal(), "tokens/password.token": box.Password.Reveal(),
 		"tokens/session.token": "eyJhbGciOiJSUzI1NiJ9.eyJzdWIiOiJGQUtFRkFLRSJ9.RkFLRUZBS0VGQUtF",
 		"tokens/opaque.token":  opaque[0] + "\n", "tokens/opaque2.token": opaque[1] + "\n",
-		"tokens/code.token":      sandbox.DefaultCode + "\n",
+		"tokens/code.token":      sandboxhub.DefaultCode + "\n",
 		"quoted.txt":             `"` + box.PushToken.Reveal() + `"` + "\n",
 		"header.txt":             "Bearer " + box.PushToken.Reveal() + "\n",
 		"assignment.txt":         "export TOKEN=" + box.PushToken.Reveal() + "\n",

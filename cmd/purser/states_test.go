@@ -23,6 +23,7 @@ import (
 	"purser/internal/practice"
 	"purser/internal/present"
 	"purser/internal/sandbox"
+	sandboxaws "purser/internal/sandbox/aws"
 	"purser/internal/wire"
 )
 
@@ -105,7 +106,7 @@ func (s *scene) remove(forGood bool) {
 // refuse has AWS answer operations with an error from now on.
 func (s *scene) refuse(operations, code, message string) {
 	for operation := range strings.SplitSeq(operations, " ") { // "" is every one
-		s.box.SecretsManager.Fault(operation, sandbox.AWSFault{Code: code, Message: message, Status: http.StatusBadRequest, Times: -1})
+		s.box.SecretsManager.Fault(operation, sandboxaws.Fault{Code: code, Message: message, Status: http.StatusBadRequest, Times: -1})
 	}
 }
 

@@ -19,7 +19,7 @@ import (
 
 	"purser/internal/credential"
 	"purser/internal/realservers"
-	"purser/internal/sandbox"
+	sandboxaws "purser/internal/sandbox/aws"
 	"purser/internal/wire"
 )
 
@@ -124,7 +124,7 @@ func newJob(t *testing.T) *job {
 	if err := os.Symlink(j.agent, filepath.Join(j.bin, "buildkite-agent")); err != nil {
 		t.Fatal(err)
 	}
-	manager := httptest.NewServer(sandbox.NewSecretsManager(sandbox.SecretsManagerConfig{}))
+	manager := httptest.NewServer(sandboxaws.NewSecretsManager(sandboxaws.SecretsManagerConfig{}))
 	t.Cleanup(manager.Close)
 	w := &wire.Wire{Now: time.Now, AWS: &wire.LocalAWS{Endpoint: manager.URL}}
 	s, err := w.Store(t.Context(), credential.Credential{}, credential.Target{Kind: "secret", Name: "mockserver-build/local", Region: "eu-west-2"})

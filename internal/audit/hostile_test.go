@@ -15,7 +15,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/cloudtrail"
 
 	"purser/internal/audit"
-	"purser/internal/sandbox"
+	sandboxaws "purser/internal/sandbox/aws"
 )
 
 // pages is a CloudTrail that never comes to an end.
@@ -60,7 +60,7 @@ func TestTextsOfReadersAreMadeFitToBeShown(t *testing.T) {
 			}
 			box, trail, _ := newTrail(t)
 			now := time.Now()
-			box.Record(sandbox.TrailEvent{Name: "GetSecretValue", At: now, Raw: string(text)})
+			box.Record(sandboxaws.TrailEvent{Name: "GetSecretValue", At: now, Raw: string(text)})
 			found, err := trail.Reads(t.Context(), name, arn, now.Add(-time.Hour), now)
 			if err != nil || len(found.Reads) != 1 {
 				t.Fatalf("%d reads: %v", len(found.Reads), err)
@@ -100,8 +100,8 @@ func TestEventsThatAreNotWhatTheyShouldBe(t *testing.T) {
 	} {
 		box, trail, _ := newTrail(t)
 		now := time.Now()
-		box.Record(sandbox.TrailEvent{Name: "GetSecretValue", At: now, Raw: raw})
-		box.Record(sandbox.TrailEvent{Name: "GetSecretValue", At: now, Caller: instance, SecretID: name})
+		box.Record(sandboxaws.TrailEvent{Name: "GetSecretValue", At: now, Raw: raw})
+		box.Record(sandboxaws.TrailEvent{Name: "GetSecretValue", At: now, Caller: instance, SecretID: name})
 		found, err := trail.Reads(t.Context(), name, arn, now.Add(-time.Hour), now)
 		if err != nil || found.Unreadable != unreadable || len(found.Reads) != 1 {
 			t.Errorf("%s: %d unreadable, %d reads: %v", raw, found.Unreadable, len(found.Reads), err)
@@ -118,8 +118,8 @@ func TestSecretsWithSimilarNames(t *testing.T) {
 	} {
 		box, trail, _ := newTrail(t)
 		now := time.Now()
-		box.Record(sandbox.TrailEvent{Name: "GetSecretValue", At: now, Caller: instance, SecretID: id})
-		box.Record(sandbox.TrailEvent{Name: "BatchGetSecretValue", At: now, Caller: instance, SecretIDs: []string{"another", id}})
+		box.Record(sandboxaws.TrailEvent{Name: "GetSecretValue", At: now, Caller: instance, SecretID: id})
+		box.Record(sandboxaws.TrailEvent{Name: "BatchGetSecretValue", At: now, Caller: instance, SecretIDs: []string{"another", id}})
 		found, err := trail.Reads(t.Context(), name, arn, now.Add(-time.Hour), now)
 		if err != nil || len(found.Reads) == 2 != ours || len(found.Reads) == 1 {
 			t.Errorf("%q: %d reads: %v", id, len(found.Reads), err)
@@ -129,7 +129,7 @@ func TestSecretsWithSimilarNames(t *testing.T) {
 
 // The SDK's own client asks again when CloudTrail says that it was too much.
 func TestThrottledOnce(t *testing.T) {
-	box := sandbox.NewSecretsManager(sandbox.SecretsManagerConfig{})
+	box := sandboxaws.NewSecretsManager(sandboxaws.SecretsManagerConfig{})
 	server := httptest.NewServer(box)
 	defer server.Close()
 	client := cloudtrail.New(cloudtrail.Options{
@@ -138,9 +138,9 @@ func TestThrottledOnce(t *testing.T) {
 	})
 	now := time.Now()
 	for i := range 60 {
-		box.Record(sandbox.TrailEvent{Name: "GetSecretValue", At: now.Add(-time.Duration(i) * time.Second), Caller: instance, SecretID: name})
+		box.Record(sandboxaws.TrailEvent{Name: "GetSecretValue", At: now.Add(-time.Duration(i) * time.Second), Caller: instance, SecretID: name})
 	}
-	box.Fault("LookupEvents", sandbox.AWSFault{Code: "ThrottlingException", Message: "Rate exceeded"})
+	box.Fault("LookupEvents", sandboxaws.Fault{Code: "ThrottlingException", Message: "Rate exceeded"})
 	trail := audit.Trail{API: client, Region: "eu-west-2", Wait: func(context.Context, time.Duration) error { return nil }}
 	found, err := trail.Reads(t.Context(), name, arn, now.Add(-time.Hour), now)
 	if err != nil || len(found.Reads) != 60 {

@@ -13,7 +13,7 @@ import (
 
 	"purser/internal/audit"
 	"purser/internal/credential"
-	"purser/internal/sandbox"
+	sandboxaws "purser/internal/sandbox/aws"
 )
 
 type lookup func(*cloudtrail.LookupEventsInput) (*cloudtrail.LookupEventsOutput, error)
@@ -37,7 +37,7 @@ func TestEveryTwoRequestsAreApart(t *testing.T) {
 
 func TestSecretKnownByItsARNAlone(t *testing.T) {
 	box, trail, _ := newTrail(t)
-	box.Record(sandbox.TrailEvent{Name: "GetSecretValue", At: time.Now(), Caller: instance, SecretID: name})
+	box.Record(sandboxaws.TrailEvent{Name: "GetSecretValue", At: time.Now(), Caller: instance, SecretID: name})
 	found, err := trail.Reads(t.Context(), "", arn, time.Now().Add(-time.Hour), time.Now())
 	if err != nil || len(found.Reads) != 1 {
 		t.Errorf("%d reads by the name are found by the ARN: %v", len(found.Reads), err)
@@ -61,12 +61,12 @@ func TestHistoryIsNotAskedForMoreThanItHas(t *testing.T) {
 func TestWhoIsNotSignedInIsTold(t *testing.T) {
 	for _, code := range []string{"ExpiredTokenException", "UnrecognizedClientException"} {
 		box, trail, _ := newTrail(t)
-		box.Fault("LookupEvents", sandbox.AWSFault{Code: code, Message: "no", Times: -1})
+		box.Fault("LookupEvents", sandboxaws.Fault{Code: code, Message: "no", Times: -1})
 		if _, err := trail.Reads(t.Context(), name, arn, time.Now().Add(-time.Hour), time.Now()); credential.ReasonOf(err) != credential.NotSignedIn {
 			t.Errorf("%s: %q", code, credential.ReasonOf(err))
 		}
 	}
-	server := httptest.NewServer(sandbox.NewSecretsManager(sandbox.SecretsManagerConfig{}))
+	server := httptest.NewServer(sandboxaws.NewSecretsManager(sandboxaws.SecretsManagerConfig{}))
 	defer server.Close()
 	none := aws.CredentialsProviderFunc(func(context.Context) (aws.Credentials, error) {
 		return aws.Credentials{}, &credential.Unsigned{Err: errors.New("no EC2 IMDS role found")}

@@ -15,7 +15,7 @@ import (
 
 	"purser/internal/audit"
 	"purser/internal/credential"
-	"purser/internal/sandbox"
+	sandboxaws "purser/internal/sandbox/aws"
 )
 
 const (
@@ -30,9 +30,9 @@ func quick() aws.Retryer {
 	return retry.NewStandard(func(o *retry.StandardOptions) { o.MaxAttempts, o.MaxBackoff = 5, time.Millisecond })
 }
 
-func newTrail(t *testing.T) (*sandbox.SecretsManager, audit.Trail, *int) {
+func newTrail(t *testing.T) (*sandboxaws.SecretsManager, audit.Trail, *int) {
 	t.Helper()
-	aws1 := sandbox.NewSecretsManager(sandbox.SecretsManagerConfig{})
+	aws1 := sandboxaws.NewSecretsManager(sandboxaws.SecretsManagerConfig{})
 	server := httptest.NewServer(aws1)
 	t.Cleanup(server.Close)
 	client := cloudtrail.New(cloudtrail.Options{
@@ -46,9 +46,9 @@ func TestWhoReadASecret(t *testing.T) {
 	box, trail, waits := newTrail(t)
 	now := time.Now().Truncate(time.Second)
 	for i := range 120 {
-		box.Record(sandbox.TrailEvent{Name: "GetSecretValue", At: now.Add(-time.Duration(i) * time.Minute), Caller: instance, Source: "10.0.0.7", Agent: "aws-sdk", SecretID: name, Stage: "AWSCURRENT"})
+		box.Record(sandboxaws.TrailEvent{Name: "GetSecretValue", At: now.Add(-time.Duration(i) * time.Minute), Caller: instance, Source: "10.0.0.7", Agent: "aws-sdk", SecretID: name, Stage: "AWSCURRENT"})
 	}
-	for _, e := range []sandbox.TrailEvent{
+	for _, e := range []sandboxaws.TrailEvent{
 		{SecretID: arn, Caller: "arn:aws:iam::123456789012:user/ada", Source: "192.0.2.1", Agent: "x\x1b[2J"},
 		{SecretID: strings.TrimSuffix(arn, "-AbCdEf"), Caller: "arn:aws:iam::123456789012:user/ada", Source: "192.0.2.2", ErrorCode: "AccessDenied"},
 		{Name: "BatchGetSecretValue", SecretIDs: []string{"other", name}, Caller: "arn:aws:iam::123456789012:user/batch"},
@@ -64,7 +64,7 @@ func TestWhoReadASecret(t *testing.T) {
 		e.At = now.Add(-24 * time.Hour)
 		box.Record(e)
 	}
-	box.Record(sandbox.TrailEvent{Name: "GetSecretValue", At: now.Add(-100 * 24 * time.Hour), Caller: "arn:aws:iam::123456789012:user/long-ago", SecretID: name})
+	box.Record(sandboxaws.TrailEvent{Name: "GetSecretValue", At: now.Add(-100 * 24 * time.Hour), Caller: "arn:aws:iam::123456789012:user/long-ago", SecretID: name})
 	found, err := trail.Reads(t.Context(), name, arn, now.Add(-365*24*time.Hour), now)
 	if err != nil {
 		t.Fatal(err)
@@ -97,7 +97,7 @@ func TestCloudTrailThatDoesNotTell(t *testing.T) {
 		"AccessDeniedException": credential.AccessDenied, "ThrottlingException": credential.StoreUnreachable, "": credential.StoreUnreachable,
 	} {
 		box, trail, _ := newTrail(t)
-		box.Fault("LookupEvents", sandbox.AWSFault{Code: code, Message: "no", Times: -1})
+		box.Fault("LookupEvents", sandboxaws.Fault{Code: code, Message: "no", Times: -1})
 		_, err := trail.Reads(t.Context(), name, arn, time.Now().Add(-time.Hour), time.Now())
 		if credential.ReasonOf(err) != want || !strings.Contains(err.Error(), "eu-west-2") {
 			t.Errorf("%q: %v", code, err)

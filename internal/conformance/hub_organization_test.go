@@ -9,7 +9,7 @@ import (
 	"strings"
 
 	"purser/internal/credential"
-	"purser/internal/sandbox"
+	sandboxhub "purser/internal/sandbox/hub"
 )
 
 const orgTokens = "/v2/orgs/acme/access-tokens"
@@ -133,7 +133,7 @@ func organizationChangeCases() []hubCase {
 		{
 			row{"org-other", "the tokens of an organization that others own", "403", hubDoc, ""},
 			func(c *hubCaller) string {
-				c.box.Accounts.AddOrganization("others", sandbox.Organization{Owners: []string{"someone-else"}})
+				c.box.Accounts.AddOrganization("others", sandboxhub.Organization{Owners: []string{"someone-else"}})
 				return codeOf(c.do(http.MethodGet, "/v2/orgs/others/access-tokens", c.session(), nil).short())
 			},
 		},

@@ -9,7 +9,7 @@ import (
 	"time"
 
 	"purser/internal/credential"
-	"purser/internal/sandbox"
+	sandboxhub "purser/internal/sandbox/hub"
 )
 
 // hubClaim is the claim of a bearer that says whose it is.
@@ -110,7 +110,7 @@ func passwordCases() []hubCase {
 		},
 		{
 			row{"2fa", "the code of the second factor", "200 token", hubDoc, ""},
-			func(c *hubCaller) string { return c.secondFactor(sandbox.DefaultCode).named() },
+			func(c *hubCaller) string { return c.secondFactor(sandboxhub.DefaultCode).named() },
 		},
 		{
 			row{"2fa-wrong", "a wrong code", "401 with detail", hubDoc, ""},

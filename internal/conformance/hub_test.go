@@ -16,6 +16,7 @@ import (
 	"time"
 
 	"purser/internal/sandbox"
+	sandboxhub "purser/internal/sandbox/hub"
 )
 
 // Where an answer of Docker Hub's API is written.
@@ -72,7 +73,7 @@ func newHubCaller(t *testing.T) *hubCaller {
 			t.Errorf("close the sandbox: %v", err)
 		}
 	})
-	box.Accounts.AddOrganization("acme", sandbox.Organization{Owners: []string{"mockserver"}})
+	box.Accounts.AddOrganization("acme", sandboxhub.Organization{Owners: []string{"mockserver"}})
 	box.Accounts.AddRepository("acme/app", "acme", false)
 	return &hubCaller{t, box, &http.Client{Transport: box.Transport()}, &passed}
 }
@@ -174,7 +175,7 @@ func (c *hubCaller) secondFactor(code string) hubReply {
 // session is a bearer of mockserver that may manage tokens.
 func (c *hubCaller) session() string {
 	c.t.Helper()
-	r := c.secondFactor(sandbox.DefaultCode)
+	r := c.secondFactor(sandboxhub.DefaultCode)
 	if r.text("token") == "" {
 		c.t.Fatalf("before the question itself, the second factor answers %s", r.short())
 	}

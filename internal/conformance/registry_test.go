@@ -17,6 +17,7 @@ import (
 
 	"purser/internal/realservers"
 	"purser/internal/sandbox"
+	sandboxhub "purser/internal/sandbox/hub"
 )
 
 // Where a registry's documented answer is written.
@@ -63,7 +64,7 @@ func sandboxRegistry(t *testing.T) registryPlace {
 // placeIn is Docker Hub's registry in a sandbox.
 func placeIn(t *testing.T, s *sandbox.Sandbox) registryPlace {
 	t.Helper()
-	admin, err := s.Accounts.AddToken("mockserver", sandbox.Admin)
+	admin, err := s.Accounts.AddToken("mockserver", sandboxhub.Admin)
 	if err != nil {
 		t.Fatal(err)
 	}

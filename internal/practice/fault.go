@@ -20,6 +20,9 @@ import (
 	"purser/internal/credential"
 	"purser/internal/present"
 	"purser/internal/sandbox"
+	sandboxaws "purser/internal/sandbox/aws"
+	sandboxhub "purser/internal/sandbox/hub"
+	sandboxregistry "purser/internal/sandbox/registry"
 )
 
 // faultSpec is how a running sandbox is to misbehave, and where.
@@ -58,8 +61,8 @@ func (h *Host) sandboxFaultCommand() *cobra.Command {
 more than WHERE, the connection is cut before the request takes effect.
 
 WHERE is aws:OPERATION, such as aws:PutSecretValue, or aws: for any;
-hub:KIND, of ` + strings.Join(sandbox.HubFaults(), ", ") + `;
-registry:KIND, of ` + strings.Join(sandbox.RegistryFaults(), ", ") + `,
+hub:KIND, of ` + strings.Join(sandboxhub.Faults(), ", ") + `;
+registry:KIND, of ` + strings.Join(sandboxregistry.Faults(), ", ") + `,
 or ghcr.io:KIND, or another registry of your purser.yaml; hub: with --limit;
 or clock, with --skew.`,
 		Example: `  purser sandbox fault hub:mint --lost
@@ -198,8 +201,8 @@ func (s *stage) fault(spec faultSpec) (apply func(), err error) {
 func seconds(n float64) time.Duration { return time.Duration(n * float64(time.Second)) }
 
 // aws is the fault of a call of AWS.
-func (spec faultSpec) aws() sandbox.AWSFault {
-	f := sandbox.AWSFault{
+func (spec faultSpec) aws() sandboxaws.Fault {
+	f := sandboxaws.Fault{
 		Code: spec.Code, Message: cmp.Or(spec.Message, "told to by purser sandbox fault"), Status: spec.Status, Body: spec.Body, Stale: spec.Stale,
 		Echo: spec.Echo, Hang: spec.Hang, After: spec.Lost, Delay: seconds(spec.Delay), Times: spec.Times,
 	}
@@ -218,16 +221,16 @@ func (s *stage) hubFault(spec faultSpec, kind string) (func(), error) {
 		return func() { s.box.Hub.EndSessions(spec.EndSession) }, nil
 	case spec.Limit > 0:
 		return func() { s.box.Hub.Limit(spec.Limit) }, nil
-	case !slices.Contains(sandbox.HubFaults(), kind):
-		return nil, noKind("hub", kind, sandbox.HubFaults())
+	case !slices.Contains(sandboxhub.Faults(), kind):
+		return nil, noKind("hub", kind, sandboxhub.Faults())
 	}
 	f := spec.http()
 	return func() { s.box.Hub.Fault(kind, f) }, nil
 }
 
-func faultOfRegistry(spec faultSpec, name, kind string, r *sandbox.Registry) (func(), error) {
-	if !slices.Contains(sandbox.RegistryFaults(), kind) {
-		return nil, noKind(name, kind, sandbox.RegistryFaults())
+func faultOfRegistry(spec faultSpec, name, kind string, r *sandboxregistry.Registry) (func(), error) {
+	if !slices.Contains(sandboxregistry.Faults(), kind) {
+		return nil, noKind(name, kind, sandboxregistry.Faults())
 	}
 	f := spec.http()
 	return func() { r.Fault(kind, f) }, nil

@@ -27,6 +27,7 @@ import (
 	"purser/internal/lifecycle"
 	"purser/internal/present"
 	"purser/internal/sandbox"
+	sandboxhub "purser/internal/sandbox/hub"
 	"purser/internal/wire"
 )
 
@@ -192,7 +193,7 @@ func (r *stagedRun) prepare(ctx context.Context) (*lifecycle.Runner, lifecycle.R
 
 // given is a token that a person would bring.
 func (r *stagedRun) given(context.Context) (lifecycle.Candidate, error) {
-	token, err := accountsOf(r.box, r.c.Registry).AddToken(strings.ToLower(r.c.Username), sandbox.ReadWrite)
+	token, err := accountsOf(r.box, r.c.Registry).AddToken(strings.ToLower(r.c.Username), sandboxhub.ReadWrite)
 	if err != nil {
 		return lifecycle.Candidate{}, err
 	}

@@ -6,7 +6,7 @@ import (
 
 	"purser/internal/credential"
 	"purser/internal/present"
-	"purser/internal/sandbox"
+	sandboxaws "purser/internal/sandbox/aws"
 )
 
 const tourDay = 24 * time.Hour
@@ -64,7 +64,7 @@ func (t *tour) killed(ctx context.Context) error {
 	t.later(91*tourDay, "… 91 days later.")
 	interrupted, kill := context.WithCancel(ctx)
 	defer kill()
-	t.sandbox.SecretsManager.Fault("UpdateSecretVersionStage", sandbox.AWSFault{Struck: kill})
+	t.sandbox.SecretsManager.Fault("UpdateSecretVersionStage", sandboxaws.Fault{Struck: kill})
 	if err := t.visit(interrupted, stop{say: "A rotation begins. The moment before the new token becomes current, the run is ended:", args: []string{"rotate", "--due"}, want: present.ExitUnknown}); err != nil {
 		return err
 	}
@@ -93,7 +93,7 @@ func (t *tour) leak(ctx context.Context) error {
 		return err
 	}
 	t.later(3*tourDay, "… three days later somebody finds the token in a build log.")
-	t.sandbox.SecretsManager.Record(sandbox.TrailEvent{
+	t.sandbox.SecretsManager.Record(sandboxaws.TrailEvent{
 		Name: "GetSecretValue", At: t.Now(), Caller: "arn:aws:sts::123456789012:assumed-role/buildkite-agents/i-0123456789abcdef0", Source: "10.0.0.7", SecretID: "mockserver-build/dockerhub", Stage: "AWSCURRENT",
 	})
 	if err := t.visit(ctx, stop{say: "What stops the harm comes first: the token is switched off before anything else.", args: []string{"respond", "dockerhub", "--yes", "--since", "7d"}}); err != nil {
@@ -107,7 +107,7 @@ func (t *tour) outage(ctx context.Context) error {
 		return err
 	}
 	t.later(91*tourDay, "… 91 days later, AWS has a bad day.")
-	t.sandbox.SecretsManager.Fault("UpdateSecretVersionStage", sandbox.AWSFault{Code: "InternalServiceError", Message: "try again later", Status: 500, Times: -1})
+	t.sandbox.SecretsManager.Fault("UpdateSecretVersionStage", sandboxaws.Fault{Code: "InternalServiceError", Message: "try again later", Status: 500, Times: -1})
 	if err := t.visit(ctx, stop{say: "The new token is made and stored. Making it current gets no answer but 500:", args: []string{"rotate", "--due"}, want: present.ExitUnknown}); err != nil {
 		return err
 	}

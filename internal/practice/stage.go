@@ -24,6 +24,7 @@ import (
 	"purser/internal/config"
 	"purser/internal/credential"
 	"purser/internal/sandbox"
+	sandboxhub "purser/internal/sandbox/hub"
 )
 
 // SandboxCommand is purser sandbox, with what is below it.
@@ -237,7 +238,7 @@ const (
 )
 
 // accountsOf are those that a registry knows.
-func accountsOf(box *sandbox.Sandbox, registry credential.Host) *sandbox.Accounts {
+func accountsOf(box *sandbox.Sandbox, registry credential.Host) *sandboxhub.Accounts {
 	if registry == githubRegistry {
 		return box.GitHub
 	}
@@ -263,7 +264,7 @@ func (s *stage) practise(c credential.Credential) (credential.Secret, error) {
 			}
 		}
 	}
-	token, err := accounts.AddToken(account, sandbox.ReadWrite)
+	token, err := accounts.AddToken(account, sandboxhub.ReadWrite)
 	if err != nil {
 		return credential.Secret{}, err
 	}

@@ -15,6 +15,8 @@ import (
 	"purser/internal/credential"
 	"purser/internal/registry"
 	"purser/internal/sandbox"
+	sandboxhub "purser/internal/sandbox/hub"
+	sandboxregistry "purser/internal/sandbox/registry"
 )
 
 // hub is Docker Hub's stand-in with a client for it.
@@ -49,7 +51,7 @@ func (h hub) prove(token credential.Secret, change func(*credential.Credential))
 
 func TestDockerHubTellsWhatATokenIs(t *testing.T) {
 	h := newHub(t)
-	admin, err := h.box.Accounts.AddToken("mockserver", sandbox.Admin)
+	admin, err := h.box.Accounts.AddToken("mockserver", sandboxhub.Admin)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -266,7 +268,7 @@ func TestAnUploadElsewhereIsNotCancelledThere(t *testing.T) {
 }
 
 func TestARegistryThatLetsAnybodyPushProvesNothing(t *testing.T) {
-	open := standIn(sandbox.RegistryConfig{Auth: sandbox.AuthOpen})(t)
+	open := standIn(sandboxregistry.Config{Auth: sandboxregistry.AuthOpen})(t)
 	p := prove(t, registry.New(registry.Config{}), open, open.Push, open.Repository, credential.Push, false)
 	if p.Verdict != credential.Unknown || p.Fault.Reason != credential.ProofEmpty {
 		t.Errorf("an open registry: %v %v", p.Verdict, p.Fault)

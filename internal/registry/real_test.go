@@ -12,7 +12,8 @@ import (
 	"purser/internal/credential"
 	"purser/internal/realservers"
 	"purser/internal/registry"
-	"purser/internal/sandbox"
+	sandboxhub "purser/internal/sandbox/hub"
+	sandboxregistry "purser/internal/sandbox/registry"
 	"purser/internal/transport"
 )
 
@@ -22,22 +23,22 @@ var registries = map[string]func(t testing.TB, o ...realservers.Option) *realser
 	"docker-registry 2.8 with a token server": realservers.Registry2,
 	"distribution 3 with a token server":      realservers.Registry3,
 	"docker-registry with Basic auth":         realservers.BasicRegistry,
-	"stand-in with a token service":           standIn(sandbox.RegistryConfig{Auth: sandbox.AuthBearer}),
-	"stand-in with access_token alone":        standIn(sandbox.RegistryConfig{Auth: sandbox.AuthBearer, AccessToken: true, CancelStatus: http.StatusNoContent, AbsoluteURLs: true}),
-	"stand-in with two challenges":            standIn(sandbox.RegistryConfig{Auth: sandbox.AuthBearer, TwoChallenges: true}),
-	"stand-in with opaque bearers":            standIn(sandbox.RegistryConfig{Auth: sandbox.AuthOpaque, CancelStatus: http.StatusMethodNotAllowed}),
-	"stand-in with Basic auth":                standIn(sandbox.RegistryConfig{Auth: sandbox.AuthBasic}),
+	"stand-in with a token service":           standIn(sandboxregistry.Config{Auth: sandboxregistry.AuthBearer}),
+	"stand-in with access_token alone":        standIn(sandboxregistry.Config{Auth: sandboxregistry.AuthBearer, AccessToken: true, CancelStatus: http.StatusNoContent, AbsoluteURLs: true}),
+	"stand-in with two challenges":            standIn(sandboxregistry.Config{Auth: sandboxregistry.AuthBearer, TwoChallenges: true}),
+	"stand-in with opaque bearers":            standIn(sandboxregistry.Config{Auth: sandboxregistry.AuthOpaque, CancelStatus: http.StatusMethodNotAllowed}),
+	"stand-in with Basic auth":                standIn(sandboxregistry.Config{Auth: sandboxregistry.AuthBasic}),
 }
 
 // standIn starts the stand-in as if it were one of the rig's.
-func standIn(cfg sandbox.RegistryConfig) func(testing.TB, ...realservers.Option) *realservers.Registry {
+func standIn(cfg sandboxregistry.Config) func(testing.TB, ...realservers.Option) *realservers.Registry {
 	return func(t testing.TB, _ ...realservers.Option) *realservers.Registry {
 		t.Helper()
 		r := &realservers.Registry{
 			Push: realservers.User{Name: "ci-push", Password: rand.Text()}, Pull: realservers.User{Name: "ci-pull", Password: rand.Text()},
 			Repository: "ci-push/app", Foreign: "else/app",
 		}
-		accounts := sandbox.NewAccounts(time.Now, rand.Reader)
+		accounts := sandboxhub.NewAccounts(time.Now, rand.Reader)
 		accounts.Patient = true
 		for _, u := range []realservers.User{r.Push, r.Pull} {
 			accounts.AddAccount(u.Name, credential.NewSecret(u.Password), false)
@@ -49,7 +50,7 @@ func standIn(cfg sandbox.RegistryConfig) func(testing.TB, ...realservers.Option)
 		r.URL = "http://" + r.Host
 		cfg := cfg
 		cfg.Realm, cfg.Service, cfg.Accounts, cfg.Now, cfg.Random = r.URL+"/token", "stand-in", accounts, time.Now, rand.Reader
-		handler, err := sandbox.NewRegistry(cfg)
+		handler, err := sandboxregistry.New(cfg)
 		if err != nil {
 			t.Fatal(err)
 		}

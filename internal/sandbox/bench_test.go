@@ -13,6 +13,7 @@ import (
 
 	"purser/internal/realservers"
 	"purser/internal/sandbox"
+	sandboxhub "purser/internal/sandbox/hub"
 )
 
 // BenchmarkStart is how long the stand-ins take to answer.
@@ -78,7 +79,7 @@ func BenchmarkSecretReads(b *testing.B) {
 		}
 	}
 	for range 10_000 {
-		if _, err := box.Accounts.AddToken("mockserver", sandbox.ReadWrite); err != nil {
+		if _, err := box.Accounts.AddToken("mockserver", sandboxhub.ReadWrite); err != nil {
 			b.Fatal(err)
 		}
 	}
@@ -139,7 +140,7 @@ func BenchmarkTokens(b *testing.B) {
 	}
 	b.Cleanup(func() { _ = box.Close() })
 	for range 10_000 {
-		if _, err := box.Accounts.AddToken("mockserver", sandbox.ReadWrite); err != nil {
+		if _, err := box.Accounts.AddToken("mockserver", sandboxhub.ReadWrite); err != nil {
 			b.Fatal(err)
 		}
 	}

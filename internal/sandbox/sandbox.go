@@ -8,6 +8,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"log"
 	"maps"
 	"net"
 	"net/http"
@@ -15,6 +16,13 @@ import (
 	"path/filepath"
 	"slices"
 	"time"
+
+	"purser/internal/sandbox/fault"
+	"purser/internal/sandbox/registry"
+
+	"purser/internal/sandbox/hub"
+
+	"purser/internal/sandbox/aws"
 
 	"purser/internal/credential"
 )
@@ -53,14 +61,14 @@ type Options struct {
 
 // Sandbox is a running set of stand-ins with the accounts of an example.
 type Sandbox struct {
-	Accounts       *Accounts
-	Hub            *Hub            // Docker Hub's API
-	HubRegistry    *Registry       // Docker Hub's registry and token service
-	DeviceLogin    *DeviceLogin    // Docker's sign-in with a browser
-	SecretsManager *SecretsManager // AWS
-	IdentityCenter *IdentityCenter // AWS's sign-in
-	Lambda         *Lambda         // AWS's side of the rotation function
-	LambdaAPI      string          // its address, for AWS_LAMBDA_RUNTIME_API
+	Accounts       *hub.Accounts
+	Hub            *hub.Hub            // Docker Hub's API
+	HubRegistry    *registry.Registry  // Docker Hub's registry and token service
+	DeviceLogin    *hub.DeviceLogin    // Docker's sign-in with a browser
+	SecretsManager *aws.SecretsManager // AWS
+	IdentityCenter *aws.IdentityCenter // AWS's sign-in
+	Lambda         *aws.Lambda         // AWS's side of the rotation function
+	LambdaAPI      string              // its address, for AWS_LAMBDA_RUNTIME_API
 
 	SecretsManagerURL string // plain http, for this process; Environment has one with TLS
 
@@ -69,7 +77,7 @@ type Sandbox struct {
 	// Password is mockserver's, which asks for a second factor.
 	Password credential.Secret
 	// GitHub has the accounts of ghcr.io, and PackagesToken is one of mock-server's there.
-	GitHub        *Accounts
+	GitHub        *hub.Accounts
 	PackagesToken credential.Secret
 
 	authority *authority
@@ -80,8 +88,8 @@ type Sandbox struct {
 	proxyAt   string
 	around    func(http.Handler) http.Handler
 	images    http.Handler
-	others    map[string]*Registry // the further registries, by their names without ports
-	door      string               // by what clients reach Listen; "": there is none
+	others    map[string]*registry.Registry // the further registries, by their names without ports
+	door      string                        // by what clients reach Listen; "": there is none
 	servers   []*http.Server
 
 	data      string        // the folder; "": nothing is saved
@@ -91,6 +99,9 @@ type Sandbox struct {
 	saveError error         // of the last save; read once saved is closed
 	unlock    func()        // gives the folder back
 }
+
+// Fault is how Docker Hub or a registry misbehaves.
+type Fault = fault.Fault
 
 const (
 	hubAPI      = "hub.docker.com"
@@ -109,17 +120,18 @@ func Start(ctx context.Context, o Options) (*Sandbox, error) {
 		o.Random = rand.Reader
 	}
 	s := &Sandbox{
-		Accounts: NewAccounts(o.Now, o.Random), GitHub: NewAccounts(o.Now, o.Random), IdentityCenter: NewIdentityCenter(o.Now, o.Random),
-		Lambda: &Lambda{}, data: o.Data, unlock: func() {}, changed: make(chan struct{}, 1), stop: make(chan struct{}), saved: make(chan struct{}),
+		Accounts: hub.NewAccounts(o.Now, o.Random), GitHub: hub.NewAccounts(o.Now, o.Random), IdentityCenter: aws.NewIdentityCenter(o.Now, o.Random),
+		Lambda: &aws.Lambda{}, data: o.Data, unlock: func() {}, changed: make(chan struct{}, 1), stop: make(chan struct{}), saved: make(chan struct{}),
 	}
 	s.GitHub.Form = "ghp_"
 	if o.AWSNow == nil {
 		o.AWSNow = o.Now
 	}
-	s.SecretsManager = NewSecretsManager(SecretsManagerConfig{Now: o.AWSNow, Region: o.Region})
+	manager := aws.SecretsManagerConfig{Now: o.AWSNow, Region: o.Region}
 	if o.Function {
-		s.SecretsManager.cfg.Invoke = s.invoke
+		manager.Invoke = s.invoke
 	}
+	s.SecretsManager = aws.NewSecretsManager(manager)
 	if err := s.open(ctx, o); err != nil {
 		for _, server := range s.servers {
 			err = errors.Join(err, server.Close())
@@ -166,16 +178,16 @@ func (s *Sandbox) open(ctx context.Context, o Options) error {
 
 // restore has the stand-ins know what a sandbox before them knew.
 func (s *Sandbox) restore(from *state) error {
-	s.Accounts.restore(from.Hub)
-	s.GitHub.restore(from.GitHub)
+	s.Accounts.Restore(from.Hub)
+	s.GitHub.Restore(from.GitHub)
 	for name, into := range s.example() {
-		*into = from.Example[name].secret
+		*into = from.Example[name].Value
 	}
 	var err error
 	for name, r := range s.registries() {
-		err = errors.Join(err, r.restore(from.Images[name]))
+		err = errors.Join(err, r.Restore(from.Images[name]))
 	}
-	return errors.Join(err, s.SecretsManager.restoreState(from.AWS))
+	return errors.Join(err, s.SecretsManager.Restore(from.AWS))
 }
 
 func (s *Sandbox) invoke(event []byte) error {
@@ -198,17 +210,17 @@ func (s *Sandbox) populate() error {
 	// One that signs in without a person, as a schedule's account does.
 	s.Accounts.AddAccount(Schedules, s.Password, false)
 	s.Accounts.AddRepository(Schedules+"/app", Schedules, false)
-	s.Accounts.AddOrganization("mockserver-org", Organization{Owners: []string{"mockserver", Schedules}})
+	s.Accounts.AddOrganization("mockserver-org", hub.Organization{Owners: []string{"mockserver", Schedules}})
 	s.Accounts.AddRepository("mockserver-org/app", "mockserver-org", false)
 	for _, t := range []struct {
 		into  *credential.Secret
 		owner string
-		level Level
+		level hub.Level
 		dead  bool
 	}{
-		{&s.PushToken, "mockserver", ReadWrite, false}, {&s.SecondPushToken, "mockserver", ReadWrite, false},
-		{&s.ReadOnlyToken, "mockserver", Read, false}, {&s.RevokedToken, "mockserver", ReadWrite, true},
-		{&s.OtherToken, "someone-else", ReadWrite, false},
+		{&s.PushToken, "mockserver", hub.ReadWrite, false}, {&s.SecondPushToken, "mockserver", hub.ReadWrite, false},
+		{&s.ReadOnlyToken, "mockserver", hub.Read, false}, {&s.RevokedToken, "mockserver", hub.ReadWrite, true},
+		{&s.OtherToken, "someone-else", hub.ReadWrite, false},
 	} {
 		token, err := s.Accounts.AddToken(t.owner, t.level)
 		if err != nil {
@@ -218,7 +230,7 @@ func (s *Sandbox) populate() error {
 		*t.into = token.Secret
 	}
 	s.GitHub.AddAccount("mock-server", s.Password, true)
-	token, err := s.GitHub.AddToken("mock-server", ReadWrite)
+	token, err := s.GitHub.AddToken("mock-server", hub.ReadWrite)
 	if err == nil {
 		s.PackagesToken = token.Secret
 	}
@@ -226,13 +238,13 @@ func (s *Sandbox) populate() error {
 }
 
 func (s *Sandbox) build(o Options, found *state) (err error) {
-	s.others = map[string]*Registry{}
+	s.others = map[string]*registry.Registry{}
 	for _, at := range o.Hosts {
-		if err := s.addRegistry(at, AuthBearer, s.Accounts, o); err != nil {
+		if err := s.addRegistry(at, registry.AuthBearer, s.Accounts, o); err != nil {
 			return err
 		}
 	}
-	if err := s.addRegistry(githubHost, AuthOpaque, s.GitHub, o); err != nil {
+	if err := s.addRegistry(githubHost, registry.AuthOpaque, s.GitHub, o); err != nil {
 		return err
 	}
 	names := append(s.Names(), "localhost", "127.0.0.1", "::1")
@@ -242,20 +254,20 @@ func (s *Sandbox) build(o Options, found *state) (err error) {
 	if s.authority, err = newAuthority(names, found); err != nil {
 		return err
 	}
-	if s.Hub, err = NewHub(s.Accounts, o.Now, o.Random); err != nil {
+	if s.Hub, err = hub.New(s.Accounts, o.Now, o.Random); err != nil {
 		return err
 	}
-	s.DeviceLogin = newDeviceLogin(s.Hub)
-	s.HubRegistry, err = NewRegistry(RegistryConfig{
-		Auth: AuthBearer, Realm: TokenRealm, Service: TokenService,
+	s.DeviceLogin = hub.NewDeviceLogin(s.Hub)
+	s.HubRegistry, err = registry.New(registry.Config{
+		Auth: registry.AuthBearer, Realm: TokenRealm, Service: TokenService,
 		Accounts: s.Accounts, Now: o.Now, Random: o.Random, Folder: s.blobs(hubRegistry),
 	})
 	if err != nil {
 		return err
 	}
-	s.Hub.signer.issued, s.IdentityCenter.issued = o.Issued, o.Issued
+	s.Hub.Sessions.Issued, s.IdentityCenter.Issued = o.Issued, o.Issued
 	for _, r := range s.registries() {
-		r.signer.issued = o.Issued
+		r.Bearers.Issued = o.Issued
 	}
 	s.Hub.Minted = o.Issued
 	s.images = o.Images
@@ -266,9 +278,9 @@ func (s *Sandbox) build(o Options, found *state) (err error) {
 }
 
 // addRegistry has a registry answer by a name.
-func (s *Sandbox) addRegistry(at string, auth AuthMode, accounts *Accounts, o Options) error {
+func (s *Sandbox) addRegistry(at string, auth registry.AuthMode, accounts *hub.Accounts, o Options) error {
 	name := credential.Host(at).Hostname()
-	r, err := NewRegistry(RegistryConfig{
+	r, err := registry.New(registry.Config{
 		Auth: auth, Realm: "https://" + at + "/token", Service: name, Accounts: accounts, Now: o.Now, Random: o.Random,
 		Folder: s.blobs(name),
 	})
@@ -295,17 +307,17 @@ func (s *Sandbox) blobs(name string) string {
 }
 
 // registries are all of them, by name.
-func (s *Sandbox) registries() map[string]*Registry {
+func (s *Sandbox) registries() map[string]*registry.Registry {
 	all := maps.Clone(s.others)
 	all[hubRegistry] = s.HubRegistry
 	return all
 }
 
 // Registry is a further registry by its name without a port; nil: there is none.
-func (s *Sandbox) Registry(name string) *Registry { return s.others[name] }
+func (s *Sandbox) Registry(name string) *registry.Registry { return s.others[name] }
 
 // hubNames are those by which Docker Hub answers.
-func hubNames() []string { return []string{hubAPI, hubAuth, hubRegistry, hubIndex, hubLogin} }
+func hubNames() []string { return []string{hubAPI, hubAuth, hubRegistry, hubIndex, hub.LoginHost} }
 
 // serveHub sorts requests by the name that they came in under.
 func (s *Sandbox) serveHub(w http.ResponseWriter, req *http.Request) {
@@ -316,7 +328,7 @@ func (s *Sandbox) serveHub(w http.ResponseWriter, req *http.Request) {
 	switch other := s.others[name]; {
 	case name == hubAPI:
 		s.Hub.ServeHTTP(w, req)
-	case name == hubLogin:
+	case name == hub.LoginHost:
 		s.DeviceLogin.ServeHTTP(w, req)
 	case other != nil:
 		other.ServeHTTP(w, req)
@@ -331,11 +343,10 @@ func (s *Sandbox) serveHub(w http.ResponseWriter, req *http.Request) {
 const (
 	TokenRealm   = "https://" + hubAuth + "/token"
 	TokenService = "registry.docker.io"
-	TokenIssuer  = "sandbox"
 )
 
 // KeySet is what the token service signs with, as a JSON Web Key Set.
-func (s *Sandbox) KeySet() ([]byte, error) { return s.HubRegistry.signer.keySet() }
+func (s *Sandbox) KeySet() ([]byte, error) { return s.HubRegistry.Bearers.KeySet() }
 
 func (s *Sandbox) listen(ctx context.Context, o Options) error {
 	secure := &tls.Config{Certificates: []tls.Certificate{s.authority.server}, MinVersion: tls.VersionTLS12}
@@ -358,7 +369,7 @@ func (s *Sandbox) listen(ctx context.Context, o Options) error {
 	if err != nil {
 		return err
 	}
-	s.DeviceLogin.page = "http://" + page + "/activate"
+	s.DeviceLogin.Page = "http://" + page + "/activate"
 	if s.LambdaAPI, err = s.serve(ctx, s.Lambda, nil); err != nil {
 		return err
 	}
@@ -394,7 +405,7 @@ func (s *Sandbox) serve(ctx context.Context, h http.Handler, t *tls.Config) (add
 }
 
 func (s *Sandbox) begin(l net.Listener, h http.Handler) {
-	server := &http.Server{Handler: s.saving(h), ReadHeaderTimeout: dialTimeout, ErrorLog: nolog()}
+	server := &http.Server{Handler: s.saving(h), ReadHeaderTimeout: dialTimeout, ErrorLog: log.New(io.Discard, "", 0)} // cutting connections is what faults are for
 	s.servers = append(s.servers, server)
 	go func() { _ = server.Serve(l) }() // ends with Close
 }
@@ -411,6 +422,15 @@ func loopback(ctx context.Context) (net.Listener, error) {
 		errs = append(errs, err)
 	}
 	return nil, errors.Join(errs...)
+}
+
+// ClearFaults has everything behave again.
+func (s *Sandbox) ClearFaults() {
+	s.Hub.ClearFaults()
+	for _, r := range s.registries() {
+		r.ClearFaults()
+	}
+	s.SecretsManager.ClearFaults()
 }
 
 // Close stops the stand-ins and cuts their connections. Its error may be that the state

@@ -6,12 +6,18 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
-	"maps"
 	"net/http"
 	"os"
 	"path/filepath"
-	"slices"
 	"strings"
+
+	"purser/internal/sandbox/registry"
+
+	"purser/internal/sandbox/hub"
+
+	"purser/internal/sandbox/aws"
+
+	"purser/internal/sandbox/saved"
 
 	"purser/internal/atomicfile"
 	"purser/internal/credential"
@@ -22,12 +28,12 @@ import (
 // themselves; nor are faults.
 type state struct {
 	Format      int
-	Hub, GitHub accountsState
-	AWS         awsState
+	Hub, GitHub hub.State
+	AWS         aws.State
 	Root        []byte // the certificate authority, as DER
 	RootKey     []byte // PKCS #8
-	Example     map[string]written
-	Images      map[string][]manifest // by registry
+	Example     map[string]saved.Secret
+	Images      map[string][]registry.Manifest // by registry
 }
 
 // stateFormat grows when a folder of an older purser can no longer be read.
@@ -40,78 +46,6 @@ var ErrData = errors.New("the state cannot be used")
 
 // ErrDataInUse says that another sandbox has the folder.
 var ErrDataInUse = errors.New("another sandbox keeps its state there")
-
-// written is a secret on its way to the folder: the stand-ins' own are made up, and a
-// sandbox that is started again must know them.
-type written struct{ secret credential.Secret }
-
-// MarshalJSON writes the text.
-func (w written) MarshalJSON() ([]byte, error) { return json.Marshal(w.secret.Reveal()) }
-
-// UnmarshalJSON reads it.
-func (w *written) UnmarshalJSON(raw []byte) error {
-	var text string
-	err := json.Unmarshal(raw, &text)
-	w.secret = credential.NewSecret(text)
-	return err
-}
-
-type tokenState struct {
-	Token
-	Secret written // in the place of the token's
-}
-
-type passwordState struct {
-	Secret       written
-	SecondFactor bool
-	Code         string
-	SSO          bool
-}
-
-type accountsState struct {
-	Organizations map[string]*Organization
-	Passwords     map[string]passwordState
-	Tokens        []tokenState
-	Repositories  map[string]repository
-	Pushes        map[string]map[string]push
-	Log           []logEntry
-}
-
-func (a *Accounts) state() accountsState {
-	a.mu.Lock()
-	defer a.mu.Unlock()
-	out := accountsState{
-		Organizations: maps.Clone(a.organizations), Log: slices.Clone(a.log), Passwords: map[string]passwordState{},
-		Repositories: maps.Clone(a.repositories), Pushes: map[string]map[string]push{},
-	}
-	for name, p := range a.passwords {
-		out.Passwords[name] = passwordState{written{p.secret}, p.secondFactor, p.code, p.sso}
-	}
-	for _, t := range a.tokens {
-		out.Tokens = append(out.Tokens, tokenState{*t, written{t.Secret}})
-	}
-	for repo, tags := range a.pushes {
-		out.Pushes[repo] = maps.Clone(tags)
-	}
-	return out
-}
-
-func (a *Accounts) restore(from accountsState) {
-	a.mu.Lock()
-	defer a.mu.Unlock()
-	a.log = from.Log
-	maps.Copy(a.organizations, from.Organizations)
-	for name, p := range from.Passwords {
-		a.passwords[name] = password{p.Secret.secret, p.SecondFactor, p.Code, p.SSO}
-	}
-	for _, t := range from.Tokens {
-		token := t.Token
-		token.Secret = t.Secret.secret
-		a.keep(&token)
-	}
-	maps.Copy(a.repositories, from.Repositories)
-	maps.Copy(a.pushes, from.Pushes)
-}
 
 // example are the secrets that the sandbox tells whoever started it, by name.
 func (s *Sandbox) example() map[string]*credential.Secret {
@@ -156,19 +90,19 @@ func (s *Sandbox) save() error {
 	if err != nil {
 		return err
 	}
-	aws, err := s.SecretsManager.state()
+	aws, err := s.SecretsManager.State()
 	if err != nil {
 		return err
 	}
 	now := state{
-		Format: stateFormat, Hub: s.Accounts.state(), GitHub: s.GitHub.state(), AWS: aws,
-		Root: s.authority.certificate.Raw, RootKey: key, Example: map[string]written{}, Images: map[string][]manifest{},
+		Format: stateFormat, Hub: s.Accounts.State(), GitHub: s.GitHub.State(), AWS: aws,
+		Root: s.authority.certificate.Raw, RootKey: key, Example: map[string]saved.Secret{}, Images: map[string][]registry.Manifest{},
 	}
 	for name, secret := range s.example() {
-		now.Example[name] = written{*secret}
+		now.Example[name] = saved.Secret{Value: *secret}
 	}
 	for name, r := range s.registries() {
-		now.Images[name] = r.kept()
+		now.Images[name] = r.Kept()
 	}
 	raw, err := json.Marshal(now)
 	if err != nil {

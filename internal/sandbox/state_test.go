@@ -15,6 +15,7 @@ import (
 	"time"
 
 	"purser/internal/sandbox"
+	sandboxaws "purser/internal/sandbox/aws"
 )
 
 func startWith(t *testing.T, o sandbox.Options) *sandbox.Sandbox {
@@ -213,7 +214,7 @@ func TestReadsThatLag(t *testing.T) {
 	t.Cleanup(func() { _ = box.Close() })
 	const read = `{"SecretId":"lag","VersionStage":"AWSCURRENT"}`
 	awsCall(t, box, "CreateSecret", `{"Name":"lag","ClientRequestToken":"00000000-0000-4000-8000-000000000001","SecretString":"FAKE old"}`)
-	box.SecretsManager.Fault("", sandbox.AWSFault{Stale: true, Times: 2})
+	box.SecretsManager.Fault("", sandboxaws.Fault{Stale: true, Times: 2})
 	awsCall(t, box, "PutSecretValue", `{"SecretId":"lag","ClientRequestToken":"00000000-0000-4000-8000-000000000002","SecretString":"FAKE new"}`)
 	for i, want := range []string{"FAKE old", "FAKE old", "FAKE new"} {
 		if got := awsCall(t, box, "GetSecretValue", read); !strings.Contains(got, want) {

@@ -15,7 +15,7 @@ import (
 	"testing"
 	"time"
 
-	"purser/internal/sandbox"
+	sandboxaws "purser/internal/sandbox/aws"
 	"purser/internal/signin"
 )
 
@@ -41,7 +41,7 @@ sso_role_name = AdministratorAccess
 // desk is a person's machine with a stand-in for IAM Identity Center.
 type desk struct {
 	*testing.T
-	idc    *sandbox.IdentityCenter
+	idc    *sandboxaws.IdentityCenter
 	url    string
 	client *signin.Client
 	files  signin.Files
@@ -54,7 +54,7 @@ func newDesk(t *testing.T, config string) *desk {
 	t.Helper()
 	d := &desk{T: t, now: time.Now()}
 	clock := func() time.Time { return d.now }
-	d.idc = sandbox.NewIdentityCenter(clock, rand.Reader)
+	d.idc = sandboxaws.NewIdentityCenter(clock, rand.Reader)
 	server := httptest.NewServer(d.idc)
 	t.Cleanup(server.Close)
 	d.url = server.URL
@@ -328,7 +328,7 @@ func TestTheAWSCLIReadsTheSession(t *testing.T) {
 	if _, err := d.client.SignIn(t.Context(), d.profile("mockserver-build"), signin.How{}); err != nil {
 		t.Fatal(err)
 	}
-	manager := httptest.NewServer(sandbox.NewSecretsManager(sandbox.SecretsManagerConfig{}))
+	manager := httptest.NewServer(sandboxaws.NewSecretsManager(sandboxaws.SecretsManagerConfig{}))
 	t.Cleanup(manager.Close)
 	cmd := exec.CommandContext(t.Context(), cli, "sts", "get-caller-identity", "--profile", "mockserver-build", "--query", "Account", "--output", "text")
 	cmd.Env = []string{

@@ -30,6 +30,9 @@ import (
 	"purser/internal/config"
 	"purser/internal/credential"
 	"purser/internal/sandbox"
+	sandboxaws "purser/internal/sandbox/aws"
+	sandboxhub "purser/internal/sandbox/hub"
+	sandboxregistry "purser/internal/sandbox/registry"
 	"purser/internal/wire"
 )
 
@@ -145,7 +148,7 @@ func (s *soak) newAccount(name string, n, special int) *account {
 	password, person := credential.NewSecret("FAKE password of "+name), name
 	if special == organization {
 		person = name + "-owner"
-		s.box.Accounts.AddOrganization(name, sandbox.Organization{Owners: []string{person}, Allowed: 10_000})
+		s.box.Accounts.AddOrganization(name, sandboxhub.Organization{Owners: []string{person}, Allowed: 10_000})
 	}
 	s.box.Accounts.AddAccount(person, password, false)
 	s.box.Accounts.AddRepository(name+"/"+repository, name, false)
@@ -366,14 +369,14 @@ func (s *soak) disturbed(a *account, args []string) []ended {
 // fault has AWS, Docker Hub or its registry misbehave once.
 func (s *soak) fault(after bool) (clear func()) {
 	operations := []string{"DescribeSecret", "GetSecretValue", "PutSecretValue", "UpdateSecretVersionStage", "TagResource"}
-	kinds := sandbox.HubFaults()
+	kinds := sandboxhub.Faults()
 	switch s.random.IntN(3) {
 	case 0:
-		s.box.SecretsManager.Fault(operations[s.random.IntN(len(operations))], sandbox.AWSFault{Status: http.StatusInternalServerError, After: after})
+		s.box.SecretsManager.Fault(operations[s.random.IntN(len(operations))], sandboxaws.Fault{Status: http.StatusInternalServerError, After: after})
 	case 1:
 		s.box.Hub.Fault(kinds[s.random.IntN(len(kinds))], sandbox.Fault{Status: http.StatusServiceUnavailable, After: after})
 	default:
-		kinds = sandbox.RegistryFaults()
+		kinds = sandboxregistry.Faults()
 		s.box.HubRegistry.Fault(kinds[s.random.IntN(len(kinds))], sandbox.Fault{Status: http.StatusServiceUnavailable})
 	}
 	return s.box.ClearFaults
@@ -434,7 +437,7 @@ func (s *soak) consume(c *kept, place int) string {
 }
 
 func (s *soak) alive(owner string, token credential.Secret) bool {
-	return slices.ContainsFunc(s.box.Accounts.Tokens(owner), func(t sandbox.Token) bool { return t.Active && t.Secret.Equal(token) })
+	return slices.ContainsFunc(s.box.Accounts.Tokens(owner), func(t sandboxhub.Token) bool { return t.Active && t.Secret.Equal(token) })
 }
 
 // settle is what everybody does in the end: plain runs, which have to put all right.

@@ -13,7 +13,7 @@ import (
 	sm "github.com/aws/aws-sdk-go-v2/service/secretsmanager"
 
 	"purser/internal/credential"
-	"purser/internal/sandbox"
+	sandboxaws "purser/internal/sandbox/aws"
 	"purser/internal/store"
 	"purser/internal/store/agefile"
 	"purser/internal/store/secretsmanager"
@@ -28,7 +28,7 @@ const opaque = `{"username":"team","token":"no-known-form-FAKE"}`
 func subjects(t *testing.T) []storetest.Subject {
 	t.Helper()
 	dir := t.TempDir()
-	stand := httptest.NewServer(sandbox.NewSecretsManager(sandbox.SecretsManagerConfig{Now: time.Now}))
+	stand := httptest.NewServer(sandboxaws.NewSecretsManager(sandboxaws.SecretsManagerConfig{Now: time.Now}))
 	t.Cleanup(stand.Close)
 	client := sm.New(sm.Options{BaseEndpoint: &stand.URL, Region: "eu-west-2", Credentials: credentials.NewStaticCredentialsProvider("FAKE", "FAKE", "")})
 	return []storetest.Subject{

@@ -14,6 +14,7 @@ import (
 	"purser/internal/registry"
 	"purser/internal/registry/dockerhub"
 	"purser/internal/sandbox"
+	sandboxhub "purser/internal/sandbox/hub"
 	_ "purser/internal/wire/kinds"
 )
 
@@ -37,7 +38,7 @@ func newHubBench(t *testing.T) *hubBench {
 		h.waited = append(h.waited, d)
 		return nil
 	}})
-	box.Accounts.AddOrganization("acme", sandbox.Organization{Owners: []string{"mockserver"}})
+	box.Accounts.AddOrganization("acme", sandboxhub.Organization{Owners: []string{"mockserver"}})
 	box.Accounts.AddRepository("acme/app", "acme", false)
 	return h
 }
@@ -91,7 +92,7 @@ func TestSigningInWithASecondFactor(t *testing.T) {
 		}, &asked
 	}
 	h := newHubBench(t)
-	right, _ := code(sandbox.DefaultCode)
+	right, _ := code(sandboxhub.DefaultCode)
 	s, err := accounts.SignIn(t.Context(), h.client, "mockserver", h.box.Password, right, "")
 	if err != nil || s.Person() != "mockserver" || !s.Expires().After(time.Now()) || strings.Contains(fmt.Sprintf("%v %+v %#v", s, s, s), "eyJ") {
 		t.Fatalf("%v %v", s, err)
@@ -99,7 +100,7 @@ func TestSigningInWithASecondFactor(t *testing.T) {
 	if _, _, err := s.Tokens(t.Context()); err != nil {
 		t.Errorf("the session manages nothing: %v", err)
 	}
-	second, asked := code("000000", sandbox.DefaultCode)
+	second, asked := code("000000", sandboxhub.DefaultCode)
 	if _, err := accounts.SignIn(t.Context(), h.client, "mockserver", h.box.Password, second, ""); err != nil || *asked != 2 {
 		t.Errorf("a code mistyped once: %v after %d", err, *asked)
 	}
@@ -114,9 +115,9 @@ func TestSigningInWithASecondFactor(t *testing.T) {
 		"an echo that is a redirect": {Echo: true, Status: http.StatusFound},
 	} {
 		h.box.Hub.Fault("second-factor", fault)
-		right, _ := code(sandbox.DefaultCode)
+		right, _ := code(sandboxhub.DefaultCode)
 		_, err := accounts.SignIn(t.Context(), h.client, "mockserver", h.box.Password, right, "")
-		if err == nil || strings.Contains(err.Error(), sandbox.DefaultCode) || strings.Contains(err.Error(), "second-factor-") {
+		if err == nil || strings.Contains(err.Error(), sandboxhub.DefaultCode) || strings.Contains(err.Error(), "second-factor-") {
 			t.Errorf("%s after the second factor: %v", name, err)
 		}
 	}
@@ -235,10 +236,10 @@ func TestAnOrganizationsTokenReachesItsRepositoriesAlone(t *testing.T) {
 	if err != nil || len(all) != 1 || all[0].Label != request.Label {
 		t.Errorf("%v %v", all, err)
 	}
-	h.box.Accounts.AddOrganization("full", sandbox.Organization{Owners: []string{"mockserver"}, Allowed: 1})
+	h.box.Accounts.AddOrganization("full", sandboxhub.Organization{Owners: []string{"mockserver"}, Allowed: 1})
 	h.box.Accounts.AddRepository("full/app", "full", false)
-	h.box.Accounts.AddOrganization("poor", sandbox.Organization{Owners: []string{"mockserver"}, NoPlan: true})
-	h.box.Accounts.AddOrganization("others", sandbox.Organization{Owners: []string{"someone-else"}})
+	h.box.Accounts.AddOrganization("poor", sandboxhub.Organization{Owners: []string{"mockserver"}, NoPlan: true})
+	h.box.Accounts.AddOrganization("others", sandboxhub.Organization{Owners: []string{"someone-else"}})
 	request.Repositories = []credential.Repository{"full/app"}
 	if _, _, err := h.account("full").Mint(t.Context(), request); err != nil {
 		t.Fatal(err)
@@ -254,7 +255,7 @@ func TestAnOrganizationsTokenReachesItsRepositoriesAlone(t *testing.T) {
 func TestManyPagesAndPagesElsewhere(t *testing.T) {
 	h := newHubBench(t)
 	for range 230 {
-		if _, err := h.box.Accounts.AddToken("mockserver", sandbox.Read); err != nil {
+		if _, err := h.box.Accounts.AddToken("mockserver", sandboxhub.Read); err != nil {
 			t.Fatal(err)
 		}
 	}

@@ -14,7 +14,7 @@ import (
 
 	"purser/internal/credential"
 	"purser/internal/realservers"
-	"purser/internal/sandbox"
+	sandboxaws "purser/internal/sandbox/aws"
 	"purser/internal/store"
 	"purser/internal/store/secretsmanager"
 	"purser/internal/store/storetest"
@@ -30,7 +30,7 @@ func TestTheContractOfStores(t *testing.T) { storetest.Keep(t, subjects(t)...) }
 // as moto does.
 func subjects(t *testing.T) []storetest.Subject {
 	t.Helper()
-	stand := httptest.NewServer(sandbox.NewSecretsManager(sandbox.SecretsManagerConfig{Now: time.Now}))
+	stand := httptest.NewServer(sandboxaws.NewSecretsManager(sandboxaws.SecretsManagerConfig{Now: time.Now}))
 	t.Cleanup(stand.Close)
 	all := []storetest.Subject{{Name: "Secrets Manager, stand-in", Open: secretsAt(stand.URL)}}
 	if moto, ok := motoOrNot(t); ok {

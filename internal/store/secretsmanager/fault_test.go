@@ -13,15 +13,15 @@ import (
 	sm "github.com/aws/aws-sdk-go-v2/service/secretsmanager"
 
 	"purser/internal/credential"
-	"purser/internal/sandbox"
+	sandboxaws "purser/internal/sandbox/aws"
 	"purser/internal/store"
 	"purser/internal/store/secretsmanager"
 )
 
 // faulty is a secret in a stand-in that misbehaves.
-func faulty(t *testing.T, operation string, f sandbox.AWSFault) store.Store {
+func faulty(t *testing.T, operation string, f sandboxaws.Fault) store.Store {
 	t.Helper()
-	stand := sandbox.NewSecretsManager(sandbox.SecretsManagerConfig{})
+	stand := sandboxaws.NewSecretsManager(sandboxaws.SecretsManagerConfig{})
 	server := httptest.NewServer(stand)
 	t.Cleanup(server.Close)
 	s := secretsAt(server.URL)(t, "team/ci")
@@ -57,7 +57,7 @@ func TestAnswersOfAWSAreTakenForWhatTheyMean(t *testing.T) {
 		{"InvalidParameterException", "something else", credential.StoreRefused},
 		{"SomethingNew", "unheard of", credential.StoreRefused},
 	} {
-		s := faulty(t, "GetSecretValue", sandbox.AWSFault{Code: c.code, Message: c.message, Status: 400})
+		s := faulty(t, "GetSecretValue", sandboxaws.Fault{Code: c.code, Message: c.message, Status: 400})
 		_, _, err := s.Read(t.Context(), credential.Current)
 		if got := credential.ReasonOf(err); got != c.want {
 			t.Errorf("%s %q: %s, want %s", c.code, c.message, got, c.want)
@@ -69,7 +69,7 @@ func TestAnswersOfAWSAreTakenForWhatTheyMean(t *testing.T) {
 }
 
 func TestWhatIsNoAnswerOfAWSIsUnknown(t *testing.T) {
-	for name, f := range map[string]sandbox.AWSFault{
+	for name, f := range map[string]sandboxaws.Fault{
 		"cut": {}, "cut after the effect": {After: true}, "a page": {Status: 200, Body: "<html>sign in</html>"}, "half": {Status: 200, Body: `{"SecretStr`},
 		"500 with a page": {Status: 500, Body: "<html>"},
 	} {
@@ -80,14 +80,14 @@ func TestWhatIsNoAnswerOfAWSIsUnknown(t *testing.T) {
 	}
 	ctx, stop := context.WithCancel(t.Context())
 	stop()
-	_, _, err := faulty(t, "GetSecretValue", sandbox.AWSFault{Hang: true}).Read(ctx, credential.Current)
+	_, _, err := faulty(t, "GetSecretValue", sandboxaws.Fault{Hang: true}).Read(ctx, credential.Current)
 	if credential.ReasonOf(err) != credential.StoreUnreachable || !strings.Contains(err.Error(), "interrupted") {
 		t.Errorf("interrupted: %v", err)
 	}
 }
 
 func TestAnEchoOfTheValueIsNotQuoted(t *testing.T) {
-	s := faulty(t, "PutSecretValue", sandbox.AWSFault{Code: "InvalidParameterException", Message: "cannot take " + canary, Status: 400})
+	s := faulty(t, "PutSecretValue", sandboxaws.Fault{Code: "InvalidParameterException", Message: "cannot take " + canary, Status: 400})
 	err := s.Stage(t.Context(), id(2), value(`{"username":"u","token":"`+canary+`"}`))
 	if err == nil || credential.Shows(err.Error(), value(canary)) {
 		t.Error("the error shows the value, or there is none")
@@ -95,14 +95,14 @@ func TestAnEchoOfTheValueIsNotQuoted(t *testing.T) {
 }
 
 func TestALostAnswerToAPutIsMadeGoodByTheSameCall(t *testing.T) {
-	stand := sandbox.NewSecretsManager(sandbox.SecretsManagerConfig{})
+	stand := sandboxaws.NewSecretsManager(sandboxaws.SecretsManagerConfig{})
 	server := httptest.NewServer(stand)
 	t.Cleanup(server.Close)
 	s := secretsAt(server.URL)(t, "team/ci")
 	if err := s.Create(t.Context()); err != nil {
 		t.Fatal(err)
 	}
-	stand.Fault("PutSecretValue", sandbox.AWSFault{After: true})
+	stand.Fault("PutSecretValue", sandboxaws.Fault{After: true})
 	if err := s.Stage(t.Context(), id(1), value("one")); credential.ReasonOf(err) != credential.StoreUnreachable {
 		t.Fatalf("the lost answer: %v", err)
 	}
@@ -134,7 +134,7 @@ func TestCredentialsThatCannotBeHad(t *testing.T) {
 }
 
 func TestAMissingSecretIsLookedForByItsARN(t *testing.T) {
-	server := httptest.NewServer(sandbox.NewSecretsManager(sandbox.SecretsManagerConfig{Account: "123456789012", Region: region, Now: time.Now}))
+	server := httptest.NewServer(sandboxaws.NewSecretsManager(sandboxaws.SecretsManagerConfig{Account: "123456789012", Region: region, Now: time.Now}))
 	t.Cleanup(server.Close)
 	_, err := secretsAt(server.URL)(t, "team/ci").Describe(t.Context())
 	if credential.ReasonOf(err) != credential.SecretMissing || !strings.Contains(err.Error(), "arn:aws:secretsmanager:eu-west-2:123456789012:secret:team/ci-??????") {

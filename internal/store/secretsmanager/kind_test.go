@@ -7,7 +7,7 @@ import (
 	"time"
 
 	"purser/internal/credential"
-	"purser/internal/sandbox"
+	sandboxaws "purser/internal/sandbox/aws"
 	"purser/internal/store/secretsmanager"
 	_ "purser/internal/wire/kinds"
 )
@@ -28,7 +28,7 @@ func TestNamesThatSecretsCanHave(t *testing.T) {
 // TestAKeyThatItsConsumerCannotUse is said by the secret itself, to whoever describes it.
 func TestAKeyThatItsConsumerCannotUse(t *testing.T) {
 	const name = "ecr-pullthroughcache/dockerhub"
-	stand := sandbox.NewSecretsManager(sandbox.SecretsManagerConfig{Now: time.Now})
+	stand := sandboxaws.NewSecretsManager(sandboxaws.SecretsManagerConfig{Now: time.Now})
 	server := httptest.NewServer(stand)
 	t.Cleanup(server.Close)
 	if err := stand.AddEmpty(name, region, "alias/build", ""); err != nil {

@@ -11,7 +11,7 @@ import (
 	sm "github.com/aws/aws-sdk-go-v2/service/secretsmanager"
 
 	"purser/internal/credential"
-	"purser/internal/sandbox"
+	sandboxaws "purser/internal/sandbox/aws"
 	"purser/internal/store/secretsmanager"
 )
 
@@ -86,7 +86,7 @@ func (r *recording) TagResource(ctx context.Context, in *sm.TagResourceInput, o 
 // namesRig is a stand-in with two secrets, whose ARNs it returns.
 func namesRig(t *testing.T) (api *recording, open func(id string) *secretsmanager.Secret, arns map[string]string) {
 	t.Helper()
-	server := httptest.NewServer(sandbox.NewSecretsManager(sandbox.SecretsManagerConfig{}))
+	server := httptest.NewServer(sandboxaws.NewSecretsManager(sandboxaws.SecretsManagerConfig{}))
 	t.Cleanup(server.Close)
 	api, arns = newRecording(server.URL), map[string]string{}
 	for _, name := range []string{"ci", "ci-docker"} {

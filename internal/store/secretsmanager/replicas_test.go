@@ -8,12 +8,12 @@ import (
 	sm "github.com/aws/aws-sdk-go-v2/service/secretsmanager"
 	"github.com/aws/aws-sdk-go-v2/service/secretsmanager/types"
 
-	"purser/internal/sandbox"
+	sandboxaws "purser/internal/sandbox/aws"
 )
 
 // TestCopiesInOtherRegionsAreDescribed has both implementations make a copy.
 func TestCopiesInOtherRegionsAreDescribed(t *testing.T) {
-	box := sandbox.NewSecretsManager(sandbox.SecretsManagerConfig{})
+	box := sandboxaws.NewSecretsManager(sandboxaws.SecretsManagerConfig{})
 	stand := httptest.NewServer(box)
 	t.Cleanup(stand.Close)
 	endpoints := map[string]string{"the stand-in": stand.URL}

@@ -6,7 +6,7 @@ import (
 	"testing"
 
 	"purser/internal/credential"
-	"purser/internal/sandbox"
+	sandboxaws "purser/internal/sandbox/aws"
 	"purser/internal/store"
 )
 
@@ -51,14 +51,14 @@ func TestRightsAreTriedWithoutReadingOrChanging(t *testing.T) {
 
 func TestARefusedRightIsToldFromAnOutage(t *testing.T) {
 	for name, c := range map[string]struct {
-		fault sandbox.AWSFault
+		fault sandboxaws.Fault
 		want  credential.Verdict
 	}{
-		"denied":    {sandbox.AWSFault{Code: "AccessDeniedException", Message: "not authorized to perform: secretsmanager:GetSecretValue"}, credential.Refused},
-		"key":       {sandbox.AWSFault{Code: "AccessDeniedException", Message: "Access to KMS is not allowed"}, credential.Refused},
-		"throttled": {sandbox.AWSFault{Code: "ThrottlingException", Message: "Rate exceeded"}, credential.Unknown},
-		"cut":       {sandbox.AWSFault{}, credential.Unknown},
-		"no such":   {sandbox.AWSFault{Code: "ResourceNotFoundException", Message: "can't find"}, credential.Granted},
+		"denied":    {sandboxaws.Fault{Code: "AccessDeniedException", Message: "not authorized to perform: secretsmanager:GetSecretValue"}, credential.Refused},
+		"key":       {sandboxaws.Fault{Code: "AccessDeniedException", Message: "Access to KMS is not allowed"}, credential.Refused},
+		"throttled": {sandboxaws.Fault{Code: "ThrottlingException", Message: "Rate exceeded"}, credential.Unknown},
+		"cut":       {sandboxaws.Fault{}, credential.Unknown},
+		"no such":   {sandboxaws.Fault{Code: "ResourceNotFoundException", Message: "can't find"}, credential.Granted},
 	} {
 		if got := rightsOf(t, faulty(t, "GetSecretValue", c.fault))[get]; got != c.want {
 			t.Errorf("%s: %v, want %v", name, got, c.want)

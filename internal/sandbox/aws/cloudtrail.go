@@ -1,0 +1,152 @@
+package aws
+
+import (
+	"encoding/json"
+	"fmt"
+	"slices"
+	"strconv"
+	"strings"
+	"sync"
+	"time"
+)
+
+// TrailEvent is a call as CloudTrail records it, as far as reading secrets goes.
+type TrailEvent struct {
+	Name      string // "GetSecretValue"
+	At        time.Time
+	Caller    string // the ARN of a user, or of a role's session
+	Service   string // that called on somebody's behalf
+	Source    string // IP address
+	Agent     string
+	SecretID  string // as the caller sent it
+	SecretIDs []string
+	Stage     string
+	ErrorCode string
+	Raw       string // sent instead of all that; "" for none
+}
+
+// trail is the event history (CloudTrail API reference, LookupEvents). It records what
+// the stand-in for Secrets Manager is asked for, without CloudTrail's delay.
+type trail struct {
+	mu     sync.Mutex
+	events []TrailEvent
+}
+
+// Record adds an event to CloudTrail's history.
+func (s *SecretsManager) Record(e TrailEvent) {
+	s.trail.mu.Lock()
+	defer s.trail.mu.Unlock()
+	if len(s.trail.events) >= maxTrail {
+		s.trail.events = slices.Clone(s.trail.events[maxTrail/2:])
+	}
+	s.trail.events = append(s.trail.events, e)
+}
+
+// Reads are what the history has, oldest first.
+func (s *SecretsManager) Reads() []TrailEvent {
+	s.trail.mu.Lock()
+	defer s.trail.mu.Unlock()
+	return slices.Clone(s.trail.events)
+}
+
+// maxTrail bounds the history of a stand-in that runs for days; at least half of it is
+// there.
+const maxTrail = 1 << 17
+
+const trailPage = 50
+
+func (t *trail) perform(operation string, body []byte) (any, error) {
+	if operation != "LookupEvents" {
+		return nil, smError("UnknownOperationException", "the stand-in has no operation %s", operation)
+	}
+	in, err := smDecode[struct {
+		LookupAttributes   []struct{ AttributeKey, AttributeValue string }
+		StartTime, EndTime float64
+		MaxResults         *int
+		NextToken          string
+	}](body)
+	if err != nil {
+		return nil, err
+	}
+	if len(in.LookupAttributes) > 1 || len(in.LookupAttributes) == 1 && in.LookupAttributes[0].AttributeKey != "EventName" {
+		return nil, smError("InvalidLookupAttributesException", "the stand-in looks up by EventName alone")
+	}
+	size, from := trailPage, 0
+	if in.MaxResults != nil {
+		size = *in.MaxResults
+	}
+	if size < 1 || size > trailPage {
+		return nil, smError("InvalidMaxResultsException", "MaxResults must be from 1 to 50")
+	}
+	if in.NextToken != "" {
+		if from, err = strconv.Atoi(in.NextToken); err != nil || from < 0 {
+			return nil, smError("InvalidNextTokenException", "NextToken is not one that was given")
+		}
+	}
+	if in.EndTime != 0 && in.StartTime > in.EndTime {
+		return nil, smError("InvalidTimeRangeException", "StartTime is after EndTime")
+	}
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	var found []TrailEvent
+	for _, e := range slices.Backward(t.events) {
+		at := float64(e.At.Unix())
+		if (len(in.LookupAttributes) == 0 || e.Name == in.LookupAttributes[0].AttributeValue) && at >= in.StartTime && (in.EndTime == 0 || at <= in.EndTime) {
+			found = append(found, e)
+		}
+	}
+	slices.SortStableFunc(found, func(a, b TrailEvent) int { return b.At.Compare(a.At) })
+	from = min(from, len(found))
+	to := min(from+size, len(found))
+	out := map[string]any{}
+	events := []map[string]any{}
+	for i, e := range found[from:to] {
+		events = append(events, map[string]any{
+			"EventId": fmt.Sprintf("00000000-0000-4000-8000-%012x", from+i), "EventName": e.Name, "EventTime": e.At.Unix(), "CloudTrailEvent": e.text(),
+		})
+	}
+	if out["Events"] = events; to < len(found) {
+		out["NextToken"] = strconv.Itoa(to)
+	}
+	return out, nil
+}
+
+// text is the event's own JSON (CloudTrail User Guide, "record contents").
+func (e TrailEvent) text() string {
+	if e.Raw != "" {
+		return e.Raw
+	}
+	identity := map[string]any{"type": "IAMUser", "arn": e.Caller, "principalId": "AIDAEXAMPLE"}
+	if _, session, ok := strings.Cut(e.Caller, ":assumed-role/"); ok {
+		role, name, _ := strings.Cut(session, "/")
+		account := strings.Split(e.Caller, ":")[4]
+		identity = map[string]any{
+			"type": "AssumedRole", "arn": e.Caller, "principalId": "AROAEXAMPLE:" + name,
+			"sessionContext": map[string]any{"sessionIssuer": map[string]any{"type": "Role", "arn": "arn:aws:iam::" + account + ":role/" + role}},
+		}
+	}
+	if e.Service != "" {
+		identity["invokedBy"] = e.Service
+	}
+	asked := map[string]any{}
+	for name, v := range map[string]string{"secretId": e.SecretID, "versionStage": e.Stage} {
+		if v != "" {
+			asked[name] = v
+		}
+	}
+	if len(e.SecretIDs) > 0 {
+		asked["secretIdList"] = e.SecretIDs
+	}
+	record := map[string]any{
+		"eventVersion": "1.11", "userIdentity": identity, "eventTime": e.At.UTC().Format(time.RFC3339), "eventSource": "secretsmanager.amazonaws.com",
+		"eventName": e.Name, "awsRegion": "eu-west-2", "sourceIPAddress": e.Source, "userAgent": e.Agent, "requestParameters": asked, "responseElements": nil,
+	}
+	if e.ErrorCode != "" {
+		record["errorCode"] = e.ErrorCode
+	}
+	text, err := json.Marshal(record)
+	if err != nil {
+		panic(err) // plain maps of texts always encode
+	}
+	return string(text)
+}

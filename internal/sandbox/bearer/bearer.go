@@ -1,0 +1,140 @@
+// Package bearer makes and reads the tokens that the stand-ins' services give out.
+package bearer
+
+import (
+	"crypto/ecdsa"
+	"crypto/elliptic"
+	"crypto/hmac"
+	"crypto/sha256"
+	"encoding/base64"
+	"encoding/json"
+	"fmt"
+	"io"
+	"math/big"
+	"strings"
+	"time"
+
+	"purser/internal/credential"
+)
+
+// Signer makes and reads JSON Web Tokens (RFC 7519) with a key of its own: a pair, where
+// others are to check them, or one that is shared with nobody.
+type Signer struct {
+	key    *ecdsa.PrivateKey // nil: shared is used
+	shared []byte
+	random io.Reader
+	Issued func(credential.Secret) // told of every token; may be nil
+}
+
+// New signs with ES256: its public half is in keySet.
+func New(random io.Reader) (*Signer, error) {
+	key, err := ecdsa.GenerateKey(elliptic.P256(), random)
+	if err != nil {
+		return nil, fmt.Errorf("make a signing key: %w", err)
+	}
+	return &Signer{key: key, random: random}, nil
+}
+
+// NewShared signs with HS256. The docker CLI, which reads its session's claims, does
+// not know ES256 there.
+func NewShared(random io.Reader) (*Signer, error) {
+	s := &Signer{shared: make([]byte, sha256.Size)}
+	if _, err := io.ReadFull(random, s.shared); err != nil {
+		return nil, fmt.Errorf("make a signing key: %w", err)
+	}
+	return s, nil
+}
+
+// Sign makes a token of claims that Marshal takes.
+func (s *Signer) Sign(claims any) (credential.Secret, error) {
+	payload, err := json.Marshal(claims)
+	if err != nil {
+		return credential.Secret{}, err
+	}
+	algorithm := "ES256"
+	if s.key == nil {
+		algorithm = "HS256"
+	}
+	text := encodePart([]byte(`{"alg":"`+algorithm+`","typ":"JWT","kid":"`+signingKey+`"}`)) + "." + encodePart(payload)
+	signature, err := s.signature(text)
+	if err != nil {
+		return credential.Secret{}, err
+	}
+	token := credential.NewSecret(text + "." + encodePart(signature))
+	if s.Issued != nil {
+		s.Issued(token)
+	}
+	return token, nil
+}
+
+func (s *Signer) signature(text string) ([]byte, error) {
+	if s.key == nil {
+		mac := hmac.New(sha256.New, s.shared)
+		_, _ = io.WriteString(mac, text) // a hash takes everything
+		return mac.Sum(nil), nil
+	}
+	digest := sha256.Sum256([]byte(text))
+	r, v, err := ecdsa.Sign(s.random, s.key, digest[:])
+	if err != nil {
+		return nil, err
+	}
+	signature := make([]byte, signatureSize)
+	r.FillBytes(signature[:signatureSize/2])
+	v.FillBytes(signature[signatureSize/2:])
+	return signature, nil
+}
+
+// signatureSize is that of ES256 (RFC 7518 section 3.4).
+const signatureSize = 64
+
+func (s *Signer) signed(text string, signature []byte) bool {
+	if s.key == nil {
+		want, _ := s.signature(text) // of a shared key there is no error
+		return hmac.Equal(want, signature)
+	}
+	if len(signature) != signatureSize {
+		return false
+	}
+	digest := sha256.Sum256([]byte(text))
+	r, v := new(big.Int).SetBytes(signature[:signatureSize/2]), new(big.Int).SetBytes(signature[signatureSize/2:])
+	return ecdsa.Verify(&s.key.PublicKey, digest[:], r, v)
+}
+
+// signingKey is what tokens call the key that signed them.
+const signingKey = "sandbox"
+
+// KeySet is the public half as a JSON Web Key Set (RFC 7517).
+func (s *Signer) KeySet() ([]byte, error) {
+	point, err := s.key.PublicKey.Bytes() // 0x04, then x and y of 32 bytes each
+	if err != nil {
+		return nil, err
+	}
+	return json.Marshal(map[string]any{"keys": []map[string]string{{
+		"kty": "EC", "crv": "P-256", "x": encodePart(point[1:33]), "y": encodePart(point[33:]), "kid": signingKey, "alg": "ES256", "use": "sig",
+	}}})
+}
+
+// Read checks a token's signature and times, and decodes its claims.
+func (s *Signer) Read(token credential.Secret, now time.Time, into any) bool {
+	text := token.Reveal()
+	cut := strings.LastIndex(text, ".")
+	if cut < 0 {
+		return false
+	}
+	signature, err := base64.RawURLEncoding.DecodeString(text[cut+1:])
+	if err != nil || !s.signed(text[:cut], signature) {
+		return false
+	}
+	_, payload, _ := strings.Cut(text[:cut], ".")
+	raw, err := base64.RawURLEncoding.DecodeString(payload)
+	var times struct {
+		NotBefore int64 `json:"nbf"`
+		Expires   int64 `json:"exp"`
+	}
+	if err != nil || json.Unmarshal(raw, &times) != nil || now.Unix() < times.NotBefore || now.Unix() >= times.Expires {
+		return false
+	}
+	return json.Unmarshal(raw, into) == nil
+}
+
+func encodePart(raw []byte) string { return base64.RawURLEncoding.EncodeToString(raw) }

@@ -1,0 +1,120 @@
+package registry
+
+import (
+	"bytes"
+	"encoding/json"
+	"io"
+	"net/http"
+	"net/http/httptest"
+	"net/url"
+	"slices"
+	"strings"
+)
+
+// Manifest is an image's manifest as it was put: the library keeps blobs in a folder, and
+// these in memory alone.
+type Manifest struct {
+	Repository, Reference, Type string
+	Body                        []byte
+}
+
+// largestManifest is what registries take at most, by the distribution specification's
+// advice, in bytes.
+const largestManifest = 4 << 20
+
+// putManifest hands a manifest on, and notes one that was taken.
+func (r *Registry) putManifest(w http.ResponseWriter, req *http.Request, repo, reference string) {
+	body, err := io.ReadAll(http.MaxBytesReader(w, req.Body, largestManifest))
+	if err != nil {
+		writeError(w, http.StatusRequestEntityTooLarge, "MANIFEST_INVALID", "the manifest is larger than 4 MiB")
+		return
+	}
+	if code, why := r.wrong(repo, body); code != "" {
+		writeError(w, http.StatusBadRequest, code, why)
+		return
+	}
+	req.Body = io.NopCloser(bytes.NewReader(body))
+	answer := &statusOf{ResponseWriter: w}
+	r.images.ServeHTTP(answer, req)
+	if answer.status != http.StatusCreated {
+		return
+	}
+	r.cfg.Accounts.Adopt(repo)
+	if !strings.Contains(reference, ":") {
+		owner, _, _ := strings.Cut(repo, "/")
+		r.cfg.Accounts.NotePush(repo, reference, owner)
+	}
+	if r.cfg.Folder != "" {
+		r.keep(Manifest{repo, reference, req.Header.Get("Content-Type"), body})
+	}
+}
+
+// wrong is why a manifest is not taken, in the specification's words; "": it is. The
+// library reads none.
+func (r *Registry) wrong(repo string, body []byte) (code, why string) {
+	type blob struct {
+		Digest string
+		URLs   []string // of a layer that is kept elsewhere
+	}
+	var m struct {
+		Config *blob
+		Layers []blob
+	}
+	if json.Unmarshal(body, &m) != nil {
+		return "MANIFEST_INVALID", "the manifest is no JSON"
+	}
+	if m.Config != nil {
+		m.Layers = append(m.Layers, *m.Config)
+	}
+	for _, l := range m.Layers {
+		answer := httptest.NewRecorder()
+		r.images.ServeHTTP(answer, httptest.NewRequest(http.MethodHead, "/v2/"+repo+"/blobs/"+url.PathEscape(l.Digest), nil)) //nolint:noctx // nothing is sent
+		if answer.Code != http.StatusOK && len(l.URLs) == 0 {
+			return "MANIFEST_BLOB_UNKNOWN", "a blob of the manifest is unknown to the registry"
+		}
+	}
+	return "", ""
+}
+
+func (r *Registry) keep(m Manifest) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.manifests = append(slices.DeleteFunc(r.manifests, m.replaces), m)
+}
+
+func (m Manifest) replaces(old Manifest) bool {
+	return old.Repository == m.Repository && old.Reference == m.Reference
+}
+
+// Kept are the manifests in an order in which they can be put again.
+func (r *Registry) Kept() []Manifest {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return slices.Clone(r.manifests)
+}
+
+// Restore puts manifests again, whose blobs are in the folder.
+func (r *Registry) Restore(all []Manifest) error {
+	r.manifests = all
+	for _, m := range all {
+		req, err := http.NewRequest(http.MethodPut, "/v2/"+m.Repository+"/manifests/"+m.Reference, bytes.NewReader(m.Body)) //nolint:noctx // nothing is sent
+		if err != nil {
+			return err
+		}
+		req.Header.Set("Content-Type", m.Type)
+		r.images.ServeHTTP(httptest.NewRecorder(), req)
+	}
+	return nil
+}
+
+// statusOf remembers how a request ended.
+type statusOf struct {
+	http.ResponseWriter
+	status int
+}
+
+// WriteHeader passes it on.
+func (s *statusOf) WriteHeader(status int) {
+	s.status = status
+	s.ResponseWriter.WriteHeader(status)
+}

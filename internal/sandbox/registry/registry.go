@@ -1,0 +1,352 @@
+// Package registry is a registry with its token service, as a stand-in: images are kept by
+// go-containerregistry's, and who may push is asked of the accounts of package hub.
+package registry
+
+import (
+	"encoding/json"
+	"fmt"
+	"io"
+	"log"
+	"net/http"
+	"net/http/httptest"
+	"net/url"
+	"os"
+	"path"
+	"slices"
+	"strconv"
+	"strings"
+	"sync"
+	"time"
+
+	"purser/internal/sandbox/hub"
+
+	"purser/internal/sandbox/bearer"
+
+	"purser/internal/sandbox/fault"
+
+	ggcr "github.com/google/go-containerregistry/pkg/registry"
+
+	"purser/internal/credential"
+)
+
+// AuthMode is how a registry lets people in.
+type AuthMode string
+
+// The ways in.
+const (
+	AuthBearer AuthMode = "bearer" // a token service whose bearers say what they grant
+	AuthOpaque AuthMode = "opaque" // a token service as GHCR's: any scope is granted to a good secret, and the bearer says nothing
+	AuthBasic  AuthMode = "basic"  // user name and secret at every request
+	AuthOpen   AuthMode = "open"   // nothing is asked for
+)
+
+// Config describes a registry.
+type Config struct {
+	Auth     AuthMode
+	Realm    string // address of the token service; "": /token at the registry itself
+	Service  string
+	Accounts *hub.Accounts
+	Now      func() time.Time
+	Random   io.Reader
+
+	Folder string // where blobs are kept; "": in memory
+
+	CancelStatus  int  // answer to the cancelling of an upload; 0: 401 to those without delete, else 204
+	AbsoluteURLs  bool // upload locations name the host
+	TwoChallenges bool // Basic is offered and taken beside Bearer, as Gitea does
+	AccessToken   bool // the token service answers access_token instead of token
+}
+
+// Registry is a registry with its token service: go-containerregistry's
+// registry, which keeps real images in memory, behind authorisation that
+// enforces scopes as the distribution project's does.
+type Registry struct {
+	Bearers *bearer.Signer // signs for the token service
+
+	cfg    Config
+	images http.Handler
+	faults fault.Queue
+
+	mu        sync.Mutex // guards what follows
+	opaque    map[string]hub.Principal
+	asked     []string
+	manifests []Manifest // with a folder
+}
+
+// New makes a registry without images.
+func New(cfg Config) (*Registry, error) {
+	s, err := bearer.New(cfg.Random)
+	if err != nil {
+		return nil, err
+	}
+	options := []ggcr.Option{ggcr.Logger(log.New(io.Discard, "", 0))}
+	if cfg.Folder != "" {
+		if err := os.MkdirAll(cfg.Folder, 0o700); err != nil {
+			return nil, err
+		}
+		options = append(options, ggcr.WithBlobHandler(ggcr.NewDiskBlobHandler(cfg.Folder)))
+	}
+	return &Registry{cfg: cfg, Bearers: s, opaque: map[string]hub.Principal{}, images: ggcr.New(options...)}, nil
+}
+
+// Fault makes requests of a kind misbehave.
+func (r *Registry) Fault(kind string, f fault.Fault) { r.faults.Set(kind, f) }
+
+// Faults are the kinds of requests that a Fault can be for.
+func Faults() []string { return []string{"ping", "token", "tags", "upload", "cancel"} }
+
+// ClearFaults has everything behave again.
+func (r *Registry) ClearFaults() { r.faults.Clear() }
+
+// Requests are what was asked, in order: method, path, and for the token
+// service the scopes; never a secret.
+func (r *Registry) Requests() []string {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return slices.Clone(r.asked)
+}
+
+// ServeHTTP answers the registry protocol, and the token service at /token.
+func (r *Registry) ServeHTTP(w http.ResponseWriter, req *http.Request) {
+	kind, repo := kindOf(req)
+	r.mu.Lock()
+	r.asked = append(r.asked, strings.TrimSpace(req.Method+" "+req.URL.Path+" "+strings.Join(req.URL.Query()["scope"], " ")))
+	r.mu.Unlock()
+	if r.faults.Strike(kind, w, req) {
+		return
+	}
+	if kind == "token" {
+		r.serveToken(w, req)
+		return
+	}
+	w.Header().Set("Docker-Distribution-Api-Version", "registry/2.0")
+	if !r.authorise(w, req, kind, repo) {
+		return
+	}
+	r.serveImages(w, req, kind, repo)
+}
+
+// kindOf sorts requests into those that a proof makes, and the rest.
+func kindOf(req *http.Request) (kind, repo string) {
+	path := req.URL.Path
+	switch path {
+	case "/token":
+		return "token", ""
+	case "/v2/", "/v2":
+		return "ping", ""
+	}
+	rest, _ := strings.CutPrefix(path, "/v2/")
+	for _, part := range []string{"/tags/list", "/blobs/", "/manifests/", "/referrers/"} {
+		if i := strings.LastIndex(rest, part); i > 0 {
+			repo = rest[:i]
+			switch {
+			case part == "/tags/list":
+				return "tags", repo
+			case strings.HasSuffix(path, "/blobs/uploads/") && req.Method == http.MethodPost:
+				return "upload", repo
+			case strings.Contains(path, "/blobs/uploads/") && req.Method == http.MethodDelete:
+				return "cancel", repo
+			}
+			return "other", repo
+		}
+	}
+	return "other", ""
+}
+
+// actionsFor is what the distribution project's registry demands for a request:
+// every DELETE wants delete, also that of an upload session.
+func actionsFor(method string) []string {
+	switch method {
+	case http.MethodGet, http.MethodHead:
+		return []string{"pull"}
+	case http.MethodDelete:
+		return []string{"delete"}
+	}
+	return []string{"pull", "push"}
+}
+
+// authorise lets a request through or answers it.
+func (r *Registry) authorise(w http.ResponseWriter, req *http.Request, kind, repo string) bool {
+	if r.cfg.Auth == AuthOpen {
+		return true
+	}
+	need := actionsFor(req.Method)
+	if kind == "cancel" && r.cfg.CancelStatus != 0 {
+		w.WriteHeader(r.cfg.CancelStatus)
+		return false
+	}
+	granted, known := r.granted(req, repo)
+	if known && (repo == "" || containsAll(granted, need)) {
+		return true
+	}
+	r.challenge(w, repo, need, known)
+	return false
+}
+
+func containsAll(have, want []string) bool {
+	for _, a := range want {
+		if !slices.Contains(have, a) {
+			return false
+		}
+	}
+	return true
+}
+
+// granted reads the request's credential: what it allows on the repository, and
+// whether it was one at all.
+func (r *Registry) granted(req *http.Request, repo string) (actions []string, known bool) {
+	if user, secret, ok := req.BasicAuth(); ok && (r.cfg.Auth == AuthBasic || r.cfg.TwoChallenges) {
+		p, refused := r.cfg.Accounts.SignIn(user, credential.NewSecret(secret))
+		return r.allowed(p, repo), refused == nil
+	}
+	text, ok := strings.CutPrefix(req.Header.Get("Authorization"), "Bearer ")
+	if !ok {
+		return nil, false
+	}
+	token := credential.NewSecret(text)
+	if r.cfg.Auth == AuthOpaque {
+		r.mu.Lock()
+		p, ok := r.opaque[text]
+		r.mu.Unlock()
+		return r.allowed(p, repo), ok
+	}
+	var c registryClaims
+	if !r.Bearers.Read(token, r.cfg.Now(), &c) {
+		return nil, false
+	}
+	for _, entry := range c.Access {
+		if entry.Name == repo {
+			actions = append(actions, entry.Actions...)
+		}
+	}
+	return actions, true
+}
+
+// allowed is what account and token level together permit.
+func (r *Registry) allowed(p hub.Principal, repo string) []string {
+	var out []string
+	for _, a := range r.cfg.Accounts.Rights(p, repo) {
+		if p.WithinLevel([]string{a}) {
+			out = append(out, a)
+		}
+	}
+	return out
+}
+
+func (r *Registry) challenge(w http.ResponseWriter, repo string, need []string, known bool) {
+	if r.cfg.Auth == AuthBasic && known {
+		writeError(w, http.StatusForbidden, "DENIED", "requested access to the resource is denied")
+		return
+	}
+	if r.cfg.Auth == AuthBasic {
+		w.Header().Set("WWW-Authenticate", `Basic realm="sandbox"`)
+	} else {
+		text := fmt.Sprintf(`Bearer realm=%q,service=%q`, r.cfg.Realm, r.cfg.Service)
+		if repo != "" {
+			text += fmt.Sprintf(`,scope="repository:%s:%s"`, repo, strings.Join(need, ","))
+		}
+		if known {
+			text += `,error="insufficient_scope"`
+		}
+		w.Header().Set("WWW-Authenticate", text)
+		if r.cfg.TwoChallenges {
+			w.Header().Add("WWW-Authenticate", `Basic realm="sandbox"`)
+		}
+	}
+	writeError(w, http.StatusUnauthorized, "UNAUTHORIZED", "authentication required")
+}
+
+// writeError answers in the form of the distribution specification.
+func writeError(w http.ResponseWriter, status int, code, message string) {
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(status)
+	_ = json.NewEncoder(w).Encode(map[string]any{"errors": []map[string]any{{"code": code, "message": message, "detail": nil}}})
+}
+
+// serveImages leaves the protocol to go-containerregistry, but for what it
+// lacks: repositories without an image, and cancelling an upload.
+func (r *Registry) serveImages(w http.ResponseWriter, req *http.Request, kind, repo string) {
+	switch kind {
+	case "tags":
+		if _, there := r.cfg.Accounts.Repository(repo); !there {
+			writeError(w, http.StatusNotFound, "NAME_UNKNOWN", "repository name not known to registry")
+			return
+		}
+		r.listTags(w, req, repo)
+		return
+	case "cancel":
+		w.WriteHeader(http.StatusNoContent)
+		return
+	}
+	w = &located{w, req, repo, r.cfg.AbsoluteURLs}
+	_, reference, ofManifest := strings.Cut(req.URL.Path, "/manifests/")
+	if ofManifest && req.Method == http.MethodPut {
+		r.putManifest(w, req, repo, reference)
+		return
+	}
+	if ofManifest && req.Method == http.MethodDelete {
+		r.mu.Lock()
+		r.manifests = slices.DeleteFunc(r.manifests, Manifest{Repository: repo, Reference: reference}.replaces)
+		r.mu.Unlock()
+	}
+	r.images.ServeHTTP(w, req)
+}
+
+// listTags asks the images, which know a repository from its first image on, for all tags,
+// and cuts the list itself: they do not say that it goes on.
+func (r *Registry) listTags(w http.ResponseWriter, req *http.Request, repo string) {
+	query := req.URL.Query()
+	size, err := strconv.Atoi(query.Get("n"))
+	query.Del("n")
+	all := req.Clone(req.Context())
+	all.URL.RawQuery = query.Encode()
+	answer := httptest.NewRecorder()
+	r.images.ServeHTTP(answer, all)
+	list := struct {
+		Name string   `json:"name"`
+		Tags []string `json:"tags"`
+	}{Name: repo, Tags: []string{}}
+	if answer.Code == http.StatusOK {
+		_ = json.Unmarshal(answer.Body.Bytes(), &list) // the library has written it
+	}
+	if err == nil && size >= 0 && size < len(list.Tags) {
+		list.Tags = list.Tags[:size]
+		if size > 0 {
+			next := url.Values{"n": {strconv.Itoa(size)}, "last": {list.Tags[size-1]}}
+			w.Header().Set("Link", "<"+req.URL.Path+"?"+next.Encode()+`>; rel="next"`)
+		}
+	}
+	w.Header().Set("Content-Type", "application/json")
+	_ = json.NewEncoder(w).Encode(list)
+}
+
+// located gives an answer the headers that say where to go on, as the specification
+// demands and the images' library leaves out.
+type located struct {
+	http.ResponseWriter
+	req      *http.Request
+	repo     string
+	absolute bool // with the host
+}
+
+// WriteHeader sends the header with them.
+func (l *located) WriteHeader(status int) {
+	h := l.Header()
+	digest := h.Get("Docker-Content-Digest")
+	switch {
+	case status == http.StatusCreated && strings.Contains(l.req.URL.Path, "/manifests/"):
+		h.Set("Location", "/v2/"+l.repo+"/manifests/"+digest)
+	case status == http.StatusCreated:
+		h.Set("Location", "/v2/"+l.repo+"/blobs/"+digest)
+	case status == http.StatusAccepted && l.req.Method == http.MethodPost:
+		h.Set("Docker-Upload-UUID", path.Base(h.Get("Location")))
+	}
+	if at := h.Get("Location"); l.absolute && strings.HasPrefix(at, "/") {
+		scheme := "http://"
+		if l.req.TLS != nil {
+			scheme = "https://"
+		}
+		h.Set("Location", scheme+l.req.Host+at)
+	}
+	l.ResponseWriter.WriteHeader(status)
+}
