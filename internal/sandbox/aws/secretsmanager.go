@@ -37,7 +37,7 @@ type SecretsManagerConfig struct {
 // Signature Version 4 header made for the right service at about the right
 // time, and does not verify the signature itself: it knows no keys. There is no
 // IAM, and no KMS that encrypts; Fault plays their refusals. What purser needs
-// besides of EventBridge, CloudTrail and KMS is in awsservices.go.
+// besides of EventBridge, CloudTrail and KMS is in services.go.
 type SecretsManager struct {
 	cfg      SecretsManagerConfig
 	requests atomic.Uint64 // numbers the answers
