@@ -1,5 +1,5 @@
 // Command testlog prints what go test -json says as go test does, and adds to the file that
-// it is given how long each test took, one line each.
+// it is given how long each test took, one line each, parts of tests too.
 package main
 
 import (
@@ -65,7 +65,7 @@ func retell(in io.Reader, out, times io.Writer) error {
 				fmt.Fprint(out, said[name])
 			}
 			delete(said, name)
-			if e.Test != "" && !strings.Contains(e.Test, "/") {
+			if e.Test != "" {
 				fmt.Fprintf(times, "%7.1f s  %s %s\n", e.Elapsed, strings.TrimPrefix(e.Package, "purser/"), e.Test)
 			}
 		}
