@@ -36,7 +36,8 @@ Buildkite plugin calls both.`,
 		Use:   "start [NAME…]",
 		Short: "Make a private docker configuration, and print what to export",
 		Long: `start makes the folder --dir, which must not be there yet, and prints the variables that
-lead docker's clients to it, as commands for a shell. It takes its configuration as the
+lead docker's clients to it, as commands for a shell. When it fails, the command that it
+prints ends a script with the same exit code, with and without set -e. It takes its configuration as the
 credential helper does, from /etc/purser/purser.yaml, PURSER_CONFIG or PURSER_SECRET_ID,
 never from the working directory.`,
 		Example: `  eval "$(purser job start dockerhub --dir /tmp/job-1)"`,
@@ -102,6 +103,24 @@ func (a *app) startJob(ctx context.Context, names []string, dir string, plain bo
 		_, _ = fmt.Fprintf(a.out, "export %s=%s\n", name, present.QuoteShell(c.Vars[name]))
 	}
 	return nil
+}
+
+// startsJob reports whether a command line is that of job start, right or wrong.
+func startsJob(args []string) bool {
+	if i := slices.Index(args, "--"); i >= 0 {
+		args = args[:i]
+	}
+	i := slices.Index(args, "job")
+	return i >= 0 && slices.Index(args[i:], "start") == 1
+}
+
+// jobFailed has a shell that evaluates what job start prints fail as purser did: the status of
+// $(…) is lost in eval "$(…)", and the steps that follow would push with another login. A
+// person's own shell stays open.
+func (a *app) jobFailed(code int) {
+	if a.evaluated {
+		_, _ = fmt.Fprintf(a.out, "case $- in *i*) (exit %d) ;; *) exit %[1]d ;; esac\n", code)
+	}
 }
 
 func checkJobFolder(dir string) error {

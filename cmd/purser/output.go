@@ -37,6 +37,7 @@ func (a *app) printError(err error) {
 		return
 	}
 	_, _ = io.WriteString(a.err, present.ErrorText(err))
+	a.jobFailed(present.ExitCode(err))
 }
 
 // told is standard output, or standard error, for what a command tells.

@@ -52,6 +52,8 @@ type app struct {
 	limit  arguments.Limit
 	ending *ending // of the command that runs
 
+	evaluated bool // a shell evaluates what the command prints: see jobFailed
+
 	touched *touched     // by the command that runs
 	loaded  *config.File // by the command that runs, once
 }
@@ -61,6 +63,7 @@ type app struct {
 func run(ctx context.Context, args []string, a *app) int {
 	out, errs := &present.Stream{To: a.out}, &present.Stream{To: a.err}
 	a.out, a.err, a.ending, a.touched, a.loaded = out, errs, &ending{overdue: make(chan struct{})}, &touched{}, nil
+	a.evaluated = startsJob(args)
 	done := make(chan int, 1)
 	go func() { done <- a.run(ctx, args) }()
 	select {
@@ -76,6 +79,7 @@ func (a *app) run(ctx context.Context, args []string) (code int) {
 		if bug := recover(); bug != nil {
 			code = present.ExitFailed
 			_, _ = io.WriteString(a.err, bugText(bug))
+			a.jobFailed(code)
 		}
 	}()
 	err := a.facts(a.ending.plain(a.execute(ctx, args)))
@@ -155,9 +159,12 @@ second signal ends it at once.`,
   purser respond dockerhub                  a token may have leaked: stop, replace, report
   purser status                             a table of all credentials, without values`,
 		SilenceErrors: true, SilenceUsage: true,
-		Args: arguments.None,
-		RunE: func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
+		Version: purserVersion(),
+		Args:    arguments.None,
+		RunE:    func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
 	}
+	root.SetVersionTemplate("purser {{.Version}}\n")
+	root.SetHelpCommand(helpCommand())
 	flags := root.PersistentFlags()
 	flags.VarP(&a.output, "output", "o", "how to print: text or json")
 	flags.StringVar(&a.config, "config", "", "the configuration `FILE` (default purser.yaml, here or in a folder above)")
@@ -168,6 +175,24 @@ second signal ends it at once.`,
 	host := a.host()
 	root.AddCommand(a.initCommand(), a.loginCommand(), a.logoutCommand(), a.storeCommand(), a.tokensCommand(), a.doctorCommand(), a.terraformCommand(), a.configureDockerCommand(), a.execCommand(), a.jobCommand(), a.checkCommand(), a.statusCommand(), a.rotateCommand(), a.rollbackCommand(), a.revokeCommand(), a.respondCommand(), a.receiptCommand(), host.RehearseCommand(), a.schemaCommand(), host.SandboxCommand(), a.mcpCommand(), a.versionCommand(), a.sweepCommand())
 	return root
+}
+
+// helpCommand is cobra's, which shows the root's help for a command that there is not.
+func helpCommand() *cobra.Command {
+	return &cobra.Command{
+		Use:   "help [COMMAND]",
+		Short: "Show a command's help",
+		Example: `  purser help store
+  purser help sandbox fault`,
+		RunE: func(cmd *cobra.Command, args []string) error {
+			found, rest, err := cmd.Root().Find(args)
+			if err != nil || len(rest) > 0 {
+				return cmp.Or(arguments.None(found, rest), err)
+			}
+			found.InitDefaultHelpFlag() // which its help is to name
+			return found.Help()
+		},
+	}
 }
 
 // desk is where people sign in to registries.

@@ -50,7 +50,7 @@ when to end the old one.`,
 	flags.BoolVar(&f.wait, "wait", false, "stay until the token before is retired")
 	flags.StringVar(&f.from, "from", "", "where the new token comes from: mint, prompt, form, stdin or docker")
 	flags.BoolVar(&f.mint, "mint", false, "have "+account.Makers()+" make it; the same as --from mint")
-	flags.StringVar(&f.expires, "expires", "", "when the new token ends, as `DATE` (2027-01-31) or time from now (90d)")
+	flags.StringVar(&f.expires, "expires", "", "when the new token ends, as `DATE` (2027-01-31) or time from now (90d, 1y)")
 	flags.BoolVarP(&f.yes, "yes", "y", false, "use docker's session without asking")
 	flags.BoolVar(&f.dryRun, "dry-run", false, "say what is due, change nothing")
 	return cmd

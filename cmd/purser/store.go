@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"path/filepath"
 	"slices"
+	"strconv"
 	"strings"
 	"time"
 
@@ -100,7 +101,7 @@ func (f *storeFlags) register(cmd *cobra.Command) {
 	flags.BoolVar(&f.stdin, "token-stdin", false, "read the token from standard input; the same as a - after NAME")
 	flags.BoolVarP(&f.yes, "yes", "y", false, "use what was found without asking")
 	flags.BoolVar(&f.dryRun, "dry-run", false, "prove the token, say what would happen, change nothing")
-	flags.StringVar(&f.expires, "expires", "", "when the token ends, as `DATE` (2027-01-31) or time from now (90d); noted for status")
+	flags.StringVar(&f.expires, "expires", "", "when the token ends, as `DATE` (2027-01-31) or time from now (90d, 1y); noted for status")
 	flags.BoolVar(&f.create, "create", false, "make a secret that does not exist")
 	flags.BoolVar(&f.newRepository, "new-repository", false, "the repository need not exist yet; the first push makes it")
 	flags.BoolVar(&f.rebind, "rebind", false, "give a place that holds another registry's token to this one; you are asked")
@@ -301,23 +302,33 @@ func (f storeFlags) overrideTarget(t *credential.Target) error {
 	return t.Check()
 }
 
-// parseExpiry reads a date or a time from now.
+// parseExpiry reads a date or a time from now. Years are the calendar's.
 func parseExpiry(text string, now time.Time) (time.Time, error) {
 	if text == "" {
 		return time.Time{}, nil
 	}
 	at, err := time.Parse(time.DateOnly, text)
 	if err != nil {
-		var d time.Duration
-		if d, err = config.ParseDuration(text); err != nil {
-			return at, &credential.Fault{Reason: credential.Usage, What: "the value of --expires is not right", Why: "it is a date such as 2027-01-31, or a time from now such as 90d"}
-		}
-		at = now.Add(d)
+		at, err = fromNow(text, now)
+	}
+	if err != nil {
+		return at, &credential.Fault{Reason: credential.Usage, What: "the value of --expires is not right", Why: "it is a date such as 2027-01-31, or a time from now such as 90d or 1y"}
 	}
 	if !at.After(now) {
 		return at, &credential.Fault{Reason: credential.Usage, What: "the value of --expires is not right", Why: "it is in the past"}
 	}
 	return at.UTC(), nil
+}
+
+func fromNow(text string, now time.Time) (time.Time, error) {
+	const longest = 100 // years, as for other durations
+	if years, ok := strings.CutSuffix(text, "y"); ok {
+		if n, err := strconv.Atoi(years); err == nil && n > 0 && n <= longest {
+			return now.AddDate(n, 0, 0), nil
+		}
+	}
+	d, err := config.ParseDuration(text)
+	return now.Add(d), err
 }
 
 // origin is where the token of a run comes from.

@@ -92,7 +92,7 @@ it and stores it where the credential is kept. It is never shown.`,
 		},
 		RunE: func(cmd *cobra.Command, args []string) error { return a.store(cmd.Context(), args[0], f) },
 	}
-	cmd.Flags().StringVar(&f.expires, "expires", "", "when the token ends, as `DATE` (2027-01-31) or time from now (90d)")
+	cmd.Flags().StringVar(&f.expires, "expires", "", "when the token ends, as `DATE` (2027-01-31) or time from now (90d, 1y)")
 	cmd.Flags().BoolVarP(&f.yes, "yes", "y", false, "use docker's session without asking")
 	cmd.Flags().BoolVar(&f.create, "create", false, "make a secret that does not exist")
 	cmd.Flags().BoolVar(&f.dryRun, "dry-run", false, "say what would happen, change nothing")

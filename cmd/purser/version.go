@@ -7,15 +7,21 @@ import (
 	"github.com/spf13/cobra"
 
 	"purser/internal/arguments"
+	"purser/internal/present"
 )
 
 func (a *app) versionCommand() *cobra.Command {
 	return &cobra.Command{
-		Use:     "version",
-		Short:   "Print purser's version",
-		Example: `  purser version`,
-		Args:    arguments.None,
+		Use:   "version",
+		Short: "Print purser's version",
+		Example: `  purser version
+  purser --version`,
+		Args: arguments.None,
 		RunE: func(*cobra.Command, []string) error {
+			if a.output.JSON {
+				a.writeJSON(present.ReportOf(nil).With("version", purserVersion()))
+				return nil
+			}
 			_, err := fmt.Fprintln(a.out, "purser", purserVersion())
 			return err
 		},

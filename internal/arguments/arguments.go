@@ -82,12 +82,26 @@ func AtMost(cmd *cobra.Command, args []string, n int) error {
 		return nil
 	}
 	if cmd.HasSubCommands() {
-		return &credential.Fault{Reason: credential.Usage, What: "there is no such command", Why: "known are " + commandNames(cmd)}
+		f := &credential.Fault{Reason: credential.Usage, What: "there is no such command", Why: "known are " + commandNames(cmd)}
+		if near := nearest(cmd, args[0]); near != "" {
+			f.Why = "did you mean " + near + "?"
+		}
+		return f
 	}
 	return &credential.Fault{
 		Reason: credential.Usage, What: "too many arguments: " + cmd.UseLine(),
 		Why: "what was typed is not repeated here; if it was a token, it is now in the shell's history and must be revoked",
 	}
+}
+
+// nearest are the commands, or none, that a mistyped word may have meant.
+func nearest(cmd *cobra.Command, typed string) string {
+	cmd.SuggestionsMinimumDistance = 2 // letters that differ, as git and cobra take it
+	var paths []string
+	for _, name := range cmd.SuggestionsFor(typed) {
+		paths = append(paths, cmd.CommandPath()+" "+name)
+	}
+	return strings.Join(paths, " or ")
 }
 
 func commandNames(cmd *cobra.Command) string {
