@@ -114,6 +114,7 @@ func bugText(bug any) string {
 
 func (a *app) execute(ctx context.Context, args []string) error {
 	if err := cmp.Or(arguments.RefuseTokens(args), arguments.RefuseEscapes(args), a.env.CheckTokens()); err != nil {
+		a.output.JSON = arguments.AskForJSON(args)
 		return err
 	}
 	root := a.root()
@@ -127,6 +128,10 @@ func (a *app) execute(ctx context.Context, args []string) error {
 		}
 		a.ending.watch(cmd.Context())
 	}
+	root.SetFlagErrorFunc(func(_ *cobra.Command, err error) error {
+		a.output.JSON = arguments.AskForJSON(args)
+		return arguments.FlagFault(err)
+	})
 	root.SetArgs(args)
 	root.SetIn(a.in)
 	root.SetOut(a.out)
@@ -170,7 +175,6 @@ second signal ends it at once.`,
 	flags.StringVar(&a.config, "config", "", "the configuration `FILE` (default purser.yaml, here or in a folder above)")
 	flags.BoolVar(&a.debug, "debug", false, "show the requests on standard error, without what is secret in them")
 	flags.Var(&a.limit, "timeout", "give up after this time, such as 30s")
-	root.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return arguments.FlagFault(err) })
 	root.CompletionOptions.HiddenDefaultCmd = true
 	host := a.host()
 	root.AddCommand(a.initCommand(), a.loginCommand(), a.logoutCommand(), a.storeCommand(), a.tokensCommand(), a.doctorCommand(), a.terraformCommand(), a.configureDockerCommand(), a.execCommand(), a.jobCommand(), a.checkCommand(), a.statusCommand(), a.rotateCommand(), a.rollbackCommand(), a.revokeCommand(), a.respondCommand(), a.receiptCommand(), host.RehearseCommand(), a.schemaCommand(), host.SandboxCommand(), a.mcpCommand(), a.versionCommand(), a.sweepCommand())

@@ -124,6 +124,24 @@ func OneName(command string) cobra.PositionalArgs {
 	}
 }
 
+// AskForJSON reports whether a command line has --output json, for failures that come before
+// its flags are understood.
+func AskForJSON(args []string) bool {
+	for i, arg := range args {
+		switch arg {
+		case "--":
+			return false
+		case "-o", "--output":
+			if i+1 < len(args) && args[i+1] == "json" {
+				return true
+			}
+		case "-ojson", "-o=json", "--output=json":
+			return true
+		}
+	}
+	return false
+}
+
 // Output is --output.
 type Output struct{ JSON bool }
 
