@@ -9,6 +9,8 @@ import (
 	"os/exec"
 	"path/filepath"
 	"runtime"
+	"slices"
+	"strings"
 )
 
 var errNoBrowser = errors.New("the browser is on another machine")
@@ -18,7 +20,7 @@ func (w *Wire) Browser() error {
 	if w.Env.RemoteSession || w.Env.NoBrowser {
 		return errNoBrowser
 	}
-	_, _, err := opener()
+	_, err := w.opener("")
 	return err
 }
 
@@ -41,7 +43,7 @@ func (w *Wire) OpenBrowser(ctx context.Context, address string, failed func()) (
 		remove()
 		return nil, fmt.Errorf("write the page that the browser opens: %w", err)
 	}
-	if err := startOpener(ctx, file, failed); err != nil {
+	if err := w.startOpener(ctx, file, failed); err != nil {
 		remove()
 		return nil, err
 	}
@@ -79,27 +81,45 @@ func forwarder(address string) []byte {
 
 // openAddress shows an address that may be known: that of AWS's sign-in page. Its
 // state and challenge are good for nothing without the verifier, which purser keeps.
-func openAddress(ctx context.Context, address string) error {
-	return startOpener(ctx, address, func() {})
+func (w *Wire) openAddress(ctx context.Context, address string) error {
+	return w.startOpener(ctx, address, func() {})
 }
 
-// opener is the system's own program that opens an address, with its first arguments.
-func opener() (path string, args []string, err error) {
-	command := map[string][]string{"darwin": {"open"}, "windows": {"rundll32", "url.dll,FileProtocolHandler"}}[runtime.GOOS]
-	if command == nil {
-		command = []string{"xdg-open"}
+// opener is the command line that opens what it is given: of BROWSER's commands the first
+// that there is, as xdg-open takes them, or the system's own program.
+func (w *Wire) opener(what string) ([]string, error) {
+	for command := range strings.SplitSeq(w.Env.Browser, ":") {
+		line := strings.Fields(command)
+		if len(line) == 0 {
+			continue
+		}
+		path, err := exec.LookPath(line[0])
+		if err != nil {
+			continue
+		}
+		if !strings.Contains(command, "%s") {
+			line = append(line, "%s")
+		}
+		for i := range line {
+			line[i] = strings.ReplaceAll(line[i], "%s", what)
+		}
+		return append([]string{path}, line[1:]...), nil
 	}
-	path, err = exec.LookPath(command[0])
-	return path, command[1:], err
+	line := map[string][]string{"darwin": {"open"}, "windows": {"rundll32", "url.dll,FileProtocolHandler"}}[runtime.GOOS]
+	if line == nil {
+		line = []string{"xdg-open"}
+	}
+	path, err := exec.LookPath(line[0])
+	return slices.Concat([]string{path}, line[1:], []string{what}), err
 }
 
-// startOpener starts the system's opener, and does not wait for it.
-func startOpener(ctx context.Context, what string, failed func()) error {
-	path, args, err := opener()
+// startOpener starts the opener, and does not wait for it.
+func (w *Wire) startOpener(ctx context.Context, what string, failed func()) error {
+	line, err := w.opener(what)
 	if err != nil {
 		return err
 	}
-	cmd := exec.CommandContext(context.WithoutCancel(ctx), path, append(args, what)...) //nolint:gosec // one of three known programs
+	cmd := exec.CommandContext(context.WithoutCancel(ctx), line[0], line[1:]...) //nolint:gosec // the system's program, or the person's own choice
 	if err := cmd.Start(); err != nil {
 		return err
 	}

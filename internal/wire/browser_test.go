@@ -3,6 +3,7 @@ package wire_test
 import (
 	"os"
 	"path/filepath"
+	"regexp"
 	"runtime"
 	"strings"
 	"testing"
@@ -80,6 +81,34 @@ func TestWithoutASessionFolderThePageIsInATemporaryOne(t *testing.T) {
 		pages, _ := filepath.Glob(filepath.Join(temp, "purser-page-*", "open.html"))
 		if remove(); len(pages) != 1 {
 			t.Errorf("%s: %s", name, pages)
+		}
+	}
+}
+
+func TestBROWSERChoosesTheOpener(t *testing.T) {
+	for browser, want := range map[string]string{
+		"": "xdg-open FILE", "nosuch": "xdg-open FILE", " : ": "xdg-open FILE",
+		"mine": "mine FILE", "nosuch:mine --new": "mine --new FILE", "mine --at=%s --new:xdg-open": "mine --at=FILE --new",
+	} {
+		dir, called := t.TempDir(), make(chan struct{})
+		for _, name := range []string{"xdg-open", "mine"} {
+			script := "#!/bin/sh\necho ${0##*/} \"$@\" >" + dir + "/called\nexit 3\n"
+			if err := os.WriteFile(filepath.Join(dir, name), []byte(script), 0o700); err != nil {
+				t.Fatal(err)
+			}
+		}
+		t.Setenv("PATH", dir)
+		w := &wire.Wire{Env: config.Environment{TempDir: t.TempDir(), Browser: browser}}
+		remove, err := w.OpenBrowser(t.Context(), "http://127.0.0.1:4711/"+secretPath, func() { close(called) })
+		if err != nil {
+			t.Fatal(err)
+		}
+		<-called
+		remove()
+		got, err := os.ReadFile(filepath.Join(dir, "called"))
+		page := regexp.MustCompile(`/\S*/open\.html`).ReplaceAllString(strings.TrimSpace(string(got)), "FILE")
+		if err != nil || page != want {
+			t.Errorf("BROWSER=%q: %q, %v, want %q", browser, page, err, want)
 		}
 	}
 }

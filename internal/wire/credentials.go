@@ -29,7 +29,7 @@ func (w *Wire) ProfileName(t credential.Target) string {
 // SignIn makes a client that signs in to IAM Identity Center.
 func (w *Wire) SignIn(show func(signin.Prompt)) *signin.Client {
 	return &signin.Client{
-		Cache: signin.Cache{Dir: w.Env.SSOCacheDir()}, Now: w.Now, Random: rand.Reader, Show: show, Open: openAddress, Wait: wait,
+		Cache: signin.Cache{Dir: w.Env.SSOCacheDir()}, Now: w.Now, Random: rand.Reader, Show: show, Open: w.openAddress, Wait: wait,
 		HTTP:         &http.Client{Transport: w.traced(transport.Guard(transport.New(nil))), Timeout: awsTimeout},
 		OIDCEndpoint: w.Env.AWSEndpointURLSSOOIDC, PortalEndpoint: w.Env.AWSEndpointURLSSO,
 	}
