@@ -2,12 +2,14 @@ package present
 
 import (
 	"bufio"
+	"cmp"
 	"context"
 	"fmt"
 	"io"
 	"os"
 	"strings"
 
+	"github.com/mattn/go-runewidth"
 	"golang.org/x/term"
 
 	"purser/internal/credential"
@@ -162,14 +164,38 @@ func (t Terminal) Pasted(ctx context.Context, before, question string, told func
 	}
 	defer func() { _ = term.Restore(fd, state) }()
 	_, _ = io.WriteString(f, strings.ReplaceAll(before, "\n", "\r\n")+question)
+	if runewidth.StringWidth(question) >= columns(fd) {
+		_, _ = io.WriteString(f, "\r\n") // it has more than one row, and only the last can be drawn again
+		question = ""
+	}
 	raw, err := Interruptible(ctx, asking, func() ([]byte, error) {
-		return readPasted(f, func(raw []byte) { _, _ = io.WriteString(f, "\r\x1b[K"+question+told(raw)) })
+		return readPasted(f, func(raw []byte) { _, _ = io.WriteString(f, "\r\x1b[K"+fit(question, told(raw), columns(fd))) })
 	})
 	_, _ = io.WriteString(f, "\r\n")
 	if err != nil {
 		return nil, Declined(err)
 	}
 	return raw, nil
+}
+
+// columns is how wide the terminal is now; 80 where it does not say.
+func columns(fd int) int {
+	if width, _, err := term.GetSize(fd); err == nil && width > 0 {
+		return width
+	}
+	const usual = 80
+	return usual
+}
+
+// fit is a question with what is said behind it, as one row has place for them and for the
+// cursor: else without the question, or with the end cut off.
+func fit(question, said string, columns int) string {
+	for _, row := range []string{question + said, cmp.Or(said, question)} {
+		if runewidth.StringWidth(row) < columns {
+			return row
+		}
+	}
+	return runewidth.Truncate(said, columns-1, "…")
 }
 
 // The keys of a terminal in raw mode that mean something here.
