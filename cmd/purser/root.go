@@ -175,9 +175,9 @@ second signal ends it at once.`,
 	flags.StringVar(&a.config, "config", "", "the configuration `FILE` (default purser.yaml, here or in a folder above)")
 	flags.BoolVar(&a.debug, "debug", false, "show the requests on standard error, without what is secret in them")
 	flags.Var(&a.limit, "timeout", "give up after this time, such as 30s")
-	root.CompletionOptions.HiddenDefaultCmd = true
 	host := a.host()
 	root.AddCommand(a.initCommand(), a.loginCommand(), a.logoutCommand(), a.storeCommand(), a.tokensCommand(), a.doctorCommand(), a.terraformCommand(), a.configureDockerCommand(), a.execCommand(), a.jobCommand(), a.checkCommand(), a.statusCommand(), a.rotateCommand(), a.rollbackCommand(), a.revokeCommand(), a.respondCommand(), a.receiptCommand(), host.RehearseCommand(), a.schemaCommand(), host.SandboxCommand(), a.mcpCommand(), a.versionCommand(), a.sweepCommand())
+	a.complete(root)
 	return root
 }
 

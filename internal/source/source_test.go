@@ -151,7 +151,7 @@ func TestDockersOwnHelperIsUnderstood(t *testing.T) {
 	if err != nil || got.Token.Reveal() != canary || got.Username != "mockserver" || got.Where != "the credential helper docker-credential-pass" {
 		t.Errorf("found %v of %q in %q, %v", got.Kind, got.Username, got.Where, err)
 	}
-	session := DockerSession{Dir: d.Dir}
+	session := DockerSession{Dir: d.Dir, Registry: "docker.io", Key: "https://index.docker.io/v1/access-token"}
 	if _, _, err := session.Find(t.Context()); credential.ReasonOf(err) != credential.NoToken {
 		t.Errorf("without a session: %v", err)
 	}
