@@ -114,7 +114,7 @@ func bugText(bug any) string {
 
 func (a *app) execute(ctx context.Context, args []string) error {
 	if err := cmp.Or(arguments.RefuseTokens(args), arguments.RefuseEscapes(args), a.env.CheckTokens()); err != nil {
-		a.output.JSON = arguments.AskForJSON(args)
+		a.output.JSON = a.output.JSON || arguments.AskForJSON(args)
 		return err
 	}
 	root := a.root()
@@ -129,7 +129,7 @@ func (a *app) execute(ctx context.Context, args []string) error {
 		a.ending.watch(cmd.Context())
 	}
 	root.SetFlagErrorFunc(func(_ *cobra.Command, err error) error {
-		a.output.JSON = arguments.AskForJSON(args)
+		a.output.JSON = a.output.JSON || arguments.AskForJSON(args)
 		return arguments.FlagFault(err)
 	})
 	root.SetArgs(args)
