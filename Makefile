@@ -3,7 +3,7 @@ SHELL := bash
 GOLANGCI := go tool -modfile=tools/go.mod golangci-lint
 # What takes long, and has little for the race detector: it starts hundreds of processes,
 # or looks at millions of lines. What of it runs side by side is given to it by itself. Most
-# of it waits for processes that are to end, so that more of it runs at once than there are cores.
+# of it waits for processes that are to end, so that more of it runs at once than most machines have cores.
 LONG := ./cmd/purser ./cmd/purser-lambda ./cmd/purser-exposure ./internal/redact ./internal/soak ./internal/conformance
 SIDE_BY_SIDE := Retiring|Rotations|Waiting|RotateDue|Agent|Decision|Ending
 FUZZTIME := 10s
@@ -19,7 +19,7 @@ help: ## say what there is
 test: tools lint ## everything that a change must pass; installs the tools it needs
 	@race=-race; command -v "$$(go env CC)" >/dev/null || { race=; echo 'no C compiler: without the race detector' >&2; }; \
 	times=$$(mktemp); trap 'rm -f "$$times"' EXIT; log() { go test -json -timeout 20m "$$@" | go run ./scripts/testlog "$$times"; }; \
-	failed=0; log -parallel 4 $(LONG) & long=$$!; \
+	failed=0; log -p 3 -parallel 4 $(LONG) & long=$$!; \
 	log $$race -p 1 $$(go list ./... | grep -vxF "$$(go list $(LONG))") || failed=1; \
 	wait $$long || failed=1; \
 	[[ -z $$race ]] || log -race -run '$(SIDE_BY_SIDE)' ./cmd/purser || failed=1; \
