@@ -233,7 +233,7 @@ func looksAtFiles(t *testing.T, aws, token string, files map[string]string, spoi
 			if spoiled != "aws" {
 				a.aws = &wire.LocalAWS{Endpoint: aws}
 			}
-			a.env.NoBrowser, a.env.DockerConfig = true, filepath.Join(dir, "docker")
+			a.env.Browser, a.env.DockerConfig = "none", filepath.Join(dir, "docker")
 			a.env.AWSEndpointURLSSO, a.env.AWSEndpointURLSSOOIDC = aws, aws // which knows nothing of signing in
 			ctx, stop := context.WithTimeout(t.Context(), 20*time.Second)
 			run(ctx, append([]string{"--output", form}, args...), a)

@@ -311,7 +311,7 @@ func quietApp(t *testing.T, box *sandbox.Sandbox) (a *app, out *transcript, errs
 	writeFile(t, filepath.Join(dir, "purser.yaml"), strings.Replace(practice.TourConfig, "profile: mockserver-build, ", "", 1))
 	out, errs = &transcript{}, &spoken{word: "http://127.0.0.1", heard: make(chan struct{})}
 	return &app{
-		env: config.Environment{Home: dir, NoBrowser: true}, in: strings.NewReader(""), out: out, err: errs, now: time.Now, random: rand.Reader,
+		env: config.Environment{Home: dir, Browser: "none"}, in: strings.NewReader(""), out: out, err: errs, now: time.Now, random: rand.Reader,
 		transport: box.Transport(), aws: &wire.LocalAWS{Endpoint: box.SecretsManagerURL}, dir: dir, tty: present.Terminal{Path: filepath.Join(dir, "no terminal")},
 	}, out, errs
 }

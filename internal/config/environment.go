@@ -74,7 +74,6 @@ type Environment struct {
 	SSHAuthSock string // SSH_AUTH_SOCK
 
 	RemoteSession bool // SSH_CONNECTION or SSH_TTY is set
-	NoBrowser     bool // BROWSER is none
 
 	Browser string // BROWSER: commands, or none
 
@@ -156,7 +155,7 @@ func networkVariables() []Variable {
 		{"HTTPS_PROXY", "The proxy for requests to registries and to AWS. Only whether it is set is noticed.", "Go", func(e *Environment, _ string) { e.Proxy = true }},
 		{"NO_PROXY", "The hosts that are asked without the proxy.", "Go", func(e *Environment, v string) { e.NoProxy = v }},
 		{"SSH_CONNECTION", "The browser is on another machine, so that signing in shows a code. Only whether it is set is noticed.", "", func(e *Environment, _ string) { e.RemoteSession = true }},
-		{"BROWSER", "Commands that open an address, with `:` between them; the first that there is is used, with the address in the place of `%s` or at the end. With `none`, no browser is opened, and addresses are printed.", "", func(e *Environment, v string) { e.Browser, e.NoBrowser = v, v == "none" }},
+		{"BROWSER", "Commands that open an address, with `:` between them; the first that there is is used, with the address in the place of `%s` or at the end. With `none`, no browser is opened, and addresses are printed.", "", func(e *Environment, v string) { e.Browser = v }},
 		{"SSH_TTY", "The same.", "", func(e *Environment, _ string) { e.RemoteSession = true }},
 		{"SSL_CERT_FILE", "The file of certificates to trust, instead of the system's.", "Go", func(e *Environment, v string) { e.SSLCertFile = v }},
 	}

@@ -33,12 +33,17 @@ func (t Terminal) Open() (*os.File, error) {
 	return f, nil
 }
 
-// Secret asks for text that is not echoed.
-func (t Terminal) Secret(ctx context.Context, question string) ([]byte, error) {
+// turn opens the terminal when nobody else asks there.
+func (t Terminal) turn(ctx context.Context) (*os.File, error) {
 	if err := AwaitTurn(ctx); err != nil {
 		return nil, err
 	}
-	f, err := t.Open()
+	return t.Open()
+}
+
+// Secret asks for text that is not echoed.
+func (t Terminal) Secret(ctx context.Context, question string) ([]byte, error) {
+	f, err := t.turn(ctx)
 	if err != nil {
 		return nil, err
 	}
@@ -64,10 +69,7 @@ func (t Terminal) Secret(ctx context.Context, question string) ([]byte, error) {
 
 // Confirm asks a question that is answered with yes or no; no is the default.
 func (t Terminal) Confirm(ctx context.Context, question string) error {
-	if err := AwaitTurn(ctx); err != nil {
-		return err
-	}
-	f, err := t.Open()
+	f, err := t.turn(ctx)
 	if err != nil {
 		return err
 	}
@@ -86,10 +88,7 @@ func (t Terminal) Confirm(ctx context.Context, question string) error {
 
 // Line asks for text that is echoed.
 func (t Terminal) Line(ctx context.Context, question string) (string, error) {
-	if err := AwaitTurn(ctx); err != nil {
-		return "", err
-	}
-	f, err := t.Open()
+	f, err := t.turn(ctx)
 	if err != nil {
 		return "", err
 	}
@@ -149,10 +148,7 @@ func IsTerminal(w io.Writer) bool {
 // Pasted asks for text that is not echoed, and says about it what told makes of it
 // while it arrives.
 func (t Terminal) Pasted(ctx context.Context, before, question string, told func([]byte) string) ([]byte, error) {
-	if err := AwaitTurn(ctx); err != nil {
-		return nil, err
-	}
-	f, err := t.Open()
+	f, err := t.turn(ctx)
 	if err != nil {
 		return nil, err
 	}

@@ -17,7 +17,7 @@ var errNoBrowser = errors.New("the browser is on another machine")
 
 // Browser fails where there is no browser that OpenBrowser could open.
 func (w *Wire) Browser() error {
-	if w.Env.RemoteSession || w.Env.NoBrowser {
+	if w.Env.RemoteSession || w.Env.Browser == "none" {
 		return errNoBrowser
 	}
 	_, err := w.opener("")

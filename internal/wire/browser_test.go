@@ -114,7 +114,7 @@ func TestBROWSERChoosesTheOpener(t *testing.T) {
 }
 
 func TestNoBrowserIsOpenedWhereThereIsNone(t *testing.T) {
-	for name, env := range map[string]config.Environment{"over ssh": {RemoteSession: true}, "BROWSER=none": {NoBrowser: true}} {
+	for name, env := range map[string]config.Environment{"over ssh": {RemoteSession: true}, "BROWSER=none": {Browser: "none"}} {
 		env.TempDir = t.TempDir()
 		w := &wire.Wire{Env: env}
 		if _, err := w.OpenBrowser(t.Context(), "http://127.0.0.1:4711/"+secretPath, func() {}); err == nil {
