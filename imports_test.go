@@ -38,6 +38,7 @@ var mayImport = map[string][]string{
 	"internal/exposure":         {"internal/credential"},
 	"internal/signin":           {"internal/credential", "internal/atomicfile", "internal/boundedfile"},
 	"internal/atomicfile":       {},
+	"internal/buildinfo":        {},
 	"internal/boundedfile":      {},
 	"internal/terraform":        {"internal/credential", "internal/boundedfile"},
 	"internal/ciscript":         {"internal/credential", "internal/boundedfile"},
@@ -67,13 +68,13 @@ var mayImport = map[string][]string{
 	"internal/exposure/leak": {},
 	"cmd/purser-exposure":    {"internal/config", "internal/credential", "internal/exposure", "internal/present", "internal/sandbox", "internal/sandbox/aws", "internal/sandbox/hub", "internal/wire/kinds"},
 	"cmd/docker-credential-purser": {
-		"internal/credential", "internal/config", "internal/wire", "internal/process", "internal/keyringcache",
+		"internal/buildinfo", "internal/credential", "internal/config", "internal/wire", "internal/process", "internal/keyringcache",
 	},
 	"cmd/purser-lambda": {
 		"internal/credential", "internal/config", "internal/registry", "internal/wire", "internal/lifecycle", "internal/receipt", "internal/process",
 	},
 	"cmd/purser": {
-		"internal/account", "internal/agent", "internal/arguments", "internal/askpage", "internal/atomicfile", "internal/audit", "internal/boundedfile", "internal/childproc", "internal/config",
+		"internal/account", "internal/agent", "internal/arguments", "internal/askpage", "internal/atomicfile", "internal/audit", "internal/boundedfile", "internal/buildinfo", "internal/childproc", "internal/config",
 		"internal/consumer", "internal/credential", "internal/doctor", "internal/draft", "internal/incident", "internal/keyringcache", "internal/lease", "internal/lifecycle", "internal/practice",
 		"internal/present", "internal/process", "internal/receipt", "internal/record", "internal/redact", "internal/registry", "internal/signin", "internal/source", "internal/terraform", "internal/wire",
 		"deploy/terraform",

@@ -6,12 +6,12 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"runtime/debug"
 	"strings"
 	"time"
 
 	"github.com/docker/docker-credential-helpers/credentials"
 
+	"purser/internal/buildinfo"
 	"purser/internal/config"
 	"purser/internal/credential"
 	"purser/internal/wire"
@@ -64,7 +64,7 @@ func run(ctx context.Context, args []string, h *helper) (code int) {
 			return h.fail(err)
 		}
 	case "version":
-		if _, err := fmt.Fprintf(h.out, "docker-credential-purser %s\n", version()); err != nil {
+		if _, err := fmt.Fprintf(h.out, "docker-credential-purser %s\n", buildinfo.This().Version); err != nil {
 			return h.fail(err)
 		}
 	default:
@@ -76,13 +76,6 @@ func run(ctx context.Context, args []string, h *helper) (code int) {
 // drain reads what a client gives and drops it, so that the client's write does
 // not fail.
 func (h *helper) drain() { _, _ = io.Copy(io.Discard, io.LimitReader(h.in, inputLimit)) }
-
-func version() string {
-	if info, ok := debug.ReadBuildInfo(); ok && info.Main.Version != "" {
-		return info.Main.Version
-	}
-	return "(unknown)"
-}
 
 // fail says why, on both streams. The sentence for what is not there is docker's
 // own, which clients compare letter for letter to go on without a login.

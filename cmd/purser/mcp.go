@@ -15,6 +15,7 @@ import (
 	"purser/internal/account"
 	"purser/internal/agent"
 	"purser/internal/arguments"
+	"purser/internal/buildinfo"
 	"purser/internal/credential"
 	"purser/internal/lifecycle"
 	"purser/internal/present"
@@ -76,7 +77,7 @@ func (a *app) serveMCP(ctx context.Context, server *mcp.Server, t mcp.Transport)
 
 // mcpServer has the tools.
 func (a *app) mcpServer() *mcp.Server {
-	server := mcp.NewServer(&mcp.Implementation{Name: "purser", Version: purserVersion()}, &mcp.ServerOptions{Instructions: agent.Instructions})
+	server := mcp.NewServer(&mcp.Implementation{Name: "purser", Version: buildinfo.This().Version}, &mcp.ServerOptions{Instructions: agent.Instructions})
 	looks := func(title string) *mcp.ToolAnnotations { return &mcp.ToolAnnotations{Title: title, ReadOnlyHint: true} }
 	mcp.AddTool(server, &mcp.Tool{
 		Name: "status", Description: "A table of all credentials, without reading a value: where each is kept, since when, when it ends or is due.", Annotations: looks("Status of credentials"),

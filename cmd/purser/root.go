@@ -17,6 +17,7 @@ import (
 
 	"purser/internal/account"
 	"purser/internal/arguments"
+	"purser/internal/buildinfo"
 	"purser/internal/config"
 	"purser/internal/consumer"
 	"purser/internal/credential"
@@ -164,7 +165,7 @@ second signal ends it at once.`,
   purser respond dockerhub                  a token may have leaked: stop, replace, report
   purser status                             a table of all credentials, without values`,
 		SilenceErrors: true, SilenceUsage: true,
-		Version: purserVersion(),
+		Version: buildinfo.This().Version,
 		Args:    arguments.None,
 		RunE:    func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
 	}

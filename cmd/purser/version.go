@@ -2,11 +2,11 @@ package main
 
 import (
 	"fmt"
-	"runtime/debug"
 
 	"github.com/spf13/cobra"
 
 	"purser/internal/arguments"
+	"purser/internal/buildinfo"
 	"purser/internal/present"
 )
 
@@ -14,24 +14,19 @@ func (a *app) versionCommand() *cobra.Command {
 	return &cobra.Command{
 		Use:   "version",
 		Short: "Print purser's version",
+		Long: `Print purser's version. With --output json, also the commit and its date, the version of Go,
+the platform, and whether the source differed from the commit.`,
 		Example: `  purser version
   purser --version`,
 		Args: arguments.None,
 		RunE: func(*cobra.Command, []string) error {
+			build := buildinfo.This()
 			if a.output.JSON {
-				a.writeJSON(present.ReportOf(nil).With("version", purserVersion()))
+				a.writeJSON(present.ReportOf(nil).With("version", build.Version).With("build", build))
 				return nil
 			}
-			_, err := fmt.Fprintln(a.out, "purser", purserVersion())
+			_, err := fmt.Fprintln(a.out, "purser", build.Version)
 			return err
 		},
 	}
-}
-
-// purserVersion is the module's, as Go has noted it.
-func purserVersion() string {
-	if info, ok := debug.ReadBuildInfo(); ok && info.Main.Version != "" {
-		return info.Main.Version
-	}
-	return "unknown"
 }
