@@ -16,6 +16,7 @@ import (
 
 type configureFlags struct {
 	clients     []string
+	registries  []string
 	dry, remove bool
 }
 
@@ -33,10 +34,12 @@ PURSER_SECRET_ID, never from the working directory.`,
 		Example: `  purser configure-docker
   purser configure-docker dockerhub --dry-run
   purser configure-docker --client podman --client helm
+  purser configure-docker --registry docker.io
   purser configure-docker --remove`,
 		RunE: func(_ *cobra.Command, args []string) error { return a.configureDocker(args, f) },
 	}
 	cmd.Flags().StringArrayVar(&f.clients, "client", []string{"docker"}, "whose configuration: docker, podman or helm (repeatable)")
+	cmd.Flags().StringArrayVar(&f.registries, "registry", nil, "the registry of logins to ask the helper for, without a purser.yaml (repeatable)")
 	cmd.Flags().BoolVar(&f.dry, "dry-run", false, "show what would change, write nothing")
 	cmd.Flags().BoolVar(&f.remove, "remove", false, "take the helper out again")
 	return cmd
@@ -75,17 +78,9 @@ type clientJSON struct {
 }
 
 func (a *app) configureDocker(names []string, f configureFlags) error {
-	file, err := a.project(true)
+	hosts, err := a.hostsFor(names, f.registries)
 	if err != nil {
 		return err
-	}
-	credentials, err := file.Chosen(names)
-	if err != nil {
-		return err
-	}
-	var hosts []credential.Host
-	for _, c := range credentials {
-		hosts = append(hosts, c.Registry)
 	}
 	var changes []source.HelperChange
 	for _, client := range f.clients {
@@ -111,6 +106,32 @@ func (a *app) configureDocker(names []string, f configureFlags) error {
 		a.writeJSON(present.ReportOf(nil).With("clients", out))
 	}
 	return nil
+}
+
+// hostsFor are the registries that a command line names, itself or by its credentials.
+func (a *app) hostsFor(names, registries []string) (hosts []credential.Host, err error) {
+	for _, r := range registries {
+		host, err := credential.ParseHost(r)
+		if err != nil {
+			return nil, &credential.Fault{Reason: credential.Usage, What: "--registry is not the name of a registry", Why: err.Error(), Err: err}
+		}
+		hosts = append(hosts, host)
+	}
+	if len(registries) > 0 && len(names) > 0 {
+		return nil, &credential.Fault{Reason: credential.Usage, What: "name credentials or --registry, not both"}
+	}
+	if len(registries) > 0 {
+		return hosts, nil
+	}
+	file, err := a.project(true)
+	if err != nil {
+		return nil, err
+	}
+	credentials, err := file.Chosen(names)
+	for _, c := range credentials {
+		hosts = append(hosts, c.Registry)
+	}
+	return hosts, err
 }
 
 // applyHelper shows a change in names only: values of auths are logins.

@@ -1,0 +1,90 @@
+package install
+
+import (
+	"os"
+	"os/exec"
+	"path/filepath"
+	"regexp"
+	"runtime"
+	"strings"
+	"testing"
+)
+
+// TestTheActionPutsPurserOnThePath has a stand-in of GitHub's runner: its variables, its
+// files, and a tool cache that lives on from one job to the next.
+func TestTheActionPutsPurserOnThePath(t *testing.T) {
+	if runtime.GOOS != "linux" {
+		t.Skip("the archives of this test are for Linux")
+	}
+	tampered := releaseOf("v1.2.0")
+	tampered[archiveOf("1.2.0")] = []byte("something else")
+	url := home(t, []string{"v1.2.0", "v1.1.0"}, map[string]release{"v1.1.0": releaseOf("v1.1.0"), "v1.2.0": tampered})
+	cache := t.TempDir()
+	job := func(env ...string) (out, path, output string, err error) {
+		dir := t.TempDir()
+		cmd := exec.CommandContext(t.Context(), "./setup.sh")
+		cmd.Env = append([]string{
+			"PATH=/usr/bin:/bin", "HOME=" + dir, "TMPDIR=" + dir, "RUNNER_TOOL_CACHE=" + cache,
+			"GITHUB_PATH=" + filepath.Join(dir, "path"), "GITHUB_OUTPUT=" + filepath.Join(dir, "output"), "PURSER_HOME=" + url,
+		}, env...)
+		said, err := cmd.CombinedOutput()
+		added, _ := os.ReadFile(filepath.Join(dir, "path"))
+		set, _ := os.ReadFile(filepath.Join(dir, "output"))
+		return string(said), strings.TrimSpace(string(added)), string(set), err
+	}
+
+	out, path, output, err := job("PURSER_VERSION=1.1.0")
+	if err != nil || !strings.HasPrefix(path, cache) || output != "version=v1.1.0\npath="+path+"\n" {
+		t.Fatalf("%v: path %q, output %q\n%s", err, path, output, out)
+	}
+	if said, err := exec.CommandContext(t.Context(), filepath.Join(path, "docker-credential-purser")).Output(); err != nil || string(said) != "docker-credential-purser v1.1.0\n" {
+		t.Errorf("the helper that is on the PATH says %q, %v", said, err)
+	}
+
+	// The next job asks nobody.
+	if out, again, _, err := job("PURSER_VERSION=v1.1.0", "PURSER_HOME=http://127.0.0.1:1"); err != nil || again != path || !strings.Contains(out, "is in the tool cache") {
+		t.Errorf("a version of the cache: %v: %q\n%s", err, again, out)
+	}
+
+	// The stand-in of purser prints its arguments' version only, so that this is the call alone.
+	if out, _, _, err := job("PURSER_VERSION=v1.1.0", "PURSER_INSTALL_HELPER=true", "PURSER_REGISTRIES=docker.io ghcr.io"); err != nil || strings.Count(out, "purser v1.1.0") != 2 {
+		t.Errorf("with the helper: %v\n%s", err, out)
+	}
+
+	for name, c := range map[string]struct{ env, want string }{
+		"an unknown version":        {"PURSER_VERSION=v9.9.9", `there is no release v9\.9\.9; there are: v1\.2\.0 v1\.1\.0`},
+		"the latest, tampered with": {"PURSER_VERSION=", `is not what the release's checksums say: nothing was installed`},
+		"a version that is a path":  {"PURSER_VERSION=../../../x", `version must look like v1\.2\.3`},
+		"a home that is not there":  {"PURSER_HOME=http://127.0.0.1:1", `is the network there`},
+	} {
+		out, path, output, err := job(c.env)
+		if err == nil || path != "" || output != "" || !regexp.MustCompile(`(?m)^::error title=purser::.*`+c.want).MatchString(out) {
+			t.Errorf("%s: %v: path %q, output %q\n%s", name, err, path, output, out)
+		}
+	}
+}
+
+// TestTheActionRunsWhatTheTestRuns: every input reaches the script by its variable.
+func TestTheActionRunsWhatTheTestRuns(t *testing.T) {
+	action, err := os.ReadFile("../../action.yml")
+	if err != nil {
+		t.Fatal(err)
+	}
+	script, err := os.ReadFile("setup.sh")
+	if err != nil {
+		t.Fatal(err)
+	}
+	installer, err := os.ReadFile("install.sh")
+	if err != nil {
+		t.Fatal(err)
+	}
+	variables := regexp.MustCompile(`(?m)^        (PURSER_[A-Z_]+):`).FindAllStringSubmatch(string(action), -1)
+	if len(variables) < 5 || !strings.Contains(string(action), "$GITHUB_ACTION_PATH/deploy/install/setup.sh") {
+		t.Fatalf("the action gives %v", variables)
+	}
+	for _, v := range variables {
+		if !strings.Contains(string(script)+string(installer), v[1]) {
+			t.Errorf("the action sets %s, which nothing reads", v[1])
+		}
+	}
+}
