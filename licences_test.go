@@ -56,6 +56,7 @@ func TestWhatIsLinkedHasALicenceThatAllowsIt(t *testing.T) {
 type linkedPackage struct {
 	ImportPath, Dir string
 	Module          *struct {
+		Path string
 		Dir  string
 		Main bool
 	}
