@@ -67,7 +67,7 @@ no_daemons() {
   if [[ ! -e $policy ]]; then
     say "while packages are installed, $policy keeps Debian from starting their servers; it is removed afterwards"
     as_root sh -c "printf '#!/bin/sh\nexit 101\n' >$policy && chmod 755 $policy"
-    trap "as_root rm -f $policy" EXIT
+    trap 'as_root rm -f /usr/sbin/policy-rc.d' EXIT
   fi
 }
 
