@@ -11,10 +11,10 @@ SOAK := 20m
 SEED := 0
 SINCE := HEAD
 
-.PHONY: hostile soak help test quick doctor tools lint fuzz bench exposure build faults lambda
+.PHONY: release release-snapshot release-tools hostile soak help test quick doctor tools lint fuzz bench exposure build faults lambda
 
 help: ## say what there is
-	@sed -n 's/^\([a-z]*\):.*## /  make \1\t/p' $(firstword $(MAKEFILE_LIST)) | expand -t 16
+	@sed -n 's/^\([a-z-]*\):.*## /  make \1\t/p' $(firstword $(MAKEFILE_LIST)) | expand -t 24
 
 test: tools lint ## everything that a change must pass; installs the tools it needs
 	@race=-race; command -v "$$(go env CC)" >/dev/null || { race=; echo 'no C compiler: without the race detector' >&2; }; \
@@ -72,3 +72,13 @@ exposure: build ## search everything that leaves purser for secrets; needs strac
 
 build: ## the programs, into bin/
 	@CGO_ENABLED=0 go build -trimpath -ldflags='-s -w' -o bin/ ./cmd/purser ./cmd/docker-credential-purser ./cmd/purser-lambda
+
+release-tools: ## install what release-snapshot uses: goreleaser, syft
+	go install github.com/goreleaser/goreleaser/v2@v2.15.1
+	go install github.com/anchore/syft/cmd/syft@v1.57.1
+
+release-snapshot: ## all of a release, into dist/, published nowhere
+	@deploy/release/release.sh snapshot
+
+release: ## for the release workflow, on a tag
+	@deploy/release/release.sh publish

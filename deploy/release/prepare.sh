@@ -1,0 +1,31 @@
+#!/usr/bin/env bash
+# Makes what a release has besides the programs, in a folder: completions, manual pages,
+# and under files/ the Lambda's zips, the Terraform module, the Buildkite plugin and the
+# installer. The same commit gives the same bytes.
+set -euo pipefail
+cd "$(dirname "${BASH_SOURCE[0]}")/../.."
+to=${1:?the folder to write to}
+home=${PURSER_HOME:-$(<deploy/home)}
+date=$(git log -1 --format=%cI)
+export TZ=UTC SOURCE_DATE_EPOCH
+SOURCE_DATE_EPOCH=$(git log -1 --format=%ct)
+
+rm -rf "$to"
+mkdir -p "$to"/{completions,man,files}
+CGO_ENABLED=0 go build -trimpath -o "$to/purser" ./cmd/purser
+for shell in bash:purser.bash zsh:_purser fish:purser.fish powershell:purser.ps1; do
+  "$to/purser" completion "${shell%%:*}" >"$to/completions/${shell#*:}"
+done
+rm "$to/purser"
+go run ./deploy/man "$to/man"
+gzip -9 -n "$to"/man/*
+go run ./deploy/lambda "$to/files"
+
+# pack NAME FOLDER makes an archive whose root is the folder, as a repository of its own has it.
+pack() {
+  git ls-files -z "$2" | tar --null --files-from=- --transform="s|^$2/||" --sort=name --mtime="$date" --owner=0 --group=0 --numeric-owner -cf - \
+    --exclude='*.go' --exclude='*/testprovider/*' --exclude='*/tests/*' | gzip -9 -n >"$to/files/$1.tar.gz"
+}
+pack terraform-aws-purser deploy/terraform
+pack purser-buildkite-plugin deploy/buildkite-plugin
+sed "s|@HOME@|$home|g; s|HOME/releases|$home/releases|g" deploy/install/install.sh >"$to/files/install.sh"
