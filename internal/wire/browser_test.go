@@ -12,8 +12,8 @@ import (
 	"purser/internal/wire"
 )
 
-// standIn puts an xdg-open into the PATH that writes its arguments, its environment
-// and the mode of the file that it was given, then ends as told.
+// standIn puts an xdg-open into PATH that records its arguments, its environment and its file's mode,
+// and exits with the given code.
 func standIn(t *testing.T, end string) (record func() string) {
 	t.Helper()
 	if runtime.GOOS != "linux" {
@@ -37,8 +37,7 @@ func standIn(t *testing.T, end string) (record func() string) {
 
 const secretPath = "R9FAKEfakeFAKEfakeFAKEfake4x8K2m"
 
-// TestTheOpenerIsNotToldTheAddress: every user can read a program's arguments.
-func TestTheOpenerIsNotToldTheAddress(t *testing.T) {
+func TestTheOpenerDoesNotSeeTheAddress(t *testing.T) {
 	record := standIn(t, "3")
 	runtimeDir := t.TempDir()
 	w := &wire.Wire{Env: config.Environment{XDGRuntimeDir: runtimeDir}}
@@ -48,7 +47,7 @@ func TestTheOpenerIsNotToldTheAddress(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	<-ended // an opener that fails is told of
+	<-ended // OpenBrowser reports a failing opener
 	said := record()
 	if strings.Contains(said, secretPath) || strings.Contains(said, "4711") {
 		t.Errorf("the opener knows the address: %s", said)
@@ -68,8 +67,8 @@ func TestTheOpenerIsNotToldTheAddress(t *testing.T) {
 	}
 }
 
-func TestWithoutASessionFolderThePageIsInATemporaryOne(t *testing.T) {
-	for name, runtimeDir := range map[string]string{"none": "", "one that is not there": "/nonexistent/runtime"} {
+func TestWithoutARuntimeFolderThePageIsInATemporaryOne(t *testing.T) {
+	for name, runtimeDir := range map[string]string{"none": "", "a missing one": "/nonexistent/runtime"} {
 		standIn(t, "3")
 		temp, ended := t.TempDir(), make(chan struct{})
 		w := &wire.Wire{Env: config.Environment{XDGRuntimeDir: runtimeDir, TempDir: temp}}
@@ -113,7 +112,7 @@ func TestBROWSERChoosesTheOpener(t *testing.T) {
 	}
 }
 
-func TestNoBrowserIsOpenedWhereThereIsNone(t *testing.T) {
+func TestNoBrowserIsOpenedOverSSHOrWithBROWSERNone(t *testing.T) {
 	for name, env := range map[string]config.Environment{"over ssh": {RemoteSession: true}, "BROWSER=none": {Browser: "none"}} {
 		env.TempDir = t.TempDir()
 		w := &wire.Wire{Env: env}
