@@ -61,7 +61,7 @@ func awsRotations() []awsCase {
 	}
 }
 
-// awsProtocol covers malformed requests and STS.
+// awsProtocol has malformed requests, and STS.
 func awsProtocol() []awsCase {
 	list := func(c *awsCaller) string {
 		return c.short(c.call("ListSecrets", members{"Filters": filters("name", c.name)}))

@@ -100,7 +100,7 @@ func blobCases() []registryCase {
 		},
 		{
 			row{
-				"upload-status", "an upload's status", "204, Range", spec,
+				"upload-status", "the state of an upload", "204, Range", spec,
 				"go-containerregistry's registry, which keeps the images, keeps no state of uploads; only a client that resumes an upload asks for it",
 			},
 			func(c *registryCaller) string {
@@ -143,7 +143,7 @@ func blobCases() []registryCase {
 		},
 		{
 			row{
-				"upload-unknown", "an upload that was never started", "404 BLOB_UPLOAD_UNKNOWN", spec,
+				"upload-unknown", "an upload that was never begun", "404 BLOB_UPLOAD_UNKNOWN", spec,
 				"go-containerregistry's registry, which keeps the images, keeps no state of uploads",
 			},
 			func(c *registryCaller) string {

@@ -47,6 +47,7 @@ Nothing real is asked, and nothing is changed.`,
 	}
 }
 
+// rehearsedJSON is a call of a rehearsal.
 type rehearsedJSON struct {
 	Service string `json:"service"`
 	Call    string `json:"call"`
@@ -232,7 +233,7 @@ func (r *stagedRun) awsCall(service, operation string, body []byte) rehearsedJSO
 		SecretId, Name, VersionStage string
 		VersionStages                []string
 	}
-	_ = json.Unmarshal(body, &in) // missing fields stay empty
+	_ = json.Unmarshal(body, &in) // what is not there is empty
 	c := rehearsedJSON{Service: service, Call: operation, On: cmp.Or(in.SecretId, in.Name), Needs: service + ":" + operation}
 	if stage := cmp.Or(in.VersionStage, strings.Join(in.VersionStages, ",")); stage != "" {
 		c.Call += " " + stage

@@ -26,7 +26,7 @@ import (
 // runOptions are the flags of run and shell.
 type runOptions struct {
 	stageOptions
-	shared bool // use the machine's network
+	shared bool // the network of the machine is used
 }
 
 func (o *runOptions) flags(cmd *cobra.Command) {

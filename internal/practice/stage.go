@@ -77,10 +77,10 @@ type stage struct {
 	box  *sandbox.Sandbox
 	dir  string
 	vars map[string]string
-	skew atomic.Int64 // how far AWS's clock is ahead, in nanoseconds
-	made []string     // files in the folder
-	end  func() error // stops the rotation function
-	last string       // removed last; may be ""
+	skew atomic.Int64 // by how much AWS's clock is ahead, in nanoseconds
+	made []string     // the files in the folder
+	end  func() error // of the rotation function
+	last string       // removed after all others; "": nothing
 }
 
 // openStage starts the stand-ins. Their folder has the certificate and fake tokens.

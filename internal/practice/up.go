@@ -181,12 +181,12 @@ func (h *Host) sandboxServe(ctx context.Context, folder string, temporary bool, 
 	}
 	defer func() { err = errors.Join(err, s.close()) }()
 	path := filepath.Join(dir, controlSocket)
-	_ = os.Remove(path) // left by a killed sandbox; a live one has another folder
+	_ = os.Remove(path) // of a sandbox that was killed; one that lives has another folder
 	socket, err := (&net.ListenConfig{}).Listen(ctx, "unix", path)
 	if err != nil {
 		return fmt.Errorf("listen in %s: %w", dir, err)
 	}
-	last := dir // removed last
+	last := dir // what is gone when all is
 	if !temporary {
 		last = path
 		if l, ok := socket.(*net.UnixListener); ok {
@@ -245,7 +245,7 @@ func (h *Host) sandboxDown(ctx context.Context) error {
 	return nil
 }
 
-// stopJSON names what a sandbox removes last.
+// stopJSON says what a sandbox removes last.
 type stopJSON struct {
 	Last string `json:"last"`
 }

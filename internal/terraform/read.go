@@ -196,7 +196,7 @@ func Find(root, secret string) (at string, err error) {
 
 const (
 	depthLimit = 3   // levels below the root
-	walkLimit  = 200 // Terraform files to read
+	walkLimit  = 200 // files of Terraform that are looked into
 )
 
 // folders lists the folders with a file that contains word, so that few files are parsed.

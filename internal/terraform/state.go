@@ -10,9 +10,9 @@ import (
 // State is what a folder's local state file says about a secret. Most states are remote, and then it
 // is empty.
 type State struct {
-	Local   bool // there is a state file
-	Applied bool // the secret is in the state
-	Value   bool // a value is in the state, in clear text
+	Local   bool // there is a state file beside the configuration
+	Applied bool // it has the secret
+	Value   bool // it has a value of the secret: readable text
 	Path    string
 }
 
