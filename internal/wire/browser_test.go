@@ -37,7 +37,7 @@ func standIn(t *testing.T, end string) (record func() string) {
 
 const secretPath = "R9FAKEfakeFAKEfakeFAKEfake4x8K2m"
 
-func TestTheOpenerDoesNotSeeTheAddress(t *testing.T) {
+func TestTheOpenerIsNotToldTheAddress(t *testing.T) {
 	record := standIn(t, "3")
 	runtimeDir := t.TempDir()
 	w := &wire.Wire{Env: config.Environment{XDGRuntimeDir: runtimeDir}}

@@ -77,7 +77,7 @@ func writeFile(t *testing.T, path, text string) {
 	}
 }
 
-func TestCertificatesThatChangeAfterApprovalAreNotTrusted(t *testing.T) {
+func TestCertificatesThatChangeMeanwhileAreNotTrusted(t *testing.T) {
 	c := credential.Credential{Registry: "registry.example.net", CAFile: filepath.Join(t.TempDir(), "ca.pem")}
 	writeFile(t, c.CAFile, "-----BEGIN CERTIFICATE-----\napproved")
 	c.Via = wire.Via(c)
