@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# Format, vet and the tests of what differs from the last commit, or from the commit that
-# is named: for the time between two thoughts. make test is what a change must pass.
+# Checks format, vet and the tests of the packages that differ from the last commit, or from
+# the commit given. It is for quick feedback; a change must pass make test.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 since=${1:-HEAD}
@@ -11,7 +11,7 @@ go=() packages=() long=()
 for f in "${files[@]}"; do
   [[ $f == *.go ]] && go+=("$f")
   dir=$(dirname "$f")
-  while [[ $dir != . && $dir == */testdata* ]]; do dir=$(dirname "$dir"); done # its package's
+  while [[ $dir != . && $dir == */testdata* ]]; do dir=$(dirname "$dir"); done
   [[ -n ${seen[$dir]:-} ]] && continue
   seen[$dir]=1
   compgen -G "$dir/*.go" >/dev/null || continue
@@ -28,5 +28,5 @@ fi
 go vet "${packages[@]}" "${long[@]}"
 go test . "${packages[@]}"
 for p in "${long[@]}"; do
-  echo "quick: $p is built and not run; its tests take minutes: go test $p -run NAME" >&2
+  echo "quick: skipped the tests of $p, which take minutes: go test $p -run NAME" >&2
 done
