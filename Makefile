@@ -1,8 +1,9 @@
 SHELL := bash
 .SHELLFLAGS := -euo pipefail -c
 GOLANGCI := go tool -modfile=tools/go.mod golangci-lint
-# LONG packages run without the race detector: they start hundreds of processes or read millions
-# of lines, and have little concurrency. SIDE_BY_SIDE names their concurrent tests, which run under it.
+# What takes long, and has little for the race detector: it starts hundreds of processes,
+# or looks at millions of lines. What of it runs side by side is given to it by itself. Most
+# of it waits for processes that are to end, so that more of it runs at once than most machines have cores.
 LONG := ./cmd/purser ./cmd/purser-lambda ./cmd/purser-exposure ./internal/redact ./internal/soak ./internal/conformance
 SIDE_BY_SIDE := Retiring|Rotations|Waiting|RotateDue|Agent|Decision|Ending
 FUZZTIME := 10s
@@ -12,11 +13,11 @@ SINCE := HEAD
 
 .PHONY: hostile soak help test quick doctor tools lint fuzz bench exposure build faults lambda
 
-help: ## list the targets
+help: ## say what there is
 	@sed -n 's/^\([a-z]*\):.*## /  make \1\t/p' $(firstword $(MAKEFILE_LIST)) | expand -t 16
 
-test: tools lint ## run everything that a change must pass; installs missing tools
-	@race=-race; command -v "$$(go env CC)" >/dev/null || { race=; echo 'no C compiler: running without the race detector' >&2; }; \
+test: tools lint ## everything that a change must pass; installs the tools it needs
+	@race=-race; command -v "$$(go env CC)" >/dev/null || { race=; echo 'no C compiler: without the race detector' >&2; }; \
 	times=$$(mktemp); trap 'rm -f "$$times"' EXIT; log() { go test -json -timeout 20m "$$@" | go run ./scripts/testlog "$$times"; }; \
 	failed=0; log -p 3 -parallel 4 $(LONG) & long=$$!; \
 	log $$race -p 1 $$(go list ./... | grep -vxF "$$(go list $(LONG))") || failed=1; \
@@ -25,14 +26,14 @@ test: tools lint ## run everything that a change must pass; installs missing too
 	echo 'the slowest ten:'; sort -rn "$$times" | sed -n 1,10p; \
 	exit $$failed
 
-quick: ## check format, vet and tests of what differs from SINCE (HEAD), in seconds
+quick: ## format, vet and the tests of what differs from SINCE (HEAD), in seconds
 	@scripts/quick.sh $(SINCE)
 
-doctor: ## list the missing test tools, and what stays untested without them
+doctor: ## what of the tools that tests use is on this machine, and what is not tested without
 	@NO_INSTALL=1 scripts/test-tools.sh
 	@go version; git --version; command -v docker >/dev/null || echo 'no docker: nothing needs it'
 
-tools: ## install the programs that the tests need
+tools: ## install the programs that the tests are run against
 	@scripts/test-tools.sh
 
 lint: ## check form and house rules
@@ -46,22 +47,22 @@ fuzz: ## run each fuzz test for FUZZTIME (10s)
 		go test -run '^$$' -fuzz "^$${name#func }$$" -fuzztime $(FUZZTIME) -fuzzminimizetime 10x "$$(dirname "$$file")" </dev/null; \
 	done
 
-bench: ## run the benchmarks, and compare with other tools
+bench: ## measure, and compare with other tools
 	@go test -run '^$$' -bench . -benchmem ./...
 	@go run ./bench
 
-faults: ## run every injected fault, and print one line for each
+faults: ## the table of faults that runs are put to, one line each, and their number
 	@go test -count=1 -v -run 'CutAtEveryCall|InvokedTwice|InEveryOrder|KilledAtEveryRequest' ./internal/lifecycle ./cmd/purser ./cmd/purser-lambda \
 		| sed -nE 's/^.*_test\.go:[0-9]+: fault: //p; /^(--- FAIL|FAIL|panic)/p' \
-		| awk '{ print } / green$$/ { green++; next } { red++ } END { printf "%d cases passed, %d lines did not\n", green, red; exit red > 0 || green < 200 }'
+		| awk '{ print } / green$$/ { green++; next } { red++ } END { printf "%d cases are green, %d lines are not\n", green, red; exit red > 0 || green < 200 }'
 
-soak: ## run random commands, kills and faults for SOAK (20m), checking every promise; SEED=N repeats a run
+soak: ## random commands, kills and faults for SOAK (20m), with every promise looked at; SEED=N repeats a run
 	@go test -count=1 -v -timeout 0 ./internal/soak -soak $(SOAK) -soak-seed $(SEED) | grep -v '^=== '
 
-hostile: ## try every attack in the threat model, and print whether purser withstands it
+hostile: ## the threat model, row by row: what is tried, and whether it is held
 	@cd cmd/purser && go test -count=1 -run '^TestTheThreatModelHolds$$' -args -hold
 
-lambda: ## build the rotation function's zip files into bin/
+lambda: ## the rotation function's zip files, into bin/
 	@go run ./deploy/lambda bin
 
 exposure: build ## search everything that leaves purser for secrets; needs strace and root
@@ -69,5 +70,5 @@ exposure: build ## search everything that leaves purser for secrets; needs strac
 	@CGO_ENABLED=0 go build -trimpath -o bin/ ./cmd/purser-exposure
 	@sudo=; [[ $$(id -u) == 0 ]] || sudo=sudo; $$sudo bin/purser-exposure --purser bin/purser --helper bin/docker-credential-purser --leaking bin/leaking/purser
 
-build: ## build the programs into bin/
+build: ## the programs, into bin/
 	@CGO_ENABLED=0 go build -trimpath -ldflags='-s -w' -o bin/ ./cmd/purser ./cmd/docker-credential-purser ./cmd/purser-lambda
