@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# Checks format, vet and the tests of the packages that differ from the last commit, or from
-# the commit given. It is for quick feedback; a change must pass make test.
+# Format, vet and the tests of what differs from the last commit, or from the commit that
+# is named: for the time between two thoughts. make test is what a change must pass.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 since=${1:-HEAD}

@@ -9,7 +9,7 @@ say() { printf 'test tools: %s\n' "$*" >&2; }
 have() { command -v "$1" >/dev/null || [[ -x /usr/sbin/$1 ]]; }
 may_install() { [[ -z ${NO_INSTALL:-} ]]; }
 
-# program, Debian package, what stays untested without it
+# program, Debian package, what is not tested without it
 packages='
 make                    make                               everything that make runs
 gcc                     gcc                                data races (the tests run without the race detector)
@@ -23,8 +23,8 @@ chromium                chromium                           the token form in a r
 strace                  strace                             the search for secrets in system calls
 buildah                 buildah                            pulls and pushes by buildah
 podman                  podman                             pulls and pushes by podman
-hyperfine               hyperfine                          the speed comparison with other tools
-time                    time                               memory in the comparison with other tools
+hyperfine               hyperfine                          the comparison of speed with other tools
+time                    time                               the memory in the comparison with other tools
 '
 
 # program, Go package, module, version, what stays untested without it

@@ -316,7 +316,7 @@ func plainFlows() []flow {
 		{name: "completion", args: []string{"completion", "bash"}},
 		{name: "sandbox", args: []string{"sandbox"}},
 		{name: "sandbox try", args: []string{"sandbox", "try"}, set: ownPeers},
-		// All sandboxes write the same made-up password to a file.
+		// The password of the stand-ins' accounts is the same in all sandboxes, and in a file.
 		{name: "sandbox run", args: []string{"sandbox", "run", "--", "true"}, set: ownPeers, allow: []exposure.Channel{exposure.Files}},
 		{name: "sandbox shell", args: []string{"sandbox", "shell"}, set: ownPeers, allow: []exposure.Channel{exposure.Files}},
 		{name: "sandbox up: no room", args: []string{"sandbox", "up"}, want: present.ExitFailed, set: func(s *scene) error {

@@ -165,17 +165,17 @@ func connectionFault(ctx context.Context, host string, err error) *credential.Fa
 	case errors.Is(ctx.Err(), context.Canceled):
 		f.Why = "interrupted"
 	case isCA:
-		f.Why = "its certificate is signed by an authority that this machine does not trust; for a private one, set ca: in purser.yaml or --ca"
+		f.Why = "its certificate is signed by an authority that this machine does not trust; name a private one with ca: in purser.yaml or --ca"
 	case isName:
 		f.Why = "its certificate is for another name"
 	case isInvalid:
 		f.Why = "its certificate is not valid now: expired, not yet valid, or this machine's clock is off"
 	case errors.As(err, &dns):
-		f.Why = "its name does not resolve: check the spelling and the network"
+		f.Why = "its name cannot be looked up: a typing error, or no network"
 	case errors.As(err, &timeout) && timeout.Timeout():
 		f.Why = "it did not answer in time"
 	case errors.Is(err, http.ErrSchemeMismatch):
-		f.Why = "it uses plain http, which purser allows only on loopback"
+		f.Why = "it speaks plain http, which is allowed on loopback only"
 	case errors.Is(err, io.EOF), errors.Is(err, io.ErrUnexpectedEOF):
 		f.Why = "it closed the connection"
 	default:

@@ -116,5 +116,5 @@ func KindIn(text string) *Kind {
 	return nil
 }
 
-// Host returns the kind's registry.
+// Host is the kind's own registry.
 func (k *Kind) Host() credential.Host { return credential.Host(k.Vendor.Hosts[0]) }

@@ -111,7 +111,7 @@ func (w *Wire) opener(what string) ([]string, error) {
 	return slices.Concat([]string{path}, line[1:], []string{what}), err
 }
 
-// startOpener starts the opener in the background.
+// startOpener starts the opener, and does not wait for it.
 func (w *Wire) startOpener(ctx context.Context, what string, failed func()) error {
 	line, err := w.opener(what)
 	if err != nil {
@@ -122,7 +122,7 @@ func (w *Wire) startOpener(ctx context.Context, what string, failed func()) erro
 		return err
 	}
 	go func() {
-		if cmd.Wait() != nil { // browsers may run for long
+		if cmd.Wait() != nil { // it lives as long as it likes
 			failed()
 		}
 	}()

@@ -47,7 +47,7 @@ func TestTheOpenerIsNotToldTheAddress(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	<-ended // OpenBrowser reports a failing opener
+	<-ended // an opener that fails is told of
 	said := record()
 	if strings.Contains(said, secretPath) || strings.Contains(said, "4711") {
 		t.Errorf("the opener knows the address: %s", said)
@@ -67,8 +67,8 @@ func TestTheOpenerIsNotToldTheAddress(t *testing.T) {
 	}
 }
 
-func TestWithoutARuntimeFolderThePageIsInATemporaryOne(t *testing.T) {
-	for name, runtimeDir := range map[string]string{"none": "", "a missing one": "/nonexistent/runtime"} {
+func TestWithoutASessionFolderThePageIsInATemporaryOne(t *testing.T) {
+	for name, runtimeDir := range map[string]string{"none": "", "one that is not there": "/nonexistent/runtime"} {
 		standIn(t, "3")
 		temp, ended := t.TempDir(), make(chan struct{})
 		w := &wire.Wire{Env: config.Environment{XDGRuntimeDir: runtimeDir, TempDir: temp}}

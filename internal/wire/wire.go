@@ -265,7 +265,7 @@ type carrier struct{ aws.HTTPClient }
 
 func (c carrier) RoundTrip(r *http.Request) (*http.Response, error) { return c.Do(r) }
 
-// manyIdle keeps connections of concurrent calls for reuse.
+// manyIdle keeps the connections of many calls at once for the next ones.
 func manyIdle(t *http.Transport) { t.MaxIdleConnsPerHost = idlePerHost }
 
 const idlePerHost = 64
