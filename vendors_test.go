@@ -14,7 +14,7 @@ import (
 // vendorNames matches names of vendors in strings and identifiers.
 var vendorNames = regexp.MustCompile(`(?i)docker ?hub|docker\.(io|com)\b|dckr_|\bghcr\b|github_pat|\bghp_|gitlab|glpat|quay\.io|\bquay\b|azurecr|\bgcr\.io|pkg\.dev|secrets ?manager`)
 
-// mayName lists the packages that may name a vendor: its kinds, the fakes, and CI services.
+// mayName lists the packages that may name a vendor: its kinds, the stand-ins, and CI services.
 // Examples may name one anywhere; see anExample.
 var mayName = []string{
 	"internal/registry/dockerhub/", "internal/registry/github/", "internal/registry/gitlab/", "internal/registry/quay/",

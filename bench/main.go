@@ -1,5 +1,5 @@
 // Command bench compares the credential helper with other ways to read the same secret, all
-// from one fake AWS over TLS on this machine. They take turns, so other load slows all of them
+// from one stand-in for AWS over TLS on this machine. They take turns, so other load slows all of them
 // alike. It prints a Markdown table and names the programs that are not installed.
 //
 //	go run ./bench
@@ -33,7 +33,7 @@ import (
 
 func main() {
 	rounds := flag.Int("rounds", 40, "how often to run each program")
-	distance := flag.Duration("distance", 0, "how long each write of the fake AWS is delayed")
+	distance := flag.Duration("distance", 0, "how long each write of the stand-in is delayed")
 	flag.Parse()
 	if err := run(context.Background(), os.Stdout, *rounds, *distance); err != nil {
 		fmt.Fprintln(os.Stderr, "bench:", err)

@@ -141,7 +141,7 @@ report() {
     if [[ -n $program && ! -x $bin/$program ]] && ! have "$program"; then say "$program is missing; not tested: $rest"; fi
   done <<<"$go_programs"
   if [[ ! -x $bin/moto_server ]] && ! have moto_server; then
-    say "moto_server is missing; not tested: the store against moto (the fake is tested)"
+    say "moto_server is missing; not tested: the store against moto (the stand-in is tested)"
   fi
   if ! have docker; then say "docker is missing; not tested: pushes by docker"; fi
 }
