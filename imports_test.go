@@ -11,15 +11,14 @@ import (
 
 const module = "purser/"
 
-// mayImport is the map of the program: who may import whom of ours, tests
-// aside. A line is added with a package; widening one needs a sentence in the
-// commit that does it.
+// mayImport lists which of our packages each package may import, tests aside. A new package
+// adds a line; a commit that widens a line explains why.
 var mayImport = map[string][]string{
 	"internal/credential":       {},
-	"internal/config":           {"internal/credential", "internal/boundedfile", "internal/store"}, // whose kinds declare their settings
+	"internal/config":           {"internal/credential", "internal/boundedfile", "internal/store"}, // each kind declares its settings
 	"internal/source":           {"internal/credential", "internal/atomicfile", "internal/boundedfile"},
 	"internal/registry":         {"internal/credential"},
-	"internal/registry/*":       {"internal/credential", "internal/registry"}, // a kind knows its room's contract, and no other kind
+	"internal/registry/*":       {"internal/credential", "internal/registry"}, // a kind may not import another kind
 	"internal/store":            {"internal/credential"},
 	"internal/store/*":          {"internal/credential", "internal/store", "internal/filelock", "internal/boundedfile"},
 	"internal/lifecycle":        {"internal/credential"},
@@ -81,8 +80,7 @@ var mayImport = map[string][]string{
 	},
 }
 
-// maySee is the same for modules that only some packages are to know. A module
-// that is not listed may be imported anywhere.
+// maySee restricts modules to some packages. Any package may import a module that is not listed.
 var maySee = map[string][]string{
 	"github.com/aws/":                        {"internal/store/secretsmanager", "internal/awsaccount", "internal/wire", "internal/signin", "internal/audit", "cmd/purser-lambda"},
 	"github.com/aws/aws-lambda-go/":          {"cmd/purser-lambda"},

@@ -13,9 +13,8 @@ import (
 	"testing"
 )
 
-// licences are those that a program of purser's, under Apache-2.0, may be linked with, each
-// by a sentence of its text. The first that fits counts. That of MPL-2.0 is for modules
-// that are used as they are.
+// licences lists the licences that purser, under Apache-2.0, may link, each with a sentence of
+// its text; the first match counts. MPL-2.0 is allowed only for unmodified modules.
 var licences = []struct{ name, text string }{
 	{"Apache-2.0", `Apache License,? Version 2\.0`},
 	{"MPL-2.0", `Mozilla Public License,? [Vv]ersion 2\.0`},
@@ -24,15 +23,15 @@ var licences = []struct{ name, text string }{
 	{"ISC", `Permission to use, copy, modify, and(/or)? distribute this software for any purpose with or without fee`},
 }
 
-// licenceFile is how files are named that hold a licence; a summary beside it is none.
+// A file that matches licenceFile holds a licence, unless it matches summary.
 var (
 	licenceFile = regexp.MustCompile(`(?i)^(licen[cs]e|copying|unlicense)([.-].*)?$`)
 	summary     = regexp.MustCompile(`(?i)summary`)
 )
 
-// TestWhatIsLinkedHasALicenceThatAllowsIt is over every package of another module that is
-// in a program, for each system that purser is built for. It reads the modules' own files.
-func TestWhatIsLinkedHasALicenceThatAllowsIt(t *testing.T) {
+// TestLinkedPackagesHaveAnAllowedLicence covers every third-party package in purser's programs,
+// on each system that purser is built for.
+func TestLinkedPackagesHaveAnAllowedLicence(t *testing.T) {
 	checked := map[string]bool{}
 	for _, system := range []string{"linux", "darwin", "windows"} {
 		for _, p := range linkedPackages(t, system) {
@@ -42,7 +41,7 @@ func TestWhatIsLinkedHasALicenceThatAllowsIt(t *testing.T) {
 			}
 			for _, file := range files {
 				if !checked[file] && licenceOf(t, file) == "" {
-					t.Errorf("%s: %s is no licence that is known and allowed", p.ImportPath, file)
+					t.Errorf("%s: %s is not an allowed licence", p.ImportPath, file)
 				}
 				checked[file] = true
 			}
@@ -77,13 +76,13 @@ func linkedPackages(t *testing.T, system string) (all []linkedPackage) {
 		} else if err != nil {
 			t.Fatal(err)
 		}
-		if p.Module != nil && !p.Module.Main { // else of the standard library, or purser's own
+		if p.Module != nil && !p.Module.Main { // neither the standard library nor purser
 			all = append(all, p)
 		}
 	}
 }
 
-// licencesOf are the files that say under what a package's folder is, up to its module's.
+// licencesOf returns the licence files from a package's folder up to its module's.
 func licencesOf(t *testing.T, dir, module string) (files []string) {
 	t.Helper()
 	for ; strings.HasPrefix(dir, module); dir = filepath.Dir(dir) {
@@ -100,7 +99,7 @@ func licencesOf(t *testing.T, dir, module string) (files []string) {
 	return files
 }
 
-// licenceOf is the name of the licence in a file; "" where it is none of those above.
+// licenceOf returns the name of the licence in a file, or "" if it is not allowed.
 func licenceOf(t *testing.T, file string) string {
 	t.Helper()
 	raw, err := os.ReadFile(file)
@@ -110,19 +109,19 @@ func licenceOf(t *testing.T, file string) string {
 	return classify(string(raw))
 }
 
-// others are licences that ask for more than purser gives, whatever else is beside them.
+// others matches licences that purser cannot comply with, even beside an allowed one.
 var others = regexp.MustCompile(`(?i)GNU (Lesser |Affero |Library )?General Public License|Server Side Public License|Business Source License|Commons Clause`)
 
 func classify(text string) string {
 	text = strings.Join(strings.Fields(text), " ")
 	i := slices.IndexFunc(licences, func(l struct{ name, text string }) bool { return regexp.MustCompile(l.text).MatchString(text) })
-	if i < 0 || licences[i].name != "MPL-2.0" && others.MatchString(text) { // MPL's own text speaks of them
+	if i < 0 || licences[i].name != "MPL-2.0" && others.MatchString(text) { // MPL's own text mentions them
 		return ""
 	}
 	return licences[i].name
 }
 
-func TestALicenceIsToldByItsText(t *testing.T) {
+func TestALicenceIsRecognizedByItsText(t *testing.T) {
 	for text, want := range map[string]string{
 		"Apache License\n   Version 2.0, January 2004":                                                      "Apache-2.0",
 		"Mozilla Public License, version 2.0 … the GNU General Public License, Version 2.0":                 "MPL-2.0",
@@ -132,7 +131,7 @@ func TestALicenceIsToldByItsText(t *testing.T) {
 		"All rights reserved.": "",
 	} {
 		if got := classify(text); got != want {
-			t.Errorf("%q is told to be %q, want %q", text, got, want)
+			t.Errorf("%q is recognized as %q, want %q", text, got, want)
 		}
 	}
 }

@@ -32,8 +32,8 @@ func TestTheExampleStoreKeepsTheContract(t *testing.T) {
 	}})
 }
 
-// withTheExamples builds purser with the rooms of testdata/recipe: each is a folder, and a
-// line in the list of kinds. Nothing else is touched.
+// withTheExamples builds purser with the kinds in testdata/recipe, changing nothing but the
+// list of kinds.
 func withTheExamples(t *testing.T) (program string) {
 	t.Helper()
 	const list = "internal/wire/kinds/kinds.go"
@@ -71,9 +71,9 @@ func withTheExamples(t *testing.T) (program string) {
 	return program
 }
 
-// TestAKindIsAFolderAndALine has purser with two more kinds do its main job with both, and
-// speak of them in all that people read.
-func TestAKindIsAFolderAndALine(t *testing.T) {
+// TestANewKindNeedsOnlyAFolderAndALine adds a registry and a store, and checks that purser
+// does its main job with both and names them in its output.
+func TestANewKindNeedsOnlyAFolderAndALine(t *testing.T) {
 	if testing.Short() {
 		t.Skip("builds a program")
 	}
@@ -108,7 +108,7 @@ func TestAKindIsAFolderAndALine(t *testing.T) {
 		}
 		cmd := exec.CommandContext(t.Context(), program, args...)
 		cmd.Dir, cmd.Env, cmd.Stdin = dir, []string{"PATH=" + os.Getenv("PATH"), "HOME=" + filepath.Join(dir, "home")}, strings.NewReader(input)
-		out, _ := cmd.CombinedOutput() // how it ended is in what it says
+		out, _ := cmd.CombinedOutput() // the output says how it ended
 		if strings.Contains(string(out), token) {
 			t.Fatalf("%v shows the token", args)
 		}
@@ -122,8 +122,8 @@ func TestAKindIsAFolderAndALine(t *testing.T) {
 		want        []string
 	}{
 		{"the schema", good, "", []string{"schema"}, []string{`"drawer"`, "The name of a drawer.", "The folder that is the cabinet."}},
-		{"a setting that is wrong", strings.Replace(good, "top", "TOP", 1), "", []string{"status"}, []string{"purser.yaml:1:", "a drawer's name is lower-case letters"}},
-		{"a name that its room refuses", strings.Replace(good, "top", "to/p", 1), "", []string{"status"}, []string{"purser.yaml:1:", "a drawer's name has no /"}},
+		{"a wrong setting", strings.Replace(good, "top", "TOP", 1), "", []string{"status"}, []string{"purser.yaml:1:", "a drawer's name is lower-case letters"}},
+		{"a name that the kind refuses", strings.Replace(good, "top", "to/p", 1), "", []string{"status"}, []string{"purser.yaml:1:", "a drawer's name has no /"}},
 		{"two stores in one target", strings.Replace(good, "cabinet: cabinet", "secret: x", 1), "", []string{"status"}, []string{"drawer", "secret"}},
 		{"a drawer that is not there", good, token, []string{"store", "app", "--token-stdin"}, []string{"there is no drawer top", "Drawers come with a cabinet.", "pull at the knob: purser store app --create"}},
 		{"the main job", good, token, []string{"store", "app", "--token-stdin", "--create"}, []string{"ok: Knob       of brass", "ok: Drawer     top does not exist yet and will be made", "ok: Proof", "ok: Stored     version", "ok: Verified"}},
@@ -132,7 +132,7 @@ func TestAKindIsAFolderAndALine(t *testing.T) {
 		{"its status", good, "", []string{"status"}, []string{"app", "top"}},
 		{"the doctor", good, "", []string{"doctor"}, []string{"ok: Drawer     app: top, opened by of brass", "ok: Wood       app: oak"}},
 		{"where a token is made", good, "qsr_FAKEFAKEFAKEFAKEFAKE", []string{"store", "app", "--token-stdin"}, []string{"https://quasar.example/tokens (permission: Beam)"}},
-		{"its token at another registry", strings.NewReplacer("HOST", "registry.example.net", "top", "side").Replace(good), token, []string{"store", "app", "--token-stdin", "--create"}, []string{"it has the form of a token of Quasar; it was not sent"}},
+		{"its token at another registry", strings.NewReplacer("HOST", "registry.example.net", "top", "side").Replace(good), token, []string{"store", "app", "--token-stdin", "--create"}, []string{"it looks like a token of Quasar, so purser did not send it"}},
 		{"its token as an argument", good, "", []string{"store", token}, []string{"a token was given as an argument"}},
 	} {
 		out := run(c.yaml, c.input, c.args...)

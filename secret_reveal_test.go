@@ -14,63 +14,62 @@ import (
 	"testing"
 )
 
-// reveals lists every place that takes the text out of a credential.Secret:
-// "file function times", with the reason. A new call fails this test
-// until the list says why it is needed; that is the moment to ask whether it is.
+// reveals lists every use of credential.Secret.Reveal as "file function count", with its reason.
+// A new use fails this test until someone writes down why it is needed.
 var reveals = map[string]string{
-	"internal/practice/stage.go furnish 2":                    "made-up tokens, for scripts to give to other programs",
+	"internal/practice/stage.go furnish 2":                    "gives made-up tokens to the programs in a script",
 	"internal/practice/try.go visit 1":                        "pipes a made-up token into purser, in the tour",
-	"cmd/docker-credential-purser/helper.go answer 1":         "the answer to docker's client, which is what the program is for",
+	"cmd/docker-credential-purser/helper.go answer 1":         "answers docker, the purpose of the program",
 	"cmd/docker-credential-purser/once.go pack 1":             "the entry in the kernel's keyring",
 	"cmd/docker-credential-purser/once.go recall 1":           "the same, read back",
 	"cmd/purser/exec.go inject 1":                             "a variable of the command, where --env asks for it",
 	"internal/keyringcache/keyringcache_linux.go put 1":       "the entry in the kernel's keyring",
-	"internal/redact/redact.go New 2":                         "makes the pieces that are taken out",
-	"internal/redact/tell.go Tell 1":                          "tells a Buildkite agent what to take out, through a pipe",
-	"internal/credential/redact.go SplitToken 1":              "takes the public prefix off",
-	"internal/present/guide.go Judge 2":                       "looks at the form of what was pasted",
-	"cmd/purser-exposure/flows_account.go dockerSession 1":    "leaves a made-up session where docker would",
-	"cmd/purser-exposure/flows_account.go formGiven 1":        "gives a made-up token in the form",
+	"internal/redact/redact.go New 2":                         "makes the patterns to redact",
+	"internal/redact/tell.go Tell 1":                          "pipes the token to a Buildkite agent's redactor",
+	"internal/credential/redact.go SplitToken 1":              "splits off the public prefix",
+	"internal/present/guide.go Judge 2":                       "checks the form of pasted text",
+	"cmd/purser-exposure/flows_account.go dockerSession 1":    "saves a made-up session as docker does",
+	"cmd/purser-exposure/flows_account.go formGiven 1":        "enters a made-up token in the form",
 	"internal/registry/dockerhub/session.go signIn 1":         "the body of a sign-in at Docker Hub",
 	"internal/registry/dockerhub/session.go giveCode 2":       "the body of its second step",
-	"internal/sandbox/hub/accounts.go digest 1":               "a token is looked up among thousands by its hash",
-	"internal/sandbox/hub/device.go desktopGenerate 1":        "Docker Hub's answer to docker's sign-in has the token that it made",
-	"internal/sandbox/hub/device.go give 4":                   "Docker's answer to a sign-in has the session, and what renews it; the stand-in remembers that",
+	"internal/sandbox/hub/accounts.go digest 1":               "hashes a token for its lookup",
+	"internal/sandbox/hub/device.go desktopGenerate 1":        "the stand-in's answer with a new token for docker",
+	"internal/sandbox/hub/device.go give 4":                   "the stand-in's answer with a session and its refresh token, which it remembers",
 	"internal/sandbox/hub/hub.go giveBearer 1":                "the stand-in's answer to a sign-in",
-	"internal/sandbox/hub/manage.go mint 1":                   "the stand-in's answer to the making of a token",
-	"internal/exposure/leak/leak.go Away 1":                   "gives the token away, in builds that are made to be caught",
-	"cmd/purser-exposure/scene.go argument 1":                 "puts a made-up token among the arguments, to see it refused",
-	"cmd/purser-exposure/scene.go configured 1":               "puts a made-up token into purser.yaml, to see it refused",
-	"cmd/purser-exposure/scene.go dockerLogin 2":              "leaves a made-up token where docker would",
-	"cmd/purser-exposure/scene.go issued 1":                   "takes the signature out of a stand-in's bearer, to search for it",
+	"internal/sandbox/hub/manage.go mint 1":                   "the stand-in's answer with a new token",
+	"internal/exposure/leak/leak.go Away 1":                   "leaks the token in test builds, to prove that the search finds it",
+	"cmd/purser-exposure/scene.go argument 1":                 "passes a made-up token as an argument, which purser must refuse",
+	"cmd/purser-exposure/scene.go configured 1":               "writes a made-up token into purser.yaml, which purser must refuse",
+	"cmd/purser-exposure/scene.go dockerLogin 2":              "saves a made-up token as docker does",
+	"cmd/purser-exposure/scene.go issued 1":                   "extracts the signature of the stand-in's bearer token, to search for it",
 	"cmd/purser-exposure/scene.go stored 1":                   "pipes a made-up token into purser",
-	"cmd/purser-exposure/flows.go around 1":                   "puts quotation marks and the like around a made-up token",
-	"cmd/purser-exposure/flows.go misplacedFlows 6":           "puts made-up tokens into files where they do not belong",
-	"cmd/purser-exposure/flows.go storeFlows 3":               "spoils made-up tokens",
-	"internal/credential/redact.go Shows 1":                   "looks for pieces of the secret in a text that is about to be shown",
+	"cmd/purser-exposure/flows.go around 1":                   "puts quotation marks and similar around a made-up token",
+	"cmd/purser-exposure/flows.go misplacedFlows 6":           "writes made-up tokens into the wrong files",
+	"cmd/purser-exposure/flows.go storeFlows 3":               "damages made-up tokens",
+	"internal/credential/redact.go Shows 1":                   "searches text for parts of the secret before purser shows it",
 	"internal/credential/secret.go Equal 2":                   "compares in constant time",
-	"internal/credential/secret.go Len 1":                     "counts",
+	"internal/credential/secret.go Len 1":                     "counts its bytes",
 	"internal/credential/shape.go Encode 1":                   "writes the token into the value that is stored",
-	"internal/credential/shape.go encodeAuths 2":              "the same in docker's form, which has it twice",
-	"internal/credential/shape.go parseObject 1":              "takes a stored value apart",
-	"internal/credential/vendor.go markedBy 1":                "tells whose token it is by its form",
-	"internal/credential/around.go Around 1":                  "tells what was copied together with a token",
-	"internal/source/dockerconfig.go Find 1":                  "has docker's token looked at as one that is piped in",
-	"internal/credential/token.go Classify 1":                 "tells a token's kind by its form",
+	"internal/credential/shape.go encodeAuths 2":              "writes it in docker's form, which holds it twice",
+	"internal/credential/shape.go parseObject 1":              "parses a stored value",
+	"internal/credential/vendor.go markedBy 1":                "recognizes the vendor by the token's form",
+	"internal/credential/around.go Around 1":                  "finds what was copied around a token",
+	"internal/source/dockerconfig.go Find 1":                  "checks docker's token like a piped one",
+	"internal/credential/token.go Classify 1":                 "recognizes a token's kind by its form",
 	"internal/exposure/execute_linux.go converse 1":           "types a made-up token at a terminal",
-	"internal/exposure/execute_linux.go execute 1":            "pipes a made-up token into the program that is watched",
-	"internal/exposure/needles.go newNeedles 1":               "makes the pieces that are searched for",
+	"internal/exposure/execute_linux.go execute 1":            "pipes a made-up token into the traced program",
+	"internal/exposure/needles.go newNeedles 1":               "makes the patterns to search for",
 	"internal/registry/client.go basic 1":                     "an Authorization header to the registry's own token service",
 	"internal/registry/client.go Bearer 1":                    "an Authorization header to the registry",
 	"internal/registry/dockerhub/identity.go exchange 1":      "the body of Docker Hub's exchange",
-	"internal/registry/token.go DecodeClaims 1":               "reads what a bearer says about itself",
-	"internal/sandbox/registry/tokenservice.go writeToken 1":  "the stand-in's answer to a request for a bearer",
+	"internal/registry/token.go DecodeClaims 1":               "reads the claims of a bearer token",
+	"internal/sandbox/registry/tokenservice.go writeToken 1":  "the stand-in's answer with a bearer token",
 	"internal/sandbox/aws/secretsmanager_ops.go reveal 1":     "the stand-in's answer to GetSecretValue and BatchGetSecretValue",
-	"internal/sandbox/saved/saved.go MarshalJSON 1":           "a folder's state has the stand-ins' made-up secrets, to be known to the next sandbox",
-	"internal/sandbox/bearer/bearer.go Read 1":                "verifies a bearer that the stand-in made",
+	"internal/sandbox/saved/saved.go MarshalJSON 1":           "saves the stand-ins' made-up secrets for the next sandbox",
+	"internal/sandbox/bearer/bearer.go Read 1":                "verifies a bearer token of the stand-in",
 	"internal/signin/browser.go authorizeURL 2":               "the state and the hash of the verifier, in the address of AWS's page",
 	"internal/signin/browser.go byBrowser 3":                  "the body of a request for a token",
-	"internal/signin/browser.go callback 1":                   "compares the state that the browser brought, in constant time",
+	"internal/signin/browser.go callback 1":                   "compares the browser's state in constant time",
 	"internal/signin/cache.go save 3":                         "the cache file that AWS's tools share",
 	"internal/signin/signin.go Assigned 1":                    "a header of a request to AWS's portal",
 	"internal/signin/signin.go SignOut 1":                     "the same",
@@ -102,19 +101,18 @@ func TestEveryRevealIsListedWithItsReason(t *testing.T) {
 	for _, place := range slices.Sorted(maps.Keys(found)) {
 		key := fmt.Sprintf("%s %d", place, found[place])
 		if reveals[key] == "" {
-			t.Errorf("%q is not on the list: add it with its reason, or do without", key)
+			t.Errorf("%q is not on the list: add it with its reason, or avoid it", key)
 		}
 	}
 	for key := range reveals {
 		i := strings.LastIndex(key, " ")
 		if fmt.Sprint(found[key[:i]]) != key[i+1:] {
-			t.Errorf("%q is on the list and not in the code", key)
+			t.Errorf("%q is on the list but not in the code", key)
 		}
 	}
 }
 
-// countReveals counts the uses of Reveal in each function of a file, method
-// values included.
+// countReveals counts the uses of Reveal in each function of a file, including method values.
 func countReveals(path string, found map[string]int) error {
 	src, err := os.ReadFile(path)
 	if err != nil {

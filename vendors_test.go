@@ -11,26 +11,24 @@ import (
 	"testing"
 )
 
-// vendorNames are words by which a registry's vendor is known, in text that a program
-// shows or decides by, and in the names of its parts.
+// vendorNames matches names of vendors in strings and identifiers.
 var vendorNames = regexp.MustCompile(`(?i)docker ?hub|docker\.(io|com)\b|dckr_|\bghcr\b|github_pat|\bghp_|gitlab|glpat|quay\.io|\bquay\b|azurecr|\bgcr\.io|pkg\.dev|secrets ?manager`)
 
-// mayName are the rooms in which a vendor's name belongs: its own, those of its stand-ins,
-// and what is about CI's own services. Help that shows how something is typed is an example:
-// see anExample.
+// mayName lists the packages that may name a vendor: its kinds, the stand-ins, and CI services.
+// Examples may name one anywhere; see anExample.
 var mayName = []string{
 	"internal/registry/dockerhub/", "internal/registry/github/", "internal/registry/gitlab/", "internal/registry/quay/",
 	"internal/store/secretsmanager/", "internal/registry/azure/", "internal/registry/google/", "internal/registry/ecr/",
-	"internal/wire/",                            // the list of rooms, and what each is opened with
-	"internal/terraform/", "internal/ciscript/", // which read and write what is called so
-	"cmd/purser-lambda/", // which answers the store that rotates
+	"internal/wire/",                            // the list of kinds, and how each is opened
+	"internal/terraform/", "internal/ciscript/", // read and write the vendors' own formats
+	"cmd/purser-lambda/", // serves AWS's rotation
 	"internal/sandbox/", "internal/realservers/", "internal/conformance/", "internal/exposure/",
 	"internal/practice/", "cmd/purser-exposure/",
 }
 
-// TestVendorsAreNamedInTheirRoomsAlone reads the programs' text and identifiers. Comments
-// may say where a fact is from.
-func TestVendorsAreNamedInTheirRoomsAlone(t *testing.T) {
+// TestVendorNamesStayInTheirPackages checks strings and identifiers. Comments may name a
+// vendor as the source of a fact.
+func TestVendorNamesStayInTheirPackages(t *testing.T) {
 	seen := 0
 	err := filepath.WalkDir(".", func(path string, d fs.DirEntry, err error) error {
 		path = filepath.ToSlash(path)
@@ -56,7 +54,7 @@ func TestVendorsAreNamedInTheirRoomsAlone(t *testing.T) {
 				return false
 			case *ast.BasicLit:
 				if name := vendorNames.FindString(anExample.ReplaceAllString(n.Value, "")); name != "" && !examples[n] {
-					t.Errorf("%s: %q names a vendor outside of its room", files.Position(n.Pos()), name)
+					t.Errorf("%s: %q names a vendor outside its packages", files.Position(n.Pos()), name)
 				}
 			case *ast.Ident:
 				if name := vendorNames.FindString(n.Name); name != "" {
@@ -71,14 +69,14 @@ func TestVendorsAreNamedInTheirRoomsAlone(t *testing.T) {
 		t.Fatal(err)
 	}
 	if seen < 100 {
-		t.Errorf("%d files were read", seen)
+		t.Errorf("only %d files were read", seen)
 	}
 }
 
-// anExample is how a text gives one: after "such as", or in a command as people type it.
+// anExample matches an example: after "such as", or a command line.
 var anExample = regexp.MustCompile(`such as [a-z.]+( or [a-z.]+)?|(?m)^ +(purser|eval|pass) .*$|^"  purser .*"$`)
 
-// examplesIn are the texts of fields that hold examples.
+// examplesIn returns the string literals in fields and variables named Example.
 func examplesIn(file *ast.File) map[*ast.BasicLit]bool {
 	all := map[*ast.BasicLit]bool{}
 	mark := func(n ast.Node) {

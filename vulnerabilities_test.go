@@ -10,17 +10,16 @@ import (
 	"testing"
 )
 
-// ofTheSystem is a made-up vulnerability of a function that internal/process calls.
+// ofTheSystem is a made-up vulnerability in a function that internal/process calls.
 var ofTheSystem = map[string]string{
 	"index/db.json":        `{"modified":"2026-01-01T00:00:00Z"}`,
 	"index/modules.json":   `[{"path":"golang.org/x/sys","vulns":[{"id":"GO-2026-0001","modified":"2026-01-01T00:00:00Z"}]}]`,
 	"ID/GO-2026-0001.json": `{"schema_version":"1.3.1","id":"GO-2026-0001","modified":"2026-01-01T00:00:00Z","published":"2026-01-01T00:00:00Z","summary":"made up","details":"made up","database_specific":{"url":"https://vuln.example/GO-2026-0001"},"affected":[{"package":{"name":"golang.org/x/sys","ecosystem":"Go"},"ranges":[{"type":"SEMVER","events":[{"introduced":"0"}]}],"ecosystem_specific":{"imports":[{"path":"golang.org/x/sys/unix","symbols":["Prctl"]}]}}]}`,
 }
 
-// TestAVulnerabilityThatIsReachedFailsTheLint, and a database that cannot be had does not.
-func TestAVulnerabilityThatIsReachedFailsTheLint(t *testing.T) {
+func TestAReachableVulnerabilityFailsTheLintAndAnUnreachableDatabaseDoesNot(t *testing.T) {
 	if _, err := exec.LookPath("bash"); err != nil {
-		t.Skip("bash is not here: skipped")
+		t.Skip("skipped: bash is not installed")
 	}
 	database := t.TempDir()
 	for name, text := range ofTheSystem {
@@ -35,7 +34,7 @@ func TestAVulnerabilityThatIsReachedFailsTheLint(t *testing.T) {
 		says           string
 	}{
 		{"a finding", "GOVULNDB=file://" + database, true, "GO-2026-0001"},
-		{"no network", "HTTPS_PROXY=http://127.0.0.1:1", false, "not to be had here: skipped"},
+		{"no network", "HTTPS_PROXY=http://127.0.0.1:1", false, "skipped: the vulnerability database cannot be reached"},
 	} {
 		var said bytes.Buffer
 		cmd := exec.CommandContext(t.Context(), "scripts/vulnerabilities.sh", "./internal/process")

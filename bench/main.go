@@ -1,7 +1,6 @@
-// Command bench measures the credential helper beside other ways to the same
-// secret, all against one stand-in for AWS over TLS on this machine, in turns, so
-// that what else the machine does falls on all of them alike. It prints a table in
-// Markdown. What is not installed is left out and named.
+// Command bench compares the credential helper with other ways to read the same secret, all
+// from one stand-in for AWS over TLS on this machine. They take turns, so other load slows all of them
+// alike. It prints a Markdown table and names the programs that are not installed.
 //
 //	go run ./bench
 package main
@@ -10,6 +9,7 @@ import (
 	"context"
 	"encoding/base64"
 	"encoding/json"
+	"encoding/pem"
 	"errors"
 	"flag"
 	"fmt"
@@ -28,13 +28,12 @@ import (
 
 	"purser/internal/credential"
 	sandboxaws "purser/internal/sandbox/aws"
-	"purser/internal/store"
 	"purser/internal/wire"
 )
 
 func main() {
-	rounds := flag.Int("rounds", 40, "how often each is run")
-	distance := flag.Duration("distance", 0, "how long an answer of the stand-in for AWS is on its way")
+	rounds := flag.Int("rounds", 40, "how often to run each program")
+	distance := flag.Duration("distance", 0, "how long each write of the stand-in is delayed")
 	flag.Parse()
 	if err := run(context.Background(), os.Stdout, *rounds, *distance); err != nil {
 		fmt.Fprintln(os.Stderr, "bench:", err)
@@ -42,22 +41,20 @@ func main() {
 	}
 }
 
-// secretID and the rest are those of the running example.
 const (
 	secretID = "mockserver-build/dockerhub"
 	region   = "eu-west-2"
 	fake     = "dckr_pat_" + "FAKEfakeFAKEfakeFAKEfake1"
 )
 
-// contender is a way to a token.
 type contender struct {
 	name    string
-	program string // where it is not installed, it is left out
+	program string
 	args    []string
 	input   string
 	env     []string
 	note    string
-	log     string // a file for what it says
+	log     string // the file for its output
 
 	times []time.Duration
 	peak  int64 // KiB; 0 where time is not installed
@@ -120,13 +117,13 @@ func run(ctx context.Context, out io.Writer, rounds int, distance time.Duration)
 	return nil
 }
 
-// farListener has what is written take its time, the handshake included.
+// farListener delays every write by distance, even those of the handshake.
 type farListener struct {
 	net.Listener
 	distance time.Duration
 }
 
-// Accept takes a connection.
+// Accept implements net.Listener.
 func (l farListener) Accept() (net.Conn, error) {
 	c, err := l.Listener.Accept()
 	return farConn{c, l.distance}, err
@@ -137,7 +134,7 @@ type farConn struct {
 	distance time.Duration
 }
 
-// Write sends after a while.
+// Write implements net.Conn.
 func (c farConn) Write(b []byte) (int, error) {
 	if c.distance > 0 {
 		<-time.After(c.distance)
@@ -145,10 +142,8 @@ func (c farConn) Write(b []byte) (int, error) {
 	return c.Conn.Write(b)
 }
 
-// keep stores the token.
 func keep(ctx context.Context, endpoint string) error {
 	w := &wire.Wire{Now: time.Now, AWS: &wire.LocalAWS{Endpoint: endpoint}}
-	var s store.Store
 	s, err := w.Store(ctx, credential.Credential{}, credential.Target{Kind: "secret", Name: secretID, Region: region})
 	if err != nil {
 		return err
@@ -158,7 +153,7 @@ func keep(ctx context.Context, endpoint string) error {
 	return errors.Join(s.Create(ctx), s.Stage(ctx, id, value), s.Promote(ctx, id, id))
 }
 
-// answerECR is what Amazon ECR's helper asks for: its own kind of token.
+// answerECR answers Amazon ECR's helper with ECR's own kind of token.
 func answerECR(w http.ResponseWriter) {
 	w.Header().Set("Content-Type", "application/x-amz-json-1.1")
 	_ = json.NewEncoder(w).Encode(map[string]any{"authorizationData": []map[string]any{{
@@ -169,8 +164,8 @@ func answerECR(w http.ResponseWriter) {
 
 func contenders(ctx context.Context, dir string, server *httptest.Server) ([]*contender, error) {
 	helper := filepath.Join(dir, "docker-credential-purser")
-	build := exec.CommandContext(ctx, "go", "build", "-trimpath", "-ldflags=-s -w", "-o", helper, "./cmd/docker-credential-purser") //nolint:gosec // our own
-	build.Env = append(os.Environ(), "CGO_ENABLED=0")                                                                               //nolint:forbidigo // a tool of ours, not the program
+	build := exec.CommandContext(ctx, "go", "build", "-trimpath", "-ldflags=-s -w", "-o", helper, "./cmd/docker-credential-purser") //nolint:gosec // builds our own helper
+	build.Env = append(os.Environ(), "CGO_ENABLED=0")                                                                               //nolint:forbidigo // only the programs get their environment from internal/config
 	if text, err := build.CombinedOutput(); err != nil {
 		return nil, fmt.Errorf("build the helper: %w\n%s", err, text)
 	}
@@ -205,7 +200,12 @@ func contenders(ctx context.Context, dir string, server *httptest.Server) ([]*co
 	}, nil
 }
 
-// signed are curl's arguments for one request of Secrets Manager.
+// pemOf returns the certificate of a test server.
+func pemOf(server *httptest.Server) []byte {
+	return pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: server.Certificate().Raw})
+}
+
+// signed returns curl's arguments for one request to Secrets Manager.
 func signed(ca, url, operation string) []string {
 	return []string{
 		"-sf", "--cacert", ca, "--aws-sigv4", "aws:amz:" + region + ":secretsmanager", "--user", "SANDBOX:SANDBOX", "-H", "X-Amz-Target: secretsmanager." + operation,
@@ -213,7 +213,7 @@ func signed(ca, url, operation string) []string {
 	}
 }
 
-// find looks where go install puts programs as well.
+// find also looks where go install puts programs.
 func find(program string) string {
 	out, err := exec.CommandContext(context.Background(), "go", "env", "GOPATH").Output()
 	if path := filepath.Join(strings.TrimSpace(string(out)), "bin", program); err == nil {
@@ -224,7 +224,7 @@ func find(program string) string {
 	return program
 }
 
-// passStore makes a password store with an entry, and returns where it is.
+// passStore makes a password store with one entry and returns the variables that point to it.
 func passStore(ctx context.Context, dir string, env []string) ([]string, error) {
 	home := filepath.Join(dir, "gnupg")
 	where := []string{"GNUPGHOME=" + home, "PASSWORD_STORE_DIR=" + filepath.Join(dir, "pass")}
@@ -248,11 +248,11 @@ func passStore(ctx context.Context, dir string, env []string) ([]string, error) 
 	return where, nil
 }
 
-// once runs it and takes the time, from the start of the process to its end.
+// once measures from the start of the process to its end.
 func (c *contender) once(ctx context.Context, counts bool) error {
 	cmd := exec.CommandContext(ctx, c.program, c.args...) //nolint:gosec // one of ours, or of the known peers
 	cmd.Env = c.env
-	said, err := os.Create(c.log) // files, so that no copying of ours counts
+	said, err := os.Create(c.log) // a file, so the time includes no copying by this process
 	if err != nil {
 		return err
 	}
@@ -278,14 +278,14 @@ func (c *contender) once(ctx context.Context, counts bool) error {
 	return nil
 }
 
-// memory runs it once more under time, which is small: the peak that the system
-// tells of a child begins with that of the process that started it.
+// memory runs the program under time: a child's peak memory starts at that of the process
+// that forks it, and time is small.
 func (c *contender) memory(ctx context.Context, dir string) {
 	file := filepath.Join(dir, "peak")
-	cmd := exec.CommandContext(ctx, "/usr/bin/time", append([]string{"-q", "-f", "%M", "-o", file, c.program}, c.args...)...) //nolint:gosec // the same
+	cmd := exec.CommandContext(ctx, "/usr/bin/time", append([]string{"-q", "-f", "%M", "-o", file, c.program}, c.args...)...) //nolint:gosec // one of ours, or of the known peers
 	cmd.Env, cmd.Stdin = c.env, strings.NewReader(c.input)
-	_ = cmd.Run()                                  // a registry that is not ours is an error
-	if raw, err := os.ReadFile(file); err == nil { //nolint:gosec // it was named three lines above
+	_ = cmd.Run()                                  // it fails for a registry without a credential
+	if raw, err := os.ReadFile(file); err == nil { //nolint:gosec // the name is from above
 		c.peak, _ = strconv.ParseInt(strings.TrimSpace(string(raw)), 10, 64)
 	}
 }
@@ -306,6 +306,6 @@ func table(out io.Writer, there, missing []*contender) {
 			float64(c.times[len(c.times)-1].Microseconds())/1000, m/floor, float64(c.peak)/1024, float64(c.size)/1e6)
 	}
 	for _, c := range missing {
-		fmt.Fprintf(out, "\nNot installed, and left out: %s.\n", c.name)
+		fmt.Fprintf(out, "\nNot installed: %s.\n", c.name)
 	}
 }

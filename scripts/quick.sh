@@ -11,7 +11,7 @@ go=() packages=() long=()
 for f in "${files[@]}"; do
   [[ $f == *.go ]] && go+=("$f")
   dir=$(dirname "$f")
-  while [[ $dir != . && $dir == */testdata* ]]; do dir=$(dirname "$dir"); done # its package's
+  while [[ $dir != . && $dir == */testdata* ]]; do dir=$(dirname "$dir"); done
   [[ -n ${seen[$dir]:-} ]] && continue
   seen[$dir]=1
   compgen -G "$dir/*.go" >/dev/null || continue
@@ -28,5 +28,5 @@ fi
 go vet "${packages[@]}" "${long[@]}"
 go test . "${packages[@]}"
 for p in "${long[@]}"; do
-  echo "quick: $p is built and not run; its tests take minutes: go test $p -run NAME" >&2
+  echo "quick: skipped the tests of $p, which take minutes: go test $p -run NAME" >&2
 done

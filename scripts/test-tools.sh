@@ -1,9 +1,8 @@
 #!/usr/bin/env bash
-# Installs the programs of other people that the tests are run against, those
-# that are missing: Debian packages where there is apt-get and root or a sudo that
-# does not ask, Go programs at pinned versions, moto in a Python environment of
-# its own. What cannot be had is named together with the tests that will be
-# skipped; that is no failure. NO_INSTALL=1 only looks.
+# Installs the missing third-party programs that the tests need: Debian packages with apt-get, if
+# it has root or a sudo without password; Go programs at pinned versions; moto in its own Python
+# environment. It names what it cannot install and which tests will skip, and does not
+# fail. NO_INSTALL=1 only looks.
 set -euo pipefail
 
 say() { printf 'test tools: %s\n' "$*" >&2; }
@@ -12,15 +11,15 @@ may_install() { [[ -z ${NO_INSTALL:-} ]]; }
 
 # program, Debian package, what is not tested without it
 packages='
-make                    make                               everything that make starts
-gcc                     gcc                                data races: the tests run without the race detector
+make                    make                               everything that make runs
+gcc                     gcc                                data races (the tests run without the race detector)
 docker-registry         docker-registry                    proofs and pushes against registry 2 and a registry with passwords
 nginx                   nginx-light                        proofs and pushes against registries with tokens
 skopeo                  skopeo                             pushes by skopeo
 docker-credential-pass  golang-docker-credential-helpers   reading tokens from a real credential helper
 pass                    pass                               reading tokens from a real credential helper
 gpg                     gnupg                              reading tokens from a real credential helper
-chromium                chromium                           the form in a real browser
+chromium                chromium                           the token form in a real browser
 strace                  strace                             the search for secrets in system calls
 buildah                 buildah                            pulls and pushes by buildah
 podman                  podman                             pulls and pushes by podman
@@ -28,7 +27,7 @@ hyperfine               hyperfine                          the comparison of spe
 time                    time                               the memory in the comparison with other tools
 '
 
-# program, Go package, module, version, what is not tested without it
+# program, Go package, module, version, what stays untested without it
 go_programs='
 registry      github.com/distribution/distribution/v3/cmd/registry  github.com/distribution/distribution/v3  v3.1.2                proofs and pushes against registry 3
 token-server  github.com/docker/distribution/contrib/token-server   github.com/docker/distribution           v2.8.3+incompatible   proofs and pushes against registries with tokens
@@ -38,7 +37,7 @@ oras          oras.land/oras/cmd/oras                               oras.land/or
 helm          helm.sh/helm/v3/cmd/helm                              helm.sh/helm/v3                          v3.22.0               pulls and pushes by helm
 buildx        github.com/docker/buildx/cmd/buildx                   github.com/docker/buildx                 v0.38.2               image lists by buildx
 agent         github.com/buildkite/agent/v3                         github.com/buildkite/agent/v3            v3.78.0               the Buildkite plugin in a real job
-docker-credential-ecr-login  github.com/awslabs/amazon-ecr-credential-helper/ecr-login/cli/docker-credential-ecr-login  github.com/awslabs/amazon-ecr-credential-helper/ecr-login  v0.12.0  a line in the comparison of speed
+docker-credential-ecr-login  github.com/awslabs/amazon-ecr-credential-helper/ecr-login/cli/docker-credential-ecr-login  github.com/awslabs/amazon-ecr-credential-helper/ecr-login  v0.12.0  one line of the speed comparison
 '
 
 moto_version=5.2.1
@@ -47,7 +46,7 @@ as_root() {
   if [[ $(id -u) == 0 ]]; then "$@"; else sudo -n "$@"; fi
 }
 
-# quietly shows what a command printed only when the command fails.
+# quietly shows a command's output only if the command fails.
 quietly() {
   local log
   log=$(mktemp)
@@ -60,12 +59,11 @@ quietly() {
   return 1
 }
 
-# no_daemons keeps Debian from starting the servers that it installs: the tests
-# start their own, and nothing else on the machine wants them.
+# no_daemons stops Debian from starting the servers it installs: the tests start their own.
 no_daemons() {
   local policy=/usr/sbin/policy-rc.d
   if [[ ! -e $policy ]]; then
-    say "while packages are installed, $policy keeps Debian from starting their servers; it is removed afterwards"
+    say "$policy stops Debian from starting servers during the installation, and is removed afterwards"
     as_root sh -c "printf '#!/bin/sh\nexit 101\n' >$policy && chmod 755 $policy"
     trap 'as_root rm -f /usr/sbin/policy-rc.d' EXIT
   fi
@@ -78,16 +76,16 @@ install_packages() {
   done <<<"$packages"
   if [[ ${#wanted[@]} == 0 ]] || ! may_install; then return; fi
   if ! command -v apt-get >/dev/null || ! as_root true 2>/dev/null; then
-    say "not installed, for want of apt-get or of the right to use it: ${wanted[*]}"
+    say "apt-get is missing or needs root; not installed: ${wanted[*]}"
     return
   fi
   say "installing with apt-get: ${wanted[*]}"
-  quietly as_root apt-get -q update || say "apt-get update failed; going on with the package lists at hand"
+  quietly as_root apt-get -q update || say "apt-get update failed; using the existing package lists"
   for package in "${wanted[@]}"; do
     if apt-cache show "$package" >/dev/null 2>&1; then there+=("$package"); fi
   done
   if [[ ${#there[@]} == 0 ]]; then return; fi
-  # A compiler is of no use without the C library's headers.
+  # The compiler needs the C library's headers.
   if [[ " ${there[*]} " == *" gcc "* ]]; then there+=(libc6-dev); fi
   no_daemons
   quietly as_root env DEBIAN_FRONTEND=noninteractive \
@@ -104,7 +102,7 @@ go_bin() {
   printf '%s\n' "$bin"
 }
 
-# go_program_there tells whether go install has put this very version there.
+# go_program_there succeeds if this exact version is installed.
 go_program_there() {
   local program=$1 module=$2 version=$3 built
   built=$(go version -m "$bin/$program" 2>/dev/null) || return 1
@@ -120,8 +118,7 @@ install_go_programs() {
   done <<<"$go_programs"
 }
 
-# install_moto links the server to where the tests look for Go programs, so that
-# nobody has to change PATH for it.
+# install_moto links the server into the folder of Go programs, where the tests look.
 install_moto() {
   local home=${XDG_CACHE_HOME:-$HOME/.cache}/purser-test-tools/moto-$moto_version
   if have moto_server || [[ -x $bin/moto_server ]] || ! may_install; then return; fi
@@ -135,7 +132,6 @@ install_moto() {
   fi
 }
 
-# report names what is still missing, and what that leaves untested.
 report() {
   local program rest
   while read -r program _ rest; do
@@ -145,13 +141,13 @@ report() {
     if [[ -n $program && ! -x $bin/$program ]] && ! have "$program"; then say "$program is missing; not tested: $rest"; fi
   done <<<"$go_programs"
   if [[ ! -x $bin/moto_server ]] && ! have moto_server; then
-    say "moto_server is missing; not tested: the store against moto (the stand-in is)"
+    say "moto_server is missing; not tested: the store against moto (the stand-in is tested)"
   fi
   if ! have docker; then say "docker is missing; not tested: pushes by docker"; fi
 }
 
 if ! command -v go >/dev/null; then
-  say "go is missing: https://go.dev/dl/ has it; go.mod names the version"
+  say "go is missing: get the version named in go.mod from https://go.dev/dl/"
   exit 1
 fi
 bin=$(go_bin)

@@ -9,10 +9,9 @@ import (
 	"purser/internal/credential"
 )
 
-// choose finds the credential for what a client asks: a registry under any of
-// its names, with or without a repository. A token is only given for the
-// registry that its credential names, whatever a docker configuration or a
-// variable says; every other name, and one that is no name, is not found.
+// choose finds the credential for a client's request: a registry under any of its names, with or without a
+// repository. It only gives a token to the registry that its credential names, whatever a docker
+// configuration or variable says. Other names, and invalid ones, are "not found".
 func choose(all []credential.Credential, asked string, named func(credential.Name) bool) (credential.Credential, error) {
 	notFound := credentials.NewErrCredentialsNotFound()
 	host, path, ok := split(asked)
@@ -30,7 +29,7 @@ func choose(all []credential.Credential, asked string, named func(credential.Nam
 	}
 	if plainHTTP(asked) && !host.IsLoopback() {
 		return credential.Credential{}, &credential.Fault{
-			Reason: credential.RegistryUnsafe, Registry: host, What: "the token was not given", Why: "the client asks for a plain http address, on which others can read it",
+			Reason: credential.RegistryUnsafe, Registry: host, What: "purser did not return the token", Why: "the client uses plain http, so others could read it",
 		}
 	}
 	if repository, err := credential.ParseRepository(host, path); path != "" && err == nil {
@@ -48,16 +47,15 @@ func choose(all []credential.Credential, asked string, named func(credential.Nam
 		names = append(names, string(c.Name))
 	}
 	return credential.Credential{}, &credential.Fault{
-		Reason: credential.Usage, Registry: host, What: "several credentials serve " + string(host),
+		Reason: credential.Usage, Registry: host, What: "several credentials are for " + string(host),
 		Why: "they are " + strings.Join(names, ", ") + "; choose one with PURSER_CREDENTIAL",
 	}
 }
 
 func plainHTTP(asked string) bool { return strings.HasPrefix(strings.ToLower(asked), "http://") }
 
-// split takes a client's question apart. docker asks for
-// https://index.docker.io/v1/, podman and its family for index.docker.io/OWNER/REPO,
-// and docker logout for …/v1/refresh-token, which is another secret.
+// split parses a client's request. docker requests https://index.docker.io/v1/, podman and similar clients
+// index.docker.io/OWNER/REPO. docker logout requests …/v1/refresh-token, which is a different secret.
 func split(asked string) (host credential.Host, path string, ok bool) {
 	rest := asked
 	if scheme, after, found := strings.Cut(asked, "://"); found {

@@ -22,15 +22,14 @@ import (
 	"purser/internal/wire"
 )
 
-var update = flag.Bool("update", false, "write docs/clients.md anew")
+var update = flag.Bool("update", false, "update docs/clients.md")
 
-// operation is what a client does with a registry. In its arguments HOST is the
-// registry, REPO a repository in it with the tag "seed", IMAGE the folder of an
-// image, DIR a folder to work in.
+// operation is what a client does with a registry. In its commands HOST is the registry, REPO a repository
+// with the tag "seed", IMAGE the folder of an image, DIR a working folder.
 type operation struct {
 	client, name string
-	plain        bool     // over plain http: docker and buildx do so on loopback whatever they are told
-	commands     []string // one after the other
+	plain        bool     // over plain http, which docker and buildx always use on loopback
+	commands     []string // in order
 }
 
 // operations are the matrix of docs/clients.md.
@@ -55,7 +54,7 @@ var operations = []operation{
 	{"podman", "search of tags", false, []string{"podman STORAGE search --list-tags HOST/REPO"}},
 }
 
-// site is a registry with an agent's helper for it.
+// site is a registry and the environment of an agent with the helper.
 type site struct {
 	*realservers.Registry
 	env []string
@@ -95,9 +94,9 @@ func newSite(t *testing.T, dir string, r *realservers.Registry) site {
 	return site{r, env}
 }
 
-// TestEveryClientWorksWithIt is the matrix of client and operation, against a real
-// registry that asks a token server for rights, over TLS with a private CA.
-func TestEveryClientWorksWithIt(t *testing.T) {
+// TestEveryClientWorksWithTheHelper runs the matrix against a real registry with a token server, over TLS with a
+// private CA.
+func TestEveryClientWorksWithTheHelper(t *testing.T) {
 	dir := buildProgram(t)
 	sites := map[bool]site{false: newSite(t, dir, realservers.Registry2(t, realservers.WithTLS)), true: newSite(t, dir, realservers.Registry2(t))}
 	for _, o := range operations {
@@ -138,8 +137,7 @@ func (o operation) run(t *testing.T, s site) {
 	}
 }
 
-// TestTheDocumentedClientsAreThese holds docs/clients.md to the matrix.
-func TestTheDocumentedClientsAreThese(t *testing.T) {
+func TestTheDocumentedClientsMatchTheMatrix(t *testing.T) {
 	var b strings.Builder
 	b.WriteString("# Clients that work with the credential helper\n\n" +
 		"Each row is run by a test, with `docker-credential-purser` and nothing else, against a registry that\n" +
@@ -161,9 +159,8 @@ func TestTheDocumentedClientsAreThese(t *testing.T) {
 	}
 }
 
-// TestARealClientIsNotLured has crane led to a registry of somebody else's: by a
-// docker configuration that names the helper for it, and by a redirect from our
-// own. It notes who is sent what.
+// TestARealClientIsNotLured leads crane to somebody else's registry: by a docker configuration that names
+// the helper for it, and by a redirect. That registry records the credentials it receives.
 func TestARealClientIsNotLured(t *testing.T) {
 	crane := realservers.Need(t, "crane")
 	dir := buildProgram(t)
@@ -207,11 +204,11 @@ func TestARealClientIsNotLured(t *testing.T) {
 	mu.Lock()
 	defer mu.Unlock()
 	if len(sent) < 2 {
-		t.Fatalf("the other registry was asked %d times", len(sent))
+		t.Fatalf("the other registry got %d requests", len(sent))
 	}
 	for _, header := range sent {
 		if header != "" {
-			t.Error("the other registry was sent a login")
+			t.Error("the other registry received a login")
 		}
 	}
 }

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -17,35 +18,33 @@ import (
 	"purser/internal/wire"
 )
 
-// helper is what the program gets from outside.
+// helper has the program's inputs and outputs.
 type helper struct {
 	env      config.Environment
 	system   string // path of the system's configuration
 	in       io.Reader
 	out, err io.Writer
 	now      func() time.Time
-	aws      *wire.LocalAWS // a stand-in; nil: the real one
-	// keyring keeps a login for the next call; nil: nothing is kept.
+	aws      *wire.LocalAWS // a stand-in; may be nil
+	// keyring caches a login for the next call; nil: no cache.
 	keyring func() (cache, error)
 
-	step string // what is being done, for the time budget
+	step string // current step, for the timeout message
 }
 
-// inputLimit is far above any name that a client asks for, in bytes. What store
-// is given is read and dropped.
+// inputLimit is far above any name that a client sends, in bytes. The input of store is discarded.
 const inputLimit = 1 << 20
 
-// run answers one verb of docker's protocol and returns the exit code. Clients
-// show standard output or standard error, some one and some the other, so that
-// every failure is said on both.
+// run handles a verb of docker's protocol and returns the exit code. Some clients show standard output and
+// some standard error, so every failure goes to both.
 func run(ctx context.Context, args []string, h *helper) (code int) {
 	defer func() {
 		if bug := recover(); bug != nil {
-			code = h.fail(fmt.Errorf("a bug in purser (%T), please report it", bug)) // what it carried may be a secret
+			code = h.fail(fmt.Errorf("a bug in purser (%T), please report it", bug)) // the panic's value may be a secret
 		}
 	}()
 	if len(args) != 1 {
-		return h.fail(errors.New("it takes one verb: get, store, erase, list or version, as docker's clients give it"))
+		return h.fail(errors.New("give one verb, like docker's clients do: get, store, erase, list or version"))
 	}
 	switch args[0] {
 	case "get":
@@ -53,10 +52,10 @@ func run(ctx context.Context, args []string, h *helper) (code int) {
 			return h.fail(err)
 		}
 	case "store":
-		// docker login wants to change what purser alone changes.
+		// docker login wants to store a token, which only purser may do.
 		h.drain()
 	case "erase":
-		// A client erases what a registry refused: the next one is not to get it again.
+		// A client erases a login that a registry refused, so drop the cache.
 		h.drain()
 		h.forget()
 	case "list":
@@ -68,17 +67,16 @@ func run(ctx context.Context, args []string, h *helper) (code int) {
 			return h.fail(err)
 		}
 	default:
-		return h.fail(errors.New("there is no such verb; it knows get, store, erase, list and version"))
+		return h.fail(errors.New("unknown verb; use get, store, erase, list or version"))
 	}
 	return 0
 }
 
-// drain reads what a client gives and drops it, so that the client's write does
-// not fail.
+// drain discards the client's input, so that the client's write does not fail.
 func (h *helper) drain() { _, _ = io.Copy(io.Discard, io.LimitReader(h.in, inputLimit)) }
 
-// fail says why, on both streams. The sentence for what is not there is docker's
-// own, which clients compare letter for letter to go on without a login.
+// fail reports an error on both streams. The text for "not found" is docker's: clients compare it exactly,
+// and then continue without a login.
 func (h *helper) fail(err error) int {
 	text := "purser: " + reason(err)
 	if credentials.IsErrCredentialsNotFound(err) {
@@ -89,10 +87,10 @@ func (h *helper) fail(err error) int {
 	return 1
 }
 
-// reason is an error in one line.
+// reason returns an error as one line.
 func reason(err error) string {
 	if _, ok := errors.AsType[*config.Error](err); ok {
-		return "the configuration is not right: " + strings.ReplaceAll(err.Error(), "\n", "; ")
+		return "the configuration is invalid: " + strings.ReplaceAll(err.Error(), "\n", "; ")
 	}
 	if f, ok := errors.AsType[*credential.Fault](err); ok {
 		return strings.ReplaceAll(f.Error(), "\n", " ")
@@ -100,28 +98,25 @@ func reason(err error) string {
 	return credential.Quote(err.Error())
 }
 
-// get gives the login for what is asked on standard input.
+// get returns the login for the name on standard input.
 func (h *helper) get(ctx context.Context) error {
-	limit := h.env.HelperTimeout
-	if limit == 0 {
-		limit = config.DefaultHelperTimeout
-	}
+	limit := cmp.Or(h.env.HelperTimeout, config.DefaultHelperTimeout)
 	ctx, stop := context.WithTimeoutCause(ctx, limit, errBudget)
 	defer stop()
 	err := h.answer(ctx)
 	if err != nil && errors.Is(context.Cause(ctx), errBudget) {
-		return fmt.Errorf("%s were not enough: time ran out while %s; PURSER_HELPER_TIMEOUT=10s allows more", limit, h.step)
+		return fmt.Errorf("timed out after %s while %s; set PURSER_HELPER_TIMEOUT=10s to allow more", limit, h.step)
 	}
 	return err
 }
 
-var errBudget = errors.New("the time is up")
+var errBudget = errors.New("the time limit was reached")
 
 func (h *helper) answer(ctx context.Context) error {
-	h.step = "reading what the client asks for"
+	h.step = "reading the client's request"
 	asked, err := h.question(ctx)
 	if err != nil {
-		return fmt.Errorf("read what the client asks for: %w", err)
+		return fmt.Errorf("read the client's request: %w", err)
 	}
 	h.step = "reading the configuration"
 	file, err := config.Trusted(h.env, h.system)
@@ -138,7 +133,7 @@ func (h *helper) answer(ctx context.Context) error {
 	}
 	if vendor := credential.Misplaced(c.Registry, login.Token); vendor != "" {
 		return &credential.Fault{
-			Reason: credential.BelongsElsewhere, Registry: c.Registry, What: "the token was not given for " + string(c.Registry), Why: "it has the form of a token of " + vendor,
+			Reason: credential.BelongsElsewhere, Registry: c.Registry, What: "purser did not return the token for " + string(c.Registry), Why: "it looks like a token of " + vendor,
 		}
 	}
 	h.step = "answering"
@@ -147,8 +142,8 @@ func (h *helper) answer(ctx context.Context) error {
 	})
 }
 
-// question reads what a client asks for. A read cannot be stopped, so that one that
-// takes too long is left behind, and ends with the process.
+// question reads the client's request. A read cannot be cancelled, so a slow one is abandoned and ends with
+// the process.
 func (h *helper) question(ctx context.Context) (string, error) {
 	type read struct {
 		raw []byte
@@ -167,15 +162,14 @@ func (h *helper) question(ctx context.Context) (string, error) {
 	}
 }
 
-// read takes the login from the first of the credential's places: they hold the
-// same, and the first is the one that the configuration puts first.
+// read gets the login from the credential's first place. All places hold the same token.
 func (h *helper) read(ctx context.Context, c credential.Credential) (credential.Login, error) {
 	w := &wire.Wire{Env: h.env, Now: h.now, AWS: h.aws}
 	t := w.Target(c, c.Targets[0])
 	fetch := func() (credential.Login, error) {
 		h.step = "finding AWS credentials and reading " + t.String()
-		// The mark in the store costs a call and a right that agents need not have: the
-		// configuration, which is trusted, says to whom the token belongs.
+		// Reading the mark in the store would need another call and right. The trusted configuration says whose
+		// the token is.
 		s, err := w.Bare(ctx, c, c.Targets[0])
 		if err != nil {
 			return credential.Login{}, err
@@ -187,12 +181,12 @@ func (h *helper) read(ctx context.Context, c credential.Credential) (credential.
 		return t.Shape.Decode(value, c.Registry)
 	}
 	if t.Traits().Local {
-		return fetch() // a file is as near as the keyring
+		return fetch() // a file is as fast as the keyring
 	}
 	return h.once(ctx, h.entry(c, t), fetch)
 }
 
-// list names the registries that it has a login for, without asking for one.
+// list names the registries without reading a login.
 func (h *helper) list() error {
 	file, err := config.Trusted(h.env, h.system)
 	if err != nil {

@@ -25,7 +25,7 @@ const (
 	ghcrToken = "ghp_" + "FAKEfakeFAKEfakeFAKEfake1"
 )
 
-// tokenFor is what a made-up secret holds.
+// tokenFor returns the fake token of a secret.
 func tokenFor(name string) string {
 	if strings.Contains(name, "ghcr") {
 		return ghcrToken
@@ -41,7 +41,7 @@ type agent struct {
 	aws    *sandboxaws.SecretsManager
 	at     string
 
-	ring    string // of the kernel, for this test
+	ring    string // the kernel keyring of this test
 	keyring func() (cache, error)
 }
 
@@ -58,7 +58,7 @@ credentials:
     store: {secret: mockserver-release/ghcr-token}
 `
 
-// trustedDir is a folder of one's own, which a test's temporary one may not be.
+// trustedDir is a folder that only this user may write; a temporary one may not be.
 func trustedDir(t *testing.T) string {
 	t.Helper()
 	dir := t.TempDir()
@@ -104,7 +104,7 @@ func (a *agent) keep(secret string) {
 	}
 }
 
-// call asks the stand-in for AWS for an operation.
+// call calls an operation of the AWS stand-in.
 func (a *agent) call(operation, body string) {
 	a.Helper()
 	req, err := http.NewRequestWithContext(a.Context(), http.MethodPost, a.at, strings.NewReader(body))
@@ -126,20 +126,19 @@ func (a *agent) call(operation, body string) {
 	}
 }
 
-// put stores a value as it is.
+// put stores a raw value.
 func (a *agent) put(secret, value string) {
 	a.Helper()
 	text, _ := json.Marshal(map[string]string{"SecretId": secret, "SecretString": value, "ClientRequestToken": strings.Repeat("t", 32)})
 	a.call("PutSecretValue", string(text))
 }
 
-// putBinary stores one that is no text.
+// putBinary stores a binary value.
 func (a *agent) putBinary(secret string) {
 	a.Helper()
 	a.call("PutSecretValue", `{"SecretId":"`+secret+`","SecretBinary":"RkFLRQ==","ClientRequestToken":"`+strings.Repeat("b", 32)+`"}`)
 }
 
-// newPipe is a pipe that a test closes.
 func newPipe(t *testing.T) (r, w *os.File) {
 	t.Helper()
 	r, w, err := os.Pipe()
@@ -165,7 +164,7 @@ func (a *agent) gives(asked string) bool {
 	return code == 0 && json.Unmarshal([]byte(out), &login) == nil && login.ServerURL == asked && login.Username == "mockserver" && login.Secret == tokenFor(asked)
 }
 
-func TestEveryNameOfTheRegistryIsAnswered(t *testing.T) {
+func TestEveryNameOfTheRegistryGetsTheLogin(t *testing.T) {
 	a := newAgent(t, agentConfig)
 	for _, asked := range []string{
 		"https://index.docker.io/v1/", "docker.io", "index.docker.io", "registry-1.docker.io", "https://registry-1.docker.io/v2/",
@@ -178,8 +177,8 @@ func TestEveryNameOfTheRegistryIsAnswered(t *testing.T) {
 	}
 }
 
-// TestNoOtherNameIsAnswered: nothing is asked of AWS for them either.
-func TestNoOtherNameIsAnswered(t *testing.T) {
+// For other names, the helper does not even call AWS.
+func TestOtherNamesAreNotFound(t *testing.T) {
 	a := newAgent(t, agentConfig)
 	before := len(a.aws.Calls())
 	for _, asked := range []string{
@@ -194,7 +193,7 @@ func TestNoOtherNameIsAnswered(t *testing.T) {
 		}
 	}
 	if calls := a.aws.Calls()[before:]; len(calls) > 0 {
-		t.Errorf("AWS was asked: %v", calls)
+		t.Errorf("it called AWS: %v", calls)
 	}
 	out, _, code := a.ask("get", "http://docker.io")
 	if code != 1 || !strings.Contains(out, "plain http") {
@@ -216,7 +215,7 @@ credentials:
 `
 	a := newAgent(t, two)
 	if !a.gives("index.docker.io/mockserver/mockserver") {
-		t.Error("the repository's own credential was not chosen")
+		t.Error("it did not choose the repository's credential")
 	}
 	out, errs, code := a.ask("get", "https://index.docker.io/v1/")
 	if code != 1 || !strings.Contains(out, "snapshots, releases; choose one with PURSER_CREDENTIAL") || out != errs {
@@ -224,15 +223,15 @@ credentials:
 	}
 	a.env.Credential = "snapshots"
 	if !a.gives("https://index.docker.io/v1/") {
-		t.Error("the named credential was not chosen")
+		t.Error("it did not choose the named credential")
 	}
 	a.env.Credential = "nobody"
 	if out, _, _ := a.ask("get", "docker.io"); out != credentials.NewErrCredentialsNotFound().Error()+"\n" {
-		t.Errorf("a name that there is not: %q", out)
+		t.Errorf("an unknown credential: %q", out)
 	}
 }
 
-func TestFailuresAreSaidOnBothStreamsAndAreNotNotFound(t *testing.T) {
+func TestFailuresGoToBothStreamsAndAreNotNotFound(t *testing.T) {
 	for name, c := range map[string]struct {
 		fault sandboxaws.Fault
 		want  string
@@ -241,7 +240,7 @@ func TestFailuresAreSaidOnBothStreamsAndAreNotNotFound(t *testing.T) {
 		"missing":         {sandboxaws.Fault{Code: "ResourceNotFoundException", Message: "can't find", Times: -1}, "there is no secret|holds no value"},
 		"kms":             {sandboxaws.Fault{Code: "AccessDeniedException", Message: "Access to KMS is not allowed", Times: -1}, "Access to KMS is not allowed"},
 		"an expired role": {sandboxaws.Fault{Code: "ExpiredTokenException", Message: "The security token included in the request is expired", Times: -1}, "ExpiredTokenException"},
-		"no answer":       {sandboxaws.Fault{Hang: true, Times: -1}, "time ran out while finding AWS credentials and reading mockserver-build/dockerhub"},
+		"no answer":       {sandboxaws.Fault{Hang: true, Times: -1}, "timed out after 1s while finding AWS credentials and reading mockserver-build/dockerhub"},
 	} {
 		a := newAgent(t, agentConfig)
 		a.env.HelperTimeout = time.Second
@@ -257,7 +256,7 @@ func TestFailuresAreSaidOnBothStreamsAndAreNotNotFound(t *testing.T) {
 	}
 }
 
-func TestTheOtherVerbs(t *testing.T) {
+func TestVerbsOtherThanGetReadNothing(t *testing.T) {
 	a := newAgent(t, agentConfig)
 	before := len(a.aws.Calls())
 	for verb, want := range map[string]string{
@@ -275,19 +274,18 @@ func TestTheOtherVerbs(t *testing.T) {
 		t.Errorf("another verb: %d %q", code, out)
 	}
 	if len(a.aws.Calls()) != before {
-		t.Error("AWS was asked")
+		t.Error("it called AWS")
 	}
 }
 
-// TestAPullRequestCannotNameAnotherRegistry goes down every road by which one
-// could have a token handed to a registry of its own.
+// TestAPullRequestCannotNameAnotherRegistry tries every way to get a token sent to another registry.
 func TestAPullRequestCannotNameAnotherRegistry(t *testing.T) {
 	evil := strings.ReplaceAll(agentConfig, "docker.io", "evil.example")
 	lured := func(a *agent) {
 		a.Helper()
 		out, _, _ := a.ask("get", "evil.example")
 		if strings.Contains(out, token) || a.gives("evil.example") {
-			a.Error("the token was given for another registry")
+			a.Error("it returned the token for another registry")
 		}
 	}
 	t.Run("a purser.yaml in the checkout", func(t *testing.T) {
@@ -297,7 +295,7 @@ func TestAPullRequestCannotNameAnotherRegistry(t *testing.T) {
 		t.Chdir(checkout)
 		a.T = t
 		lured(a)
-		a.system = filepath.Join(checkout, "none") // without a system file, nothing of the checkout is taken either
+		a.system = filepath.Join(checkout, "none") // even without a system file, the checkout's is not used
 		for _, path := range []string{"purser.yaml", "./purser.yaml", filepath.Join(checkout, "purser.yaml")} {
 			a.env.Config = path
 			if out, _, _ := a.ask("get", "evil.example"); !strings.Contains(out, "is not trusted") {
@@ -328,7 +326,7 @@ func TestAPullRequestCannotNameAnotherRegistry(t *testing.T) {
 		}
 		a.env = config.Environment{SecretID: "mockserver-build/dockerhub"}
 		if !a.gives("docker.io") {
-			t.Error("choosing what the system's file has was refused")
+			t.Error("it refused a secret of the system's file")
 		}
 	})
 	t.Run("files that others may write", func(t *testing.T) {
@@ -338,7 +336,7 @@ func TestAPullRequestCannotNameAnotherRegistry(t *testing.T) {
 		a.env.Config = path
 		a.write(path, agentConfig, 0o600)
 		if !a.gives("docker.io") {
-			t.Error("a file of one's own was refused")
+			t.Error("it refused the user's own file")
 		}
 		for name, spoil := range map[string]func() error{
 			"the group":  func() error { return os.Chmod(path, 0o660) },
@@ -381,15 +379,14 @@ func TestTheEnvironmentAloneIsEnough(t *testing.T) {
 	}
 }
 
-// TestATokenIsNotGivenForAnotherVendorsRegistry: the form of a token says whose it is,
-// whatever a variable or a file says.
-func TestATokenIsNotGivenForAnotherVendorsRegistry(t *testing.T) {
+// A token's prefix says which vendor it belongs to, whatever a variable or file says.
+func TestATokenIsNotReturnedForAnotherVendorsRegistry(t *testing.T) {
 	a := newAgent(t, "")
 	t.Setenv("AWS_REGION", "eu-west-2")
 	for _, host := range []string{"ghcr.io", "quay.io", "registry.gitlab.com", "evil.example", "127.0.0.1:5000"} {
 		a.env = config.Environment{SecretID: "mockserver-build/dockerhub", AWSRegion: "eu-west-2", Registry: host}
 		out, _, code := a.ask("get", host)
-		if code != 1 || strings.Contains(out, "FAKE") || !strings.Contains(out, "it has the form of a token of Docker Hub") {
+		if code != 1 || strings.Contains(out, "FAKE") || !strings.Contains(out, "it looks like a token of Docker Hub") {
 			t.Errorf("%s: %d %q", host, code, strings.ReplaceAll(out, token, "THE TOKEN"))
 		}
 	}

@@ -1,8 +1,7 @@
-// Command docker-credential-purser is a docker credential helper: docker, podman,
-// skopeo, helm, crane and others ask it for the login of a registry at the moment
-// in which they need it, and it reads the token from where purser keeps it. It
-// writes no file. Where the kernel has a keyring, that keeps the login for a
-// minute, since one docker command asks up to six times.
+// Command docker-credential-purser is a docker credential helper. docker, podman, skopeo, helm, crane and
+// others ask it for a registry's login, and it reads the token from purser's store. It writes no files. If
+// the kernel has a keyring, it caches the login there for a minute, because a docker command may ask six
+// times.
 package main
 
 import (
@@ -19,17 +18,16 @@ import (
 
 func main() {
 	process.Protect()
-	// It lives for milliseconds: collecting garbage would cost more than the memory.
+	// It runs for milliseconds: garbage collection would cost more than the memory.
 	debug.SetGCPercent(-1)
 	debug.SetMemoryLimit(memoryLimit)
-	// A client that has gone is an answer that was not given, and exit code 1.
+	// A broken pipe then becomes a write error and exit code 1.
 	signal.Notify(make(chan os.Signal, 1), syscall.SIGPIPE)
-	// Any other signal may end it at any instruction, since nothing is left behind.
+	// Other signals may kill it at any time, since it leaves nothing behind.
 	os.Exit(run(context.Background(), os.Args[1:], &helper{
 		env: config.OSEnvironment(), system: config.SystemPath, in: os.Stdin, out: os.Stdout, err: os.Stderr, now: time.Now, keyring: kernelKeyring,
 	}))
 }
 
-// memoryLimit is where garbage is collected after all, in bytes: a client could
-// give it much to read.
+// memoryLimit is where garbage collection starts after all, in bytes: a client may send much.
 const memoryLimit = 16 << 20

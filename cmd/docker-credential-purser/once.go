@@ -12,7 +12,7 @@ import (
 	"purser/internal/keyringcache"
 )
 
-// cache is what keeps a login for seconds.
+// cache keeps a login for seconds.
 type cache interface {
 	Get(name string) (credential.Secret, bool)
 	Put(name string, text credential.Secret, life time.Duration) error
@@ -22,9 +22,8 @@ type cache interface {
 
 func kernelKeyring() (cache, error) { return keyringcache.New(keyringcache.Name) }
 
-// entry names what is kept: everything that decides which login it is and who
-// may have it, so that with other AWS credentials nothing is found that those may
-// not read.
+// entry names a cached login by everything that determines it and who may read it, so that other AWS
+// credentials do not find it.
 func (h *helper) entry(c credential.Credential, t credential.Target) string {
 	decides := strings.Join([]string{
 		"1", string(c.Registry), t.Kind, t.Name, t.Region, t.Profile, string(t.Options), t.Shape.String(), h.env.AWSIdentity, h.env.AWSRegion, h.env.Home,
@@ -33,10 +32,9 @@ func (h *helper) entry(c credential.Credential, t credential.Target) string {
 	return hex.EncodeToString(sum[:])
 }
 
-// once fetches a login unless it was fetched a moment ago, and has calls that come
-// at the same time wait for the first of them: docker compose asks for twenty
-// images at once. Its time begins when it was fetched, and using it does not make
-// it longer.
+// once fetches a login unless it is cached. Concurrent calls wait for the first, because docker compose asks
+// for twenty images at once. The cached login expires a fixed time after it was fetched, however often
+// it is used.
 func (h *helper) once(ctx context.Context, name string, fetch func() (credential.Login, error)) (credential.Login, error) {
 	life := h.env.HelperCacheLife()
 	if life <= 0 || h.keyring == nil {
@@ -44,16 +42,16 @@ func (h *helper) once(ctx context.Context, name string, fetch func() (credential
 	}
 	kept, err := h.keyring()
 	if err != nil {
-		return fetch() // the kernel has none, or a container forbids it
+		return fetch() // there is no keyring, or a container forbids it
 	}
 	if login, ok := recall(kept, name); ok {
 		return login, nil
 	}
-	h.step = "waiting for another call to read the same"
+	h.step = "waiting for another call that reads the same login"
 	done, waited := kept.Alone(ctx, name)
 	defer done()
 	if waited {
-		if kept, err = h.keyring(); err != nil { // it may be another one by now, without what is over
+		if kept, err = h.keyring(); err != nil { // purser may have replaced the keyring
 			return fetch()
 		}
 		if login, ok := recall(kept, name); ok {
@@ -62,24 +60,24 @@ func (h *helper) once(ctx context.Context, name string, fetch func() (credential
 	}
 	login, err := fetch()
 	if err == nil {
-		// Without it, the next call reads again. Where purser has changed something since the
-		// keyring was opened, nobody finds it.
+		// If this fails, the next call reads again. If purser changed something since the keyring was opened,
+		// nobody finds the entry.
 		_ = kept.Put(name, pack(login), life)
 	}
 	return login, err
 }
 
-// forget drops everything that is kept.
+// forget drops all cached logins.
 func (h *helper) forget() {
 	if h.keyring == nil || h.env.HelperCacheLife() <= 0 {
 		return
 	}
 	if kept, err := h.keyring(); err == nil {
-		_ = kept.Clear() // it is gone within a minute in any case
+		_ = kept.Clear() // entries expire within a minute anyway
 	}
 }
 
-// packed is a login in the keyring.
+// packed is a cached login.
 type packed struct{ Username, Token string }
 
 func pack(l credential.Login) credential.Secret {

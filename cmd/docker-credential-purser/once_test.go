@@ -16,10 +16,10 @@ import (
 	"purser/internal/wire"
 )
 
-// remembering is an agent whose kernel keeps logins, under names of its own.
+// remembering returns an agent that caches logins in a keyring of its own.
 func remembering(t *testing.T) *agent {
 	t.Helper()
-	ring := "purser-ring-of-test-" + strconv.Itoa(os.Getpid()) // no program clears it
+	ring := "purser-ring-of-test-" + strconv.Itoa(os.Getpid()) // only the test uses it
 	kept, err := keyringcache.New(ring)
 	if errors.Is(err, keyringcache.ErrUnavailable) {
 		t.Skipf("%v: skipped", err)
@@ -30,17 +30,17 @@ func remembering(t *testing.T) *agent {
 	if err := kept.Clear(); err != nil {
 		t.Fatal(err)
 	}
-	t.Cleanup(func() { keyringcache.Hold(ring) }) // which is gone in a minute
+	t.Cleanup(func() { keyringcache.Hold(ring) }) // it expires within a minute
 	a := newAgent(t, agentConfig)
-	a.ring, a.env.Home = ring, t.TempDir() // the home is a part of an entry's name
+	a.ring, a.env.Home = ring, t.TempDir() // an entry's name includes the home
 	a.keyring = func() (cache, error) { return keyringcache.New(a.ring) }
 	return a
 }
 
-// reads is how often AWS was asked for the value.
+// reads counts AWS's GetSecretValue calls.
 func (a *agent) reads() int { return strings.Count(strings.Join(a.aws.Calls(), " "), "GetSecretValue") }
 
-func TestAClientThatAsksSixTimesIsOneRead(t *testing.T) {
+func TestAClientThatAsksSixTimesCausesOneRead(t *testing.T) {
 	a := remembering(t)
 	for range 6 {
 		if !a.gives("docker.io") {
@@ -55,8 +55,7 @@ func TestAClientThatAsksSixTimesIsOneRead(t *testing.T) {
 	}
 }
 
-// TestTwentyAtOnceAreOneRead has them wait for the first, which is slow.
-func TestTwentyAtOnceAreOneRead(t *testing.T) {
+func TestTwentyConcurrentCallsCauseOneRead(t *testing.T) {
 	a := remembering(t)
 	a.aws.Fault("GetSecretValue", sandboxaws.Fault{Delay: 50 * time.Millisecond, Times: -1})
 	var all sync.WaitGroup
@@ -86,12 +85,12 @@ func TestWhatIsKeptIsForgotten(t *testing.T) {
 		before := a.reads()
 		forget()
 		if !a.gives("docker.io") || a.reads() != before+1 {
-			t.Errorf("%s did not have it read again", reads)
+			t.Errorf("%s did not cause another read", reads)
 		}
 	}
 }
 
-func TestNothingIsKeptWhereItIsSwitchedOff(t *testing.T) {
+func TestTheCacheCanBeSwitchedOff(t *testing.T) {
 	a := remembering(t)
 	a.env.HelperCache = config.ReadEnvironment(func(name string) (string, bool) { return "off", name == "PURSER_HELPER_CACHE" }).HelperCache
 	a.gives("docker.io")
@@ -105,15 +104,14 @@ func TestNothingIsKeptWhereItIsSwitchedOff(t *testing.T) {
 	}
 }
 
-// TestAFailureIsNotKept: the next call asks again, and gives what there is then.
-func TestAFailureIsNotKept(t *testing.T) {
+func TestAFailureIsNotCached(t *testing.T) {
 	a := remembering(t)
 	a.aws.Fault("GetSecretValue", sandboxaws.Fault{Code: "AccessDeniedException", Message: "not authorized to perform: secretsmanager:GetSecretValue", Times: 1})
 	if a.gives("docker.io") {
-		t.Fatal("a login in spite of the refusal")
+		t.Fatal("it returned a login although AWS refused")
 	}
 	if !a.gives("docker.io") {
-		t.Error("no login when AWS allows it again")
+		t.Error("it returned no login when AWS allowed it again")
 	}
 }
 
@@ -131,19 +129,19 @@ func TestSlowAndLargeInput(t *testing.T) {
 			t.Errorf("%s of 10 MB: %d %.100q", verb, code, out)
 		}
 	}
-	// Who never says what it wants is told where the time went.
+	// A client that never sends a request gets a timeout that says so.
 	silent, say := newPipe(t)
 	var out, errs bytes.Buffer
 	code := run(t.Context(), []string{"get"}, &helper{
 		env: config.Environment{HelperTimeout: 20 * time.Millisecond}, system: a.system, in: silent, out: &out, err: &errs, now: time.Now, aws: &wire.LocalAWS{Endpoint: a.at},
 	})
 	_ = say.Close()
-	if code != 1 || !strings.Contains(out.String(), "time ran out while reading what the client asks for") || out.String() != errs.String() {
+	if code != 1 || !strings.Contains(out.String(), "timed out after 20ms while reading the client's request") || out.String() != errs.String() {
 		t.Errorf("%d %q", code, out.String())
 	}
 }
 
-func TestStoredValuesThatAreNoLogin(t *testing.T) {
+func TestStoredValuesThatAreNotLoginsAreFailures(t *testing.T) {
 	for name, c := range map[string]struct {
 		set  func(*agent)
 		want string
@@ -156,7 +154,7 @@ func TestStoredValuesThatAreNoLogin(t *testing.T) {
 		}, "is marked for deletion"},
 		"throttled": {func(a *agent) {
 			a.aws.Fault("GetSecretValue", sandboxaws.Fault{Code: "ThrottlingException", Message: "Rate exceeded", Times: -1})
-		}, "time ran out|Rate exceeded"},
+		}, "timed out|Rate exceeded"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			a := newAgent(t, agentConfig)

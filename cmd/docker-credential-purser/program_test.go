@@ -18,7 +18,7 @@ import (
 	"purser/internal/wire"
 )
 
-// buildProgram makes the program itself in a folder that nobody else may write.
+// buildProgram builds the program into a folder that only this user may write.
 func buildProgram(t *testing.T) (dir string) {
 	t.Helper()
 	dir = trustedDir(t)
@@ -29,7 +29,7 @@ func buildProgram(t *testing.T) (dir string) {
 	return dir
 }
 
-// program runs it with an environment of its own.
+// program runs the program with an environment.
 func (a *agent) program(dir string, env []string, verb, asked string) (out, errs string, code int) {
 	a.Helper()
 	cmd := exec.CommandContext(a.Context(), filepath.Join(dir, "docker-credential-purser"), verb)
@@ -44,13 +44,12 @@ func (a *agent) program(dir string, env []string, verb, asked string) (out, errs
 	return o.String(), e.String(), cmd.ProcessState.ExitCode()
 }
 
-// TestAnInstanceRoleIsEnough has the credentials come from an instance's metadata
-// service, with no home directory and on a system whose files cannot be written.
+// TestAnInstanceRoleIsEnough gets credentials from the instance metadata service, without a home directory.
 func TestAnInstanceRoleIsEnough(t *testing.T) {
 	dir := buildProgram(t)
 	for name, c := range map[string]struct {
 		set  func(*sandboxaws.Metadata)
-		want string // of what goes wrong; "" when nothing does
+		want string // part of the error; "": none
 	}{
 		"on the instance":                {func(*sandboxaws.Metadata) {}, ""},
 		"in a container, two hops":       {func(m *sandboxaws.Metadata) { m.Container, m.Hops = true, 2 }, ""},
@@ -87,8 +86,7 @@ func TestAnInstanceRoleIsEnough(t *testing.T) {
 	}
 }
 
-// TestTwoConfigurationsThatNameOneRegistry: the system's wins, and says so.
-func TestTwoConfigurationsThatNameOneRegistry(t *testing.T) {
+func TestTheSystemsConfigurationWinsAndSaysSo(t *testing.T) {
 	a := newAgent(t, agentConfig)
 	a.env.Config = filepath.Join(trustedDir(t), "purser.yaml")
 	a.write(a.env.Config, agentConfig, 0o600)
@@ -99,12 +97,11 @@ func TestTwoConfigurationsThatNameOneRegistry(t *testing.T) {
 		t.Fatal(err)
 	}
 	if !a.gives("docker.io") {
-		t.Error("the one that is left was not taken")
+		t.Error("it did not use the remaining one")
 	}
 }
 
-// TestItReadsFromMoto has another implementation of Secrets Manager hold the token.
-func TestItReadsFromMoto(t *testing.T) {
+func TestTheHelperReadsFromMoto(t *testing.T) {
 	moto := realservers.Moto(t)
 	dir := buildProgram(t)
 	w := &wire.Wire{Now: time.Now, AWS: &wire.LocalAWS{Endpoint: moto}}
@@ -129,6 +126,6 @@ func TestItReadsFromMoto(t *testing.T) {
 	}
 	env[0] = "PURSER_SECRET_ID=moto/none"
 	if out, errs, code := a.program(dir, env, "get", "docker.io"); code != 1 || out != errs || !strings.Contains(out, "there is no secret moto/none") {
-		t.Errorf("a secret that is not there: %d %q", code, out)
+		t.Errorf("a missing secret: %d %q", code, out)
 	}
 }

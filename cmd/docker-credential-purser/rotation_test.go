@@ -17,13 +17,13 @@ import (
 	"purser/internal/wire"
 )
 
-// changing is an agent on whose machine tokens are renewed and ended.
+// changing is an agent on a machine where purser changes tokens.
 type changing struct {
 	*agent
 	box    *sandbox.Sandbox
 	runner *lifecycle.Runner
 	req    lifecycle.StoreRequest
-	n      atomic.Int64 // changes that have begun; each makes one token current at most
+	n      atomic.Int64 // changes started; each makes at most one token current
 }
 
 func newChanging(t *testing.T) *changing {
@@ -40,7 +40,7 @@ func newChanging(t *testing.T) *changing {
 	return c
 }
 
-// machine is purser on a machine with or without this one's keyring.
+// machine is purser on a machine, which shares this one's keyring if hold is set.
 func (c *changing) machine(hold func() (release func())) (*lifecycle.Runner, lifecycle.StoreRequest) {
 	c.Helper()
 	w := &wire.Wire{
@@ -74,7 +74,7 @@ func (c *changing) change(what string, do func() error) {
 	}
 }
 
-// given is the token that the helper gives.
+// given returns the helper's token.
 func (c *changing) given() string {
 	out, _, code := c.ask("get", "docker.io")
 	var login struct{ Secret string }
@@ -84,13 +84,13 @@ func (c *changing) given() string {
 	return login.Secret
 }
 
-// fresh is what a read gives now.
+// fresh returns the token of an uncached read.
 func (c *changing) fresh() credential.Secret {
 	_, value, err := c.req.Places[0].Store.Read(context.Background(), credential.Current)
 	if err != nil {
 		c.Error(err)
 	}
-	login, _ := credential.ShapeToken.Decode(value, "docker.io") // empty where it is none
+	login, _ := credential.ShapeToken.Decode(value, "docker.io") // empty if invalid
 	return login.Token
 }
 
@@ -103,9 +103,8 @@ func (c *changing) works(token credential.Secret) bool {
 	return false
 }
 
-// consume asks the helper until stopped, and counts the tokens that do not work and that no
-// read would have given while the helper was asked. A call that is under way when a change
-// begins is not judged: what was current meanwhile is not known then.
+// consume asks the helper until stopped. It counts dead tokens that an uncached read would have avoided. It
+// ignores calls during which a change starts, because the current token is unknown then.
 func (c *changing) consume(stop *atomic.Bool, avoidable *atomic.Int64) {
 	for !stop.Load() {
 		n, before := c.n.Load(), c.fresh()
@@ -117,8 +116,8 @@ func (c *changing) consume(stop *atomic.Bool, avoidable *atomic.Int64) {
 	}
 }
 
-// TestNoDeadTokenIsGivenThatAReadWouldAvoid has builds ask on and on, while tokens are
-// rotated, rolled back, revoked and replaced on the same machine.
+// TestNoDeadTokenIsGivenThatAReadWouldAvoid asks the helper continuously while purser rotates, rolls back,
+// revokes and replaces tokens on the same machine.
 func TestNoDeadTokenIsGivenThatAReadWouldAvoid(t *testing.T) {
 	c := newChanging(t)
 	var stop atomic.Bool
@@ -160,24 +159,23 @@ func TestNoDeadTokenIsGivenThatAReadWouldAvoid(t *testing.T) {
 		for _, change := range changes {
 			before := c.fresh()
 			if c.given(); !before.Equal(credential.NewSecret(c.given())) {
-				t.Errorf("before %s the helper gives another token than a read", change.name)
+				t.Errorf("before %s, the helper's token differs from a read", change.name)
 			}
 			c.change(change.name, change.do)
 			if got := credential.NewSecret(c.given()); !got.Equal(c.fresh()) {
-				t.Errorf("after %s the helper gives another token than a read", change.name)
+				t.Errorf("after %s, the helper's token differs from a read", change.name)
 			}
 		}
 	}
 	stop.Store(true)
 	all.Wait()
 	if n := avoidable.Load(); n > 0 {
-		t.Errorf("%d times a dead token was given that a read would have avoided", n)
+		t.Errorf("the helper returned a dead token %d times that a read would have avoided", n)
 	}
 }
 
-// TestATokenThatIsEndedHereIsNotGivenHere although another machine has promoted the one
-// that is current.
-func TestATokenThatIsEndedHereIsNotGivenHere(t *testing.T) {
+// Here another machine makes a token current, and this one revokes the old token.
+func TestATokenRevokedHereIsNotReturnedHere(t *testing.T) {
 	c := newChanging(t)
 	c.given()
 	there, req := c.machine(nil)
@@ -186,23 +184,22 @@ func TestATokenThatIsEndedHereIsNotGivenHere(t *testing.T) {
 		return err
 	})
 	if old := credential.NewSecret(c.given()); old.Equal(c.fresh()) {
-		t.Fatal("the helper keeps nothing: this test shows nothing")
+		t.Fatal("the helper caches nothing, so this test proves nothing")
 	}
 	c.change("revoke --previous", func() error {
 		_, err := c.runner.Revoke(t.Context(), lifecycle.RotateRequest{StoreRequest: c.req}, credential.Previous)
 		return err
 	})
 	if got := credential.NewSecret(c.given()); !got.Equal(c.fresh()) {
-		t.Error("the helper gives the token that was ended")
+		t.Error("the helper returned the revoked token")
 	}
 }
 
-// TestALoginIsKeptBetweenChanges: what is held for a change is kept again afterwards.
-func TestALoginIsKeptBetweenChanges(t *testing.T) {
+func TestALoginIsCachedBetweenChanges(t *testing.T) {
 	c := newChanging(t)
 	c.given()
 	before := c.reads()
 	if c.given(); c.reads() != before {
-		t.Error("it was read again")
+		t.Error("it read again")
 	}
 }

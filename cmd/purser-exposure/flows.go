@@ -16,7 +16,6 @@ import (
 	sandboxaws "purser/internal/sandbox/aws"
 )
 
-// allFlows are all flows, command by command.
 func allFlows() []flow {
 	return slices.Concat(storeFlows(), storeSourceFlows(), misplacedFlows(), misledFlows(), hostileFlows(), endedFlows(), readingFlows(), signInFlows(), consumerFlows(), hubFlows(), plainFlows())
 }
@@ -54,7 +53,7 @@ func storeFlows() []flow {
 	}
 }
 
-// around is the token as it is copied with more than itself.
+// around embeds the token in text that people copy along with it.
 func around(format string) func(*sandbox.Sandbox) credential.Secret {
 	return func(b *sandbox.Sandbox) credential.Secret {
 		return credential.NewSecret(fmt.Sprintf(format, b.PushToken.Reveal()))
@@ -88,12 +87,12 @@ func storeSourceFlows() []flow {
 	}
 }
 
-// marked has Terraform make the secret, with the registry that it is for.
+// marked makes the secret like Terraform does, with the registry in its tag.
 func marked(s *scene) error {
 	return s.box.SecretsManager.AddEmpty("mockserver-build/dockerhub", "eu-west-2", "", credential.Mark{Registry: "docker.io", Name: "dockerhub"}.String())
 }
 
-// misplacedFlows have a token where it does not belong.
+// misplacedFlows put a token where it does not belong.
 func misplacedFlows() []flow {
 	put := func(name, format string, args ...string) flow {
 		return flow{name: "misplaced: " + name, args: args, want: present.ExitUsage, set: argument(format)}
@@ -147,7 +146,7 @@ func misplacedFlows() []flow {
 	}
 }
 
-// misledFlows have a purser.yaml that names another registry for what is stored.
+// misledFlows have a purser.yaml that names another registry for a stored token.
 func misledFlows() []flow {
 	misled := all(stored(pushToken, "dockerhub"), func(s *scene) error {
 		return s.file(config.FileName, strings.ReplaceAll(configuration, "registry: docker.io", "registry: evil.example"), false)
@@ -159,8 +158,7 @@ func misledFlows() []flow {
 	}
 }
 
-// hostileFlows are registries and an AWS that misbehave in every call, in every
-// way.
+// hostileFlows have registries and AWS misbehave in every call.
 func hostileFlows() []flow {
 	var flows []flow
 	check := []string{"check", "dockerhub"}
@@ -215,7 +213,7 @@ func hostileAWSFlows() []flow {
 				args = slices.Concat([]string{"--timeout", way.limit}, args)
 			}
 			if operation == "GetCallerIdentity" && (way.code == present.ExitAWS || way.name == "not JSON") {
-				way.code = present.ExitOK // who one is may stay unknown
+				way.code = present.ExitOK // the caller's identity is optional
 			}
 			flows = append(flows, flow{
 				name: "store: AWS, " + operation + ", " + way.name, args: args, want: way.code,
@@ -224,12 +222,12 @@ func hostileAWSFlows() []flow {
 		}
 	}
 	return append(flows, flow{
-		name: "store: AWS, PutSecretValue, an answer that is lost", args: storeArgs,
+		name: "store: AWS, PutSecretValue, a lost answer", args: storeArgs,
 		set: all(stored(secondToken, "dockerhub"), input(pushToken), awsFault("PutSecretValue", sandboxaws.Fault{After: true})),
 	})
 }
 
-// endedFlows end the process while it holds the token.
+// endedFlows kill the process while it has the token.
 func endedFlows() []flow {
 	const bySignal = 128
 	hanging := map[string]func(*scene) error{
@@ -261,7 +259,7 @@ func endedFlows() []flow {
 	)
 }
 
-// readingFlows are the commands that look at what is stored.
+// readingFlows run the commands that read stored tokens.
 func readingFlows() []flow {
 	both := all(stored(pushToken, "dockerhub"), stored(pushToken, "laptop"))
 	return []flow{
@@ -281,8 +279,8 @@ func readingFlows() []flow {
 	}
 }
 
-// signInFlows sign in to AWS. The session's tokens belong into the file that AWS's
-// tools share, and nowhere else.
+// signInFlows sign in to AWS. The session's tokens belong in the cache file of AWS's tools and nowhere
+// else.
 func signInFlows() []flow {
 	profile := func(s *scene) error {
 		s.box.IdentityCenter.Agreed = true
@@ -305,13 +303,13 @@ func signInFlows() []flow {
 	}
 }
 
-// plainFlows have no secret to lose. They are here for the day when one has.
+// plainFlows have no secrets now. They guard against future ones.
 func plainFlows() []flow {
 	return []flow{
 		{name: "help", args: nil},
 		{name: "terraform", args: []string{"terraform", "dockerhub", "--inline"}},
 		{name: "init", args: []string{"init", "--registry", "ghcr.io", "--repository", "a/b", "--secret-id", "x/y", "--yes"}},
-		{name: "configure-docker", args: []string{"configure-docker", "dockerhub"}, set: dockerLogin(pushToken, ""), allow: []exposure.Channel{exposure.Files}}, // it keeps what docker has there
+		{name: "configure-docker", args: []string{"configure-docker", "dockerhub"}, set: dockerLogin(pushToken, ""), allow: []exposure.Channel{exposure.Files}}, // docker's login stays there
 		{name: "configure-docker: --dry-run", args: []string{"configure-docker", "--dry-run"}, set: all(dockerLogin(pushToken, ""), marked)},
 		{name: "schema", args: []string{"schema"}},
 		{name: "version", args: []string{"version"}},
@@ -334,7 +332,7 @@ func plainFlows() []flow {
 	}
 }
 
-// ownPeers lets a command call the stand-ins that it starts itself.
+// ownPeers lets a command connect to the stand-ins that it starts.
 func ownPeers(s *scene) error {
 	s.run.Peers = nil
 	return nil
@@ -345,22 +343,21 @@ func revoke(s *scene) error {
 	return nil
 }
 
-// panicFlows are bugs in purser while it holds the token. They are in the build
-// that is made to leak.
+// panicFlows panic while purser has the token. They need the build that leaks.
 func panicFlows() []flow {
-	const uncaught = -6 // by SIGABRT, since GOTRACEBACK is crash
+	const uncaught = -6 // SIGABRT, because of GOTRACEBACK=crash
 	return []flow{
 		{name: "store: a panic with the token in it", args: storeArgs, want: present.ExitFailed, leaking: true, set: all(input(pushToken), leaksBy("panic"))},
 		{name: "store: a panic in a goroutine", args: storeArgs, want: uncaught, leaking: true, set: all(input(pushToken), leaksBy("panic elsewhere"))},
 	}
 }
 
-// helperFlows are the credential helper's, whose standard output is docker's.
+// helperFlows run the credential helper, which may print the token on standard output.
 func helperFlows() []flow {
 	const bySignal = 128
 	asked := func(name string) func(*scene) error {
 		return func(s *scene) error {
-			s.run.Input = credential.NewSecret(name) // it holds none; this is how a run is given text
+			s.run.Input = credential.NewSecret(name) // not a secret, but Input's type
 			s.run.Env = append(s.run.Env, "PURSER_SECRET_ID=mockserver-build/dockerhub", "AWS_REGION=eu-west-2", "PURSER_HELPER_TIMEOUT=1s", "PURSER_HELPER_CACHE=off")
 			return nil
 		}
@@ -385,8 +382,7 @@ func helperFlows() []flow {
 	}
 }
 
-// controls are a shell that leaks what it is given, once in each way
-// that a shell has.
+// controls run a shell that leaks its input in every way that a shell can.
 func controls() []flow {
 	leak := func(channel exposure.Channel, script string) flow {
 		return flow{
@@ -410,8 +406,7 @@ func controls() []flow {
 	}
 }
 
-// leakControls are the deliberate leaks of a build with the tag leak: every way
-// out, and every form in which a token can travel.
+// leakControls are the deliberate leaks of a build with the tag leak: every channel and every encoding.
 func leakControls() []flow {
 	ways := []struct {
 		name    string
@@ -427,7 +422,7 @@ func leakControls() []flow {
 	var flows []flow
 	for _, way := range ways {
 		if way.channel == exposure.Cores && !exposure.CoresPossible() {
-			continue // where no program can leave one, none can be found
+			continue // no program can dump core here
 		}
 		f := flow{name: "purser leaked by " + way.name, args: storeArgs, leaking: true, leaks: way.channel, set: all(input(pushToken), leaksBy(way.name))}
 		if way.name == "terminal" {

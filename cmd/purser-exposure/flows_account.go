@@ -20,8 +20,8 @@ import (
 	sandboxhub "purser/internal/sandbox/hub"
 )
 
-// hubFlows sign in to Docker Hub, make, list and end tokens, and ask for one in a
-// browser's form. What Docker Hub makes is a canary as soon as it is there.
+// hubFlows sign in to Docker Hub, make, list and revoke tokens, and ask for one in a browser form. Each
+// token that Docker Hub makes is a canary at once.
 func hubFlows() []flow {
 	const bySignal = 128
 	answers := func(code string) func(*scene) []exposure.Answer {
@@ -32,7 +32,7 @@ func hubFlows() []flow {
 		}
 	}
 	signIn := typed(answers(sandboxhub.DefaultCode))
-	// What docker's login leaves in its credential store, which the search knows.
+	// session is what docker login leaves in its credential store; the search knows it.
 	session := func(s *scene) error {
 		bearer, err := s.box.Hub.Session("mockserver", time.Hour)
 		if err != nil {
@@ -104,13 +104,12 @@ func hubFlows() []flow {
 	}
 }
 
-// recorded has each change leave a receipt, signed in KMS.
+// recorded makes each change leave a receipt signed in KMS.
 func recorded(s *scene) error {
 	return s.file(config.FileName, "receipts: {key: alias/receipts, file: receipts.jsonl, event-bus: default}\n"+configuration, false)
 }
 
-// dockerSession has docker's credential store hold a session, as a browser's sign-in
-// leaves one.
+// dockerSession puts a browser sign-in's session into docker's credential store.
 func dockerSession(s *scene, bearer credential.Secret) error {
 	answer := `{"ServerURL":"https://index.docker.io/v1/access-token","Username":"mockserver","Secret":"` + bearer.Reveal() + `"}`
 	script := "#!/bin/sh\nread -r url\nif [ \"$url\" = https://index.docker.io/v1/access-token ]; then cat " + filepath.Join(s.run.Dir, "answer") +
@@ -118,13 +117,13 @@ func dockerSession(s *scene, bearer credential.Secret) error {
 	return errors.Join(s.file(".docker/config.json", `{"credsStore":"fake"}`, false), s.file("answer", answer, false), s.file("docker-credential-fake", script, true))
 }
 
-// formGiven has a person give a token in the form.
+// formGiven enters a token in the form, as a person would.
 func formGiven(token func(*sandbox.Sandbox) credential.Secret) func(*scene) error {
 	return pageAnswered(func(s *scene) url.Values { return url.Values{"token": {token(s.box).Reveal()}} })
 }
 
-// agentStores has an agent's client ask for a token that Docker Hub makes, and a person
-// say yes or no on the page that opens. The client leaves when the result has a text.
+// agentStores has an agent's client ask for a token made by Docker Hub, and a person answer on the page.
+// The client leaves when the result contains until.
 func agentStores(answer, until string) func(*scene) error {
 	return all(pageAnswered(func(*scene) url.Values { return url.Values{"answer": {answer}} }), func(s *scene) error {
 		s.run.Until = until
@@ -163,7 +162,7 @@ func pageAnswered(answer func(*scene) url.Values) func(*scene) error {
 // personPatience is for how long the browser is waited for.
 const personPatience = 30 * time.Second
 
-// appears reads a file when it is there.
+// appears waits for a file and reads it.
 func appears(ctx context.Context, path string) string {
 	const look = 10 * time.Millisecond
 	ticker := time.NewTicker(look)

@@ -9,9 +9,8 @@ import (
 	sandboxaws "purser/internal/sandbox/aws"
 )
 
-// consumerFlows run commands that are given the token by the helper. What those
-// print goes through a pipe or a terminal of their own, and what comes out of
-// purser is searched.
+// consumerFlows run commands that get the token from the helper. Their output goes through a pipe or
+// terminal of purser's, and the search covers what comes out of purser.
 func consumerFlows() []flow {
 	const bySignal = 128
 	ask := "echo docker.io | docker-credential-purser get"
@@ -34,7 +33,7 @@ func consumerFlows() []flow {
 		s.run.Env = append(s.run.Env, "BUILDKITE=true")
 		return s.file("buildkite-agent", "#!/bin/sh\ncat\nexit 1\n", true)
 	}
-	// The command tells by a call to AWS that it runs; the stand-in then signals.
+	// The command calls AWS when it runs; the stand-in then sends the signal.
 	hang := awsFault("GetSecretValue", sandboxaws.Fault{Hang: true, Times: -1})
 	onTerminal := typed(func(*scene) []exposure.Answer {
 		return []exposure.Answer{{After: "go on?", Type: credential.NewSecret("yes")}}

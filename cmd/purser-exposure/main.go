@@ -1,5 +1,5 @@
-// Command purser-exposure searches everything that leaves purser for the secrets that it
-// was given. It is for those who work on purser, and no part of the product.
+// Command purser-exposure searches everything that leaves purser for secrets. It is a tool for purser's
+// developers.
 package main
 
 import (
@@ -13,16 +13,15 @@ import (
 )
 
 const usage = `purser-exposure runs every command of purser under strace, with made-up tokens and
-stand-ins on loopback: when all goes well, when the registry or AWS refuses, hangs,
-breaks off or repeats the token in its answers, and when the process is interrupted,
-crashes or is killed. It then searches what was printed, the arguments and the
-environment of child processes, every byte written to any file or socket, the hosts
-that were called, and what was left behind, for the tokens, passwords and bearers:
-plain, reversed, and in base64, hex, URL-, JSON- and shell-escaped form, every piece
-of six characters. A shell that leaks on purpose shows that the search can find.
+stand-ins on loopback. It covers success, a registry or AWS that refuses, hangs, cuts the
+connection or repeats the token, and a process that is interrupted, crashes or is killed.
+Then it searches output, children's arguments and environments, every byte written to a
+file or socket, connections, and files left behind for tokens, passwords and bearers:
+plain, reversed, and in base64, hex, URL, JSON and shell escapes, in pieces of six
+characters. A shell that leaks on purpose shows that the search works.
 
-It needs Linux, strace and root: purser forbids that its own user traces it.
-It ends with 0 when nothing was found and with 1 otherwise.
+It needs Linux, strace and root, because purser keeps its own user from tracing it.
+It exits with 0 if it found nothing, and with 1 otherwise.
 
   sudo purser-exposure --purser bin/purser --helper bin/docker-credential-purser
 
@@ -36,11 +35,11 @@ func main() {
 		flags.PrintDefaults()
 	}
 	flags.StringVar(&o.purser, "purser", "", "the purser `FILE` to watch")
-	flags.StringVar(&o.helper, "helper", "", "the docker-credential-purser `FILE` to watch as well")
+	flags.StringVar(&o.helper, "helper", "", "the docker-credential-purser `FILE` to watch")
 	flags.StringVar(&o.leaking, "leaking", "", "a purser `FILE` built with -tags leak: adds panics, and leaks that must be found")
-	flags.StringVar(&o.only, "only", "", "run only flows whose name has this `TEXT` in it")
+	flags.StringVar(&o.only, "only", "", "run only flows whose name contains this `TEXT`")
 	flags.BoolVar(&o.json, "json", false, "print JSON")
-	_ = flags.Parse(os.Args[1:]) // it ends the program itself
+	_ = flags.Parse(os.Args[1:]) // it exits on errors
 	if o.purser == "" || flags.NArg() > 0 {
 		flags.Usage()
 		os.Exit(2)

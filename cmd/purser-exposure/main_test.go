@@ -13,8 +13,7 @@ import (
 	"purser/internal/exposure"
 )
 
-// TestEveryFlowHasItsName: it is what --only goes by.
-func TestEveryFlowHasItsName(t *testing.T) {
+func TestFlowNamesAreUnique(t *testing.T) {
 	names := map[string]bool{}
 	for _, f := range slices.Concat(allFlows(), helperFlows(), panicFlows(), controls(), leakControls()) {
 		if names[f.name] {
@@ -24,9 +23,7 @@ func TestEveryFlowHasItsName(t *testing.T) {
 	}
 }
 
-// TestEveryCommandIsSearched: a command that no flow runs is one of which nobody knows what
-// it shows.
-func TestEveryCommandIsSearched(t *testing.T) {
+func TestEveryCommandHasAFlow(t *testing.T) {
 	program := filepath.Join(t.TempDir(), "purser")
 	if out, err := exec.CommandContext(t.Context(), "go", "build", "-o", program, "../purser").CombinedOutput(); err != nil {
 		t.Fatalf("%v\n%s", err, out)
@@ -36,14 +33,14 @@ func TestEveryCommandIsSearched(t *testing.T) {
 		run = append(run, f.commandLine()+" ")
 	}
 	for _, command := range commandsOf(t, program) {
-		// Flags may stand before the command's name.
+		// Flags may precede the command's name.
 		if !slices.ContainsFunc(run, func(line string) bool { return strings.Contains(line, command+" ") }) {
 			t.Errorf("no flow runs purser %s", command)
 		}
 	}
 }
 
-// commandsOf are all commands, as shells complete them.
+// commandsOf lists all commands, using shell completion.
 func commandsOf(t *testing.T, program string, under ...string) []string {
 	t.Helper()
 	out, err := exec.CommandContext(t.Context(), program, append(append([]string{"__completeNoDesc"}, under...), "")...).Output()
@@ -52,7 +49,7 @@ func commandsOf(t *testing.T, program string, under ...string) []string {
 	}
 	var all []string
 	for _, word := range strings.Fields(string(out)) {
-		if strings.HasPrefix(word, ":") { // what a shell is to do with them
+		if strings.HasPrefix(word, ":") { // instructions for the shell
 			break
 		}
 		if word == "help" || word == "completion" {
@@ -67,12 +64,11 @@ func commandsOf(t *testing.T, program string, under ...string) []string {
 	return all
 }
 
-// TestNothingIsExposed runs the search over the program as it is shipped, and
-// over a build that leaks on purpose.
+// TestNothingIsExposed searches the shipped program and a build that leaks on purpose.
 func TestNothingIsExposed(t *testing.T) {
 	if _, err := exposure.NewWatcher(); err != nil {
 		if errors.Is(err, exposure.ErrCannotWatch) {
-			t.Skipf("skipped, the search for secrets in system calls: %v", err)
+			t.Skipf("skipped: %v", err)
 		}
 		t.Fatal(err)
 	}

@@ -20,30 +20,29 @@ import (
 	sandboxaws "purser/internal/sandbox/aws"
 )
 
-// flow is one command line in one situation. A new command comes with
-// flows of its own: a test holds that each has some.
+// flow is a command line in a situation. A test requires flows for every command.
 type flow struct {
 	name  string
 	args  []string
-	want  int                // exit code; minus a signal's number where it ends the process
+	want  int                // exit code, or minus the number of the signal that kills it
 	set   func(*scene) error // prepares the situation; may be nil
-	allow []exposure.Channel // where the command hands the secret over: that is its job
-	leaks exposure.Channel   // of a control: where it must be found
+	allow []exposure.Channel // where the command hands the secret over intentionally
+	leaks exposure.Channel   // of a control: where the leak must be found
 	shell bool               // of a control: args are a script for sh
 
-	leaking bool      // it takes a build with the tag leak
-	helper  helperUse // of docker-credential-purser
+	leaking bool      // needs the build that leaks
+	helper  helperUse // use of docker-credential-purser
 }
 
 func (f flow) commandLine() string { return "purser " + strings.Join(f.args, " ") }
 
-// scene is a flow's own world.
+// scene is the environment of a flow.
 type scene struct {
 	box      *sandbox.Sandbox
-	ctx      context.Context // of the one flow
-	purser   string          // as it is shipped
+	ctx      context.Context // the flow's
+	purser   string          // the shipped program
 	run      *exposure.Run
-	reached  chan struct{} // closed when a fault that hangs has been reached
+	reached  chan struct{} // closed when the flow reaches a fault
 	once     sync.Once
 	mu       sync.Mutex // guards canaries
 	canaries []exposure.Canary
@@ -67,16 +66,16 @@ credentials:
     store: {file: locked.age.json, passphrase: true}
 `
 
-// helperUse says what a flow does with docker-credential-purser.
+// helperUse is how a flow uses docker-credential-purser.
 type helperUse int
 
 const (
 	noHelper    helperUse = iota
-	needsHelper           // it has to be installed
-	isHelper              // it is the program that runs
+	needsHelper           // it must be installed
+	isHelper              // it is the program under test
 )
 
-// watch runs the flow in a world of its own.
+// watch runs a flow in a fresh scene.
 func watch(ctx context.Context, watcher *exposure.Watcher, o options, f flow) (res exposure.Result, err error) {
 	s := &scene{ctx: ctx, reached: make(chan struct{})}
 	if s.box, err = sandbox.Start(ctx, sandbox.Options{Issued: s.issued}); err != nil {
@@ -116,12 +115,12 @@ func watch(ctx context.Context, watcher *exposure.Watcher, o options, f flow) (r
 		return res, err
 	}
 	for _, host := range s.box.Strangers() {
-		res.Findings = append(res.Findings, exposure.Finding{Channel: exposure.Network, What: "a connection to a host that is none of the two peers", Where: host})
+		res.Findings = append(res.Findings, exposure.Finding{Channel: exposure.Network, What: "a connection to a host that is not allowed", Where: host})
 	}
 	return res, nil
 }
 
-// furnish gives the flow its configuration and the environment of a user.
+// furnish writes the configuration and sets a user's environment.
 func (s *scene) furnish(dir string) error {
 	vars, err := s.box.Environment(dir)
 	if err != nil {
@@ -142,7 +141,7 @@ var (
 	passphraseCanary = credential.NewSecret("FAKE-crab-lemon-orbit-77")
 )
 
-// issued takes the secret part of each bearer as a canary: its signature.
+// issued adds a bearer's signature, which is its secret part, as a canary.
 func (s *scene) issued(bearer credential.Secret) {
 	text := bearer.Reveal()
 	s.mu.Lock()
@@ -168,13 +167,13 @@ func (s *scene) file(name, text string, executable bool) error {
 	return os.WriteFile(path, []byte(text), mode)
 }
 
-// stored has a token stored, as by an earlier run, which is not watched.
+// stored stores a token in an earlier run that is not watched.
 func stored(token func(*sandbox.Sandbox) credential.Secret, name string) func(*scene) error {
 	return func(s *scene) error {
-		first := exec.CommandContext(s.ctx, s.purser, "store", name, "--token-stdin", "--create") //nolint:gosec // the program that is searched
+		first := exec.CommandContext(s.ctx, s.purser, "store", name, "--token-stdin", "--create") //nolint:gosec // the program under test
 		first.Dir, first.Env, first.Stdin = s.run.Dir, s.run.Env, strings.NewReader(token(s.box).Reveal())
 		if said, err := first.CombinedOutput(); err != nil {
-			return fmt.Errorf("store a token to begin with: %w: %s", err, said)
+			return fmt.Errorf("store a first token: %w: %s", err, said)
 		}
 		return nil
 	}
@@ -183,12 +182,12 @@ func stored(token func(*sandbox.Sandbox) credential.Secret, name string) func(*s
 func pushToken(b *sandbox.Sandbox) credential.Secret   { return b.PushToken }
 func secondToken(b *sandbox.Sandbox) credential.Secret { return b.SecondPushToken }
 
-// input gives a secret on standard input.
+// input passes a secret on standard input.
 func input(token func(*sandbox.Sandbox) credential.Secret) func(*scene) error {
 	return func(s *scene) error { s.run.Input = token(s.box); return nil }
 }
 
-// all prepares several things.
+// all combines steps.
 func all(steps ...func(*scene) error) func(*scene) error {
 	return func(s *scene) error {
 		for _, step := range steps {
@@ -200,7 +199,7 @@ func all(steps ...func(*scene) error) func(*scene) error {
 	}
 }
 
-// registryFault makes the registry or Docker Hub misbehave in one kind of call.
+// registryFault makes one kind of call to the registry or Docker Hub misbehave.
 func registryFault(kind string, f sandbox.Fault) func(*scene) error {
 	return func(s *scene) error {
 		f := f
@@ -225,17 +224,17 @@ func awsFault(operation string, f sandboxaws.Fault) func(*scene) error {
 
 func (s *scene) reach() { s.once.Do(func() { close(s.reached) }) }
 
-// signalled sends a signal when a fault has been reached.
+// signalled sends a signal when the flow reaches a fault.
 func signalled(sig syscall.Signal) func(*scene) error {
 	return func(s *scene) error { s.run.Signal, s.run.When = sig, s.reached; return nil }
 }
 
-// typed answers at a terminal.
+// typed types answers at a terminal.
 func typed(answers func(*scene) []exposure.Answer) func(*scene) error {
 	return func(s *scene) error { s.run.Terminal = answers(s); return nil }
 }
 
-// argument puts a secret among the arguments, where people put it.
+// argument puts a secret into the arguments, where people put it.
 func argument(format string) func(*scene) error {
 	return func(s *scene) error {
 		s.run.Args = append(s.run.Args, fmt.Sprintf(format, s.box.PushToken.Reveal()))
@@ -251,7 +250,7 @@ func configured(before, after string) func(*scene) error {
 	}
 }
 
-// dockerLogin leaves what docker login would, in the file or with a helper.
+// dockerLogin leaves a login like docker login, in the file or with a helper.
 func dockerLogin(token func(*sandbox.Sandbox) credential.Secret, helper string) func(*scene) error {
 	return func(s *scene) error {
 		if helper == "" {
@@ -266,7 +265,7 @@ func dockerLogin(token func(*sandbox.Sandbox) credential.Secret, helper string) 
 	}
 }
 
-// helperEnd has a helper fail when its answer is not JSON.
+// helperEnd makes a helper fail unless its answer is JSON.
 func helperEnd(answer string) string {
 	if strings.HasPrefix(answer, "{") {
 		return ""
@@ -274,5 +273,5 @@ func helperEnd(answer string) string {
 	return "exit 1\n"
 }
 
-// redirected sends the request to a host that is not the registry's.
+// redirected redirects to a host outside the registry.
 var redirected = sandbox.Fault{Status: http.StatusTemporaryRedirect, Header: http.Header{"Location": {"https://elsewhere.example/v2/"}}}

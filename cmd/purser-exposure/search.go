@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -17,21 +18,21 @@ import (
 	"purser/internal/exposure"
 )
 
-// options name the programs, and which flows are run.
+// options name the programs, and select flows.
 type options struct {
 	purser, helper, leaking, only string
 	json                          bool
 }
 
-// row is a flow with what was found in it.
+// row is a flow and its result.
 type row struct {
 	flow   flow
 	result exposure.Result
 	err    error
 }
 
-// search runs all flows and says what it has found. clean is false where something was
-// found, or a flow did not go where it was meant to.
+// search runs all flows and reports the findings. clean is false if it found something, or if a flow ended
+// unexpectedly.
 func search(ctx context.Context, o options, out io.Writer) (clean bool, err error) {
 	watcher, err := exposure.NewWatcher()
 	if err != nil {
@@ -41,7 +42,7 @@ func search(ctx context.Context, o options, out io.Writer) (clean bool, err erro
 		if *program == "" {
 			continue
 		}
-		// Each flow has a working directory of its own.
+		// Each flow has its own working directory.
 		if *program, err = filepath.Abs(*program); err != nil {
 			return false, fmt.Errorf("find %s: %w", *program, err)
 		}
@@ -74,13 +75,13 @@ func search(ctx context.Context, o options, out io.Writer) (clean bool, err erro
 		_, _ = fmt.Fprintf(out, "\n%d flows in %d channels, %.1f MB searched: %d found\n%d deliberate leaks: all found\n",
 			len(rows), len(exposure.Channels()), float64(bytes)/1e6, r.Found, len(leaks))
 		if o.leaking == "" {
-			_, _ = fmt.Fprintln(out, "panics inside purser were left out: they take --leaking and a build with -tags leak")
+			_, _ = fmt.Fprintln(out, "skipped panics inside purser: they need --leaking and a build with -tags leak")
 		}
 	}
 	return r.Found == 0 && len(rows) > 0 && !slices.ContainsFunc(rows, func(r row) bool { return r.problem() != "" }), nil
 }
 
-// findLeaks shows that the search finds what is there to be found.
+// findLeaks checks that the search finds deliberate leaks.
 func findLeaks(ctx context.Context, watcher *exposure.Watcher, o options, leaks []flow) error {
 	rows, err := runFlows(ctx, watcher, o, leaks)
 	if err != nil {
@@ -88,14 +89,13 @@ func findLeaks(ctx context.Context, watcher *exposure.Watcher, o options, leaks 
 	}
 	for _, row := range rows {
 		if !row.result.Found(row.flow.leaks) {
-			return fmt.Errorf("the search is blind: %s, and it was not found", row.flow.name)
+			return fmt.Errorf("the search missed a leak: %s", row.flow.name)
 		}
 	}
 	return nil
 }
 
-// runFlows runs them side by side, as many as there are processors, each with
-// stand-ins of its own.
+// runFlows runs flows in parallel, one per processor, each with its own stand-ins.
 func runFlows(ctx context.Context, watcher *exposure.Watcher, o options, flows []flow) ([]row, error) {
 	rows := make([]row, len(flows))
 	next := make(chan int)
@@ -122,16 +122,16 @@ func runFlows(ctx context.Context, watcher *exposure.Watcher, o options, flows [
 	return rows, errors.Join(errs...)
 }
 
-// problem says what is wrong with a row; empty when nothing is. A flow that did
-// not end as it should did not go where it was meant to, and proves nothing.
+// problem says what is wrong with a row, or "". A flow with an unexpected exit code took another path, so
+// it proves nothing.
 func (r row) problem() string {
 	if r.result.Code != r.flow.want {
-		return fmt.Sprintf("ended with %d instead of %d", r.result.Code, r.flow.want)
+		return fmt.Sprintf("exit code %d instead of %d", r.result.Code, r.flow.want)
 	}
 	return ""
 }
 
-// report is what was found, as JSON.
+// report is the JSON output.
 type report struct {
 	Flows []flowJSON `json:"flows"`
 	Found int        `json:"found"`
@@ -184,10 +184,7 @@ func printTable(out io.Writer, rows []row) {
 			_, _ = fmt.Fprintf(out, "✗ %s: %s\n", r.flow.name, p)
 		}
 		for _, f := range r.result.Findings {
-			canary := f.Canary
-			if canary == "" {
-				canary = "unsearched"
-			}
+			canary := cmp.Or(f.Canary, "unsearched")
 			_, _ = fmt.Fprintf(out, "✗ %s: %s: %s: %s %s\n", r.flow.name, f.Channel, credential.Quote(f.Where), canary, f.What)
 		}
 	}

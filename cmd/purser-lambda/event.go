@@ -9,7 +9,7 @@ import (
 	"purser/internal/credential"
 )
 
-// The steps of a rotation, as Secrets Manager spells them in its events.
+// The steps of a rotation, as spelled in Secrets Manager's events.
 const (
 	createSecret = "createSecret"
 	setSecret    = "setSecret"
@@ -17,64 +17,60 @@ const (
 	finishSecret = "finishSecret"
 )
 
-// daily is what a schedule of EventBridge sends besides: see that the secret is looked
-// after. "overdue" is what older schedules send.
+// daily is the event of an EventBridge schedule for daily maintenance. Older schedules send "overdue".
 const (
 	daily   = "daily"
 	overdue = "overdue"
 )
 
-// event is what the function is invoked with: by Secrets Manager for each step (User
-// Guide, "Rotation function"), or by a schedule.
+// event is a step of a rotation from Secrets Manager (User Guide, "Rotation function"), or a schedule's
+// event.
 type event struct {
 	step     string
 	secret   string // the ARN
 	version  credential.VersionID
-	rotation credential.Secret // to be given back with the new version; never shown
+	rotation credential.Secret // sent back with the new version; never shown
 	daily    bool
 }
 
-// readEvent refuses what is no event of these two. What it was is not repeated: it may
-// hold a rotation token.
+// readEvent refuses other events. Its error does not quote them, since they may contain a rotation token.
 func readEvent(raw []byte) (event, error) {
 	var e struct {
 		Step, SecretId, ClientRequestToken, RotationToken string
 		Purser                                            string `json:"purser"`
 	}
 	bad := func(why string) (event, error) {
-		return event{}, &credential.Fault{Reason: credential.Usage, What: "this is no event of a rotation", Why: why}
+		return event{}, &credential.Fault{Reason: credential.Usage, What: "this is not a rotation event", Why: why}
 	}
 	if json.Unmarshal(raw, &e) != nil {
-		return bad("it is not the JSON of one")
+		return bad("it is not valid JSON for one")
 	}
 	if err := (credential.Target{Kind: secretKind, Name: e.SecretId}).Check(); err != nil {
-		return bad("SecretId is not that of a secret")
+		return bad("SecretId is not a secret's name or ARN")
 	}
 	switch {
 	case e.Purser == daily || e.Purser == overdue:
 		return event{secret: e.SecretId, daily: true}, nil
 	case e.Purser != "":
-		return bad("purser is neither daily nor overdue")
+		return bad("purser must be daily or overdue")
 	case !slices.Contains([]string{createSecret, setSecret, testSecret, finishSecret}, e.Step):
-		return bad("Step is none of createSecret, setSecret, testSecret and finishSecret")
+		return bad("Step must be createSecret, setSecret, testSecret or finishSecret")
 	case len(e.ClientRequestToken) < shortestToken || len(e.ClientRequestToken) > longestToken || credential.HoldsToken(e.ClientRequestToken):
-		return bad("ClientRequestToken is not the id of a version")
+		return bad("ClientRequestToken is not a version id")
 	}
 	return event{step: e.Step, secret: e.SecretId, version: credential.VersionID(e.ClientRequestToken), rotation: credential.NewSecret(e.RotationToken)}, nil
 }
 
-// secretKind is the kind of store whose rotations Lambda is asked for.
-const secretKind = "secret"
+const secretKind = "secret" // the kind of store that Lambda rotates
 
-// The lengths of a ClientRequestToken, from the API reference of RotateSecret.
+// The lengths of a ClientRequestToken (API reference of RotateSecret).
 const (
 	shortestToken = 32
 	longestToken  = 64
 )
 
-// names reports whether a target is the secret with an ARN, which is compared whole. A
-// target with only a name is in the account of the function, whose own ARN is self, and
-// in its own region or the function's.
+// names reports whether a target is the secret with this ARN. A target with only a name belongs to the
+// account of the function, whose ARN is self, and to its own region or the function's.
 func names(t credential.Target, arn, self string) bool {
 	if t.Traits().Cloud == "" {
 		return false
@@ -93,9 +89,8 @@ func names(t credential.Target, arn, self string) bool {
 	return arnEnding.MatchString(arn) && wanted == arn[:len(arn)-len("-AbCdEf")]
 }
 
-// arnEnding is what AWS puts behind a secret's name in its ARN.
+// arnEnding matches the random suffix of a secret's ARN.
 var arnEnding = credential.NewPattern(`-[A-Za-z0-9]{6}$`)
 
-// arnParts is how many parts an ARN has: arn, partition, service, region, account, and
-// two that say what it is.
+// arnParts is the number of parts of an ARN: arn, partition, service, region, account, type and name.
 const arnParts = 7

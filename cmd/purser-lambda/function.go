@@ -19,30 +19,29 @@ import (
 	"purser/internal/wire"
 )
 
-// function is what the program gets from outside.
+// function has the program's inputs and outputs.
 type function struct {
 	env    config.Environment
-	out    io.Writer // lines of JSON, which Lambda puts into CloudWatch
+	out    io.Writer // JSON lines, which Lambda sends to CloudWatch
 	now    func() time.Time
 	random io.Reader
-	wait   func(context.Context, time.Duration) error // nil waits on the clock
+	wait   func(context.Context, time.Duration) error // nil: a timer
 
-	transport http.RoundTripper // to registries; nil: the real one
-	aws       *wire.LocalAWS    // a stand-in for AWS; nil: the real one
+	transport http.RoundTripper // to registries; nil: the default
+	aws       *wire.LocalAWS    // a stand-in for AWS; may be nil
 }
 
-// job is one event with what it is about.
+// job is an event and its credential.
 type job struct {
 	*function
 	event
 	wire       *wire.Wire
 	credential credential.Credential
-	places     []lifecycle.Place // the secret of the event first
-	recorder   *wire.Recorder    // nil: no receipts are wanted
+	places     []lifecycle.Place // the event's secret is first
+	recorder   *wire.Recorder    // nil: no receipts
 }
 
-// handle does what an event asks for. An error has AWS try again, and is counted for
-// the alarm.
+// handle processes an event. An error makes AWS retry and raises the alarm's metric.
 func (f *function) handle(ctx context.Context, raw []byte) error {
 	e, err := readEvent(raw)
 	if err != nil {
@@ -67,11 +66,10 @@ func (f *function) handle(ctx context.Context, raw []byte) error {
 	return nil
 }
 
-// failed makes the error that Lambda logs and counts: its text alone, which never holds
-// anything secret.
+// failed makes the error for Lambda's log and metric. It contains only text, and nothing secret.
 func (f *function) failed(err error) error {
 	if _, ok := errors.AsType[*config.Error](err); ok {
-		return fmt.Errorf("the configuration is not right: %w", err)
+		return fmt.Errorf("the configuration is invalid: %w", err)
 	}
 	if flt, ok := errors.AsType[*credential.Fault](err); ok {
 		return errors.New(flt.Error())
@@ -106,12 +104,12 @@ func (f *function) job(ctx context.Context, e event) (*job, error) {
 		}
 	}
 	return nil, &credential.Fault{
-		Reason: credential.Usage, What: "the configuration names no credential that is kept in this secret",
-		Why: e.secret + " is what AWS rotates; its name and region have to be under store, or its ARN where it is in another account than the function",
+		Reason: credential.Usage, What: "no credential in the configuration uses this secret",
+		Why: "AWS rotates " + e.secret + "; put its name and region under store, or its ARN if it belongs to another account than the function",
 	}
 }
 
-// invokedARN is the function's own ARN, as Lambda tells it with each event.
+// invokedARN is the function's ARN, which Lambda sends with each event.
 func invokedARN(ctx context.Context) string {
 	if lc, ok := lambdacontext.FromContext(ctx); ok {
 		return lc.InvokedFunctionArn
@@ -119,14 +117,14 @@ func invokedARN(ctx context.Context) string {
 	return ""
 }
 
-// others are the places that move together with the secret.
+// others adds the credential's other places, which change together with the secret.
 func (j *job) others(ctx context.Context, c credential.Credential, rotated int) error {
 	for i, t := range c.Targets {
 		if i == rotated {
 			continue
 		}
 		if t.Traits().Local {
-			return &credential.Fault{Reason: credential.Usage, Target: t, What: "a credential with a file among its targets cannot be rotated by a function", Why: "the file is on another machine"}
+			return &credential.Fault{Reason: credential.Usage, Target: t, What: "a function cannot rotate a credential that is also stored in a file", Why: "the file is on another machine"}
 		}
 		s, err := j.wire.Store(ctx, c, t)
 		if err != nil {
@@ -137,8 +135,7 @@ func (j *job) others(ctx context.Context, c credential.Credential, rotated int) 
 	return nil
 }
 
-// load reads the function's configuration, which comes with the function: no checkout
-// has written it.
+// load reads the configuration that is deployed with the function, which is trusted.
 func (f *function) load() (file *config.File, err error) {
 	if err := f.env.CheckTokens(); err != nil {
 		return nil, err
@@ -160,7 +157,7 @@ func (f *function) load() (file *config.File, err error) {
 
 func noConfiguration() error {
 	return &credential.Fault{
-		Reason: credential.NoConfiguration, What: "the function has no configuration", Why: "PURSER_CONFIG_TEXT has it, or PURSER_CONFIG names a file of the function's",
+		Reason: credential.NoConfiguration, What: "the function has no configuration", Why: "set PURSER_CONFIG_TEXT, or set PURSER_CONFIG to a file in the function",
 	}
 }
 
@@ -170,7 +167,7 @@ func (j *job) runner() *lifecycle.Runner {
 	}}
 }
 
-// log writes a line. Its texts hold nothing secret.
+// log writes a line without secrets.
 func (j *job) log(line map[string]string) {
 	line["credential"], line["event"] = string(j.credential.Name), j.step
 	if j.daily {
@@ -178,7 +175,7 @@ func (j *job) log(line map[string]string) {
 	}
 	text, err := json.Marshal(line)
 	if err == nil {
-		_, _ = fmt.Fprintf(j.out, "%s\n", text) // there is nobody to tell
+		_, _ = fmt.Fprintf(j.out, "%s\n", text) // nothing else can be done
 	}
 }
 
@@ -186,7 +183,7 @@ func (j *job) request(m lifecycle.Minter) lifecycle.StoreRequest {
 	return lifecycle.StoreRequest{Credential: j.credential, Places: j.places, Mint: m, Version: j.version}
 }
 
-// rotate does one step of a rotation.
+// rotate performs a step of a rotation.
 func (j *job) rotate(ctx context.Context) error {
 	var err error
 	var res lifecycle.StoreResult
@@ -194,7 +191,7 @@ func (j *job) rotate(ctx context.Context) error {
 	case createSecret:
 		err = j.create(ctx)
 	case setSecret:
-		// A token that the registry has made works at once: there is nothing to set.
+		// A new token works at the registry at once: there is nothing to set.
 	case testSecret:
 		err = j.runner().ProveScheduled(ctx, j.request(nil))
 	case finishSecret:
@@ -208,8 +205,8 @@ func (j *job) rotate(ctx context.Context) error {
 	return nil
 }
 
-// create makes the token. Where nobody can make one without a person, the rotation is
-// ended, so that the secret is not left in the middle of it.
+// create makes the token. If that needs a person, it abandons the rotation, so that the secret is not left
+// in the middle of one.
 func (j *job) create(ctx context.Context) error {
 	m, err := j.minter(ctx)
 	if err == nil {
@@ -218,11 +215,11 @@ func (j *job) create(ctx context.Context) error {
 	if !needsPerson(err) {
 		return err
 	}
-	j.log(map[string]string{"step": string(lifecycle.StepTidied), "text": "no token can be made without a person; the rotation is given up, and what is current stays"})
+	j.log(map[string]string{"step": string(lifecycle.StepTidied), "text": "purser cannot make a token without a person; it abandons the rotation, and the current token stays"})
 	return errors.Join(err, j.runner().AbandonScheduled(ctx, j.request(nil)))
 }
 
-// needsPerson reports whether trying again would end the same until somebody acts.
+// needsPerson reports whether retrying is pointless until somebody acts.
 func needsPerson(err error) bool {
 	switch credential.ReasonOf(err) {
 	case credential.SessionNeeded, credential.SignInRefused, credential.SignInImpossible, credential.MintRefused, credential.TokenLimit, credential.PlanLacks,
@@ -232,8 +229,8 @@ func needsPerson(err error) bool {
 	return false
 }
 
-// lookAfter finishes what an interrupted run has left, retires the token before when its
-// overlap is over, and says when a rotation that should have been was not.
+// lookAfter finishes interrupted runs, retires the previous token after its overlap, and reports overdue
+// rotations.
 func (j *job) lookAfter(ctx context.Context) error {
 	m, err := j.minter(ctx)
 	if err == nil {
@@ -252,18 +249,17 @@ func (j *job) lookAfter(ctx context.Context) error {
 	case err == nil:
 		return nil
 	case credential.ReasonOf(err) == credential.MidRotation || needsPerson(err):
-		// A rotation is under way, or can only be done by a person: neither is a failure
-		// before its time is over.
+		// A rotation is running, or needs a person. Neither is a failure until the rotation is overdue.
 		j.log(map[string]string{"step": string(lifecycle.StepDue), "text": "nothing was done: " + j.failed(err).Error()})
 		return nil
 	}
 	return errors.Join(err, j.tell(ctx, eventFailed, err))
 }
 
-// graceful is for how long a rotation may be over its time: AWS tries for hours.
+// graceful is how late a rotation may be: AWS retries for hours.
 const graceful = 24 * time.Hour
 
-// late is an error when the secret should have been rotated by now.
+// late returns an error if the rotation is overdue.
 func (j *job) late(ctx context.Context) error {
 	d, err := j.places[0].Store.Describe(ctx)
 	if err != nil {
@@ -278,11 +274,11 @@ func (j *job) late(ctx context.Context) error {
 	case !d.Rotating:
 		return over("rotation is not enabled for the secret")
 	case !d.NextRotation.IsZero() && j.now().After(d.NextRotation.Add(graceful)):
-		return over("it should have been on " + d.NextRotation.UTC().Format(time.DateOnly))
+		return over("it was due on " + d.NextRotation.UTC().Format(time.DateOnly))
 	case j.credential.Rotate.Every > 0 && !since.IsZero() && j.now().After(since.Add(j.credential.Rotate.Every+graceful)):
-		return over("what is current is from " + since.UTC().Format(time.DateOnly))
+		return over("the current token is from " + since.UTC().Format(time.DateOnly))
 	case !d.Expires.IsZero() && j.now().After(d.Expires.Add(-graceful)):
-		return over("the token that is current ends on " + d.Expires.UTC().Format(time.DateOnly))
+		return over("the current token expires on " + d.Expires.UTC().Format(time.DateOnly))
 	}
 	return nil
 }
@@ -290,13 +286,13 @@ func (j *job) late(ctx context.Context) error {
 // minter signs in with the account in the management secret.
 func (j *job) minter(ctx context.Context) (lifecycle.Minter, error) {
 	cannot := func(why string) error {
-		return &credential.Fault{Reason: credential.SessionNeeded, Registry: j.credential.Registry, Account: j.credential.Username, What: "no token can be made without a person", Why: why}
+		return &credential.Fault{Reason: credential.SessionNeeded, Registry: j.credential.Registry, Account: j.credential.Username, What: "purser cannot make a token without a person", Why: why}
 	}
 	switch {
 	case registry.KindOf(j.credential.Registry).Accounts == nil:
-		return nil, cannot(string(j.credential.Registry) + " has no interface for it that purser knows")
+		return nil, cannot("purser knows no API for tokens at " + string(j.credential.Registry))
 	case j.env.ManagementSecret == "":
-		return nil, cannot("PURSER_MANAGEMENT_SECRET_ID names no account that may")
+		return nil, cannot("PURSER_MANAGEMENT_SECRET_ID is not set")
 	}
 	m, err := j.wire.Unattended(ctx, j.env.ManagementSecret, j.credential)
 	if err != nil {

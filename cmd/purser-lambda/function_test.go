@@ -28,10 +28,10 @@ import (
 	"purser/internal/wire"
 )
 
-// hasty is the name by which the tests are the program itself, whose pauses take no time.
+// hasty is the program name that makes the test binary act as the function, without pauses.
 const hasty = "hasty-purser-lambda"
 
-// TestMain protects the process as the program does.
+// TestMain protects the process like the program does.
 func TestMain(m *testing.M) {
 	if os.Args[0] == hasty {
 		serve(&function{
@@ -60,7 +60,7 @@ credentials:
 `
 )
 
-// bench is the stand-ins with a secret that AWS rotates, and a function on them.
+// bench has stand-ins, a secret that AWS rotates, and a function.
 type bench struct {
 	*testing.T
 	box     *sandbox.Sandbox
@@ -75,7 +75,7 @@ type bench struct {
 func newBench(t *testing.T) *bench {
 	t.Helper()
 	b := &bench{T: t, now: time.Now(), aws: sandboxaws.NewSecretsManager(sandboxaws.SecretsManagerConfig{})}
-	// AWS keeps the real time, by which the SDK signs.
+	// AWS uses the real clock, because the SDK signs with it.
 	server := httptest.NewServer(b.aws)
 	t.Cleanup(server.Close)
 	box, err := sandbox.Start(t.Context(), sandbox.Options{Now: func() time.Time { return b.now }})
@@ -84,7 +84,7 @@ func newBench(t *testing.T) *bench {
 	}
 	t.Cleanup(func() { _ = box.Close() })
 	t.Setenv("AWS_REGION", "eu-west-2")
-	t.Setenv("AWS_MAX_ATTEMPTS", "1") // an error is one, without pauses
+	t.Setenv("AWS_MAX_ATTEMPTS", "1") // do not retry
 	b.use(box, server.URL)
 	b.f = &function{
 		env: config.Environment{ConfigText: configText, ManagementSecret: management, AWSAccessKey: true, AWSRegion: "eu-west-2"},
@@ -94,7 +94,7 @@ func newBench(t *testing.T) *bench {
 	return b
 }
 
-// zeros is randomness that this program does not need: AWS chooses the versions.
+// zeros is enough randomness here: AWS chooses the version ids.
 type zeros struct{}
 
 func (zeros) Read(p []byte) (int, error) { clear(p); return len(p), nil }
@@ -123,13 +123,13 @@ func (b *bench) create(name, value string) (arn string) {
 	return *out.ARN
 }
 
-// invoked is how Lambda calls the function.
+// invoked returns a context like Lambda's.
 func invoked(t *testing.T) context.Context {
 	t.Helper()
 	return lambdacontext.NewContext(t.Context(), &lambdacontext.LambdaContext{InvokedFunctionArn: sandboxaws.LambdaARN})
 }
 
-// begin has AWS begin a rotation.
+// begin makes AWS start a rotation.
 func (b *bench) begin(id string) {
 	b.Helper()
 	_, err := b.secrets.RotateSecret(b.Context(), &sm.RotateSecretInput{
@@ -167,7 +167,7 @@ func (b *bench) daily() error {
 	return b.f.handle(invoked(b.T), raw)
 }
 
-// state is which version holds which stage, and how many tokens the account has.
+// state returns the versions by stage, and the account's number of tokens.
 func (b *bench) state() (stages map[string]string, tokens int) {
 	b.Helper()
 	d, err := b.secrets.DescribeSecret(b.Context(), &sm.DescribeSecretInput{SecretId: aws.String(secretName)})
@@ -183,7 +183,7 @@ func (b *bench) state() (stages map[string]string, tokens int) {
 	return stages, len(b.box.Accounts.Tokens("builder"))
 }
 
-// works fails when what readers get is no token that the registry takes.
+// works checks that readers get a token that the registry accepts.
 func (b *bench) works(what string) {
 	b.Helper()
 	out, err := b.secrets.GetSecretValue(b.Context(), &sm.GetSecretValueInput{SecretId: aws.String(secretName), VersionStage: aws.String("AWSCURRENT")})
@@ -210,7 +210,7 @@ func (b *bench) events() []string {
 	return kinds
 }
 
-func TestARotationOfAWSs(t *testing.T) {
+func TestAWSRotatesTheToken(t *testing.T) {
 	b := newBench(t)
 	b.f.env.ConfigText += "receipts: {key: alias/receipts, file: \"-\", event-bus: default}\n"
 	b.begin(version)
@@ -223,7 +223,7 @@ func TestARotationOfAWSs(t *testing.T) {
 		t.Errorf("stages %v, %d tokens", stages, tokens)
 	}
 	if err := b.steps(version); err != nil {
-		t.Errorf("the same again: %v", err)
+		t.Errorf("repeated: %v", err)
 	}
 	b.now = b.now.Add(89 * 24 * time.Hour)
 	second := strings.Replace(version, "4f", "5f", 1)
@@ -254,7 +254,7 @@ func TestARotationOfAWSs(t *testing.T) {
 		if r, err := receipt.Unverified([]byte(line)); err == nil {
 			commands += string(r.Command) + " "
 			if r.Number != 0 {
-				b.Error("a function, which knows of no receipt before, has numbered one")
+				b.Error("the function numbered a receipt, although it knows no earlier one")
 			}
 		}
 	}
@@ -263,7 +263,7 @@ func TestARotationOfAWSs(t *testing.T) {
 	}
 }
 
-// quiet fails when something secret is in what the function has written or told.
+// quiet checks that the function's log and events contain no secrets.
 func (b *bench) quiet() {
 	b.Helper()
 	text := b.log.String()
@@ -281,9 +281,9 @@ func (b *bench) quiet() {
 	}
 }
 
-// TestWhereNobodyCanMakeAToken is a rotation that takes a person: it is given up, the
-// event says why, and the secret is free for the person's run.
-func TestWhereNobodyCanMakeAToken(t *testing.T) {
+// When a rotation needs a person, the function abandons it, its event says why, and the person can run
+// purser on the secret.
+func TestARotationThatNeedsAPersonIsAbandoned(t *testing.T) {
 	for name, c := range map[string]struct {
 		change func(*bench)
 		reason credential.Reason
@@ -312,7 +312,7 @@ func TestWhereNobodyCanMakeAToken(t *testing.T) {
 			}
 			stages, tokens := b.state()
 			if stages["AWSPENDING"] != "" || tokens != 1 {
-				t.Errorf("stages %v, %d tokens: half a rotation is left", stages, tokens)
+				t.Errorf("stages %v, %d tokens: an unfinished rotation is left", stages, tokens)
 			}
 			events := b.aws.Events()
 			var d detail
@@ -332,9 +332,9 @@ func TestWhereNobodyCanMakeAToken(t *testing.T) {
 	}
 }
 
-// TestAStepThatFailsIsDoneAgain cuts each call to AWS and Docker Hub, before and after it
-// took effect, and has AWS do the rotation once more.
-func TestAStepThatFailsIsDoneAgain(t *testing.T) {
+// TestAFailedStepIsRetried fails each call to AWS and Docker Hub, before and after it takes effect,
+// and lets AWS retry the rotation.
+func TestAFailedStepIsRetried(t *testing.T) {
 	type strike func(b *bench, after bool)
 	at := map[string]strike{}
 	for _, operation := range []string{"DescribeSecret", "GetSecretValue", "PutSecretValue", "UpdateSecretVersionStage"} {
@@ -362,7 +362,7 @@ func TestAStepThatFailsIsDoneAgain(t *testing.T) {
 				b.aws.ClearFaults()
 				b.works(what)
 				if err := b.steps(version); err != nil {
-					t.Errorf("%s, after %t: once more: %v", what, after, err)
+					t.Errorf("%s, after %t: retry: %v", what, after, err)
 				}
 				stages, tokens := b.state()
 				if stages["AWSCURRENT"] != version || tokens != 2 {
@@ -375,12 +375,12 @@ func TestAStepThatFailsIsDoneAgain(t *testing.T) {
 	}
 }
 
-func TestEventsThatAreNone(t *testing.T) {
+func TestInvalidEventsAreRefused(t *testing.T) {
 	b := newBench(t)
 	b.begin(version)
 	for name, raw := range map[string]string{
 		"not JSON": `{`, "nothing": `{}`, "a list": `[]`,
-		"steps of the documentation's spelling": `{"Step":"create_secret","SecretId":"ARN","ClientRequestToken":"` + version + `"}`,
+		"the documentation's spelling of steps": `{"Step":"create_secret","SecretId":"ARN","ClientRequestToken":"` + version + `"}`,
 		"no version":                            `{"Step":"createSecret","SecretId":"ARN"}`,
 		"a short version":                       `{"Step":"createSecret","SecretId":"ARN","ClientRequestToken":"v1"}`,
 		"no secret":                             `{"Step":"createSecret","ClientRequestToken":"` + version + `"}`,
@@ -411,7 +411,7 @@ func TestEventsThatAreNone(t *testing.T) {
 	}
 }
 
-func TestWhichSecretIsMeant(t *testing.T) {
+func TestTargetsMatchOnlyTheirOwnSecret(t *testing.T) {
 	const (
 		self    = "arn:aws:lambda:eu-west-2:123456789012:function:purser-rotation:live"
 		account = "arn:aws:secretsmanager:eu-west-2:123456789012:secret:"
@@ -439,7 +439,7 @@ func TestWhichSecretIsMeant(t *testing.T) {
 		{credential.Target{Kind: "secret", Name: "a"}, arn, false},
 		{credential.Target{Kind: "secret", Name: "b"}, arn, false},
 		{credential.Target{Kind: "file", Name: "a/b"}, arn, false},
-		// ci-docker is a name, and the beginning of an ARN that AWS has completed.
+		// ci-docker may be a name, or the start of a complete ARN.
 		{credential.Target{Kind: "secret", Name: "ci-docker"}, account + "ci-docker", false},
 		{credential.Target{Kind: "secret", Name: "ci-docker"}, account + "ci-docker-AbCdEf", true},
 		{credential.Target{Kind: "secret", Name: "ci"}, account + "ci-docker", true},
@@ -451,19 +451,18 @@ func TestWhichSecretIsMeant(t *testing.T) {
 		}
 	}
 	if names(credential.Target{Kind: "secret", Name: "a/b"}, arn, "") {
-		t.Error("a name is taken for a secret of any account where the function's own is not known")
+		t.Error("a name matches a secret of any account if the function's ARN is unknown")
 	}
 }
 
-// TestASecretOfAnotherAccountIsNotRotated: a name in the configuration is one of the
-// function's account, whoever else has a secret of that name.
+// A name in the configuration means the function's account, even if another account has such a secret.
 func TestASecretOfAnotherAccountIsNotRotated(t *testing.T) {
 	b := newBench(t)
 	b.begin(version)
 	for _, purpose := range []string{`"Step":"createSecret"`, `"purser":"daily"`} {
 		foreign := strings.Replace(b.arn, "123456789012", "999999999999", 1)
 		err := b.f.handle(invoked(t), []byte(`{`+purpose+`,"SecretId":"`+foreign+`","ClientRequestToken":"`+version+`"}`))
-		if err == nil || !strings.Contains(err.Error(), "names no credential that is kept in this secret") {
+		if err == nil || !strings.Contains(err.Error(), "no credential in the configuration uses this secret") {
 			t.Errorf("%s: %v", purpose, err)
 		}
 	}

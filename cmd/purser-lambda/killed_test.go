@@ -17,17 +17,17 @@ import (
 	"purser/internal/sandbox"
 )
 
-// mortal is the program behind Lambda's interface, as a process that is killed.
+// mortal is the program behind Lambda's runtime API, as a process that can be killed.
 type mortal struct {
 	*bench
 	env []string
 
 	mu    sync.Mutex
-	end   func() // of the process
+	end   func() // kills the process
 	n     int    // requests so far
-	at    int    // the one at which the process dies; 0: at none
-	after bool   // it takes effect first
-	name  string // of that request
+	at    int    // the request at which the process dies; 0: none
+	after bool   // let the request take effect first
+	name  string // name of that request
 }
 
 func newMortal(t *testing.T) *mortal {
@@ -52,8 +52,7 @@ func (m *mortal) process() (end func()) {
 	return start(m.T, cmd)
 }
 
-// around counts requests, kills the process at one of them, and reads as a consumer
-// after each.
+// around counts requests, kills the process at one of them, and reads like a consumer after each.
 func (m *mortal) around(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, req *http.Request) {
 		m.mu.Lock()
@@ -76,7 +75,7 @@ func (m *mortal) around(next http.Handler) http.Handler {
 	})
 }
 
-// die is the end of the process, after which Lambda begins another one.
+// die kills the process. Lambda then starts another one.
 func (m *mortal) die() {
 	m.mu.Lock()
 	defer m.mu.Unlock()
@@ -85,27 +84,27 @@ func (m *mortal) die() {
 	m.end = m.process()
 }
 
-// rotate has AWS begin a rotation, which may end in the middle.
+// rotate makes AWS start a rotation, which may be interrupted.
 func (m *mortal) rotate() {
 	m.Helper()
 	m.begin(version)
 	m.aws.Settle()
 }
 
-// settle is what AWS does after a failure: it attempts the rotation again.
+// settle retries the rotation like AWS does after a failure.
 func (m *mortal) settle(what string) {
 	m.Helper()
 	if stages, _ := m.state(); stages["AWSCURRENT"] != version {
-		_, _ = m.secrets.RotateSecret(m.Context(), &sm.RotateSecretInput{SecretId: aws.String(secretName)}) // refused: it goes on with what it began
+		_, _ = m.secrets.RotateSecret(m.Context(), &sm.RotateSecretInput{SecretId: aws.String(secretName)}) // refused, but AWS resumes the pending rotation
 		m.aws.Settle()
 	}
 	stages, tokens := m.state()
-	// To AWS a rotation is done as well when the pending version is the current one.
+	// AWS considers a rotation finished when the pending version is current.
 	if stages["AWSCURRENT"] != version || stages["AWSPENDING"] != "" && stages["AWSPENDING"] != version {
 		m.Errorf("%s: afterwards %v", what, stages)
 	}
 	if tokens != 2 {
-		m.Errorf("%s: %d tokens are left of the one before and the new one", what, tokens)
+		m.Errorf("%s: %d tokens are left, want the previous and the new one", what, tokens)
 	}
 	m.works(what)
 	if m.Failed() {
@@ -113,9 +112,9 @@ func (m *mortal) settle(what string) {
 	}
 }
 
-// TestTheFunctionIsKilledAtEveryRequest kills the program with SIGKILL at each
-// request of a rotation, before and after it took effect. Nothing but AWS's next attempt
-// puts it right. A consumer reads after each request.
+// TestTheFunctionIsKilledAtEveryRequest kills the program with SIGKILL at each request of a rotation,
+// before and after it takes effect. AWS's next attempt must repair everything. A consumer reads after
+// each request.
 func TestTheFunctionIsKilledAtEveryRequest(t *testing.T) {
 	for _, how := range []string{"killed before", "killed after"} {
 		t.Run(how, func(t *testing.T) {
@@ -128,7 +127,7 @@ func TestTheFunctionIsKilledAtEveryRequest(t *testing.T) {
 				m.rotate()
 				m.settle(fmt.Sprintf("%s request %d (%s)", how, n, m.name))
 				if m.name == "" {
-					break // there are fewer requests
+					break // no more requests
 				}
 				t.Logf("fault: %-28s %-60s %-20s green", "rotate, in Lambda", m.name, how)
 			}
@@ -139,8 +138,7 @@ func TestTheFunctionIsKilledAtEveryRequest(t *testing.T) {
 	}
 }
 
-// TestTheFunctionIsKilledByTheClock kills it at moments that have nothing to do with its
-// requests.
+// TestTheFunctionIsKilledByTheClock kills it at times unrelated to its requests.
 func TestTheFunctionIsKilledByTheClock(t *testing.T) {
 	whole := newMortal(t)
 	began := time.Now()

@@ -1,6 +1,5 @@
-// Command purser-lambda rotates a registry token on the schedule of AWS Secrets
-// Manager: it is the rotation function of the secret. It does the same steps as purser
-// itself, and has nothing of its own to remember.
+// Command purser-lambda is the rotation function of a secret in AWS Secrets Manager. It performs the same
+// steps as purser, and keeps no state.
 package main
 
 import (
@@ -20,7 +19,7 @@ func main() {
 	serve(&function{env: config.OSEnvironment(), out: os.Stdout, now: time.Now, random: rand.Reader})
 }
 
-// serve takes events from Lambda's interface. It does not return.
+// serve handles Lambda's events. It does not return.
 func serve(f *function) {
 	process.Protect()
 	lambda.Start(func(ctx context.Context, event json.RawMessage) error { return f.handle(ctx, event) })

@@ -11,11 +11,9 @@ import (
 	"purser/internal/receipt"
 )
 
-// passphrase is asked of nobody here.
-func noPassphrase() ([]byte, error) { return nil, errors.New("a function has nobody to ask") }
+func noPassphrase() ([]byte, error) { return nil, errors.New("a function cannot ask for a passphrase") }
 
-// record writes the receipt of a rotation that is done, or of tokens that were ended. A
-// key that cannot sign was found before anything was changed.
+// record writes the receipt of a rotation or retirement. Unusable keys were reported before any change.
 func (j *job) record(ctx context.Context, command receipt.Command, res lifecycle.StoreResult, ended []credential.ManagedToken) error {
 	if j.recorder == nil {
 		return nil

@@ -25,7 +25,7 @@ import (
 	sandboxaws "purser/internal/sandbox/aws"
 )
 
-// bootstrap is the program as it is deployed, out of its zip. It looks at both zips.
+// bootstrap returns the deployed program, unpacked from its zip. It checks the zips of both architectures.
 func bootstrap(t *testing.T) string {
 	t.Helper()
 	dir := t.TempDir()
@@ -54,7 +54,7 @@ func bootstrap(t *testing.T) string {
 		}
 	}
 	if program == "" {
-		t.Skipf("the function is not built for %s: skipped", runtime.GOARCH)
+		t.Skipf("skipped: the function is not built for %s", runtime.GOARCH)
 	}
 	return program
 }
@@ -74,7 +74,7 @@ func extract(t *testing.T, f *zip.File, path string) {
 	}
 }
 
-// environment is the program's, as Lambda gives it.
+// environment returns the program's environment in Lambda.
 func environment(t *testing.T, box *sandbox.Sandbox) []string {
 	t.Helper()
 	env, err := box.Environment(t.TempDir())
@@ -87,7 +87,7 @@ func environment(t *testing.T, box *sandbox.Sandbox) []string {
 	)
 }
 
-// start runs a program as Lambda does, until end is called or the test is over.
+// start runs a program like Lambda does, until end is called or the test ends.
 func start(t *testing.T, cmd *exec.Cmd) (end func()) {
 	t.Helper()
 	var log strings.Builder
@@ -106,8 +106,7 @@ func start(t *testing.T, cmd *exec.Cmd) (end func()) {
 	return end
 }
 
-// TestTheFunctionUnderLambda is a rotation that Secrets Manager begins and has done by
-// the deployed program, all of it over the interfaces that both have at AWS.
+// TestTheFunctionUnderLambda rotates with the deployed program, over the same APIs as in AWS.
 func TestTheFunctionUnderLambda(t *testing.T) {
 	program := bootstrap(t)
 	box, err := sandbox.Start(t.Context(), sandbox.Options{Function: true})
@@ -129,7 +128,7 @@ func TestTheFunctionUnderLambda(t *testing.T) {
 	}
 	b.works("after a rotation")
 
-	// A step that fails leaves the rotation where it is, and AWS goes on with it.
+	// A failed step pauses the rotation, and AWS resumes it.
 	second := strings.Replace(version, "4f", "5f", 1)
 	box.Hub.Fault("mint", sandbox.Fault{Status: 503})
 	b.begin(second)
@@ -139,7 +138,7 @@ func TestTheFunctionUnderLambda(t *testing.T) {
 	}
 	b.works("after a failure")
 	if _, err := b.secrets.RotateSecret(t.Context(), &sm.RotateSecretInput{SecretId: aws.String(secretName)}); err == nil {
-		t.Error("the rotation before is not done, and another one begins")
+		t.Error("a rotation started before the previous one finished")
 	}
 	box.SecretsManager.Settle()
 	if stages, _ := b.state(); stages["AWSCURRENT"] != second || stages["AWSPENDING"] != "" {
@@ -148,8 +147,8 @@ func TestTheFunctionUnderLambda(t *testing.T) {
 	b.works("once more")
 
 	var failed *sandboxaws.FunctionError
-	if _, err := box.Lambda.Invoke(t.Context(), []byte(`{"Step":"create_secret"}`)); !errors.As(err, &failed) || !strings.Contains(failed.Message, "no event of a rotation") {
-		t.Errorf("an event that is none: %v", err)
+	if _, err := box.Lambda.Invoke(t.Context(), []byte(`{"Step":"create_secret"}`)); !errors.As(err, &failed) || !strings.Contains(failed.Message, "not a rotation event") {
+		t.Errorf("an invalid event: %v", err)
 	}
 	box.SecretsManager.Overdue(secretName, 48*60*60*1e9)
 	raw, err := json.Marshal(map[string]string{"purser": "daily", "SecretId": b.arn})
@@ -157,14 +156,14 @@ func TestTheFunctionUnderLambda(t *testing.T) {
 		t.Fatal(err)
 	}
 	if _, err := box.Lambda.Invoke(t.Context(), raw); !errors.As(err, &failed) || !strings.Contains(failed.Message, "overdue") {
-		t.Errorf("a rotation that is overdue: %v", err)
+		t.Errorf("an overdue rotation: %v", err)
 	}
 	if want := []string{eventDone, eventFailed, eventDone, eventOverdue}; !slices.Equal(b.events(), want) {
 		t.Errorf("events %v, want %v", b.events(), want)
 	}
 }
 
-// motoFunction makes the function that RotateSecret wants to see. It is never run.
+// motoFunction makes a function for RotateSecret to find. It never runs.
 func motoFunction(t *testing.T, address string) {
 	t.Helper()
 	trust := url.QueryEscape(`{"Version":"2012-10-17","Statement":[]}`)
@@ -192,8 +191,8 @@ func motoFunction(t *testing.T, address string) {
 	}
 }
 
-// TestTheFunctionWithMoto has another implementation of Secrets Manager. Its RotateSecret
-// invokes nothing, but makes the empty version that the first step finds.
+// TestTheFunctionWithMoto uses another implementation of Secrets Manager. Its RotateSecret makes the empty
+// version for the first step, but invokes nothing.
 func TestTheFunctionWithMoto(t *testing.T) {
 	address := realservers.Moto(t)
 	b := newBench(t)
@@ -202,22 +201,22 @@ func TestTheFunctionWithMoto(t *testing.T) {
 	b.f.aws.Endpoint = address
 	b.f.env.EventBus = busOff
 	if err := b.step(createSecret, version); err == nil {
-		t.Error("rotation is not enabled, and a step is done")
+		t.Error("a step succeeded although rotation is not enabled")
 	}
 	motoFunction(t, address)
 	b.begin(version)
 	stages, _ := b.state()
 	if stages["AWSPENDING"] != version {
-		t.Skipf("this moto leaves %v when a rotation begins: skipped; the stand-in covers it", stages)
+		t.Skipf("skipped: this moto leaves %v when a rotation starts; the sandbox covers it", stages)
 	}
 	if err := b.steps(version); err != nil {
 		t.Fatal(err)
 	}
 	if stages, tokens := b.state(); stages["AWSCURRENT"] != version || tokens != 3 {
-		t.Errorf("stages %v, %d tokens: one of a person in each store, and the new one", stages, tokens)
+		t.Errorf("stages %v, %d tokens: want two first tokens and the new one", stages, tokens)
 	}
 	b.works("with moto")
 	if err := b.steps(version); err != nil {
-		t.Errorf("the same again: %v", err)
+		t.Errorf("repeated: %v", err)
 	}
 }

@@ -8,7 +8,7 @@ import (
 	"purser/internal/credential"
 )
 
-// The kinds of events that are put on EventBridge, as their detail-type.
+// The detail-types of events on EventBridge.
 const (
 	eventDone    = "Rotation Done"
 	eventRetired = "Token Retired"
@@ -16,7 +16,7 @@ const (
 	eventOverdue = "Rotation Overdue"
 )
 
-// detail is what an event says. It holds nothing secret.
+// detail is an event's content, without secrets.
 type detail struct {
 	Credential string `json:"credential"`
 	Registry   string `json:"registry"`
@@ -30,10 +30,9 @@ type detail struct {
 	Next       string `json:"next,omitempty"` // the command to type
 }
 
-// busOff is the value of PURSER_EVENT_BUS for no events.
-const busOff = "off"
+const busOff = "off" // the value of PURSER_EVENT_BUS for no events
 
-// tell puts an event on EventBridge. What has failed has its own error besides.
+// tell puts an event on EventBridge. The caller still returns cause.
 func (j *job) tell(ctx context.Context, kind string, cause error) error {
 	bus := cmp.Or(j.env.EventBus, "default")
 	if bus == busOff {

@@ -103,7 +103,7 @@ func TestAChangeThatFailedWithoutAReceiptSaysBoth(t *testing.T) {
 	err = (&record.Recorder{To: to, Now: time.Now, Random: rand.Reader, Err: &shown}).Write(t.Context(), record.Change{
 		Command: receipt.Revoke, Of: credential.Credential{Name: "dockerhub"}, Ended: []credential.ManagedToken{{ID: "t1"}}, Err: failed,
 	})
-	if credential.ReasonOf(err) != credential.NotDead || !strings.Contains(shown.String(), "note: revoke of dockerhub has failed, token t1 is ended, and its receipt could not be written") {
+	if credential.ReasonOf(err) != credential.NotDead || !strings.Contains(shown.String(), "note: revoke of dockerhub failed, token t1 was revoked, but purser could not write its receipt") {
 		t.Errorf("%v, shown %q", err, shown.String())
 	}
 }

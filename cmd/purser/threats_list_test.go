@@ -85,7 +85,7 @@ var threats = []threat{
 	{
 		byCheckout, freshToken, "has tokens, escapes and commands in Terraform and CI scripts", []string{"init", "terraform"},
 		"purser reads both without running either, and writes HCL in which nothing is a template.",
-		[]string{"hostile/reading", "internal/terraform.TestWhatDoesNotParseIsNamedAndNotQuoted", "internal/terraform.TestWhatIsWrittenIsUnderstood"},
+		[]string{"hostile/reading", "internal/terraform.TestSyntaxErrorsNameTheLineAndQuoteNothing", "internal/terraform.TestReadUnderstandsWrittenConfiguration"},
 	},
 	{
 		byJob, storedToken, "brings a purser.yaml of its own", append([]string{"exec", "job start", "store"}, readingCommands...),
@@ -95,7 +95,7 @@ var threats = []threat{
 	{
 		byJob, storedToken, "asks the helper for a token in another registry's name", []string{"docker-credential-purser"},
 		"The helper gives a token for the registry of its credential alone.",
-		[]string{"cmd/docker-credential-purser.TestNoOtherNameIsAnswered", "cmd/docker-credential-purser.TestATokenIsNotGivenForAnotherVendorsRegistry"},
+		[]string{"cmd/docker-credential-purser.TestOtherNamesAreNotFound", "cmd/docker-credential-purser.TestATokenIsNotReturnedForAnotherVendorsRegistry"},
 	},
 	{
 		byJob, storedToken, "prints the token into the job's log", []string{"exec", "job start"},
@@ -125,7 +125,7 @@ var threats = []threat{
 	{
 		byNeighbour, aSession, "answers the sign-in page's callback", []string{"login aws"},
 		"The callback takes one answer, with the state that purser chose.",
-		[]string{"internal/signin.TestTheCallbackTakesOneAnswerForItself"},
+		[]string{"internal/signin.TestTheCallbackRefusesForgedAnswers"},
 	},
 	{
 		byProcess, freshToken, "reads arguments, memory or core files", []string{"store", "tokens create", "exec", "docker-credential-purser"},
@@ -146,8 +146,8 @@ var threats = []threat{
 		byNetwork, storedToken, "redirects, asks for the token elsewhere, or speaks plain http", append([]string{"store", "tokens list", "tokens create", "mcp: tokens_list"}, readingCommands...),
 		"purser follows no redirect with a secret, gives a token to no service that the registry does not own, and sends it over TLS, or on loopback.",
 		[]string{
-			"internal/registry.TestATokenDoesNotFollowARedirect", "internal/registry.TestATokenGoesOnlyToWhoeverTheRegistryOwns", "internal/registry.TestPlainHTTPIsForLoopbackOnly",
-			"internal/registry/dockerhub.TestManyPagesAndPagesElsewhere", "internal/transport.TestAProxyGetsTunnelsOnly",
+			"internal/registry.TestATokenDoesNotFollowARedirect", "internal/registry.TestATokenGoesOnlyToTheRegistrysTokenService", "internal/registry.TestPlainHTTPIsForLoopbackOnly",
+			"internal/registry/dockerhub.TestTokenListsArePagedOnlyOnTheSamePath", "internal/transport.TestAProxyGetsTunnelsOnly",
 		},
 	},
 	{
@@ -158,7 +158,7 @@ var threats = []threat{
 	{
 		byNetwork, storedToken, "repeats the token in an error, floods, or sends terminal escapes", []string{"store", "check", "doctor", "tokens list", "respond"},
 		"purser quotes nothing that holds a piece of what it sent, cleans the rest, and stops reading at a limit.",
-		[]string{"script/strange", "internal/transport.TestAnAnswerWithoutEndEnds", "internal/audit.TestTextsOfReadersAreMadeFitToBeShown", "internal/registry/dockerhub.TestAnswersThatManagingTokensDoesNotExpect"},
+		[]string{"script/strange", "internal/transport.TestAnAnswerWithoutEndEnds", "internal/audit.TestTextsOfReadersAreMadeFitToBeShown", "internal/registry/dockerhub.TestUnexpectedAnswersToTokenManagement"},
 	},
 	{
 		byCloud, freshToken, "offers a secret of the attacker's, marked as if it were yours", []string{"store", "rotate", "respond"},

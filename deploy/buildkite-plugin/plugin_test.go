@@ -1,4 +1,4 @@
-// Package buildkiteplugin holds the tests of the Buildkite plugin, which is shell.
+// Package buildkiteplugin tests the Buildkite plugin, which is shell.
 package buildkiteplugin
 
 import (
@@ -23,7 +23,7 @@ import (
 	"purser/internal/wire"
 )
 
-// plugin is plugin.yml, as far as the vendor's linter looks at it.
+// plugin holds what Buildkite's linter checks in plugin.yml.
 type plugin struct {
 	Name, Description, Author string
 	Requirements              []string
@@ -49,10 +49,10 @@ func load(t *testing.T) plugin {
 	return p
 }
 
-// TestThePluginKeepsTheVendorsConventions checks what Buildkite's own linter does:
-// plugin.yml is complete, the examples in the README are valid for it and pin a
-// version, and every option is described there.
-func TestThePluginKeepsTheVendorsConventions(t *testing.T) {
+// TestThePluginFollowsBuildkitesConventions checks what Buildkite's own linter checks:
+// plugin.yml is complete, and the README describes every option in valid examples that pin
+// a version.
+func TestThePluginFollowsBuildkitesConventions(t *testing.T) {
 	p := load(t)
 	if p.Name == "" || p.Description == "" || p.Author == "" || len(p.Requirements) == 0 || p.Configuration.AdditionalProperties == nil || *p.Configuration.AdditionalProperties {
 		t.Errorf("plugin.yml is not complete: %+v", p)
@@ -81,14 +81,14 @@ func TestThePluginKeepsTheVendorsConventions(t *testing.T) {
 			}
 			for option := range options {
 				if _, ok := p.Configuration.Properties[option]; !ok {
-					t.Errorf("there is no option %s", option)
+					t.Errorf("the example uses an unknown option: %s", option)
 				}
 			}
 		}
 	}
 	for option, property := range p.Configuration.Properties {
 		if !strings.Contains(string(readme), "### `"+option+"` (optional, ") || property.Description == "" || property.Type == nil {
-			t.Errorf("the option %s is not described", option)
+			t.Errorf("the README does not describe the option %s", option)
 		}
 	}
 	for _, hook := range []string{"environment", "pre-exit"} {
@@ -102,7 +102,7 @@ func TestThePluginKeepsTheVendorsConventions(t *testing.T) {
 	}
 }
 
-// job is a build step on an agent of its own.
+// job is a build step on its own agent.
 type job struct {
 	*testing.T
 	agent, dir, bin string
@@ -110,8 +110,8 @@ type job struct {
 	env             []string
 }
 
-// newJob has a registry with tokens, a Secrets Manager with one for it, and a
-// Buildkite that answers the agent.
+// newJob starts a registry with tokens, a Secrets Manager that holds one, and a fake Buildkite
+// for the agent.
 func newJob(t *testing.T) *job {
 	t.Helper()
 	j := &job{T: t, agent: realservers.Need(t, "buildkite-agent"), dir: t.TempDir(), registry: realservers.Registry2(t)}
@@ -151,10 +151,10 @@ func newJob(t *testing.T) *job {
 	return j
 }
 
-// shortFolder is for sockets, whose paths are bounded.
+// shortFolder returns a folder for sockets, whose paths are limited to about 100 bytes.
 func shortFolder(t *testing.T) string {
 	t.Helper()
-	dir, err := os.MkdirTemp("", "bk") //nolint:usetesting // its path is too long
+	dir, err := os.MkdirTemp("", "bk") //nolint:usetesting // t.TempDir's path is too long
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -162,7 +162,7 @@ func shortFolder(t *testing.T) string {
 	return dir
 }
 
-// publish makes a repository of the plugin, as the agent clones it.
+// publish makes a repository of the plugin for the agent to clone.
 func (j *job) publish() string {
 	j.Helper()
 	repository := filepath.Join(j.dir, "purser-buildkite-plugin")
@@ -174,7 +174,7 @@ func (j *job) publish() string {
 	return "file://" + repository + "#v1.0.0"
 }
 
-// run executes a command as a step with the plugin, and returns the job's log.
+// run executes command as a step that uses the plugin, and returns the job's log.
 func (j *job) run(plugin string, options map[string]any, command string, env ...string) (log string, code int) {
 	j.Helper()
 	plugins, err := json.Marshal([]map[string]any{{plugin: options}})
@@ -220,7 +220,7 @@ func TestARealAgentPushesAndShowsNoToken(t *testing.T) {
 	if log, code := j.run(plugin, options, "exit 7"); code != 7 || left() != "" {
 		t.Errorf("a job that fails ended with %d, left %q\n%s", code, left(), log)
 	}
-	// Without the redactor the log is clean as long as the job prints nothing itself.
+	// Without the redactor the log is clean too, because this job does not print the token.
 	options["redact"] = false
 	if log, code := j.run(plugin, options, push); code != 0 || strings.Contains(log, "[REDACTED]") {
 		t.Errorf("without the redactor: %d\n%s", code, log)
@@ -229,10 +229,10 @@ func TestARealAgentPushesAndShowsNoToken(t *testing.T) {
 		options map[string]any
 		want    string
 	}{
-		"a secret that is not there":  {map[string]any{"secret-id": "mockserver-build/none", "region": "eu-west-2"}, "there is no secret mockserver-build/none"},
-		"registries without a secret": {map[string]any{"registries": "ghcr.io"}, "registries belongs to secret-id"},
+		"a missing secret":            {map[string]any{"secret-id": "mockserver-build/none", "region": "eu-west-2"}, "there is no secret mockserver-build/none"},
+		"registries without a secret": {map[string]any{"registries": "ghcr.io"}, "registries needs secret-id"},
 		"nothing":                     {map[string]any{}, "there is no trusted configuration"},
-		"a registry that is none":     {map[string]any{"secret-id": "mockserver-build/local", "region": "eu-west-2", "registries": "evil.example/x"}, "registry"},
+		"a registry with a path":      {map[string]any{"secret-id": "mockserver-build/local", "region": "eu-west-2", "registries": "evil.example/x"}, "registry"},
 	} {
 		log, code := j.run(plugin, c.options, "echo it ran")
 		if code == 0 || !strings.Contains(log, c.want) || strings.Contains(log, "it ran\n") {
@@ -250,16 +250,16 @@ func envOf(env []string, name string) string {
 	return ""
 }
 
-// TestAnOptionIsNoFlagOfPursers: whoever writes the pipeline chooses among the agent's
-// credentials, and cannot choose another configuration or leave the redactor out.
-func TestAnOptionIsNoFlagOfPursers(t *testing.T) {
+// TestAnOptionCannotBeAFlagOfPurser: a pipeline chooses among the agent's credentials. It must
+// not choose another configuration or turn off the redactor.
+func TestAnOptionCannotBeAFlagOfPurser(t *testing.T) {
 	hook, err := filepath.Abs("hooks/environment")
 	if err != nil {
 		t.Fatal(err)
 	}
 	for name, c := range map[string]struct {
 		options []string
-		want    string // the arguments behind --dir FOLDER; "": purser is not called
+		want    string // the arguments after --dir FOLDER; "" if purser must not run
 	}{
 		"one":                {[]string{"CREDENTIAL=dockerhub"}, "--|dockerhub|"},
 		"two":                {[]string{"CREDENTIAL_0=dockerhub", "CREDENTIAL_1=ghcr", "REDACT=false"}, "--no-redact|--|dockerhub|ghcr|"},
@@ -285,7 +285,7 @@ func TestAnOptionIsNoFlagOfPursers(t *testing.T) {
 		if string(called) != c.want || (err == nil) != (c.want != "") {
 			t.Errorf("%s: purser was called with %q, want %q; %v: %s", name, called, c.want, err, out)
 		}
-		if c.want == "" && !strings.Contains(string(out), "purser: credential names an option of purser's, not a credential") {
+		if c.want == "" && !strings.Contains(string(out), "credential must not begin with a hyphen") {
 			t.Errorf("%s: %s", name, out)
 		}
 	}

@@ -1,7 +1,6 @@
-// Command lambda makes the zip files of the rotation function, one for each kind of
-// processor: bin/purser-lambda-arm64.zip and bin/purser-lambda-amd64.zip, or in the
-// folder that it is given. The same source gives the same bytes, so that Terraform sees
-// a change only where there is one.
+// Command lambda builds the rotation function: purser-lambda-arm64.zip and
+// purser-lambda-amd64.zip, in bin or in the folder given as the argument. The same source
+// gives the same bytes, so Terraform sees only real changes.
 package main
 
 import (
@@ -31,7 +30,7 @@ func main() {
 	}
 }
 
-// build makes one zip. Lambda's runtime provided.al2023 starts the file bootstrap in it.
+// build makes one zip. Lambda's provided.al2023 runtime starts its file bootstrap.
 func build(ctx context.Context, arch, path string) error {
 	tmp, err := os.MkdirTemp("", "purser-lambda-")
 	if err != nil {
@@ -39,24 +38,24 @@ func build(ctx context.Context, arch, path string) error {
 	}
 	defer func() { _ = os.RemoveAll(tmp) }()
 	bootstrap := filepath.Join(tmp, "bootstrap")
-	cmd := exec.CommandContext(ctx, "go", "build", "-trimpath", "-tags", "lambda.norpc", "-ldflags", "-s -w -buildid=", "-o", bootstrap, "purser/cmd/purser-lambda") //nolint:gosec // no input of anybody's
+	cmd := exec.CommandContext(ctx, "go", "build", "-trimpath", "-tags", "lambda.norpc", "-ldflags", "-s -w -buildid=", "-o", bootstrap, "purser/cmd/purser-lambda") //nolint:gosec // the arguments are constants
 	cmd.Env = config.Inherited(map[string]string{"CGO_ENABLED": "0", "GOOS": "linux", "GOARCH": arch})
 	cmd.Stderr = os.Stderr
 	if err := cmd.Run(); err != nil {
 		return fmt.Errorf("build the function for %s: %w", arch, err)
 	}
-	if err := os.MkdirAll(filepath.Dir(path), 0o750); err != nil { //nolint:gosec // the person names it
+	if err := os.MkdirAll(filepath.Dir(path), 0o750); err != nil { //nolint:gosec // the user names the folder
 		return err
 	}
 	return pack(bootstrap, path)
 }
 
 func pack(program, path string) error {
-	data, err := os.ReadFile(program) //nolint:gosec // it was just built
+	data, err := os.ReadFile(program) //nolint:gosec // build has just made it
 	if err != nil {
 		return err
 	}
-	f, err := os.Create(path) //nolint:gosec // the person names the folder
+	f, err := os.Create(path) //nolint:gosec // the user names the folder
 	if err != nil {
 		return err
 	}

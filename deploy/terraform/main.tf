@@ -2,8 +2,8 @@ data "aws_partition" "here" {}
 
 data "aws_caller_identity" "here" {}
 
-# The secret is made empty, and purser writes its value: one that Terraform wrote
-# would be in its state.
+# Terraform makes the secret empty and purser writes the value, which keeps the value
+# out of Terraform's state.
 resource "aws_secretsmanager_secret" "this" {
   name                    = var.name
   description             = var.description
@@ -19,7 +19,7 @@ resource "aws_secretsmanager_secret" "this" {
     }
   }
 
-  # purser keeps them: which registry the token may be sent to, and when it ends.
+  # purser writes these tags: where the token may be sent, and when it expires.
   lifecycle {
     ignore_changes = [
       tags["purser:registry"], tags_all["purser:registry"],

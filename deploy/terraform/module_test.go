@@ -14,13 +14,12 @@ import (
 	"purser/internal/terraform"
 )
 
-// terraformWith returns a function that runs Terraform with the stand-in for
-// the AWS provider.
+// terraformWith returns a function that runs Terraform with the fake AWS provider.
 func terraformWith(t *testing.T) func(dir string, args ...string) (string, error) {
 	t.Helper()
 	program, err := exec.LookPath("terraform")
 	if err != nil {
-		t.Skip("terraform is not on this machine: skipped, the module under terraform fmt, validate and test")
+		t.Skip("skipped: terraform fmt, validate and test need terraform, which is not installed")
 	}
 	dir := t.TempDir()
 	build := exec.CommandContext(t.Context(), "go", "build", "-o", filepath.Join(dir, "terraform-provider-aws"), ".")
@@ -42,7 +41,7 @@ func terraformWith(t *testing.T) func(dir string, args ...string) (string, error
 	}
 }
 
-func TestTheModuleUnderTerraform(t *testing.T) {
+func TestTerraformAcceptsTheModule(t *testing.T) {
 	run := terraformWith(t)
 	for _, args := range [][]string{{"fmt", "-check", "-recursive", "-diff"}, {"validate", "-no-color"}, {"test", "-no-color"}} {
 		if out, err := run(".", args...); err != nil {
@@ -56,9 +55,9 @@ func TestTheModuleUnderTerraform(t *testing.T) {
 	}
 }
 
-// TestTheStandInKnowsWrongArguments: a validation that takes anything proves
-// nothing.
-func TestTheStandInKnowsWrongArguments(t *testing.T) {
+// TestTheFakeProviderRefusesWrongArguments guards the other tests: a provider that accepts
+// anything would prove nothing.
+func TestTheFakeProviderRefusesWrongArguments(t *testing.T) {
 	run := terraformWith(t)
 	for name, text := range map[string]string{
 		"unknown": `resource "aws_secretsmanager_secret" "a" { title = "x" }`,
@@ -70,7 +69,7 @@ func TestTheStandInKnowsWrongArguments(t *testing.T) {
 			t.Fatal(err)
 		}
 		if out, err := run(dir, "validate", "-no-color"); err == nil {
-			t.Errorf("%s: an argument that is wrong was taken\n%s", name, out)
+			t.Errorf("%s: the wrong argument was accepted\n%s", name, out)
 		}
 	}
 }
@@ -87,9 +86,7 @@ func credentials() []credential.Credential {
 	}
 }
 
-// TestWhatPurserWritesUnderTerraform validates both forms, with and without a
-// key.
-func TestWhatPurserWritesUnderTerraform(t *testing.T) {
+func TestTerraformAcceptsWhatPurserWrites(t *testing.T) {
 	run := terraformWith(t)
 	for name, o := range map[string]terraform.Options{
 		"plain": {Source: "./purser"}, "key and roles": {Source: "./purser", KMSKey: "arn:aws:kms:eu-west-2:123456789012:key/1", Roles: []string{"a", "b"}},
@@ -111,7 +108,7 @@ func TestWhatPurserWritesUnderTerraform(t *testing.T) {
 	}
 }
 
-// TestTheDocumentedCallIsValid takes the call of the module out of docs/lambda.md.
+// TestTheDocumentedCallIsValid reads the call of the module from docs/lambda.md.
 func TestTheDocumentedCallIsValid(t *testing.T) {
 	raw, err := os.ReadFile("../../docs/lambda.md")
 	if err != nil {
@@ -120,7 +117,7 @@ func TestTheDocumentedCallIsValid(t *testing.T) {
 	_, rest, _ := strings.Cut(string(raw), "```hcl\n")
 	text, _, found := strings.Cut(rest, "```")
 	if !found {
-		t.Fatal("there is no call")
+		t.Fatal("docs/lambda.md has no call")
 	}
 	text = strings.NewReplacer("./modules/purser", "./purser", "aws_sns_topic.alarms.arn", `"arn:aws:sns:eu-west-2:123456789012:alarms"`).Replace(text) +
 		"resource \"aws_secretsmanager_secret\" \"management\" {\n  name = \"management\"\n}\n"
@@ -140,14 +137,14 @@ func TestTheDocumentedCallIsValid(t *testing.T) {
 	}
 }
 
-func TestAllOfTheModuleIsCarried(t *testing.T) {
+func TestTheWholeModuleIsEmbedded(t *testing.T) {
 	here, err := filepath.Glob("*.tf")
 	if err != nil || len(here) == 0 {
 		t.Fatal(here, err)
 	}
 	for _, name := range here {
 		if _, err := fs.Stat(module.Files, name); err != nil {
-			t.Errorf("%s is not carried: %v", name, err)
+			t.Errorf("%s is not embedded: %v", name, err)
 		}
 	}
 }

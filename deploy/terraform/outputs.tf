@@ -9,6 +9,6 @@ output "read_policy_arn" {
 }
 
 output "read_policy_name" {
-  description = "Name of that policy, known at plan time."
+  description = "Name of that policy; Terraform knows it at plan time."
   value       = aws_iam_policy.read.name
 }

@@ -1,7 +1,7 @@
 locals {
   rotates = var.rotation != null
 
-  # What the function is told besides var.rotation.environment.
+  # The function's environment, before var.rotation.environment overrides it.
   settings = local.rotates ? {
     for name, value in {
       PURSER_CONFIG_TEXT          = var.rotation.config
@@ -83,7 +83,7 @@ data "aws_iam_policy_document" "rotation" {
   }
 
   statement {
-    sid       = "TellWhatBecame"
+    sid       = "SendEvents"
     actions   = ["events:PutEvents"]
     resources = [coalesce(var.rotation.event_bus_arn, local.bus)]
   }
@@ -173,14 +173,14 @@ resource "aws_secretsmanager_secret_rotation" "this" {
   depends_on = [aws_lambda_permission.rotation]
 }
 
-# CloudTrail tells EventBridge of every rotation that fails or is given up. The
-# rule takes those of all secrets: one alarm too many is better than one that a
-# changed form of the event keeps silent.
+# CloudTrail reports every failed or abandoned rotation to EventBridge. The rule matches
+# those of all secrets: if it matched on the secret and AWS changed the event's form, the
+# alarm would go silent.
 resource "aws_cloudwatch_event_rule" "failed" {
   count = local.rotates && var.alarm_topic_arn != null ? 1 : 0
 
   name        = "${local.function}-failed"
-  description = "A rotation failed or was given up"
+  description = "A rotation failed or was abandoned"
   tags        = var.tags
 
   event_pattern = jsonencode({
@@ -197,14 +197,14 @@ resource "aws_cloudwatch_event_target" "failed" {
   arn  = var.alarm_topic_arn
 }
 
-# A rotation that never begins sends no event. Once a day the Lambda looks whether it
-# is overdue, and ends with an error when it is, which this alarm tells. The same
-# look finishes what was interrupted, and retires the token before.
+# A rotation that never begins sends no event. So the Lambda also runs once a day: it ends
+# with an error if the rotation is overdue, which raises this alarm. The same run finishes
+# an interrupted rotation and retires the previous token.
 resource "aws_cloudwatch_metric_alarm" "errors" {
   count = local.rotates && var.alarm_topic_arn != null ? 1 : 0
 
   alarm_name          = "${local.function}-errors"
-  alarm_description   = "The rotation of ${var.name} ends with errors"
+  alarm_description   = "The rotation of ${var.name} fails"
   namespace           = "AWS/Lambda"
   metric_name         = "Errors"
   dimensions          = { FunctionName = aws_lambda_function.rotation[0].function_name }
@@ -222,7 +222,7 @@ resource "aws_cloudwatch_event_rule" "daily" {
   count = local.rotates ? 1 : 0
 
   name                = "${local.function}-daily"
-  description         = "Once a day: have the Lambda look after ${var.name}"
+  description         = "Runs the Lambda for ${var.name} once a day"
   schedule_expression = "rate(1 day)"
   tags                = var.tags
 }

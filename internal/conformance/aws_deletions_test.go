@@ -8,37 +8,16 @@ import (
 
 const marked = badCall + ": You can't perform this operation on the secret because it was marked for deletion."
 
-// awsDeletions are about DeleteSecret, RestoreSecret, and secrets between the two.
+// awsDeletions covers DeleteSecret, RestoreSecret, and the time in between.
 func awsDeletions() []awsCase {
 	all := []awsCase{
-		{
-			row{"delete", "DeleteSecret without a window", "in 30 days", model, ""},
-			func(c *awsCaller) string {
-				c.create("one")
-				return c.deletion(nil)
-			},
-		},
-		{
-			row{"delete-7", "DeleteSecret with a window of 7 days", "in 7 days", model, ""},
-			func(c *awsCaller) string {
-				c.create("one")
-				return c.deletion(members{"RecoveryWindowInDays": 7})
-			},
-		},
-		{
-			row{"delete-6", "DeleteSecret with a window of 6 days", badMember, model + noText, ""},
-			func(c *awsCaller) string {
-				c.create("one")
-				return c.deletion(members{"RecoveryWindowInDays": 6})
-			},
-		},
-		{
-			row{"delete-31", "DeleteSecret with a window of 31 days", badMember, model + noText, ""},
-			func(c *awsCaller) string {
-				c.create("one")
-				return c.deletion(members{"RecoveryWindowInDays": 31})
-			},
-		},
+		{row{"delete", "DeleteSecret without a window", "in 30 days", model, ""}, func(c *awsCaller) string { c.create("one"); return c.deletion(nil) }},
+		{row{"delete-7", "DeleteSecret with a window of 7 days", "in 7 days", model, ""},
+			func(c *awsCaller) string { c.create("one"); return c.deletion(members{"RecoveryWindowInDays": 7}) }},
+		{row{"delete-6", "DeleteSecret with a window of 6 days", badMember, model + noText, ""},
+			func(c *awsCaller) string { c.create("one"); return c.deletion(members{"RecoveryWindowInDays": 6}) }},
+		{row{"delete-31", "DeleteSecret with a window of 31 days", badMember, model + noText, ""},
+			func(c *awsCaller) string { c.create("one"); return c.deletion(members{"RecoveryWindowInDays": 31}) }},
 		{
 			row{"delete-both", "DeleteSecret, forced and with a window", badMember, model + noText, ""},
 			func(c *awsCaller) string {
@@ -54,16 +33,11 @@ func awsDeletions() []awsCase {
 				return c.value(nil)
 			},
 		},
+		{row{"delete-forced-missing", "the forced deletion of a secret that does not exist", "in 0 days", model, ""},
+			func(c *awsCaller) string { return c.deletion(members{"ForceDeleteWithoutRecovery": true}) }},
+		{row{"delete-missing", "the deletion of a secret that does not exist", notFound, recorded, ""}, func(c *awsCaller) string { return c.deletion(nil) }},
 		{
-			row{"delete-forced-missing", "the forced deletion of a secret that does not exist", "in 0 days", model, ""},
-			func(c *awsCaller) string { return c.deletion(members{"ForceDeleteWithoutRecovery": true}) },
-		},
-		{
-			row{"delete-missing", "the deletion of a secret that does not exist", notFound, recorded, ""},
-			func(c *awsCaller) string { return c.deletion(nil) },
-		},
-		{
-			row{"delete-replicated", "the deletion of a secret that has a copy in another region", "400", model + noCode, ""},
+			row{"delete-replicated", "the deletion of a secret with a replica", "400", model + noCode, ""},
 			func(c *awsCaller) string {
 				c.create("one")
 				c.must("ReplicateSecretToRegions", members{"AddReplicaRegions": []members{{"Region": "us-east-1"}}})
@@ -71,7 +45,7 @@ func awsDeletions() []awsCase {
 			},
 		},
 		{
-			row{"deleted-create", "CreateSecret of a name that waits for deletion", badCall +
+			row{"deleted-create", "CreateSecret with the name of a pending deletion", badCall +
 				": You can't create this secret because a secret with this name is already scheduled for deletion.", recorded, ""},
 			func(c *awsCaller) string {
 				c.deleted()
@@ -79,7 +53,7 @@ func awsDeletions() []awsCase {
 			},
 		},
 		{
-			row{"deleted-describe", "DescribeSecret while it waits for deletion", "DeletedDate, v1 AWSCURRENT", recorded, ""},
+			row{"deleted-describe", "DescribeSecret of a pending deletion", "DeletedDate, v1 AWSCURRENT", recorded, ""},
 			func(c *awsCaller) string {
 				c.deleted()
 				return c.or(c.on("DescribeSecret", nil), func(r awsReply) string {
@@ -90,31 +64,19 @@ func awsDeletions() []awsCase {
 				})
 			},
 		},
-		{
-			row{"restore", "a secret that was restored", "v1 one", model, ""},
-			func(c *awsCaller) string {
-				c.deleted()
-				c.must("RestoreSecret", nil)
-				return c.value(nil)
-			},
-		},
-		{
-			row{"restore-live", "RestoreSecret of a secret that was not deleted", "200", model + unsure, ""},
-			func(c *awsCaller) string {
-				c.create("one")
-				return c.short(c.on("RestoreSecret", nil))
-			},
-		},
+		{row{"restore", "a restored secret", "v1 one", model, ""}, func(c *awsCaller) string { c.deleted(); c.must("RestoreSecret", nil); return c.value(nil) }},
+		{row{"restore-live", "RestoreSecret of a secret that is not deleted", "200", model + unsure, ""},
+			func(c *awsCaller) string { c.create("one"); return c.short(c.on("RestoreSecret", nil)) }},
 	}
 	return append(all, awsWhileDeleted()...)
 }
 
-// awsWhileDeleted are the operations that a secret refuses while it waits. The words are
-// on record for TagResource and UntagResource.
+// awsWhileDeleted covers the operations that a pending deletion refuses. The message is on record for
+// TagResource and UntagResource.
 func awsWhileDeleted() []awsCase {
 	refused := func(operation string, in members, documented, source string) awsCase {
 		return awsCase{
-			row{"deleted-" + operation, operation + " while it waits for deletion", documented, source, ""},
+			row{"deleted-" + operation, operation + " of a pending deletion", documented, source, ""},
 			func(c *awsCaller) string {
 				c.deleted()
 				return c.short(c.on(operation, in))
@@ -135,14 +97,13 @@ func awsWhileDeleted() []awsCase {
 	}
 }
 
-// deleted makes a secret that waits for deletion.
 func (c *awsCaller) deleted() {
 	c.t.Helper()
 	c.create("one")
 	c.must("DeleteSecret", nil)
 }
 
-// deletion is when DeleteSecret says that the secret will be gone.
+// deletion is the time until DeletionDate.
 func (c *awsCaller) deletion(in members) string {
 	c.t.Helper()
 	return c.or(c.on("DeleteSecret", in), func(r awsReply) string {

@@ -4,16 +4,11 @@ import (
 	"fmt"
 )
 
-// awsPuts are about the labels that PutSecretValue moves.
+// awsPuts covers the labels that PutSecretValue moves.
 func awsPuts() []awsCase {
 	return []awsCase{
-		{
-			row{"first-put", "the first value of an empty secret", "v2 AWSCURRENT", model, ""},
-			func(c *awsCaller) string {
-				c.createAs(c.name, nil)
-				return c.after("PutSecretValue", put(2, "two"))
-			},
-		},
+		{row{"first-put", "the first value of an empty secret", "v2 AWSCURRENT", model, ""},
+			func(c *awsCaller) string { c.createAs(c.name, nil); return c.after("PutSecretValue", put(2, "two")) }},
 		{
 			row{"first-put-pending", "the first value of an empty secret, put as AWSPENDING", "v2 AWSCURRENT+AWSPENDING", model, ""},
 			func(c *awsCaller) string {
@@ -21,13 +16,8 @@ func awsPuts() []awsCase {
 				return c.after("PutSecretValue", put(2, "two", "AWSPENDING"))
 			},
 		},
-		{
-			row{"put", "a second value", "v1 AWSPREVIOUS, v2 AWSCURRENT", recorded, ""},
-			func(c *awsCaller) string {
-				c.create("one")
-				return c.after("PutSecretValue", put(2, "two"))
-			},
-		},
+		{row{"put", "a second value", "v1 AWSPREVIOUS, v2 AWSCURRENT", recorded, ""},
+			func(c *awsCaller) string { c.create("one"); return c.after("PutSecretValue", put(2, "two")) }},
 		{
 			row{"put-third", "a third value, in DescribeSecret", "v2 AWSPREVIOUS, v3 AWSCURRENT", recorded, ""},
 			func(c *awsCaller) string {
@@ -60,7 +50,7 @@ func awsPuts() []awsCase {
 			},
 		},
 		{
-			row{"put-over-current-pending", "a value put when the current version is pending as well", "v1 AWSPREVIOUS, v2 AWSCURRENT", recorded, ""},
+			row{"put-over-current-pending", "a value put when the current version is also pending", "v1 AWSPREVIOUS, v2 AWSCURRENT", recorded, ""},
 			func(c *awsCaller) string {
 				c.createAs(c.name, nil)
 				c.must("PutSecretValue", put(1, "one", "AWSCURRENT", "AWSPENDING"))
@@ -68,22 +58,17 @@ func awsPuts() []awsCase {
 			},
 		},
 		{
-			row{"put-over-custom", "a value put when the current version has a label of one's own", "v1 AWSPREVIOUS+mine, v2 AWSCURRENT", recorded, ""},
+			row{"put-over-custom", "a value put when the current version has a custom label", "v1 AWSPREVIOUS+mine, v2 AWSCURRENT", recorded, ""},
 			func(c *awsCaller) string {
 				c.createAs(c.name, nil)
 				c.must("PutSecretValue", put(1, "one", "AWSCURRENT", "mine"))
 				return c.after("PutSecretValue", put(2, "two"))
 			},
 		},
+		{row{"put-custom", "a value put under a custom label", "v1 AWSCURRENT, v2 mine", model, ""},
+			func(c *awsCaller) string { c.create("one"); return c.after("PutSecretValue", put(2, "two", "mine")) }},
 		{
-			row{"put-custom", "a value put under a label of one's own", "v1 AWSCURRENT, v2 mine", model, ""},
-			func(c *awsCaller) string {
-				c.create("one")
-				return c.after("PutSecretValue", put(2, "two", "mine"))
-			},
-		},
-		{
-			row{"put-custom-moves", "a value put under a label that another version has", "v1 AWSCURRENT, v3 mine", model, ""},
+			row{"put-custom-moves", "a value put under another version's label", "v1 AWSCURRENT, v3 mine", model, ""},
 			func(c *awsCaller) string {
 				c.create("one")
 				c.must("PutSecretValue", put(2, "two", "mine"))
@@ -98,7 +83,7 @@ func awsPuts() []awsCase {
 			},
 		},
 		{
-			row{"labels-over-versions", "a 21st label, the others on several versions", "400 LimitExceededException", guide + noText, ""},
+			row{"labels-over-versions", "a 21st label, with the others spread over versions", "400 LimitExceededException", guide + noText, ""},
 			func(c *awsCaller) string {
 				c.create("one")
 				c.must("PutSecretValue", put(2, "two", labelNames(19)...))
@@ -126,26 +111,26 @@ func labelNames(n int) []string {
 	return names
 }
 
-// two makes a secret whose second version is current.
+// two makes a secret with two versions, the second one current.
 func (c *awsCaller) two() {
 	c.t.Helper()
 	c.create("one")
 	c.must("PutSecretValue", put(2, "two"))
 }
 
-// pending makes a secret whose second version waits.
+// pending makes a secret with a current and a pending version.
 func (c *awsCaller) pending() {
 	c.t.Helper()
 	c.create("one")
 	c.must("PutSecretValue", put(2, "two", "AWSPENDING"))
 }
 
-// awsMoves are about UpdateSecretVersionStage, which compares and swaps.
+// awsMoves covers UpdateSecretVersionStage.
 func awsMoves() []awsCase {
 	const explicit = ", so you must explicitly reference that version in RemoveFromVersionId."
 	return []awsCase{
 		{
-			row{"stage-add", "a free label put on a version", "v1 AWSCURRENT+mine", model, ""},
+			row{"stage-add", "an unused label put on a version", "v1 AWSCURRENT+mine", model, ""},
 			func(c *awsCaller) string {
 				c.create("one")
 				return c.after("UpdateSecretVersionStage", move("mine", 0, 1))
@@ -160,7 +145,7 @@ func awsMoves() []awsCase {
 			},
 		},
 		{
-			row{"stage-custom-no-from", "a label of one's own moved without naming its version", badMember +
+			row{"stage-custom-no-from", "a custom label moved without naming its version", badMember +
 				": The parameter RemoveFromVersionId can't be empty. Staging label mine is currently attached to version v1" + explicit, recorded, ""},
 			func(c *awsCaller) string {
 				c.pending()
@@ -169,7 +154,7 @@ func awsMoves() []awsCase {
 			},
 		},
 		{
-			row{"stage-one-version", "the versions with a label after it was moved without naming its version", "v1 AWSCURRENT+mine, v2 AWSPENDING", model, ""},
+			row{"stage-one-version", "the labels after a custom label was moved without naming its version", "v1 AWSCURRENT+mine, v2 AWSPENDING", model, ""},
 			func(c *awsCaller) string {
 				c.pending()
 				c.must("UpdateSecretVersionStage", move("mine", 0, 1))
@@ -187,7 +172,7 @@ func awsMoves() []awsCase {
 			},
 		},
 		{
-			row{"stage-custom-wrong-from", "a label of one's own moved from a version that does not have it", badMember, model + noText, ""},
+			row{"stage-custom-wrong-from", "a custom label moved from a version that does not have it", badMember, model + noText, ""},
 			func(c *awsCaller) string {
 				c.pending()
 				c.must("UpdateSecretVersionStage", move("mine", 0, 1))
@@ -216,7 +201,7 @@ func awsMoves() []awsCase {
 			},
 		},
 		{
-			row{"stage-custom-moves", "a label of one's own moved from its version", "v1 AWSCURRENT, v2 AWSPENDING+mine", model, ""},
+			row{"stage-custom-moves", "a custom label moved from its version", "v1 AWSCURRENT, v2 AWSPENDING+mine", model, ""},
 			func(c *awsCaller) string {
 				c.pending()
 				c.must("UpdateSecretVersionStage", move("mine", 0, 1))
@@ -251,9 +236,7 @@ func awsMoves() []awsCase {
 				return c.short(c.on("UpdateSecretVersionStage", move("mine", 0, 9)))
 			},
 		},
-		{
-			row{"stage-missing", "a label of a secret that does not exist", notFound, recorded, ""},
-			func(c *awsCaller) string { return c.short(c.on("UpdateSecretVersionStage", move("mine", 0, 1))) },
-		},
+		{row{"stage-missing", "a label of a secret that does not exist", notFound, recorded, ""},
+			func(c *awsCaller) string { return c.short(c.on("UpdateSecretVersionStage", move("mine", 0, 1))) }},
 	}
 }

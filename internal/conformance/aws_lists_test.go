@@ -7,7 +7,7 @@ import (
 	"strings"
 )
 
-// awsBatches are about BatchGetSecretValue.
+// awsBatches covers BatchGetSecretValue.
 func awsBatches() []awsCase {
 	return []awsCase{
 		{
@@ -19,7 +19,7 @@ func awsBatches() []awsCase {
 			},
 		},
 		{
-			row{"batch-missing", "a secret and one that does not exist", "NAME=one error NAME/no ResourceNotFoundException: " +
+			row{"batch-missing", "two secrets, one of which does not exist", "NAME=one error NAME/no ResourceNotFoundException: " +
 				"Secrets Manager can't find the specified secret.", model, ""},
 			func(c *awsCaller) string {
 				c.create("one")
@@ -27,7 +27,7 @@ func awsBatches() []awsCase {
 			},
 		},
 		{
-			row{"batch-empty", "a secret and one without a value", "NAME=one error NAME/empty ResourceNotFoundException", model + noText, ""},
+			row{"batch-empty", "two secrets, one of them empty", "NAME=one error NAME/empty ResourceNotFoundException", model + noText, ""},
 			func(c *awsCaller) string {
 				c.create("one")
 				c.createAs(c.name+"/empty", nil)
@@ -35,7 +35,7 @@ func awsBatches() []awsCase {
 			},
 		},
 		{
-			row{"batch-deleted", "a secret and one that waits for deletion", "NAME/b=two error NAME InvalidRequestException", model + noText, ""},
+			row{"batch-deleted", "two secrets, one of them pending deletion", "NAME/b=two error NAME InvalidRequestException", model + noText, ""},
 			func(c *awsCaller) string {
 				c.create("one")
 				c.createAs(c.name+"/b", members{"SecretString": "two"})
@@ -56,10 +56,7 @@ func awsBatches() []awsCase {
 				return c.batch(members{"SecretIdList": []string{c.name}, "Filters": filters("name", c.name)})
 			},
 		},
-		{
-			row{"batch-neither", "neither ids nor filters", badMember, model + noText, ""},
-			func(c *awsCaller) string { return c.batch(nil) },
-		},
+		{row{"batch-neither", "neither ids nor filters", badMember, model + noText, ""}, func(c *awsCaller) string { return c.batch(nil) }},
 		{
 			row{"batch-max", "ids with MaxResults", badMember, model + noText, ""},
 			func(c *awsCaller) string {
@@ -78,7 +75,7 @@ func awsBatches() []awsCase {
 	}
 }
 
-// batch is what BatchGetSecretValue answers: the values, then the errors.
+// batch returns the answer of BatchGetSecretValue: values, then errors.
 func (c *awsCaller) batch(in members) string {
 	c.t.Helper()
 	return c.or(c.call("BatchGetSecretValue", in), func(r awsReply) string {
@@ -94,12 +91,11 @@ func (c *awsCaller) batch(in members) string {
 	})
 }
 
-// filters are one filter of a key and its values.
 func filters(key string, values ...string) []members {
 	return []members{{"Key": key, "Values": values}}
 }
 
-// list is what ListSecrets answers: the names.
+// list returns the names that ListSecrets answers.
 func (c *awsCaller) list(in members) string {
 	c.t.Helper()
 	return c.or(c.call("ListSecrets", in), func(r awsReply) string {
@@ -111,7 +107,7 @@ func (c *awsCaller) list(in members) string {
 	})
 }
 
-// three makes secrets that filters tell apart.
+// three makes secrets for filters to distinguish.
 func (c *awsCaller) three() {
 	c.t.Helper()
 	for _, name := range []string{"b", "a", "c"} {
@@ -122,7 +118,7 @@ func (c *awsCaller) three() {
 	}
 }
 
-// awsLists are about ListSecrets.
+// awsLists covers ListSecrets.
 func awsLists() []awsCase {
 	sorted := members{"SortBy": "name", "SortOrder": "asc"}
 	by := func(key, start string) func(*awsCaller) string {
@@ -133,21 +129,21 @@ func awsLists() []awsCase {
 	}
 	return []awsCase{
 		{
-			row{"list-name", "secrets whose name begins with NAME, sorted by name", "NAME/a NAME/b NAME/c", model, ""},
+			row{"list-name", "secrets whose name starts with NAME, sorted by name", "NAME/a NAME/b NAME/c", model, ""},
 			func(c *awsCaller) string {
 				c.three()
 				return c.list(members{"Filters": filters("name", c.name), "SortBy": "name", "SortOrder": "asc"})
 			},
 		},
 		{
-			row{"list-descending", "the same, descending", "NAME/c NAME/b NAME/a", model, ""},
+			row{"list-descending", "secrets whose name starts with NAME, in descending order", "NAME/c NAME/b NAME/a", model, ""},
 			func(c *awsCaller) string {
 				c.three()
 				return c.list(members{"Filters": filters("name", c.name), "SortBy": "name", "SortOrder": "desc"})
 			},
 		},
 		{
-			row{"list-not", "secrets whose name does not begin with NAME/a, of those that begin with NAME", "NAME/b NAME/c", model, ""},
+			row{"list-not", "secrets whose name starts with NAME but not with NAME/a", "NAME/b NAME/c", model, ""},
 			func(c *awsCaller) string {
 				c.three()
 				return c.list(members{
@@ -158,7 +154,7 @@ func awsLists() []awsCase {
 		{row{"list-description", "secrets by the beginning of the description", "NAME/a", model, ""}, by("description", "about ")},
 		{row{"list-tag-key", "secrets by the beginning of a tag's key", "NAME/a", model, ""}, by("tag-key", "key ")},
 		{row{"list-tag-value", "secrets by the beginning of a tag's value", "NAME/a", model, ""}, by("tag-value", "value ")},
-		{row{"list-middle", "secrets by what stands in the middle of a description", "none", model, ""}, by("description", "bout ")},
+		{row{"list-middle", "secrets by the middle of a description", "none", model, ""}, by("description", "bout ")},
 		{row{"list-all", "secrets by words anywhere", "NAME/a", model, ""}, by("all", "")},
 		{
 			row{"list-unknown-filter", "a filter that does not exist", "400", model + noCode, ""},
@@ -176,12 +172,8 @@ func awsLists() []awsCase {
 				return codeOf(c.short(c.call("ListSecrets", members{"Filters": all})))
 			},
 		},
-		{
-			row{"list-101", "pages of 101", "400", model + noCode, ""},
-			func(c *awsCaller) string {
-				return codeOf(c.short(c.call("ListSecrets", members{"MaxResults": 101})))
-			},
-		},
+		{row{"list-101", "pages of 101", "400", model + noCode, ""},
+			func(c *awsCaller) string { return codeOf(c.short(c.call("ListSecrets", members{"MaxResults": 101}))) }},
 		{
 			row{"list-paged", "three secrets in pages of two", "2, 1, and no more", model, ""},
 			func(c *awsCaller) string {
@@ -189,14 +181,10 @@ func awsLists() []awsCase {
 				return c.pages("ListSecrets", "SecretList", members{"MaxResults": 2, "Filters": filters("name", c.name)})
 			},
 		},
+		{row{"list-bad-token", "a NextToken that was never issued", "400 InvalidNextTokenException", model + noText, ""},
+			func(c *awsCaller) string { return c.short(c.call("ListSecrets", members{"NextToken": "never given"})) }},
 		{
-			row{"list-bad-token", "a NextToken that was never given", "400 InvalidNextTokenException", model + noText, ""},
-			func(c *awsCaller) string {
-				return c.short(c.call("ListSecrets", members{"NextToken": "never given"}))
-			},
-		},
-		{
-			row{"list-deleted", "secrets, one of which waits for deletion", "NAME/b", model, ""},
+			row{"list-deleted", "two secrets, one of them pending deletion", "NAME/b", model, ""},
 			func(c *awsCaller) string {
 				c.create("one")
 				c.createAs(c.name+"/b", nil)
@@ -205,7 +193,7 @@ func awsLists() []awsCase {
 			},
 		},
 		{
-			row{"list-planned", "the same with IncludePlannedDeletion", "NAME NAME/b", model, ""},
+			row{"list-planned", "two secrets, one of them pending deletion, with IncludePlannedDeletion", "NAME NAME/b", model, ""},
 			func(c *awsCaller) string {
 				c.create("one")
 				c.createAs(c.name+"/b", nil)

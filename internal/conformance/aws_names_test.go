@@ -6,11 +6,11 @@ import (
 
 const notFound = "400 ResourceNotFoundException: Secrets Manager can't find the specified secret."
 
-// awsNames are about names and ARNs.
+// awsNames covers names and ARNs.
 func awsNames() []awsCase {
 	return []awsCase{
 		{
-			row{"name-characters", "a name with a space in it", "400 ValidationException: Invalid name. Must be a valid name containing " +
+			row{"name-characters", "a name with a space", "400 ValidationException: Invalid name. Must be a valid name containing " +
 				"alphanumeric characters, or any of the following: -/_+=.@!", recorded, ""},
 			func(c *awsCaller) string {
 				return c.short(c.call("CreateSecret", members{"Name": c.name + " x", "ClientRequestToken": versionID(1), "SecretString": "one"}))
@@ -30,21 +30,10 @@ func awsNames() []awsCase {
 				return c.short(c.call("CreateSecret", members{"Name": name, "ClientRequestToken": versionID(1)}))
 			},
 		},
-		{
-			row{"arn", "the ARN of a new secret", "ARN", guide, ""},
-			func(c *awsCaller) string { return c.plain(c.create("one")) },
-		},
-		{
-			row{"by-arn", "a secret by its ARN", "v1 one", model, ""},
-			func(c *awsCaller) string { return c.value(members{"SecretId": c.create("one")}) },
-		},
-		{
-			row{"by-partial-arn", "a secret by its ARN without the suffix", "v1 one", model, ""},
-			func(c *awsCaller) string {
-				c.create("one")
-				return c.value(members{"SecretId": arnStart + c.name})
-			},
-		},
+		{row{"arn", "the ARN of a new secret", "ARN", guide, ""}, func(c *awsCaller) string { return c.plain(c.create("one")) }},
+		{row{"by-arn", "a secret by its ARN", "v1 one", model, ""}, func(c *awsCaller) string { return c.value(members{"SecretId": c.create("one")}) }},
+		{row{"by-partial-arn", "a secret by its ARN without the suffix", "v1 one", model, ""},
+			func(c *awsCaller) string { c.create("one"); return c.value(members{"SecretId": arnStart + c.name}) }},
 		{
 			row{"by-name-and-suffix", "a secret by its name with the suffix", notFound, model, ""},
 			func(c *awsCaller) string {
@@ -66,14 +55,14 @@ func awsNames() []awsCase {
 			},
 		},
 		{
-			row{"name-like-arn-by-name", "the same secret by its name", "v1 one", model, ""},
+			row{"name-like-arn-by-name", "a name that ends in a hyphen and six characters, by its name", "v1 one", model, ""},
 			func(c *awsCaller) string {
 				c.createAs(c.name+"-abcdef", members{"SecretString": "one"})
 				return c.value(members{"SecretId": c.name + "-abcdef"})
 			},
 		},
 		{
-			row{"suffix-anew", "a name that is used again after a forced deletion", "another suffix", guide, ""},
+			row{"suffix-anew", "a name reused after a forced deletion", "another suffix", guide, ""},
 			func(c *awsCaller) string {
 				first := c.create("one")
 				c.must("DeleteSecret", members{"ForceDeleteWithoutRecovery": true})
@@ -83,18 +72,12 @@ func awsNames() []awsCase {
 				return "another suffix"
 			},
 		},
-		{
-			row{"missing", "a secret that does not exist", notFound, recorded, ""},
-			func(c *awsCaller) string { return c.value(nil) },
-		},
-		{
-			row{"describe-missing", "DescribeSecret of a secret that does not exist", notFound, recorded, ""},
-			func(c *awsCaller) string { return c.labels() },
-		},
+		{row{"missing", "a secret that does not exist", notFound, recorded, ""}, func(c *awsCaller) string { return c.value(nil) }},
+		{row{"describe-missing", "DescribeSecret of a secret that does not exist", notFound, recorded, ""}, func(c *awsCaller) string { return c.labels() }},
 	}
 }
 
-// codeOf leaves the words of an error out: those that carry a long name or list.
+// codeOf drops an error's message, for messages that quote a long name or list.
 func codeOf(answer string) string {
 	code, _, _ := strings.Cut(answer, ":")
 	return code

@@ -9,7 +9,7 @@ import (
 
 const noFunction = "arn:aws:lambda:" + awsRegion + ":123456789012:function:none"
 
-// awsRotations are about RotateSecret.
+// awsRotations covers RotateSecret.
 func awsRotations() []awsCase {
 	rotate := func(more members) members {
 		in := members{"ClientRequestToken": versionID(2)}
@@ -19,26 +19,15 @@ func awsRotations() []awsCase {
 		return in
 	}
 	return []awsCase{
-		{
-			row{"rotate", "RotateSecret where no function was ever named", badCall + ": No Lambda rotation function ARN is associated with this secret.", recorded, ""},
-			func(c *awsCaller) string {
-				c.create("one")
-				return c.short(c.on("RotateSecret", rotate(nil)))
-			},
-		},
-		{
-			row{"rotate-labels", "the labels after that", "v1 AWSCURRENT", model, ""},
-			func(c *awsCaller) string {
-				c.create("one")
-				c.on("RotateSecret", rotate(nil))
-				return c.labels()
-			},
-		},
+		{row{"rotate", "RotateSecret without a function", badCall + ": No Lambda rotation function ARN is associated with this secret.", recorded, ""},
+			func(c *awsCaller) string { c.create("one"); return c.short(c.on("RotateSecret", rotate(nil))) }},
+		{row{"rotate-labels", "the labels after RotateSecret without a function", "v1 AWSCURRENT", model, ""},
+			func(c *awsCaller) string { c.create("one"); c.on("RotateSecret", rotate(nil)); return c.labels() }},
 		{
 			row{
 				"rotate-no-function", "RotateSecret with a function that does not exist", "400 AccessDeniedException: Secrets Manager cannot invoke the specified " +
 					"Lambda function. Ensure that the function policy grants access to the principal secretsmanager.amazonaws.com.", recorded,
-				"the stand-in is told by its owner what the rotation function is, and takes any ARN for it",
+				"the stand-in's owner gives it the rotation function, so it takes any ARN",
 			},
 			func(c *awsCaller) string {
 				c.create("one")
@@ -46,7 +35,7 @@ func awsRotations() []awsCase {
 			},
 		},
 		{
-			row{"rotate-pending", "RotateSecret while another version is pending", badCall, model + "; its words are UNCONFIRMED", ""},
+			row{"rotate-pending", "RotateSecret while another version is pending", badCall, model + "; its message is UNCONFIRMED", ""},
 			func(c *awsCaller) string {
 				c.create("one")
 				c.must("PutSecretValue", put(3, "three", "AWSPENDING"))
@@ -61,7 +50,7 @@ func awsRotations() []awsCase {
 			},
 		},
 		{
-			row{"rotate-both", "a rotation by days and by an expression", badMember, model + noText, ""},
+			row{"rotate-both", "a rotation with both days and an expression", badMember, model + noText, ""},
 			func(c *awsCaller) string {
 				c.create("one")
 				return c.short(c.on("RotateSecret", rotate(members{
@@ -72,30 +61,20 @@ func awsRotations() []awsCase {
 	}
 }
 
-// awsProtocol are about what is asked in a wrong way, and STS.
+// awsProtocol has malformed requests, and STS.
 func awsProtocol() []awsCase {
 	list := func(c *awsCaller) string {
 		return c.short(c.call("ListSecrets", members{"Filters": filters("name", c.name)}))
 	}
 	return []awsCase{
-		{
-			row{"unknown-operation", "an operation that does not exist", "400 UnknownOperationException", guide + unsure, ""},
-			func(c *awsCaller) string { return c.short(c.call("MakeCoffee", nil)) },
-		},
-		{
-			row{"garbage", "a body that is no JSON", "400 SerializationException", guide + unsure, ""},
-			func(c *awsCaller) string { return c.short(c.send(target("ListSecrets"), "{not JSON")) },
-		},
-		{
-			row{"wrong-type", "a number where a text belongs", "400 SerializationException", guide + unsure, ""},
-			func(c *awsCaller) string {
-				return c.short(c.call("DescribeSecret", members{"SecretId": 5}))
-			},
-		},
-		{
-			row{"empty-body", "no body where a secret has to be named", "400", model + noCode, ""},
-			func(c *awsCaller) string { return codeOf(c.short(c.send(target("DescribeSecret"), ""))) },
-		},
+		{row{"unknown-operation", "an operation that does not exist", "400 UnknownOperationException", guide + unsure, ""},
+			func(c *awsCaller) string { return c.short(c.call("MakeCoffee", nil)) }},
+		{row{"garbage", "a body that is not JSON", "400 SerializationException", guide + unsure, ""},
+			func(c *awsCaller) string { return c.short(c.send(target("ListSecrets"), "{not JSON")) }},
+		{row{"wrong-type", "a number instead of a string", "400 SerializationException", guide + unsure, ""},
+			func(c *awsCaller) string { return c.short(c.call("DescribeSecret", members{"SecretId": 5})) }},
+		{row{"empty-body", "an empty body for an operation that needs a secret", "400", model + noCode, ""},
+			func(c *awsCaller) string { return codeOf(c.short(c.send(target("DescribeSecret"), ""))) }},
 		{
 			row{"error-form", "the form of an error", "application/x-amz-json-1.1, Message and __type", model, ""},
 			func(c *awsCaller) string {
@@ -103,49 +82,17 @@ func awsProtocol() []awsCase {
 				return r.contentType + ", " + strings.ReplaceAll(memberNames(r), " ", " and ")
 			},
 		},
-		{
-			row{"unsigned", "no signature", "400 MissingAuthenticationTokenException", guide + unsure, ""},
-			func(c *awsCaller) string {
-				c.unsigned = true
-				return list(c)
-			},
-		},
-		{
-			row{"signed-old", "a signature of ten minutes ago", "400 InvalidSignatureException", guide + noText, ""},
-			func(c *awsCaller) string {
-				c.age = 10 * time.Minute
-				return codeOf(list(c))
-			},
-		},
-		{
-			row{"signed-other", "a signature for another service", "400 InvalidSignatureException", guide + noText, ""},
-			func(c *awsCaller) string {
-				c.service = "sqs"
-				return list(c)
-			},
-		},
-		{
-			row{"sts", "GetCallerIdentity", "200 Account Arn UserId", model, ""},
-			func(c *awsCaller) string { return c.sts("GetCallerIdentity") },
-		},
-		{
-			row{"sts-unsigned", "GetCallerIdentity without a signature", "403 MissingAuthenticationToken", guide + unsure, ""},
-			func(c *awsCaller) string {
-				c.unsigned = true
-				return c.sts("GetCallerIdentity")
-			},
-		},
-		{
-			row{"sts-old", "GetCallerIdentity with a signature of twenty minutes ago", "403 SignatureDoesNotMatch", guide + unsure, ""},
-			func(c *awsCaller) string {
-				c.age = 20 * time.Minute
-				return c.sts("GetCallerIdentity")
-			},
-		},
-		{
-			row{"sts-unknown", "an STS action that does not exist", "400 InvalidAction", guide + unsure, ""},
-			func(c *awsCaller) string { return c.sts("MakeCoffee") },
-		},
+		{row{"unsigned", "no signature", "400 MissingAuthenticationTokenException", guide + unsure, ""}, func(c *awsCaller) string { c.unsigned = true; return list(c) }},
+		{row{"signed-old", "a signature from ten minutes ago", "400 InvalidSignatureException", guide + noText, ""},
+			func(c *awsCaller) string { c.age = 10 * time.Minute; return codeOf(list(c)) }},
+		{row{"signed-other", "a signature for another service", "400 InvalidSignatureException", guide + noText, ""},
+			func(c *awsCaller) string { c.service = "sqs"; return list(c) }},
+		{row{"sts", "GetCallerIdentity", "200 Account Arn UserId", model, ""}, func(c *awsCaller) string { return c.sts("GetCallerIdentity") }},
+		{row{"sts-unsigned", "GetCallerIdentity without a signature", "403 MissingAuthenticationToken", guide + unsure, ""},
+			func(c *awsCaller) string { c.unsigned = true; return c.sts("GetCallerIdentity") }},
+		{row{"sts-old", "GetCallerIdentity with a signature from twenty minutes ago", "403 SignatureDoesNotMatch", guide + unsure, ""},
+			func(c *awsCaller) string { c.age = 20 * time.Minute; return c.sts("GetCallerIdentity") }},
+		{row{"sts-unknown", "an STS action that does not exist", "400 InvalidAction", guide + unsure, ""}, func(c *awsCaller) string { return c.sts("MakeCoffee") }},
 	}
 }
 
@@ -154,8 +101,8 @@ var (
 	xmlMember = regexp.MustCompile(`<(Arn|UserId|Account)>[^<]+<`)
 )
 
-// sts asks in the query protocol: the answer is the status with the error's code, or the
-// names of the members that were answered.
+// sts calls an action in the query protocol. It returns the status and the error's code, or the names
+// of the answer's members.
 func (c *awsCaller) sts(action string) string {
 	c.t.Helper()
 	c.service = "sts"

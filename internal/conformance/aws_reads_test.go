@@ -10,59 +10,32 @@ import (
 
 const noValue = "400 ResourceNotFoundException: Secrets Manager can't find the specified secret value for "
 
-// awsReads are about GetSecretValue, DescribeSecret and ListSecretVersionIds.
+// awsReads covers GetSecretValue, DescribeSecret and ListSecretVersionIds.
 func awsReads() []awsCase {
 	return []awsCase{
+		{row{"get-stage", "a version by its label", "v1 one", model, ""}, func(c *awsCaller) string { c.two(); return c.value(members{"VersionStage": "AWSPREVIOUS"}) }},
+		{row{"get-id", "a version by its id", "v1 one", model, ""}, func(c *awsCaller) string { c.two(); return c.value(members{"VersionId": versionID(1)}) }},
 		{
-			row{"get-stage", "a version by its label", "v1 one", model, ""},
-			func(c *awsCaller) string {
-				c.two()
-				return c.value(members{"VersionStage": "AWSPREVIOUS"})
-			},
-		},
-		{
-			row{"get-id", "a version by its id", "v1 one", model, ""},
-			func(c *awsCaller) string {
-				c.two()
-				return c.value(members{"VersionId": versionID(1)})
-			},
-		},
-		{
-			row{"get-both", "a version by id and label that agree", "v1 one", model, ""},
+			row{"get-both", "a version by matching id and label", "v1 one", model, ""},
 			func(c *awsCaller) string {
 				c.two()
 				return c.value(members{"VersionId": versionID(1), "VersionStage": "AWSPREVIOUS"})
 			},
 		},
 		{
-			row{"get-both-disagree", "a version by id and label that disagree", badCall +
+			row{"get-both-disagree", "a version by conflicting id and label", badCall +
 				": You provided a VersionStage that is not associated to the provided VersionId.", recorded, ""},
 			func(c *awsCaller) string {
 				c.two()
 				return c.value(members{"VersionId": versionID(1), "VersionStage": "AWSCURRENT"})
 			},
 		},
-		{
-			row{"get-no-stage", "a label that no version has", noValue + "staging label: AWSPENDING", recorded, ""},
-			func(c *awsCaller) string {
-				c.create("one")
-				return c.value(members{"VersionStage": "AWSPENDING"})
-			},
-		},
-		{
-			row{"get-no-id", "a version that does not exist", noValue + "VersionId: v9", recorded, ""},
-			func(c *awsCaller) string {
-				c.create("one")
-				return c.value(members{"VersionId": versionID(9)})
-			},
-		},
-		{
-			row{"get-empty", "the value of a secret that has none", noValue + "staging label: AWSCURRENT", recorded, ""},
-			func(c *awsCaller) string {
-				c.createAs(c.name, nil)
-				return c.value(nil)
-			},
-		},
+		{row{"get-no-stage", "a label that no version has", noValue + "staging label: AWSPENDING", recorded, ""},
+			func(c *awsCaller) string { c.create("one"); return c.value(members{"VersionStage": "AWSPENDING"}) }},
+		{row{"get-no-id", "a version that does not exist", noValue + "VersionId: v9", recorded, ""},
+			func(c *awsCaller) string { c.create("one"); return c.value(members{"VersionId": versionID(9)}) }},
+		{row{"get-empty", "the value of an empty secret", noValue + "staging label: AWSCURRENT", recorded, ""},
+			func(c *awsCaller) string { c.createAs(c.name, nil); return c.value(nil) }},
 		{
 			row{"get-after-move", "GetSecretValue without a label after AWSCURRENT was moved", "v2 two", model, ""},
 			func(c *awsCaller) string {
@@ -87,20 +60,10 @@ func awsReads() []awsCase {
 				return c.value(nil)
 			},
 		},
-		{
-			row{"get-members", "the members of an answer", "ARN CreatedDate Name SecretString VersionId VersionStages", model, ""},
-			func(c *awsCaller) string {
-				c.create("one")
-				return c.or(c.on("GetSecretValue", nil), memberNames)
-			},
-		},
-		{
-			row{"describe-members", "the members of DescribeSecret, the key being AWS's", "ARN CreatedDate LastChangedDate Name VersionIdsToStages", recorded, ""},
-			func(c *awsCaller) string {
-				c.create("one")
-				return c.or(c.on("DescribeSecret", nil), memberNames)
-			},
-		},
+		{row{"get-members", "the members of an answer", "ARN CreatedDate Name SecretString VersionId VersionStages", model, ""},
+			func(c *awsCaller) string { c.create("one"); return c.or(c.on("GetSecretValue", nil), memberNames) }},
+		{row{"describe-members", "the members of DescribeSecret with AWS's key", "ARN CreatedDate LastChangedDate Name VersionIdsToStages", recorded, ""},
+			func(c *awsCaller) string { c.create("one"); return c.or(c.on("DescribeSecret", nil), memberNames) }},
 		{
 			row{"describe-accessed", "the date of the last access", "midnight", model, ""},
 			func(c *awsCaller) string {
@@ -117,16 +80,12 @@ func awsReads() []awsCase {
 				})
 			},
 		},
+		{row{"versions-hidden", "ListSecretVersionIds with one unlabelled version", "v2 AWSPREVIOUS, v3 AWSCURRENT", model, ""},
+			func(c *awsCaller) string { return c.versions(nil) }},
+		{row{"versions-deprecated", "ListSecretVersionIds with IncludeDeprecated", "v1, v2 AWSPREVIOUS, v3 AWSCURRENT", recorded, ""},
+			func(c *awsCaller) string { return c.versions(members{"IncludeDeprecated": true}) }},
 		{
-			row{"versions-hidden", "ListSecretVersionIds, one version without labels", "v2 AWSPREVIOUS, v3 AWSCURRENT", model, ""},
-			func(c *awsCaller) string { return c.versions(nil) },
-		},
-		{
-			row{"versions-deprecated", "the same with IncludeDeprecated", "v1, v2 AWSPREVIOUS, v3 AWSCURRENT", recorded, ""},
-			func(c *awsCaller) string { return c.versions(members{"IncludeDeprecated": true}) },
-		},
-		{
-			row{"versions-without", "the labels of a version without any", "no VersionStages", recorded, ""},
+			row{"versions-without", "the member VersionStages of an unlabelled version", "no VersionStages", recorded, ""},
 			func(c *awsCaller) string {
 				c.two()
 				c.must("PutSecretValue", put(3, "three"))
@@ -166,7 +125,7 @@ func awsReads() []awsCase {
 	}
 }
 
-// versions are those of a secret with three, as ListSecretVersionIds has them.
+// versions returns the answer of ListSecretVersionIds for a secret with three versions.
 func (c *awsCaller) versions(in members) string {
 	c.t.Helper()
 	c.two()
@@ -181,7 +140,7 @@ func (c *awsCaller) versions(in members) string {
 	})
 }
 
-// pages are the sizes of the pages of a list, at most five.
+// pages returns the sizes of up to five pages of a list.
 func (c *awsCaller) pages(operation, list string, in members) string {
 	c.t.Helper()
 	var sizes []string
@@ -199,8 +158,7 @@ func (c *awsCaller) pages(operation, list string, in members) string {
 	return strings.Join(append(sizes, "and so on"), ", ")
 }
 
-// memberNames are those of an answer that say something: null and nothing are the same to
-// every SDK.
+// memberNames lists an answer's members. SDKs treat null as missing.
 func memberNames(r awsReply) string {
 	var names []string
 	for _, name := range slices.Sorted(maps.Keys(r.body)) {

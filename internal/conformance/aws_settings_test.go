@@ -13,7 +13,7 @@ const (
 		`"Action":"secretsmanager:GetSecretValue","Resource":"*"}]}`
 )
 
-// awsSettings are about values' limits, tags, policies and copies.
+// awsSettings covers limits of values, tags, policies and replicas.
 func awsSettings() []awsCase {
 	sized := func(id, title string, size int, documented, source string) awsCase {
 		return awsCase{row{id, title, documented, source, ""}, func(c *awsCaller) string {
@@ -24,9 +24,9 @@ func awsSettings() []awsCase {
 	return append([]awsCase{
 		sized("value-65536", "a value of 65,536 bytes", 65536, "200", model),
 		sized("value-65537", "a value of 65,537 bytes", 65537, "400", model+noCode),
-		sized("value-empty", "a value of no bytes", 0, "400", model+noCode),
+		sized("value-empty", "an empty value", 0, "400", model+noCode),
 		{
-			row{"value-both", "a text and a binary value together", badMember, model + noText, ""},
+			row{"value-both", "a text and a binary value", badMember, model + noText, ""},
 			func(c *awsCaller) string {
 				c.create("one")
 				return c.short(c.on("PutSecretValue", members{"ClientRequestToken": versionID(2), "SecretString": "two", "SecretBinary": "AAH/"}))
@@ -64,7 +64,7 @@ func tags(keysAndValues ...string) members {
 	return members{"Tags": all}
 }
 
-// tagged are a secret's tags.
+// tagged returns the secret's tags.
 func (c *awsCaller) tagged() string {
 	c.t.Helper()
 	return c.or(c.on("DescribeSecret", nil), func(r awsReply) string {
@@ -79,7 +79,7 @@ func (c *awsCaller) tagged() string {
 func awsTags() []awsCase {
 	return []awsCase{
 		{
-			row{"tag", "a tag that is given twice", "a=2 b=1", model, ""},
+			row{"tag", "a tag that is set twice", "a=2 b=1", model, ""},
 			func(c *awsCaller) string {
 				c.create("one")
 				c.must("TagResource", tags("a", "1", "b", "1"))
@@ -88,7 +88,7 @@ func awsTags() []awsCase {
 			},
 		},
 		{
-			row{"untag", "a tag that is taken away", "b=1", model, ""},
+			row{"untag", "a removed tag", "b=1", model, ""},
 			func(c *awsCaller) string {
 				c.create("one")
 				c.must("TagResource", tags("a", "1", "b", "1"))
@@ -97,7 +97,7 @@ func awsTags() []awsCase {
 			},
 		},
 		{
-			row{"tag-aws", "a tag whose key begins with aws:", "400", guide + noCode, ""},
+			row{"tag-aws", "a tag whose key starts with aws:", "400", guide + noCode, ""},
 			func(c *awsCaller) string {
 				c.create("one")
 				return codeOf(c.short(c.on("TagResource", tags("aws:a", "1"))))
@@ -117,7 +117,7 @@ func awsTags() []awsCase {
 	}
 }
 
-// policyOf is what GetResourcePolicy answers.
+// policyOf returns what GetResourcePolicy answers.
 func (c *awsCaller) policyOf() string {
 	c.t.Helper()
 	return c.or(c.on("GetResourcePolicy", nil), func(r awsReply) string {
@@ -133,15 +133,9 @@ func (c *awsCaller) policyOf() string {
 
 func awsPolicies() []awsCase {
 	return []awsCase{
+		{row{"policy-none", "GetResourcePolicy without a policy", "none", model, ""}, func(c *awsCaller) string { c.create("one"); return c.policyOf() }},
 		{
-			row{"policy-none", "GetResourcePolicy where none was put", "none", model, ""},
-			func(c *awsCaller) string {
-				c.create("one")
-				return c.policyOf()
-			},
-		},
-		{
-			row{"policy", "a policy that was put", "the policy", model, ""},
+			row{"policy", "a stored policy", "the policy", model, ""},
 			func(c *awsCaller) string {
 				c.create("one")
 				c.must("PutResourcePolicy", members{"ResourcePolicy": policy})
@@ -149,7 +143,7 @@ func awsPolicies() []awsCase {
 			},
 		},
 		{
-			row{"policy-deleted", "a policy that was put and deleted", "none", model, ""},
+			row{"policy-deleted", "a deleted policy", "none", model, ""},
 			func(c *awsCaller) string {
 				c.create("one")
 				c.must("PutResourcePolicy", members{"ResourcePolicy": policy})
@@ -158,7 +152,7 @@ func awsPolicies() []awsCase {
 			},
 		},
 		{
-			row{"policy-syntax", "a policy that is no JSON", "400 MalformedPolicyDocumentException", model + noText, ""},
+			row{"policy-syntax", "a policy that is not JSON", "400 MalformedPolicyDocumentException", model + noText, ""},
 			func(c *awsCaller) string {
 				c.create("one")
 				return c.short(c.on("PutResourcePolicy", members{"ResourcePolicy": "{"}))
@@ -180,7 +174,7 @@ func awsPolicies() []awsCase {
 			},
 		},
 		{
-			row{"policy-public", "a policy for everybody with BlockPublicPolicy", "400 PublicPolicyException", model + noText, ""},
+			row{"policy-public", "a public policy with BlockPublicPolicy", "400 PublicPolicyException", model + noText, ""},
 			func(c *awsCaller) string {
 				c.create("one")
 				return c.short(c.on("PutResourcePolicy", members{"ResourcePolicy": publicPolicy, "BlockPublicPolicy": true}))
@@ -196,7 +190,7 @@ func awsPolicies() []awsCase {
 	}
 }
 
-// copies are a secret's copies in other regions.
+// copies lists the regions of a secret's replicas.
 func copies(r awsReply) string {
 	var all []string
 	for _, one := range r.each("ReplicationStatus") {
@@ -216,7 +210,7 @@ func awsCopies() []awsCase {
 			},
 		},
 		{
-			row{"copy-arn", "the ARN in its answer", "ARN", model, ""},
+			row{"copy-arn", "the ARN in the answer of ReplicateSecretToRegions", "ARN", model, ""},
 			func(c *awsCaller) string {
 				c.create("one")
 				return c.or(c.on("ReplicateSecretToRegions", add), func(r awsReply) string { return r.text("ARN") })
@@ -231,14 +225,14 @@ func awsCopies() []awsCase {
 			},
 		},
 		{
-			row{"copy-here", "ReplicateSecretToRegions to its own region", "400", model + noCode, ""},
+			row{"copy-here", "ReplicateSecretToRegions to the secret's own region", "400", model + noCode, ""},
 			func(c *awsCaller) string {
 				c.create("one")
 				return codeOf(c.short(c.on("ReplicateSecretToRegions", members{"AddReplicaRegions": []members{{"Region": awsRegion}}})))
 			},
 		},
 		{
-			row{"copy-create", "CreateSecret with a region for a copy", "us-east-1", model, ""},
+			row{"copy-create", "CreateSecret with a replica region", "us-east-1", model, ""},
 			func(c *awsCaller) string {
 				return c.or(c.call("CreateSecret", members{
 					"Name": c.name, "ClientRequestToken": versionID(1), "SecretString": "one", "AddReplicaRegions": add["AddReplicaRegions"],
@@ -246,7 +240,7 @@ func awsCopies() []awsCase {
 			},
 		},
 		{
-			row{"copy-stop", "StopReplicationToReplica of a secret that is no copy", badCall, model + noCode, ""},
+			row{"copy-stop", "StopReplicationToReplica of a secret that is not a replica", badCall, model + noCode, ""},
 			func(c *awsCaller) string {
 				c.create("one")
 				return codeOf(c.short(c.on("StopReplicationToReplica", nil)))

@@ -29,13 +29,13 @@ const (
 	arnStart  = "arn:aws:secretsmanager:" + awsRegion + ":123456789012:secret:"
 )
 
-// Where a documented answer is written.
+// The sources of documented answers.
 const (
 	model    = "AWS's API model"
 	recorded = "recorded answers of AWS"
 	guide    = "AWS's documentation"
 
-	noText = "; its words are UNCONFIRMED"
+	noText = "; its message is UNCONFIRMED"
 	noCode = "; its code is UNCONFIRMED"
 	unsure = "; UNCONFIRMED"
 )
@@ -43,8 +43,8 @@ const (
 func secretsManagerArea() area[string] {
 	return area[string]{
 		name: "Secrets Manager and STS",
-		about: "Asked in raw HTTP, AWS JSON 1.1 with a Signature Version 4. NAME stands for a secret's name, v1, v2 for\n" +
-			"versions in the order in which they were made.",
+		about: "The suite asks in raw HTTP, AWS JSON 1.1 with a Signature Version 4. NAME stands for a secret's name, v1 and v2\n" +
+			"for versions in the order in which they were made.",
 		parts: []part[string]{{sandboxPart, standInForAWS}, {"moto", moto}},
 		questions: awsQuestions(awsNames(), awsTokens(), awsPuts(), awsMoves(), awsReads(), awsBatches(),
 			awsLists(), awsDeletions(), awsSettings(), awsRotations(), awsProtocol()),
@@ -63,7 +63,7 @@ func standInForAWS(t *testing.T) string {
 	return server.URL
 }
 
-// An awsCase is a question to a server of AWS, with a secret's name of its own.
+// An awsCase asks an AWS server about a secret with its own name.
 type awsCase struct {
 	row
 	ask func(c *awsCaller) string
@@ -74,33 +74,31 @@ func awsQuestions(groups ...[]awsCase) []question[string] {
 	for _, c := range slices.Concat(groups...) {
 		all = append(all, question[string]{c.row, func(t *testing.T, url string) string {
 			t.Helper()
-			// Without hyphens: a hyphen and six characters at the end have a meaning in ARNs.
+			// A hyphen and six characters at the end have a meaning in ARNs, so use no hyphens.
 			return c.ask(&awsCaller{t: t, url: url, name: "conformance/" + strings.ReplaceAll(c.id, "-", "_")})
 		}})
 	}
 	return all
 }
 
-// awsCaller sends the requests of one case.
+// awsCaller sends the requests of a case.
 type awsCaller struct {
 	t    *testing.T
 	url  string
-	name string // of the case's secret
+	name string // the case's secret
 
-	// How requests are signed, where a case wants it otherwise.
+	// How to sign, if not as usual.
 	unsigned bool
 	service  string        // "": secretsmanager
-	age      time.Duration // of the signature
+	age      time.Duration // age of the signature
 }
 
-// members are those of a request's body.
-type members map[string]any
+type members map[string]any // of a JSON object
 
-// awsReply is what came back.
 type awsReply struct {
 	status      int
 	contentType string
-	body        members // nil where it is no JSON
+	body        members // nil if it is not JSON
 	raw         string
 }
 
@@ -127,7 +125,7 @@ func (c *awsCaller) send(header map[string]string, body string) awsReply {
 		c.t.Fatalf("%s: %v", c.name, err)
 	}
 	reply := awsReply{status: res.StatusCode, contentType: res.Header.Get("Content-Type"), raw: string(raw)}
-	_ = json.Unmarshal(raw, &reply.body) // a page of HTML is an answer as well
+	_ = json.Unmarshal(raw, &reply.body) // the answer may be HTML
 	return reply
 }
 
@@ -142,16 +140,16 @@ func (c *awsCaller) sign(req *http.Request, body string) {
 	}
 }
 
-// target is the header of a call by AWS JSON 1.1.
+// target returns the headers of an AWS JSON 1.1 call.
 func target(operation string) map[string]string {
 	return map[string]string{"Content-Type": "application/x-amz-json-1.1", "X-Amz-Target": "secretsmanager." + operation}
 }
 
-// call does an operation of Secrets Manager.
+// call calls a Secrets Manager operation.
 func (c *awsCaller) call(operation string, in members) awsReply {
 	c.t.Helper()
 	if in == nil {
-		in = members{} // not null
+		in = members{} // encodes as {}, not null
 	}
 	body, err := json.Marshal(in)
 	if err != nil {
@@ -160,7 +158,7 @@ func (c *awsCaller) call(operation string, in members) awsReply {
 	return c.send(target(operation), string(body))
 }
 
-// on is call on the case's secret.
+// on calls an operation on the case's secret.
 func (c *awsCaller) on(operation string, more members) awsReply {
 	c.t.Helper()
 	in := members{"SecretId": c.name}
@@ -168,38 +166,38 @@ func (c *awsCaller) on(operation string, more members) awsReply {
 	return c.call(operation, in)
 }
 
-// must is on for what leads up to a question, which every part can do.
+// must is on for a case's setup, which has to succeed.
 func (c *awsCaller) must(operation string, more members) awsReply {
 	c.t.Helper()
 	reply := c.on(operation, more)
 	if reply.status != http.StatusOK {
-		c.t.Fatalf("before the question itself, %s answers %s", operation, c.short(reply))
+		c.t.Fatalf("setup: %s answered %s", operation, c.short(reply))
 	}
 	return reply
 }
 
-// versionID is the token of a version: 32 characters at least.
+// versionID is a version's token; the service requires 32 characters.
 func versionID(n int) string { return fmt.Sprintf("version-%024d", n) }
 
-// create makes the case's secret with a value as version 1.
+// create makes the case's secret, with a value as version 1.
 func (c *awsCaller) create(value string) (arn string) {
 	c.t.Helper()
 	return c.createAs(c.name, members{"SecretString": value})
 }
 
-// createAs makes a secret of another name, or of more.
+// createAs makes a secret with a name and further members.
 func (c *awsCaller) createAs(name string, more members) (arn string) {
 	c.t.Helper()
 	in := members{"Name": name, "ClientRequestToken": versionID(1)}
 	maps.Copy(in, more)
 	reply := c.call("CreateSecret", in)
 	if reply.status != http.StatusOK {
-		c.t.Fatalf("before the question itself, CreateSecret answers %s", c.short(reply))
+		c.t.Fatalf("setup: CreateSecret answered %s", c.short(reply))
 	}
 	return reply.text("ARN")
 }
 
-// put is a request for a version with labels.
+// put is the body of a PutSecretValue.
 func put(n int, value string, stages ...string) members {
 	in := members{"ClientRequestToken": versionID(n), "SecretString": value}
 	if len(stages) > 0 {
@@ -208,7 +206,7 @@ func put(n int, value string, stages ...string) members {
 	return in
 }
 
-// move is a request to move a label; 0 leaves the version out.
+// move is the body of an UpdateSecretVersionStage; it omits versions that are 0.
 func move(stage string, from, to int) members {
 	in := members{"VersionStage": stage}
 	if from != 0 {
@@ -220,13 +218,13 @@ func move(stage string, from, to int) members {
 	return in
 }
 
-// text is a member of the answer that is a string; "": it has none.
+// text returns a string member, or "".
 func (r awsReply) text(member string) string {
 	text, _ := r.body[member].(string)
 	return text
 }
 
-// each are the objects of a list in the answer.
+// each returns the objects of a list member.
 func (r awsReply) each(member string) []awsReply {
 	list, _ := r.body[member].([]any)
 	all := make([]awsReply, 0, len(list))
@@ -237,13 +235,13 @@ func (r awsReply) each(member string) []awsReply {
 	return all
 }
 
-// short is the status, and of an error its code and words.
+// short returns the status, and an error's code and message.
 func (c *awsCaller) short(r awsReply) string {
 	switch {
 	case r.status == http.StatusOK && r.body != nil:
 		return "200"
 	case r.body == nil:
-		return fmt.Sprintf("%d, no JSON", r.status)
+		return fmt.Sprintf("%d, not JSON", r.status)
 	}
 	code := r.text("__type")
 	code = code[strings.LastIndexAny(code, "#:")+1:]
@@ -259,7 +257,7 @@ var (
 	suffixForm    = regexp.MustCompile(`(NAME[a-z_/]*)-[A-Za-z0-9]{6}\b`)
 )
 
-// plain takes out of a text what is another one in each case or run.
+// plain replaces what differs between cases or runs.
 func (c *awsCaller) plain(text string) string {
 	text = strings.ReplaceAll(text, c.name, "NAME")
 	text = suffixForm.ReplaceAllString(text, "$1-??????")
@@ -267,7 +265,7 @@ func (c *awsCaller) plain(text string) string {
 	return versionForm32.ReplaceAllString(text, "v$1")
 }
 
-// or is what an answer says where it is 200, and the error otherwise.
+// or returns what says extracts from a 200 answer, or the error.
 func (c *awsCaller) or(r awsReply, says func(awsReply) string) string {
 	if r.status != http.StatusOK {
 		return c.short(r)
@@ -275,7 +273,7 @@ func (c *awsCaller) or(r awsReply, says func(awsReply) string) string {
 	return cmp.Or(c.plain(says(r)), "nothing")
 }
 
-// labels are those of the secret's versions, as DescribeSecret has them.
+// labels returns the labels of the secret's versions.
 func (c *awsCaller) labels() string {
 	c.t.Helper()
 	return c.or(c.on("DescribeSecret", nil), func(r awsReply) string { return labelled(r.body["VersionIdsToStages"]) })
@@ -290,7 +288,7 @@ func labelled(byVersion any) string {
 	return strings.Join(all, ", ")
 }
 
-// joined are the texts of a list, sorted.
+// joined sorts and joins a list's strings.
 func joined(list any) string {
 	texts := []string{}
 	items, _ := list.([]any)
@@ -301,13 +299,13 @@ func joined(list any) string {
 	return strings.Join(texts, "+")
 }
 
-// after is the answer of an operation, or where it is 200 the labels that it leaves.
+// after performs an operation and returns the labels that result, or the error.
 func (c *awsCaller) after(operation string, in members) string {
 	c.t.Helper()
 	return c.or(c.on(operation, in), func(awsReply) string { return c.labels() })
 }
 
-// value is what GetSecretValue answers: the version and its text.
+// value returns the version and text that GetSecretValue answers.
 func (c *awsCaller) value(in members) string {
 	c.t.Helper()
 	return c.or(c.on("GetSecretValue", in), func(r awsReply) string {

@@ -7,11 +7,11 @@ const (
 	badCall   = "400 InvalidRequestException"
 )
 
-// awsTokens are about ClientRequestToken, which makes calls repeatable.
+// awsTokens covers ClientRequestToken, which makes calls idempotent.
 func awsTokens() []awsCase {
 	return []awsCase{
 		{
-			row{"create-again", "CreateSecret again, the same token and value", "200, v1 AWSCURRENT", model, ""},
+			row{"create-again", "CreateSecret repeated with the same token and value", "200, v1 AWSCURRENT", model, ""},
 			func(c *awsCaller) string {
 				c.create("one")
 				again := c.short(c.call("CreateSecret", members{"Name": c.name, "ClientRequestToken": versionID(1), "SecretString": "one"}))
@@ -19,14 +19,14 @@ func awsTokens() []awsCase {
 			},
 		},
 		{
-			row{"create-other-value", "CreateSecret again, the same token and another value", exists, model + noText, ""},
+			row{"create-other-value", "CreateSecret repeated with the same token and another value", exists, model + noText, ""},
 			func(c *awsCaller) string {
 				c.create("one")
 				return c.short(c.call("CreateSecret", members{"Name": c.name, "ClientRequestToken": versionID(1), "SecretString": "two"}))
 			},
 		},
 		{
-			row{"create-taken", "CreateSecret of a name that is taken", exists + ": The operation failed because the secret NAME already exists.", recorded, ""},
+			row{"create-taken", "CreateSecret with a taken name", exists + ": The operation failed because the secret NAME already exists.", recorded, ""},
 			func(c *awsCaller) string {
 				c.create("one")
 				return c.short(c.call("CreateSecret", members{"Name": c.name, "ClientRequestToken": versionID(2), "SecretString": "two"}))
@@ -53,7 +53,7 @@ func awsTokens() []awsCase {
 			},
 		},
 		{
-			row{"put-again", "PutSecretValue again, the same token and value", "200, v1 AWSPREVIOUS, v2 AWSCURRENT", model, ""},
+			row{"put-again", "PutSecretValue repeated with the same token and value", "200, v1 AWSPREVIOUS, v2 AWSCURRENT", model, ""},
 			func(c *awsCaller) string {
 				c.create("one")
 				c.must("PutSecretValue", put(2, "two"))
@@ -61,7 +61,7 @@ func awsTokens() []awsCase {
 			},
 		},
 		{
-			row{"put-again-after-others", "PutSecretValue again when a later version is current", "200, v2 AWSPREVIOUS, v3 AWSCURRENT", model, ""},
+			row{"put-again-after-others", "PutSecretValue repeated when a later version is current", "200, v2 AWSPREVIOUS, v3 AWSCURRENT", model, ""},
 			func(c *awsCaller) string {
 				c.create("one")
 				c.must("PutSecretValue", put(2, "two"))
@@ -70,7 +70,7 @@ func awsTokens() []awsCase {
 			},
 		},
 		{
-			row{"put-other-value", "a token used again with another value", exists, model + noText, ""},
+			row{"put-other-value", "a token reused with another value", exists, model + noText, ""},
 			func(c *awsCaller) string {
 				c.create("one")
 				c.must("PutSecretValue", put(2, "two"))
@@ -78,7 +78,7 @@ func awsTokens() []awsCase {
 			},
 		},
 		{
-			row{"put-other-value-kept", "the value after a token was used again with another", "v2 two", model, ""},
+			row{"put-other-value-kept", "the value after a token was reused with another value", "v2 two", model, ""},
 			func(c *awsCaller) string {
 				c.create("one")
 				c.must("PutSecretValue", put(2, "two"))
@@ -87,7 +87,7 @@ func awsTokens() []awsCase {
 			},
 		},
 		{
-			row{"put-other-value-pending", "a token used again with another value while its version is pending", exists, model + noText, ""},
+			row{"put-other-value-pending", "a token reused with another value while its version is pending", exists, model + noText, ""},
 			func(c *awsCaller) string {
 				c.create("one")
 				c.must("PutSecretValue", put(2, "two", "AWSPENDING"))
@@ -101,29 +101,14 @@ func awsTokens() []awsCase {
 				return c.short(c.on("PutSecretValue", members{"SecretString": "two"}))
 			},
 		},
+		{row{"update-again", "UpdateSecret with a version's token and its value", exists, model + noCode, ""},
+			func(c *awsCaller) string { c.create("one"); return c.short(c.on("UpdateSecret", put(1, "one"))) }},
+		{row{"update-other-value", "UpdateSecret with a version's token and another value", exists, model + noCode, ""},
+			func(c *awsCaller) string { c.create("one"); return c.short(c.on("UpdateSecret", put(1, "two"))) }},
+		{row{"update", "UpdateSecret with a new token and a value", "v1 AWSPREVIOUS, v2 AWSCURRENT", model, ""},
+			func(c *awsCaller) string { c.create("one"); return c.after("UpdateSecret", put(2, "two")) }},
 		{
-			row{"update-again", "UpdateSecret with a version's token and its value", exists, model + noCode, ""},
-			func(c *awsCaller) string {
-				c.create("one")
-				return c.short(c.on("UpdateSecret", put(1, "one")))
-			},
-		},
-		{
-			row{"update-other-value", "UpdateSecret with a version's token and another value", exists, model + noCode, ""},
-			func(c *awsCaller) string {
-				c.create("one")
-				return c.short(c.on("UpdateSecret", put(1, "two")))
-			},
-		},
-		{
-			row{"update", "UpdateSecret with a new token and a value", "v1 AWSPREVIOUS, v2 AWSCURRENT", model, ""},
-			func(c *awsCaller) string {
-				c.create("one")
-				return c.after("UpdateSecret", put(2, "two"))
-			},
-		},
-		{
-			row{"update-description", "UpdateSecret of the description alone", "no version, v1 AWSCURRENT", model, ""},
+			row{"update-description", "UpdateSecret of only the description", "no version, v1 AWSCURRENT", model, ""},
 			func(c *awsCaller) string {
 				c.create("one")
 				return c.or(c.on("UpdateSecret", members{"Description": "about it", "ClientRequestToken": versionID(2)}), func(r awsReply) string {
@@ -134,13 +119,8 @@ func awsTokens() []awsCase {
 				})
 			},
 		},
-		{
-			row{"rotate-no-token", "RotateSecret without a token", badMember + ": " + noToken, recorded, ""},
-			func(c *awsCaller) string {
-				c.create("one")
-				return c.short(c.on("RotateSecret", nil))
-			},
-		},
+		{row{"rotate-no-token", "RotateSecret without a token", badMember + ": " + noToken, recorded, ""},
+			func(c *awsCaller) string { c.create("one"); return c.short(c.on("RotateSecret", nil)) }},
 		{
 			row{"token-is-version", "the version that a token makes", "v2", model, ""},
 			func(c *awsCaller) string {

@@ -16,18 +16,18 @@ import (
 
 const seenOften = "what the client does with AWS's answer"
 
-// An awsPlace is where a client of AWS is sent.
+// An awsPlace is where an AWS client connects.
 type awsPlace struct {
-	url    string   // in plain http, for what leads up to a question
-	env    []string // for the client
-	python string   // an interpreter with boto3; "": there is none
+	url    string   // plain http, for setup
+	env    []string // the client's environment
+	python string   // an interpreter with boto3, or ""
 }
 
 func awsClientsArea() area[awsPlace] {
 	return area[awsPlace]{
 		name: "Clients of AWS",
-		about: "The AWS CLI and boto3, each with its own environment variables: to the sandbox over TLS by AWS_ENDPOINT_URL\n" +
-			"and AWS_CA_BUNDLE, to moto in plain http.",
+		about: "The AWS CLI and boto3 each have their own environment variables. They reach the sandbox over TLS by\n" +
+			"AWS_ENDPOINT_URL and AWS_CA_BUNDLE, and moto in plain http.",
 		full:      true,
 		parts:     []part[awsPlace]{{sandboxPart, sandboxForClients}, {"moto", motoForClients}},
 		questions: append(askBy("aws CLI", awsCLI), askBy("boto3", boto3)...),
@@ -48,7 +48,7 @@ func sandboxForClients(t *testing.T) awsPlace {
 	}
 }
 
-// startSandbox starts a sandbox that ends with the test.
+// startSandbox starts a sandbox and closes it after the test.
 func startSandbox(t *testing.T) *sandbox.Sandbox {
 	t.Helper()
 	s, err := sandbox.Start(context.WithoutCancel(t.Context()), sandbox.Options{})
@@ -71,16 +71,16 @@ func motoForClients(t *testing.T) awsPlace {
 		"AWS_CONFIG_FILE="+os.DevNull, "AWS_SHARED_CREDENTIALS_FILE="+os.DevNull, "AWS_REGION="+awsRegion, "AWS_DEFAULT_REGION="+awsRegion), pythonOr(t, "boto3")}
 }
 
-// cleanEnv shows a program nothing of this machine but where programs are.
+// cleanEnv hides everything of this machine except PATH.
 func cleanEnv(t *testing.T, more ...string) []string {
 	t.Helper()
 	return append([]string{"PATH=" + os.Getenv("PATH"), "HOME=" + t.TempDir(), "LANG=C.UTF-8"}, more...)
 }
 
-// An awsClient does an operation and returns its answer, or the words that its user sees.
+// An awsClient performs an operation and returns its answer, or the message that its user sees.
 type awsClient func(t *testing.T, at awsPlace, service, operation, input string) (answer string, failed error)
 
-// awsTask is what both clients are asked to do. Of a failure, documented is the message.
+// awsTask is a task for both clients. If it should fail, documented is the message.
 type awsTask struct {
 	id, title  string
 	documented string
@@ -106,7 +106,7 @@ func askBy(client string, does awsClient) []question[awsPlace] {
 	return all
 }
 
-// worded is a failure as a client words it: boto3 puts the class of the exception in front.
+// worded is a failure as a client prints it: boto3 puts the exception's class first.
 func worded(client, documented string) string {
 	code, _, failed := strings.Cut(strings.TrimPrefix(documented, "An error occurred ("), ")")
 	if client == "boto3" && failed {
@@ -130,12 +130,12 @@ func (task awsTask) ask(c *awsCaller, at awsPlace, does awsClient) string {
 	}
 	r := awsReply{status: http.StatusOK}
 	if err := json.Unmarshal([]byte(said), &r.body); err != nil && said != "" {
-		c.t.Fatalf("%s %s prints no JSON: %q", task.service, task.operation, said)
+		c.t.Fatalf("%s %s does not print JSON: %q", task.service, task.operation, said)
 	}
 	return c.plain(task.says(c, r))
 }
 
-// run runs a program, whose failure is its last line.
+// run runs a program. Its error is the last line of standard error.
 func run(t *testing.T, env []string, program string, args ...string) (string, error) {
 	t.Helper()
 	var out, errs strings.Builder
@@ -148,13 +148,13 @@ func run(t *testing.T, env []string, program string, args ...string) (string, er
 	return strings.TrimSpace(out.String()), nil
 }
 
-// awsCLI does an operation with the command of its name.
+// awsCLI performs an operation with the AWS CLI.
 func awsCLI(t *testing.T, at awsPlace, service, operation, input string) (string, error) {
 	t.Helper()
 	return run(t, at.env, realservers.Need(t, "aws"), service, spelled(operation, "-"), "--output", "json", "--cli-input-json", input)
 }
 
-// callBoto3 prints an answer, or the class of an exception and its words.
+// callBoto3 prints an answer, or an exception's class and message.
 const callBoto3 = `
 import boto3, json, sys
 service, operation, given = sys.argv[1:]
@@ -169,12 +169,12 @@ except Exception as e:
 func boto3(t *testing.T, at awsPlace, service, operation, input string) (string, error) {
 	t.Helper()
 	if at.python == "" {
-		t.Skip("there is no python3 with boto3 on this machine: skipped")
+		t.Skip("skipped: there is no python3 with boto3")
 	}
 	return run(t, at.env, at.python, "-c", callBoto3, service, spelled(operation, "_"), input)
 }
 
-// spelled writes an operation's name in small letters, a mark before each word but the first.
+// spelled converts an operation's name to lower case with a separator between words.
 func spelled(operation, mark string) string {
 	var b strings.Builder
 	for i, r := range operation {

@@ -6,14 +6,14 @@ import (
 	"strings"
 )
 
-// failure is what AWS's clients print of an error.
+// failure is the message of AWS's clients for an error.
 func failure(code, operation, words string) string {
 	return "An error occurred (" + code + ") when calling the " + operation + " operation: " + words
 }
 
 const cannotFind = "Secrets Manager can't find the specified secret."
 
-// awsTasks are what the clients are asked to do.
+// awsTasks lists the tasks.
 func awsTasks() []awsTask {
 	named := func(more members) func(string) members {
 		return func(name string) members {
@@ -33,7 +33,7 @@ func awsTasks() []awsTask {
 			says: labels,
 		},
 		{
-			id: "create-taken", title: "create a secret that is there", prepare: one, operation: "CreateSecret",
+			id: "create-taken", title: "create a secret that already exists", prepare: one, operation: "CreateSecret",
 			documented: failure("ResourceExistsException", "CreateSecret", "The operation failed because the secret NAME already exists."),
 			input: func(name string) members {
 				return members{"Name": name, "ClientRequestToken": versionID(2), "SecretString": "two"}
@@ -45,7 +45,7 @@ func awsTasks() []awsTask {
 			input: named(put(2, "two")), says: labels,
 		},
 		{
-			id: "put-own-token", title: "put a value, the token being the client's own", documented: "AWSCURRENT", prepare: one, operation: "PutSecretValue",
+			id: "put-own-token", title: "put a value with the client's own token", documented: "AWSCURRENT", prepare: one, operation: "PutSecretValue",
 			input: named(members{"SecretString": "two"}),
 			says:  func(_ *awsCaller, r awsReply) string { return joined(r.body["VersionStages"]) },
 		},
@@ -86,7 +86,7 @@ func awsTasks() []awsTask {
 	return tasks
 }
 
-// awsChangingTasks are about labels and ends, and who the caller is.
+// awsChangingTasks covers labels, deletion and the caller's identity.
 func awsChangingTasks(named func(members) func(string) members) []awsTask {
 	one := func(c *awsCaller) { c.create("one") }
 	return []awsTask{
@@ -112,13 +112,13 @@ func awsChangingTasks(named func(members) func(string) members) []awsTask {
 			says:       func(_ *awsCaller, r awsReply) string { return memberNames(r) },
 		},
 		{
-			id: "tag-deleted", title: "tag a secret that waits for deletion", prepare: (*awsCaller).deleted, operation: "TagResource", input: named(tags("a", "1")),
+			id: "tag-deleted", title: "tag a secret pending deletion", prepare: (*awsCaller).deleted, operation: "TagResource", input: named(tags("a", "1")),
 			documented: failure("InvalidRequestException", "TagResource",
 				"You can't perform this operation on the secret because it was marked for deletion."),
 			says: func(c *awsCaller, _ awsReply) string { return c.tagged() },
 		},
 		{
-			id: "identity", title: "who the caller is", documented: "Account Arn UserId", service: "sts", operation: "GetCallerIdentity",
+			id: "identity", title: "get the caller's identity", documented: "Account Arn UserId", service: "sts", operation: "GetCallerIdentity",
 			input: func(string) members { return members{} },
 			says:  func(_ *awsCaller, r awsReply) string { return memberNames(r) },
 		},

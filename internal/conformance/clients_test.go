@@ -14,22 +14,22 @@ import (
 	"purser/internal/realservers"
 )
 
-// A clientPlace is a registry that clients are sent to.
+// A clientPlace is a registry for clients.
 type clientPlace struct {
 	registryPlace
-	host  string   // as clients name it
-	key   string   // as docker's configuration names it
-	plain bool     // in plain http
-	env   []string // that leads to it
+	host  string   // the registry's name for clients
+	key   string   // its key in docker's configuration
+	plain bool     // uses plain http
+	env   []string // leads clients to it
 }
 
 func registryClientsArea() area[clientPlace] {
 	return area[clientPlace]{
 		name: "Clients of registries",
-		about: "The clients as they are, each with a configuration of its own: to the sandbox as docker.io, through the proxy and\n" +
-			"the certificate authority of its environment; to the registry of the distribution project on loopback. Of a\n" +
-			"refusal, the first words are shown that a reader would look for. The token for reading is a personal access\n" +
-			"token of that level in the sandbox, and there an account whose rights are cut.",
+		about: "The clients are unchanged, and each has its own configuration. They reach the sandbox as docker.io, through the\n" +
+			"proxy and the certificate authority of its environment, and the distribution project's registry on loopback. For\n" +
+			"a refusal, the table shows the first words that a reader would look for. The token for reading is a personal\n" +
+			"access token of that level in the sandbox, and an account with reduced rights at the other registry.",
 		full:      true,
 		parts:     []part[clientPlace]{{sandboxPart, sandboxAsHub}, {"distribution 3", registryOnLoopback}},
 		questions: clientQuestions(),
@@ -38,7 +38,7 @@ func registryClientsArea() area[clientPlace] {
 
 const seedTag = "seed"
 
-// seed leaves an image in the known repository, which clients pull and copy.
+// seed pushes an image to the known repository, for clients to pull and copy.
 func (p registryPlace) seed(t *testing.T) {
 	t.Helper()
 	c := &registryCaller{t, p, p.known}
@@ -48,7 +48,7 @@ func (p registryPlace) seed(t *testing.T) {
 func sandboxAsHub(t *testing.T) clientPlace {
 	t.Helper()
 	s := startSandbox(t)
-	s.Accounts.Patient = true // many clients sign in with a wrong token here
+	s.Accounts.Patient = true // many cases use a wrong token
 	env, err := s.Environment(t.TempDir())
 	if err != nil {
 		t.Fatal(err)
@@ -67,17 +67,15 @@ func registryOnLoopback(t *testing.T) clientPlace {
 	return clientPlace{at, r.Host, r.Host, true, nil}
 }
 
-// client is a program and what it does.
 type client struct {
 	name  string
-	login []string // its arguments; the token is on the standard input
-	// push and pull are commands, one after the other; what comes first makes what is
-	// pushed or pulled.
+	login []string // arguments; the token is on standard input
+	// push and pull are sequences of commands. The first ones may make what is pushed or pulled.
 	push, pull [][]string
 }
 
-// clients spell their commands with words that stand for what differs: HOST, REPO, NS,
-// USER, DIR for a folder of the case's own, IMAGE and DIGEST for an image.
+// clients uses placeholders in commands: HOST, REPO, NS, USER, DIR for the case's folder, IMAGE and
+// DIGEST for an image. A word after PLAIN= is used only with plain http.
 func clients() []client {
 	return []client{
 		{
@@ -133,7 +131,7 @@ func clientQuestions() []question[clientPlace] {
 	for _, c := range clients() {
 		asks := func(id, title, documented, deviation string, as func(clientPlace) realservers.User, commands [][]string) {
 			all = append(all, question[clientPlace]{
-				row{c.name + "-" + id, c.name + ": " + title, documented, "what the client is for", deviation},
+				row{c.name + "-" + id, c.name + ": " + title, documented, "the client's purpose", deviation},
 				func(t *testing.T, at clientPlace) string {
 					t.Helper()
 					return newClientRun(t, c.name, at, as(at)).all(commands)
@@ -142,21 +140,20 @@ func clientQuestions() []question[clientPlace] {
 		}
 		signIn := [][]string{c.login}
 		asks("login", "sign in", "works", "", pusher, signIn)
-		asks("login-low", "sign in with a token for reading", "works", "", low, signIn)
+		asks("login-low", "sign in with a read-only token", "works", "", low, signIn)
 		if c.name == "crane" {
-			asks("login-wrong", "sign in with a wrong token, which it stores unasked", "works", "", wrong, signIn)
+			asks("login-wrong", "sign in with a wrong token, which it stores without checking it", "works", "", wrong, signIn)
 		} else {
 			asks("login-wrong", "sign in with a wrong token", "refused", "", wrong, signIn)
 		}
 		asks("push", "push", "works", "", pusher, c.push)
 		asks("pull", "pull or inspect", "works", "", pusher, c.pull)
-		asks("push-low", "push with a token for reading", "refused", "", low, c.push)
+		asks("push-low", "push with a read-only token", "refused", "", low, c.push)
 		asks("push-wrong", "push with a wrong token", "refused", "", wrong, c.push)
 	}
 	return all
 }
 
-// clientRun is one case of a client.
 type clientRun struct {
 	t       *testing.T
 	program string
@@ -182,8 +179,8 @@ func newClientRun(t *testing.T, name string, at clientPlace, u realservers.User)
 	}
 }
 
-// writeLogin writes a docker configuration that holds a login. Where it held none, docker
-// and helm would look for a place of the machine's to store one.
+// writeLogin writes a docker configuration with a login. Without one, docker and helm would look for the
+// machine's credential store.
 func writeLogin(t *testing.T, dir, key string, u realservers.User) (path string) {
 	t.Helper()
 	auth := base64.StdEncoding.EncodeToString([]byte(u.Name + ":" + u.Password))
@@ -205,7 +202,7 @@ func writeFile(t *testing.T, path, text string) string {
 	return path
 }
 
-// writeFiles leaves what oras pushes, and a chart.
+// writeFiles writes a file for oras to push, and a chart.
 func writeFiles(t *testing.T, dir string) {
 	t.Helper()
 	writeFile(t, filepath.Join(dir, "file"), "a file of the suite")
@@ -217,7 +214,7 @@ func digestIn(t *testing.T, image string) string {
 	text, err := os.ReadFile(filepath.Join(image, "index.json"))
 	var index struct{ Manifests []struct{ Digest string } }
 	if err != nil || json.Unmarshal(text, &index) != nil || len(index.Manifests) == 0 {
-		t.Fatalf("an image without an index: %v", err)
+		t.Fatalf("read the image's index: %v", err)
 	}
 	return index.Manifests[0].Digest
 }
@@ -233,7 +230,7 @@ func (c *clientRun) all(commands [][]string) string {
 	return "works"
 }
 
-// clientLimit ends a client that goes on trying.
+// clientLimit stops a client that keeps retrying.
 const clientLimit = 20 * time.Second
 
 func (c *clientRun) run(command []string) (said string, err error) {
@@ -253,7 +250,7 @@ func (c *clientRun) run(command []string) (said string, err error) {
 	return string(out), err
 }
 
-// refusal is what a failed client said, by the most telling words in it.
+// refusal returns the most telling words of a failed client's output.
 func (c *clientRun) refusal(said string) string {
 	c.t.Helper()
 	lower := strings.ToLower(said)

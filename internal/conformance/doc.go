@@ -1,4 +1,4 @@
-// Package conformance puts one suite of questions to purser's stand-ins and to the software
-// of others that speaks the same protocols, and keeps every answer beside the one that AWS
-// and Docker document. What it finds is docs/conformance.md. It holds tests alone.
+// Package conformance asks purser's stand-ins and other implementations of the same protocols the same
+// questions, and compares every answer with what AWS and Docker document. The result is
+// docs/conformance.md. The package contains only tests.
 package conformance

@@ -14,12 +14,12 @@ import (
 
 const orgTokens = "/v2/orgs/acme/access-tokens"
 
-// resources is what an organization's token may do with a repository.
+// resources is what an organization token may do with a repository.
 func resources(path string, scopes ...string) []members {
 	return []members{{"type": "TYPE_REPO", "path": path, "scopes": scopes}}
 }
 
-// mintFor makes a token of an organization, which may push unless it says otherwise.
+// mintFor makes an organization token that may push, unless more changes that.
 func (c *hubCaller) mintFor(org string, more members) hubReply {
 	c.t.Helper()
 	in := members{"label": "new", "resources": resources("acme/app", "scope-image-pull", "scope-image-push")}
@@ -27,33 +27,28 @@ func (c *hubCaller) mintFor(org string, more members) hubReply {
 	return c.do(http.MethodPost, "/v2/orgs/"+org+"/access-tokens", c.session(), in)
 }
 
-// organizationCases are about the tokens of organizations.
+// organizationCases covers organization tokens.
 func organizationCases() []hubCase {
 	item := "created_at created_by expires_at id is_active label last_used_at"
 	all := []hubCase{
+		{row{"org-mint", "a new organization token", "201 " + item + " resources token", hubDoc, ""}, func(c *hubCaller) string { return c.mintFor("acme", nil).named() }},
 		{
-			row{"org-mint", "a new token of an organization", "201 " + item + " resources token", hubDoc, ""},
-			func(c *hubCaller) string { return c.mintFor("acme", nil).named() },
-		},
-		{
-			row{"org-mint-form", "how it begins", "dckr_oat_", hubDoc, ""},
+			row{"org-mint-form", "the prefix of an organization token", "dckr_oat_", hubDoc, ""},
 			func(c *hubCaller) string {
 				token := c.mintFor("acme", nil).text("token")
 				return token[:min(9, len(token))]
 			},
 		},
+		{row{"org-mint-none", "a new organization token without a resource", "400", hubDoc, ""},
+			func(c *hubCaller) string { return codeOf(c.mintFor("acme", members{"resources": []members{}}).short()) }},
 		{
-			row{"org-mint-none", "a new token without a resource", "400", hubDoc, ""},
-			func(c *hubCaller) string { return codeOf(c.mintFor("acme", members{"resources": []members{}}).short()) },
-		},
-		{
-			row{"org-mint-missing", "a new token for a repository that does not exist", "400", hubDoc, ""},
+			row{"org-mint-missing", "a new organization token for a missing repository", "400", hubDoc, ""},
 			func(c *hubCaller) string {
 				return codeOf(c.mintFor("acme", members{"resources": resources("acme/no", "scope-image-pull")}).short())
 			},
 		},
 		{
-			row{"org-mint-quota", "an eleventh token, the others inactive", "400", hubDoc + noCode, ""},
+			row{"org-mint-quota", "an eleventh organization token, with ten inactive ones", "400", hubDoc + noCode, ""},
 			func(c *hubCaller) string {
 				for range 10 {
 					id := c.mintFor("acme", nil).text("id")
@@ -62,32 +57,28 @@ func organizationCases() []hubCase {
 				return codeOf(c.mintFor("acme", nil).short())
 			},
 		},
+		{row{"org-list", "the members of the list of an organization's tokens", "200 next previous results total", hubDoc, ""},
+			func(c *hubCaller) string { return c.do(http.MethodGet, orgTokens, c.session(), nil).named() }},
 		{
-			row{"org-list", "the members of the list", "200 next previous results total", hubDoc, ""},
-			func(c *hubCaller) string { return c.do(http.MethodGet, orgTokens, c.session(), nil).named() },
-		},
-		{
-			row{"org-list-item", "the members of a token in it", "200 " + item, hubDoc, ""},
+			row{"org-list-item", "the members of an organization token in the list", "200 " + item, hubDoc, ""},
 			func(c *hubCaller) string {
 				c.mintFor("acme", nil)
 				return c.do(http.MethodGet, orgTokens, c.session(), nil).results()[0].named()
 			},
 		},
 		{
-			row{"org-get", "the members of one token", "200 " + item + " resources", hubDoc, ""},
+			row{"org-get", "the members of a single organization token", "200 " + item + " resources", hubDoc, ""},
 			func(c *hubCaller) string {
 				return c.do(http.MethodGet, orgTokens+"/"+c.mintFor("acme", nil).text("id"), c.session(), nil).named()
 			},
 		},
-		{
-			row{"org-get-resources", "what it may do", "TYPE_REPO acme/app scope-image-pull+scope-image-push", hubDoc, ""},
-			func(c *hubCaller) string { return c.resourcesOf(c.mintFor("acme", nil).text("id")) },
-		},
+		{row{"org-get-resources", "what an organization token may do", "TYPE_REPO acme/app scope-image-pull+scope-image-push", hubDoc, ""},
+			func(c *hubCaller) string { return c.resourcesOf(c.mintFor("acme", nil).text("id")) }},
 	}
 	return append(all, organizationChangeCases()...)
 }
 
-// resourcesOf is what a token of the organization may do.
+// resourcesOf returns what an organization token may do.
 func (c *hubCaller) resourcesOf(id string) string {
 	c.t.Helper()
 	list, _ := c.do(http.MethodGet, orgTokens+"/"+id, c.session(), nil).body["resources"].([]any)
@@ -102,14 +93,14 @@ func (c *hubCaller) resourcesOf(id string) string {
 func organizationChangeCases() []hubCase {
 	return []hubCase{
 		{
-			row{"org-patch-label", "a token that is renamed", "200 renamed", hubDoc, ""},
+			row{"org-patch-label", "a renamed organization token", "200 renamed", hubDoc, ""},
 			func(c *hubCaller) string {
 				r := c.do(http.MethodPatch, orgTokens+"/"+c.mintFor("acme", nil).text("id"), c.session(), members{"label": "renamed"})
 				return r.short() + " " + r.text("label")
 			},
 		},
 		{
-			row{"org-patch-resources", "a token that may do less from now on", "TYPE_REPO acme/app scope-image-pull", hubDoc, ""},
+			row{"org-patch-resources", "an organization token whose rights are reduced", "TYPE_REPO acme/app scope-image-pull", hubDoc, ""},
 			func(c *hubCaller) string {
 				id := c.mintFor("acme", nil).text("id")
 				c.do(http.MethodPatch, orgTokens+"/"+id, c.session(), members{"resources": resources("acme/app", "scope-image-pull")})
@@ -117,7 +108,7 @@ func organizationChangeCases() []hubCase {
 			},
 		},
 		{
-			row{"org-delete", "a token that is deleted, twice", "204, 404", hubDoc, ""},
+			row{"org-delete", "an organization token deleted twice", "204, 404", hubDoc, ""},
 			func(c *hubCaller) string {
 				at := orgTokens + "/" + c.mintFor("acme", nil).text("id")
 				first, second := c.do(http.MethodDelete, at, c.session(), nil), c.do(http.MethodDelete, at, c.session(), nil)
@@ -131,14 +122,14 @@ func organizationChangeCases() []hubCase {
 			},
 		},
 		{
-			row{"org-other", "the tokens of an organization that others own", "403", hubDoc, ""},
+			row{"org-other", "the tokens of somebody else's organization", "403", hubDoc, ""},
 			func(c *hubCaller) string {
 				c.box.Accounts.AddOrganization("others", sandboxhub.Organization{Owners: []string{"someone-else"}})
 				return codeOf(c.do(http.MethodGet, "/v2/orgs/others/access-tokens", c.session(), nil).short())
 			},
 		},
 		{
-			row{"org-pat", "an organization's tokens, with a bearer of a personal token", "403", "statements of Docker's staff" + unsure, ""},
+			row{"org-pat", "an organization's tokens, with a personal token's bearer", "403", "statements of Docker's staff" + unsure, ""},
 			func(c *hubCaller) string {
 				return codeOf(c.do(http.MethodGet, orgTokens, c.bearer("mockserver", c.box.PushToken.Reveal()), nil).short())
 			},
@@ -146,20 +137,20 @@ func organizationChangeCases() []hubCase {
 	}
 }
 
-// hubRestCases are about limits, repositories, and what is said of people.
+// hubRestCases covers limits, repositories and identities.
 func hubRestCases() []hubCase {
 	const namespaces = "/v2/namespaces/"
 	push := func(c *hubCaller) string { return c.bearer("mockserver", c.box.PushToken.Reveal()) }
 	return append([]hubCase{
 		{
-			row{"user", "who a personal token's bearer belongs to", "200 mockserver", seenLive, ""},
+			row{"user", "the owner of a personal token's bearer", "200 mockserver", seenLive, ""},
 			func(c *hubCaller) string {
 				r := c.do(http.MethodGet, "/v2/user/", push(c), nil)
 				return r.short() + " " + r.text("username")
 			},
 		},
 		{
-			row{"repository", "one's rights to a repository, with a token for reading", `{"admin":true,"read":true,"write":true}`, seenLive, ""},
+			row{"repository", "rights to an own repository, with a read-only token", `{"admin":true,"read":true,"write":true}`, seenLive, ""},
 			func(c *hubCaller) string {
 				r := c.do(http.MethodGet, namespaces+"mockserver/repositories/mockserver", c.bearer("mockserver", c.box.ReadOnlyToken.Reveal()), nil)
 				text, err := json.Marshal(r.body["permissions"])
@@ -170,13 +161,13 @@ func hubRestCases() []hubCase {
 			},
 		},
 		{
-			row{"repository-private", "another's private repository", "404", seenLive, ""},
+			row{"repository-private", "somebody else's private repository", "404", seenLive, ""},
 			func(c *hubCaller) string {
 				return codeOf(c.do(http.MethodGet, namespaces+"someone-else/repositories/private", push(c), nil).short())
 			},
 		},
 		{
-			row{"repository-head", "HEAD of a repository that is there, and of one that is not", "200, 404", hubDoc, ""},
+			row{"repository-head", "HEAD of an existing repository, and of a missing one", "200, 404", hubDoc, ""},
 			func(c *hubCaller) string {
 				there := c.do(http.MethodHead, namespaces+"mockserver/repositories/mockserver", push(c), nil)
 				not := c.do(http.MethodHead, namespaces+"mockserver/repositories/no", push(c), nil)
@@ -190,26 +181,22 @@ func hubRestCases() []hubCase {
 			},
 		},
 		{
-			row{"describe", "a repository described with a token for writing", "403: access denied: insufficient scope", seenLive, ""},
+			row{"describe", "changing a description with a read-write token", "403: access denied: insufficient scope", seenLive, ""},
 			func(c *hubCaller) string {
 				return c.do(http.MethodPatch, "/v2/repositories/mockserver/mockserver/", push(c), members{"description": "about it"}).short()
 			},
 		},
 		{
-			row{"older-oat", "the older path of a repository, with an organization's token", "403: token issued from organization access token is not allowed", seenLive, ""},
+			row{"older-oat", "the older path of a repository, with an organization token", "403: token issued from organization access token is not allowed", seenLive, ""},
 			func(c *hubCaller) string {
 				bearer := c.bearer("acme", c.mintFor("acme", nil).text("token"))
 				return c.do(http.MethodGet, "/v2/repositories/acme/app/", bearer, nil).short()
 			},
 		},
-		{
-			row{"audit-pat", "the audit log with a personal token", "403: forbidden", seenLive, ""},
-			func(c *hubCaller) string { return c.do(http.MethodGet, "/v2/auditlogs/acme", push(c), nil).short() },
-		},
-		{
-			row{"audit", "the audit log of an organization", "200 logs", hubDoc, ""},
-			func(c *hubCaller) string { return c.do(http.MethodGet, "/v2/auditlogs/acme", c.session(), nil).named() },
-		},
+		{row{"audit-pat", "the audit log with a personal token", "403: forbidden", seenLive, ""},
+			func(c *hubCaller) string { return c.do(http.MethodGet, "/v2/auditlogs/acme", push(c), nil).short() }},
+		{row{"audit", "the audit log of an organization", "200 logs", hubDoc, ""},
+			func(c *hubCaller) string { return c.do(http.MethodGet, "/v2/auditlogs/acme", c.session(), nil).named() }},
 	}, limitCases()...)
 }
 
@@ -226,22 +213,20 @@ func limitCases() []hubCase {
 	}
 	return []hubCase{
 		{
-			row{"limit-headers", "what every answer says of the limit", "X-RateLimit-Limit X-RateLimit-Remaining X-RateLimit-Reset", hubDoc, ""},
+			row{"limit-headers", "the rate-limit headers of every answer", "X-RateLimit-Limit X-RateLimit-Remaining X-RateLimit-Reset", hubDoc, ""},
 			func(c *hubCaller) string {
 				r := c.exchange("mockserver", c.box.PushToken.Reveal())
 				return headers(r, "X-RateLimit-Limit", "X-RateLimit-Remaining", "X-RateLimit-Reset")
 			},
 		},
 		{
-			row{"limit", "one request too many", `429 {"detail":"Rate limit exceeded","error":false}`, hubDoc, ""},
+			row{"limit", "a request over the limit", `429 {"detail":"Rate limit exceeded","error":false}`, hubDoc, ""},
 			func(c *hubCaller) string {
 				r := limited(c)
 				return fmt.Sprint(r.status, " ", strings.TrimSpace(r.raw))
 			},
 		},
-		{
-			row{"limit-retry", "when to come again", "Retry-After X-Retry-After", hubDoc + "; the second in older ones", ""},
-			func(c *hubCaller) string { return headers(limited(c), "Retry-After", "X-Retry-After") },
-		},
+		{row{"limit-retry", "when to retry", "Retry-After X-Retry-After", hubDoc + "; the second in older ones", ""},
+			func(c *hubCaller) string { return headers(limited(c), "Retry-After", "X-Retry-After") }},
 	}
 }

@@ -12,19 +12,17 @@ import (
 	sandboxhub "purser/internal/sandbox/hub"
 )
 
-// hubClaim is the claim of a bearer that says whose it is.
+// hubClaim is the identity claim in a bearer.
 const hubClaim = "https://hub.docker.com"
 
-// signInCases are about the exchange of secrets for bearers.
+// signInCases covers exchanging secrets for bearers.
 func signInCases() []hubCase {
 	pushClaims := func(c *hubCaller) members { return claimsOf(c.bearer("mockserver", c.box.PushToken.Reveal())) }
 	return append([]hubCase{
+		{row{"exchange", "a personal token exchanged", "200 access_token", hubDoc, ""},
+			func(c *hubCaller) string { return c.exchange("mockserver", c.box.PushToken.Reveal()).named() }},
 		{
-			row{"exchange", "a personal token exchanged", "200 access_token", hubDoc, ""},
-			func(c *hubCaller) string { return c.exchange("mockserver", c.box.PushToken.Reveal()).named() },
-		},
-		{
-			row{"exchange-life", "how long its bearer lives, in seconds", "600", seenLive, ""},
+			row{"exchange-life", "how long its bearer token is valid, in seconds", "600", seenLive, ""},
 			func(c *hubCaller) string {
 				claims := pushClaims(c)
 				from, _ := claims["iat"].(float64)
@@ -33,50 +31,46 @@ func signInCases() []hubCase {
 			},
 		},
 		{
-			row{"exchange-issuer", "who gave it, for whom, and its level", "https://api.docker.com/ https://hub.docker.com repo:write", seenLive, ""},
+			row{"exchange-issuer", "issuer, audience and level in an API bearer", "https://api.docker.com/ https://hub.docker.com repo:write", seenLive, ""},
 			func(c *hubCaller) string {
 				claims := pushClaims(c)
 				return fmt.Sprint(claims["iss"], " ", claims["aud"], " ", claims["scope"])
 			},
 		},
 		{
-			row{"exchange-source", "the token's id in it", "docker_pat|ID of mockserver", seenLive, ""},
+			row{"exchange-source", "the token's id in an API bearer", "docker_pat|ID of mockserver", seenLive, ""},
 			func(c *hubCaller) string {
 				claim, _ := pushClaims(c)[hubClaim].(map[string]any)
 				answer := fmt.Sprint(claim["source"], " of ", claim["username"])
 				return strings.Replace(answer, c.box.Accounts.Tokens("mockserver")[0].ID, "ID", 1)
 			},
 		},
+		{row{"exchange-claims", "the claims of an API bearer", "aud exp https://hub.docker.com iat iss jti scope source", seenLive, ""},
+			func(c *hubCaller) string { return strings.Join(slices.Sorted(maps.Keys(pushClaims(c))), " ") }},
 		{
-			row{"exchange-claims", "its claims", "aud exp https://hub.docker.com iat iss jti scope source", seenLive, ""},
-			func(c *hubCaller) string { return strings.Join(slices.Sorted(maps.Keys(pushClaims(c))), " ") },
-		},
-		{
-			row{"exchange-claim", "the members of the claim that says whose it is", "email roles session_id source username uuid", seenLive, ""},
+			row{"exchange-claim", "the members of the identity claim", "email roles session_id source username uuid", seenLive, ""},
 			func(c *hubCaller) string {
 				claim, _ := pushClaims(c)[hubClaim].(map[string]any)
 				return strings.Join(slices.Sorted(maps.Keys(claim)), " ")
 			},
 		},
 		{
-			row{"exchange-other-name", "a personal token under another account's name", "mockserver", seenLive, ""},
+			row{"exchange-other-name", "a personal token with another account's name", "mockserver", seenLive, ""},
 			func(c *hubCaller) string {
 				claim, _ := claimsOf(c.bearer("someone-else", c.box.PushToken.Reveal()))[hubClaim].(map[string]any)
 				return fmt.Sprint(claim["username"])
 			},
 		},
+		{row{"exchange-wrong", "a wrong secret", "401 detail errinfo message", hubDoc, ""},
+			func(c *hubCaller) string { return c.exchange("mockserver", "FAKE-wrong").named() }},
 		{
-			row{"exchange-wrong", "a wrong secret", "401 detail errinfo message", hubDoc, ""},
-			func(c *hubCaller) string { return c.exchange("mockserver", "FAKE-wrong").named() },
-		},
-		{
-			row{"exchange-revoked", "a token that is inactive", "401", hubDoc, ""},
+			row{"exchange-revoked", "an inactive token", "401", hubDoc, ""},
 			func(c *hubCaller) string {
 				return codeOf(c.exchange("mockserver", c.box.RevokedToken.Reveal()).short())
 			},
 		},
 		{
-			row{"exchange-locked", "a right secret after many wrong ones", "429", seenLive + "; how many is UNCONFIRMED", ""},
+			row{"exchange-locked", "the right secret after many wrong ones", "429", seenLive + "; how many is UNCONFIRMED", ""},
 			func(c *hubCaller) string {
 				for range 20 {
 					c.exchange("mockserver", "FAKE-wrong")
@@ -87,7 +81,7 @@ func signInCases() []hubCase {
 	}, passwordCases()...)
 }
 
-// passwordCases are about passwords, the second factor, and the older way in.
+// passwordCases covers passwords, the second factor, and the older sign-in.
 func passwordCases() []hubCase {
 	return []hubCase{
 		{
@@ -98,7 +92,7 @@ func passwordCases() []hubCase {
 			},
 		},
 		{
-			row{"password-2fa", "a password where a second factor is wanted", "401: Require secondary authentication on MFA enabled account, login_2fa_token", hubCode, ""},
+			row{"password-2fa", "a password of an account with a second factor", "401: Require secondary authentication on MFA enabled account, login_2fa_token", hubCode, ""},
 			func(c *hubCaller) string {
 				r := c.exchange("mockserver", c.box.Password.Reveal())
 				answer := fmt.Sprintf("%d: %s", r.status, r.text("detail"))
@@ -108,10 +102,7 @@ func passwordCases() []hubCase {
 				return answer
 			},
 		},
-		{
-			row{"2fa", "the code of the second factor", "200 token", hubDoc, ""},
-			func(c *hubCaller) string { return c.secondFactor(sandboxhub.DefaultCode).named() },
-		},
+		{row{"2fa", "the code of the second factor", "200 token", hubDoc, ""}, func(c *hubCaller) string { return c.secondFactor(sandboxhub.DefaultCode).named() }},
 		{
 			row{"2fa-wrong", "a wrong code", "401 with detail", hubDoc, ""},
 			func(c *hubCaller) string {
@@ -129,14 +120,14 @@ func passwordCases() []hubCase {
 			},
 		},
 		{
-			row{"login-oat", "an organization's token there", "401: Cannot log into an organization account", seenLive, ""},
+			row{"login-oat", "an organization token at the older /v2/users/login", "401: Cannot log into an organization account", seenLive, ""},
 			func(c *hubCaller) string {
 				token := c.mintFor("acme", members{}).text("token")
 				return c.do(http.MethodPost, "/v2/users/login", "", members{"username": "acme", "password": token}).short()
 			},
 		},
 		{
-			row{"exchange-oat", "an organization's token exchanged", "200 access_token", hubDoc, ""},
+			row{"exchange-oat", "an organization token exchanged", "200 access_token", hubDoc, ""},
 			func(c *hubCaller) string {
 				return c.exchange("acme", c.mintFor("acme", members{}).text("token")).named()
 			},

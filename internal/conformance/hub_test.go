@@ -19,23 +19,23 @@ import (
 	sandboxhub "purser/internal/sandbox/hub"
 )
 
-// Where an answer of Docker Hub's API is written.
+// The sources of documented answers of Docker Hub's API.
 const (
 	hubDoc  = "Docker Hub API reference"
-	hubCode = "the code of Docker's clients"
+	hubCode = "the source of Docker's clients"
 )
 
 func hubArea() area[struct{}] {
 	return area[struct{}]{
 		name: "Docker Hub's API",
-		about: "Nobody else has written one, so that the sandbox alone is asked. The account mockserver has a second factor;\n" +
-			"the organization acme belongs to it.",
+		about: "Nobody else has written a stand-in for it, so the suite asks only the sandbox. The account mockserver has a second\n" +
+			"factor, and owns the organization acme.",
 		parts:     []part[struct{}]{{sandboxPart, func(t *testing.T) struct{} { t.Helper(); return struct{}{} }}},
 		questions: hubQuestions(signInCases(), tokenListCases(), tokenChangeCases(), organizationCases(), hubRestCases()),
 	}
 }
 
-// A hubCase is a question to a Docker Hub of its own.
+// A hubCase is a question to a fresh Docker Hub.
 type hubCase struct {
 	row
 	ask func(c *hubCaller) string
@@ -56,7 +56,7 @@ type hubCaller struct {
 	t      *testing.T
 	box    *sandbox.Sandbox
 	http   *http.Client
-	passed *atomic.Int64 // since the sandbox's clock was right
+	passed *atomic.Int64 // added to the sandbox's clock
 }
 
 func newHubCaller(t *testing.T) *hubCaller {
@@ -85,7 +85,7 @@ type hubReply struct {
 	raw    string
 }
 
-// do sends a request with a bearer, and a body that is encoded.
+// do sends a request with a bearer and a JSON body.
 func (c *hubCaller) do(method, path, bearer string, in any) hubReply {
 	c.t.Helper()
 	var body bytes.Buffer
@@ -120,7 +120,7 @@ func (r hubReply) text(member string) string {
 	return text
 }
 
-// short is the status, and of an error the first of the members that tell why.
+// short returns the status, and an error's first explanation.
 func (r hubReply) short() string {
 	if r.status < 400 {
 		return fmt.Sprint(r.status)
@@ -133,12 +133,11 @@ func (r hubReply) short() string {
 	return fmt.Sprint(r.status)
 }
 
-// named is the status with the names of the members.
+// named returns the status and the names of the members.
 func (r hubReply) named() string {
 	return strings.TrimSpace(fmt.Sprint(r.status, " ", strings.Join(slices.Sorted(maps.Keys(r.body)), " ")))
 }
 
-// results are the objects of a list.
 func (r hubReply) results() []hubReply {
 	list, _ := r.body["results"].([]any)
 	var all []hubReply
@@ -155,12 +154,12 @@ func (c *hubCaller) exchange(identifier, secret string) hubReply {
 	return c.do(http.MethodPost, "/v2/auth/token", "", members{"identifier": identifier, "secret": secret})
 }
 
-// bearer is what a secret is exchanged for.
+// bearer exchanges a secret.
 func (c *hubCaller) bearer(identifier, secret string) string {
 	c.t.Helper()
 	r := c.exchange(identifier, secret)
 	if r.text("access_token") == "" {
-		c.t.Fatalf("before the question itself, the exchange answers %s", r.short())
+		c.t.Fatalf("setup: the exchange answered %s", r.short())
 	}
 	return r.text("access_token")
 }
@@ -172,12 +171,12 @@ func (c *hubCaller) secondFactor(code string) hubReply {
 	return c.do(http.MethodPost, "/v2/users/2fa-login", "", members{"login_2fa_token": first.text("login_2fa_token"), "code": code})
 }
 
-// session is a bearer of mockserver that may manage tokens.
+// session returns mockserver's bearer that may manage tokens.
 func (c *hubCaller) session() string {
 	c.t.Helper()
 	r := c.secondFactor(sandboxhub.DefaultCode)
 	if r.text("token") == "" {
-		c.t.Fatalf("before the question itself, the second factor answers %s", r.short())
+		c.t.Fatalf("setup: the second factor answered %s", r.short())
 	}
 	return r.text("token")
 }
@@ -188,10 +187,9 @@ func (c *hubCaller) mint(session, label string) hubReply {
 	return c.do(http.MethodPost, "/v2/access-tokens", session, members{"token_label": label, "scopes": []string{"repo:write"}})
 }
 
-// pass moves the sandbox's clock.
+// pass advances the sandbox's clock.
 func (c *hubCaller) pass(d time.Duration) { c.passed.Add(int64(d)) }
 
-// claimsOf are those of a bearer.
 func claimsOf(bearer string) members {
 	parts := strings.Split(bearer, ".")
 	if len(parts) != 3 {

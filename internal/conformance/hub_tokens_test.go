@@ -10,36 +10,26 @@ import (
 
 const tokens = "/v2/access-tokens"
 
-// tokenListCases are about who may see an account's tokens, and their form.
+// tokenListCases covers who may list an account's tokens, and the list's form.
 func tokenListCases() []hubCase {
 	get := func(c *hubCaller, query string) hubReply { return c.do(http.MethodGet, tokens+query, c.session(), nil) }
 	return []hubCase{
 		{
-			row{"list-pat", "the tokens, with a bearer of a personal token", "403: token issued from personal access token is not allowed", seenLive, ""},
+			row{"list-pat", "the tokens, with a personal token's bearer", "403: token issued from personal access token is not allowed", seenLive, ""},
 			func(c *hubCaller) string {
 				return c.do(http.MethodGet, tokens, c.bearer("mockserver", c.box.PushToken.Reveal()), nil).short()
 			},
 		},
 		{
-			row{"mint-pat", "a new token, with a bearer of a personal token", "403", seenLive, ""},
+			row{"mint-pat", "a new token, with a personal token's bearer", "403", seenLive, ""},
 			func(c *hubCaller) string {
 				return codeOf(c.mint(c.bearer("mockserver", c.box.PushToken.Reveal()), "x").short())
 			},
 		},
-		{
-			row{"list-raw", "the tokens, with a personal token as the bearer", "401: unauthorized", seenLive, ""},
-			func(c *hubCaller) string {
-				return c.do(http.MethodGet, tokens, c.box.PushToken.Reveal(), nil).short()
-			},
-		},
-		{
-			row{"list-nobody", "the tokens, without a bearer", "401", hubDoc, ""},
-			func(c *hubCaller) string { return codeOf(c.do(http.MethodGet, tokens, "", nil).short()) },
-		},
-		{
-			row{"list", "the members of the list", "200 active_count count next previous results", hubDoc, ""},
-			func(c *hubCaller) string { return get(c, "").named() },
-		},
+		{row{"list-raw", "the tokens, with a personal token as the bearer", "401: unauthorized", seenLive, ""},
+			func(c *hubCaller) string { return c.do(http.MethodGet, tokens, c.box.PushToken.Reveal(), nil).short() }},
+		{row{"list-nobody", "the tokens, without a bearer", "401", hubDoc, ""}, func(c *hubCaller) string { return codeOf(c.do(http.MethodGet, tokens, "", nil).short()) }},
+		{row{"list", "the members of the list", "200 active_count count next previous results", hubDoc, ""}, func(c *hubCaller) string { return get(c, "").named() }},
 		{
 			row{
 				"list-item", "the members of a token", "200 client_id created_at creator_ip creator_ua expires_at generated_by is_active last_used " +
@@ -71,22 +61,20 @@ func tokenListCases() []hubCase {
 			},
 		},
 		{
-			row{"list-size", "14 tokens in a page of 100", "14 and no next", hubDoc, ""},
+			row{"list-size", "14 tokens with a page size of 100", "14 and no next", hubDoc, ""},
 			func(c *hubCaller) string {
 				return pageOf(c.do(http.MethodGet, tokens+"?page_size=100", c.fourteen(), nil), "next")
 			},
 		},
 		{
-			row{"list-count", "how many there are, and how many are active", "4 and 3", hubDoc, ""},
+			row{"list-count", "the numbers of tokens and active tokens", "4 and 3", hubDoc, ""},
 			func(c *hubCaller) string {
 				r := get(c, "")
 				return fmt.Sprint(r.body["count"], " and ", r.body["active_count"])
 			},
 		},
-		{
-			row{"get-unknown", "a token that does not exist", "404", hubDoc, ""},
-			func(c *hubCaller) string { return codeOf(get(c, "/00000000-0000-4000-8000-000000000000").short()) },
-		},
+		{row{"get-unknown", "a token that does not exist", "404", hubDoc, ""},
+			func(c *hubCaller) string { return codeOf(get(c, "/00000000-0000-4000-8000-000000000000").short()) }},
 	}
 }
 
@@ -100,7 +88,7 @@ func (c *hubCaller) fourteen() (session string) {
 	return session
 }
 
-// pageOf says how long a page is, and to which one a member leads.
+// pageOf returns a page's length, and the page that next or previous links to.
 func pageOf(r hubReply, member string) string {
 	u, err := url.Parse(r.text(member))
 	if r.text(member) == "" || err != nil {
@@ -112,7 +100,7 @@ func pageOf(r hubReply, member string) string {
 	return fmt.Sprintf("%d and %s page=%s", len(r.results()), member, u.Query().Get("page"))
 }
 
-// tokenChangeCases are about tokens that are made, changed and ended.
+// tokenChangeCases covers making, changing and revoking tokens.
 func tokenChangeCases() []hubCase {
 	refused := func(id, title string, in members) hubCase {
 		return hubCase{row{id, title, "400", hubDoc, ""}, func(c *hubCaller) string {
@@ -130,13 +118,13 @@ func tokenChangeCases() []hubCase {
 			},
 		},
 		{
-			row{"mint-works", "a new token exchanged at once", "200", hubDoc + unsure, ""},
+			row{"mint-works", "a new token exchanged immediately", "200", hubDoc + unsure, ""},
 			func(c *hubCaller) string {
 				return c.exchange("mockserver", c.mint(c.session(), "new").text("token")).short()
 			},
 		},
 		{
-			row{"mint-twice", "a second token of the same label", "201, another id", hubDoc + unsure, ""},
+			row{"mint-twice", "a second token with the same label", "201, another id", hubDoc + unsure, ""},
 			func(c *hubCaller) string {
 				session := c.session()
 				first, second := c.mint(session, "new"), c.mint(session, "new")
@@ -147,7 +135,7 @@ func tokenChangeCases() []hubCase {
 			},
 		},
 		{
-			row{"mint-expires", "a new token that is to expire, after that", "201, then 401", hubDoc, ""},
+			row{"mint-expires", "a token with an expiry, exchanged after it", "201, then 401", hubDoc, ""},
 			func(c *hubCaller) string {
 				at := time.Now().Add(time.Hour).UTC().Format(time.RFC3339)
 				r := c.do(http.MethodPost, tokens, c.session(), members{"token_label": "new", "scopes": write, "expires_at": at})
@@ -172,14 +160,14 @@ func tokenEndCases() []hubCase {
 	}
 	return []hubCase{
 		{
-			row{"patch-active", "a token that is deactivated, and exchanged", "200 false, then 401", hubDoc, ""},
+			row{"patch-active", "a token deactivated, then exchanged", "200 false, then 401", hubDoc, ""},
 			func(c *hubCaller) string {
 				r, token := patch(c, members{"is_active": false})
 				return fmt.Sprint(r.short(), " ", r.body["is_active"], ", then ", codeOf(c.exchange("mockserver", token).short()))
 			},
 		},
 		{
-			row{"patch-label", "a token that is renamed", "200 renamed true", hubDoc, ""},
+			row{"patch-label", "a renamed token", "200 renamed true", hubDoc, ""},
 			func(c *hubCaller) string {
 				r, _ := patch(c, members{"token_label": "renamed"})
 				return fmt.Sprint(r.short(), " ", r.text("token_label"), " ", r.body["is_active"])
@@ -193,13 +181,13 @@ func tokenEndCases() []hubCase {
 			},
 		},
 		{
-			row{"patch-unknown", "a token changed that does not exist", "404", hubDoc + unsure, ""},
+			row{"patch-unknown", "a change of a token that does not exist", "404", hubDoc + unsure, ""},
 			func(c *hubCaller) string {
 				return codeOf(c.do(http.MethodPatch, tokens+"/no", c.session(), members{"is_active": false}).short())
 			},
 		},
 		{
-			row{"delete", "a token that is deleted, twice, and exchanged", "204, 404, then 401", hubDoc, ""},
+			row{"delete", "a token deleted twice, then exchanged", "204, 404, then 401", hubDoc, ""},
 			func(c *hubCaller) string {
 				session := c.session()
 				made := c.mint(session, "new")

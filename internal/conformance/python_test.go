@@ -8,8 +8,8 @@ import (
 	"purser/internal/realservers"
 )
 
-// pythonWith is an interpreter that has a module: the one on PATH, or the one beside
-// moto_server, which may have an environment of its own.
+// pythonWith returns an interpreter with a module: the one in PATH, or the one next to moto_server, which
+// may have its own virtual environment.
 func pythonWith(t *testing.T, module string) string {
 	t.Helper()
 	places := []string{"python3"}
@@ -21,18 +21,18 @@ func pythonWith(t *testing.T, module string) string {
 			return python
 		}
 	}
-	t.Skipf("there is no python3 with %s on this machine: skipped", module)
+	t.Skipf("skipped: there is no python3 with %s", module)
 	return ""
 }
 
-// programOr is the path of a program; "": it is not there.
+// programOr returns a program's path, or "".
 func programOr(t *testing.T, name string) (path string) {
 	t.Helper()
 	t.Run("look for "+name, func(t *testing.T) { path = realservers.Need(t, name) })
 	return path
 }
 
-// pythonOr is pythonWith for who can do without it; "": there is none.
+// pythonOr is pythonWith, but returns "" instead of skipping.
 func pythonOr(t *testing.T, module string) (python string) {
 	t.Helper()
 	t.Run("look for "+module, func(t *testing.T) { python = pythonWith(t, module) })

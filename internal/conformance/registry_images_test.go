@@ -8,14 +8,14 @@ import (
 	"strings"
 )
 
-// open begins an upload, and returns its address.
+// open starts an upload and returns its address.
 func (c *registryCaller) open(header map[string]string) (registryReply, string) {
 	c.t.Helper()
 	r := c.do(http.MethodPost, "/v2/"+c.repo+"/blobs/uploads/", header, nil)
 	return r, r.header.Get("Location")
 }
 
-// with adds a parameter to an address that may have some.
+// with adds a query parameter to an address.
 func (c *registryCaller) with(address, name, value string) string {
 	c.t.Helper()
 	u, err := url.Parse(address)
@@ -28,7 +28,7 @@ func (c *registryCaller) with(address, name, value string) string {
 	return u.String()
 }
 
-// finish ends an upload with the content and the digest that it is said to have.
+// finish uploads a blob and claims a digest for it.
 func (c *registryCaller) finish(header map[string]string, blob []byte, digest string) registryReply {
 	c.t.Helper()
 	_, at := c.open(header)
@@ -40,11 +40,11 @@ func (c *registryCaller) finish(header map[string]string, blob []byte, digest st
 func (c *registryCaller) blob(header map[string]string, blob []byte) {
 	c.t.Helper()
 	if r := c.finish(header, blob, digestOf(blob)); r.status != http.StatusCreated {
-		c.t.Fatalf("before the question itself, an upload answers %s", r.short())
+		c.t.Fatalf("setup: an upload answered %s", r.short())
 	}
 }
 
-// shown are the names of those headers that an answer has, with some of their values.
+// shown lists which of the headers an answer has, with the value of Range.
 func (r registryReply) shown(names ...string) string {
 	answer := r.short()
 	for _, name := range names {
@@ -58,19 +58,19 @@ func (r registryReply) shown(names ...string) string {
 	return answer
 }
 
-// blobCases are about uploads and blobs.
+// blobCases covers uploads and blobs.
 func blobCases() []registryCase {
 	blob := []byte("a blob of the suite")
 	return []registryCase{
 		{
-			row{"upload", "an upload that is begun", "202, Location, Range 0-0, Docker-Upload-Uuid", hubAPIDoc, ""},
+			row{"upload", "starting an upload", "202, Location, Range 0-0, Docker-Upload-Uuid", hubAPIDoc, ""},
 			func(c *registryCaller) string {
 				r, _ := c.open(c.may("pull,push"))
 				return r.shown("Location", "Range", "Docker-Upload-Uuid")
 			},
 		},
 		{
-			row{"upload-location", "the form of its Location", "an address or a path, of the same registry", hubAPIDoc, ""},
+			row{"upload-location", "the form of an upload's Location", "an address or a path, of the same registry", hubAPIDoc, ""},
 			func(c *registryCaller) string {
 				_, at := c.open(c.may("pull,push"))
 				if strings.HasPrefix(at, "/v2/"+c.repo+"/blobs/uploads/") || strings.HasPrefix(at, c.at.url+"/v2/"+c.repo+"/blobs/uploads/") {
@@ -82,7 +82,7 @@ func blobCases() []registryCase {
 		{
 			row{
 				"cancel", "an upload cancelled with a bearer for pull and push", "204", hubAPIDoc + "; UNCONFIRMED live",
-				"the distribution project's registries, of which Docker Hub's descends, demand delete: purser has to get along with both",
+				"the distribution project's registries, of which Docker Hub's descends, require the right to delete: purser has to work with both",
 			},
 			func(c *registryCaller) string {
 				header := c.may("pull,push")
@@ -91,7 +91,7 @@ func blobCases() []registryCase {
 			},
 		},
 		{
-			row{"cancel-delete", "an upload cancelled with a bearer for delete as well", "204", hubAPIDoc, ""},
+			row{"cancel-delete", "an upload cancelled with a bearer that includes delete", "204", hubAPIDoc, ""},
 			func(c *registryCaller) string {
 				header := c.may("pull,push,delete")
 				_, at := c.open(header)
@@ -101,7 +101,7 @@ func blobCases() []registryCase {
 		{
 			row{
 				"upload-status", "the state of an upload", "204, Range", spec,
-				"go-containerregistry's registry, which keeps the images, has no state of uploads; no client asks for it but one that goes on with an upload",
+				"go-containerregistry's registry, which keeps the images, keeps no state of uploads; only a client that resumes an upload asks for it",
 			},
 			func(c *registryCaller) string {
 				header := c.may("pull,push")
@@ -111,13 +111,13 @@ func blobCases() []registryCase {
 			},
 		},
 		{
-			row{"upload-finish", "an upload that is finished", "201, Location, Docker-Content-Digest", spec, ""},
+			row{"upload-finish", "a finished upload", "201, Location, Docker-Content-Digest", spec, ""},
 			func(c *registryCaller) string {
 				return c.finish(c.may("pull,push"), blob, digestOf(blob)).shown("Location", "Docker-Content-Digest")
 			},
 		},
 		{
-			row{"upload-chunk", "an upload in two pieces", "202, Location, Range 0-1; 201", spec, ""},
+			row{"upload-chunk", "an upload in two chunks", "202, Location, Range 0-1; 201", spec, ""},
 			func(c *registryCaller) string {
 				header := c.may("pull,push")
 				_, at := c.open(header)
@@ -129,22 +129,22 @@ func blobCases() []registryCase {
 			},
 		},
 		{
-			row{"upload-bad-digest", "an upload whose digest is another's", "400 DIGEST_INVALID", spec, ""},
+			row{"upload-bad-digest", "an upload with another blob's digest", "400 DIGEST_INVALID", spec, ""},
 			func(c *registryCaller) string {
 				return c.finish(c.may("pull,push"), blob, digestOf([]byte("another"))).short()
 			},
 		},
 		{
 			row{
-				"upload-no-digest", "an upload whose digest is none", "400 DIGEST_INVALID", spec,
-				"go-containerregistry's registry, which keeps the images, has this code for it",
+				"upload-no-digest", "an upload with a malformed digest", "400 DIGEST_INVALID", spec,
+				"go-containerregistry's registry, which keeps the images, uses this code for it",
 			},
 			func(c *registryCaller) string { return c.finish(c.may("pull,push"), blob, "sha256:none").short() },
 		},
 		{
 			row{
 				"upload-unknown", "an upload that was never begun", "404 BLOB_UPLOAD_UNKNOWN", spec,
-				"go-containerregistry's registry, which keeps the images, has no state of uploads",
+				"go-containerregistry's registry, which keeps the images, keeps no state of uploads",
 			},
 			func(c *registryCaller) string {
 				at := "/v2/" + c.repo + "/blobs/uploads/00000000-0000-4000-8000-000000000000"
@@ -160,7 +160,7 @@ func blobCases() []registryCase {
 			},
 		},
 		{
-			row{"blob-head-missing", "HEAD of a blob that is not there", "404", spec, ""},
+			row{"blob-head-missing", "HEAD of a missing blob", "404", spec, ""},
 			func(c *registryCaller) string {
 				header := c.may("pull,push")
 				c.blob(header, blob)
@@ -180,7 +180,7 @@ func blobCases() []registryCase {
 			},
 		},
 		{
-			row{"blob-missing", "a blob that is not there", "404 BLOB_UNKNOWN", spec, ""},
+			row{"blob-missing", "a missing blob", "404 BLOB_UNKNOWN", spec, ""},
 			func(c *registryCaller) string {
 				header := c.may("pull,push")
 				c.blob(header, blob)
@@ -202,7 +202,7 @@ func blobCases() []registryCase {
 
 const ociManifest = "application/vnd.oci.image.manifest.v1+json"
 
-// manifest is an image of one layer.
+// manifest returns an image manifest with one layer.
 func manifest(config, layer []byte) []byte {
 	described := func(mediaType string, blob []byte) map[string]any {
 		return map[string]any{"mediaType": mediaType, "digest": digestOf(blob), "size": len(blob)}
@@ -213,12 +213,12 @@ func manifest(config, layer []byte) []byte {
 		"layers": []any{described("application/vnd.oci.image.layer.v1.tar", layer)},
 	})
 	if err != nil {
-		panic(err) // of maps and texts
+		panic(err) // maps of strings always encode
 	}
 	return text
 }
 
-// image pushes an image under a tag, and returns its manifest and the header of who did.
+// image pushes an image with a tag. It returns the manifest, and headers for the same user.
 func (c *registryCaller) image(actions, tag string) (text []byte, header map[string]string) {
 	c.t.Helper()
 	header = c.may(actions)
@@ -228,7 +228,7 @@ func (c *registryCaller) image(actions, tag string) (text []byte, header map[str
 	c.blob(header, layer)
 	text = manifest(config, layer)
 	if r := c.putManifest(header, tag, text); r.status != http.StatusCreated {
-		c.t.Fatalf("before the question itself, a manifest is answered %s", r.short())
+		c.t.Fatalf("setup: a manifest was answered %s", r.short())
 	}
 	header["Accept"] = ociManifest
 	return text, header

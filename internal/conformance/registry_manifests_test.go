@@ -6,14 +6,14 @@ import (
 	"strings"
 )
 
-// manifestCases are about manifests and tags.
+// manifestCases covers manifests and tags.
 func manifestCases() []registryCase {
 	get := func(c *registryCaller, header map[string]string, method, what string) registryReply {
 		return c.do(method, "/v2/"+c.repo+what, header, nil)
 	}
 	return append([]registryCase{
 		{
-			row{"manifest-put", "a manifest under a tag", "201, Location, Docker-Content-Digest", spec, ""},
+			row{"manifest-put", "a manifest put under a tag", "201, Location, Docker-Content-Digest", spec, ""},
 			func(c *registryCaller) string {
 				text, header := c.image("pull,push", "one")
 				return c.putManifest(header, "two", text).shown("Location", "Docker-Content-Digest")
@@ -41,32 +41,28 @@ func manifestCases() []registryCase {
 			},
 		},
 		{
-			row{"manifest-missing", "a tag that is not there", "404 MANIFEST_UNKNOWN", spec, ""},
+			row{"manifest-missing", "a missing tag", "404 MANIFEST_UNKNOWN", spec, ""},
 			func(c *registryCaller) string {
 				_, header := c.image("pull,push", "one")
 				return get(c, header, http.MethodGet, "/manifests/two").short()
 			},
 		},
 		{
-			row{"manifest-no-repository", "a tag of a repository that is not there", "404", spec, ""},
+			row{"manifest-no-repository", "a tag of a missing repository", "404", spec, ""},
 			func(c *registryCaller) string {
 				return get(c, c.may("pull,push"), http.MethodGet, "/manifests/one").short()
 			},
 		},
 		{
-			row{"manifest-no-blobs", "a manifest whose blobs are not there", "400 MANIFEST_BLOB_UNKNOWN", spec + "; its status is UNCONFIRMED", ""},
+			row{"manifest-no-blobs", "a manifest with missing blobs", "400 MANIFEST_BLOB_UNKNOWN", spec + "; its status is UNCONFIRMED", ""},
 			func(c *registryCaller) string {
 				return c.putManifest(c.may("pull,push"), "one", manifest([]byte("no"), []byte("none"))).short()
 			},
 		},
+		{row{"manifest-garbage", "an invalid manifest", "400 MANIFEST_INVALID", spec, ""},
+			func(c *registryCaller) string { return c.putManifest(c.may("pull,push"), "one", []byte("{")).short() }},
 		{
-			row{"manifest-garbage", "a manifest that is none", "400 MANIFEST_INVALID", spec, ""},
-			func(c *registryCaller) string {
-				return c.putManifest(c.may("pull,push"), "one", []byte("{")).short()
-			},
-		},
-		{
-			row{"manifest-delete", "a manifest that is deleted, and then asked for", "202, then 404 MANIFEST_UNKNOWN", spec, ""},
+			row{"manifest-delete", "a manifest deleted, then requested", "202, then 404 MANIFEST_UNKNOWN", spec, ""},
 			func(c *registryCaller) string {
 				text, header := c.image("pull,push,delete", "one")
 				deleted := get(c, header, http.MethodDelete, "/manifests/"+digestOf(text)).short()
@@ -122,28 +118,20 @@ func tagCases() []registryCase {
 			},
 		},
 		{
-			row{"tags-last", "the tags behind one", "200 two", spec, ""},
+			row{"tags-last", "the tags after one", "200 two", spec, ""},
 			func(c *registryCaller) string {
 				text, header := c.image("pull,push", "one")
 				c.putManifest(header, "two", text)
 				return tags(c, header, "?last=one")
 			},
 		},
-		{
-			row{"tags-missing", "the tags of a repository that is not there", "404 NAME_UNKNOWN", spec, ""},
-			func(c *registryCaller) string { return tags(c, c.may("pull,push"), "") },
-		},
-		{
-			row{"tags-foreign", "the tags of another's private repository", "401 UNAUTHORIZED", tokenSpec, ""},
-			func(c *registryCaller) string {
-				c.repo = c.at.foreign
-				return codeOf(tags(c, c.may("pull"), ""))
-			},
-		},
+		{row{"tags-missing", "the tags of a missing repository", "404 NAME_UNKNOWN", spec, ""}, func(c *registryCaller) string { return tags(c, c.may("pull,push"), "") }},
+		{row{"tags-foreign", "the tags of somebody else's private repository", "401 UNAUTHORIZED", tokenSpec, ""},
+			func(c *registryCaller) string { c.repo = c.at.foreign; return codeOf(tags(c, c.may("pull"), "")) }},
 		{
 			row{
-				"referrers", "what refers to a manifest, where nothing does", "200 application/vnd.oci.image.index.v1+json", spec,
-				"off, as it is not in the distribution project's registries either",
+				"referrers", "the referrers of a manifest without any", "200 application/vnd.oci.image.index.v1+json", spec,
+				"the sandbox turns it off, because the distribution project's registries lack it too",
 			},
 			func(c *registryCaller) string {
 				text, header := c.image("pull,push", "one")

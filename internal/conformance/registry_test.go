@@ -20,7 +20,7 @@ import (
 	sandboxhub "purser/internal/sandbox/hub"
 )
 
-// Where a registry's documented answer is written.
+// The sources of a registry's documented answers.
 const (
 	seenLive  = "recorded answers of Docker Hub"
 	hubAPIDoc = "Docker's registry API document"
@@ -33,20 +33,21 @@ type registryPlace struct {
 	http *http.Client
 	url  string
 
-	owner   string           // whose repositories these are
-	known   string           // one of them, which anybody may see where the registry knows such
-	foreign string           // another's, which nobody here may see
+	owner   string           // the namespace
+	known   string           // a repository in it, public if the registry has public ones
+	foreign string           // somebody else's private repository
 	push    realservers.User // may pull and push
 	limited realservers.User // has fewer rights to known than push
-	admin   realservers.User // may delete as well
-	low     realservers.User // has a token for reading alone; no name: there are no such tokens
+	admin   realservers.User // may also delete
+	low     realservers.User // has a read-only token; unnamed if the registry has none
 }
 
 func registryArea() area[registryPlace] {
 	return area[registryPlace]{
 		name: "Registries and token services",
-		about: "Asked in raw HTTP. The two registries of the distribution project have that project's token server in front\n" +
-			"of them, whose accounts nginx cuts; the sandbox is asked under Docker Hub's names. REPO stands for a repository.",
+		about: "The suite asks in raw HTTP. The two registries of the distribution project have that project's token server in\n" +
+			"front of them, and nginx reduces the rights of its accounts. The sandbox answers under Docker Hub's names. REPO stands for a\n" +
+			"repository.",
 		parts: []part[registryPlace]{
 			{sandboxPart, sandboxRegistry},
 			{"distribution 2.8", func(t *testing.T) registryPlace { t.Helper(); return realRegistry(t, realservers.Registry2(t)) }},
@@ -61,7 +62,7 @@ func sandboxRegistry(t *testing.T) registryPlace {
 	return placeIn(t, startSandbox(t))
 }
 
-// placeIn is Docker Hub's registry in a sandbox.
+// placeIn returns Docker Hub's registry in a sandbox.
 func placeIn(t *testing.T, s *sandbox.Sandbox) registryPlace {
 	t.Helper()
 	admin, err := s.Accounts.AddToken("mockserver", sandboxhub.Admin)
@@ -87,7 +88,7 @@ func realRegistry(t *testing.T, r *realservers.Registry) registryPlace {
 	}
 }
 
-// A registryCase is a question to a registry, with a repository of its own.
+// A registryCase asks a registry about a repository with its own name.
 type registryCase struct {
 	row
 	ask func(c *registryCaller) string
@@ -104,7 +105,7 @@ func registryQuestions(groups ...[]registryCase) []question[registryPlace] {
 	return all
 }
 
-// registryCaller sends the requests of one case.
+// registryCaller sends the requests of a case.
 type registryCaller struct {
 	t    *testing.T
 	at   registryPlace
@@ -117,7 +118,7 @@ type registryReply struct {
 	body   []byte
 }
 
-// do sends a request. An address without a host is one of the registry.
+// do sends a request, to the registry if the address has no host.
 func (c *registryCaller) do(method, address string, header map[string]string, body []byte) registryReply {
 	c.t.Helper()
 	if strings.HasPrefix(address, "/") {
@@ -142,7 +143,7 @@ func (c *registryCaller) do(method, address string, header map[string]string, bo
 	return registryReply{res.StatusCode, res.Header, answer}
 }
 
-// short is the status, and of an error the code or the words.
+// short returns the status, and an error's code or text.
 func (r registryReply) short() string {
 	var failure struct {
 		Errors  []struct{ Code string }
@@ -163,7 +164,7 @@ func (r registryReply) short() string {
 
 var challengeForm = regexp.MustCompile(`(\w+)="([^"]*)"`)
 
-// challenge are the parts of the WWW-Authenticate header.
+// challenge returns the parameters of the WWW-Authenticate header.
 func (r registryReply) challenge() map[string]string {
 	parts := map[string]string{}
 	for _, part := range challengeForm.FindAllStringSubmatch(r.header.Get("WWW-Authenticate"), -1) {
@@ -172,7 +173,7 @@ func (r registryReply) challenge() map[string]string {
 	return parts
 }
 
-// refused is an answer with what its challenge says of scope and error.
+// refused returns an answer with its challenge's scope and error.
 func (c *registryCaller) refused(r registryReply) string {
 	answer := r.short()
 	for _, name := range []string{"scope", "error"} {
@@ -183,7 +184,7 @@ func (c *registryCaller) refused(r registryReply) string {
 	return answer
 }
 
-// inOrder sorts the actions of a scope, which distribution 2.8 names in any order.
+// inOrder sorts a scope's actions, whose order varies in distribution 2.8.
 func inOrder(scope string) string {
 	cut := strings.LastIndex(scope, ":") + 1
 	actions := strings.Split(scope[cut:], ",")
@@ -191,7 +192,7 @@ func inOrder(scope string) string {
 	return scope[:cut] + strings.Join(actions, ",")
 }
 
-// signIn asks the token service for scopes, as nobody where the user has no name.
+// signIn requests a bearer for scopes, anonymously if the user has no name.
 func (c *registryCaller) signIn(u realservers.User, scopes ...string) registryReply {
 	c.t.Helper()
 	way := c.do(http.MethodGet, "/v2/", nil, nil).challenge()
@@ -203,7 +204,7 @@ func (c *registryCaller) signIn(u realservers.User, scopes ...string) registryRe
 	return c.do(http.MethodGet, way["realm"]+"?"+query.Encode(), header, nil)
 }
 
-// bearer is what a token service gave, in either of the two members.
+// bearer returns the bearer from either member.
 func (r registryReply) bearer() string {
 	var answer struct {
 		Token       string `json:"token"`
@@ -213,7 +214,7 @@ func (r registryReply) bearer() string {
 	return answer.Token + answer.AccessToken
 }
 
-// claims are those of the bearer.
+// claims returns the bearer's claims.
 func (r registryReply) claims() map[string]any {
 	parts := strings.Split(r.bearer(), ".")
 	if len(parts) != 3 {
@@ -227,7 +228,7 @@ func (r registryReply) claims() map[string]any {
 	return claims
 }
 
-// granted is the status of a token service's answer, and what the bearer allows.
+// granted returns the status, and the actions that the bearer allows.
 func (r registryReply) granted() string {
 	if r.status != http.StatusOK {
 		return r.short()
@@ -246,7 +247,7 @@ func (r registryReply) granted() string {
 	return answer
 }
 
-// may is the header of a user's requests to the case's repository.
+// may returns the headers of a user who has actions on the case's repository.
 func (c *registryCaller) may(actions string) map[string]string {
 	c.t.Helper()
 	if strings.Contains(actions, "delete") {
@@ -259,7 +260,7 @@ func (c *registryCaller) mayOn(repo string, u realservers.User, actions string) 
 	c.t.Helper()
 	got := c.signIn(u, "repository:"+repo+":"+actions)
 	if got.bearer() == "" {
-		c.t.Fatalf("before the question itself, the token service answers %s", got.short())
+		c.t.Fatalf("setup: the token service answered %s", got.short())
 	}
 	return map[string]string{"Authorization": "Bearer " + got.bearer()}
 }

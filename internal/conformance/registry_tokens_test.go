@@ -12,7 +12,7 @@ import (
 	"purser/internal/realservers"
 )
 
-// tokenCases are about the challenge, and the form of a token service's answer.
+// tokenCases covers the challenge, and the form of a token service's answer.
 func tokenCases() []registryCase {
 	return []registryCase{
 		{
@@ -24,23 +24,20 @@ func tokenCases() []registryCase {
 			},
 		},
 		{
-			row{"ping-version", "the version that it names", "registry/2.0", seenLive, ""},
+			row{"ping-version", "the API version header of GET /v2/", "registry/2.0", seenLive, ""},
 			func(c *registryCaller) string {
 				return c.do(http.MethodGet, "/v2/", nil, nil).header.Get("Docker-Distribution-Api-Version")
 			},
 		},
+		{row{"ping-bearer", "GET /v2/ with a bearer", "200", spec, ""}, func(c *registryCaller) string { return c.do(http.MethodGet, "/v2/", c.may("pull"), nil).short() }},
 		{
-			row{"ping-bearer", "GET /v2/ with a bearer", "200", spec, ""},
-			func(c *registryCaller) string { return c.do(http.MethodGet, "/v2/", c.may("pull"), nil).short() },
-		},
-		{
-			row{"ping-garbage", "GET /v2/ with a bearer that nobody gave", "401 UNAUTHORIZED", spec, ""},
+			row{"ping-garbage", "GET /v2/ with a made-up bearer", "401 UNAUTHORIZED", spec, ""},
 			func(c *registryCaller) string {
 				return c.do(http.MethodGet, "/v2/", map[string]string{"Authorization": "Bearer FAKE"}, nil).short()
 			},
 		},
 		{
-			row{"ping-basic", "GET /v2/ with the name and secret themselves", "401 UNAUTHORIZED", spec, ""},
+			row{"ping-basic", "GET /v2/ with Basic authentication", "401 UNAUTHORIZED", spec, ""},
 			func(c *registryCaller) string {
 				return c.do(http.MethodGet, "/v2/", map[string]string{"Authorization": "Basic RkFLRTpGQUtF"}, nil).short()
 			},
@@ -58,14 +55,14 @@ func tokenCases() []registryCase {
 			},
 		},
 		{
-			row{"token-field", "the member with the bearer", "token", tokenSpec + ", which has access_token as well", ""},
+			row{"token-field", "the member that has the bearer", "token", tokenSpec + ", which also has access_token", ""},
 			func(c *registryCaller) string {
 				names := fieldsOf(c.signIn(c.at.push))
 				return strings.Join(slices.DeleteFunc(names, func(n string) bool { return !strings.HasSuffix(n, "token") }), " ")
 			},
 		},
 		{
-			row{"token-expires", "how long a bearer lives, in seconds", "300", seenLive, ""},
+			row{"token-expires", "how long a bearer token is valid, in seconds", "300", seenLive, ""},
 			func(c *registryCaller) string {
 				var answer struct {
 					Expires int `json:"expires_in"`
@@ -75,7 +72,7 @@ func tokenCases() []registryCase {
 			},
 		},
 		{
-			row{"token-not-before", "from when on a bearer is taken", "exp iat+300, nbf iat-300", seenLive, ""},
+			row{"token-not-before", "the time when a bearer token becomes valid", "exp iat+300, nbf iat-300", seenLive, ""},
 			func(c *registryCaller) string {
 				claims := c.signIn(c.at.push).claims()
 				at := func(name string) float64 { n, _ := claims[name].(float64); return n }
@@ -89,7 +86,7 @@ func tokenCases() []registryCase {
 			},
 		},
 		{
-			row{"token-audience", "whom a bearer is for", "the service of the challenge", tokenSpec, ""},
+			row{"token-audience", "a bearer's audience", "the service of the challenge", tokenSpec, ""},
 			func(c *registryCaller) string {
 				service := c.do(http.MethodGet, "/v2/", nil, nil).challenge()["service"]
 				if aud := c.signIn(c.at.push).claims()["aud"]; aud == service || aud != nil && joined(aud) == service {
@@ -98,12 +95,10 @@ func tokenCases() []registryCase {
 				return "somebody else"
 			},
 		},
+		{row{"token-post", "POST to the token service, grant_type=password", "200 pull+push", tokenSpec, ""},
+			func(c *registryCaller) string { return c.post(c.at.push).granted() }},
 		{
-			row{"token-post", "POST to the token service, grant_type=password", "200 pull+push", tokenSpec, ""},
-			func(c *registryCaller) string { return c.post(c.at.push).granted() },
-		},
-		{
-			row{"token-post-members", "the members of its answer", "access_token expires_in issued_at scope", tokenSpec, ""},
+			row{"token-post-members", "the members of the answer to POST", "access_token expires_in issued_at scope", tokenSpec, ""},
 			func(c *registryCaller) string {
 				if r := c.post(c.at.push); r.status != http.StatusOK {
 					return r.short()
@@ -120,7 +115,7 @@ func tokenCases() []registryCase {
 	}
 }
 
-// post asks the token service as OAuth 2.0 has it.
+// post requests a bearer in the OAuth 2.0 form.
 func (c *registryCaller) post(u realservers.User) registryReply {
 	c.t.Helper()
 	way := c.do(http.MethodGet, "/v2/", nil, nil).challenge()
@@ -133,17 +128,17 @@ func (c *registryCaller) post(u realservers.User) registryReply {
 
 func fieldsOf(r registryReply) []string {
 	var answer map[string]any
-	_ = json.Unmarshal(r.body, &answer) // no JSON has no members
+	_ = json.Unmarshal(r.body, &answer) // without JSON: no members
 	return slices.Sorted(maps.Keys(answer))
 }
 
-// grantCases are about who is given what.
+// grantCases covers who gets which rights.
 func grantCases() []registryCase {
 	asking := func(id, title, documented, source string, as func(registryPlace) realservers.User, scope func(*registryCaller) string) registryCase {
 		return registryCase{row{id, title, documented, source, ""}, func(c *registryCaller) string {
 			u := as(c.at)
 			if u.Name == "-" {
-				return "" // there is nobody of this kind
+				return "" // this part has no such user
 			}
 			if s := scope(c); s != "" {
 				return c.signIn(u, s).granted()
@@ -169,22 +164,22 @@ func grantCases() []registryCase {
 	foreign := func(c *registryCaller) string { return "repository:" + c.at.foreign + ":pull,push" }
 	none := func(*registryCaller) string { return "" }
 	return []registryCase{
-		asking("grant-no-scope", "a bearer without a scope, as docker login asks", "200 nothing", seenLive, push, none),
-		asking("grant-push", "pull and push for who may", "200 pull+push", seenLive, push, known("pull,push")),
-		asking("grant-reversed", "push and pull for who may", "200 pull+push", seenLive, push, known("push,pull")),
-		asking("grant-cut", "pull and push for an account that may pull alone", "200 pull", seenLive, limited, known("pull,push")),
-		asking("grant-low", "pull and push with a token for reading", "401: access token has insufficient scopes", seenLive, low, known("pull,push")),
-		asking("grant-low-pull", "pull with a token for reading", "200 pull", seenLive, low, known("pull")),
-		asking("grant-delete", "delete with a token for reading and writing", "401: access token has insufficient scopes", seenLive+unsure, low, known("pull,push,delete")),
-		asking("grant-foreign", "pull and push for another's private repository", "200 nothing", seenLive, push, foreign),
+		asking("grant-no-scope", "a bearer without a scope, like docker login", "200 nothing", seenLive, push, none),
+		asking("grant-push", "pull and push for an account that may", "200 pull+push", seenLive, push, known("pull,push")),
+		asking("grant-reversed", "push and pull for an account that may", "200 pull+push", seenLive, push, known("push,pull")),
+		asking("grant-cut", "pull and push for an account that may only pull", "200 pull", seenLive, limited, known("pull,push")),
+		asking("grant-low", "pull and push with a read-only token", "401: access token has insufficient scopes", seenLive, low, known("pull,push")),
+		asking("grant-low-pull", "pull with a read-only token", "200 pull", seenLive, low, known("pull")),
+		asking("grant-delete", "delete with a read-only token", "401: access token has insufficient scopes", seenLive+unsure, low, known("pull,push,delete")),
+		asking("grant-foreign", "pull and push for somebody else's private repository", "200 nothing", seenLive, push, foreign),
 		asking("grant-wrong", "a wrong secret", "401: incorrect username or password", seenLive, wrong, known("pull")),
-		asking("grant-nobody", "pull of a public repository for nobody", "200 pull", seenLive, nobody, known("pull")),
-		asking("grant-nobody-push", "pull and push of a public repository for nobody", "200 pull", seenLive, nobody, known("pull,push")),
-		asking("grant-nobody-private", "pull of a private repository for nobody", "200 nothing", seenLive, nobody, foreign),
-		asking("grant-bad-name", "a repository name that is none", "400: invalid repository name", seenLive, push,
+		asking("grant-nobody", "anonymous pull of a public repository", "200 pull", seenLive, nobody, known("pull")),
+		asking("grant-nobody-push", "anonymous pull and push of a public repository", "200 pull", seenLive, nobody, known("pull,push")),
+		asking("grant-nobody-private", "anonymous pull of a private repository", "200 nothing", seenLive, nobody, foreign),
+		asking("grant-bad-name", "a malformed repository name", "400: invalid repository name", seenLive, push,
 			func(*registryCaller) string { return "repository:UPPER/case:pull" }),
 		{
-			row{"grant-two", "two scopes, one of them for another's repository", "200 pull+push", tokenSpec, ""},
+			row{"grant-two", "two scopes, one of them for somebody else's repository", "200 pull+push", tokenSpec, ""},
 			func(c *registryCaller) string {
 				return c.signIn(c.at.push, "repository:"+c.at.foreign+":pull,push", "repository:"+c.at.known+":pull,push").granted()
 			},
@@ -197,7 +192,7 @@ func grantCases() []registryCase {
 			},
 		},
 		{
-			row{"push-bearer-limited", "an upload by an account that may pull alone", "401 UNAUTHORIZED, scope repository:REPO:pull,push, error insufficient_scope", seenLive, ""},
+			row{"push-bearer-limited", "an upload by an account that may only pull", "401 UNAUTHORIZED, scope repository:REPO:pull,push, error insufficient_scope", seenLive, ""},
 			func(c *registryCaller) string {
 				c.repo = c.at.known
 				return c.refused(c.do(http.MethodPost, "/v2/"+c.repo+"/blobs/uploads/", c.mayOn(c.repo, c.at.limited, "pull,push"), nil))

@@ -6,50 +6,48 @@ import (
 	"testing"
 )
 
-var update = flag.Bool("update", false, "record the answers of the parts that are on this machine, and write docs/conformance.md")
+var update = flag.Bool("update", false, "record the answers of the installed parts, and write docs/conformance.md")
 
-// sandboxPart is the name of purser's own stand-ins, which may differ from what is
-// documented only where the row says why.
+// sandboxPart is the name of purser's stand-ins. They may differ from the documentation only if the row
+// says why.
 const sandboxPart = "sandbox"
 
-// A row is what a question says of itself.
+// A row describes a question.
 type row struct {
 	id         string
 	title      string
-	documented string // the answer, or the beginning of it that is on record
-	source     string // where that is written
-	deviation  string // why the sandbox answers otherwise; "": it does not
+	documented string // the answer, or the start of it that is on record
+	source     string // where the documentation is
+	deviation  string // why the sandbox differs, if it does
 }
 
-// A question is put to each part P of its area.
+// A question is asked of each part P of its area.
 type question[P any] struct {
 	row
-	// ask returns the answer in a short form that is the same every time. "" says that
-	// this part cannot be asked.
+	// ask returns the answer in a short, reproducible form, or "" if this part cannot be asked.
 	ask func(t *testing.T, part P) string
 }
 
-// A part is one piece of software. Its start skips the test where the machine does not have
-// it.
+// A part is one implementation. start skips the test if it is not installed.
 type part[P any] struct {
 	name  string
 	start func(t *testing.T) P
 }
 
-// An area is a table of the document: questions and the parts that are asked.
+// An area is a table of the document.
 type area[P any] struct {
 	name, about string
-	full        bool // the document shows rows without differences, too
+	full        bool // show rows without differences too
 	parts       []part[P]
 	questions   []question[P]
 }
 
-// areas are all tables, in the order of the document.
+// areas lists the tables in the document's order.
 func areas() []asker {
 	return []asker{secretsManagerArea(), awsClientsArea(), registryArea(), registryClientsArea(), hubArea()}
 }
 
-// An asker is an area whatever its parts are.
+// An asker is an area with any kind of part.
 type asker interface {
 	table() table
 	ask(t *testing.T, book *book)
@@ -66,18 +64,18 @@ func (a area[P]) table() table {
 	return t
 }
 
-// ask has the parts answer side by side, each one question after the other: moto takes
-// no two requests at once without surprises.
+// ask asks the parts in parallel, but each part one question at a time: moto is unreliable with
+// concurrent requests.
 func (a area[P]) ask(t *testing.T, book *book) {
 	t.Helper()
 	for _, p := range a.parts {
 		t.Run(p.name, func(t *testing.T) {
 			t.Parallel()
-			sayIfSkipped(t, p.name+" is not here: its column is as last recorded")
+			sayIfSkipped(t, p.name+" is not installed: its column keeps the recorded answers")
 			running := p.start(t)
 			for _, q := range a.questions {
 				t.Run(q.id, func(t *testing.T) {
-					sayIfSkipped(t, "the answer is as last recorded")
+					sayIfSkipped(t, "the recorded answer stays")
 					book.compare(t, a.name, p.name, q.row, q.ask(t, running))
 				})
 			}
@@ -85,7 +83,7 @@ func (a area[P]) ask(t *testing.T, book *book) {
 	}
 }
 
-// sayIfSkipped says what becomes of answers that nobody can be asked for here.
+// sayIfSkipped logs a text if the test is skipped.
 func sayIfSkipped(t *testing.T, text string) {
 	t.Helper()
 	t.Cleanup(func() {
@@ -95,8 +93,8 @@ func sayIfSkipped(t *testing.T, text string) {
 	})
 }
 
-// TestConformance asks everything, and holds the answers against those that are recorded
-// and, of the sandbox, against those that are documented.
+// TestConformance asks everything. It compares the answers with the recorded ones and, for the sandbox,
+// with the documented ones.
 func TestConformance(t *testing.T) {
 	book := readBook(t)
 	t.Run("ask", func(t *testing.T) {
@@ -112,14 +110,14 @@ func TestConformance(t *testing.T) {
 	}
 }
 
-// asDocumented reports whether an answer is the documented one. Where only its beginning
-// is on record, such as the code without the words, the rest is free.
+// asDocumented reports whether an answer matches the documentation, which may have only its start, such
+// as the code without the message.
 func asDocumented(documented, answer string) bool {
 	rest, begins := strings.CutPrefix(answer, documented)
 	return begins && (rest == "" || strings.ContainsAny(rest[:1], ": "))
 }
 
-// compare holds an answer against the recorded one, or records it.
+// compare compares an answer with the recorded one, or records it.
 func (b *book) compare(t *testing.T, area, part string, r row, answer string) {
 	t.Helper()
 	if part == sandboxPart {
@@ -130,7 +128,7 @@ func (b *book) compare(t *testing.T, area, part string, r row, answer string) {
 	case *update:
 		b.record(area, r.id, part, answer)
 	case !known:
-		t.Errorf("%s, %s: %q answers %q, and none is recorded: go test ./internal/conformance -update", area, part, r.title, answer)
+		t.Errorf("%s, %s: %q answers %q, but no answer is recorded: go test ./internal/conformance -update", area, part, r.title, answer)
 	case recorded != answer:
 		t.Errorf("%s, %s: %q\n answers  %s\n recorded %s", area, part, r.title, answer, recorded)
 	}
@@ -140,9 +138,9 @@ func checkDeviation(t *testing.T, r row, answer string) {
 	t.Helper()
 	switch same := asDocumented(r.documented, answer); {
 	case !same && r.deviation == "":
-		t.Errorf("%q: the sandbox differs from what is documented, and no reason is given\n answers    %s\n documented %s (%s)",
+		t.Errorf("%q: the sandbox differs from the documentation without a reason\n answers    %s\n documented %s (%s)",
 			r.title, answer, r.documented, r.source)
 	case same && r.deviation != "":
-		t.Errorf("%q: the sandbox answers as documented; the reason why it does not has to go: %s", r.title, r.deviation)
+		t.Errorf("%q: the sandbox answers as documented; delete its reason for differing: %s", r.title, r.deviation)
 	}
 }

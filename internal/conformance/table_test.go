@@ -19,7 +19,6 @@ const (
 	documentFile = "../../docs/conformance.md"
 )
 
-// A table is an area of the document.
 type table struct {
 	name, about string
 	full        bool
@@ -27,7 +26,7 @@ type table struct {
 	rows        []row
 }
 
-// book is what was answered, and by which versions.
+// book holds the recorded answers, and the versions that gave them.
 type book struct {
 	mu       sync.Mutex
 	Versions map[string]string                       `json:"versions"` // by part or program
@@ -69,7 +68,7 @@ func (b *book) record(area, id, part, answer string) {
 	b.Answers[area][id][part] = answer
 }
 
-// write keeps the answers to questions that are still asked, and renders the document.
+// write stores the answers to current questions, and renders the document.
 func (b *book) write(t *testing.T) {
 	t.Helper()
 	b.Versions = versions(t, b.Versions)
@@ -100,25 +99,24 @@ func (b *book) forget() {
 	b.Answers = kept
 }
 
-// TestTheDocumentIsWhatWasAnswered needs no part: it renders what is recorded.
-func TestTheDocumentIsWhatWasAnswered(t *testing.T) {
+// This test needs no part: it renders the recorded answers.
+func TestTheDocumentMatchesTheRecordedAnswers(t *testing.T) {
 	got, err := os.ReadFile(documentFile)
 	if err != nil {
 		t.Fatal(err)
 	}
 	if want := readBook(t).render(); string(got) != want {
-		t.Errorf("docs/conformance.md is not what %s renders; go test ./internal/conformance -update writes it", answersFile)
+		t.Errorf("docs/conformance.md differs from %s; go test ./internal/conformance -update writes it", answersFile)
 	}
 }
 
-// TestEveryQuestionIsWhole holds the form of the questions, which the compiler cannot.
-func TestEveryQuestionIsWhole(t *testing.T) {
+func TestEveryQuestionIsComplete(t *testing.T) {
 	for _, a := range areas() {
 		t := &namedTable{t, a.table()}
 		seen := map[string]bool{}
 		for _, r := range t.rows {
 			if r.id == "" || r.title == "" || r.documented == "" || r.source == "" {
-				t.Errorf("%s: the question %q lacks a part: %+v", t.name, r.id, r)
+				t.Errorf("%s: the question %q is incomplete: %+v", t.name, r.id, r)
 			}
 			if seen[r.id] {
 				t.Errorf("%s: two questions are called %q", t.name, r.id)
@@ -137,21 +135,20 @@ const introduction = `# Where the stand-ins differ from AWS and Docker
 
 <!-- Written by go test ./internal/conformance -update; do not edit. -->
 
-One suite of questions is put to purser's sandbox and to software of other people that speaks the same
-protocols. Each answer is held against the one that AWS and Docker document, and against the one that was
-recorded before: a part that begins to answer otherwise fails the test, and the sandbox fails it as well where
-it differs from what is documented and no reason is written down.
+One test suite asks purser's sandbox, and other people's software for the same protocols, the same questions.
+It compares each answer with the one that AWS and Docker document, and with the one that it recorded before.
+A part that begins to answer differently fails the test. The sandbox also fails it if it differs from the
+documentation and nobody wrote down a reason.
 
     go test ./internal/conformance            # ask again, and compare
     go test ./internal/conformance -update    # ask again, and write this page
 
-A part that is not on the machine is skipped by name, and its column stays as last recorded. Nothing outside
-the machine is asked: what AWS and Docker answer is from their documents, from AWS's model of its API, and from
-answers of theirs that others recorded. UNCONFIRMED marks what none of these settles.
+The test skips a part that is not on the machine, names it, and keeps its column as last recorded. It contacts
+nothing outside the machine: the answers of AWS and Docker are from their documents, from AWS's model of its API,
+and from their answers that others recorded. UNCONFIRMED marks what none of these settles.
 
 `
 
-// render is the document.
 func (b *book) render() string {
 	var w strings.Builder
 	w.WriteString(introduction)
@@ -163,7 +160,7 @@ func (b *book) render() string {
 }
 
 func (b *book) renderVersions(w *strings.Builder) {
-	w.WriteString("| asked | version |\n|---|---|\n")
+	w.WriteString("| part | version |\n|---|---|\n")
 	names := make([]string, 0, len(b.Versions))
 	for name := range b.Versions {
 		names = append(names, name)
@@ -196,7 +193,7 @@ func (b *book) renderArea(w *strings.Builder, t table) {
 	renderReasons(w, shown)
 }
 
-// counts says how many of the questions each part answers as documented.
+// counts says how many questions each part answers as documented.
 func (b *book) counts(t table) string {
 	same := map[string]int{}
 	asked := map[string]int{}
@@ -220,9 +217,9 @@ func (b *book) counts(t table) string {
 		each = append(each, fmt.Sprintf("%s %d of %d", part, same[part], asked[part]))
 	}
 	if len(each) == 1 {
-		return fmt.Sprintf("%d cases, of which it answers %d as documented.", len(t.rows), all)
+		return fmt.Sprintf("It answers %[2]d of %[1]d cases as documented.", len(t.rows), all)
 	}
-	return fmt.Sprintf("%d cases, of which all parts answer %d as documented: %s.", len(t.rows), all, strings.Join(each, ", "))
+	return fmt.Sprintf("All parts answer %[2]d of %[1]d cases as documented: %[3]s.", len(t.rows), all, strings.Join(each, ", "))
 }
 
 func (b *book) differs(t table, r row) bool {
@@ -248,8 +245,7 @@ func (b *book) renderRow(w *strings.Builder, t table, r row) {
 	w.WriteString("\n")
 }
 
-// documented is the answer that is documented, and where, but in tables whose text says it
-// for all rows.
+// documented returns the documented answer, with its source unless the table's text has it.
 func documented(t table, r row) string {
 	if t.full {
 		return code(r.documented)
@@ -257,7 +253,7 @@ func documented(t table, r row) string {
 	return code(r.documented) + " (" + r.source + ")"
 }
 
-// renderReasons says why the sandbox differs where it does.
+// renderReasons lists why the sandbox differs.
 func renderReasons(w *strings.Builder, rows []row) {
 	first := true
 	for _, r := range rows {

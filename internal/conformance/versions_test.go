@@ -11,8 +11,8 @@ import (
 	"purser/internal/realservers"
 )
 
-// versions are those of the programs on this machine, and of others as last recorded. They
-// are for readers: an answer counts whatever gave it.
+// versions returns the versions of this machine's programs, and recorded ones for the others. They only
+// inform readers.
 func versions(t *testing.T, recorded map[string]string) map[string]string {
 	t.Helper()
 	found := maps.Clone(recorded)
@@ -40,8 +40,7 @@ func versions(t *testing.T, recorded map[string]string) map[string]string {
 
 var versionForm = regexp.MustCompile(`[0-9]+\.[0-9]+\.[0-9]+[-+0-9a-z]*`)
 
-// versionOf asks a program, and where it does not know, what it was built from; "": it is
-// not there.
+// versionOf asks a program for its version, or reads it from the build information; "": not installed.
 func versionOf(t *testing.T, program string, args []string) (version string) {
 	t.Helper()
 	t.Run(program, func(t *testing.T) {

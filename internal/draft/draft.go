@@ -1,5 +1,4 @@
-// Package draft makes entries of purser.yaml of what a person, a Terraform configuration
-// and CI scripts say.
+// Package draft makes entries of purser.yaml from flags, Terraform configurations and CI scripts.
 package draft
 
 import (
@@ -16,19 +15,17 @@ import (
 	"purser/internal/terraform"
 )
 
-// Wanted is what flags say of the credentials that are to be in purser.yaml, and where
-// else to look.
+// Wanted is what the flags of init say.
 type Wanted struct {
 	Entry           config.Entry
-	Secret, File    string // where it is kept
-	Profile, Region string // of all that is kept in AWS
-	Terraform       string // a folder
+	Secret, File    string // the store
+	Profile, Region string // for everything in AWS
+	Terraform       string // folder
 	Scripts         []string
 }
 
-// Drafts are the credentials that flags, Terraform and scripts tell of, each as
-// far as they do, and lines that say what was understood. The profile and region
-// that they share go into f.
+// Drafts returns the credentials found in flags, Terraform and scripts, possibly incomplete, and lines
+// that say what was understood. It puts their common profile and region into f.
 func (f *Wanted) Drafts() (drafts []config.Entry, found []string, err error) {
 	if f.Terraform != "" {
 		c, err := terraform.Read(f.Terraform)
@@ -48,13 +45,13 @@ func (f *Wanted) Drafts() (drafts []config.Entry, found []string, err error) {
 	}
 	if slices.ContainsFunc(found, credential.HoldsToken) {
 		return nil, nil, &credential.Fault{
-			Reason: credential.TokenInArguments, What: "there is a token in what init was to read", Why: "it is not shown here, and everybody who can read the file has it",
+			Reason: credential.TokenInArguments, What: "a file that init reads contains a token", Why: "purser does not show it, but everybody who can read the file has it",
 		}
 	}
 	asked := f.Terraform != "" || len(f.Scripts) > 0
 	if asked && len(drafts) == 0 {
 		return nil, nil, &credential.Fault{
-			Reason: credential.Usage, What: "no secret was found to write about", Why: strings.Join(append(found, "neither a named secret of Terraform nor a call that gets one"), "; "),
+			Reason: credential.Usage, What: "found no secret for purser.yaml", Why: strings.Join(append(found, "there is no named secret in Terraform and no call that reads one"), "; "),
 		}
 	}
 	if !asked && (f.Entry.Registry != "" || f.Secret != "" || f.File != "" || len(f.Entry.Repositories) > 0) {
@@ -66,8 +63,7 @@ func (f *Wanted) Drafts() (drafts []config.Entry, found []string, err error) {
 	return drafts, found, nil
 }
 
-// override puts flags over what was found. Those that name one credential do so
-// only where there is one.
+// override applies flags to what was found. Flags that describe one credential apply only if there is one.
 func (f *Wanted) override(e *config.Entry, only bool) {
 	e.Registry = cmp.Or(f.Entry.Registry, e.Registry)
 	e.Username = cmp.Or(f.Entry.Username, e.Username)
@@ -96,7 +92,7 @@ func (f *Wanted) fromTerraform(c *terraform.Configuration) (drafts []config.Entr
 		}
 		line := fmt.Sprintf("%s: %s is the secret %s", s.At, s.Address, s.Name)
 		if e.Registry == "" {
-			found = append(found, line+"; its name tells no registry, so it is left out")
+			found = append(found, line+"; skipped, because its name does not say which registry it is for")
 			continue
 		}
 		line += ", for " + e.Registry
@@ -106,12 +102,12 @@ func (f *Wanted) fromTerraform(c *terraform.Configuration) (drafts []config.Entr
 		drafts, found = append(drafts, e), append(found, line)
 	}
 	for _, r := range c.Risks {
-		found = append(found, fmt.Sprintf("%s: %s writes a value of its own over what purser stores", r.At, r.Address))
+		found = append(found, fmt.Sprintf("%s: %s overwrites the value that purser stores", r.At, r.Address))
 	}
 	return drafts, append(found, c.Notes...)
 }
 
-// fromScript adds what scripts do with a secret to what Terraform says of it.
+// fromScript adds what scripts do with a secret to the drafts.
 func (f *Wanted) fromScript(s ciscript.Findings, drafts []config.Entry) ([]config.Entry, []string) {
 	var found []string
 	for _, u := range s.Uses {
@@ -147,7 +143,7 @@ func (f *Wanted) fromScript(s ciscript.Findings, drafts []config.Entry) ([]confi
 	return drafts, append(found, s.Notes...)
 }
 
-// within takes the registry off an image that is of it.
+// within strips the registry from an image, and reports whether the image belongs to it.
 func within(name, image string) (string, bool) {
 	host, err := credential.ParseHost(cmp.Or(name, string(credential.Default())))
 	if err != nil {
@@ -159,12 +155,12 @@ func within(name, image string) (string, bool) {
 	}
 	first, _, _ := strings.Cut(image, "/")
 	if host != credential.Default() && !strings.ContainsAny(first, ".:") {
-		return "", false // docker's own registry, since none is named
+		return "", false // without a registry, it is Docker Hub's
 	}
 	return string(repository), true
 }
 
-// registryOf guesses from words that people put into names.
+// registryOf guesses from words in names.
 func registryOf(text string) string {
 	text = strings.ToLower(text)
 	if k := registry.KindIn(text); k != nil {
@@ -173,8 +169,7 @@ func registryOf(text string) string {
 	return ""
 }
 
-// shapeOf guesses from the secret's name and the keys that are read from it;
-// "" is the default shape.
+// shapeOf guesses from the secret's name and the keys read from it; "" is the default shape.
 func shapeOf(secret string, keys []string) string {
 	has := func(key string) bool { return slices.Contains(keys, key) }
 	switch {
@@ -190,7 +185,7 @@ func shapeOf(secret string, keys []string) string {
 
 var nameBad = regexp.MustCompile(`[^a-z0-9._-]+`)
 
-// NameOf makes a credential's name of its secret's.
+// NameOf derives a credential's name from its secret's.
 func NameOf(e config.Entry) string {
 	text := ""
 	if e.Kind == config.SecretKind {
@@ -206,7 +201,7 @@ func NameOf(e config.Entry) string {
 	return cmp.Or(text, "registry")
 }
 
-// Unique tells credentials of one name apart by the rest of their secrets'.
+// Unique uses the full secret name where credentials would have the same name.
 func Unique(drafts []config.Entry) []config.Entry {
 	count := map[string]int{}
 	for _, e := range drafts {
@@ -220,7 +215,7 @@ func Unique(drafts []config.Entry) []config.Entry {
 	return drafts
 }
 
-// Keep says where an entry is kept: in a secret, in a file, or as it was.
+// Keep sets an entry's store to a secret or a file, if one is given.
 func Keep(e *config.Entry, secret, file string) {
 	switch {
 	case secret != "":
@@ -230,7 +225,7 @@ func Keep(e *config.Entry, secret, file string) {
 	}
 }
 
-// Complete names what a draft lacks, in terms of flags.
+// Complete returns a fault with the flags that a draft lacks.
 func Complete(e config.Entry) error {
 	var lacks []string
 	if e.Registry == "" {
@@ -242,15 +237,14 @@ func Complete(e config.Entry) error {
 	if len(lacks) == 0 {
 		return nil
 	}
-	of := cmp.Or(e.Target, cmp.Or(e.Name, "the credential"))
+	of := cmp.Or(e.Target, e.Name, "the credential")
 	return &credential.Fault{
-		Reason: credential.Usage, What: "what was found does not say all of " + credential.Quote(of),
-		Why: "give " + strings.Join(lacks, " and ") + "; nothing was written",
+		Reason: credential.Usage, What: credential.Quote(of) + " is incomplete",
+		Why: "add " + strings.Join(lacks, " and ") + "; nothing was written",
 	}
 }
 
-// DifferFrom writes a profile and a region into a credential where they are not
-// those that the file has for all.
+// DifferFrom sets a credential's profile and region if they differ from the file's defaults.
 func (f *Wanted) DifferFrom(e *config.Entry, aws config.AWS) {
 	if e.Kind != config.SecretKind {
 		return

@@ -21,7 +21,7 @@ import (
 	"purser/internal/credential"
 )
 
-// execution is what was recorded of a run.
+// execution is the record of a run.
 type execution struct {
 	out, err, terminal []byte
 	outPipe, errPipe   string // as strace names them
@@ -30,24 +30,24 @@ type execution struct {
 	code               int
 }
 
-// limit ends a program that hangs for a reason of its own.
+// limit stops programs that hang.
 const limit = time.Minute
 
-// ready says why nothing can be watched: without the right to trace processes
-// that forbid it, strace shows addresses where the bytes are.
-func ready() error {
+// ready returns strace's path, or why it cannot watch programs. Without the right to trace protected
+// processes, strace prints addresses instead of bytes.
+func ready() (strace string, err error) {
 	path, err := exec.LookPath("strace")
 	if err != nil {
-		return cannot("strace is not installed; Debian's package is strace")
+		return "", cannot("strace is not installed; Debian's package is strace")
 	}
 	if unix.Geteuid() != 0 {
-		return cannot("it takes root: purser forbids to be traced by its own user, and that holds for strace as well")
+		return "", cannot("this needs root: purser keeps other processes of its user, strace included, from tracing it")
 	}
-	// Containers can forbid tracing to root too.
-	if out, err := exec.CommandContext(context.Background(), path, "-o", os.DevNull, "/bin/true").CombinedOutput(); err != nil { //nolint:gosec // the strace of the PATH, which root chose
-		return cannot("strace may not trace here: " + credential.Quote(string(out)))
+	// Containers can forbid root to trace.
+	if out, err := exec.CommandContext(context.Background(), path, "-o", os.DevNull, "/bin/true").CombinedOutput(); err != nil { //nolint:gosec // root chose PATH
+		return "", cannot("strace cannot trace here: " + credential.Quote(string(out)))
 	}
-	return nil
+	return path, nil
 }
 
 func (w *Watcher) execute(ctx context.Context, r Run, scratch string) (execution, error) {
@@ -55,7 +55,7 @@ func (w *Watcher) execute(ctx context.Context, r Run, scratch string) (execution
 	defer stop()
 	trace := filepath.Join(scratch, "trace")
 	args := append(straceArguments(trace), "--", r.Program)
-	cmd := exec.CommandContext(ctx, w.strace, append(args, r.Args...)...) //nolint:gosec // running what it is told to is its job
+	cmd := exec.CommandContext(ctx, w.strace, append(args, r.Args...)...) //nolint:gosec // it runs what the caller names
 	cmd.Env, cmd.Dir = r.Env, r.Dir
 	allowCores()
 	var seen execution
@@ -78,7 +78,7 @@ func (w *Watcher) execute(ctx context.Context, r Run, scratch string) (execution
 	close(done)
 	signals.Wait()
 	if ctx.Err() != nil {
-		return seen, fmt.Errorf("%s %s did not end: %w", filepath.Base(r.Program), strings.Join(r.Args, " "), ctx.Err())
+		return seen, fmt.Errorf("%s %s did not exit: %w", filepath.Base(r.Program), strings.Join(r.Args, " "), ctx.Err())
 	}
 	if seen.code, err = exitCode(err); err != nil {
 		return seen, err
@@ -90,23 +90,23 @@ func (w *Watcher) execute(ctx context.Context, r Run, scratch string) (execution
 	return seen, nil
 }
 
-// allowCores gives back what this process has given up, for the programs that
-// it starts: none of them may rely on a limit that it did not set itself.
+// allowCores restores the core limit that this process lowered, so that the programs it starts must
+// set their own.
 func allowCores() {
 	var limit unix.Rlimit
 	if unix.Getrlimit(unix.RLIMIT_CORE, &limit) == nil {
 		limit.Cur = limit.Max
-		_ = unix.Setrlimit(unix.RLIMIT_CORE, &limit) // with none, no program can leave one
+		_ = unix.Setrlimit(unix.RLIMIT_CORE, &limit) // if it stays 0, no program can dump core
 	}
 }
 
-// CoresPossible reports whether any program may leave a core file here.
+// CoresPossible reports whether programs can leave core files here.
 func CoresPossible() bool {
 	var limit unix.Rlimit
 	return unix.Getrlimit(unix.RLIMIT_CORE, &limit) == nil && limit.Max > 0
 }
 
-// exitCode is the traced program's: strace ends as it did.
+// exitCode is the traced program's; strace exits with the same.
 func exitCode(err error) (int, error) {
 	if err == nil {
 		return 0, nil
@@ -121,12 +121,12 @@ func exitCode(err error) (int, error) {
 	return exit.ExitCode(), nil
 }
 
-// onPipes runs it as a script or an agent does.
+// onPipes runs cmd like a script or an agent does.
 func onPipes(cmd *exec.Cmd, input, until string, seen *execution) (wait func() error, err error) {
 	said := &awaited{text: []byte(until), seen: make(chan struct{})}
 	cmd.Stdin = io.MultiReader(strings.NewReader(input), said)
 	var readers sync.WaitGroup
-	var ends []*os.File // of the child
+	var ends []*os.File // the child's
 	for _, stream := range []struct {
 		into *[]byte
 		name *string
@@ -164,8 +164,7 @@ func onPipes(cmd *exec.Cmd, input, until string, seen *execution) (wait func() e
 	}, err
 }
 
-// awaited is written what a program says, and ends for its reader once that has the
-// text.
+// awaited blocks its reader until the text was written to it.
 type awaited struct {
 	text, all []byte
 	once      sync.Once
@@ -182,7 +181,7 @@ func (a *awaited) Write(p []byte) (int, error) {
 
 func (a *awaited) found() { a.once.Do(func() { close(a.seen) }) }
 
-// Read waits, and gives nothing.
+// Read blocks until then, and returns EOF.
 func (a *awaited) Read([]byte) (int, error) {
 	if len(a.text) > 0 {
 		<-a.seen
@@ -190,7 +189,7 @@ func (a *awaited) Read([]byte) (int, error) {
 	return 0, io.EOF
 }
 
-// onTerminal runs it as a person does, with a terminal of its own.
+// onTerminal runs cmd like a person does, on its own terminal.
 func onTerminal(cmd *exec.Cmd, answers []Answer, seen *execution) (wait func() error, err error) {
 	master, slave, err := pty.Open()
 	if err != nil {
@@ -212,9 +211,8 @@ func onTerminal(cmd *exec.Cmd, answers []Answer, seen *execution) (wait func() e
 	}, nil
 }
 
-// converse answers each question when it appears, and returns all that
-// appeared. Reading a terminal whose other side is closed is an error, which
-// is the end.
+// converse answers each question when it appears, and returns all output. Reading fails when the
+// other side closes, which ends it.
 func converse(master io.ReadWriter, answers []Answer) []byte {
 	var all []byte
 	from := 0
@@ -237,7 +235,7 @@ func converse(master io.ReadWriter, answers []Answer) []byte {
 	}
 }
 
-// sendWhenReady signals the program itself, whose number begins the trace.
+// sendWhenReady signals the program itself, whose pid starts the trace.
 func sendWhenReady(r Run, trace string, done <-chan struct{}) {
 	select {
 	case <-done:

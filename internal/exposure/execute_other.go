@@ -12,11 +12,12 @@ type execution struct {
 	code               int
 }
 
-func ready() error { return cannot("it takes Linux, where strace is") }
+func ready() (string, error) { return "", cannot("this needs Linux, which has strace") }
 
 func (w *Watcher) execute(context.Context, Run, string) (execution, error) {
-	return execution{}, ready()
+	_, err := ready()
+	return execution{}, err
 }
 
-// CoresPossible reports whether any program may leave a core file here.
+// CoresPossible reports whether programs can leave core files here.
 func CoresPossible() bool { return false }

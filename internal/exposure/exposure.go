@@ -1,111 +1,103 @@
-// Package exposure runs a program under strace with canaries, secrets that it
-// was given to keep, and searches everything that leaves it for them: what it
-// prints, the arguments and environments of its children, every byte it writes
-// to any file or socket, the hosts that it calls, and what it leaves behind.
+// Package exposure runs a program with canaries, secrets that it must keep, under strace. It searches
+// everything that leaves the program for them: output, children's arguments and environments, every
+// byte written to a file or socket, connections, and files left behind.
 //
-// It needs Linux, strace, and the right to trace a process that forbids it,
-// which root has: purser's own protection makes strace blind for its user.
+// It needs Linux, strace, and root: purser's protection blinds strace for purser's own user.
 package exposure
 
 import (
 	"context"
 	"errors"
 	"os"
-	"os/exec"
 	"slices"
 	"syscall"
 
 	"purser/internal/credential"
 )
 
-// Channel is a way by which a secret can leave a process.
+// Channel is a way for a secret to leave a process.
 type Channel string
 
-// The channels, in the order in which tables show them.
+// The channels, in the order of tables.
 const (
 	Output      Channel = "output"      // standard output
 	Errors      Channel = "errors"      // standard error
 	Terminal    Channel = "terminal"    // the controlling terminal, echo included
-	Arguments   Channel = "arguments"   // of child processes, and thread names
-	Environment Channel = "environment" // of child processes
-	Files       Channel = "files"       // contents and names, also of files that are gone again
-	Sockets     Channel = "sockets"     // local ones: the journal, syslog, D-Bus
-	Network     Channel = "network"     // bytes in the clear, and connections to anywhere but the allowed peers
-	Keyring     Channel = "keyring"     // of the kernel
+	Arguments   Channel = "arguments"   // arguments of children, and thread names
+	Environment Channel = "environment" // environment of children
+	Files       Channel = "files"       // contents and names, deleted files included
+	Sockets     Channel = "sockets"     // local sockets: journal, syslog, D-Bus
+	Network     Channel = "network"     // unencrypted bytes, and connections to other than the allowed peers
+	Keyring     Channel = "keyring"     // the kernel's keyring
 	Cores       Channel = "cores"       // core files
 )
 
-// Channels lists all of them.
+// Channels lists all channels.
 func Channels() []Channel {
 	return []Channel{Output, Errors, Terminal, Arguments, Environment, Files, Sockets, Network, Keyring, Cores}
 }
 
-// Canary is a secret that must not be found.
+// Canary is a secret that must not leave.
 type Canary struct {
-	Name   string // says which it is
+	Name   string
 	Secret credential.Secret
 }
 
-// Finding is a place where a canary, or something that cannot be searched, was
-// found. It holds nothing of the canary.
+// Finding is a place where a canary, or something unsearchable, left. It holds nothing of the canary.
 type Finding struct {
 	Channel Channel `json:"channel"`
-	Canary  string  `json:"canary,omitempty"` // its name; empty for what could not be searched
-	What    string  `json:"what"`             // in which form, or why it counts
+	Canary  string  `json:"canary,omitempty"` // name; empty if unsearchable
+	What    string  `json:"what"`             // the form, or the reason
 	Where   string  `json:"where"`            // a path, a socket, a host
 }
 
-// Answer is typed at the terminal when a text has appeared there.
+// Answer is typed after a text appears on the terminal.
 type Answer struct {
 	After string
-	Type  credential.Secret // without the end of the line
+	Type  credential.Secret // without newline
 }
 
 // Run is one execution of a program.
 type Run struct {
 	Program string
 	Args    []string
-	Env     []string // all of it
-	Dir     string   // the working directory; what is new or changed in it afterwards is searched
+	Env     []string // complete
+	Dir     string   // working directory; new and changed files are searched
 
 	Input    credential.Secret // standard input
-	Until    string            // standard input stays open until standard output has this text; "": it ends with Input
-	Terminal []Answer          // with any, the three streams are a terminal, where these are typed
+	Until    string            // keeps standard input open until standard output has this text; "": until the end of Input
+	Terminal []Answer          // if any, run on a terminal and type these
 
-	Signal syscall.Signal  // sent to the program, and not to its children, when When is ready
+	Signal syscall.Signal  // sent to the program, not its children, when When is ready
 	When   <-chan struct{} // nil: no signal
 
-	Peers  []string  // addresses that may be connected to; with none, all of loopback
-	Inject string    // a fault for strace to inject, in its own form; "" for none
-	Allow  []Channel // where this flow hands the secret over on purpose
+	Peers  []string  // allowed addresses; none: all of loopback
+	Inject string    // a fault for strace to inject, in strace's syntax; may be ""
+	Allow  []Channel // where this flow hands the secret over intentionally
 
-	// Canaries are asked for when the run is over: some come to be while it goes on.
+	// Canaries is called after the run, because some secrets are made during it.
 	Canaries func() []Canary
 }
 
-// Result is what a run showed.
+// Result is the outcome of a run.
 type Result struct {
-	Code     int // exit code; minus the signal's number where one ended it
+	Code     int // exit code, or minus the number of the signal that killed it
 	Findings []Finding
-	Searched map[Channel]int // bytes
-	Output   string          // what it printed, both streams or the terminal, for the failure of a test
+	Searched map[Channel]int // bytes searched
+	Output   string          // both streams or the terminal, for test failures
 }
 
-// Watcher runs programs.
+// Watcher runs programs under strace.
 type Watcher struct{ strace string }
 
-// ErrCannotWatch is returned where programs cannot be watched; the text around
-// it says why.
-var ErrCannotWatch = errors.New("programs cannot be watched here")
+// ErrCannotWatch means that programs cannot be watched here. The text around it says why.
+var ErrCannotWatch = errors.New("cannot watch programs here")
 
-// NewWatcher makes a Watcher, or an error that wraps ErrCannotWatch.
+// NewWatcher returns a Watcher, or an error that wraps ErrCannotWatch.
 func NewWatcher() (*Watcher, error) {
-	if err := ready(); err != nil {
-		return nil, err
-	}
-	path, err := exec.LookPath("strace")
+	path, err := ready()
 	if err != nil {
-		return nil, cannot("strace is not installed")
+		return nil, err
 	}
 	return &Watcher{strace: path}, nil
 }
@@ -114,14 +106,14 @@ type cannotWatch struct{ why string }
 
 func cannot(why string) error { return &cannotWatch{why} }
 
-// Error says why.
+// Error returns the reason.
 func (e *cannotWatch) Error() string { return e.why }
 
-// Unwrap makes it an ErrCannotWatch.
+// Unwrap returns ErrCannotWatch.
 func (e *cannotWatch) Unwrap() error { return ErrCannotWatch }
 
-// Run executes r and searches what left it. An error means that it could not be
-// watched; a program that fails is a Result.
+// Run executes r and searches what left it. It returns an error if it could not watch; a program that
+// fails is a Result.
 func (w *Watcher) Run(ctx context.Context, r Run) (Result, error) {
 	before, err := snapshot(r.Dir)
 	if err != nil {

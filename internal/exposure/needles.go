@@ -8,19 +8,18 @@ import (
 	"strings"
 )
 
-// run is the length of a piece of a secret that counts as showing it.
+// run is the shortest piece of a secret that counts as a leak.
 const run = 6
 
-// publicPrefixes say what kind a token is, and nothing else.
+// publicPrefixes reveal only the kind of a token.
 var publicPrefixes = []string{"dckr_pat_", "dckr_oat_"}
 
-// needles are the pieces of all canaries in all forms, found in one pass over
-// a text. This is a second implementation beside the redaction of what purser
-// quotes, on purpose: one must not be blind where the other is.
+// needles are all pieces of all canaries in all encodings, found in one pass. This deliberately does
+// not share code with purser's redaction, so that the two do not share blind spots.
 type needles struct {
 	byLength map[int]map[string]needle
 	lengths  []int
-	begins   map[int][]bool // by length, whether a needle begins with two bytes
+	begins   map[int][]bool // by length: whether a needle starts with two bytes
 	decimal  map[string]needle
 }
 
@@ -57,7 +56,7 @@ func (n *needles) addSecret(canary int, secret string) {
 	n.addRuns(canary, "plain", secret, run)
 	n.addRuns(canary, "reversed", backwards, run)
 	n.addRuns(canary, "hex", hex.EncodeToString([]byte(secret)), 2*run)
-	// A register dump has the bytes of a word in reverse.
+	// A register dump reverses the bytes of a word.
 	n.addRuns(canary, "reversed hex", hex.EncodeToString([]byte(backwards)), 2*run)
 	for skip := range 3 {
 		if len(secret) < skip+run {
@@ -68,7 +67,7 @@ func (n *needles) addSecret(canary int, secret string) {
 		n.addRuns(canary, "base64", base64.StdEncoding.EncodeToString([]byte(aligned)), 4*run/3)
 		n.addRuns(canary, "base64", base64.URLEncoding.EncodeToString([]byte(aligned)), 4*run/3)
 	}
-	// What %v makes of a []byte, and JSON of a list of numbers.
+	// The format of %v for a []byte, and JSON lists of numbers.
 	for i := 0; i+run <= len(secret); i++ {
 		var numbers []string
 		for _, b := range []byte(secret[i : i+run]) {
@@ -79,7 +78,7 @@ func (n *needles) addSecret(canary int, secret string) {
 }
 
 func (n *needles) addRuns(canary int, form, text string, length int) {
-	if len(text) < length { // a short secret counts as a whole only
+	if len(text) < length { // a short secret counts only as a whole
 		length = len(text)
 	}
 	if length < 2 {
@@ -101,17 +100,10 @@ func reversed(text string) string {
 	return string(b)
 }
 
-// hit is a needle with the way in which the text had to be read for it.
-type hit struct {
-	canary int
-	form   string
-}
-
-// in finds the canaries in a text: as it stands, and read as URL-escaped, as
-// JSON or shell with escapes and quotes, and as hex in upper case. A canary is
-// reported once for each form.
-func (n *needles) in(text string) []hit {
-	var hits []hit
+// in finds canaries in a text as it is, URL-unescaped, without JSON's or the shell's escapes and
+// quotes, and as upper-case hex. It reports a canary once per form.
+func (n *needles) in(text string) []needle {
+	var hits []needle
 	n.pass(text, "", &hits)
 	if lower := strings.ToLower(text); lower != text {
 		n.passLength(2*run, lower, "", &hits)
@@ -126,11 +118,11 @@ func (n *needles) in(text string) []hit {
 		numbers = strings.Join(strings.Fields(numbers), " ")
 		for text, d := range n.decimal {
 			if strings.Contains(numbers, text) {
-				hits = append(hits, hit(d))
+				hits = append(hits, d)
 			}
 		}
 	}
-	slices.SortFunc(hits, func(a, b hit) int {
+	slices.SortFunc(hits, func(a, b needle) int {
 		if a.canary != b.canary {
 			return a.canary - b.canary
 		}
@@ -139,13 +131,13 @@ func (n *needles) in(text string) []hit {
 	return slices.Compact(hits)
 }
 
-func (n *needles) pass(text, how string, hits *[]hit) {
+func (n *needles) pass(text, how string, hits *[]needle) {
 	for _, length := range n.lengths {
 		n.passLength(length, text, how, hits)
 	}
 }
 
-func (n *needles) passLength(length int, text, how string, hits *[]hit) {
+func (n *needles) passLength(length int, text, how string, hits *[]needle) {
 	set, begins := n.byLength[length], n.begins[length]
 	if set == nil {
 		return
@@ -155,14 +147,14 @@ func (n *needles) passLength(length int, text, how string, hits *[]hit) {
 			continue
 		}
 		if found, ok := set[text[i:i+length]]; ok {
-			if h := (hit{found.canary, how + found.form}); !slices.Contains(*hits, h) {
+			if h := (needle{found.canary, how + found.form}); !slices.Contains(*hits, h) {
 				*hits = append(*hits, h)
 			}
 		}
 	}
 }
 
-// unescapeURL decodes every %XX and leaves what is none.
+// unescapeURL decodes every valid %XX.
 func unescapeURL(text string) string {
 	var b strings.Builder
 	for i := 0; i < len(text); i++ {
@@ -178,8 +170,7 @@ func unescapeURL(text string) string {
 	return b.String()
 }
 
-// unescape reads a text as JSON, Go, C and the shell would, all at once: the
-// backslash's escapes are decoded and quotes are dropped.
+// unescape decodes backslash escapes of JSON, Go, C and the shell, and drops quotes.
 func unescape(text string) string {
 	if !strings.ContainsAny(text, `\'"`) {
 		return text
@@ -199,7 +190,7 @@ func unescape(text string) string {
 	return b.String()
 }
 
-// escape decodes what follows a backslash and says how long it is.
+// escape decodes the text after a backslash, and returns how much it used.
 func escape(text string) (decoded string, length int) {
 	for _, form := range []struct {
 		after  string
@@ -217,9 +208,9 @@ func escape(text string) (decoded string, length int) {
 		}
 		length = len(form.after) + form.digits
 		if form.bits == 8 {
-			return string([]byte{byte(v)}), length //nolint:gosec // it has eight bits
+			return string([]byte{byte(v)}), length //nolint:gosec // 8 bits
 		}
-		return string(rune(v)), length //nolint:gosec // it has sixteen
+		return string(rune(v)), length //nolint:gosec // 16 bits
 	}
 	return text[:1], 1
 }

@@ -15,11 +15,11 @@ import (
 
 const body = "FAKE~b/ody+with=signs%0Qab"
 
-func search1(text string) []hit {
+func search1(text string) []needle {
 	return newNeedles([]Canary{{"the token", credential.NewSecret("dckr_pat_" + body)}}).in(text)
 }
 
-func TestACanaryIsFoundInEveryFormInWhichItTravels(t *testing.T) {
+func TestCanariesAreFoundInEveryEncoding(t *testing.T) {
 	numbers := strings.Trim(fmt.Sprintf("%d", []byte(body)), "[]")
 	quoted, _ := json.Marshal(map[string]string{"token": body})
 	var unicode, octal, percent strings.Builder
@@ -45,23 +45,23 @@ func TestACanaryIsFoundInEveryFormInWhichItTravels(t *testing.T) {
 	}
 }
 
-func TestInnocentTextIsNotTakenForACanary(t *testing.T) {
-	for _, text := range []string{"", "F", "dckr_pat_", body[:5], "a page of prose that has nothing to do with it", `\`, `\x`, `\u12`, "%", "%4"} {
+func TestOtherTextIsNotACanary(t *testing.T) {
+	for _, text := range []string{"", "F", "dckr_pat_", body[:5], "a page of unrelated prose", `\`, `\x`, `\u12`, "%", "%4"} {
 		if hits := search1(text); len(hits) > 0 {
 			t.Errorf("%q counts as %v", text, hits)
 		}
 	}
 }
 
-func TestAShortSecretCountsAsAWhole(t *testing.T) {
+func TestAShortSecretCountsOnlyAsAWhole(t *testing.T) {
 	n := newNeedles([]Canary{{"the pin", credential.NewSecret("Zq7x")}, {"nothing", credential.Secret{}}})
 	if len(n.in("it is Zq7x")) == 0 || len(n.in("Zq7")) > 0 {
-		t.Error("a secret of four characters is not found as a whole, or in pieces")
+		t.Error("a secret of four characters is missed as a whole, or matched in pieces")
 	}
 }
 
-// FuzzNothingHidesACanary: whatever stands around it, the token is found, and
-// the redaction of what purser quotes agrees.
+// FuzzNothingHidesACanary checks that surrounding text hides no token from this search, nor from
+// purser's redaction.
 func FuzzNothingHidesACanary(f *testing.F) {
 	f.Add("before", "after", 3)
 	f.Add(`\`, `"`, 9)

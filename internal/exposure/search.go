@@ -13,13 +13,13 @@ import (
 	"strings"
 )
 
-// search collects what left a run and looks through it.
+// search collects and searches what left a run.
 type search struct {
 	needles *needles
 	names   []Canary
 	run     Run
 
-	written map[place]*bytes.Buffer // in the order of the calls, so that a canary in two writes is one
+	written map[place]*bytes.Buffer // in the order of calls, so that a canary split over two writes is found
 	order   []place
 	found   []Finding
 	bytes   map[Channel]int
@@ -45,7 +45,7 @@ func (s *search) find(channel Channel, canary, what, where string) {
 	}
 }
 
-// unsearched is a way out that could hold anything.
+// unsearched reports a way out that cannot be searched.
 func (s *search) unsearched(channel Channel, what, where string) { s.find(channel, "", what, where) }
 
 func (s *search) write(channel Channel, where string, texts ...string) {
@@ -62,7 +62,7 @@ func (s *search) write(channel Channel, where string, texts ...string) {
 	}
 }
 
-// trace sorts the calls of a trace by where they lead, and searches.
+// trace sorts a trace's calls by channel, and searches them.
 func (s *search) trace(seen execution) error {
 	root := ""
 	calls := 0
@@ -70,7 +70,7 @@ func (s *search) trace(seen execution) error {
 		calls++
 		if root == "" {
 			root = c.pid
-			return nil // the program itself; its arguments and environment are ours
+			return nil // the program itself; the caller chose its arguments
 		}
 		return s.sort(c, seen)
 	}, func(_, how string) {
@@ -96,12 +96,12 @@ func (s *search) sort(c call, seen execution) error {
 		lists := c.lists()
 		for i, channel := range []Channel{Arguments, Environment} {
 			if i < len(lists) {
-				s.write(channel, "of a child", strings.Join(lists[i], "\x00"), "\x00")
+				s.write(channel, "a child process", strings.Join(lists[i], "\x00"), "\x00")
 			}
 		}
 	case "prctl":
 		if strings.HasPrefix(c.args, "PR_SET_NAME") {
-			s.write(Arguments, "the name of a thread", c.strings()...)
+			s.write(Arguments, "a thread's name", c.strings()...)
 		}
 	case "write", "pwrite64", "writev", "pwritev", "pwritev2", "sendto", "sendmsg", "sendmmsg", "ioctl", "fsetxattr":
 		return s.sortWrite(c, seen)
@@ -111,16 +111,16 @@ func (s *search) sort(c call, seen execution) error {
 		s.write(Keyring, "the kernel's keyring", c.strings()...)
 	case "mmap":
 		if strings.Contains(c.args, "MAP_SHARED") && strings.Contains(c.args, "PROT_WRITE") && !strings.Contains(c.args, "MAP_ANONYMOUS") {
-			s.unsearched(Files, "written through a mapping, which cannot be searched", c.where())
+			s.unsearched(Files, "written through a mapping, which is unsearchable", c.where())
 		}
 	case "sendfile", "splice", "tee", "vmsplice", "copy_file_range", "io_uring_setup", "process_vm_writev", "shmat":
-		s.unsearched(Files, "moved by "+c.name+", which cannot be searched", c.where())
+		s.unsearched(Files, "moved by "+c.name+", which is unsearchable", c.where())
 	case "ptrace":
-		s.unsearched(Files, "another process was traced", c.where())
+		s.unsearched(Files, "it traced another process", c.where())
 	case "mq_timedsend", "msgsnd":
 		s.write(Sockets, "a message queue", c.strings()...)
-	default: // names of files
-		s.write(Files, "the names of files", append(c.strings(), "\n")...)
+	default: // file names
+		s.write(Files, "file names", append(c.strings(), "\n")...)
 	}
 	return nil
 }
@@ -130,8 +130,7 @@ func (c call) where() string {
 	return cmp.Or(what, c.name)
 }
 
-// blind is a buffer that strace could not read: a bare address, in a call that
-// worked.
+// blind matches a buffer that strace could not read: a bare address, in a successful call.
 var blind = regexp.MustCompile(`, (\[\{iov_base=|\{[^"]*msg_iov=)?0x[0-9a-f]+, `)
 
 func (s *search) sortWrite(c call, seen execution) error {
@@ -149,15 +148,14 @@ func (s *search) sortWrite(c call, seen execution) error {
 		return nil
 	}
 	if c.cut() {
-		s.unsearched(channel, "a buffer of more than "+strconv.Itoa(stringLimit>>20)+" MiB", where)
+		s.unsearched(channel, "a buffer larger than "+strconv.Itoa(stringLimit>>20)+" MiB", where)
 	}
 	s.write(channel, where, texts...)
 	return nil
 }
 
-// channelOf says where a descriptor leads. A pipe that is neither of the
-// program's outputs leads to a child or comes from one; that is how secrets
-// travel.
+// channelOf says where a descriptor leads. Pipes other than the program's outputs connect it with
+// children, which is how secrets are meant to travel.
 func (s *search) channelOf(fd, what string, seen execution) (Channel, string) {
 	switch {
 	case strings.HasPrefix(what, "pipe:"):
@@ -169,7 +167,7 @@ func (s *search) channelOf(fd, what string, seen execution) (Channel, string) {
 		}
 		return "", ""
 	case strings.HasPrefix(what, "/dev/ptmx"), seen.tty != "" && strings.HasPrefix(what, "/dev/pts/") && !strings.HasPrefix(what+"<", seen.tty+"<"):
-		return "", "" // a terminal that the program made for a child, which is a pipe of another kind
+		return "", "" // a child's terminal; it serves as a pipe
 	case strings.HasPrefix(what, "/dev/pts/"), what == "/dev/tty":
 		return Terminal, "the terminal"
 	case strings.HasPrefix(what, "TCP"), strings.HasPrefix(what, "UDP"), strings.HasPrefix(what, "RAW"):
@@ -187,10 +185,10 @@ var (
 	inetKind = regexp.MustCompile(`sa_family=AF_INET6?\b`)
 )
 
-// connect holds the peers to those that are allowed.
+// connect reports connections to addresses other than the allowed peers.
 func (s *search) connect(c call) {
 	if !inetKind.MatchString(c.args) {
-		s.write(Sockets, "the names of sockets", c.strings()...)
+		s.write(Sockets, "socket names", c.strings()...)
 		return
 	}
 	port := inetPort.FindStringSubmatch(c.args)
@@ -203,14 +201,14 @@ func (s *search) connect(c call) {
 		return
 	}
 	if !slices.Contains(s.run.Peers, address) {
-		s.unsearched(Network, "a connection to a host that is none of the two peers", address)
+		s.unsearched(Network, "a connection to a host that is not allowed", address)
 	}
 }
 
-// files are the contents of a folder by path.
+// files maps paths to contents.
 type files map[string]string
 
-// largestFile bounds what is read of a file that was left behind.
+// largestFile limits reading of files left behind.
 const largestFile = 64 << 20
 
 func snapshot(dir string) (files, error) {
@@ -219,19 +217,19 @@ func snapshot(dir string) (files, error) {
 		if err != nil || !d.Type().IsRegular() {
 			return err
 		}
-		raw, err := os.ReadFile(path) //nolint:gosec // a folder of the flow's own
+		raw, err := os.ReadFile(path) //nolint:gosec // the flow's own folder
 		all[path] = string(raw)
 		return err
 	})
 	return all, err
 }
 
-// leftBehind searches the files that are new or changed in the flow's folder,
-// and those elsewhere that the program has written to and that are still there.
+// leftBehind searches new and changed files in the flow's folder, and existing files elsewhere that
+// the program wrote to.
 func (s *search) leftBehind(before files) error {
 	after, err := snapshot(s.run.Dir)
 	if err != nil {
-		return fmt.Errorf("look at what was left behind: %w", err)
+		return fmt.Errorf("read files left behind: %w", err)
 	}
 	for _, p := range s.order {
 		if p.channel != Files || !filepath.IsAbs(p.where) || strings.HasPrefix(p.where, "/proc/") || strings.HasPrefix(p.where, "/dev/") {
@@ -240,28 +238,26 @@ func (s *search) leftBehind(before files) error {
 		if info, err := os.Stat(p.where); err == nil && info.Mode().IsRegular() && info.Size() < largestFile {
 			raw, err := os.ReadFile(p.where)
 			if err != nil {
-				return fmt.Errorf("look at what was left behind: %w", err)
+				return fmt.Errorf("read files left behind: %w", err)
 			}
 			after[p.where] = string(raw)
 		}
 	}
 	for path, text := range after {
-		if before[path] == text && before != nil {
-			if _, there := before[path]; there {
-				continue
-			}
+		if old, there := before[path]; there && old == text {
+			continue
 		}
 		channel := Files
 		if base := filepath.Base(path); base == "core" || strings.HasPrefix(base, "core.") {
 			channel = Cores
-			s.unsearched(Cores, "a core file was left", path)
+			s.unsearched(Cores, "it left a core file", path)
 		}
 		s.stream(channel, path, []byte(text))
 	}
 	return nil
 }
 
-// allowed takes out the channels in which the flow hands the secret over.
+// allowed drops findings in channels where the flow hands the secret over intentionally.
 func (s *search) allowed() []Finding {
 	return slices.DeleteFunc(s.found, func(f Finding) bool {
 		return f.Canary != "" && slices.Contains(s.run.Allow, f.Channel)

@@ -10,8 +10,7 @@ import (
 	"strings"
 )
 
-// syscalls are those by which something can leave a process, and those by which
-// it could leave unseen, which count against it.
+// syscalls are the calls that can carry data out of a process, and those that could do so unsearched.
 var syscalls = strings.Join([]string{
 	"execve", "execveat", "prctl",
 	"open", "openat", "openat2", "creat", "mkdir", "mkdirat", "mknod", "mknodat", "memfd_create",
@@ -21,31 +20,27 @@ var syscalls = strings.Join([]string{
 	"mmap", "sendfile", "splice", "tee", "vmsplice", "copy_file_range", "io_uring_setup", "process_vm_writev", "ptrace", "shmat",
 }, ",")
 
-// stringLimit is how much of a buffer strace prints: more than any program
-// writes at once. A buffer that is longer counts as one that was not searched.
+// stringLimit is how much of a buffer strace prints, in bytes. Longer buffers count as unsearchable.
 const stringLimit = 8 << 20
 
-// traceLimit bounds one line of the trace: a buffer with four characters for
-// each byte, and the environment beside it.
+// traceLimit bounds a line of the trace: a buffer takes four characters per byte.
 const traceLimit = 5 * stringLimit
 
-// straceArguments: every byte in hex, so that nothing is left to guess about
-// where a string ends.
+// straceArguments prints every byte in hex, so that parsing strings is unambiguous.
 func straceArguments(out string) []string {
 	return []string{
 		"-f", "-q", "-v", "-yy", "-xx", "-s", strconv.Itoa(stringLimit), "-o", out, "-e", "trace=" + syscalls, "-e", "signal=!SIGURG",
 	}
 }
 
-// call is one system call as strace prints it.
+// call is a system call as printed by strace.
 type call struct {
 	pid  string
 	name string
-	args string // as printed
+	args string // as strace prints them
 	ret  string
 }
 
-// tracedLine is a call, or the end of a process.
 var (
 	tracedCall   = regexp.MustCompile(`^(\d+) +([a-z_0-9]+)\((.*)$`)
 	tracedResume = regexp.MustCompile(`^(\d+) +<\.\.\. ([a-z_0-9]+) resumed>(.*)$`)
@@ -54,16 +49,15 @@ var (
 	tracedFile   = regexp.MustCompile(`^(\d+|AT_FDCWD)<((?:TCP|TCPv6|UDP|UDPv6|UNIX[A-Z-]*|NETLINK|RAW|pipe|socket|anon_inode)[^>]*(?:->[^>]*)*|(?:\\x[0-9a-f]{2})*[^>]*)>`)
 )
 
-// parseTrace calls do for every call of the trace, in the order in which the
-// calls began, and end for every end of a process.
+// parseTrace calls do for every call, and end for every exit of a process, in order.
 func parseTrace(text []byte, do func(call) error, end func(pid, how string)) error {
-	begun := map[string]call{} // by process: those whose end is printed later
+	begun := map[string]call{} // unfinished calls by process
 	lines := bufio.NewScanner(bytes.NewReader(text))
 	lines.Buffer(make([]byte, 0, 1<<20), traceLimit)
 	for lines.Scan() {
 		line := lines.Text()
 		if m := tracedEnd.FindStringSubmatch(line); m != nil {
-			// A process that is killed inside a call leaves it without an end.
+			// Killing a process leaves its call unfinished.
 			if c, ok := begun[m[1]]; ok {
 				delete(begun, m[1])
 				if err := do(c); err != nil {
@@ -117,7 +111,7 @@ func parseCall(line string, begun map[string]call) (c call, complete, ok bool) {
 	return c, true, true
 }
 
-// splitResult takes "args) = result" apart.
+// splitResult splits "args) = result".
 func splitResult(text string) (args, ret string) {
 	if i := strings.LastIndex(text, ") "); i >= 0 {
 		if _, result, found := strings.Cut(text[i:], "= "); found {
@@ -127,7 +121,7 @@ func splitResult(text string) (args, ret string) {
 	return text, ""
 }
 
-// strings are all buffers and names among the arguments.
+// strings returns all buffers and names in the arguments.
 func (c call) strings() []string {
 	var all []string
 	for _, m := range tracedString.FindAllStringSubmatch(c.args, -1) {
@@ -136,7 +130,7 @@ func (c call) strings() []string {
 	return all
 }
 
-// cut reports whether strace did not print all of a buffer.
+// cut reports whether strace truncated a buffer.
 func (c call) cut() bool {
 	for _, m := range tracedString.FindAllStringSubmatch(c.args, -1) {
 		if m[2] != "" {
@@ -146,22 +140,21 @@ func (c call) cut() bool {
 	return false
 }
 
-// file is what the first argument, a descriptor, stands for.
+// file resolves the descriptor in the first argument.
 func (c call) file() (fd, what string) {
 	m := tracedFile.FindStringSubmatch(c.args)
 	if m == nil {
 		fd, _, _ = strings.Cut(c.args, ",")
 		return fd, ""
 	}
-	what, _, _ = strings.Cut(m[2], "<") // and what kind of device it is
+	what, _, _ = strings.Cut(m[2], "<") // drops the kind of device
 	if strings.HasPrefix(what, `\x`) {
 		what = unhex(what)
 	}
 	return m[1], what
 }
 
-// lists are the strings of each bracketed list: the arguments and the
-// environment of an execve.
+// lists returns the strings of each bracketed list: the arguments and environment of an execve.
 func (c call) lists() [][]string {
 	var all [][]string
 	rest := c.args

@@ -25,7 +25,7 @@ import (
 	sandboxregistry "purser/internal/sandbox/registry"
 )
 
-// faultSpec is how a running sandbox is to misbehave, and where.
+// faultSpec describes a fault of a running sandbox.
 type faultSpec struct {
 	At         string  `json:"at"` // aws:OPERATION, hub:KIND, registry:KIND or clock
 	Status     int     `json:"status,omitempty"`
@@ -153,8 +153,8 @@ func faultWhy(err error) string {
 	return credential.Quote(err.Error())
 }
 
-// takeFault is the sandbox's side: none is set when one of them cannot be. An empty list
-// clears all.
+// takeFault serves the fault command in the sandbox. It applies all specs or, after an error, none. An
+// empty list clears all faults.
 func (s *stage) takeFault(w http.ResponseWriter, req *http.Request) {
 	var specs []faultSpec
 	var apply []func()
@@ -171,7 +171,7 @@ func (s *stage) takeFault(w http.ResponseWriter, req *http.Request) {
 		return
 	}
 	if len(specs) == 0 {
-		s.box.ClearFaults() // with the limit
+		s.box.ClearFaults() // and the rate limit
 		s.skew.Store(0)
 	}
 	for _, one := range apply {
@@ -179,7 +179,7 @@ func (s *stage) takeFault(w http.ResponseWriter, req *http.Request) {
 	}
 }
 
-// fault makes ready what a spec says.
+// fault returns a function that applies a spec.
 func (s *stage) fault(spec faultSpec) (apply func(), err error) {
 	service, kind, found := strings.Cut(spec.At, ":")
 	switch {
@@ -200,7 +200,6 @@ func (s *stage) fault(spec faultSpec) (apply func(), err error) {
 
 func seconds(n float64) time.Duration { return time.Duration(n * float64(time.Second)) }
 
-// aws is the fault of a call of AWS.
 func (spec faultSpec) aws() sandboxaws.Fault {
 	f := sandboxaws.Fault{
 		Code: spec.Code, Message: cmp.Or(spec.Message, "told to by purser sandbox fault"), Status: spec.Status, Body: spec.Body, Stale: spec.Stale,
@@ -240,7 +239,6 @@ func noKind(where, kind string, kinds []string) error {
 	return fmt.Errorf("%s has no requests of the kind %q; there are %s", where, kind, strings.Join(kinds, ", "))
 }
 
-// http is the fault of a request to Docker Hub or a registry.
 func (spec faultSpec) http() sandbox.Fault {
 	f := sandbox.Fault{
 		Status: spec.Status, Body: spec.Body, HTML: spec.Page, Echo: spec.Echo, Hang: spec.Hang, After: spec.Lost,
@@ -259,5 +257,5 @@ func (spec faultSpec) http() sandbox.Fault {
 	return f
 }
 
-// longestFaults bounds a list of faults, in bytes.
+// longestFaults limits a list of faults, in bytes.
 const longestFaults = 1 << 20

@@ -1,5 +1,5 @@
-// Package practice is what people try purser with, on stand-ins: the sandbox and its commands
-// (stage.go, run.go, up.go, fault.go), guided tours (try.go, scenarios.go) and rehearsals.
+// Package practice lets people try purser on stand-ins: the sandbox commands (stage.go, run.go, up.go,
+// fault.go), guided tours (try.go, scenarios.go) and rehearsals.
 package practice
 
 import (
@@ -12,30 +12,30 @@ import (
 	"purser/internal/config"
 )
 
-// Host is what the commands of practice get of the program that they are part of.
+// Host is what the practice commands need from their program.
 type Host struct {
 	Env      config.Environment
 	Out, Err io.Writer
 	Now      func() time.Time
 	Random   io.Reader
-	Dir      string        // the working directory; "": the process's
-	JSON     func() bool   // whether JSON is printed, once the flags are known
-	Config   func() string // the file of --config
-	// Project reads the purser.yaml of the working directory; none is nil where none is needed.
+	Dir      string        // working directory; "": the process's
+	JSON     func() bool   // whether to print JSON; valid once flags are parsed
+	Config   func() string // the value of --config
+	// Project reads the purser.yaml of the working directory. It may return nil unless needed.
 	Project func(needed bool) (*config.File, error)
-	Self    func() (path string, err error) // purser itself, to start it again
+	Self    func() (path string, err error) // purser's executable
 	Run     func(ctx context.Context, cmd childproc.Command) (code int, err error)
-	// Purser runs a command line of purser's as a person would.
+	// Purser runs a purser command line as a person would.
 	Purser func(ctx context.Context, args []string, on Scene) (code int)
 }
 
-// Scene is where a command of a tour runs: among stand-ins, which hold nobody's token.
+// Scene is where a tour's command runs: among stand-ins with fake tokens.
 type Scene struct {
 	Env       config.Environment
 	In        io.Reader
 	Now       func() time.Time
 	Transport http.RoundTripper
-	AWS       string // the address of the stand-in
+	AWS       string // the stand-in's URL
 	Dir       string
 	Wait      func(context.Context, time.Duration) error
 }

@@ -87,21 +87,21 @@ func (h *Host) rehearse(ctx context.Context, name string) (err error) {
 	return r.print()
 }
 
-// stagedRun is a credential with stand-ins around it, whose calls are noted.
+// stagedRun is a credential among stand-ins that record calls.
 type stagedRun struct {
 	*Host
 	box   *sandbox.Sandbox
-	aws   *httptest.Server // in front of the stand-in for AWS
+	aws   *httptest.Server // records calls to the AWS stand-in
 	c     credential.Credential
 	clock time.Time
-	// connect makes what a process of its own has: it knows nothing of the one before.
+	// connect returns a fresh Wire, like a new process has.
 	connect func() *wire.Wire
 
 	mu    sync.Mutex // guards calls
 	calls []rehearsedJSON
 }
 
-// rehearsal sets the stage: the account, its repositories and its places.
+// rehearsal adds the credential's account, repositories and places to the stand-ins.
 func (h *Host) rehearsal(ctx context.Context, c credential.Credential, dir string) (*stagedRun, error) {
 	r := &stagedRun{Host: h, c: c, clock: h.Now()}
 	r.c.Username, r.c.CAFile, r.c.Via = cmp.Or(c.Username, "rehearsal"), "", ""
@@ -116,7 +116,7 @@ func (h *Host) rehearsal(ctx context.Context, c credential.Credential, dir strin
 	account := strings.ToLower(r.c.Username)
 	accounts := accountsOf(r.box, c.Registry)
 	if len(options.Hosts) > 0 {
-		accounts.Form = "token-" // one of Docker Hub's is not sent to another registry
+		accounts.Form = "token-" // purser never sends Docker Hub's to another registry
 	}
 	accounts.AddAccount(account, r.box.Password, false)
 	for _, repo := range c.Repositories {
@@ -126,7 +126,7 @@ func (h *Host) rehearsal(ctx context.Context, c credential.Credential, dir strin
 	r.connect = func() *wire.Wire {
 		return &wire.Wire{
 			Env: config.Environment{Home: dir, AgeIdentity: filepath.Join(dir, "identity.txt")}, Now: func() time.Time { return r.clock },
-			Transport: &watchedTransport{r, r.box.Transport()}, AWS: &wire.LocalAWS{Endpoint: r.aws.URL}, Trusted: true, // the stand-ins hold nobody's token
+			Transport: &watchedTransport{r, r.box.Transport()}, AWS: &wire.LocalAWS{Endpoint: r.aws.URL}, Trusted: true, // the stand-ins' tokens are fake
 		}
 	}
 	r.c.Targets = slices.Clone(c.Targets)
@@ -138,7 +138,7 @@ func (h *Host) rehearsal(ctx context.Context, c credential.Credential, dir strin
 		}
 		t.Profile, t.Region = "", cmp.Or(t.Region, sandboxRegion)
 		if parts := strings.Split(t.Name, ":"); parts[0] == "arn" {
-			t.Region = parts[3] // config has checked its form
+			t.Region = parts[3] // config checked its form
 			if err := r.box.SecretsManager.AddEmpty(t.Name, "", t.Options.Get("kms-key"), ""); err != nil {
 				return nil, err
 			}
@@ -147,7 +147,7 @@ func (h *Host) rehearsal(ctx context.Context, c credential.Credential, dir strin
 	return r, nil
 }
 
-// rotate stores a first token, then rotates, noting what is asked.
+// rotate stores a first token, then rotates and records the calls.
 func (r *stagedRun) rotate(ctx context.Context) error {
 	runner, req, err := r.prepare(ctx)
 	if err != nil {
@@ -167,7 +167,7 @@ func (r *stagedRun) rotate(ctx context.Context) error {
 	return err
 }
 
-// prepare is what a run begins with.
+// prepare makes a runner and its request.
 func (r *stagedRun) prepare(ctx context.Context) (*lifecycle.Runner, lifecycle.RotateRequest, error) {
 	w := r.connect()
 	req := lifecycle.RotateRequest{Force: true, RetireNow: true, StoreRequest: lifecycle.StoreRequest{Credential: r.c, Create: true, Find: r.given}}
@@ -191,7 +191,7 @@ func (r *stagedRun) prepare(ctx context.Context) (*lifecycle.Runner, lifecycle.R
 	return &lifecycle.Runner{Prover: w, Now: func() time.Time { return r.clock }, Random: r.Random, Wait: wait, Trusted: w.Trusted}, req, nil
 }
 
-// given is a token that a person would bring.
+// given makes a token like one that a person brings.
 func (r *stagedRun) given(context.Context) (lifecycle.Candidate, error) {
 	token, err := accountsOf(r.box, r.c.Registry).AddToken(strings.ToLower(r.c.Username), sandboxhub.ReadWrite)
 	if err != nil {
@@ -207,7 +207,7 @@ func (r *stagedRun) note(c rehearsedJSON) {
 	r.calls = append(r.calls, c)
 }
 
-// watched notes calls to AWS: the operation, the secret and the stage, no value.
+// watched records calls to AWS: operation, secret and stage, but no value.
 func (r *stagedRun) watched(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, req *http.Request) {
 		body, err := io.ReadAll(req.Body)
@@ -225,7 +225,7 @@ func (r *stagedRun) watched(next http.Handler) http.Handler {
 	})
 }
 
-// standInEnding is what a stand-in puts behind a name in an ARN.
+// standInEnding matches the random suffix of a stand-in's ARN.
 var standInEnding = regexp.MustCompile(`^-[A-Za-z0-9]{6}$`)
 
 func (r *stagedRun) awsCall(service, operation string, body []byte) rehearsedJSON {
@@ -239,7 +239,7 @@ func (r *stagedRun) awsCall(service, operation string, body []byte) rehearsedJSO
 		c.Call += " " + stage
 	}
 	for _, t := range r.c.Targets {
-		// A stand-in's ARN differs in each run: the secret is called what purser.yaml calls it.
+		// A stand-in's ARN differs in each run, so show the name in purser.yaml.
 		if _, name, isARN := strings.Cut(in.SecretId, ":secret:"); isARN && strings.HasPrefix(name, t.Name) && standInEnding.MatchString(name[len(t.Name):]) {
 			c.On = t.Name
 		}
@@ -256,16 +256,16 @@ func (r *stagedRun) awsCall(service, operation string, body []byte) rehearsedJSO
 	return c
 }
 
-// watchedTransport notes calls to the registry.
+// watchedTransport records calls to the registry.
 type watchedTransport struct {
 	run  *stagedRun
 	next http.RoundTripper
 }
 
-// idForm is what differs between two rehearsals.
+// idForm matches IDs, which differ between rehearsals.
 var idForm = regexp.MustCompile(`[0-9a-f]{8}-[0-9a-f-]{20,}|[0-9]{15,}`)
 
-// RoundTrip sends a request.
+// RoundTrip records and sends a request.
 func (t *watchedTransport) RoundTrip(req *http.Request) (*http.Response, error) {
 	c := rehearsedJSON{Service: req.URL.Host, Call: req.Method + " " + idForm.ReplaceAllString(req.URL.Path, "ID"), Needs: "nothing"}
 	if scope := req.URL.Query().Get("scope"); scope != "" {
@@ -285,7 +285,7 @@ func (t *watchedTransport) RoundTrip(req *http.Request) (*http.Response, error) 
 	return t.next.RoundTrip(req)
 }
 
-// print shows the calls, and then the rights by secret, as a policy has them.
+// print shows the calls, then the rights by secret as a policy would.
 func (r *stagedRun) print() error {
 	_, _ = fmt.Fprintf(r.Out, "A rotation of %s makes these calls. Stand-ins answered; nothing real was asked.\n\n", r.c.Name)
 	t := tabwriter.NewWriter(r.Out, 0, 0, 2, ' ', 0)

@@ -23,7 +23,7 @@ import (
 	"purser/internal/sandbox"
 )
 
-// runOptions are those of run and shell.
+// runOptions are the flags of run and shell.
 type runOptions struct {
 	stageOptions
 	shared bool // the network of the machine is used
@@ -80,8 +80,7 @@ func (h *Host) sandboxShellCommand() *cobra.Command {
 	return cmd
 }
 
-// sandboxRun runs a command in namespaces where they are to be had, else beside the
-// stand-ins.
+// sandboxRun runs a command in namespaces if possible, or in the machine's network.
 func (h *Host) sandboxRun(ctx context.Context, o runOptions, args []string) error {
 	if _, err := exec.LookPath(args[0]); err != nil {
 		return &credential.Fault{Reason: credential.Usage, What: "there is no program " + credential.Quote(args[0]), Why: "it is not on the PATH"}
@@ -102,7 +101,7 @@ func (h *Host) sandboxRun(ctx context.Context, o runOptions, args []string) erro
 	return h.runOnStage(ctx, o, false, args)
 }
 
-// ended is how the command's end becomes purser's.
+// ended turns the command's exit into purser's.
 func ended(program string, code int, err error) error {
 	if err != nil {
 		return fmt.Errorf("run %s: %w", credential.Quote(program), err)
@@ -113,8 +112,7 @@ func ended(program string, code int, err error) error {
 	return nil
 }
 
-// tryNamespace looks whether this system lets a command have a network of its own; "": it
-// does.
+// tryNamespace checks whether a command can have its own network here; "": it can.
 func (h *Host) tryNamespace(ctx context.Context, self string) (why string) {
 	cmd := exec.CommandContext(ctx, self, "sandbox", "inside", "--probe")
 	cmd.Env = config.Inherited(nil)
@@ -129,12 +127,12 @@ func (h *Host) tryNamespace(ctx context.Context, self string) (why string) {
 		return credential.Quote(first)
 	}
 	if failed, ok := errors.AsType[*fs.PathError](err); ok {
-		err = failed.Err // the path is purser's own
+		err = failed.Err // the path is purser's
 	}
 	return credential.Quote(err.Error())
 }
 
-// sandboxInsideCommand is what run starts in namespaces of its own.
+// sandboxInsideCommand is what run starts in the namespaces.
 func (h *Host) sandboxInsideCommand() *cobra.Command {
 	var o runOptions
 	var probe bool
@@ -167,7 +165,7 @@ func (h *Host) probe() (err error) {
 	return namespace.Arrange(dir, sandbox.Names(nil), nil)
 }
 
-// runOnStage runs a command beside the stand-ins. Inside, their names lead to them.
+// runOnStage runs a command with the stand-ins. Inside a namespace, their names resolve to them.
 func (h *Host) runOnStage(ctx context.Context, o runOptions, inside bool, args []string) (err error) {
 	dir, err := os.MkdirTemp("", "purser-sandbox-")
 	if err != nil {
@@ -192,8 +190,7 @@ func (h *Host) runOnStage(ctx context.Context, o runOptions, inside bool, args [
 	return ended(args[0], code, err)
 }
 
-// arrange has names lead to the stand-ins in this process's namespaces, so that no proxy
-// is needed.
+// arrange makes the names resolve to the stand-ins in this process's namespaces, without a proxy.
 func (s *stage) arrange() error {
 	roots, err := os.ReadFile(s.vars["SSL_CERT_FILE"])
 	if err != nil {
@@ -204,7 +201,7 @@ func (s *stage) arrange() error {
 	}
 	namespace.Drop()
 	for _, name := range []string{"HTTPS_PROXY", "https_proxy", "HTTP_PROXY", "http_proxy", "ALL_PROXY", "all_proxy", "NO_PROXY", "no_proxy"} {
-		s.vars[name] = "" // whatever the person has: it is not in this network
+		s.vars[name] = "" // the person's proxy is not reachable in this network
 	}
 	return nil
 }

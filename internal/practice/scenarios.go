@@ -28,7 +28,7 @@ Succeeded". purser does not store it, and says what to do:`, []string{"store", "
 	return err
 }
 
-// begin has purser make the first token.
+// begin makes purser mint the first token.
 func (t *tour) begin(ctx context.Context, more ...string) error {
 	if err := t.management(); err != nil {
 		return err
@@ -72,7 +72,7 @@ func (t *tour) killed(ctx context.Context) error {
 	return t.finish(ctx, "There is no journal, and nothing to repair. The store says that a token waits to become current:")
 }
 
-// finish looks, runs once more, and lets the token before be retired.
+// finish inspects the state, runs once more, and retires the old token.
 func (t *tour) finish(ctx context.Context, told string) error {
 	if err := t.stops(ctx,
 		stop{say: "Builds did not notice: what is current is the token before.", args: []string{"check"}},

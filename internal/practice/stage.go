@@ -27,7 +27,7 @@ import (
 	sandboxhub "purser/internal/sandbox/hub"
 )
 
-// SandboxCommand is purser sandbox, with what is below it.
+// SandboxCommand is purser sandbox and its subcommands.
 func (h *Host) SandboxCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "sandbox",
@@ -52,18 +52,17 @@ without a value, as Terraform leaves them.`,
 	return cmd
 }
 
-// stageOptions say how a sandbox is set up.
+// stageOptions configure a sandbox.
 type stageOptions struct {
 	data, listen, name, function string
 }
 
-// flags declares them for a command.
 func (o *stageOptions) flags(cmd *cobra.Command) {
 	cmd.Flags().StringVar(&o.data, "data", "", "keep the state in a `FOLDER`, for the next time")
 	cmd.Flags().StringVar(&o.function, "function", "", "have rotations of Secrets Manager done by a `PROGRAM`: purser-lambda, or another that is built for AWS Lambda")
 }
 
-// repeated are the flags that another purser needs to set up the same.
+// repeated returns the flags that another purser needs for the same setup.
 func (h *Host) repeated(o stageOptions) (args []string) {
 	for _, f := range []struct{ name, value string }{{"--config", h.Config()}, {"--data", o.data}, {"--function", o.function}, {"--listen", o.listen}, {"--name", o.name}} {
 		if f.value != "" {
@@ -73,7 +72,7 @@ func (h *Host) repeated(o stageOptions) (args []string) {
 	return args
 }
 
-// stage is a running sandbox with its folder.
+// stage is a running sandbox and its folder.
 type stage struct {
 	box  *sandbox.Sandbox
 	dir  string
@@ -84,7 +83,7 @@ type stage struct {
 	last string       // removed after all others; "": nothing
 }
 
-// openStage starts the stand-ins. Their folder holds the certificate and made-up tokens.
+// openStage starts the stand-ins. Their folder has the certificate and fake tokens.
 func (h *Host) openStage(ctx context.Context, dir string, o stageOptions) (*stage, error) {
 	file, err := h.Project(false)
 	if err != nil {
@@ -111,7 +110,7 @@ func (h *Host) openStage(ctx context.Context, dir string, o stageOptions) (*stag
 	return s, nil
 }
 
-// startFault says what a person can do about it.
+// startFault explains a failed start.
 func startFault(o stageOptions, err error) error {
 	switch {
 	case errors.Is(err, sandbox.ErrDataInUse):
@@ -124,7 +123,7 @@ func startFault(o stageOptions, err error) error {
 	return fmt.Errorf("start the stand-ins: %w", err)
 }
 
-// because is the innermost that is said of why.
+// because returns the innermost reason.
 func because(err error) string {
 	if op, ok := errors.AsType[*net.OpError](err); ok {
 		return op.Err.Error()
@@ -139,7 +138,7 @@ func absolutePath(path string) (string, error) {
 	return filepath.Abs(path)
 }
 
-// registriesOf are the registries of a file that are not there anyway.
+// registriesOf returns the registries that the sandbox lacks by default.
 func registriesOf(file *config.File) (all []string) {
 	if file == nil {
 		return nil
@@ -167,8 +166,7 @@ func regionOf(file *config.File) string {
 	return sandboxRegion
 }
 
-// furnish writes what programs need to use the stand-ins, and adds what the person's file
-// names.
+// furnish writes what programs need to use the stand-ins, and adds what purser.yaml names.
 func (s *stage) furnish(h *Host, file *config.File, region string) error {
 	s.vars = map[string]string{"PURSER_SANDBOX": s.dir, "AWS_REGION": region, "AWS_DEFAULT_REGION": region}
 	vars, err := s.box.Environment(s.dir)
@@ -221,8 +219,8 @@ func (s *stage) furnish(h *Host, file *config.File, region string) error {
 	return nil
 }
 
-// managementPrefix begins the names of the secrets with the password of an account of
-// Docker Hub, for PURSER_MANAGEMENT_SECRET_ID.
+// managementPrefix starts the names of secrets for PURSER_MANAGEMENT_SECRET_ID, which have Docker Hub
+// passwords.
 const managementPrefix = "purser-sandbox/"
 
 func (s *stage) write(name string, text []byte) error {
@@ -231,13 +229,12 @@ func (s *stage) write(name string, text []byte) error {
 	return os.WriteFile(filepath.Join(s.dir, name), text, mode)
 }
 
-// The registries that are always there; GitHub's has accounts of its own.
+// The registries that every sandbox has. GitHub's has its own accounts.
 const (
 	hubRegistry    = "docker.io"
 	githubRegistry = "ghcr.io"
 )
 
-// accountsOf are those that a registry knows.
 func accountsOf(box *sandbox.Sandbox, registry credential.Host) *sandboxhub.Accounts {
 	if registry == githubRegistry {
 		return box.GitHub
@@ -249,8 +246,7 @@ func accountOf(c credential.Credential) string {
 	return strings.ToLower(cmp.Or(c.Username, "mockserver"))
 }
 
-// practise has a person's account, repositories and secrets exist, and makes a token that
-// can push.
+// practise adds a credential's account, repositories and secrets, and makes a token that can push.
 func (s *stage) practise(c credential.Credential) (credential.Secret, error) {
 	accounts, account := accountsOf(s.box, c.Registry), accountOf(c)
 	accounts.Practise(account, s.box.Password)
@@ -271,8 +267,8 @@ func (s *stage) practise(c credential.Credential) (credential.Secret, error) {
 	return token.Secret, nil
 }
 
-// profileNames are those that scripts of this person may name: of purser.yaml, of the
-// environment, and of AWS's own configuration, of which nothing else is taken.
+// profileNames returns the profiles that the person's scripts may name: those in purser.yaml, in the
+// environment, and in AWS's configuration, of which only the names are used.
 func (h *Host) profileNames(file *config.File) []string {
 	names := map[string]bool{}
 	if h.Env.AWSProfile != "" {
@@ -285,7 +281,7 @@ func (h *Host) profileNames(file *config.File) []string {
 			}
 		}
 	}
-	raw, _ := boundedfile.Read(cmp.Or(h.Env.AWSConfigFile, filepath.Join(h.Env.Home, ".aws", "config")), boundedfile.Named) // none has no profiles
+	raw, _ := boundedfile.Read(cmp.Or(h.Env.AWSConfigFile, filepath.Join(h.Env.Home, ".aws", "config")), boundedfile.Named) // a missing file has no profiles
 	for line := range strings.Lines(string(raw)) {
 		if name, ok := strings.CutPrefix(strings.TrimSpace(line), "[profile "); ok {
 			names[strings.Trim(strings.TrimSuffix(name, "]"), `" `)] = true
@@ -296,7 +292,7 @@ func (h *Host) profileNames(file *config.File) []string {
 	return slices.Sorted(maps.Keys(names))
 }
 
-// awsProfiles is a configuration in which each of the names leads to the stand-ins.
+// awsProfiles is an AWS configuration where every profile leads to the stand-ins.
 func awsProfiles(names []string, region string) string {
 	var b strings.Builder
 	section := func(head string) {
@@ -309,7 +305,7 @@ func awsProfiles(names []string, region string) string {
 	return b.String()
 }
 
-// startFunction has a program be the rotation function until the stage closes.
+// startFunction runs a program as the rotation function until the stage closes.
 func (s *stage) startFunction(path string) error {
 	program, err := exec.LookPath(path)
 	if err != nil {
@@ -338,7 +334,7 @@ func (s *stage) startFunction(path string) error {
 	return nil
 }
 
-// close stops the stand-ins and removes the files that were made.
+// close stops the stand-ins and removes their files.
 func (s *stage) close() error {
 	err := errors.Join(s.end(), s.box.Close())
 	for _, name := range s.made {
@@ -350,7 +346,7 @@ func (s *stage) close() error {
 	return err
 }
 
-// checkListen looks at --listen and --name before anything is started.
+// checkListen validates --listen and --name.
 func (o stageOptions) checkListen(warn io.Writer) error {
 	if o.listen == "" {
 		if o.name != "" {

@@ -48,7 +48,6 @@ nothing behind. Days pass in a moment.
 	}
 }
 
-// scenario is a tour.
 type scenario struct {
 	name, about string
 	walk        func(*tour, context.Context) error
@@ -84,13 +83,12 @@ func findScenario(args []string) (scenario, error) {
 	return scenario{}, &credential.Fault{Reason: credential.Usage, What: "there is no such scenario", Why: why}
 }
 
-// tour is one run of sandbox try.
 type tour struct {
 	*Host
 	sandbox *sandbox.Sandbox
 	dir     string
-	ahead   time.Duration // how much later it is than it is
-	unasked string        // the secret with an account that makes tokens; "" for none
+	ahead   time.Duration // added to the real clock
+	unasked string        // a secret with an account that makes tokens; may be ""
 }
 
 // TourConfig is the purser.yaml of a tour.
@@ -131,10 +129,10 @@ no secret in it, says what is wanted:
 	return nil
 }
 
-// clock is the time of the tour, except at AWS.
+// clock is the tour's time, except at AWS.
 func (t *tour) clock() time.Time { return t.Now().Add(t.ahead) }
 
-// stop is one part of the tour: what is said, and the command that is run.
+// stop is a part of the tour: a text, then a command.
 type stop struct {
 	say   string
 	args  []string
@@ -153,13 +151,13 @@ func (t *tour) stops(ctx context.Context, all ...stop) error {
 
 func (t *tour) say(text string) { _, _ = fmt.Fprintf(t.Out, "\n%s\n", text) }
 
-// later lets time pass.
+// later advances the clock.
 func (t *tour) later(d time.Duration, text string) {
 	t.ahead += d
 	t.say(text)
 }
 
-// visit runs purser as a person would, on the stand-ins.
+// visit runs purser on the stand-ins as a person would.
 func (t *tour) visit(ctx context.Context, s stop) error {
 	t.say(s.say)
 	input := ""
@@ -178,15 +176,15 @@ func (t *tour) visit(ctx context.Context, s stop) error {
 	return nil
 }
 
-// management keeps an account that may make tokens in a second secret, as a schedule has.
+// management stores an account that may make tokens in a second secret, as schedules need.
 func (t *tour) management() error {
 	t.sandbox.Accounts.AddAccount("mockserver", t.sandbox.Password, false)
 	t.unasked = "mockserver-build/management"
 	return t.manage(t.sandbox, t.unasked, sandboxRegion, "mockserver")
 }
 
-// manage keeps the password of a stand-in's account in a secret, if none is kept there, so
-// that PURSER_MANAGEMENT_SECRET_ID can name it.
+// manage stores a stand-in account's password in a secret for PURSER_MANAGEMENT_SECRET_ID, unless it has
+// one.
 func (h *Host) manage(box *sandbox.Sandbox, secret, region, account string) error {
 	value, err := credential.ShapePassword.Encode(credential.Secret{}, hubRegistry, credential.Login{Username: account, Token: box.Password})
 	if err != nil {
@@ -199,8 +197,7 @@ func (h *Host) manage(box *sandbox.Sandbox, secret, region, account string) erro
 	return box.SecretsManager.AddValue(secret, region, id, value)
 }
 
-// claim ends a tour with a look at whether it told the truth: of the tokens that purser
-// made one works, and readers get it.
+// claim checks the tour's promise: readers get a working token, the only live one that purser made.
 func (t *tour) claim(ctx context.Context) error {
 	if err := t.visit(ctx, stop{say: "What readers get now, read as a build agent would and proved:", args: []string{"check"}}); err != nil {
 		return err

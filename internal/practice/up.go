@@ -46,7 +46,7 @@ PURSER_SANDBOX. Several may run at once.`,
 	return cmd
 }
 
-// listenFlags are for what others may reach.
+// listenFlags adds flags for sandboxes that others may reach.
 func (o *stageOptions) listenFlags(cmd *cobra.Command) {
 	cmd.Flags().StringVar(&o.listen, "listen", "", "serve everything over one port at an `ADDRESS` besides, such as 0.0.0.0:443")
 	cmd.Flags().StringVar(&o.name, "name", "", "the `HOST` by which clients reach it")
@@ -75,7 +75,7 @@ func (h *Host) sandboxUp(ctx context.Context, o stageOptions) error {
 	return nil
 }
 
-// tellSandbox prints what programs need.
+// tellSandbox prints the variables that programs need.
 func (h *Host) tellSandbox(up Running) {
 	if h.JSON() {
 		present.ReportOf(nil).With("sandbox", &up).Write(h.Out)
@@ -86,8 +86,8 @@ func (h *Host) tellSandbox(up Running) {
 	}
 }
 
-// startServing starts a purser that outlives this one, so nothing of it is tied to ctx, and
-// waits until its stand-ins answer.
+// startServing starts a purser that outlives this one, so ctx does not cancel it, and waits until its
+// stand-ins answer.
 func (h *Host) startServing(ctx context.Context, dir string, o stageOptions) (up Running, err error) {
 	program, err := h.Self()
 	if err != nil {
@@ -123,13 +123,13 @@ func (h *Host) startServing(ctx context.Context, dir string, o stageOptions) (up
 	case err == nil && answer.Sandbox != nil:
 		return *answer.Sandbox, nil
 	case err == nil && answer.Error != nil:
-		_ = cmd.Wait() // it has said why
+		_ = cmd.Wait() // its answer says why
 		return up, &credential.Fault{Reason: answer.Error.Reason, What: answer.Error.What, Why: answer.Error.Why}
 	}
 	return up, errors.Join(fmt.Errorf("start the stand-ins: they did not come up: %w", err), cmd.Process.Kill())
 }
 
-// controlSocket is where a running sandbox is told to stop, in its folder.
+// controlSocket receives commands for a running sandbox, in its folder.
 const controlSocket = "control"
 
 func (h *Host) sandboxServeCommand() *cobra.Command {
@@ -154,7 +154,7 @@ machine, by the proxy that is behind the same port, and AWS by AWS_ENDPOINT_URL.
 	o.listenFlags(cmd)
 	cmd.Flags().StringVar(&folder, "folder", "", "the `FOLDER` for the certificate and made-up tokens; without it, one that is removed in the end")
 	cmd.Flags().BoolVar(&temporary, "temporary", false, "remove the folder in the end")
-	_ = cmd.Flags().MarkHidden("temporary") // it exists
+	_ = cmd.Flags().MarkHidden("temporary") // the flag exists
 	return cmd
 }
 
@@ -250,7 +250,7 @@ type stopJSON struct {
 	Last string `json:"last"`
 }
 
-// gone waits until a path is, which is the last that a sandbox does.
+// gone waits until path is removed, the last step of a shutdown.
 func (h *Host) gone(ctx context.Context, last string) error {
 	ctx, stop := context.WithTimeout(ctx, controlPatience)
 	defer stop()
@@ -272,8 +272,7 @@ func (h *Host) gone(ctx context.Context, last string) error {
 	}
 }
 
-// control tells the sandbox of PURSER_SANDBOX something. What it does not take is a fault
-// with its reason.
+// control sends a request to the sandbox in PURSER_SANDBOX, and returns its refusal as a fault.
 func (h *Host) control(ctx context.Context, path string, what any) ([]byte, error) {
 	if h.Env.Sandbox == "" {
 		return nil, &credential.Fault{Reason: credential.Usage, What: "it is not said which sandbox is meant", Why: "PURSER_SANDBOX is not set; purser sandbox up prints it"}
@@ -295,12 +294,12 @@ func (h *Host) control(ctx context.Context, path string, what any) ([]byte, erro
 		return nil, &credential.Fault{Reason: credential.Usage, What: "no sandbox answers in " + credential.Quote(h.Env.Sandbox), Why: "it is stopped already"}
 	}
 	defer func() { _ = resp.Body.Close() }()
-	said, _ := io.ReadAll(io.LimitReader(resp.Body, inOneAnswer)) // what cannot be read is empty
+	said, _ := io.ReadAll(io.LimitReader(resp.Body, inOneAnswer)) // an unreadable answer counts as empty
 	if resp.StatusCode == http.StatusOK {
 		return said, nil
 	}
 	return nil, &credential.Fault{Reason: credential.Usage, What: "the sandbox does not take that", Why: credential.Quote(string(said))}
 }
 
-// inOneAnswer bounds what is read of a sandbox's answer.
+// inOneAnswer limits a sandbox's answer, in bytes.
 const inOneAnswer = 4 << 10

@@ -11,25 +11,23 @@ import (
 	"testing"
 )
 
-// Client is a program that pushes images.
 type Client string
 
-// The clients. They are separate implementations of the registry protocol but
-// for a common ancestor of skopeo and docker, and refuse in different words.
+// The clients are separate implementations of the registry protocol, except that skopeo and docker
+// share an ancestor. Their refusals read differently.
 const (
 	Skopeo Client = "skopeo"
 	Crane  Client = "crane"
 	Docker Client = "docker"
 )
 
-// Clients are all of them.
+// Clients lists all clients.
 func Clients() []Client { return []Client{Skopeo, Crane, Docker} }
 
 // pushTag is the tag that clients push to.
 const pushTag = "pushed"
 
-// DockerConfig writes a docker configuration folder that holds one login the way
-// `docker login` leaves it behind.
+// DockerConfig writes a docker configuration folder with one login, as `docker login` does.
 func DockerConfig(t testing.TB, host, user, token string) (dir string) {
 	t.Helper()
 	dir = t.TempDir()
@@ -39,18 +37,17 @@ func DockerConfig(t testing.TB, host, user, token string) (dir string) {
 	return dir
 }
 
-// Push has a client push a tiny image to a repository with a login, and returns
-// nil when the registry took it and an error with the client's words when the
-// registry refused. Every other failure ends the test: it is the rig's, and says
-// nothing about the login. The repository must have been through Seed: docker adds
-// a manifest to the image there, because without a daemon it cannot push layers.
+// Push makes a client push a tiny image with a login. It returns nil if the registry accepts it, or
+// an error with the client's words if the registry refuses. Any other failure fails the test,
+// because it says nothing about the login. Seed the repository first: without a daemon, docker
+// cannot push layers and only adds a manifest to the seeded image.
 func Push(t testing.TB, client Client, r *Registry, repository, user, token string) error {
 	t.Helper()
 	return PushWith(t, client, r, repository, DockerConfig(t, r.Host, user, token))
 }
 
-// PushWith is Push with the login that a docker configuration folder leads to,
-// be it a helper's, which is given the environment besides PATH and HOME.
+// PushWith is Push with the login in a docker configuration folder, possibly from a credential
+// helper. env is added to PATH and HOME for the client and its helper.
 func PushWith(t testing.TB, client Client, r *Registry, repository, config string, env ...string) error {
 	t.Helper()
 	run := clientRun{program: Need(t, string(client)), env: cleanEnv(t.TempDir(), append(env, "DOCKER_CONFIG="+config)...)}
@@ -68,7 +65,7 @@ func PushWith(t testing.TB, client Client, r *Registry, repository, config strin
 	case Docker:
 		return run.manifest(t, r, repository)
 	}
-	t.Fatalf("there is no client %q in the rig", client)
+	t.Fatalf("unknown client %q", client)
 	return nil
 }
 
@@ -77,30 +74,28 @@ type clientRun struct {
 	env     []string
 }
 
-// manifest pushes with docker: a list of one image, which Seed left there.
+// manifest pushes with docker: a list of the one image that Seed pushed.
 func (c clientRun) manifest(t testing.TB, r *Registry, repository string) error {
 	t.Helper()
 	if r.CAFile != "" {
-		t.Skip("docker pushes manifests to loopback in plain http only: skipped; skopeo and crane push over TLS")
+		t.Skip("skipped: docker pushes manifests to loopback over plain http only; skopeo and crane push over TLS")
 	}
 	target := r.Host + "/" + repository
 	list, seed := target+":"+pushTag, target+":"+seedTag
 	if err := c.do(t, "manifest", "create", "--insecure", "--amend", list, seed); err != nil {
-		// Docker's word for a refused login where there is no token server, and for
-		// what it means.
+		// Docker says this for a refused login too, where there is no token server.
 		if strings.Contains(err.Error(), noManifest) && !seeded(t, r, repository) {
-			t.Fatalf("docker cannot push to %s before rig.Seed", repository)
+			t.Fatalf("docker cannot push to %s before Seed", repository)
 		}
 		return err
 	}
 	return c.do(t, "manifest", "push", "--insecure", "--purge", list)
 }
 
-// noManifest is what docker says when there is nothing to add a manifest to.
+// noManifest is docker's message when there is no manifest to add.
 const noManifest = "no such manifest"
 
-// refusal is how the clients say that the registry, and not something on the way
-// to it, said no.
+// refusal matches the clients' messages for a refusal by the registry itself.
 var refusal = regexp.MustCompile(`(?im)unauthorized|(?:^|[^n] )denied\b|403 \(?Forbidden|insufficient_scope|no basic auth credentials|` + noManifest)
 
 func (c clientRun) do(t testing.TB, args ...string) error {
@@ -113,8 +108,8 @@ func (c clientRun) do(t testing.TB, args ...string) error {
 	case err == nil:
 		return nil
 	case refusal.MatchString(said):
-		return errors.New(filepath.Base(c.program) + " says: " + said)
+		return errors.New(filepath.Base(c.program) + ": " + said)
 	}
-	t.Fatalf("%s %s: %v, and not because of the login:\n%s", filepath.Base(c.program), strings.Join(args, " "), err, said)
+	t.Fatalf("%s %s failed, but not because of the login: %v\n%s", filepath.Base(c.program), strings.Join(args, " "), err, said)
 	return nil
 }

@@ -13,18 +13,17 @@ import (
 	"testing"
 )
 
-// The media types are those of the OCI image specification 1.0.
+// The media types of the OCI image specification 1.0.
 const (
 	manifestType = "application/vnd.oci.image.manifest.v1+json"
 	configType   = "application/vnd.oci.image.config.v1+json"
 	layerType    = "application/vnd.oci.image.layer.v1.tar+gzip"
 )
 
-// image is a tiny container image. Its one layer is new each time, so that a
-// push of it cannot do without an upload.
+// image is a tiny container image. Its only layer is always new, so that a push must upload it.
 type image struct{ manifest, config, layer []byte }
 
-// descriptor is how one part of an image names another.
+// descriptor references a part of an image.
 type descriptor struct {
 	MediaType string `json:"mediaType"`
 	Digest    string `json:"digest"`
@@ -52,7 +51,7 @@ func newImage(t testing.TB) image {
 		t.Fatalf("make an image: %v", err)
 	}
 	img := image{layer: packed.Bytes()}
-	// `docker manifest` refuses an image without a platform.
+	// `docker manifest` refuses images without a platform.
 	img.config = encode(t, map[string]any{
 		"os": "linux", "architecture": "amd64", "config": map[string]any{},
 		"rootfs": map[string]any{"type": "layers", "diff_ids": []string{digest(plain)}},
@@ -65,7 +64,7 @@ func newImage(t testing.TB) image {
 	return img
 }
 
-// layerTar is a file system with one file of random text.
+// layerTar makes a file system with one file of random text.
 func layerTar(t testing.TB) []byte {
 	t.Helper()
 	var b bytes.Buffer
@@ -82,13 +81,12 @@ func layerTar(t testing.TB) []byte {
 	return b.Bytes()
 }
 
-// ImageFolder writes a tiny image, in the OCI layout that clients push.
+// ImageFolder writes a tiny image as an OCI layout, which clients can push.
 func ImageFolder(t testing.TB) string {
 	t.Helper()
 	return newImage(t).folder(t)
 }
 
-// folder writes the image as an OCI image layout.
 func (img image) folder(t testing.TB) string {
 	t.Helper()
 	dir := t.TempDir()

@@ -6,15 +6,14 @@ import (
 	"testing"
 )
 
-// Moto starts moto's server, an emulator of AWS written by other people, and
-// returns its address. It takes any credentials and enforces no policies, and it
-// differs from AWS in places; what is proved against it holds for the AWS SDK's
-// protocol, not for every rule of Secrets Manager.
+// Moto starts moto's server, a third-party emulator of AWS, and returns its address. It accepts any
+// credentials, enforces no policies, and differs from AWS in places: it can show that purser speaks
+// the AWS SDK's protocol, but not that it follows every rule of Secrets Manager.
 func Moto(t testing.TB) string {
 	t.Helper()
 	program, ok := find("moto_server")
 	if !ok {
-		t.Skip("moto_server is not on this machine: skipped; the stand-in covers Secrets Manager. " +
+		t.Skip("skipped: moto_server is not installed; the sandbox covers Secrets Manager. " +
 			"`pip install 'moto[server]'` installs it")
 	}
 	port := freePort(t)

@@ -5,14 +5,13 @@ import (
 	"syscall"
 )
 
-// dieWithUs puts the program into a process group of its own and ties its life
-// to ours: a test binary that panics or runs into its time limit runs no
-// cleanups, and would leave servers behind.
+// dieWithUs starts the program in its own process group and kills it when this process dies: a test
+// binary that panics or times out runs no cleanups.
 func dieWithUs(cmd *exec.Cmd) {
 	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true, Pdeathsig: syscall.SIGKILL}
 }
 
-// killGroup ends the program and what it started.
+// killGroup kills the program and its children.
 func killGroup(cmd *exec.Cmd) {
-	_ = syscall.Kill(-cmd.Process.Pid, syscall.SIGKILL) // it may have ended by itself
+	_ = syscall.Kill(-cmd.Process.Pid, syscall.SIGKILL) // it may have exited
 }

@@ -4,10 +4,10 @@ package realservers
 
 import "os/exec"
 
-// dieWithUs does nothing where the kernel has no such tie.
+// dieWithUs does nothing: this system cannot do it.
 func dieWithUs(*exec.Cmd) {}
 
-// killGroup ends the program; here, what it started is left to itself.
+// killGroup kills the program, but not its children.
 func killGroup(cmd *exec.Cmd) {
-	_ = cmd.Process.Kill() // it may have ended by itself
+	_ = cmd.Process.Kill() // it may have exited
 }

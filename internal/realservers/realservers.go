@@ -1,11 +1,9 @@
-// Package realservers starts the real third-party software that purser's tests are
-// judged by: registries with a token server, the emulator of AWS Secrets
-// Manager, and the clients that push images. Everything listens on loopback, on
-// free ports, and is stopped with the test that started it.
+// Package realservers starts the third-party software that judges purser's tests: registries with a
+// token server, an emulator of AWS Secrets Manager, and the clients that push images. Servers listen
+// on free ports of loopback and stop when the test ends.
 //
-// A program that is not on the machine skips the test that needs it, and the
-// skip says how to install it. Only tests import this package, and it imports
-// nothing of ours: what it shows must not depend on what it judges.
+// A test is skipped if a program is missing, and the skip says how to install it. Only tests import
+// this package. It imports nothing of purser, so that its results do not depend on what it judges.
 package realservers
 
 import (
@@ -24,23 +22,21 @@ import (
 )
 
 const (
-	// startLimit bounds the wait for a server. The slowest needs about a second;
-	// the rest is for machines that run many tests at once.
+	// startLimit bounds the wait for a server. The slowest takes about a second; the rest is for
+	// loaded machines.
 	startLimit = 30 * time.Second
-	// startPoll is the time between two looks at a server that is starting.
-	startPoll = 10 * time.Millisecond
-	// logTail is how much of a server's log a failure shows, in bytes.
+	startPoll  = 10 * time.Millisecond
+	// logTail is how many bytes of a server's log a failure shows.
 	logTail = 4 << 10
 )
 
-// Need returns the path of a program, or skips the test when the machine does
-// not have it. Besides PATH it looks where `go install` puts programs and where
-// Debian puts servers.
+// Need returns the path of a program, or skips the test without it. It looks in PATH, where
+// `go install` puts programs, and where Debian puts servers.
 func Need(t testing.TB, program string) string {
 	t.Helper()
 	path, ok := find(program)
 	if !ok {
-		t.Skipf("%s is not on this machine: skipped; `make tools` installs what the tests can use", program)
+		t.Skipf("skipped: %s is not installed; `make tools` installs it", program)
 	}
 	return path
 }
@@ -51,7 +47,7 @@ func find(program string) (path string, ok bool) {
 		places = append(places, filepath.Join(dir, program))
 	}
 	if program == "buildkite-agent" {
-		// go install calls it by the last part of its module's path.
+		// go install names it after the last element of the module path.
 		if path, ok := find("agent"); ok {
 			return path, true
 		}
@@ -68,15 +64,14 @@ func find(program string) (path string, ok bool) {
 	return "", false
 }
 
-// freePort finds a port that nobody listens on. It stays below the range from
-// which Linux takes the ports of outgoing connections (32768 and up), or a
-// client of another test could be given the port before the server binds it.
+// freePort finds a free port below Linux's ephemeral range (32768 and up). In that range, another
+// test's client could take the port before the server binds it.
 func freePort(t testing.TB) int {
 	t.Helper()
 	const lowest, count, tries = 20000, 12000, 50
 	var listen net.ListenConfig
 	for range tries {
-		port := lowest + rand.IntN(count) //nolint:gosec // nothing depends on the port being hard to guess
+		port := lowest + rand.IntN(count) //nolint:gosec // not a secret
 		l, err := listen.Listen(t.Context(), "tcp", loopback(port))
 		if err != nil {
 			continue
@@ -92,15 +87,14 @@ func freePort(t testing.TB) int {
 
 func loopback(port int) string { return net.JoinHostPort("127.0.0.1", strconv.Itoa(port)) }
 
-// server is a program that runs until the test ends.
 type server struct {
 	name string
-	log  string        // path of what it prints
-	done chan struct{} // closed when it has ended
+	log  string        // path of its output
+	done chan struct{} // closed when it has exited
 }
 
-// start runs a server and has it killed, with its children, when the test ends.
-// A nil environment is the test's own.
+// start runs a server and kills it, with its children, when the test ends. A nil environment means
+// the test's.
 func start(t testing.TB, env []string, program string, args ...string) *server {
 	t.Helper()
 	s := &server{name: filepath.Base(program), done: make(chan struct{})}
@@ -109,8 +103,7 @@ func start(t testing.TB, env []string, program string, args ...string) *server {
 	if err != nil {
 		t.Fatalf("start %s: %v", s.name, err)
 	}
-	// Not bound to t.Context: that ends before the cleanups do, and a cleanup of
-	// the test may still want to talk to the server.
+	// t.Context ends before the test's cleanups, which may still need the server.
 	cmd := exec.CommandContext(context.WithoutCancel(t.Context()), program, args...)
 	cmd.Env, cmd.Stdout, cmd.Stderr = env, out, out
 	dieWithUs(cmd)
@@ -118,7 +111,7 @@ func start(t testing.TB, env []string, program string, args ...string) *server {
 		t.Fatalf("start %s: %v", s.name, err)
 	}
 	go func() {
-		_ = cmd.Wait() // it is killed in the end; before that, ready reports its log
+		_ = cmd.Wait() // the cleanup kills it; ready reports earlier failures
 		_ = out.Close()
 		close(s.done)
 	}()
@@ -129,7 +122,7 @@ func start(t testing.TB, env []string, program string, args ...string) *server {
 	return s
 }
 
-// ready waits until the server answers a GET of the address with the status.
+// ready waits until a GET of the address returns the status.
 func (s *server) ready(t testing.TB, client *http.Client, address string, want int) {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(t.Context(), startLimit)
@@ -144,7 +137,7 @@ func (s *server) ready(t testing.TB, client *http.Client, address string, want i
 		select {
 		case <-poll.C:
 		case <-s.done:
-			t.Fatalf("%s ended at once; its log:\n%s", s.name, s.tail())
+			t.Fatalf("%s exited; its log:\n%s", s.name, s.tail())
 		case <-ctx.Done():
 			t.Fatalf("GET %s = %d, %v after %v, want %d; the log of %s:\n%s",
 				address, got, err, startLimit, want, s.name, s.tail())
@@ -155,17 +148,17 @@ func (s *server) ready(t testing.TB, client *http.Client, address string, want i
 func status(ctx context.Context, client *http.Client, address string) (int, error) {
 	req, err := http.NewRequestWithContext(ctx, http.MethodGet, address, nil)
 	if err != nil {
-		return 0, fmt.Errorf("ask whether the server is ready: %w", err)
+		return 0, fmt.Errorf("check whether the server is ready: %w", err)
 	}
 	res, err := client.Do(req)
 	if err != nil {
-		return 0, fmt.Errorf("ask whether the server is ready: %w", err)
+		return 0, fmt.Errorf("check whether the server is ready: %w", err)
 	}
 	_ = res.Body.Close() // only the status matters
 	return res.StatusCode, nil
 }
 
-// tail is the end of what the server printed.
+// tail returns the end of the server's log.
 func (s *server) tail() string {
 	text, err := os.ReadFile(s.log)
 	if err != nil {
@@ -174,9 +167,8 @@ func (s *server) tail() string {
 	return string(text[max(0, len(text)-logTail):])
 }
 
-// cleanEnv is an environment in which programs see nothing of the machine that
-// changes what they do: registries take settings from REGISTRY_*, clients take
-// logins from the home folder, all of them take proxies.
+// cleanEnv hides this machine's settings: registries read REGISTRY_*, clients read logins from the
+// home folder, and both read proxies.
 func cleanEnv(home string, more ...string) []string {
 	return append([]string{"PATH=" + os.Getenv("PATH"), "HOME=" + home, "LANG=C.UTF-8"}, more...)
 }

@@ -17,7 +17,7 @@ import (
 	"purser/internal/realservers"
 )
 
-// registries are those that ask a token server for rights.
+// registries are those with a token server.
 var registries = []struct {
 	name  string
 	start func(testing.TB, ...realservers.Option) *realservers.Registry
@@ -26,7 +26,7 @@ var registries = []struct {
 	{"registry 3", realservers.Registry3},
 }
 
-func TestTheTokenServerCutsRightsAsRealRegistriesDo(t *testing.T) {
+func TestTheTokenServerGrantsOnlyTheUsersRights(t *testing.T) {
 	t.Parallel()
 	for _, reg := range registries {
 		t.Run(reg.name, func(t *testing.T) {
@@ -37,7 +37,7 @@ func TestTheTokenServerCutsRightsAsRealRegistriesDo(t *testing.T) {
 	}
 }
 
-func TestEverythingWorksBehindAPrivateCA(t *testing.T) {
+func TestRegistriesWorkBehindAPrivateCA(t *testing.T) {
 	t.Parallel()
 	for _, reg := range registries {
 		t.Run(reg.name, func(t *testing.T) {
@@ -52,7 +52,7 @@ func TestEverythingWorksBehindAPrivateCA(t *testing.T) {
 	}
 }
 
-func TestClientsPushAsTheLoginAllows(t *testing.T) {
+func TestClientsPushOnlyWhatTheLoginAllows(t *testing.T) {
 	t.Parallel()
 	for _, reg := range registries {
 		t.Run(reg.name, func(t *testing.T) {
@@ -62,7 +62,7 @@ func TestClientsPushAsTheLoginAllows(t *testing.T) {
 	}
 }
 
-// pushes checks a registry with rights through every client on the machine.
+// pushes tries all logins with every client.
 func pushes(t *testing.T, r *realservers.Registry) {
 	t.Helper()
 	realservers.Seed(t, r, r.Repository)
@@ -86,7 +86,7 @@ func pushes(t *testing.T, r *realservers.Registry) {
 	}
 }
 
-func TestABasicRegistryKnowsOneUserAndNoRights(t *testing.T) {
+func TestABasicRegistryHasOneUserWithoutScopes(t *testing.T) {
 	t.Parallel()
 	r := realservers.BasicRegistry(t)
 	realservers.Seed(t, r, r.Repository)
@@ -102,7 +102,7 @@ func TestABasicRegistryKnowsOneUserAndNoRights(t *testing.T) {
 	}
 }
 
-func TestMotoAnswersAsSecretsManager(t *testing.T) {
+func TestMotoAnswersLikeSecretsManager(t *testing.T) {
 	t.Parallel()
 	address := realservers.Moto(t)
 	req, err := http.NewRequestWithContext(t.Context(), http.MethodPost, address, strings.NewReader("{}"))
@@ -129,7 +129,7 @@ func TestDockerConfigIsPrivate(t *testing.T) {
 	}
 }
 
-// rights checks what the token server grants, and that the registry obeys it.
+// rights checks what the token server grants, and that the registry enforces it.
 func rights(t *testing.T, r *realservers.Registry) {
 	t.Helper()
 	realm := realmOf(t, r)
@@ -137,19 +137,19 @@ func rights(t *testing.T, r *realservers.Registry) {
 	for _, c := range []struct {
 		name       string
 		user       realservers.User
-		repository string // "": no scope, as docker login asks
+		repository string // "": no scope, like docker login
 		status     int
 		granted    []string
 		upload     int
 	}{
 		{"ci-push", r.Push, r.Repository, 200, []string{"pull", "push"}, 202},
-		{"ci-pull is given less", r.Pull, r.Repository, 200, []string{"pull"}, 401},
+		{"ci-pull gets less", r.Pull, r.Repository, 200, []string{"pull"}, 401},
 		{"ci-push elsewhere", r.Push, r.Foreign, 200, nil, 401},
 		{"ci-pull elsewhere", r.Pull, r.Foreign, 200, nil, 401},
 		{"ci-push without a scope", r.Push, "", 200, nil, 401},
 		{"ci-pull without a scope", r.Pull, "", 200, nil, 401},
 		{"wrong password", wrong, r.Repository, 401, nil, 0},
-		{"nobody", realservers.User{}, r.Repository, 401, nil, 0},
+		{"anonymous", realservers.User{}, r.Repository, 401, nil, 0},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			status, token := askToken(t, r, realm, c.user, c.repository)
@@ -168,7 +168,7 @@ func rights(t *testing.T, r *realservers.Registry) {
 			}
 			req.Header.Set("Authorization", "Bearer "+token)
 			if got, _, body := send(t, r.HTTPClient(t), req); got != c.upload {
-				t.Errorf("start of an upload = %d, want %d: %s", got, c.upload, body)
+				t.Errorf("starting an upload = %d, want %d: %s", got, c.upload, body)
 			}
 		})
 	}
@@ -206,12 +206,12 @@ func askToken(t *testing.T, r *realservers.Registry, realm string, u realservers
 		Token string `json:"access_token"`
 	}
 	if err := json.Unmarshal([]byte(body), &answer); err != nil && status == http.StatusOK {
-		t.Fatalf("the token server's answer: %v", err)
+		t.Fatalf("decode the token server's answer: %v", err)
 	}
 	return status, answer.Token
 }
 
-// actions are what a token allows on all repositories together, sorted.
+// actions returns a token's actions on all repositories, sorted.
 func actions(t *testing.T, token string) []string {
 	t.Helper()
 	parts := strings.Split(token, ".")

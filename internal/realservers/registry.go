@@ -9,8 +9,8 @@ import (
 	"testing"
 )
 
-// User is an account of a registry. The password is new in every test, so that
-// a text which holds it can only have it from this registry.
+// User is an account of a registry. Each test gets a new password, so that a leaked one can be
+// traced to its registry.
 type User struct{ Name, Password string }
 
 // Registry is a running registry.
@@ -20,10 +20,10 @@ type Registry struct {
 	CAFile string // the CA to trust, PEM; "" without TLS
 
 	Push User // may pull and push
-	Pull User // may pull; has no name where the registry knows no rights
+	Pull User // may pull; unnamed if the registry has no scopes
 
-	Repository string // both have their rights here and beside it; see Seed
-	Foreign    string // a repository that gives nobody any rights
+	Repository string // a repository where both users have their rights; see Seed
+	Foreign    string // a repository where nobody has rights
 
 	certs certs
 }
@@ -31,17 +31,17 @@ type Registry struct {
 // Option changes how a registry is started.
 type Option func(testing.TB, *Registry)
 
-// WithTLS puts the registry and its token server behind certificates of a
-// private CA, whose file is Registry.CAFile.
+// WithTLS serves the registry and its token server with certificates of a private CA,
+// Registry.CAFile.
 func WithTLS(t testing.TB, r *Registry) {
 	t.Helper()
 	r.certs = newCerts(t)
 	r.CAFile = r.certs.ca
 }
 
-// Registry2 starts Debian's docker-registry, distribution 2.8, which asks a token
-// server for rights. User ci-push may pull and push under team/, user ci-pull may
-// pull there and is given less than it asks for; neither has rights elsewhere.
+// Registry2 starts Debian's docker-registry, distribution 2.8, with a token server. User ci-push may
+// pull and push under team/. User ci-pull may only pull there, and gets less than it requests.
+// Neither has rights elsewhere.
 func Registry2(t testing.TB, options ...Option) *Registry {
 	t.Helper()
 	return withTokens(t, "docker-registry", options)
@@ -69,11 +69,10 @@ func withTokens(t testing.TB, name string, options []Option) *Registry {
 	return r
 }
 
-// TokenService is a token service that is not the one of this package.
+// TokenService describes a token service outside this package.
 type TokenService struct{ Realm, Service, Issuer, KeySet string }
 
-// RegistryFor starts distribution 3 with a token service of the caller's. It is reached
-// in plain http, and its accounts are the service's.
+// RegistryFor starts distribution 3 over plain http with the caller's token service.
 func RegistryFor(t testing.TB, ts TokenService) *Registry {
 	t.Helper()
 	program := Need(t, "registry")
@@ -83,8 +82,8 @@ func RegistryFor(t testing.TB, ts TokenService) *Registry {
 	return r
 }
 
-// BasicRegistry starts Debian's docker-registry with a password file: it has one
-// user, ci-push, who may do everything, and knows neither tokens nor scopes.
+// BasicRegistry starts Debian's docker-registry with a password file. Its only user, ci-push, may do
+// everything; there are no tokens or scopes.
 func BasicRegistry(t testing.TB, options ...Option) *Registry {
 	t.Helper()
 	program := Need(t, "docker-registry")
@@ -103,8 +102,7 @@ func newRegistry(t testing.TB, options []Option) *Registry {
 	return r
 }
 
-// start runs the registry with the auth section given and waits until it asks
-// for a login.
+// start runs the registry with an auth section and waits until it requires a login.
 func (r *Registry) start(t testing.TB, program, auth string) {
 	t.Helper()
 	dir, port := t.TempDir(), freePort(t)
@@ -126,13 +124,13 @@ http:
 auth:
   AUTH
 `)
-	// Registry 3 sends traces to a collector on this machine unless told not to.
+	// Registry 3 sends traces to a local collector unless told not to.
 	s := start(t, cleanEnv(dir, "OTEL_TRACES_EXPORTER=none"), program,
 		"serve", write(t, filepath.Join(dir, "config.yml"), conf))
 	s.ready(t, r.HTTPClient(t), r.URL+"/v2/", http.StatusUnauthorized)
 }
 
-// HTTPClient is a client that reaches the registry and its token server.
+// HTTPClient returns a client for the registry and its token server.
 func (r *Registry) HTTPClient(t testing.TB) *http.Client {
 	t.Helper()
 	return r.certs.client(t)

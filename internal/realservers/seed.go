@@ -11,10 +11,9 @@ import (
 	"testing"
 )
 
-// seedTag is the tag under which Seed leaves its image.
-const seedTag = "seed"
+const seedTag = "seed" // Seed pushes it
 
-// Seed makes a repository by pushing a tiny image into it as ci-push.
+// Seed creates a repository by pushing a tiny image as ci-push.
 func Seed(t testing.TB, r *Registry, repository string) {
 	t.Helper()
 	img := newImage(t)
@@ -24,7 +23,7 @@ func Seed(t testing.TB, r *Registry, repository string) {
 		location := s.send(t, http.MethodPost, s.base+"/blobs/uploads/", "", nil, http.StatusAccepted)
 		target, err := url.Parse(location)
 		if err != nil {
-			t.Fatalf("seed %s: the registry's Location: %v", repository, err)
+			t.Fatalf("seed %s: parse the registry's Location: %v", repository, err)
 		}
 		query := target.Query()
 		query.Set("digest", digest(blob))
@@ -34,26 +33,25 @@ func Seed(t testing.TB, r *Registry, repository string) {
 	s.send(t, http.MethodPut, s.base+"/manifests/"+seedTag, manifestType, img.manifest, http.StatusCreated)
 }
 
-// seeded reports whether Seed has been at the repository.
+// seeded reports whether Seed has pushed to the repository.
 func seeded(t testing.TB, r *Registry, repository string) bool {
 	t.Helper()
 	address := r.URL + "/v2/" + repository + "/manifests/" + seedTag
 	req, err := http.NewRequestWithContext(t.Context(), http.MethodGet, address, nil)
 	if err != nil {
-		t.Fatalf("look for the image of Seed: %v", err)
+		t.Fatalf("look for Seed's image: %v", err)
 	}
 	req.Header.Set("Authorization", r.authorize(t, repository, r.Push))
 	req.Header.Set("Accept", manifestType)
 	return do(t, r.HTTPClient(t), req).status == http.StatusOK
 }
 
-// seeder sends the requests of one push.
 type seeder struct {
 	http                *http.Client
 	base, authorization string
 }
 
-// send makes one request and returns the Location of the answer.
+// send makes a request and returns the answer's Location.
 func (s seeder) send(t testing.TB, method, address, contentType string, body []byte, want int) string {
 	t.Helper()
 	req, err := http.NewRequestWithContext(t.Context(), method, address, bytes.NewReader(body))
@@ -77,8 +75,8 @@ func (s seeder) send(t testing.TB, method, address, contentType string, body []b
 
 var realmForm = regexp.MustCompile(`^Bearer realm="([^"]+)",service="([^"]+)"`)
 
-// authorize signs a user in for pushing, in the way that the registry asks for,
-// and returns the header to send.
+// authorize signs a user in to push, as the registry's challenge says, and returns the Authorization
+// header.
 func (r *Registry) authorize(t testing.TB, repository string, u User) string {
 	t.Helper()
 	req, err := http.NewRequestWithContext(t.Context(), http.MethodGet, r.URL+"/v2/", nil)
@@ -107,15 +105,14 @@ func (r *Registry) authorize(t testing.TB, repository string, u User) string {
 		AccessToken string `json:"access_token"`
 	}
 	if err := json.Unmarshal(got.body, &answer); err != nil || answer.Token+answer.AccessToken == "" {
-		t.Fatalf("sign in to %s: the token server answers %d without a token", r.Host, got.status)
+		t.Fatalf("sign in to %s: the token server answered %d without a token", r.Host, got.status)
 	}
 	if answer.Token == "" {
-		answer.Token = answer.AccessToken // the specification has both names for the same
+		answer.Token = answer.AccessToken // the specification allows both names
 	}
 	return "Bearer " + answer.Token
 }
 
-// response is what matters of an answer.
 type response struct {
 	status int
 	header http.Header

@@ -17,8 +17,8 @@ import (
 	"time"
 )
 
-// certs are the files that TLS needs: a private CA, and a certificate of it for
-// localhost and 127.0.0.1. The zero value means plain http.
+// certs are a private CA and its certificate for localhost and 127.0.0.1. The zero value means plain
+// http.
 type certs struct{ ca, cert, key string }
 
 func (c certs) scheme() string {
@@ -77,13 +77,12 @@ func keyPEM(t testing.TB, key *ecdsa.PrivateKey) string {
 	return string(pem.EncodeToMemory(&pem.Block{Type: "EC PRIVATE KEY", Bytes: der}))
 }
 
-// plainClient is for servers without TLS. It keeps no connections: an open one
-// would outlive the test in the counts of goroutine leak checks.
+// plainClient is for servers without TLS. It closes its connections, which leak checks would count.
 func plainClient() *http.Client {
 	return &http.Client{Transport: &http.Transport{DisableKeepAlives: true}}
 }
 
-// client trusts the CA, and only it.
+// client trusts only the CA.
 func (c certs) client(t testing.TB) *http.Client {
 	t.Helper()
 	if c.ca == "" {
@@ -91,11 +90,11 @@ func (c certs) client(t testing.TB) *http.Client {
 	}
 	text, err := os.ReadFile(c.ca)
 	if err != nil {
-		t.Fatalf("read the rig's CA: %v", err)
+		t.Fatalf("read the CA: %v", err)
 	}
 	pool := x509.NewCertPool()
 	if !pool.AppendCertsFromPEM(text) {
-		t.Fatal("the rig's CA file holds no certificate")
+		t.Fatal("the CA file has no certificate")
 	}
 	return &http.Client{Transport: &http.Transport{
 		DisableKeepAlives: true,

@@ -23,17 +23,15 @@ import (
 const (
 	tokenService = "real-registry"
 	tokenIssuer  = "real-token-server"
-	// owner is the one account of the token server, which gives an account all
-	// rights to the repositories under its own name and none to others.
+	// owner is the token server's only account. It has all rights under its own name and none elsewhere.
 	owner = "team"
 )
 
-// tokenServer is distribution's token server with nginx in front of it. The
-// token server knows one account; nginx knows the users, signs in as that
-// account, and cuts what the pull-only user asks for down to pull. That is how a
-// registry with real rights answers: 200, with less than was asked for.
+// tokenServer is distribution's token server behind nginx. The token server has one account; nginx
+// has the users, signs in as that account, and reduces the pull-only user's requests to pull. A
+// registry with scopes answers the same way: 200, with less than was requested.
 type tokenServer struct {
-	realm    string // the address that challenges name
+	realm    string // the address in challenges
 	certFile string // the signing key in a certificate, for registry 2
 	jwksFile string // the signing key as a JSON Web Key Set, for registry 3
 
@@ -41,7 +39,7 @@ type tokenServer struct {
 	certs         certs
 }
 
-// startTokenServer starts the pair and leaves the waiting to ready.
+// startTokenServer starts both and waits for them.
 func startTokenServer(t testing.TB, c certs, push, pull User) *tokenServer {
 	t.Helper()
 	program, nginx := Need(t, "token-server"), Need(t, "nginx")
@@ -49,7 +47,7 @@ func startTokenServer(t testing.TB, c certs, push, pull User) *tokenServer {
 	inner := User{owner, rand.Text()}
 	innerPort, port := freePort(t), freePort(t)
 	ts := &tokenServer{
-		// By name: some clients refuse a token service at a bare loopback address.
+		// Some clients refuse a token service at a loopback IP address.
 		realm:    fmt.Sprintf("%s://localhost:%d/token", c.scheme(), port),
 		certFile: write(t, filepath.Join(dir, "signer.pem"), signerCert(t, key)),
 		jwksFile: write(t, filepath.Join(dir, "jwks.json"), jwks(t, key)),
@@ -66,7 +64,7 @@ func startTokenServer(t testing.TB, c certs, push, pull User) *tokenServer {
 	}
 	ts.front = start(t, cleanEnv(dir), nginx,
 		"-e", "stderr", "-p", dir, "-c", write(t, filepath.Join(dir, "nginx.conf"), conf.text()))
-	// Both have to answer: nginx alone gives 401 for nobody and 502 behind that.
+	// Wait for both: nginx alone also answers 401 to anonymous requests, but then 502.
 	ts.server.ready(t, plainClient(), "http://"+loopback(innerPort)+"/token/", http.StatusUnauthorized)
 	ts.front.ready(t, c.client(t), ts.realm, http.StatusUnauthorized)
 	return ts
@@ -75,14 +73,13 @@ func startTokenServer(t testing.TB, c certs, push, pull User) *tokenServer {
 type nginxConf struct {
 	dir, listen, upstream, users string
 	account                      User
-	cut                          string // the user who gets pull and nothing else
+	cut                          string // the pull-only user
 	certs                        certs
 }
 
-// text is the configuration. One process without a master keeps the user that
-// started it, so root's private folders stay readable, and is easy to kill. The
-// pull-only user keeps the first repository asked for; docker's wish for a
-// refresh token is dropped, or docker would store that and not the password.
+// text is nginx's configuration. A single process without a master keeps its user, so root's private
+// folders stay readable, and is easy to kill. The pull-only user gets the first requested repository.
+// docker's request for a refresh token is dropped, or docker would store that instead of the password.
 func (n nginxConf) text() string {
 	tls, login := "", base64.StdEncoding.EncodeToString([]byte(n.account.Name+":"+n.account.Password))
 	if n.certs.ca != "" {
@@ -130,7 +127,7 @@ http {
 `)
 }
 
-// htpasswd is one line of a password file in the only form distribution reads.
+// htpasswd returns a line of a password file. distribution reads only bcrypt.
 func htpasswd(t testing.TB, u User) string {
 	t.Helper()
 	hash, err := bcrypt.GenerateFromPassword([]byte(u.Password), bcrypt.MinCost)
@@ -149,18 +146,17 @@ func signerCert(t testing.TB, key *ecdsa.PrivateKey) string {
 	return sign(t, cert, cert, &key.PublicKey, key)
 }
 
-// jwks is the key as registry 3 wants it. It finds keys by the id that the token
-// names, and the token server's ids are libtrust's: the first 30 bytes of the
-// SHA-256 of the public key in base32, in groups of four.
+// jwks returns the key set for registry 3, which finds keys by the token's key ID. The token server
+// uses libtrust's IDs: the first 30 bytes of the public key's SHA-256 in base32, in groups of four.
 func jwks(t testing.TB, key *ecdsa.PrivateKey) string {
 	t.Helper()
 	der, err := x509.MarshalPKIXPublicKey(&key.PublicKey)
 	if err != nil {
-		t.Fatalf("describe the rig's key: %v", err)
+		t.Fatalf("encode the signing key: %v", err)
 	}
 	point, err := key.PublicKey.Bytes() // 0x04, then x and y of 32 bytes each
 	if err != nil {
-		t.Fatalf("describe the rig's key: %v", err)
+		t.Fatalf("encode the signing key: %v", err)
 	}
 	sum := sha256.Sum256(der)
 	id := base32.StdEncoding.EncodeToString(sum[:30])
@@ -174,7 +170,7 @@ func jwks(t testing.TB, key *ecdsa.PrivateKey) string {
 		"kid": strings.Join(groups, ":"), "alg": "ES256", "use": "sig",
 	}}})
 	if err != nil {
-		t.Fatalf("describe the rig's key: %v", err)
+		t.Fatalf("encode the signing key: %v", err)
 	}
 	return string(set)
 }

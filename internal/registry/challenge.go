@@ -11,15 +11,14 @@ import (
 	"purser/internal/credential"
 )
 
-// challenge is one way in that a registry offers in WWW-Authenticate.
+// challenge is a way to sign in, from WWW-Authenticate.
 type challenge struct {
 	scheme string            // lower-case
 	params map[string]string // lower-case name → value
 }
 
-// parseChallenges reads WWW-Authenticate headers (RFC 9110 section 11.6.1). One
-// header may hold several challenges and a registry may send several headers.
-// What cannot be read is left out.
+// parseChallenges parses WWW-Authenticate headers (RFC 9110 section 11.6.1). A registry may send
+// several headers with several challenges each. It skips what it cannot parse.
 func parseChallenges(headers []string) []challenge {
 	var all []challenge
 	for _, h := range headers {
@@ -38,8 +37,7 @@ func parseChallenges(headers []string) []challenge {
 	return all
 }
 
-// parseParams reads name=value pairs until the next challenge begins, and
-// returns what is left.
+// parseParams reads name=value pairs up to the next challenge, and returns the rest.
 func parseParams(text string, into map[string]string) string {
 	for {
 		text = strings.TrimLeft(text, " \t,")
@@ -80,7 +78,7 @@ func paramValue(text string) (value, rest string) {
 	return b.String(), ""
 }
 
-// token cuts a token of RFC 9110 section 5.6.2 off the front of text.
+// token cuts a leading token (RFC 9110 section 5.6.2) off text.
 func token(text string) (name, rest string) {
 	i := 0
 	for i < len(text) && isTokenChar(text[i]) {
@@ -93,7 +91,7 @@ func isTokenChar(b byte) bool {
 	return b >= '0' && b <= '9' || b >= 'a' && b <= 'z' || b >= 'A' && b <= 'Z' || strings.IndexByte("!#$%&'*+-.^_`|~", b) >= 0
 }
 
-// choose picks how to sign in: a token service where there is one, else Basic.
+// choose prefers a token service over Basic.
 func choose(all []challenge) (challenge, bool) {
 	for _, scheme := range []string{"bearer", "basic"} {
 		i := slices.IndexFunc(all, func(c challenge) bool {
@@ -106,30 +104,29 @@ func choose(all []challenge) (challenge, bool) {
 	return challenge{}, false
 }
 
-// checkRealm decides whether the token service that a registry names may be
-// given the login. It may when it is the registry's own host, one that its vendor
-// documents or, without such, one under the same registered domain, or one that
-// the configuration names; on loopback, anything on loopback.
+// checkRealm decides whether the token service that a registry names may receive the login. It must be
+// the registry's own host, or one that the vendor documents (without such, any host under the same
+// registered domain), or one that the configuration names. On loopback it may be anything on loopback.
 func checkRealm(cred credential.Credential, base *url.URL, realm string) (*url.URL, error) {
 	refuse := func(why string) (*url.URL, error) {
 		return nil, &credential.Fault{
 			Reason: credential.RegistryUnsafe, Registry: cred.Registry,
-			What: "the token was not sent: " + string(cred.Registry) + " wants it at another place",
+			What: "the token was not sent: " + string(cred.Registry) + " asks for it at another host",
 			Why:  why,
 		}
 	}
 	u, err := url.Parse(realm)
 	if err != nil || u.Host == "" || u.User != nil || u.Fragment != "" {
-		return refuse("its challenge names a token service that is not an address")
+		return refuse("its challenge has an invalid token service address")
 	}
 	host := strings.ToLower(u.Hostname())
 	shown := credential.Quote(u.Host)
 	loopback := credential.IsLoopbackHost(base.Hostname())
 	switch {
 	case u.Scheme != "https" && u.Scheme != "http":
-		return refuse("the token service is not at an http address")
+		return refuse("the token service's address is neither http nor https")
 	case u.Scheme == "http" && (!loopback || !credential.IsLoopbackHost(host)):
-		return refuse("the token service " + shown + " speaks plain http")
+		return refuse("the token service " + shown + " uses plain http")
 	case strings.EqualFold(u.Host, base.Host),
 		loopback && credential.IsLoopbackHost(host),
 		slices.Contains(cred.AuthHosts, host),
@@ -138,11 +135,10 @@ func checkRealm(cred credential.Credential, base *url.URL, realm string) (*url.U
 	case cred.Registry.AuthHosts() == nil && sameOwner(base.Hostname(), host):
 		return u, nil
 	}
-	return refuse(shown + " is not a host of " + string(cred.Registry) + "; if it is right, name it under auth-hosts in purser.yaml")
+	return refuse(shown + " does not belong to " + string(cred.Registry) + "; if it may receive the token, add it to auth-hosts in purser.yaml")
 }
 
-// sameOwner reports whether two hosts are under one registered domain, by the
-// public suffix list.
+// sameOwner reports whether two hosts share a registered domain, by the public suffix list.
 func sameOwner(a, b string) bool {
 	for _, h := range []string{a, b} {
 		if _, err := netip.ParseAddr(h); err == nil {

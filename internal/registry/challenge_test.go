@@ -60,7 +60,7 @@ func TestATokenServiceIsPreferredToBasic(t *testing.T) {
 	}
 }
 
-func TestATokenGoesOnlyToWhoeverTheRegistryOwns(t *testing.T) {
+func TestATokenGoesOnlyToTheRegistrysTokenService(t *testing.T) {
 	for _, c := range []struct {
 		host        string
 		base, realm string
@@ -99,7 +99,7 @@ func TestATokenGoesOnlyToWhoeverTheRegistryOwns(t *testing.T) {
 		cred := credential.Credential{Registry: credential.Host(c.host), AuthHosts: c.extra}
 		_, err = checkRealm(cred, base, c.realm)
 		if ok := err == nil; ok != c.ok {
-			t.Errorf("%s may be given the token of %s: %v, want %v (%v)", c.realm, c.host, ok, c.ok, err)
+			t.Errorf("%s may receive the token of %s: %v, want %v (%v)", c.realm, c.host, ok, c.ok, err)
 		}
 		if err != nil && credential.ReasonOf(err) != credential.RegistryUnsafe {
 			t.Errorf("%s: reason %q", c.realm, credential.ReasonOf(err))
@@ -115,7 +115,7 @@ func FuzzChallenge(f *testing.F) {
 	f.Fuzz(func(t *testing.T, header string) {
 		for _, c := range parseChallenges([]string{header}) {
 			if c.scheme == "" {
-				t.Fatalf("a challenge without a scheme in %q", header)
+				t.Fatalf("a challenge has no scheme in %q", header)
 			}
 			u, err := checkRealm(credential.Credential{Registry: "docker.io"}, base, c.params["realm"])
 			if err == nil && (u.Scheme != "https" || u.Host != "auth.docker.io" && !strings.EqualFold(u.Host, base.Host)) {

@@ -18,23 +18,22 @@ import (
 
 const (
 	defaultTimeout = 15 * time.Second
-	// bodyLimit is far above any token or error a registry sends.
+	// bodyLimit is far above any token or error, in bytes.
 	bodyLimit = 1 << 20
 )
 
-// Config says how a Client reaches registries.
+// Config configures a Client.
 type Config struct {
-	// Transport carries the requests; nil means http.DefaultTransport.
+	// Transport sends the requests; nil: http.DefaultTransport.
 	Transport http.RoundTripper
-	// Timeout is the longest wait for one answer; 0 means 15 s.
+	// Timeout limits one request; 0: 15 s.
 	Timeout time.Duration
-	// Wait pauses before the one repetition that a proof makes; nil waits on the
-	// clock. Tests pass their own.
+	// Wait pauses before a proof's only retry; nil: a timer.
 	Wait func(ctx context.Context, d time.Duration) error
-	// Now is the clock; nil means time.Now. It reads Retry-After dates.
+	// Now is the clock for Retry-After dates; nil: time.Now.
 	Now func() time.Time
-	// Hold has the credential helpers of this machine keep no login until it is released,
-	// which tokens are ended between; nil: nothing is kept.
+	// Hold stops this machine's credential helpers from caching a login until release. Tokens are
+	// revoked in between; nil: nothing is cached.
 	Hold func() (release func())
 }
 
@@ -46,7 +45,7 @@ type Client struct {
 	hold func() (release func())
 }
 
-// New makes a Client.
+// New returns a Client.
 func New(cfg Config) *Client {
 	if cfg.Timeout == 0 {
 		cfg.Timeout = defaultTimeout
@@ -63,7 +62,7 @@ func New(cfg Config) *Client {
 	return &Client{
 		http: &http.Client{
 			Transport: cfg.Transport, Timeout: cfg.Timeout,
-			// A redirect is an answer, never followed: it would carry the token along.
+			// Never follow a redirect, which would take the token along.
 			CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
 		},
 		wait: cfg.Wait, now: cfg.Now, hold: cfg.Hold,
@@ -71,33 +70,32 @@ func New(cfg Config) *Client {
 }
 
 func wait(ctx context.Context, d time.Duration) error {
-	return credential.Wait(ctx, d, "waiting until a registry may be asked again")
+	return credential.Wait(ctx, d, "waiting for a registry's rate limit")
 }
 
-// Wait pauses, as its configuration says.
+// Wait pauses like Config.Wait.
 func (c *Client) Wait(ctx context.Context, d time.Duration) error { return c.wait(ctx, d) }
 
-// Now is its clock.
+// Now returns the time.
 func (c *Client) Now() time.Time { return c.now() }
 
-// Hold has nobody on this machine keep a login until it is released.
+// Hold stops this machine's credential helpers from caching logins until release.
 func (c *Client) Hold() (release func()) { return c.hold() }
 
-// Answer is one answer of a registry, its body cut at bodyLimit.
+// Answer is a registry's answer, with its body cut at bodyLimit.
 type Answer struct {
 	Status int
 	Header http.Header
 	Body   []byte
-	URL    *url.URL            // what was asked
-	Secret []credential.Secret // what must not be quoted of it, besides what the Authorization header held
+	URL    *url.URL            // of the request
+	Secret []credential.Secret // what must not be quoted, besides the Authorization header's secret
 	sent   credential.Secret
 }
 
-// OK reports whether the status is one of success.
+// OK reports a 2xx status.
 func (a *Answer) OK() bool { return a.Status >= 200 && a.Status < 300 }
 
-// Auth puts a secret into the Authorization header of a request and says which;
-// nil sends none.
+// Auth sets the Authorization header and returns the secret in it. A nil Auth sends none.
 type Auth func(*http.Request) credential.Secret
 
 func basic(l credential.Login) Auth {
@@ -107,7 +105,7 @@ func basic(l credential.Login) Auth {
 	}
 }
 
-// Bearer sends a bearer.
+// Bearer authenticates with a bearer token.
 func Bearer(token credential.Secret) Auth {
 	return func(r *http.Request) credential.Secret {
 		r.Header.Set("Authorization", "Bearer "+token.Reveal())
@@ -115,12 +113,11 @@ func Bearer(token credential.Secret) Auth {
 	}
 }
 
-// Do sends one request. It refuses to put a secret on a connection that others
-// can read. The error is a *credential.Fault about the connection; any status
-// that the server answered is not an error.
+// Do sends a request. It refuses to send it over a connection that others can read. Its error is a
+// *credential.Fault about the connection; no HTTP status is an error.
 func (c *Client) Do(ctx context.Context, method string, u *url.URL, body string, with Auth) (*Answer, error) {
 	if u.Scheme != "https" && !credential.IsLoopbackHost(u.Hostname()) {
-		return nil, unsafeFault("a token is not sent over plain http to " + u.Host)
+		return nil, unsafeFault("purser sends no token over plain http to " + u.Host)
 	}
 	req, err := http.NewRequestWithContext(ctx, method, u.String(), strings.NewReader(body))
 	if err != nil {
@@ -151,8 +148,7 @@ func unsafeFault(why string) *credential.Fault {
 	return &credential.Fault{Reason: credential.RegistryUnsafe, What: "the token was not sent", Why: why}
 }
 
-// connectionFault says why there was no answer, in words that lead somewhere.
-// The errors of net/http hold the request's URL and no header.
+// connectionFault explains why there was no answer. net/http's errors contain the URL, but no headers.
 func connectionFault(ctx context.Context, host string, err error) *credential.Fault {
 	if f := credential.Ended(ctx, "asking "+host); f != nil {
 		return f
@@ -188,9 +184,8 @@ func connectionFault(ctx context.Context, host string, err error) *credential.Fa
 	return f
 }
 
-// retryAfter reads how long a 429 asks to be left alone: Retry-After in seconds
-// or as a date (RFC 9110 section 10.2.3), or Docker Hub's older X-Retry-After,
-// a Unix time. 0 when it does not say.
+// retryAfter returns how long a 429 asks to wait: Retry-After in seconds or as a date (RFC 9110 section
+// 10.2.3), or Docker Hub's older X-Retry-After, a Unix time. 0: it does not say.
 func (c *Client) retryAfter(h http.Header) time.Duration {
 	until := func(t time.Time) time.Duration { return max(0, t.Sub(c.now()).Round(time.Second)) }
 	if text := h.Get("Retry-After"); text != "" {

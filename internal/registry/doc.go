@@ -1,9 +1,7 @@
-// Package registry asks a registry what a login may do there, without pushing
-// anything: the proof that a token is good for its consumers.
+// Package registry proves what a login may do at a registry, without pushing anything.
 //
-// oci.go is the proof over the registry protocol (OCI distribution
-// specification, and the distribution project's token specification).
-// client.go is the only way to the network and holds the rules about where a token
-// may be sent. kind.go is what a kind of registry can do beyond the protocol; each
-// has a folder of its own that says it.
+// oci.go has the proof over the registry protocol (OCI distribution specification, and the
+// distribution project's token specification). client.go is the only way to the network, and decides
+// where a token may be sent. kind.go says what kinds of registries can do beyond the protocol; each
+// kind has its own package.
 package registry

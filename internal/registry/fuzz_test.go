@@ -13,8 +13,8 @@ import (
 	"purser/internal/credential"
 )
 
-// FuzzWhatARegistryAnswers: no answer makes a failure show a piece of the token. CANARY in
-// the answer becomes the token, canary the token in base64.
+// FuzzWhatARegistryAnswers checks that no answer makes a fault show a piece of the token. CANARY in the
+// answer becomes the token, canary the token in base64.
 func FuzzWhatARegistryAnswers(f *testing.F) {
 	for _, body := range []string{
 		`{"errors":[{"code":"DENIED","message":"CANARY"}]}`, `{"detail":"insufficient scopes for canary"}`, `{"message":{"a":1}}`, `CANARY`, `<html>canary`,
@@ -34,7 +34,7 @@ func FuzzWhatARegistryAnswers(f *testing.F) {
 		}
 		for _, fault := range []*credential.Fault{c.Refusal(a, login), c.RateLimited(a, login), Unexpected(a, login)} {
 			if credential.Shows(fault.Error(), login.Token) && !credential.Shows(body, login.Token) {
-				t.Errorf("%q with status %d is told as %v", body, status, fault)
+				t.Errorf("%q with status %d becomes %v", body, status, fault)
 			}
 			if fault.Wait < 0 {
 				t.Errorf("Retry-After: %q is %v", wait, fault.Wait)
@@ -43,8 +43,8 @@ func FuzzWhatARegistryAnswers(f *testing.F) {
 	})
 }
 
-// FuzzBearer: what a bearer says is read without a panic, and never more of it than is
-// about the repository.
+// FuzzBearer checks that reading a bearer's claims never panics, and uses only those about the
+// repository.
 func FuzzBearer(f *testing.F) {
 	for _, claims := range []string{`{"access":[{"type":"repository","name":"a/b","actions":["pull"]}]}`, `{"access":[]}`, `{"sub":1}`, `[]`, `{"access":[{"name":"c/d","actions":["push"]}]}`} {
 		f.Add(claims, "a/b")

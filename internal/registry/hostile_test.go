@@ -19,7 +19,7 @@ import (
 	sandboxregistry "purser/internal/sandbox/registry"
 )
 
-// hub is Docker Hub's stand-in with a client for it.
+// hub is a Docker Hub stand-in and its client.
 type hub struct {
 	*testing.T
 	box    *sandbox.Sandbox
@@ -49,7 +49,7 @@ func (h hub) prove(token credential.Secret, change func(*credential.Credential))
 	return h.client.Prove(h.Context(), c, credential.Login{Username: c.Username, Token: token}, false)
 }
 
-func TestDockerHubTellsWhatATokenIs(t *testing.T) {
+func TestProofsAtDockerHub(t *testing.T) {
 	h := newHub(t)
 	admin, err := h.box.Accounts.AddToken("mockserver", sandboxhub.Admin)
 	if err != nil {
@@ -92,7 +92,7 @@ func TestDockerHubTellsWhatATokenIs(t *testing.T) {
 	}
 }
 
-func TestAMissingRepositoryIsNeverAskedForPush(t *testing.T) {
+func TestPushIsNeverRequestedForAMissingRepository(t *testing.T) {
 	h := newHub(t)
 	h.prove(h.box.PushToken, func(c *credential.Credential) { c.Repositories = []credential.Repository{"mockserver/none"} })
 	for _, asked := range h.box.HubRegistry.Requests() {
@@ -112,7 +112,7 @@ func TestAProofNeverAsksDockerHubForDelete(t *testing.T) {
 	}
 }
 
-func TestTheCancelIsAwaited(t *testing.T) {
+func TestTheUploadIsCancelled(t *testing.T) {
 	h := newHub(t)
 	if p := h.prove(h.box.PushToken, nil); p.Verdict != credential.Granted || p.Repositories[0].Upload != credential.UploadLeft {
 		t.Fatalf("%v %v %v", p.Verdict, p.Repositories, p.Fault)
@@ -123,7 +123,7 @@ func TestTheCancelIsAwaited(t *testing.T) {
 	}
 }
 
-func TestAWrongTokenIsShownToTheHubOnce(t *testing.T) {
+func TestAWrongTokenIsSentOnlyOnce(t *testing.T) {
 	h := newHub(t)
 	h.prove(h.box.RevokedToken, nil)
 	if n := len(h.box.HubRegistry.Requests()); n != 0 {
@@ -131,8 +131,8 @@ func TestAWrongTokenIsShownToTheHubOnce(t *testing.T) {
 	}
 }
 
-// TestWhatSaysNothingAboutTheTokenIsUnknown is the third value: whatever a
-// registry or the way to it does, short of a refusal, the verdict is unknown.
+// TestWhatSaysNothingAboutTheTokenIsUnknown checks that nothing short of a refusal gives a verdict about
+// the token.
 func TestWhatSaysNothingAboutTheTokenIsUnknown(t *testing.T) {
 	echo := sandbox.Fault{Echo: true, Times: -1}
 	faults := map[string]sandbox.Fault{
@@ -146,7 +146,7 @@ func TestWhatSaysNothingAboutTheTokenIsUnknown(t *testing.T) {
 		fault.Times = -1
 		for _, at := range []string{"exchange", "ping", "token", "tags", "upload"} {
 			if at == "ping" && fault.Status == 200 || at == "upload" && fault.Status == 200 {
-				continue // an answer that is right there, or is none
+				continue // 200 is a valid answer there, or the status of success
 			}
 			t.Run(name+" at "+at, func(t *testing.T) {
 				t.Parallel()
@@ -169,7 +169,7 @@ func TestWhatSaysNothingAboutTheTokenIsUnknown(t *testing.T) {
 	}
 }
 
-// quiet fails when a proof's text shows the token, or is not fit for a terminal.
+// quiet checks that a proof's text does not show the token and is fit for a terminal.
 func quiet(t *testing.T, p credential.Proof, token credential.Secret) {
 	t.Helper()
 	text := p.Fault.Error() + strings.Join(p.Notes, "") + strings.Join(p.Excess, "")
@@ -181,7 +181,7 @@ func quiet(t *testing.T, p credential.Proof, token credential.Secret) {
 	}
 }
 
-// nobody is a server that fails the test when it is called.
+// nobody is a server that must not be called.
 func nobody(t *testing.T) *httptest.Server {
 	t.Helper()
 	s := httptest.NewServer(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
@@ -191,7 +191,7 @@ func nobody(t *testing.T) *httptest.Server {
 	return s
 }
 
-// atLoopback proves a login on a registry that a handler plays.
+// atLoopback proves a login at a registry on loopback, implemented by a handler.
 func atLoopback(t *testing.T, h http.Handler) (credential.Proof, credential.Secret) {
 	t.Helper()
 	s := httptest.NewServer(h)
@@ -220,7 +220,7 @@ func TestATokenDoesNotFollowARedirect(t *testing.T) {
 	}
 }
 
-// playRegistry is the least that a registry with Bearer tokens does.
+// playRegistry is a minimal registry with bearer tokens.
 func playRegistry(w http.ResponseWriter, r *http.Request) {
 	switch {
 	case r.URL.Path == "/token":
@@ -273,9 +273,9 @@ func TestARegistryThatLetsAnybodyPushProvesNothing(t *testing.T) {
 	if p.Verdict != credential.Unknown || p.Fault.Reason != credential.ProofEmpty {
 		t.Errorf("an open registry: %v %v", p.Verdict, p.Fault)
 	}
-	generous, _ := atLoopback(t, http.HandlerFunc(playRegistry)) // its token service grants nobody push, too
+	generous, _ := atLoopback(t, http.HandlerFunc(playRegistry)) // its token service also grants push anonymously
 	if generous.Verdict != credential.Unknown || generous.Fault.Reason != credential.ProofEmpty {
-		t.Errorf("a registry that grants nobody push: %v %v", generous.Verdict, generous.Fault)
+		t.Errorf("a registry that grants push anonymously: %v %v", generous.Verdict, generous.Fault)
 	}
 }
 
@@ -296,9 +296,8 @@ type roundTripper func(*http.Request) (*http.Response, error)
 
 func (f roundTripper) RoundTrip(r *http.Request) (*http.Response, error) { return f(r) }
 
-// TestAFreshBearerIsTriedOnceMore covers registries that learn of a bearer a
-// moment later than their token service makes it; the pause is not waited for.
-func TestAFreshBearerIsTriedOnceMore(t *testing.T) {
+// Some registries recognize a bearer a moment after their token service issued it.
+func TestAFreshBearerIsRetriedOnce(t *testing.T) {
 	h := newHub(t)
 	h.box.HubRegistry.Fault("upload", sandbox.Fault{Status: http.StatusUnauthorized, Times: 1})
 	if p := h.prove(h.box.PushToken, nil); p.Verdict != credential.Granted {
@@ -321,7 +320,7 @@ func TestASilentRegistryTimesOut(t *testing.T) {
 	})
 }
 
-func TestNobodyListening(t *testing.T) {
+func TestARefusedConnectionIsExplained(t *testing.T) {
 	l, err := (&net.ListenConfig{}).Listen(t.Context(), "tcp", "127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)

@@ -8,32 +8,31 @@ import (
 	"purser/internal/credential"
 )
 
-// Kind is a kind of registry: what purser knows of it beyond the protocol. Its room
-// describes it, and Know makes it known. What is nil it cannot do, or does not tell.
+// Kind is what purser knows about a kind of registry beyond the protocol. Each kind's package returns its
+// description, and Know registers it. nil fields are unsupported.
 type Kind struct {
-	Name   string // one word, as people type it
+	Name   string // one word, as users type it
 	Vendor credential.Vendor
-	Word   string // what people put into names for it; "": nothing that tells it
-	// Page is where a person makes and ends tokens for an access, in a browser.
+	Word   string // appears in names that people give it; may be ""
+	// Page is where a person makes and revokes tokens in a browser.
 	Page func(credential.Access) Page
-	// Keyless is the page that says how CI can do without a stored token; "": it cannot.
+	// Keyless is a page about using CI without a stored token; "": impossible.
 	Keyless string
-	// Identify asks whose a token is. With an error it gives what it has found out.
+	// Identify finds a token's owner. With an error, it returns what it found out.
 	Identify func(ctx context.Context, c *Client, cred credential.Credential, login credential.Login) (*Identity, error)
-	// Reach finds out whether what it has besides the protocol answers, and says so.
+	// Reach checks whether the services beyond the protocol answer, and describes them.
 	Reach func(ctx context.Context, c *Client) (string, error)
-	// Accounts signs people in to make, list and end tokens.
+	// Accounts signs people in to make, list and revoke tokens.
 	Accounts Accounts
 }
 
-// Page is where a person makes tokens.
 type Page struct {
 	URL        string
-	Note       string // what to know there, in brackets; may be empty
+	Note       string // a remark for the reader; may be empty
 	Permission string // what to choose, in the page's words; may be empty
 }
 
-// Identity is what a registry tells of a token besides what it may do.
+// Identity is what a registry says about a token besides its rights.
 type Identity struct {
 	Owner  string   // whose it is; "" where it is not told
 	Token  string   // what the registry calls it in its lists; "" where it is not told
@@ -45,41 +44,39 @@ type Identity struct {
 	Exists func(ctx context.Context, repo credential.Repository) (bool, error)
 }
 
-// Accounts signs in to accounts of a registry. account is whose tokens are managed: the
-// person's own where it is "", or an organization's.
+// Accounts signs in to accounts of a registry. account owns the tokens to manage: "" means the person, or
+// it names an organization.
 type Accounts interface {
-	// Session takes one that a sign-in has left.
+	// Session uses an earlier sign-in.
 	Session(c *Client, bearer credential.Secret, account string) (Account, error)
-	// SignIn takes a password and, where the account has one, a second factor.
+	// SignIn signs in with a password and, if the account has one, a second factor.
 	SignIn(ctx context.Context, c *Client, person string, password credential.Secret, code SecondFactor, account string) (Account, error)
 	// SessionKey is under which docker's login leaves a session in its credential store.
 	SessionKey() string
 }
 
-// SecondFactor asks a person for the code of a second factor. It is asked again
-// after a wrong one.
+// SecondFactor asks a person for the code of a second factor, again after a wrong one.
 type SecondFactor func(ctx context.Context, again bool) (credential.Secret, error)
 
-// Account makes, lists and ends the tokens of one account, with a person's session.
+// Account makes, lists and revokes the tokens of an account with a person's session.
 type Account interface {
-	Account() string    // whose tokens
+	Account() string    // owner of the tokens
 	Person() string     // who is signed in
-	Organization() bool // whether the account is one
+	Organization() bool // whether the account is an organization
 	Expires() time.Time // when the session ends
 	Tokens(ctx context.Context) (tokens []credential.ManagedToken, now time.Time, err error)
 	Mint(ctx context.Context, r credential.MintRequest) (credential.ManagedToken, credential.Secret, error)
 	Revoke(ctx context.Context, id string) error
 	Activate(ctx context.Context, id string, active bool) error
-	// Pushes lists the tags of a repository that were pushed since a time, and whether
-	// that is all.
+	// Pushes lists a repository's tags pushed since a time, and whether the list is complete.
 	Pushes(ctx context.Context, repo credential.Repository, since time.Time) (pushes []credential.TagPush, complete bool, err error)
-	// Events reads the account's audit log since a time, and whether that is all.
+	// Events returns the account's audit log since a time, and whether it is complete.
 	Events(ctx context.Context, since time.Time) (events []credential.AccountEvent, complete bool, err error)
 }
 
-var kinds []*Kind // what Know was told
+var kinds []*Kind
 
-// Know makes kinds known, once, before anything is parsed.
+// Know registers kinds. Call it once, before parsing anything.
 func Know(all ...Kind) {
 	for i := range all {
 		kinds = append(kinds, &all[i])
@@ -87,7 +84,7 @@ func Know(all ...Kind) {
 	}
 }
 
-// KindOf is the kind of a registry; one that knows nothing where it is not known.
+// KindOf returns a registry's kind, or an empty one.
 func KindOf(host credential.Host) *Kind {
 	title := host.Vendor()
 	for _, k := range kinds {
@@ -98,7 +95,7 @@ func KindOf(host credential.Host) *Kind {
 	return &Kind{}
 }
 
-// Minting is the kinds whose tokens purser makes and ends.
+// Minting returns the kinds whose tokens purser can manage.
 func Minting() []*Kind {
 	var all []*Kind
 	for _, k := range kinds {
@@ -109,7 +106,7 @@ func Minting() []*Kind {
 	return all
 }
 
-// KindIn is the kind whose word stands in a text; nil for none.
+// KindIn returns the kind whose word appears in a text, or nil.
 func KindIn(text string) *Kind {
 	for i := range kinds {
 		if k := kinds[len(kinds)-1-i]; k.Word != "" && strings.Contains(text, k.Word) {

@@ -15,27 +15,24 @@ import (
 )
 
 const (
-	// freshTokenPause is waited once when a registry does not yet know a bearer
-	// that its own token service has just granted.
+	// freshTokenPause is waited once if a registry does not recognize a bearer that its token service just
+	// issued.
 	freshTokenPause = 2 * time.Second
 	cancelTimeout   = 5 * time.Second
 )
 
-// Prove asks the registry what the login may do for the credential, and answers
-// granted, refused or unknown with the reason. It pushes nothing: for push
-// access it opens an upload on each repository and cancels it. A repository
-// that does not exist is refused, because on some registries asking for push
-// already makes it; allowNew says that this is wanted.
+// Prove checks what the login may do for the credential, and answers granted, refused or unknown. It
+// pushes nothing: for push access, it opens an upload on each repository and cancels it. It refuses a
+// missing repository unless allowNew is set, because on some registries requesting push creates it.
 //
-// A wrong secret is shown to the registry once and never again: registries lock
-// accounts for repeated failures.
+// It sends a wrong secret only once, because registries lock accounts after repeated failures.
 func (c *Client) Prove(ctx context.Context, cred credential.Credential, login credential.Login, allowNew bool) credential.Proof {
 	p := &probe{client: c, cred: cred, login: login, allowNew: allowNew}
 	p.proof.Kind = credential.Classify(cred.Registry, login)
 	if vendor := credential.Misplaced(cred.Registry, login.Token); vendor != "" {
 		p.proof.Verdict, p.proof.Fault = credential.Refused, &credential.Fault{
 			Reason: credential.BelongsElsewhere, Registry: cred.Registry, Account: cred.Username, Access: cred.Access,
-			What: "the token does not belong to " + string(cred.Registry), Why: "it has the form of a token of " + vendor + "; it was not sent",
+			What: "the token does not belong to " + string(cred.Registry), Why: "it looks like a token of " + vendor + ", so purser did not send it",
 		}
 		return p.proof
 	}
@@ -52,33 +49,33 @@ func (c *Client) Prove(ctx context.Context, cred credential.Credential, login cr
 	return p.proof
 }
 
-// probe is one proof under way.
+// probe is a running proof.
 type probe struct {
 	client   *Client
 	cred     credential.Credential
 	login    credential.Login
 	allowNew bool
 
-	base    *url.URL // of the registry's API
-	scheme  string   // "bearer", "basic", or "" for a registry that asks for nothing
+	base    *url.URL // the registry's API
+	scheme  string   // "bearer", "basic", or "" for a registry without sign-in
 	realm   *url.URL
 	service string
-	id      *Identity // where the registry tells whose a token is
+	id      *Identity // nil if the registry does not identify tokens
 
 	proof credential.Proof
 }
 
 func (p *probe) run(ctx context.Context) error {
 	if p.proof.Kind == credential.Session || p.proof.Kind == credential.IdentityToken {
-		p.proof.Notes = append(p.proof.Notes, "this is a "+string(p.proof.Kind)+": it ends soon and is no credential for others")
+		p.proof.Notes = append(p.proof.Notes, "this is a "+string(p.proof.Kind)+": it expires soon, so it is not a credential for CI")
 	}
 	if err := p.identify(ctx); err != nil {
 		return err
 	}
 	if p.login.Username == "" {
 		return &credential.Fault{
-			Reason: credential.Usage, What: "no account is named for " + string(p.cred.Registry),
-			Why: "the registry does not tell whose a token is; set username in purser.yaml or --username",
+			Reason: credential.Usage, What: "there is no account name for " + string(p.cred.Registry),
+			Why: "the registry does not say whose a token is; set username in purser.yaml or --username",
 		}
 	}
 	if err := p.ping(ctx); err != nil {
@@ -96,7 +93,7 @@ func (p *probe) run(ctx context.Context) error {
 	return nil
 }
 
-// identify asks whose the token is, where the registry tells that.
+// identify asks whose the token is, if the registry can say.
 func (p *probe) identify(ctx context.Context) error {
 	ask := KindOf(p.cred.Registry).Identify
 	if ask == nil {
@@ -115,11 +112,11 @@ func (p *probe) identify(ctx context.Context) error {
 	return err
 }
 
-// fault makes any error one that says what to do about it.
+// fault turns any error into a fault about the credential.
 func (p *probe) fault(err error) *credential.Fault {
 	f, ok := errors.AsType[*credential.Fault](err)
 	if !ok {
-		f = &credential.Fault{Reason: credential.RegistryUnreachable, What: "the proof was not finished", Why: credential.Quote(err.Error(), p.login.Token), Err: err}
+		f = &credential.Fault{Reason: credential.RegistryUnreachable, What: "purser could not finish checking the token", Why: credential.Quote(err.Error(), p.login.Token), Err: err}
 	}
 	if f.Account == "" {
 		f.Account = p.login.Username
@@ -127,7 +124,7 @@ func (p *probe) fault(err error) *credential.Fault {
 	return f.About(p.cred)
 }
 
-// verdictOf tells refusals from answers that say nothing about the token.
+// verdictOf separates refusals from answers that say nothing about the token.
 func verdictOf(f *credential.Fault) credential.Verdict {
 	switch f.Reason {
 	case credential.TokenRefused, credential.TokenExpired, credential.NeedsToken, credential.LevelTooLow,
@@ -138,8 +135,8 @@ func verdictOf(f *credential.Fault) credential.Verdict {
 	}
 }
 
-// ping finds out how the registry is spoken to: https, or http on loopback, and
-// which way in it offers. Nothing secret is sent.
+// ping finds out how to reach the registry, over https or (on loopback) http, and how to sign in. It
+// sends nothing secret.
 func (p *probe) ping(ctx context.Context) error {
 	p.base = &url.URL{Scheme: "https", Host: p.cred.Registry.API()}
 	a, err := p.client.Do(ctx, http.MethodGet, p.base.JoinPath("/v2/"), "", nil)
@@ -167,8 +164,7 @@ func isCertificate(err error) bool {
 	return is
 }
 
-// challengeOfRepository asks again where a registry lets anybody in at its
-// front door and guards the repositories behind it.
+// challengeOfRepository asks a repository for a challenge: some registries protect only those, not /v2/.
 func (p *probe) challengeOfRepository(ctx context.Context) error {
 	if len(p.cred.Repositories) == 0 {
 		return nil
@@ -180,13 +176,13 @@ func (p *probe) challengeOfRepository(ctx context.Context) error {
 	if a.Status == http.StatusUnauthorized {
 		return p.signInBy(a)
 	}
-	return nil // it asks for nothing; the control will tell
+	return nil // no sign-in needed; controlPush detects that
 }
 
 func (p *probe) signInBy(a *Answer) error {
 	ch, ok := choose(parseChallenges(a.Header.Values("WWW-Authenticate")))
 	if !ok {
-		return Strange(a, "it asks for a sign-in and offers no way that purser knows (Bearer or Basic)")
+		return Strange(a, "it requires a sign-in, but offers neither Bearer nor Basic")
 	}
 	p.scheme = ch.scheme
 	if ch.scheme == "basic" {
@@ -211,8 +207,8 @@ func (p *probe) uploads(repo credential.Repository) *url.URL {
 	return u
 }
 
-// repository proves one repository, in the order that has no side effects
-// before they are allowed: does it exist, what is granted, does it hold.
+// repository proves one repository. The order avoids side effects: does it exist, what is granted, does
+// it work.
 func (p *probe) repository(ctx context.Context, repo credential.Repository) (credential.RepositoryProof, error) {
 	r := credential.RepositoryProof{Repository: repo, Verdict: credential.Unknown}
 	pull, exists, err := p.exists(ctx, repo)
@@ -233,7 +229,7 @@ func (p *probe) repository(ctx context.Context, repo credential.Repository) (cre
 	return r, nil
 }
 
-// authorise gets what is put on requests about one repository.
+// authorise returns the authentication for requests about a repository.
 func (p *probe) authorise(ctx context.Context, repo credential.Repository, actions []string, login *credential.Login) (Auth, grant, error) {
 	if p.scheme == "bearer" {
 		g, err := p.client.requestToken(ctx, p.realm, p.service, repo, actions, login)
@@ -245,8 +241,7 @@ func (p *probe) authorise(ctx context.Context, repo credential.Repository, actio
 	return basic(*login), grant{}, nil
 }
 
-// exists asks with pull rights only, because on some registries the mere
-// request for push makes a missing repository.
+// exists requests only pull, because on some registries requesting push creates a missing repository.
 func (p *probe) exists(ctx context.Context, repo credential.Repository) (grant, bool, error) {
 	with, g, err := p.authorise(ctx, repo, []string{"pull"}, &p.login)
 	if err != nil {
@@ -277,8 +272,7 @@ func (p *probe) exists(ctx context.Context, repo credential.Repository) (grant, 
 	return g, false, Unexpected(a, &p.login)
 }
 
-// isTagList tells a list of tags (OCI distribution specification, end-8a) from
-// whatever else a proxy answers with 200.
+// isTagList distinguishes a list of tags (OCI distribution specification, end-8a) from a proxy's 200.
 func isTagList(body []byte) bool {
 	var list struct {
 		Name *string   `json:"name"`
@@ -287,8 +281,8 @@ func isTagList(body []byte) bool {
 	return json.Unmarshal(body, &list) == nil && (list.Name != nil || list.Tags != nil)
 }
 
-// listed decides about a repository that the registry does not show. Its own
-// list is asked where it has one: a repository without an image is in that list alone.
+// listed decides about a repository that the registry does not show. If the registry has a list, that
+// list includes repositories without images.
 func (p *probe) listed(ctx context.Context, repo credential.Repository) (bool, error) {
 	if p.id != nil && p.id.Exists != nil {
 		there, err := p.id.Exists(ctx, repo)
@@ -301,7 +295,7 @@ func (p *probe) listed(ctx context.Context, repo credential.Repository) (bool, e
 	}
 	return false, &credential.Fault{
 		Reason: credential.RepositoryMissing, What: "the repository " + string(repo) + " does not exist on " + string(p.cred.Registry),
-		Why: "a push would make a new one, public by default on some registries; or the name is mistyped",
+		Why: "check the name: a push would create the repository, public by default on some registries",
 	}
 }
 
@@ -311,14 +305,13 @@ func (p *probe) notPermitted(why string, a *Answer) *credential.Fault {
 	}
 	return &credential.Fault{
 		Reason: credential.NotPermitted, Why: why,
-		What: "the token is good, and its account may not " + string(p.cred.Access),
+		What: "the token is valid, but its account may not " + string(p.cred.Access),
 	}
 }
 
-// askForMore finds out whether the token may do more than was needed. It is a
-// request of its own, since asking for too much can turn a whole request down,
-// and only for token services that tell what they grant. Whatever comes of it,
-// the proof stands. Where the registry has told the token's level, that tells.
+// askForMore finds out whether the token may do more than needed. It sends a separate request, because
+// requesting too much can fail a whole request, and only to token services whose bearers are readable.
+// Its result does not affect the verdict. If the registry reported the token's level, that is enough.
 func (p *probe) askForMore(ctx context.Context, repo credential.Repository, had grant, actions ...string) {
 	if p.scheme != "bearer" || p.id != nil || !had.readable {
 		return
@@ -329,7 +322,7 @@ func (p *probe) askForMore(ctx context.Context, repo credential.Repository, had 
 	}
 }
 
-// noteExcess reports rights that were not needed.
+// noteExcess notes rights that are not needed.
 func (p *probe) noteExcess(g grant, needed ...string) {
 	for _, a := range g.actions {
 		if slices.Contains(needed, a) {

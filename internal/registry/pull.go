@@ -7,10 +7,8 @@ import (
 	"purser/internal/credential"
 )
 
-// provePull is for credentials that only read. Where the repository is public
-// the pull itself shows nothing, so something else must have told that the
-// registry knows the token: what it says of whose it is, or a bearer made out to the
-// account.
+// provePull proves pull access. Pulling from a public repository proves nothing, so the registry must
+// have identified the token otherwise: by its owner, or by a bearer issued to the account.
 func (p *probe) provePull(ctx context.Context, r *credential.RepositoryProof, pull grant) error {
 	r.Actions = pull.actions
 	if pull.readable && !pull.allows("pull") {
@@ -22,12 +20,12 @@ func (p *probe) provePull(ctx context.Context, r *credential.RepositoryProof, pu
 	}
 	if public && p.id == nil && pull.subject == "" {
 		return &credential.Fault{
-			Reason: credential.ProofEmpty, What: "nothing is proved: anybody may pull " + string(r.Repository),
-			Why: "name a repository that is private, so that pulling from it shows that the token works",
+			Reason: credential.ProofEmpty, What: "the check proves nothing: anyone may pull " + string(r.Repository),
+			Why: "name a private repository, where pulling needs the token",
 		}
 	}
 	if public {
-		p.note(string(r.Repository) + " is public: the token is good, and is not needed to pull it")
+		p.note(string(r.Repository) + " is public: the token is valid, but pulling does not need it")
 	}
 	p.askForMore(ctx, r.Repository, pull, "pull", "push", "delete")
 	return nil
@@ -35,8 +33,8 @@ func (p *probe) provePull(ctx context.Context, r *credential.RepositoryProof, pu
 
 func (p *probe) notPermittedToPull() error {
 	return &credential.Fault{
-		Reason: credential.NotPermitted, What: "the token is good, and its account may not pull",
-		Why: "the registry granted nothing when pull was asked for",
+		Reason: credential.NotPermitted, What: "the token is valid, but its account may not pull",
+		Why: "the registry granted nothing when purser requested pull",
 	}
 }
 

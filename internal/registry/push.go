@@ -9,7 +9,7 @@ import (
 	"purser/internal/credential"
 )
 
-// provePush asks for push and tries it as far as nothing is stored.
+// provePush requests push and tests it without storing anything.
 func (p *probe) provePush(ctx context.Context, r *credential.RepositoryProof, exists bool) error {
 	with, g, err := p.authorise(ctx, r.Repository, []string{"pull", "push"}, &p.login)
 	if err != nil {
@@ -18,8 +18,8 @@ func (p *probe) provePush(ctx context.Context, r *credential.RepositoryProof, ex
 	r.Actions = g.actions
 	if g.readable && !g.allows("push") {
 		return &credential.Fault{
-			Reason: credential.NotPermitted, What: "the token is good, and its account may not push",
-			Why: "the registry granted " + actionList(g.actions) + " when pull and push were asked for",
+			Reason: credential.NotPermitted, What: "the token is valid, but its account may not push",
+			Why: "the registry granted " + actionList(g.actions) + " when purser requested pull and push",
 		}
 	}
 	r.Upload, err = p.upload(ctx, r.Repository, with, g.readable)
@@ -36,12 +36,12 @@ func (p *probe) provePush(ctx context.Context, r *credential.RepositoryProof, ex
 	return nil
 }
 
-// forRepository is for a token that was good for pulling a moment before: a 401
-// or 403 now is about the right to push, not about the token.
+// forRepository reinterprets a refusal of a token that could pull a moment ago: it is about the right to
+// push.
 func forRepository(err error) error {
 	f, ok := errors.AsType[*credential.Fault](err)
 	if ok && f.Reason == credential.TokenRefused {
-		f.Reason, f.What = credential.NotPermitted, "the token may pull and not push"
+		f.Reason, f.What = credential.NotPermitted, "the token may pull, but not push"
 	}
 	return err
 }
@@ -53,8 +53,8 @@ func actionList(actions []string) string {
 	return strings.Join(actions, " and ") + " only"
 }
 
-// upload opens an upload session, which only a token that may push can, and
-// cancels it. No byte is sent, so nothing is stored.
+// upload opens an upload session, which needs push access, and cancels it. It sends no bytes, so nothing
+// is stored.
 func (p *probe) upload(ctx context.Context, repo credential.Repository, with Auth, fresh bool) (credential.Upload, error) {
 	a, err := p.client.Do(ctx, http.MethodPost, p.uploads(repo), "", with)
 	if err != nil {
@@ -72,7 +72,7 @@ func (p *probe) upload(ctx context.Context, repo credential.Repository, with Aut
 	case http.StatusAccepted, http.StatusCreated:
 		return p.cancel(ctx, a, with), nil
 	case http.StatusUnauthorized, http.StatusForbidden, http.StatusMethodNotAllowed:
-		return credential.NoUpload, p.notPermitted("the registry does not let it begin an upload", a)
+		return credential.NoUpload, p.notPermitted("the registry does not let it start an upload", a)
 	case http.StatusNotFound:
 		return credential.NoUpload, p.missingOnUpload(repo, a)
 	case http.StatusTooManyRequests:
@@ -84,16 +84,16 @@ func (p *probe) upload(ctx context.Context, repo credential.Repository, with Aut
 func (p *probe) missingOnUpload(repo credential.Repository, a *Answer) error {
 	return &credential.Fault{
 		Reason: credential.RepositoryMissing, Why: Says(a, &p.login),
-		What: "the repository " + string(repo) + " does not exist on " + string(p.cred.Registry) + " and cannot be made by a push",
+		What: "the repository " + string(repo) + " does not exist on " + string(p.cred.Registry) + ", and a push cannot create it",
 	}
 }
 
-// cancel ends the upload and waits for the answer. It is best effort: reference
-// servers want the right to delete for it, which the token must not need, and
-// GHCR answers 405. A session left open holds no data and lapses by itself.
+// cancel cancels the upload and waits for the answer. It is best effort: reference servers require the
+// delete right, which the token must not need, and GHCR answers 405. An open session holds no data and
+// expires.
 func (p *probe) cancel(ctx context.Context, opened *Answer, with Auth) credential.Upload {
 	if ctx.Err() != nil {
-		return credential.UploadLeft // who was told to end has no time for it
+		return credential.UploadLeft // purser was told to stop
 	}
 	ctx, stop := context.WithTimeout(context.WithoutCancel(ctx), cancelTimeout)
 	defer stop()
@@ -108,8 +108,7 @@ func (p *probe) cancel(ctx context.Context, opened *Answer, with Auth) credentia
 	return credential.UploadCancelled
 }
 
-// controlPush is the same upload by nobody. Where that works, the proof shows
-// nothing about the token.
+// controlPush repeats the upload anonymously. If that works, the proof says nothing about the token.
 func (p *probe) controlPush(ctx context.Context, repo credential.Repository) error {
 	with, _, err := p.authorise(ctx, repo, []string{"pull", "push"}, nil)
 	if err != nil {
@@ -123,8 +122,8 @@ func (p *probe) controlPush(ctx context.Context, repo credential.Repository) err
 	case a.OK():
 		p.cancel(ctx, a, with)
 		return &credential.Fault{
-			Reason: credential.ProofEmpty, What: "nothing is proved: " + string(p.cred.Registry) + " lets anybody push to " + string(repo),
-			Why: "the same upload without a token was accepted",
+			Reason: credential.ProofEmpty, What: "the check proves nothing: " + string(p.cred.Registry) + " lets anyone push to " + string(repo),
+			Why: "it accepted the same upload without a token",
 		}
 	case a.Status == http.StatusTooManyRequests:
 		return p.client.RateLimited(a, nil)
@@ -134,7 +133,7 @@ func (p *probe) controlPush(ctx context.Context, repo credential.Repository) err
 	return nil
 }
 
-// controlRefusal takes a token service's no to nobody as the answer hoped for.
+// controlRefusal accepts a token service's refusal of an anonymous request, which is what should happen.
 func controlRefusal(err error) error {
 	if f, ok := errors.AsType[*credential.Fault](err); ok && verdictOf(f) == credential.Refused {
 		return nil

@@ -7,15 +7,14 @@ import (
 	"purser/internal/credential"
 )
 
-// Reach finds out whether a registry answers as one does, without sending a
-// secret, and whether what it has besides the protocol answers as well. The text says how
-// it lets people in. The error is a *credential.Fault.
+// Reach checks, without sending a secret, whether a registry and its other services answer, and
+// describes how it authenticates. Its error is a *credential.Fault.
 func (c *Client) Reach(ctx context.Context, cred credential.Credential) (how string, err error) {
 	p := &probe{client: c, cred: cred}
 	if err := p.ping(ctx); err != nil {
 		return "", p.fault(err)
 	}
-	how = map[string]string{"bearer": "its token service is " + host(p.realm), "basic": "it asks for a password", "": "it lets anybody in"}[p.scheme]
+	how = map[string]string{"bearer": "its token service is " + host(p.realm), "basic": "it uses passwords", "": "it needs no sign-in"}[p.scheme]
 	reach := KindOf(cred.Registry).Reach
 	if reach == nil {
 		return how, nil
@@ -29,7 +28,7 @@ func (c *Client) Reach(ctx context.Context, cred credential.Credential) (how str
 
 func host(u *url.URL) string {
 	if u == nil {
-		return "not named"
+		return "unknown"
 	}
 	return credential.Quote(u.Host)
 }

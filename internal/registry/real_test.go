@@ -17,8 +17,8 @@ import (
 	"purser/internal/transport"
 )
 
-// registries are third-party registries with users of different rights, and the
-// stand-in in each of its ways to let people in: what holds for one holds for all.
+// registries are third-party registries whose users have different rights, and the stand-in with every
+// way to authenticate. All must behave alike.
 var registries = map[string]func(t testing.TB, o ...realservers.Option) *realservers.Registry{
 	"docker-registry 2.8 with a token server": realservers.Registry2,
 	"distribution 3 with a token server":      realservers.Registry3,
@@ -30,7 +30,7 @@ var registries = map[string]func(t testing.TB, o ...realservers.Option) *realser
 	"stand-in with Basic auth":                standIn(sandboxregistry.Config{Auth: sandboxregistry.AuthBasic}),
 }
 
-// standIn starts the stand-in as if it were one of the rig's.
+// standIn starts the stand-in like a registry of realservers.
 func standIn(cfg sandboxregistry.Config) func(testing.TB, ...realservers.Option) *realservers.Registry {
 	return func(t testing.TB, _ ...realservers.Option) *realservers.Registry {
 		t.Helper()
@@ -78,8 +78,8 @@ func clientFor(t *testing.T, r *realservers.Registry) *registry.Client {
 	return registry.New(registry.Config{Transport: carry})
 }
 
-// TestAProofIsGrantedExactlyWhenARealPushWorks holds the proof against what real
-// clients can do, over registries, users and repositories.
+// TestAProofIsGrantedExactlyWhenARealPushWorks compares the proof with what real clients can do, for all
+// registries, users and repositories.
 func TestAProofIsGrantedExactlyWhenARealPushWorks(t *testing.T) {
 	for name, start := range registries {
 		t.Run(name, func(t *testing.T) {
@@ -111,7 +111,7 @@ func agree(t *testing.T, client *registry.Client, r *realservers.Registry, user 
 	}
 	for _, c := range realservers.Clients() {
 		if c == realservers.Docker && repository == r.Repository+"-new" {
-			continue // without a daemon docker can only add to what is there
+			continue // without a daemon, docker can only add to an existing image
 		}
 		t.Run(fmt.Sprintf("%s pushes %s as %s", c, repository, user.Name), func(t *testing.T) {
 			err := realservers.Push(t, c, r, repository, user.Name, user.Password)
@@ -136,7 +136,7 @@ func prove(t *testing.T, client *registry.Client, r *realservers.Registry, user 
 	return client.Prove(t.Context(), cred, credential.Login{Username: user.Name, Token: credential.NewSecret(user.Password)}, allowNew)
 }
 
-func TestWhyARealRegistryRefuses(t *testing.T) {
+func TestRefusalsOfRealRegistriesHaveReasons(t *testing.T) {
 	for name, start := range registries {
 		t.Run(name, func(t *testing.T) {
 			r := start(t)

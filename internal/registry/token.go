@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/base64"
 	"encoding/json"
+	"fmt"
 	"net/http"
 	"net/url"
 	"slices"
@@ -13,16 +14,16 @@ import (
 	"purser/internal/credential"
 )
 
-// lockout is how long an account stays locked after too many wrong secrets where the
-// answer does not say it (Docker Hub, by its staff's word).
+// lockout is how long an account stays locked after too many wrong secrets, if the answer does not say
+// (Docker Hub, according to its staff).
 const lockout = 15 * time.Minute
 
-// grant is what a token service gave for one scope.
+// grant is a token service's answer for one scope.
 type grant struct {
 	bearer   credential.Secret
-	actions  []string // what the bearer says it may do on the repository
-	readable bool     // the bearer tells its actions; an opaque one does not
-	subject  string   // whom it was given to; "" for nobody, or unknown
+	actions  []string // actions on the repository, from the bearer's claims
+	readable bool     // the bearer has claims; an opaque one does not
+	subject  string   // the account; "": anonymous or unknown
 }
 
 func (g grant) allows(actions ...string) bool {
@@ -34,9 +35,8 @@ func (g grant) allows(actions ...string) bool {
 	return true
 }
 
-// requestToken asks a token service for one repository and the actions
-// (distribution token specification: GET with Basic). A nil login asks as
-// nobody. A non-nil error is a *credential.Fault.
+// requestToken requests a bearer for actions on a repository (distribution token specification: GET with
+// Basic), anonymously if login is nil. Its error is a *credential.Fault.
 func (c *Client) requestToken(ctx context.Context, realm *url.URL, service string, repo credential.Repository, actions []string, login *credential.Login) (grant, error) {
 	u := *realm
 	q := u.Query()
@@ -71,9 +71,9 @@ func (c *Client) requestToken(ctx context.Context, realm *url.URL, service strin
 	return readGrant(credential.NewSecret(body.Token), repo), nil
 }
 
-// readGrant looks into a bearer to explain it, never to trust it: the registry
-// decides. Bearers of the distribution token specification carry an access
-// claim; others are opaque, and nothing is guessed about them.
+// readGrant reads a bearer's claims to explain them; only the registry decides. Bearers of the
+// distribution token specification have an access claim; others are opaque, and readGrant does not
+// guess.
 func readGrant(bearer credential.Secret, repo credential.Repository) grant {
 	g := grant{bearer: bearer}
 	var claims struct {
@@ -97,7 +97,7 @@ func readGrant(bearer credential.Secret, repo credential.Repository) grant {
 	return g
 }
 
-// DecodeClaims reads a JWT's payload without verifying it.
+// DecodeClaims decodes a JWT's payload without verifying it.
 func DecodeClaims(token credential.Secret, into any) bool {
 	parts := strings.Split(token.Reveal(), ".")
 	if len(parts) != 3 {
@@ -107,9 +107,9 @@ func DecodeClaims(token credential.Secret, into any) bool {
 	return err == nil && json.Unmarshal(raw, into) == nil
 }
 
-// Refusal reads a token service's refusal. Docker Hub has two: 401 with the
-// token's level too low, and 401 for a secret it does not take; revoked,
-// expired and mistyped look alike there. GitLab answers a wrong secret 403.
+// Refusal interprets a token service's refusal. Docker Hub answers 401 if the token's level is too low,
+// and 401 for a wrong secret; revoked, expired and mistyped tokens look the same. GitLab answers 403 for
+// a wrong secret.
 func (c *Client) Refusal(a *Answer, login *credential.Login) *credential.Fault {
 	said := Says(a, login)
 	text := strings.ToLower(errorText(a.Body))
@@ -123,19 +123,19 @@ func (c *Client) Refusal(a *Answer, login *credential.Login) *credential.Fault {
 	case a.Status != http.StatusUnauthorized && a.Status != http.StatusForbidden:
 		return Unexpected(a, login)
 	case has("insufficient scope", "higher privileges"):
-		f.Reason, f.What = credential.LevelTooLow, "the token was made with too few rights"
+		f.Reason, f.What = credential.LevelTooLow, "the token has too few rights"
 	case has("personal access token"):
-		f.Reason, f.What = credential.NeedsToken, "the registry takes an access token here, not a password"
+		f.Reason, f.What = credential.NeedsToken, "the registry accepts access tokens here, not passwords"
 	case has("expired"):
 		f.Reason, f.What = credential.TokenExpired, "the token has expired"
 	}
 	return f
 }
 
-// RateLimited is the fault of an answer that asks to be left alone.
+// RateLimited is the fault for a 429.
 func (c *Client) RateLimited(a *Answer, login *credential.Login) *credential.Fault {
 	f := &credential.Fault{
-		Reason: credential.RateLimited, What: a.URL.Host + " asks to be left alone for a while (429)",
+		Reason: credential.RateLimited, What: a.URL.Host + " limits requests (429)",
 		Why: Says(a, login), Wait: c.retryAfter(a.Header),
 	}
 	if f.Wait == 0 && strings.Contains(strings.ToLower(errorText(a.Body)), "failed login") {
@@ -144,36 +144,37 @@ func (c *Client) RateLimited(a *Answer, login *credential.Login) *credential.Fau
 	return f
 }
 
-// Unexpected is a status that is neither a grant nor a refusal: nothing follows
-// from it about the token.
+// Unexpected is the fault for a status that is neither a grant nor a refusal, and says nothing about the
+// token.
 func Unexpected(a *Answer, login *credential.Login) *credential.Fault {
 	f := Strange(a, Says(a, login))
 	if a.Status >= 300 && a.Status < 400 {
 		f.Reason = credential.RegistryUnsafe
-		f.What = a.URL.Host + " sends elsewhere, which is not followed with a token"
+		f.What = a.URL.Host + " redirects, and purser follows no redirect with a token"
 		f.Why = "it redirects to " + redirectHost(a)
 	}
 	return f
 }
 
-// Strange is the fault of an answer that says nothing about a token.
+// Strange is the fault for an answer that says nothing about a token.
 func Strange(a *Answer, why string) *credential.Fault {
-	return &credential.Fault{
-		Reason: credential.RegistryStrange, Why: why,
-		What: a.URL.Host + " gave an answer that a registry does not give (" + http.StatusText(a.Status) + ")",
+	what := "%s gave an unexpected answer (%d)"
+	if a.Status >= http.StatusInternalServerError {
+		what = "%s is unavailable (%d)"
 	}
+	return &credential.Fault{Reason: credential.RegistryStrange, Why: why, What: fmt.Sprintf(what, a.URL.Host, a.Status)}
 }
 
 func redirectHost(a *Answer) string {
 	to, err := a.URL.Parse(a.Header.Get("Location"))
 	if err != nil || to.Host == "" {
-		return "an address that cannot be read"
+		return "an invalid address"
 	}
 	return credential.Quote(to.Host)
 }
 
-// Says quotes a registry's own words, so that readers know who is speaking, and
-// nothing when they repeat the token or the bearer that was sent.
+// Says quotes a registry's message and names the registry. It returns "" if the message repeats the token
+// or bearer that was sent.
 func Says(a *Answer, login *credential.Login) string {
 	secrets := append([]credential.Secret{a.sent}, a.Secret...)
 	if login != nil {
@@ -186,9 +187,9 @@ func Says(a *Answer, login *credential.Login) string {
 	return a.URL.Host + " says: " + credential.Quote(text, secrets...)
 }
 
-// errorText finds the message in an error body. Registries use the distribution
-// form (errors[].code, message); Docker Hub has detail, details, message and
-// text; anything that is not JSON is not quoted: it is a page, not a message.
+// errorText finds the message in an error body. Registries use the distribution form (errors[].code,
+// message); Docker Hub uses detail, details, message and text. Other than JSON only short plain text is
+// quoted, since the rest is a page.
 func errorText(body []byte) string {
 	var known struct {
 		Errors []struct {

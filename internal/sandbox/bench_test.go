@@ -16,7 +16,6 @@ import (
 	sandboxhub "purser/internal/sandbox/hub"
 )
 
-// BenchmarkStart is how long the stand-ins take to answer.
 func BenchmarkStart(b *testing.B) {
 	for b.Loop() {
 		box, err := sandbox.Start(b.Context(), sandbox.Options{})
@@ -27,7 +26,7 @@ func BenchmarkStart(b *testing.B) {
 	}
 }
 
-// asked sends one kind of request from all processors, over TLS where the address has it.
+// asked sends the same request from all processors.
 func asked(b *testing.B, transport *http.Transport, request func() *http.Request) {
 	b.Helper()
 	transport.MaxIdleConnsPerHost = 64
@@ -62,7 +61,7 @@ func awsRequest(address, operation, body string) *http.Request {
 	return req
 }
 
-// BenchmarkSecretReads reads among a hundred thousand secrets, beside ten thousand tokens.
+// BenchmarkSecretReads reads one of 100,000 secrets while 10,000 tokens exist.
 func BenchmarkSecretReads(b *testing.B) {
 	const secrets = 100_000
 	box, err := sandbox.Start(b.Context(), sandbox.Options{})
@@ -103,7 +102,7 @@ func (d *discard) Header() http.Header         { return d.header }
 func (d *discard) WriteHeader(status int)      { d.status = status }
 func (d *discard) Write(p []byte) (int, error) { return d.body.Write(p) }
 
-// BenchmarkBesideMoto has the same client read the same secret of both.
+// BenchmarkBesideMoto sends the same reads to the sandbox and to moto.
 func BenchmarkBesideMoto(b *testing.B) {
 	for _, one := range []struct {
 		name  string
@@ -132,7 +131,7 @@ func BenchmarkBesideMoto(b *testing.B) {
 	}
 }
 
-// BenchmarkTokens asks the token service for a bearer, over TLS, among ten thousand tokens.
+// BenchmarkTokens asks the token service for a bearer over TLS while 10,000 tokens exist.
 func BenchmarkTokens(b *testing.B) {
 	box, err := sandbox.Start(b.Context(), sandbox.Options{})
 	if err != nil {

@@ -15,24 +15,22 @@ import (
 	"time"
 )
 
-// authority is a certificate authority that lives as long as the sandbox, or its folder.
-// Its key is written nowhere else.
+// authority is a certificate authority that lives as long as the sandbox, or as its data folder.
 type authority struct {
 	certificate *x509.Certificate
 	pem         []byte
 	server      tls.Certificate
 }
 
-// How long certificates hold: the authority's as long as a folder may be used, the
-// server's, which is made at each start, as long as clients take one.
+// A data folder may be used for years. Clients refuse server certificates that last longer
+// than serverLife, so each start makes a new one.
 const (
 	rootLife   = 10 * 365 * 24 * time.Hour
 	serverLife = 397 * 24 * time.Hour
 )
 
-// newAuthority makes the authority, unless there is one, and a server certificate for all
-// names and addresses. Certificates use the system's randomness and clock: they protect connections,
-// and nothing is tested against their bytes.
+// newAuthority makes the certificates, with the authority of found if there is one. It uses the
+// system's randomness and clock, since no test depends on the certificates' bytes.
 func newAuthority(names []string, found *state) (*authority, error) {
 	key, root, err := rootOf(found)
 	if err != nil {
@@ -70,7 +68,7 @@ func rootOf(found *state) (*ecdsa.PrivateKey, *x509.Certificate, error) {
 		if key, ok := parsed.(*ecdsa.PrivateKey); ok && err == nil {
 			return key, root, nil
 		}
-		return nil, nil, errors.Join(errors.New("the folder's key cannot be read"), err)
+		return nil, nil, errors.Join(errors.New("cannot read the data folder's key"), err)
 	}
 	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
 	if err != nil {

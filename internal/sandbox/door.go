@@ -12,9 +12,8 @@ import (
 	"time"
 )
 
-// openDoor serves everything over one port, for programs that reach the stand-ins from
-// elsewhere, or by names that lead to a port of their choice: over TLS the services,
-// sorted by name and path, else the proxy.
+// openDoor serves everything on one port, for programs outside this machine or behind a port
+// mapping: services over TLS, chosen by name and path, and the proxy over plain HTTP.
 func (s *Sandbox) openDoor(ctx context.Context, o Options, secure *tls.Config) error {
 	l, err := (&net.ListenConfig{}).Listen(ctx, "tcp", o.Listen)
 	if err != nil {
@@ -31,14 +30,14 @@ func (s *Sandbox) openDoor(ctx context.Context, o Options, secure *tls.Config) e
 	split := newSplitter(l)
 	s.begin(tls.NewListener(split.tls, secure), s.around(http.HandlerFunc(s.serveAny)))
 	s.begin(split.plain, s.proxy)
-	go split.run() // ends with the servers, which close its listener
+	go split.run() // ends when a server closes the listener
 	return nil
 }
 
-// ErrListen says that Options.Listen cannot be listened on.
-var ErrListen = errors.New("cannot listen there")
+// ErrListen means that the sandbox cannot listen on Options.Listen.
+var ErrListen = errors.New("cannot listen on that address")
 
-// serveAny sorts what comes in over TLS by name, and by path where several share one.
+// serveAny dispatches TLS requests by server name, then by path.
 func (s *Sandbox) serveAny(w http.ResponseWriter, req *http.Request) {
 	name := req.TLS.ServerName
 	switch {
@@ -51,7 +50,7 @@ func (s *Sandbox) serveAny(w http.ResponseWriter, req *http.Request) {
 	}
 }
 
-// splitter tells TLS from plain HTTP by the first byte that a client sends.
+// splitter separates TLS from plain HTTP by the first byte that a client sends.
 type splitter struct {
 	from       net.Listener
 	tls, plain *half
@@ -74,10 +73,10 @@ func (s *splitter) run() {
 	}
 }
 
-// sort waits for the first byte, not for ever.
+// sort waits up to dialTimeout for the first byte.
 func (s *splitter) sort(conn net.Conn) {
 	r := bufio.NewReader(conn)
-	_ = conn.SetReadDeadline(time.Now().Add(dialTimeout)) // of a connection that was just made
+	_ = conn.SetReadDeadline(time.Now().Add(dialTimeout))
 	first, err := r.Peek(1)
 	if err != nil || conn.SetReadDeadline(time.Time{}) != nil {
 		_ = conn.Close()
@@ -90,18 +89,18 @@ func (s *splitter) sort(conn net.Conn) {
 	to.put(&peeked{conn, r})
 }
 
-// peeked is a connection of which something was read ahead.
+// peeked is a connection whose first bytes are already buffered.
 type peeked struct {
 	net.Conn
 	r *bufio.Reader
 }
 
-// Read reads what was read ahead first.
+// Read returns the buffered bytes first.
 func (p *peeked) Read(b []byte) (int, error) { return p.r.Read(b) }
 
-// half is a listener for one of the two kinds of connections.
+// half is the listener for one of the two protocols.
 type half struct {
-	net.Listener // whose end is this one's
+	net.Listener // shared by both halves
 	conns        chan net.Conn
 	closed       chan struct{}
 }
@@ -116,7 +115,7 @@ func (h *half) put(c net.Conn) {
 	}
 }
 
-// Accept waits for a connection of the kind.
+// Accept waits for a connection with this half's protocol.
 func (h *half) Accept() (net.Conn, error) {
 	select {
 	case c := <-h.conns:
@@ -126,9 +125,9 @@ func (h *half) Accept() (net.Conn, error) {
 	}
 }
 
-// Close ends both halves' source. A server closes its listener once.
+// Close closes the shared listener.
 func (h *half) Close() error {
 	close(h.closed)
-	_ = h.Listener.Close() // the other half may have
+	_ = h.Listener.Close() // the other half may have closed it
 	return nil
 }

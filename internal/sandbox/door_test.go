@@ -17,7 +17,7 @@ import (
 	"purser/internal/sandbox"
 )
 
-// addresses are all that a sandbox listens on, as its Environment names them.
+// addresses lists everything that a sandbox listens on.
 func addresses(t *testing.T, box *sandbox.Sandbox) (all []string) {
 	t.Helper()
 	vars, err := box.Environment(t.TempDir())
@@ -37,9 +37,7 @@ func addresses(t *testing.T, box *sandbox.Sandbox) (all []string) {
 	return append(all, plain.Host, box.LambdaAPI)
 }
 
-// TestGarbageHarmsNobody sends what is no request to everything that listens, and then
-// asks as clients do.
-func TestGarbageHarmsNobody(t *testing.T) {
+func TestServersSurviveGarbage(t *testing.T) {
 	box := startWith(t, sandbox.Options{Listen: "127.0.0.1:0"})
 	t.Cleanup(func() { _ = box.Close() })
 	noise := make([]byte, 4096)
@@ -54,7 +52,7 @@ func TestGarbageHarmsNobody(t *testing.T) {
 				t.Fatal(err)
 			}
 			_ = conn.SetDeadline(time.Now().Add(5 * time.Second))
-			_, _ = io.WriteString(conn, garbage) // it may be cut
+			_, _ = io.WriteString(conn, garbage) // the server may hang up first
 			if half, ok := conn.(*net.TCPConn); ok {
 				_ = half.CloseWrite()
 			}
@@ -68,8 +66,7 @@ func TestGarbageHarmsNobody(t *testing.T) {
 	registryCall(t, box, http.MethodGet, "/v2/", "", "")
 }
 
-// TestEverythingIsOnLoopback unless it is asked for otherwise.
-func TestEverythingIsOnLoopback(t *testing.T) {
+func TestTheSandboxListensOnLoopbackOnly(t *testing.T) {
 	box := startWith(t, sandbox.Options{})
 	t.Cleanup(func() { _ = box.Close() })
 	found := addresses(t, box)
@@ -79,13 +76,12 @@ func TestEverythingIsOnLoopback(t *testing.T) {
 	for _, address := range found {
 		host, _, err := net.SplitHostPort(address)
 		if ip := net.ParseIP(host); err != nil || ip == nil || !ip.IsLoopback() {
-			t.Errorf("%s is not of loopback: %v", address, err)
+			t.Errorf("%s is not on loopback: %v", address, err)
 		}
 	}
 }
 
-// TestOnePortForEverything asks each service behind Listen.
-func TestOnePortForEverything(t *testing.T) {
+func TestOnePortServesEverything(t *testing.T) {
 	box := startWith(t, sandbox.Options{Listen: "127.0.0.1:0", Name: "sandbox.example"})
 	t.Cleanup(func() { _ = box.Close() })
 	var at string
@@ -95,7 +91,7 @@ func TestOnePortForEverything(t *testing.T) {
 		}
 	}
 	if at == "" {
-		t.Fatal("no variable has the name")
+		t.Fatal("AWS_ENDPOINT_URL does not use the name")
 	}
 	trusted := box.Transport().TLSClientConfig.RootCAs
 	client := func(name string) *http.Client {

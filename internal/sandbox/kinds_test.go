@@ -1,3 +1,3 @@
 package sandbox_test
 
-import _ "purser/internal/wire/kinds" // whose tokens and hosts the tests are about
+import _ "purser/internal/wire/kinds" // registers token forms and hosts

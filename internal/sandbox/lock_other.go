@@ -2,5 +2,5 @@
 
 package sandbox
 
-// lockFolder locks nothing: this system has no lock that ends with the process.
+// lockFolder does nothing: this system has no lock that ends with the process.
 func lockFolder(string) (unlock func(), err error) { return func() {}, nil }

@@ -8,8 +8,7 @@ import (
 	"syscall"
 )
 
-// lockFolder takes a lock that the system gives back when the process ends, however it
-// does.
+// lockFolder takes a lock that the system releases when the process ends, however it ends.
 func lockFolder(path string) (unlock func(), err error) {
 	f, err := os.OpenFile(path, os.O_RDWR|os.O_CREATE, 0o600) //nolint:gosec // in the folder that the person names
 	if err != nil {

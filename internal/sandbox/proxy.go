@@ -11,24 +11,23 @@ import (
 
 const dialTimeout = 5 * time.Second
 
-// proxy carries Docker Hub's names to the stand-in, for programs that know
-// HTTPS_PROXY: they believe to speak to Docker Hub, and nothing leaves the
-// machine. Any other name is refused, and remembered.
+// proxy is an HTTPS_PROXY that connects the sandbox's names to the stand-ins, so that nothing
+// leaves the machine. It refuses and records any other name.
 type proxy struct {
 	names map[string]bool // with their ports
 	to    string          // address of the stand-in
 
 	mu      sync.Mutex // guards refused
-	refused []string   // what was asked for in vain
+	refused []string
 }
 
-// ServeHTTP answers CONNECT (RFC 9110 section 9.3.6) and nothing else.
+// ServeHTTP answers only CONNECT (RFC 9110 section 9.3.6).
 func (p *proxy) ServeHTTP(w http.ResponseWriter, req *http.Request) {
 	if req.Method != http.MethodConnect || !p.names[req.Host] {
 		p.mu.Lock()
 		p.refused = append(p.refused, req.Host)
 		p.mu.Unlock()
-		http.Error(w, "the sandbox knows no such name", http.StatusForbidden)
+		http.Error(w, "the sandbox has no such host", http.StatusForbidden)
 		return
 	}
 	ctx, stop := context.WithTimeout(req.Context(), dialTimeout)
@@ -47,7 +46,7 @@ func (p *proxy) ServeHTTP(w http.ResponseWriter, req *http.Request) {
 	join(here, there)
 }
 
-// join copies both ways until both sides have ended.
+// join copies both ways until both sides close.
 func join(a, b net.Conn) {
 	var both sync.WaitGroup
 	for _, way := range [][2]net.Conn{{a, b}, {b, a}} {

@@ -27,80 +27,76 @@ import (
 	"purser/internal/credential"
 )
 
-// Options say how a sandbox is started. The zero Options are good.
+// Options configure a sandbox. The zero value works.
 type Options struct {
 	Now func() time.Time // nil: time.Now
-	// AWSNow is the time at AWS where it is another one: the AWS SDK signs by the
-	// machine's clock, whatever the time is elsewhere; nil: Now.
+	// AWSNow is AWS's clock; nil: Now. The AWS SDK signs with the machine's clock even when a
+	// test moves Now.
 	AWSNow func() time.Time
-	Random io.Reader // of tokens; nil: the system's
-	// Issued is told of every bearer token that the stand-ins give out, from any
-	// goroutine; may be nil.
+	Random io.Reader // for tokens; nil: crypto/rand
+	// Issued receives every bearer token that the stand-ins issue, from any goroutine; may be nil.
 	Issued func(credential.Secret)
-	// Around wraps everything that Docker Hub, its registry and AWS answer over TLS, to
-	// watch or to disturb; nil: nothing does.
+	// Around wraps what Docker Hub, its registry and AWS serve over TLS, to observe or disturb
+	// it; may be nil.
 	Around func(http.Handler) http.Handler
-	// Images answers for Docker Hub's registry in the stand-in's place, with the
-	// stand-in's token service (KeySet, TokenRealm, TokenService, TokenIssuer); nil: the
-	// stand-in does.
+	// Images replaces Docker Hub's registry but keeps the stand-in's token service (KeySet,
+	// TokenRealm, TokenService, TokenIssuer); nil: the stand-in serves images too.
 	Images http.Handler
-	// Hosts are further registries by these names, perhaps with a port, each with a token
-	// service of its own. They have Docker Hub's accounts. ghcr.io is always there, with
-	// accounts of its own.
+	// Hosts adds registries under these names (host or host:port), each with its own token
+	// service and Docker Hub's accounts. ghcr.io always exists, with accounts of its own.
 	Hosts []string
-	// Listen is an address at which everything is served over one port besides; "": only
-	// free ports of loopback are listened on. Name is how clients reach it; "": as Listen.
+	// Listen is an address where one port serves everything, in addition to the free ports on
+	// loopback; "": loopback only. Name is how clients reach it; "": Listen's host.
 	Listen, Name string
-	Region       string // of AWS; "": eu-west-2
-	// Data is a folder where the state is kept, and found by the next sandbox; "": it is in
-	// memory alone.
+	Region       string // AWS region; "": eu-west-2
+	// Data is a folder that keeps the state between runs; "": the state stays in memory.
 	Data string
-	// Function says that a program will be the rotation function, behind LambdaAPI.
+	// Function means that a rotation function will connect to LambdaAPI.
 	Function bool
 }
 
-// Sandbox is a running set of stand-ins with the accounts of an example.
+// Sandbox is a running set of stand-ins with example accounts.
 type Sandbox struct {
 	Accounts       *hub.Accounts
 	Hub            *hub.Hub            // Docker Hub's API
 	HubRegistry    *registry.Registry  // Docker Hub's registry and token service
 	DeviceLogin    *hub.DeviceLogin    // Docker's sign-in with a browser
 	SecretsManager *aws.SecretsManager // AWS
-	IdentityCenter *aws.IdentityCenter // AWS's sign-in
-	Lambda         *aws.Lambda         // AWS's side of the rotation function
-	LambdaAPI      string              // its address, for AWS_LAMBDA_RUNTIME_API
+	IdentityCenter *aws.IdentityCenter // IAM Identity Center
+	Lambda         *aws.Lambda         // invokes the rotation function
+	LambdaAPI      string              // the value of AWS_LAMBDA_RUNTIME_API
 
-	SecretsManagerURL string // plain http, for this process; Environment has one with TLS
+	SecretsManagerURL string // plain HTTP, for this process; Environment has the TLS one
 
-	// Tokens of the account mockserver, and of someone-else's.
+	// OtherToken belongs to someone-else, the others to mockserver.
 	PushToken, SecondPushToken, ReadOnlyToken, RevokedToken, OtherToken credential.Secret
-	// Password is mockserver's, which asks for a second factor.
+	// Password is mockserver's; the account also has a second factor.
 	Password credential.Secret
-	// GitHub has the accounts of ghcr.io, and PackagesToken is one of mock-server's there.
+	// GitHub has the accounts of ghcr.io; PackagesToken belongs to mock-server there.
 	GitHub        *hub.Accounts
 	PackagesToken credential.Secret
 
 	authority *authority
-	hub       string // address of the TLS listener
-	aws       string // and of that of AWS
-	idc       string // and of that of IAM Identity Center
+	hub       string // address for Docker Hub and registries
+	aws       string // address of Secrets Manager
+	idc       string // address of IAM Identity Center
 	proxy     *proxy
 	proxyAt   string
 	around    func(http.Handler) http.Handler
 	images    http.Handler
-	others    map[string]*registry.Registry // the further registries, by their names without ports
-	door      string                        // by what clients reach Listen; "": there is none
+	others    map[string]*registry.Registry // by name without port
+	door      string                        // host:port where clients reach Listen; "": none
 	servers   []*http.Server
 
-	data      string        // the folder; "": nothing is saved
-	changed   chan struct{} // that something is to be saved
-	stop      chan struct{} // closed to end saving
-	saved     chan struct{} // closed when it has ended
-	saveError error         // of the last save; read once saved is closed
-	unlock    func()        // gives the folder back
+	data      string        // Options.Data
+	changed   chan struct{} // signals unsaved changes
+	stop      chan struct{} // closed to stop saving
+	saved     chan struct{} // closed after the last save
+	saveError error         // of the last save; valid once saved is closed
+	unlock    func()        // unlocks the folder
 }
 
-// Fault is how Docker Hub or a registry misbehaves.
+// Fault describes how Docker Hub or a registry misbehaves.
 type Fault = fault.Fault
 
 const (
@@ -111,7 +107,7 @@ const (
 	githubHost  = "ghcr.io"
 )
 
-// Start starts the stand-ins on free ports of loopback. Close ends them.
+// Start starts the stand-ins on free ports of loopback. Close stops them.
 func Start(ctx context.Context, o Options) (*Sandbox, error) {
 	if o.Now == nil {
 		o.Now = time.Now
@@ -145,7 +141,7 @@ func Start(ctx context.Context, o Options) (*Sandbox, error) {
 	return s, nil
 }
 
-// open finds the state or makes one, and begins to listen.
+// open loads or creates the state, and listens.
 func (s *Sandbox) open(ctx context.Context, o Options) error {
 	var found *state
 	if s.data != "" {
@@ -176,7 +172,7 @@ func (s *Sandbox) open(ctx context.Context, o Options) error {
 	return nil
 }
 
-// restore has the stand-ins know what a sandbox before them knew.
+// restore loads saved state into the stand-ins.
 func (s *Sandbox) restore(from *state) error {
 	s.Accounts.Restore(from.Hub)
 	s.GitHub.Restore(from.GitHub)
@@ -195,11 +191,10 @@ func (s *Sandbox) invoke(event []byte) error {
 	return err
 }
 
-// Schedules is the account without a second factor, which owns the repository of its name
-// and, beside mockserver, the organization mockserver-org.
+// Schedules is an account without a second factor, for runs without a person. It owns the
+// repository schedules/app and, with mockserver, the organization mockserver-org.
 const Schedules = "schedules"
 
-// populate makes the accounts of the running example.
 func (s *Sandbox) populate() error {
 	s.Password = credential.NewSecret("FAKE-Xk29Zq81Lm37Wt65")
 	s.Accounts.AddAccount("mockserver", s.Password, true)
@@ -207,7 +202,6 @@ func (s *Sandbox) populate() error {
 	s.Accounts.AddRepository("mockserver/second", "mockserver", false)
 	s.Accounts.AddRepository("someone-else/private", "someone-else", false)
 	s.Accounts.AddRepository("library/alpine", "library", true)
-	// One that signs in without a person, as a schedule's account does.
 	s.Accounts.AddAccount(Schedules, s.Password, false)
 	s.Accounts.AddRepository(Schedules+"/app", Schedules, false)
 	s.Accounts.AddOrganization("mockserver-org", hub.Organization{Owners: []string{"mockserver", Schedules}})
@@ -277,7 +271,6 @@ func (s *Sandbox) build(o Options, found *state) (err error) {
 	return nil
 }
 
-// addRegistry has a registry answer by a name.
 func (s *Sandbox) addRegistry(at string, auth registry.AuthMode, accounts *hub.Accounts, o Options) error {
 	name := credential.Host(at).Hostname()
 	r, err := registry.New(registry.Config{
@@ -288,17 +281,17 @@ func (s *Sandbox) addRegistry(at string, auth registry.AuthMode, accounts *hub.A
 	return err
 }
 
-// Names are all names by which the stand-ins answer.
+// Names lists the names that the stand-ins serve.
 func (s *Sandbox) Names() []string { return Names(slices.Collect(maps.Keys(s.others))) }
 
-// Names are those of Docker Hub and ghcr.io, and further ones.
+// Names lists Docker Hub's names, ghcr.io and further ones.
 func Names(further []string) []string {
 	names := slices.Concat(hubNames(), []string{"docker.io", githubHost}, further)
 	slices.Sort(names)
 	return slices.Compact(names)
 }
 
-// blobs is where a registry's are kept; "": in memory.
+// blobs is the folder of a registry's blobs; "": they stay in memory.
 func (s *Sandbox) blobs(name string) string {
 	if s.data == "" {
 		return ""
@@ -306,20 +299,18 @@ func (s *Sandbox) blobs(name string) string {
 	return filepath.Join(s.data, "blobs", name)
 }
 
-// registries are all of them, by name.
 func (s *Sandbox) registries() map[string]*registry.Registry {
 	all := maps.Clone(s.others)
 	all[hubRegistry] = s.HubRegistry
 	return all
 }
 
-// Registry is a further registry by its name without a port; nil: there is none.
+// Registry returns an additional registry by its name without port, or nil.
 func (s *Sandbox) Registry(name string) *registry.Registry { return s.others[name] }
 
-// hubNames are those by which Docker Hub answers.
 func hubNames() []string { return []string{hubAPI, hubAuth, hubRegistry, hubIndex, hub.LoginHost} }
 
-// serveHub sorts requests by the name that they came in under.
+// serveHub dispatches requests by TLS server name.
 func (s *Sandbox) serveHub(w http.ResponseWriter, req *http.Request) {
 	var name string
 	if req.TLS != nil {
@@ -339,13 +330,13 @@ func (s *Sandbox) serveHub(w http.ResponseWriter, req *http.Request) {
 	}
 }
 
-// What a registry needs to know of the token service.
+// TokenRealm and TokenService identify the token service to a registry.
 const (
 	TokenRealm   = "https://" + hubAuth + "/token"
 	TokenService = "registry.docker.io"
 )
 
-// KeySet is what the token service signs with, as a JSON Web Key Set.
+// KeySet returns the token service's public keys as a JSON Web Key Set.
 func (s *Sandbox) KeySet() ([]byte, error) { return s.HubRegistry.Bearers.KeySet() }
 
 func (s *Sandbox) listen(ctx context.Context, o Options) error {
@@ -405,13 +396,12 @@ func (s *Sandbox) serve(ctx context.Context, h http.Handler, t *tls.Config) (add
 }
 
 func (s *Sandbox) begin(l net.Listener, h http.Handler) {
-	server := &http.Server{Handler: s.saving(h), ReadHeaderTimeout: dialTimeout, ErrorLog: log.New(io.Discard, "", 0)} // cutting connections is what faults are for
+	server := &http.Server{Handler: s.saving(h), ReadHeaderTimeout: dialTimeout, ErrorLog: log.New(io.Discard, "", 0)} // faults cut connections; do not log that
 	s.servers = append(s.servers, server)
 	go func() { _ = server.Serve(l) }() // ends with Close
 }
 
-// loopback listens on a free port of this machine alone, which may have one kind of
-// addresses only.
+// loopback listens on a free IPv4 port, or an IPv6 one where the machine has no IPv4.
 func loopback(ctx context.Context) (net.Listener, error) {
 	var errs []error
 	for _, host := range []string{"127.0.0.1:0", "[::1]:0"} {
@@ -424,7 +414,7 @@ func loopback(ctx context.Context) (net.Listener, error) {
 	return nil, errors.Join(errs...)
 }
 
-// ClearFaults has everything behave again.
+// ClearFaults removes all faults.
 func (s *Sandbox) ClearFaults() {
 	s.Hub.ClearFaults()
 	for _, r := range s.registries() {
@@ -433,8 +423,8 @@ func (s *Sandbox) ClearFaults() {
 	s.SecretsManager.ClearFaults()
 }
 
-// Close stops the stand-ins and cuts their connections. Its error may be that the state
-// could not be saved.
+// Close stops the stand-ins and cuts their connections. It returns an error if the state could
+// not be saved.
 func (s *Sandbox) Close() error {
 	var errs []error
 	for _, server := range s.servers {
@@ -449,8 +439,7 @@ func (s *Sandbox) Close() error {
 	return errors.Join(errs...)
 }
 
-// Transport carries requests of this process for Docker Hub's names to the
-// stand-in. It trusts no other server.
+// Transport sends this process's requests to the stand-in, and trusts no other server.
 func (s *Sandbox) Transport() *http.Transport {
 	return &http.Transport{
 		TLSClientConfig: &tls.Config{RootCAs: s.authority.roots(), MinVersion: tls.VersionTLS12},
@@ -460,8 +449,8 @@ func (s *Sandbox) Transport() *http.Transport {
 	}
 }
 
-// Environment is what another program needs to take the stand-ins for Docker
-// Hub and AWS. The certificate is written into dir.
+// Environment returns the variables that lead another program to the stand-ins. It writes the
+// certificate to dir.
 func (s *Sandbox) Environment(dir string) ([]string, error) {
 	ca := filepath.Join(dir, "sandbox-ca.pem")
 	if err := os.WriteFile(ca, s.authority.pem, 0o600); err != nil {
@@ -469,7 +458,7 @@ func (s *Sandbox) Environment(dir string) ([]string, error) {
 	}
 	proxy, aws, idc, direct := s.proxyAt, s.aws, s.idc, "127.0.0.1,localhost,::1"
 	if s.door != "" {
-		name, _, _ := net.SplitHostPort(s.door) // openDoor has made it
+		name, _, _ := net.SplitHostPort(s.door) // openDoor built it
 		proxy, aws, idc, direct = s.door, s.door, s.door, direct+","+name
 	}
 	return []string{
@@ -480,11 +469,10 @@ func (s *Sandbox) Environment(dir string) ([]string, error) {
 	}, nil
 }
 
-// Peers are the addresses to which a program with that Environment connects.
+// Peers lists the addresses that a program with that Environment connects to.
 func (s *Sandbox) Peers() []string { return []string{s.proxyAt, s.aws, s.idc} }
 
-// Strangers are the hosts, with their ports, that were asked of the proxy and
-// are not Docker Hub's.
+// Strangers lists the hosts, with ports, that the proxy refused.
 func (s *Sandbox) Strangers() []string {
 	s.proxy.mu.Lock()
 	defer s.proxy.mu.Unlock()

@@ -23,9 +23,8 @@ import (
 	"purser/internal/credential"
 )
 
-// state is what stays in the folder of Options.Data: accounts, tokens, secrets, keys and
-// manifests. Blobs lie beside it. Sign-ins and bearers are not in it, for they end by
-// themselves; nor are faults.
+// state is the content of Options.Data, except blobs, which have files of their own. Sign-ins
+// and bearers are short-lived, so they are not saved; nor are faults.
 type state struct {
 	Format      int
 	Hub, GitHub hub.State
@@ -36,18 +35,18 @@ type state struct {
 	Images      map[string][]registry.Manifest // by registry
 }
 
-// stateFormat grows when a folder of an older purser can no longer be read.
+// stateFormat increases when purser can no longer read older folders.
 const stateFormat = 1
 
 const stateFile = "state.json"
 
-// ErrData says that a folder cannot be used.
-var ErrData = errors.New("the state cannot be used")
+// ErrData means that the data folder is unusable.
+var ErrData = errors.New("cannot use the sandbox's state")
 
-// ErrDataInUse says that another sandbox has the folder.
-var ErrDataInUse = errors.New("another sandbox keeps its state there")
+// ErrDataInUse means that another sandbox uses the folder.
+var ErrDataInUse = errors.New("another sandbox is using it")
 
-// example are the secrets that the sandbox tells whoever started it, by name.
+// example lists the example's secrets by name.
 func (s *Sandbox) example() map[string]*credential.Secret {
 	return map[string]*credential.Secret{
 		"push": &s.PushToken, "second": &s.SecondPushToken, "readonly": &s.ReadOnlyToken, "revoked": &s.RevokedToken,
@@ -55,21 +54,20 @@ func (s *Sandbox) example() map[string]*credential.Secret {
 	}
 }
 
-// openData takes the folder for this sandbox, and reads what an earlier one has left
-// there; nil: nothing.
+// openData locks the folder and reads the state in it; nil: it has none.
 func (s *Sandbox) openData(dir string) (*state, error) {
 	if err := os.MkdirAll(dir, 0o700); err != nil {
 		return nil, err
 	}
 	unlock, err := lockFolder(filepath.Join(dir, "lock"))
 	if err != nil {
-		return nil, fmt.Errorf("use the folder %s: %w", dir, err)
+		return nil, fmt.Errorf("use folder %s: %w", dir, err)
 	}
 	s.unlock = unlock
 	path := filepath.Join(dir, stateFile)
 	raw, err := os.ReadFile(path) //nolint:gosec // the person names the folder
 	if errors.Is(err, fs.ErrNotExist) {
-		return nil, nil // as the comment says
+		return nil, nil // a new folder has no state
 	}
 	if err != nil {
 		return nil, err
@@ -77,14 +75,13 @@ func (s *Sandbox) openData(dir string) (*state, error) {
 	var found state
 	switch err := json.Unmarshal(raw, &found); {
 	case err != nil:
-		return nil, fmt.Errorf("%s is not a sandbox's state", path)
+		return nil, fmt.Errorf("%s is not a sandbox state file", path)
 	case found.Format != stateFormat:
-		return nil, fmt.Errorf("%s has format %d, and this purser reads %d", path, found.Format, stateFormat)
+		return nil, fmt.Errorf("%s has format %d; this purser reads format %d", path, found.Format, stateFormat)
 	}
 	return &found, nil
 }
 
-// save writes the state.
 func (s *Sandbox) save() error {
 	key, err := x509.MarshalPKCS8PrivateKey(s.authority.server.PrivateKey)
 	if err != nil {
@@ -111,8 +108,8 @@ func (s *Sandbox) save() error {
 	return atomicfile.Write(filepath.Join(s.data, stateFile), raw, 0o600)
 }
 
-// changes reports whether a request may change what is saved. A last use is saved with the
-// next change.
+// changes reports whether a request may change the saved state. A token's last use is saved
+// with the next change.
 func changes(req *http.Request) bool {
 	if req.Method == http.MethodGet || req.Method == http.MethodHead || req.Method == http.MethodConnect {
 		return false
@@ -126,7 +123,7 @@ func changes(req *http.Request) bool {
 	return true
 }
 
-// saving saves after each change. Changes that come while one is saved are saved together.
+// saving triggers a save after each change. Changes during a save share the next one.
 func (s *Sandbox) saving(h http.Handler) http.Handler {
 	if s.data == "" {
 		return h
@@ -136,7 +133,7 @@ func (s *Sandbox) saving(h http.Handler) http.Handler {
 			if changes(req) {
 				select {
 				case s.changed <- struct{}{}:
-				default: // one is waiting
+				default: // a save is already due
 				}
 			}
 		}()
@@ -144,7 +141,6 @@ func (s *Sandbox) saving(h http.Handler) http.Handler {
 	})
 }
 
-// keepSaving ends when stop is closed, with a last save.
 func (s *Sandbox) keepSaving(stop <-chan struct{}) {
 	defer close(s.saved)
 	for {

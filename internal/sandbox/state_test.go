@@ -41,7 +41,7 @@ func awsCall(t *testing.T, box *sandbox.Sandbox, operation, body string) string 
 	return string(raw)
 }
 
-// authority is what a client of the sandbox trusts.
+// authority returns the CA certificate that clients of the sandbox trust.
 func authority(t *testing.T, box *sandbox.Sandbox) string {
 	t.Helper()
 	dir := t.TempDir()
@@ -78,9 +78,7 @@ func hubCall(t *testing.T, box *sandbox.Sandbox, method, path, body string) stri
 	return string(raw)
 }
 
-// TestStateIsFoundAgain makes something of every kind, and looks for it in a second
-// sandbox on the same folder.
-func TestStateIsFoundAgain(t *testing.T) {
+func TestTheNextSandboxFindsTheState(t *testing.T) {
 	dir := filepath.Join(t.TempDir(), "state")
 	box := startWith(t, sandbox.Options{Data: dir, Hosts: []string{"registry.example"}})
 	trust := authority(t, box)
@@ -109,7 +107,7 @@ func TestStateIsFoundAgain(t *testing.T) {
 	box = startWith(t, sandbox.Options{Data: dir, Hosts: []string{"registry.example"}})
 	t.Cleanup(func() { _ = box.Close() })
 	if authority(t, box) != trust || !box.PushToken.Equal(push) {
-		t.Error("the certificate authority or the example's token is another one")
+		t.Error("the certificate authority or the example's token changed")
 	}
 	if got := awsCall(t, box, "DescribeSecret", `{"SecretId":"kept/one"}`); got != described {
 		t.Errorf("the secret was\n%s\nand is\n%s", described, got)
@@ -141,7 +139,7 @@ func TestStateIsFoundAgain(t *testing.T) {
 
 func digestOf(text string) string { return fmt.Sprintf("sha256:%x", sha256.Sum256([]byte(text))) }
 
-// pushed puts an image of one layer under the tag kept.
+// pushed pushes a one-layer image with the tag kept.
 func pushed(t *testing.T, box *sandbox.Sandbox, layer string) (manifest string) {
 	t.Helper()
 	const config = "{}"
@@ -155,7 +153,7 @@ func pushed(t *testing.T, box *sandbox.Sandbox, layer string) (manifest string) 
 	return manifest
 }
 
-// registryCall asks Docker Hub's registry with a bearer for the push token.
+// registryCall calls Docker Hub's registry with a bearer for the push token.
 func registryCall(t *testing.T, box *sandbox.Sandbox, method, path, kind, body string) string {
 	t.Helper()
 	client := &http.Client{Transport: box.Transport()}
@@ -188,10 +186,10 @@ func registryCall(t *testing.T, box *sandbox.Sandbox, method, path, kind, body s
 	return string(do(req))
 }
 
-func TestAFolderThatIsNoStateIsRefused(t *testing.T) {
+func TestInvalidStateFilesAreRefusedAndLeftAlone(t *testing.T) {
 	for text, want := range map[string]string{
-		"{":             "is not a sandbox's state",
-		`{"Format": 7}`: "has format 7, and this purser reads 1",
+		"{":             "is not a sandbox state file",
+		`{"Format": 7}`: "has format 7; this purser reads format 1",
 		`{"Format": 1}`: "make a certificate authority",
 	} {
 		dir := t.TempDir()
@@ -208,8 +206,7 @@ func TestAFolderThatIsNoStateIsRefused(t *testing.T) {
 	}
 }
 
-// TestReadsThatLag has reads see what was, a number of times, while writes go on.
-func TestReadsThatLag(t *testing.T) {
+func TestStaleReadsReturnTheOldValueForAWhile(t *testing.T) {
 	box := startWith(t, sandbox.Options{})
 	t.Cleanup(func() { _ = box.Close() })
 	const read = `{"SecretId":"lag","VersionStage":"AWSCURRENT"}`

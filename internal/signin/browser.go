@@ -1,6 +1,7 @@
 package signin
 
 import (
+	"cmp"
 	"context"
 	"crypto/sha256"
 	"crypto/subtle"
@@ -20,27 +21,26 @@ import (
 	"purser/internal/credential"
 )
 
-// redirectPath is where the browser comes back to. The client is registered
-// without a port, as RFC 8252 section 7.3 has it for loopback.
+// redirectPath is where the browser returns. The client registers it without a port, as RFC 8252
+// section 7.3 allows for loopback.
 const redirectPath = "/oauth/callback"
 
-// browserLimit is how long a person may take; AWS's page lives as long.
+// browserLimit is how long a person may take. AWS's page is valid as long.
 const browserLimit = 10 * time.Minute
 
-// back is what the browser brought.
+// back is the browser's answer.
 type back struct {
 	code credential.Secret
 	err  error
 }
 
-// byBrowser is the authorization code flow with PKCE (RFC 7636): the browser on
-// this machine comes back to a port of it.
+// byBrowser runs the authorization code flow with PKCE (RFC 7636). The browser returns to a local port.
 func (c *Client) byBrowser(ctx context.Context, p Profile) (token, error) {
 	ctx, stop := context.WithTimeout(ctx, browserLimit)
 	defer stop()
 	l, err := (&net.ListenConfig{}).Listen(ctx, "tcp", "127.0.0.1:0")
 	if err != nil {
-		return c.byCode(ctx, p, true) // no port to come back to
+		return c.byCode(ctx, p, true) // no port to return to
 	}
 	defer func() { _ = l.Close() }()
 	state, err := c.random()
@@ -84,23 +84,20 @@ func (c *Client) byBrowser(ctx context.Context, p Profile) (token, error) {
 	return c.take(t, out)
 }
 
-// random is 256 bits in the alphabet of PKCE's verifier.
+// random returns 256 bits in the alphabet of a PKCE verifier.
 func (c *Client) random() (credential.Secret, error) {
 	var raw [32]byte
 	if _, err := io.ReadFull(c.Random, raw[:]); err != nil {
-		return credential.Secret{}, fmt.Errorf("find a random number: %w", err)
+		return credential.Secret{}, fmt.Errorf("generate a random number: %w", err)
 	}
 	return credential.NewSecret(base64.RawURLEncoding.EncodeToString(raw[:])), nil
 }
 
-// authorizeURL is AWS's page. It holds no secret: the state is of use once, to
-// the listener alone, and the challenge is a hash.
+// authorizeURL is the address of AWS's page. It contains no secret: state works once, at this listener,
+// and the challenge is a hash.
 func (c *Client) authorizeURL(p Profile, t token, redirect string, state, verifier credential.Secret) string {
 	challenge := sha256.Sum256([]byte(verifier.Reveal()))
-	base := c.OIDCEndpoint
-	if base == "" {
-		base = "https://oidc." + p.SSORegion + ".amazonaws.com"
-	}
+	base := cmp.Or(c.OIDCEndpoint, "https://oidc."+p.SSORegion+".amazonaws.com")
 	q := url.Values{
 		"response_type": {"code"}, "client_id": {t.ClientID}, "redirect_uri": {redirect}, "state": {state.Reveal()},
 		"code_challenge_method": {"S256"}, "code_challenge": {base64.RawURLEncoding.EncodeToString(challenge[:])},
@@ -109,8 +106,8 @@ func (c *Client) authorizeURL(p Profile, t token, redirect string, state, verifi
 	return strings.TrimSuffix(base, "/") + "/authorize?" + q.Encode()
 }
 
-// callback takes the browser back, once. A request for another host is a page
-// of somebody else's that was pointed at this port.
+// callback accepts the browser's return, once. A different Host header means that another site's page
+// was pointed at this port.
 func callback(host string, state credential.Secret, came chan<- back) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		h := w.Header()
@@ -123,22 +120,22 @@ func callback(host string, state credential.Secret, came chan<- back) http.Handl
 		if r.Host != host || r.URL.Path != redirectPath || r.Method != http.MethodGet ||
 			subtle.ConstantTimeCompare([]byte(q.Get("state")), []byte(state.Reveal())) != 1 {
 			w.WriteHeader(http.StatusNotFound)
-			_, _ = io.WriteString(w, page("Nothing here", "This address is for one answer of IAM Identity Center."))
+			_, _ = io.WriteString(w, page("Nothing here", "This address accepts one answer from IAM Identity Center."))
 			return
 		}
 		b := back{code: credential.NewSecret(q.Get("code"))}
-		title, text := "Signed in", "purser goes on in the terminal. You can close this page."
+		title, text := "Signed in", "purser continues in the terminal. You can close this page."
 		if problem := q.Get("error"); problem != "" || b.code.IsZero() {
 			b.err = &credential.Fault{
-				Reason: credential.NotSignedIn, What: "signing in did not succeed", Why: "the browser came back with: " + credential.Quote(problem),
-				Err: errors.New("the browser came back without a code"),
+				Reason: credential.NotSignedIn, What: "signing in failed", Why: "IAM Identity Center answered: " + credential.Quote(problem),
+				Err: errors.New("the browser returned without a code"),
 			}
 			title, text = "Not signed in", "Nothing was changed. You can close this page."
 		}
 		_, _ = io.WriteString(w, page(title, text))
 		select {
 		case came <- b:
-		default: // it is of use once
+		default: // it works once
 		}
 	})
 }

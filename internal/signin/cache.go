@@ -1,6 +1,7 @@
 package signin
 
 import (
+	"cmp"
 	"crypto/sha1" //nolint:gosec // the name of a file, as AWS's tools make it
 	"encoding/hex"
 	"encoding/json"
@@ -22,18 +23,16 @@ type State string
 // The states.
 const (
 	SignedIn    State = "signed in"
-	Refreshable State = "expired, and it can be renewed without asking"
+	Refreshable State = "expired; purser can renew it without asking"
 	Expired     State = "expired"
 	Never       State = "never signed in on this machine"
-	Broken      State = "its cache file cannot be read"
+	Broken      State = "its cache file is unreadable"
 )
 
-// Cache is where AWS's tools keep the tokens of IAM Identity Center. There is no
-// variable that moves it.
+// Cache is the folder where AWS's tools keep IAM Identity Center's tokens. No variable moves it.
 type Cache struct{ Dir string }
 
-// token is a cache file. AWS CLI v2 and the SDKs read these members; others are
-// kept as they are.
+// token is a cache file with the members that AWS CLI v2 and the SDKs read. Other members are preserved.
 type token struct {
 	StartURL            string
 	Region              string
@@ -45,18 +44,14 @@ type token struct {
 	Refresh             credential.Secret
 }
 
-// Path is the profile's cache file: named by the SHA-1 of the session's name,
-// or of the start URL for a profile without a session.
+// Path returns the profile's cache file. Its name is the SHA-1 of the session's name, or of the start
+// URL without a session.
 func (c Cache) Path(p Profile) string {
-	key := p.Session
-	if key == "" {
-		key = p.StartURL
-	}
-	sum := sha1.Sum([]byte(key)) //nolint:gosec // the name of a file, as AWS's tools make it
+	sum := sha1.Sum([]byte(cmp.Or(p.Session, p.StartURL))) //nolint:gosec // AWS's tools name the file like this
 	return filepath.Join(c.Dir, hex.EncodeToString(sum[:])+".json")
 }
 
-// State says how far a profile is signed in, and until when.
+// State returns how far a profile is signed in, and until when.
 func (c Cache) State(p Profile, now time.Time) (State, time.Time) {
 	t, err := c.load(p)
 	switch {
@@ -87,13 +82,13 @@ func (c Cache) load(p Profile) (token, error) {
 	}
 	t.Expires, err = time.Parse(time.RFC3339, text("expiresAt"))
 	if err != nil || t.Access.IsZero() {
-		return token{}, errors.New("it holds no token with an end")
+		return token{}, errors.New("it has no token with an expiry")
 	}
 	t.RegistrationExpires, _ = time.Parse(time.RFC3339, text("registrationExpiresAt"))
 	return t, nil
 }
 
-// raw is the file as it stands. The parser's error is dropped: it may quote.
+// raw returns the file's content. It drops the parser's error, which may quote it.
 func (c Cache) raw(p Profile) (map[string]any, error) {
 	text, err := boundedfile.Read(c.Path(p), cacheLimit)
 	if err != nil {
@@ -106,12 +101,11 @@ func (c Cache) raw(p Profile) (map[string]any, error) {
 	return raw, nil
 }
 
-// save replaces the file whole, so that a second sign-in at once, or a reader,
-// finds one token or the other.
+// save replaces the file atomically, so that readers and concurrent sign-ins see one complete token.
 func (c Cache) save(p Profile, t token) error {
 	raw, err := c.raw(p)
 	if err != nil {
-		raw = map[string]any{} // a half-written one is replaced
+		raw = map[string]any{} // replaces a half-written file
 	}
 	stamp := func(t time.Time) string { return t.UTC().Truncate(time.Second).Format(time.RFC3339) }
 	raw["startUrl"], raw["region"] = t.StartURL, t.Region
@@ -129,7 +123,7 @@ func (c Cache) save(p Profile, t token) error {
 	return atomicfile.Write(c.Path(p), text, 0o600)
 }
 
-// drop removes the sign-in; one that is not there is gone already.
+// drop removes the sign-in, if there is one.
 func (c Cache) drop(p Profile) error {
 	if err := os.Remove(c.Path(p)); err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return fmt.Errorf("remove the sign-in: %w", err)

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io/fs"
 	"regexp"
+	"slices"
 	"strings"
 
 	"purser/internal/atomicfile"
@@ -21,14 +22,14 @@ var (
 	startForm   = regexp.MustCompile(`^https://[A-Za-z0-9.-]+(/[A-Za-z0-9/_#.-]*)?$`)
 )
 
-// NewProfile says what a profile of IAM Identity Center is made of.
+// NewProfile describes a profile of IAM Identity Center.
 type NewProfile struct {
 	Name, StartURL, SSORegion, Account, Role string
-	Region                                   string // of the services; "": SSORegion
+	Region                                   string // for AWS services; "": SSORegion
 }
 
-// Make adds a profile and its session to AWS's configuration file. It never changes one
-// that is there. What is not right is a fault that names the flag of purser login.
+// Make adds a profile and its session to AWS's configuration file, and never changes an existing one.
+// Its fault names the wrong flag of purser login.
 func (f Files) Make(n NewProfile) error {
 	for _, need := range []struct {
 		flag, value string
@@ -40,24 +41,22 @@ func (f Files) Make(n NewProfile) error {
 		{"role", n.Role, roleForm, "AdministratorAccess"}, {"region", cmp.Or(n.Region, n.SSORegion), regionForm, "eu-west-2"},
 	} {
 		if !need.form.MatchString(need.value) {
-			return &credential.Fault{Reason: credential.Usage, What: "the value of --" + need.flag + " is not right", Why: "making a profile takes all of them; it is written as " + need.example}
+			return &credential.Fault{Reason: credential.Usage, What: "--" + need.flag + " must look like " + need.example, Why: "a new profile needs --profile, --start-url, --sso-region, --account and --role"}
 		}
 	}
 	names, err := f.Names()
 	if err != nil {
 		return err
 	}
-	for _, name := range names {
-		if name == n.Name {
-			return &credential.Fault{Reason: credential.Usage, What: "there is an AWS profile " + n.Name + " already", Why: "it is not changed; sign in to it without --start-url, or choose another name"}
-		}
+	if slices.Contains(names, n.Name) {
+		return &credential.Fault{Reason: credential.Usage, What: "the AWS profile " + n.Name + " already exists", Why: "purser does not change it; sign in to it without --start-url, or choose another name"}
 	}
 	text := fmt.Sprintf("[profile %[1]s]\nsso_session = %[1]s\nsso_account_id = %[2]s\nsso_role_name = %[3]s\nregion = %[4]s\n\n[sso-session %[1]s]\nsso_start_url = %[5]s\nsso_region = %[6]s\nsso_registration_scopes = sso:account:access\n",
 		n.Name, n.Account, n.Role, cmp.Or(n.Region, n.SSORegion), n.StartURL, n.SSORegion)
 	return appendTo(f.Config, text)
 }
 
-// appendTo adds text at the end of a file, which is replaced whole.
+// appendTo appends text to a file, replacing it atomically.
 func appendTo(path, text string) error {
 	before, err := boundedfile.Read(path, boundedfile.Named)
 	if err != nil && !errors.Is(err, fs.ErrNotExist) {

@@ -1,11 +1,11 @@
-// Package signin signs in to AWS through IAM Identity Center, without the AWS
-// CLI, and says what an AWS profile lacks. What it writes is the cache that the
-// AWS CLI and all of AWS's SDKs read, in their place and form.
+// Package signin signs in to AWS through IAM Identity Center without the AWS CLI, and says what an AWS
+// profile lacks. It writes the cache file that the AWS CLI and SDKs read.
 package signin
 
 import (
 	"bufio"
 	"bytes"
+	"cmp"
 	"errors"
 	"fmt"
 	"io"
@@ -18,65 +18,60 @@ import (
 	"purser/internal/credential"
 )
 
-// Kind is how a profile comes to credentials.
+// Kind is how a profile gets credentials.
 type Kind string
 
-// The kinds, as AWS's configuration files tell them apart.
+// The kinds, as AWS's configuration files distinguish them.
 const (
-	KindNone        Kind = ""                   // nothing in it says how
-	KindSession     Kind = "sso-session"        // IAM Identity Center, through an [sso-session]
-	KindLegacy      Kind = "sso"                // the same, written into the profile itself
+	KindNone        Kind = ""                   // the profile does not say
+	KindSession     Kind = "sso-session"        // IAM Identity Center, with an [sso-session]
+	KindLegacy      Kind = "sso"                // IAM Identity Center, configured in the profile
 	KindStatic      Kind = "static"             // access keys in the file
 	KindRole        Kind = "role"               // another profile, or the machine, assumes a role
-	KindProcess     Kind = "credential_process" // a program prints them
-	KindWebIdentity Kind = "web-identity"       // a token in a file is exchanged
+	KindProcess     Kind = "credential_process" // a program prints credentials
+	KindWebIdentity Kind = "web-identity"       // a token in a file is exchanged for credentials
 	KindConsole     Kind = "login_session"      // aws login, with console credentials
 )
 
-// Profile is what AWS's configuration says of one profile.
+// Profile is a profile in AWS's configuration.
 type Profile struct {
 	Name string
-	At   string // file:line where it begins; "" for a default profile that is nowhere
+	At   string // file:line; "" for a default profile that does not exist
 	Kind Kind
 
-	// Of IAM Identity Center.
+	// For IAM Identity Center.
 	Session             string // name of the [sso-session]; "" for KindLegacy
 	StartURL, SSORegion string
 	Account, Role       string
 	Scopes              []string
 
-	Region string // of the services that are called
-	Source string // of KindRole: the profile or the service whose credentials assume the role
+	Region string // for AWS services
+	Source string // for KindRole: the profile or service whose credentials assume the role
 }
 
-// SSO reports whether one signs in to it with a browser.
+// SSO reports whether the profile uses IAM Identity Center.
 func (p Profile) SSO() bool { return p.Kind == KindSession || p.Kind == KindLegacy }
 
-// Files are AWS's two configuration files. One that is not there is empty.
+// Files are AWS's two configuration files. A missing file counts as empty.
 type Files struct{ Config, Credentials string }
 
-// fileLimit is far above any real file of its kind, in bytes.
+// fileLimit is far above any real file, in bytes.
 const fileLimit = 4 << 20
 
-// section is one [section] of a file.
 type section struct {
 	kind, name string // "profile", "sso-session", "services"
 	at         string // file:line
 	values     map[string]string
 }
 
-// Profile finds a profile and says how it comes to credentials. The name "" is
-// the default profile, which may be nowhere. The error is a *credential.Fault:
-// ProfileMissing names the nearest one; Usage names file and line.
+// Profile finds a profile. The name "" means the default profile, which need not exist. The error is a
+// *credential.Fault: ProfileMissing suggests the nearest name, Usage has file and line.
 func (f Files) Profile(name string) (Profile, error) {
 	sections, err := f.read()
 	if err != nil {
 		return Profile{}, err
 	}
-	wanted := name
-	if wanted == "" {
-		wanted = "default"
-	}
+	wanted := cmp.Or(name, "default")
 	values, at := merged(sections, wanted)
 	if values == nil {
 		if name == "" || name == "default" {
@@ -111,9 +106,8 @@ func profileNames(sections []section) []string {
 	return names
 }
 
-// merged puts the sections of a profile together. Of two values the first file's
-// is taken; AWS's tools prefer the credentials file for keys, which does not
-// matter here: no value of a key is kept.
+// merged combines a profile's sections; the first file's value wins. AWS's tools prefer the credentials
+// file for keys, but no key is kept here.
 func merged(sections []section, name string) (values map[string]string, at string) {
 	for _, s := range sections {
 		if s.kind != "profile" || s.name != name {
@@ -145,7 +139,7 @@ func (f Files) missing(sections []section, name string) error {
 	}
 }
 
-// chain follows source_profile, which may come back to where it began.
+// chain follows source_profile and detects loops.
 func (p *Profile) chain(sections []section, values map[string]string, seen []string) error {
 	source := values["source_profile"]
 	if source == "" || values["role_arn"] == "" {
@@ -159,10 +153,10 @@ func (p *Profile) chain(sections []section, values map[string]string, seen []str
 		return p.usage("its source_profile "+credential.Quote(source)+" does not exist", p.At)
 	}
 	if source == seen[len(seen)-1] && (next["aws_access_key_id"] != "" || next["web_identity_token_file"] != "") {
-		return nil // a profile may assume its role with keys of its own
+		return nil // a profile may assume its role with its own keys
 	}
 	if slices.Contains(seen, source) {
-		return p.usage("its source_profile leads back to "+credential.Quote(source)+", so that there is nothing to begin with", at)
+		return p.usage("its source_profile leads back to "+credential.Quote(source)+"; no profile in this loop has credentials", at)
 	}
 	return p.chain(sections, next, append(seen, source))
 }
@@ -170,11 +164,11 @@ func (p *Profile) chain(sections []section, values map[string]string, seen []str
 func (p *Profile) usage(why, at string) error {
 	return &credential.Fault{
 		Reason: credential.Usage, Target: credential.Target{Profile: p.Name},
-		What: "the AWS profile " + p.Name + " cannot work", Why: at + ": " + why,
+		What: "the AWS profile " + p.Name + " is invalid", Why: at + ": " + why,
 	}
 }
 
-// kindOf follows the order in which AWS's SDKs decide.
+// kindOf checks in the same order as AWS's SDKs.
 func (p *Profile) kindOf(sections []section, values map[string]string) error {
 	has := func(key string) bool { return values[key] != "" }
 	switch {
@@ -204,7 +198,7 @@ func (p *Profile) session(sections []section, values map[string]string) error {
 	p.Kind, p.Session = KindSession, values["sso_session"]
 	i := slices.IndexFunc(sections, func(s section) bool { return s.kind == "sso-session" && s.name == p.Session })
 	if i < 0 {
-		return p.usage("it names the sso_session "+credential.Quote(p.Session)+", and there is no section [sso-session "+credential.Quote(p.Session)+"]", p.At)
+		return p.usage("it names the sso_session "+credential.Quote(p.Session)+", but there is no section [sso-session "+credential.Quote(p.Session)+"]", p.At)
 	}
 	s := sections[i].values
 	p.StartURL, p.SSORegion = s["sso_start_url"], s["sso_region"]
@@ -216,8 +210,8 @@ func (p *Profile) session(sections []section, values map[string]string) error {
 	return p.complete(values)
 }
 
-// complete holds a profile of IAM Identity Center to what signing in needs. An
-// SDK without account and role calls AWS with empty ones.
+// complete requires what signing in needs. Without account and role, an SDK would call AWS with empty
+// ones.
 func (p *Profile) complete(values map[string]string) error {
 	p.Account, p.Role = values["sso_account_id"], values["sso_role_name"]
 	var lacks []string
@@ -231,14 +225,14 @@ func (p *Profile) complete(values map[string]string) error {
 	if len(lacks) == 0 {
 		return nil
 	}
-	return p.usage("it signs in with IAM Identity Center and lacks "+strings.Join(lacks, ", "), p.At)
+	return p.usage("it signs in with IAM Identity Center but lacks "+strings.Join(lacks, ", "), p.At)
 }
 
 func (f Files) read() ([]section, error) {
 	var all []section
 	for _, file := range []struct {
 		path  string
-		plain bool // profiles are named without the word profile
+		plain bool // section names omit the word profile
 	}{{f.Config, false}, {f.Credentials, true}} {
 		if file.path == "" {
 			continue
@@ -266,12 +260,12 @@ func unreadable(path string, err error) error {
 	if cause := errors.Unwrap(err); cause != nil {
 		err = cause
 	}
-	return &credential.Fault{Reason: credential.Usage, What: "AWS's configuration " + path + " cannot be read", Why: credential.Quote(err.Error()), Err: err}
+	return &credential.Fault{Reason: credential.Usage, What: "cannot read AWS's configuration " + path, Why: credential.Quote(err.Error()), Err: err}
 }
 
-// parse reads an INI file as AWS's tools do: comments begin a line, or follow
-// white space; indented lines belong to the key before. What it cannot read is a
-// fault with file and line, which does not repeat the line: it may be a key.
+// parse reads an INI file like AWS's tools: comments start a line or follow white space, and indented
+// lines belong to the key before. Its fault has file and line but does not quote the line, which may
+// hold a key.
 func parse(path string, r io.Reader, plain bool) ([]section, error) {
 	var all []section
 	lines := bufio.NewScanner(io.LimitReader(r, fileLimit))
@@ -288,12 +282,12 @@ func parse(path string, r io.Reader, plain bool) ([]section, error) {
 				return nil, err
 			}
 			if !ok {
-				return nil, bad(at, "the name of a section does not end with a ]")
+				return nil, bad(at, "the section name does not end with ]")
 			}
 			s.at = at
 			all = append(all, s)
 		case text[0] == ' ' || text[0] == '\t':
-			// A member of the key before; none of those matters to signing in.
+			// This belongs to the key before. Signing in needs none of those.
 		default:
 			key, value, ok := strings.Cut(trimmed, "=")
 			if !ok || len(all) == 0 {
@@ -315,19 +309,18 @@ func parse(path string, r io.Reader, plain bool) ([]section, error) {
 	return all, nil
 }
 
-// shownKeys are those whose values are shown, or come into an address.
-var shownKeys = []string{ // a constant that Go cannot write as one
+// shownKeys are the keys whose values are shown or used in URLs.
+var shownKeys = []string{
 	"region", "role_arn", "source_profile", "credential_source", "web_identity_token_file",
 	"sso_session", "sso_start_url", "sso_region", "sso_account_id", "sso_role_name", "sso_registration_scopes",
 }
 
-// fitToShow refuses a token where a name or an address belongs, and what a terminal would
-// take for a command: people are shown what stands there.
+// fitToShow refuses tokens and control characters in values that people are shown.
 func fitToShow(at, text string) error {
 	if credential.HoldsToken(text) {
 		return &credential.Fault{
 			Reason: credential.TokenInArguments, What: "there is a token in AWS's configuration",
-			Why: credential.Quote(at) + " has one; it is not shown here, and everybody who can read the file has it",
+			Why: credential.Quote(at) + " has one; purser does not show it, but everybody who can read the file has it",
 		}
 	}
 	if strings.ContainsFunc(text, func(r rune) bool { return unicode.IsControl(r) && r != '\t' }) {
@@ -337,7 +330,7 @@ func fitToShow(at, text string) error {
 }
 
 func bad(at, why string) error {
-	return &credential.Fault{Reason: credential.Usage, What: "AWS's configuration is not right", Why: at + ": " + why}
+	return &credential.Fault{Reason: credential.Usage, What: "AWS's configuration is invalid", Why: at + ": " + why}
 }
 
 func header(text string, plain bool) (section, bool) {
@@ -348,7 +341,7 @@ func header(text string, plain bool) (section, bool) {
 	}
 	fields := strings.Fields(inside)
 	if len(fields) < 2 {
-		s.kind = "" // AWS's tools pass over it
+		s.kind = "" // AWS's tools ignore it
 		return s, ok
 	}
 	s.kind = fields[0]
@@ -366,8 +359,8 @@ func withoutComment(value string) string {
 	return strings.TrimSpace(value)
 }
 
-// closest finds the name that was probably meant: at most two letters away, or
-// one that contains the other.
+// closest finds the name that was probably meant: at most two edits away, or one that contains the
+// other.
 func closest(text string, names []string) string {
 	best, least := "", 3
 	for _, name := range names {
@@ -386,7 +379,7 @@ func closest(text string, names []string) string {
 	return ""
 }
 
-// distance counts the letters to insert, drop or change.
+// distance is the number of letters to insert, delete or change.
 func distance(a, b string) int {
 	row := make([]int, len(b)+1)
 	for j := range row {

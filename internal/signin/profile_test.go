@@ -22,7 +22,7 @@ func written(t *testing.T, config, credentials string) signin.Files {
 	return f
 }
 
-func TestAProfileIsToldByHowItComesToCredentials(t *testing.T) {
+func TestProfilesAreClassifiedByTheirCredentials(t *testing.T) {
 	f := written(t, sessionConfig+`
 [profile keys]
 aws_access_key_id = FAKE
@@ -73,7 +73,7 @@ x =
 	}
 }
 
-func TestWhatAProfileLacksIsNamed(t *testing.T) {
+func TestFaultsNameWhatAProfileLacks(t *testing.T) {
 	for name, c := range map[string]struct {
 		config, profile string
 		reason          credential.Reason
@@ -88,7 +88,7 @@ func TestWhatAProfileLacksIsNamed(t *testing.T) {
 		"a loop of one":     {"[profile a]\nrole_arn=r\nsource_profile=a\n", "a", credential.Usage, "config:1: its source_profile leads back to a"},
 		"a loop of two":     {"[profile a]\nrole_arn=r\nsource_profile=b\n[profile b]\nrole_arn=r\nsource_profile=a\n", "a", credential.Usage, "leads back to a"},
 		"a source nowhere":  {"[profile a]\nrole_arn=r\nsource_profile=b\n", "a", credential.Usage, "source_profile b does not exist"},
-		"an open section":   {"[profile a\nx=y\n", "a", credential.Usage, "config:1: the name of a section"},
+		"an open section":   {"[profile a\nx=y\n", "a", credential.Usage, "config:1: the section name"},
 		"a key outside":     {"aws_secret_access_key = FAKEFAKE\n", "a", credential.Usage, "config:1: it is neither"},
 		"a line without =":  {"[profile a]\nFAKEFAKEFAKE\n", "a", credential.Usage, "config:2: it is neither"},
 		"escapes in a name": {"", "\x1b[31m", credential.ProfileMissing, "no profile"},
@@ -100,7 +100,7 @@ func TestWhatAProfileLacksIsNamed(t *testing.T) {
 	}
 }
 
-func TestFilesThatCannotBeReadAreNamed(t *testing.T) {
+func TestUnreadableFilesAreNamed(t *testing.T) {
 	dir := t.TempDir()
 	_, err := signin.Files{Config: dir}.Profile("a")
 	if credential.ReasonOf(err) != credential.Usage || !strings.Contains(err.Error(), dir) {

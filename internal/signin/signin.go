@@ -18,11 +18,11 @@ import (
 	"purser/internal/credential"
 )
 
-// Prompt is what a person has to do.
+// Prompt is what a person must do.
 type Prompt struct {
 	URL    string // to open in a browser
-	Code   string // to compare or to type there; "" in the flow where the browser is on this machine
-	Opened bool   // whether the browser was opened already
+	Code   string // to compare or type there; "" with a browser on this machine
+	Opened bool   // the browser is open
 }
 
 // Client signs in and out. Its fields are set before use.
@@ -31,39 +31,35 @@ type Client struct {
 	Now    func() time.Time
 	Random io.Reader
 	HTTP   *http.Client
-	// Wait waits, or ends with the context.
+	// Wait waits, or returns the context's error.
 	Wait func(ctx context.Context, d time.Duration) error
-	// Open opens an address in the person's browser.
+	// Open opens a URL in the person's browser.
 	Open func(ctx context.Context, url string) error
 	// Show tells the person what to do.
 	Show func(Prompt)
-	// OIDCEndpoint and PortalEndpoint are elsewhere than AWS has them; "" for
-	// AWS's own of the profile's region.
+	// OIDCEndpoint and PortalEndpoint replace AWS's endpoints in the profile's region; "": AWS's.
 	OIDCEndpoint, PortalEndpoint string
 }
 
-// How says which way of signing in to take.
+// How chooses how to sign in.
 type How struct {
-	NoBrowser bool // a code that is typed into a browser anywhere
-	Again     bool // also when the session is still good
+	NoBrowser bool // show a code for a browser on any machine
+	Again     bool // even if the session is still valid
 }
 
-// Result is a session.
 type Result struct {
 	Until   time.Time
-	Renewed bool // without asking anybody
-	Kept    bool // it was good already
+	Renewed bool // without a person
+	Kept    bool // still valid
 }
 
 const clientName = "purser"
 
-// defaultScope earns a token that lists and gets role credentials, and one that
-// renews it.
+// defaultScope allows listing roles, getting their credentials, and renewing the token.
 const defaultScope = "sso:account:access"
 
-// SignIn makes the session of a profile good: keeps one that is, renews one that
-// can be, and asks the person otherwise. The error is a *credential.Fault, or
-// the context's.
+// SignIn returns a valid session: it keeps or renews the current one, or asks the person. The error is
+// a *credential.Fault, or the context's.
 func (c *Client) SignIn(ctx context.Context, p Profile, how How) (Result, error) {
 	state, until := c.Cache.State(p, c.Now())
 	if !how.Again && state == SignedIn {
@@ -73,7 +69,7 @@ func (c *Client) SignIn(ctx context.Context, p Profile, how How) (Result, error)
 		if until, err := c.refresh(ctx, p); err == nil {
 			return Result{Until: until, Renewed: true}, nil
 		}
-		// What cannot be renewed is asked for.
+		// If renewing fails, ask the person.
 	}
 	t, err := c.ask(ctx, p, how)
 	if err != nil {
@@ -85,8 +81,8 @@ func (c *Client) SignIn(ctx context.Context, p Profile, how How) (Result, error)
 	return Result{Until: t.Expires}, nil
 }
 
-// ask takes the way that the AWS CLI takes: the browser on this machine for
-// profiles with a session, a code for all else.
+// ask signs in like the AWS CLI: with the browser on this machine for profiles with a session, with a
+// code for others.
 func (c *Client) ask(ctx context.Context, p Profile, how How) (token, error) {
 	if how.NoBrowser || p.Kind == KindLegacy {
 		return c.byCode(ctx, p, !how.NoBrowser)
@@ -118,7 +114,7 @@ func (p Profile) scopes() []string {
 	return []string{defaultScope}
 }
 
-// register makes this program known to IAM Identity Center, as every client is.
+// register registers purser as a client of IAM Identity Center.
 func (c *Client) register(ctx context.Context, p Profile, in *ssooidc.RegisterClientInput) (token, error) {
 	in.ClientName, in.ClientType, in.Scopes = aws.String(clientName), aws.String("public"), p.scopes()
 	out, err := c.oidc(p).RegisterClient(ctx, in)
@@ -132,14 +128,14 @@ func (c *Client) register(ctx context.Context, p Profile, in *ssooidc.RegisterCl
 	}, nil
 }
 
-// take puts what a grant gave into the token.
+// take copies a grant into the token.
 func (c *Client) take(t token, out *ssooidc.CreateTokenOutput) (token, error) {
 	t.Access, t.Expires = credential.NewSecret(aws.ToString(out.AccessToken)), c.Now().Add(time.Duration(out.ExpiresIn)*time.Second)
 	if refresh := aws.ToString(out.RefreshToken); refresh != "" {
 		t.Refresh = credential.NewSecret(refresh)
 	}
 	if t.Access.IsZero() || out.ExpiresIn <= 0 {
-		return token{}, errors.New("IAM Identity Center gave no token")
+		return token{}, errors.New("IAM Identity Center sent no token")
 	}
 	return t, nil
 }
@@ -163,15 +159,14 @@ func (c *Client) refresh(ctx context.Context, p Profile) (time.Time, error) {
 	return t.Expires, c.Cache.save(p, t)
 }
 
-// firstPause is between two questions whether the person has agreed, where the
-// service does not say (RFC 8628 section 3.2); slower is added when asked to.
+// firstPause is the polling interval if the service gives none (RFC 8628 section 3.2). slower is added
+// at each slow_down.
 const (
 	firstPause = 5 * time.Second
 	slower     = 5 * time.Second
 )
 
-// byCode is the device flow (RFC 8628): the person opens an address in any
-// browser and compares a code.
+// byCode runs the device flow (RFC 8628): the person opens a URL in any browser and compares a code.
 func (c *Client) byCode(ctx context.Context, p Profile, open bool) (token, error) {
 	t, err := c.register(ctx, p, &ssooidc.RegisterClientInput{})
 	if err != nil {
@@ -212,12 +207,11 @@ func (c *Client) byCode(ctx context.Context, p Profile, open bool) (token, error
 	}
 }
 
-// SignOut ends the session at AWS and removes it from the cache. Sessions of
-// other start URLs are not touched.
+// SignOut ends the session at AWS and removes it from the cache. Sessions of other start URLs stay.
 func (c *Client) SignOut(ctx context.Context, p Profile) error {
 	t, err := c.Cache.load(p)
 	if err == nil && c.Now().Before(t.Expires) {
-		// Best effort: what is removed here ends by itself there.
+		// Best effort: AWS's session expires anyway.
 		_, _ = c.portal(p).Logout(ctx, &sso.LogoutInput{AccessToken: aws.String(t.Access.Reveal())})
 	}
 	return c.Cache.drop(p)
@@ -226,10 +220,10 @@ func (c *Client) SignOut(ctx context.Context, p Profile) error {
 // Role is an assignment: a role in an account.
 type Role struct{ Account, Name string }
 
-// assignedLimit bounds how many roles are listed.
+// assignedLimit is the number of roles after which Assigned stops.
 const assignedLimit = 50
 
-// Assigned lists the roles that the signed-in person has.
+// Assigned lists the signed-in person's roles.
 func (c *Client) Assigned(ctx context.Context, p Profile) ([]Role, error) {
 	t, err := c.Cache.load(p)
 	if err != nil {
@@ -257,14 +251,14 @@ func (c *Client) Assigned(ctx context.Context, p Profile) ([]Role, error) {
 	return roles, nil
 }
 
-// fault says why signing in failed, in words that lead somewhere.
+// fault explains why signing in failed.
 func (c *Client) fault(ctx context.Context, p Profile, err error) error {
 	if f, ok := errors.AsType[*credential.Fault](err); ok {
 		return f
 	}
 	f := &credential.Fault{
 		Reason: credential.NotSignedIn, SignIn: string(p.Kind), Target: credential.Target{Profile: p.Name},
-		What: "signing in to " + p.StartURL + " did not succeed", Err: err,
+		What: "signing in to " + p.StartURL + " failed", Err: err,
 	}
 	if ended := credential.Ended(ctx, "signing in to AWS"); ended != nil {
 		return ended
@@ -279,11 +273,11 @@ func (c *Client) fault(ctx context.Context, p Profile, err error) error {
 	case ctx.Err() != nil:
 		f.Why = "interrupted"
 	case expired:
-		f.Why = "the code ran out before anybody agreed in the browser"
+		f.Why = "the code expired before anybody agreed in the browser"
 	case denied:
 		f.Why = "it was refused in the browser"
 	case invalid:
-		f.Why = "IAM Identity Center knows no such start URL in " + p.SSORegion + "; sso_start_url or sso_region may be mistyped"
+		f.Why = "IAM Identity Center does not know this start URL in " + p.SSORegion + "; sso_start_url or sso_region may be mistyped"
 	case answered:
 		f.Why = "AWS says: " + credential.Quote(strings.TrimSpace(api.ErrorCode()+": "+api.ErrorMessage()))
 	default:

@@ -38,7 +38,7 @@ sso_account_id = 123456789012
 sso_role_name = AdministratorAccess
 `
 
-// desk is a person's machine with a stand-in for IAM Identity Center.
+// desk is a person's machine, with a stand-in for IAM Identity Center.
 type desk struct {
 	*testing.T
 	idc    *sandboxaws.IdentityCenter
@@ -75,7 +75,7 @@ func newDesk(t *testing.T, config string) *desk {
 	return d
 }
 
-// visit is a browser whose person agrees.
+// visit acts as a browser whose person agrees.
 func visit(ctx context.Context, url string) error {
 	go func() {
 		req, _ := http.NewRequestWithContext(context.WithoutCancel(ctx), http.MethodGet, url, nil)
@@ -125,7 +125,7 @@ func TestSigningInLeavesASessionForEveryTool(t *testing.T) {
 	}
 }
 
-func TestASessionIsRenewedOrAskedForAgain(t *testing.T) {
+func TestAnExpiredSessionIsRenewedOrAskedForAgain(t *testing.T) {
 	d := newDesk(t, sessionConfig)
 	p := d.profile("mockserver-build")
 	if _, err := d.client.SignIn(t.Context(), p, signin.How{}); err != nil {
@@ -140,7 +140,7 @@ func TestASessionIsRenewedOrAskedForAgain(t *testing.T) {
 		t.Errorf("renewing: %+v, %v, shown %v", got, err, d.shown)
 	}
 	d.now = d.now.Add(2 * time.Hour)
-	d.idc.End(true) // the refresh token is dead
+	d.idc.End(true) // the refresh token is invalid now
 	if got, err := d.client.SignIn(t.Context(), p, signin.How{}); err != nil || got.Renewed || len(d.shown) != 1 {
 		t.Errorf("asking again: %+v, %v, shown %v", got, err, d.shown)
 	}
@@ -152,7 +152,7 @@ func TestASessionIsRenewedOrAskedForAgain(t *testing.T) {
 	}
 }
 
-func TestTheCodeIsWaitedForAsTheServiceWants(t *testing.T) {
+func TestPollingFollowsTheServicesInterval(t *testing.T) {
 	d := newDesk(t, sessionConfig)
 	d.idc.Answer("authorization_pending", "slow_down", "authorization_pending")
 	d.client.Show = func(p signin.Prompt) {
@@ -169,19 +169,19 @@ func TestTheCodeIsWaitedForAsTheServiceWants(t *testing.T) {
 	}
 }
 
-func TestSigningInThatFailsSaysWhy(t *testing.T) {
+func TestAFailedSignInSaysWhy(t *testing.T) {
 	for name, c := range map[string]struct {
 		set  func(*desk)
 		how  signin.How
 		want string
 	}{
-		"refused in the browser":     {func(d *desk) { d.idc.Deny(true) }, signin.How{}, "access_denied"},
-		"refused with a code":        {func(d *desk) { d.idc.Answer("access_denied") }, signin.How{NoBrowser: true}, "refused in the browser"},
-		"the code ran out":           {func(d *desk) { d.idc.Answer("expired_token") }, signin.How{NoBrowser: true}, "ran out"},
-		"no answer":                  {func(d *desk) { d.client.OIDCEndpoint = "http://127.0.0.1:1" }, signin.How{}, "no answer from IAM Identity Center in eu-west-1"},
-		"the page was closed":        {func(d *desk) { d.client.Open = func(context.Context, string) error { return nil } }, signin.How{}, "nobody agreed"},
-		"the browser does not open":  {func(d *desk) { d.client.Open = func(context.Context, string) error { return errors.New("none") } }, signin.How{}, "nobody agreed"},
-		"a code that is not the one": {func(d *desk) { d.idc.Answer("invalid_grant") }, signin.How{}, "InvalidGrantException"},
+		"refused in the browser":    {func(d *desk) { d.idc.Deny(true) }, signin.How{}, "access_denied"},
+		"refused with a code":       {func(d *desk) { d.idc.Answer("access_denied") }, signin.How{NoBrowser: true}, "refused in the browser"},
+		"the code expired":          {func(d *desk) { d.idc.Answer("expired_token") }, signin.How{NoBrowser: true}, "the code expired"},
+		"no answer":                 {func(d *desk) { d.client.OIDCEndpoint = "http://127.0.0.1:1" }, signin.How{}, "no answer from IAM Identity Center in eu-west-1"},
+		"the page was closed":       {func(d *desk) { d.client.Open = func(context.Context, string) error { return nil } }, signin.How{}, "nobody agreed"},
+		"the browser does not open": {func(d *desk) { d.client.Open = func(context.Context, string) error { return errors.New("none") } }, signin.How{}, "nobody agreed"},
+		"an invalid code":           {func(d *desk) { d.idc.Answer("invalid_grant") }, signin.How{}, "InvalidGrantException"},
 	} {
 		d := newDesk(t, sessionConfig)
 		c.set(d)
@@ -204,7 +204,7 @@ func TestSigningInThatFailsSaysWhy(t *testing.T) {
 	}
 }
 
-func TestTheCallbackTakesOneAnswerForItself(t *testing.T) {
+func TestTheCallbackRefusesForgedAnswers(t *testing.T) {
 	d := newDesk(t, sessionConfig)
 	strangers := make(chan string, 4)
 	d.client.Open = func(ctx context.Context, address string) error {
@@ -239,12 +239,12 @@ func TestTheCallbackTakesOneAnswerForItself(t *testing.T) {
 	}
 	for range 4 {
 		if status := <-strangers; status != "404 Not Found" {
-			t.Errorf("a stranger got %s", status)
+			t.Errorf("a forged answer got %s", status)
 		}
 	}
 }
 
-func TestTwoAtOnceBothEndWithAGoodSession(t *testing.T) {
+func TestConcurrentSignInsBothSucceed(t *testing.T) {
 	d := newDesk(t, sessionConfig)
 	p := d.profile("mockserver-build")
 	d.client.Show = func(signin.Prompt) {}
@@ -265,10 +265,10 @@ func TestTwoAtOnceBothEndWithAGoodSession(t *testing.T) {
 	}
 }
 
-func TestABrokenCacheIsAStateAndIsReplaced(t *testing.T) {
+func TestABrokenCacheFileIsReplaced(t *testing.T) {
 	for name, text := range map[string]string{
-		"half-written": `{"accessToken":"FAKE`, "empty": "", "a list": "[]", "no end": `{"accessToken":"FAKE"}`,
-		"the old form of a time": `{"accessToken":"FAKE","expiresAt":"2026-11-23T13:06:59UTC"}`,
+		"half-written": `{"accessToken":"FAKE`, "empty": "", "a list": "[]", "no expiry": `{"accessToken":"FAKE"}`,
+		"the old time format": `{"accessToken":"FAKE","expiresAt":"2026-11-23T13:06:59UTC"}`,
 	} {
 		d := newDesk(t, sessionConfig)
 		p := d.profile("mockserver-build")
@@ -284,7 +284,7 @@ func TestABrokenCacheIsAStateAndIsReplaced(t *testing.T) {
 	}
 }
 
-func TestOtherMembersOfTheCacheAreKept(t *testing.T) {
+func TestUnknownMembersOfTheCacheAreKept(t *testing.T) {
 	d := newDesk(t, sessionConfig)
 	p := d.profile("mockserver-build")
 	old := `{"accessToken":"FAKE","expiresAt":"2020-01-01T00:00:00Z","future":{"a":1}}`
@@ -316,11 +316,10 @@ func TestAssignedRolesAreListed(t *testing.T) {
 	}
 }
 
-// TestTheAWSCLIReadsTheSession has the real client get credentials with it.
 func TestTheAWSCLIReadsTheSession(t *testing.T) {
 	cli, err := exec.LookPath("aws")
 	if err != nil {
-		t.Skip("the AWS CLI is not on this machine: skipped; that the SDK reads the session is tested with purser")
+		t.Skip("skipped: the AWS CLI is not installed; purser's own tests cover the SDK")
 	}
 	d := newDesk(t, sessionConfig)
 	home := t.TempDir()

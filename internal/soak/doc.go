@@ -1,6 +1,5 @@
-// Package soak runs purser for minutes as its users, its schedulers and its accidents do:
-// random commands over many credentials of several accounts, killed, cut off and started
-// at once, with consumers reading all the while. After each step it looks from outside,
-// at the store and at the registry, whether the promises hold. make soak runs it longer;
-// the seed that it prints runs the same again.
+// Package soak runs purser for minutes under load and failures: random commands on many credentials
+// of several accounts, killed, interrupted and run in parallel, while consumers read. After each step
+// it checks purser's guarantees from outside, at the store and the registry. `make soak` runs longer;
+// the printed seed repeats a run.
 package soak

@@ -37,36 +37,34 @@ import (
 )
 
 var (
-	length = flag.Duration("soak", time.Minute, "how long to go on")
-	seed   = flag.Uint64("soak-seed", 0, "the seed of a run to repeat; 0: another one each time")
+	length = flag.Duration("soak", time.Minute, "how long to run")
+	seed   = flag.Uint64("soak-seed", 0, "the seed of a run to repeat; 0: random")
 )
 
-// account is one that owns credentials, with what its runs are started with.
+// account owns credentials.
 type account struct {
 	name        string
 	credentials []*kept
-	env         []string
-	signers     string // who may sign its receipts; "": it has none
+	env         []string // for its runs
+	signers     string   // allowed signers of its receipts; "": no receipts
 }
 
-// kept is one credential, and where it is kept.
 type kept struct {
 	*account
 	name   string
 	places []string
 	stores []bare
-	// broken says that the last command may have left it without a good token on purpose:
-	// a revocation, or an answer to a leak that was cut short.
+	// broken means that the last command may have left it without a valid token on purpose: a
+	// revocation, or an interrupted response to a leak.
 	broken atomic.Bool
 }
 
-// bare is a place as a consumer reads it.
+// bare is a place as consumers read it.
 type bare interface {
 	Read(ctx context.Context, at credential.Stage) (credential.VersionID, credential.Secret, error)
 	Describe(ctx context.Context) (credential.Description, error)
 }
 
-// soak is a run.
 type soak struct {
 	*testing.T
 	random   *rand.Rand
@@ -77,14 +75,14 @@ type soak struct {
 	accounts []*account
 
 	mu     sync.Mutex // guards strike
-	strike func()     // what the next request meets; nil: nothing
-	after  bool       // once it has taken effect
-	in     int        // in how many requests
+	strike func()     // runs at a coming request; nil: nothing does
+	after  bool       // after the request takes effect
+	in     int        // counts down the requests before it
 
 	steps, kills, faults, pairs, reads atomic.Int64
 }
 
-// around has a request meet what was armed for it.
+// around runs the armed strike at its request.
 func (s *soak) around(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, req *http.Request) {
 		s.mu.Lock()
@@ -113,13 +111,13 @@ func (s *soak) arm(in int, after bool, strike func()) {
 
 const repository = "app"
 
-// newSoak has three accounts with twenty credentials, some of them kept in two places.
+// newSoak makes three accounts with twenty credentials, some of them in two places.
 func newSoak(t *testing.T) *soak {
 	t.Helper()
 	if *seed == 0 {
 		*seed = uint64(time.Now().UnixNano())
 	}
-	t.Logf("to run the same again: go test ./internal/soak -soak %s -soak-seed %d", *length, *seed)
+	t.Logf("to repeat this run: go test ./internal/soak -soak %s -soak-seed %d", *length, *seed)
 	s := &soak{T: t, random: rand.New(rand.NewPCG(*seed, 0)), dir: t.TempDir()}
 	var err error
 	if s.box, err = sandbox.Start(t.Context(), sandbox.Options{Around: s.around}); err != nil {
@@ -135,11 +133,11 @@ func newSoak(t *testing.T) *soak {
 	return s
 }
 
-// What is special about an account.
+// What differs between accounts.
 const (
-	plain        = iota // some credentials are kept in a file as well
-	recorded            // every change leaves a signed receipt in a chain
-	organization        // its tokens are made by an owner
+	plain        = iota // also stores some credentials in files
+	recorded            // has a chain of signed receipts
+	organization        // an owner makes its tokens
 )
 
 func (s *soak) newAccount(name string, n, special int) *account {
@@ -194,7 +192,7 @@ func (s *soak) newAccount(name string, n, special int) *account {
 	return a
 }
 
-// signer makes a key that signs receipts, and the file of those that may.
+// signer makes a signing key for receipts, and the allowed signers file.
 func (s *soak) signer(home string) (signers string) {
 	s.Helper()
 	public, private, err := ed25519.GenerateKey(nil)
@@ -217,8 +215,7 @@ func (s *soak) signer(home string) (signers string) {
 	return signers
 }
 
-// replicate makes a secret, without a value, that has a copy in another region which is
-// behind for a moment.
+// replicate makes an empty secret with a replica that lags briefly.
 func (s *soak) replicate(secret string) {
 	s.Helper()
 	_, err := s.secrets.CreateSecret(s.Context(), &sm.CreateSecretInput{Name: &secret, ClientRequestToken: aws.String(strings.Repeat("0", 36))})
@@ -256,24 +253,23 @@ func (s *soak) put(secret, value string) {
 	}
 }
 
-// process is purser, started as an account's scheduler does.
+// process is purser as an account's scheduler starts it.
 func (a *account) process(s *soak, args ...string) *exec.Cmd {
 	cmd := exec.Command(s.program, args...)
 	cmd.Env, cmd.Dir = a.env, filepath.Join(s.dir, a.name, "work")
 	return cmd
 }
 
-// ended is what a process did.
 type ended struct {
 	args []string
-	code int // -1: it was killed
+	code int // -1: killed
 	out  string
 }
 
-// slow is a run that waited for another one, which is worth a line.
+// slow is when a run that waited for another is worth logging.
 const slow = 10 * time.Second
 
-// run runs a command, and whatever is armed strikes it.
+// run runs a command with an armed strike.
 func (s *soak) run(a *account, armed func(*exec.Cmd), args ...string) ended {
 	cmd := a.process(s, args...)
 	var out bytes.Buffer
@@ -285,21 +281,21 @@ func (s *soak) run(a *account, armed func(*exec.Cmd), args ...string) ended {
 		armed(cmd)
 	}
 	began := time.Now()
-	_ = cmd.Wait() // its code is looked at
+	_ = cmd.Wait() // the caller checks the exit code
 	if took := time.Since(began); took > slow {
 		s.Logf("%6.1f s, %2d: purser %s", took.Seconds(), cmd.ProcessState.ExitCode(), strings.Join(args, " "))
 	}
 	return ended{args, cmd.ProcessState.ExitCode(), out.String()}
 }
 
-// step is one thing that happens.
+// step runs one random command.
 func (s *soak) step() {
 	s.steps.Add(1)
 	a := s.accounts[s.random.IntN(len(s.accounts))]
 	c := a.credentials[s.random.IntN(len(a.credentials))]
 	commands := []struct {
 		weight int
-		breaks bool // c may be without a good token afterwards, which is what was asked for
+		breaks bool // may leave c without a valid token, as requested
 		args   []string
 	}{
 		{30, false, []string{"rotate", c.name, "--force", "--mint", "--yes"}},
@@ -331,29 +327,29 @@ func (s *soak) step() {
 	for _, done := range s.disturbed(a, chosen.args) {
 		s.sound(a, done)
 		if done.code == 0 && slices.Contains([]string{"respond", "store", "rotate"}, chosen.args[0]) && chosen.args[1] == c.name {
-			c.broken.Store(false) // it says that what is current is good
+			c.broken.Store(false) // it says that the current token is valid
 		}
 	}
 	s.look(a, chosen.args)
 }
 
-// disturbed runs a command while something happens to it.
+// disturbed runs a command while something goes wrong.
 func (s *soak) disturbed(a *account, args []string) []ended {
 	in, after := 1+s.random.IntN(40), s.random.IntN(2) == 0
 	defer s.arm(0, false, nil)
 	switch how := s.random.IntN(10); {
-	case how < 3: // killed at one of its requests
+	case how < 3: // killed at a request
 		s.kills.Add(1)
 		return []ended{s.run(a, func(cmd *exec.Cmd) { s.arm(in, after, func() { _ = cmd.Process.Kill() }) }, args...)}
-	case how < 4: // killed at some moment
+	case how < 4: // killed at a random time
 		s.kills.Add(1)
 		wait := time.Duration(s.random.IntN(400)) * time.Millisecond
 		return []ended{s.run(a, func(cmd *exec.Cmd) { time.AfterFunc(wait, func() { _ = cmd.Process.Kill() }) }, args...)}
-	case how < 6: // something does not answer as it should
+	case how < 6: // a server fails
 		s.faults.Add(1)
 		defer s.fault(after)()
 		return []ended{s.run(a, nil, args...)}
-	case how < 8: // another scheduler is at it as well
+	case how < 8: // another scheduler runs it too
 		s.pairs.Add(1)
 		both := make([]ended, 2)
 		var all sync.WaitGroup
@@ -366,7 +362,7 @@ func (s *soak) disturbed(a *account, args []string) []ended {
 	return []ended{s.run(a, nil, args...)}
 }
 
-// fault has AWS, Docker Hub or its registry misbehave once.
+// fault makes AWS, Docker Hub or its registry fail once.
 func (s *soak) fault(after bool) (clear func()) {
 	operations := []string{"DescribeSecret", "GetSecretValue", "PutSecretValue", "UpdateSecretVersionStage", "TagResource"}
 	kinds := sandboxhub.Faults()
@@ -382,7 +378,7 @@ func (s *soak) fault(after bool) (clear func()) {
 	return s.box.ClearFaults
 }
 
-// sound holds what one process may end with, and say.
+// sound checks a process's exit code and output.
 func (s *soak) sound(a *account, done ended) {
 	s.Helper()
 	if done.code > 6 || strings.Contains(done.out, "a bug in purser") || strings.Contains(done.out, "too many failed login attempts") {
@@ -400,7 +396,7 @@ func (s *soak) sound(a *account, done ended) {
 	}
 }
 
-// look reads all of an account's credentials as their consumers do.
+// look reads all of an account's credentials as consumers do.
 func (s *soak) look(a *account, args []string) {
 	s.Helper()
 	for _, c := range a.credentials {
@@ -412,7 +408,7 @@ func (s *soak) look(a *account, args []string) {
 	}
 }
 
-// consume reads a place, and says what is wrong with what it gives.
+// consume reads a place, and returns what is wrong with the value.
 func (s *soak) consume(c *kept, place int) string {
 	_, value, err := c.stores[place].Read(context.Background(), credential.Current)
 	s.reads.Add(1)
@@ -427,10 +423,10 @@ func (s *soak) consume(c *kept, place int) string {
 		return err.Error()
 	}
 	if !s.alive(c.account.name, login.Token) && !c.broken.Load() {
-		// It may have been ended in order, after another one was read: then that one is there now.
+		// The token may have been retired after the read. Then the place has another one now.
 		_, again, err := c.stores[place].Read(context.Background(), credential.Current)
 		if err == nil && again.Equal(value) && !s.alive(c.account.name, login.Token) {
-			return "what is current does not work"
+			return "the current token does not work"
 		}
 	}
 	return ""
@@ -440,7 +436,7 @@ func (s *soak) alive(owner string, token credential.Secret) bool {
 	return slices.ContainsFunc(s.box.Accounts.Tokens(owner), func(t sandboxhub.Token) bool { return t.Active && t.Secret.Equal(token) })
 }
 
-// settle is what everybody does in the end: plain runs, which have to put all right.
+// settle runs undisturbed commands at the end, which must repair everything.
 func (s *soak) settle() {
 	s.Helper()
 	for _, a := range s.accounts {
@@ -457,14 +453,13 @@ func (s *soak) settle() {
 		s.leftOver(a)
 		if a.signers != "" {
 			if done := s.run(a, nil, "receipt", "verify", filepath.Join(s.dir, a.name, "receipts.jsonl"), "--signers", a.signers); done.code != 0 {
-				s.Errorf("the receipts are no chain:\n%s", done.out)
+				s.Errorf("the receipts do not form a chain:\n%s", done.out)
 			}
 		}
 	}
 }
 
-// leftOver finds versions that are in the middle of something, places that differ, and
-// tokens that nobody holds.
+// leftOver reports pending versions, places that differ, and live tokens that are stored nowhere.
 func (s *soak) leftOver(a *account) {
 	s.Helper()
 	held := map[credential.VersionID]bool{}
@@ -480,26 +475,26 @@ func (s *soak) leftOver(a *account) {
 			}
 			now, pending := d.At(credential.Current), d.At(credential.Pending)
 			if pending != "" && pending != now {
-				s.Errorf("%s is left with a version in AWSPENDING", c.places[i])
+				s.Errorf("%s still has a version in AWSPENDING", c.places[i])
 			}
 			if current != "" && now != current {
-				s.Errorf("%s has another version than the first place of %s", c.places[i], c.name)
+				s.Errorf("%s has a different version from the first place of %s", c.places[i], c.name)
 			}
 			current = now
 		}
 	}
 	for _, t := range s.box.Accounts.Tokens(a.name) {
 		if l, ours := credential.ParseLabel(t.Label); ours && t.Active && !held[l.Version] {
-			s.Errorf("nobody holds the live token %s", t.Label)
+			s.Errorf("no place has the live token %s", t.Label)
 		}
 	}
 }
 
-// consumers read all credentials all the while, as build agents do.
+// consumers read all credentials continuously, like build agents.
 func (s *soak) consumers(stop <-chan struct{}) *sync.WaitGroup {
 	var all sync.WaitGroup
 	all.Go(func() {
-		pace := time.NewTicker(10 * time.Millisecond) // so that they leave something of the machine
+		pace := time.NewTicker(10 * time.Millisecond) // leaves the CPU to the rest
 		defer pace.Stop()
 		for n := 0; ; n++ {
 			a := s.accounts[n%len(s.accounts)]
@@ -524,7 +519,7 @@ func TestTheSoak(t *testing.T) {
 	for _, a := range s.accounts {
 		for _, c := range a.credentials {
 			if done := s.run(a, nil, "store", c.name, "--mint", "--yes", "--create"); done.code != 0 {
-				t.Fatalf("the first token of %s: %d\n%s", c.name, done.code, done.out)
+				t.Fatalf("store the first token of %s: exit code %d\n%s", c.name, done.code, done.out)
 			}
 		}
 	}

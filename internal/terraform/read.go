@@ -1,6 +1,6 @@
-// Package terraform reads what a Terraform configuration says about secrets, and
-// writes the configuration for a credential. It runs no Terraform and asks no
-// cloud: it says what is written, and names what it does not understand.
+// Package terraform reads what a Terraform configuration says about secrets, and writes the
+// configuration for a credential. It runs neither Terraform nor cloud requests, and notes what it does
+// not understand.
 package terraform
 
 import (
@@ -20,16 +20,16 @@ import (
 	"purser/internal/credential"
 )
 
-// Configuration is what the files of one folder say.
+// Configuration is the content of a folder's files.
 type Configuration struct {
 	Dir             string
-	Profile, Region string // of the aws provider, where they are written out
+	Profile, Region string // of the aws provider, if they are literals
 	Secrets         []Secret
 	Risks           []Risk
-	Notes           []string // file:line and what was not understood
+	Notes           []string // file:line, and what purser does not understand
 }
 
-// Secret is an aws_secretsmanager_secret, made or looked up.
+// Secret is an aws_secretsmanager_secret resource or data source.
 type Secret struct {
 	Address     string // aws_secretsmanager_secret.dockerhub
 	Name        string
@@ -37,26 +37,25 @@ type Secret struct {
 	KMSKey      string
 	Region      string
 	At          string   // file:line
-	Data        bool     // looked up, and made elsewhere
-	Readers     []string // policy/NAME and role/NAME that may get its value
+	Data        bool     // a data source
+	Readers     []string // policy/NAME and role/NAME that may read its value
 }
 
-// Risk is a resource that writes a secret's value and will do so again.
+// Risk is a resource that writes a secret's value, and will again.
 type Risk struct {
 	Address string // aws_secretsmanager_secret_version.dockerhub
-	Secret  string // the secret's name, or its address where the name is not known
+	Secret  string // the secret's name, or its address if the name is unknown
 	At      string // file:line
-	Change  string // what makes it harmless, as HCL
+	Change  string // HCL that makes it harmless
 }
 
 const (
-	fileLimit  = 2 << 20 // of one file, in bytes
-	filesLimit = 500     // of one folder
+	fileLimit  = 2 << 20 // bytes per file
+	filesLimit = 500     // files per folder
 )
 
-// Read parses the *.tf files of a folder, not those below it. The error is a
-// *credential.Fault with the reason Usage; one about syntax names file, line and
-// column and repeats nothing of the line.
+// Read parses a folder's *.tf files, without subfolders. Its error is a *credential.Fault with the
+// reason Usage; a syntax error has file, line and column, and quotes nothing.
 func Read(dir string) (*Configuration, error) {
 	bodies, err := parse(dir)
 	if err != nil {
@@ -71,20 +70,19 @@ func Read(dir string) (*Configuration, error) {
 	return r.c, nil
 }
 
-// block is one block of the files.
 type block struct {
 	*hclsyntax.Block
-	source []byte // of its file
+	source []byte // its file
 }
 
-// at is where the block begins.
+// at is file:line of the block's start.
 func (b block) at() string { return place(b.DefRange()) }
 
 func place(r hcl.Range) string {
 	return fmt.Sprintf("%s:%d", filepath.Base(r.Filename), r.Start.Line)
 }
 
-// address is how Terraform names a resource.
+// address is the block's Terraform address.
 func (b block) address() string {
 	text := strings.Join(b.Labels, ".")
 	if b.Type == "data" {
@@ -102,7 +100,7 @@ func usage(what, why string) error {
 func parse(dir string) ([]block, error) {
 	entries, err := os.ReadDir(dir)
 	if err != nil {
-		return nil, usage("the Terraform folder cannot be read", credential.Quote(err.Error()))
+		return nil, usage("cannot read the Terraform folder", credential.Quote(err.Error()))
 	}
 	var all []block
 	count := 0
@@ -111,7 +109,7 @@ func parse(dir string) ([]block, error) {
 			continue
 		}
 		if count++; count > filesLimit {
-			return nil, usage("the Terraform folder cannot be read", fmt.Sprintf("%s has more than %d files", dir, filesLimit))
+			return nil, usage("cannot read the Terraform folder", fmt.Sprintf("%s has more than %d files", dir, filesLimit))
 		}
 		blocks, err := parseFile(filepath.Join(dir, e.Name()))
 		if err != nil {
@@ -125,17 +123,17 @@ func parse(dir string) ([]block, error) {
 func parseFile(path string) ([]block, error) {
 	source, err := boundedfile.Read(path, fileLimit)
 	if err != nil {
-		return nil, usage("a Terraform file cannot be read", path+": "+credential.Quote(cause(err)))
+		return nil, usage("cannot read a Terraform file", path+": "+credential.Quote(cause(err)))
 	}
 	file, problems := hclparse.NewParser().ParseHCL(source, path)
 	if problems.HasErrors() {
 		first := problems.Errs()[0]
 		at := path
 		if d, ok := errors.AsType[*hcl.Diagnostic](first); ok && d.Subject != nil {
-			// The summary is the parser's own text; its detail may quote the file.
+			// The summary is the parser's text; the detail may quote the file.
 			at, first = fmt.Sprintf("%s:%d:%d", path, d.Subject.Start.Line, d.Subject.Start.Column), errors.New(strings.ToLower(d.Summary))
 		}
-		return nil, usage("a Terraform file does not parse", at+": "+credential.Quote(first.Error()))
+		return nil, usage("cannot parse a Terraform file", at+": "+credential.Quote(first.Error()))
 	}
 	body, ok := file.Body.(*hclsyntax.Body)
 	if !ok {
@@ -148,7 +146,7 @@ func parseFile(path string) ([]block, error) {
 	return all, nil
 }
 
-// cause is an error of the file system without the path, which stands before it.
+// cause returns a file error without its path.
 func cause(err error) string {
 	if e, ok := errors.AsType[*fs.PathError](err); ok {
 		return e.Err.Error()
@@ -156,9 +154,8 @@ func cause(err error) string {
 	return err.Error()
 }
 
-// FindRisks looks for resources that would overwrite a secret's value, in a
-// folder and three levels below it. Files that do not parse are passed over: the
-// person's Terraform may be half-written while they store.
+// FindRisks finds resources that would overwrite a secret's value, in a folder and three levels below.
+// It skips files that do not parse, because the user may be editing them.
 func FindRisks(root, secret string) []Risk {
 	var risks []Risk
 	for _, dir := range folders(root, "aws_secretsmanager_secret_version") {
@@ -176,9 +173,8 @@ func FindRisks(root, secret string) []Risk {
 	return risks
 }
 
-// Find looks for the resource that makes a secret, in a folder and three levels
-// below it. at is file:line, "" where there is none; err is about a file that
-// does not parse, when nothing was found.
+// Find finds the resource that creates a secret, in a folder and three levels below. at is file:line,
+// or "". If nothing was found, err is about a file that does not parse.
 func Find(root, secret string) (at string, err error) {
 	if secret == "" {
 		return "", nil
@@ -203,13 +199,13 @@ const (
 	walkLimit  = 200 // files of Terraform that are looked into
 )
 
-// folders are those with a file that has the word in it, so that few are parsed.
+// folders lists the folders with a file that contains word, so that few files are parsed.
 func folders(root, word string) []string {
 	var found []string
 	looked := 0
 	_ = filepath.WalkDir(root, func(path string, d fs.DirEntry, err error) error {
 		if err != nil {
-			return nil //nolint:nilerr // what cannot be read cannot be applied from here either
+			return nil //nolint:nilerr // Terraform could not read it here either
 		}
 		if d.IsDir() {
 			rel, _ := filepath.Rel(root, path)
@@ -233,8 +229,7 @@ func folders(root, word string) []string {
 	return found
 }
 
-// Overwrites is a fault where the project's Terraform would write over what is
-// about to be stored.
+// Overwrites returns a fault if the project's Terraform would overwrite the stored value.
 func Overwrites(root string, c credential.Credential) error {
 	for _, t := range c.Targets {
 		if t.Kind != secretKind {
@@ -249,8 +244,8 @@ func Overwrites(root string, c credential.Credential) error {
 			r.At = rel
 		}
 		return &credential.Fault{
-			Reason: credential.TerraformOverwrites, Target: t, What: "Terraform would write over what is stored in " + t.Name,
-			Why: r.At + ": " + r.Address + " has a value of its own, which the next apply brings back", Change: r.Change,
+			Reason: credential.TerraformOverwrites, Target: t, What: "Terraform would overwrite the value in " + t.Name,
+			Why: r.At + ": " + r.Address + " sets a value, and the next apply writes it again", Change: r.Change,
 		}
 	}
 	return nil

@@ -7,8 +7,8 @@ import (
 	"purser/internal/boundedfile"
 )
 
-// State is what a folder's own state file says of a secret. A state that is kept
-// elsewhere, as most are, says nothing here.
+// State is what a folder's local state file says about a secret. Most states are remote, and then it
+// is empty.
 type State struct {
 	Local   bool // there is a state file beside the configuration
 	Applied bool // it has the secret
@@ -16,10 +16,10 @@ type State struct {
 	Path    string
 }
 
-// stateLimit bounds what is read of a state file, in bytes.
+// stateLimit limits the state file, in bytes.
 const stateLimit = 64 << 20
 
-// ReadState looks for a secret in terraform.tfstate. No value of it is kept.
+// ReadState looks for a secret in terraform.tfstate. It keeps no value.
 func ReadState(dir, secret string) State {
 	s := State{Path: filepath.Join(dir, "terraform.tfstate")}
 	raw, err := boundedfile.Read(s.Path, stateLimit)
@@ -61,10 +61,10 @@ func ReadState(dir, secret string) State {
 	return s
 }
 
-// presence tells that there is text, and forgets it.
+// presence records that there is text, but not the text.
 type presence struct{ there bool }
 
-// UnmarshalJSON looks at the length.
+// UnmarshalJSON checks for non-empty text.
 func (p *presence) UnmarshalJSON(raw []byte) error {
 	p.there = string(raw) != "null" && string(raw) != `""`
 	return nil

@@ -14,7 +14,7 @@ import (
 	"purser/internal/terraform"
 )
 
-var update = flag.Bool("update", false, "write golden files anew")
+var update = flag.Bool("update", false, "update golden files")
 
 func folder(t *testing.T, files map[string]string) string {
 	t.Helper()
@@ -31,7 +31,7 @@ func folder(t *testing.T, files map[string]string) string {
 	return dir
 }
 
-func TestTheConfigurationOfTheExampleIsUnderstood(t *testing.T) {
+func TestReadUnderstandsTheExample(t *testing.T) {
 	c, err := terraform.Read("testdata/buildkite")
 	if err != nil {
 		t.Fatal(err)
@@ -59,7 +59,7 @@ func TestTheConfigurationOfTheExampleIsUnderstood(t *testing.T) {
 	}
 }
 
-func TestRisksAreThoseThatWriteAValueAgain(t *testing.T) {
+func TestRisksAreResourcesThatWriteAValueAgain(t *testing.T) {
 	const secret = "resource \"aws_secretsmanager_secret\" \"a\" {\n  name = \"team/a\"\n}\n"
 	version := func(inside string) string {
 		return secret + "resource \"aws_secretsmanager_secret_version\" \"a\" {\n  secret_id = aws_secretsmanager_secret.a.id\n" + inside + "\n}\n"
@@ -77,8 +77,8 @@ func TestRisksAreThoseThatWriteAValueAgain(t *testing.T) {
 		"something else":       {version("secret_string = \"x\"\nlifecycle {\n ignore_changes = [version_stages]\n}"), "lifecycle"},
 		"no value":             {version(""), ""},
 		"no version":           {secret, ""},
-		"of a literal ARN":     {"resource \"aws_secretsmanager_secret_version\" \"a\" {\n  secret_id = \"arn:aws:secretsmanager:eu-west-2:1:secret:team/a-AbCdEf\"\n secret_string = \"x\"\n}\n", "lifecycle"},
-		"of another's":         {strings.ReplaceAll(version(`secret_string = "x"`), "team/a", "team/b"), ""},
+		"a literal ARN":        {"resource \"aws_secretsmanager_secret_version\" \"a\" {\n  secret_id = \"arn:aws:secretsmanager:eu-west-2:1:secret:team/a-AbCdEf\"\n secret_string = \"x\"\n}\n", "lifecycle"},
+		"another secret":       {strings.ReplaceAll(version(`secret_string = "x"`), "team/a", "team/b"), ""},
 		"while half-written":   {version(`secret_string = `), ""},
 		"in a commented block": {"# " + strings.ReplaceAll(version(`secret_string = "x"`), "\n", "\n# "), ""},
 	} {
@@ -89,7 +89,7 @@ func TestRisksAreThoseThatWriteAValueAgain(t *testing.T) {
 	}
 }
 
-func TestWhatDoesNotParseIsNamedAndNotQuoted(t *testing.T) {
+func TestSyntaxErrorsNameTheLineAndQuoteNothing(t *testing.T) {
 	for name, c := range map[string]struct{ text, want string }{
 		"a brace":   {"resource \"a\" \"b\" {\n  x = \"FAKEFAKE\n}\n", "main.tf:2:"},
 		"a keyword": {"FAKEFAKE FAKEFAKE\n", "main.tf:1:"},
@@ -117,7 +117,7 @@ func FuzzTerraformReader(f *testing.F) {
 	})
 }
 
-func TestWhatIsWrittenReadsWell(t *testing.T) {
+func TestWrittenConfigurationMatchesTheGoldens(t *testing.T) {
 	credentials := []credential.Credential{
 		{
 			Name: "dockerhub", Registry: "docker.io", Readers: []string{"policy/buildkite-read-dockerhub-secret", "arn:aws:iam::123456789012:role/path/queue"},
@@ -143,8 +143,7 @@ func TestWhatIsWrittenReadsWell(t *testing.T) {
 	}
 }
 
-// TestWhatIsWrittenIsUnderstood reads back what was written.
-func TestWhatIsWrittenIsUnderstood(t *testing.T) {
+func TestReadUnderstandsWrittenConfiguration(t *testing.T) {
 	c := credential.Credential{Name: "a", Registry: "docker.io", Readers: []string{"policy/read-it"}, Targets: []credential.Target{{Kind: "secret", Name: "team/a${x}\"%{y}"}}}
 	got, err := terraform.Read(folder(t, map[string]string{"main.tf": terraform.Inline([]credential.Credential{c}, terraform.Options{})}))
 	if err != nil || len(got.Secrets) != 1 || got.Secrets[0].Name != c.Targets[0].Name || !slices.Equal(got.Secrets[0].Readers, c.Readers) {

@@ -1,6 +1,7 @@
 package terraform
 
 import (
+	"cmp"
 	"encoding/json"
 	"path"
 	"slices"
@@ -15,19 +16,18 @@ import (
 	"purser/internal/credential"
 )
 
-// reader understands the blocks of one folder.
+// reader interprets a folder's blocks.
 type reader struct {
 	c      *Configuration
 	blocks []block
 	eval   *hcl.EvalContext
 }
 
-// arnOf stands for the ARN of a secret that is not made yet: the address, which
-// no ARN looks like.
+// arnOf and an address stand for the unknown ARN of a secret. No ARN looks like this.
 const arnOf = "arn-of:"
 
-// scope makes what expressions may refer to: variables with a default, locals,
-// and the secrets. Everything else is unknown, and what depends on it too.
+// scope defines what expressions may refer to: variables with defaults, locals, and secrets.
+// Everything else is unknown.
 func (r *reader) scope() {
 	variables, locals := map[string]cty.Value{}, map[string]cty.Value{}
 	made, looked := map[string]cty.Value{}, map[string]cty.Value{}
@@ -60,8 +60,7 @@ func (r *reader) scope() {
 		"var": object(variables), "aws_secretsmanager_secret": object(made),
 		"data": cty.ObjectVal(map[string]cty.Value{"aws_secretsmanager_secret": object(looked)}),
 	}
-	// Locals may use each other in any order; each round finds those whose parts
-	// are known.
+	// Locals may refer to each other in any order. Each round resolves more of them.
 	const rounds = 5
 	for range rounds {
 		r.eval.Variables["local"] = object(locals)
@@ -86,19 +85,12 @@ func object(values map[string]cty.Value) cty.Value {
 	return cty.ObjectVal(values)
 }
 
-// text evaluates an attribute to text. ok is false where it is missing or not
-// understood, and then noted.
+// text evaluates an attribute to text. If it is there but cannot be evaluated, text adds a note.
 func (r *reader) text(b block, name string) (text string, ok bool) {
-	a := b.Body.Attributes[name]
-	if a == nil {
-		return "", false
+	if text, ok = r.textOf(b.Body, name); !ok && b.Body.Attributes[name] != nil {
+		r.note(b.Body.Attributes[name].SrcRange, b.address()+": "+name+" depends on something outside these files")
 	}
-	v, problems := a.Expr.Value(r.eval)
-	if problems.HasErrors() || !v.IsWhollyKnown() || v.IsNull() || v.Type() != cty.String {
-		r.note(a.SrcRange, b.address()+": "+name+" depends on something that is not written here")
-		return "", false
-	}
-	return v.AsString(), true
+	return text, ok
 }
 
 func (r *reader) note(at hcl.Range, text string) {
@@ -126,7 +118,7 @@ func (r *reader) secrets() {
 		var ok bool
 		if s.Name, ok = r.text(b, "name"); !ok {
 			if b.Body.Attributes["name"] == nil {
-				r.note(b.DefRange(), s.Address+": it has no name")
+				r.note(b.DefRange(), s.Address+" has no name")
 			}
 			continue
 		}
@@ -139,7 +131,7 @@ func (r *reader) secrets() {
 	}
 }
 
-// readers finds the policies that let somebody get the value of a secret.
+// readers finds policies that allow reading a secret's value.
 func (r *reader) readers() {
 	for _, b := range r.blocks {
 		var who string
@@ -167,8 +159,7 @@ func (r *reader) readers() {
 	}
 }
 
-// role is the name of the role that a policy is written into, through the
-// role's own block where it is a reference.
+// role returns the name of the role that an inline policy belongs to, resolving a reference to it.
 func (r *reader) role(b block) (string, bool) {
 	a := b.Body.Attributes["role"]
 	if a == nil {
@@ -189,7 +180,7 @@ func (r *reader) role(b block) (string, bool) {
 	return r.text(b, "role")
 }
 
-// statement is one of a policy.
+// statement is an IAM policy statement.
 type statement struct {
 	Effect    string
 	Action    list
@@ -197,10 +188,10 @@ type statement struct {
 	Condition json.RawMessage
 }
 
-// list is one text or several, as IAM's JSON has it.
+// list is one string or several, as in IAM's JSON.
 type list []string
 
-// UnmarshalJSON takes both.
+// UnmarshalJSON accepts both.
 func (l *list) UnmarshalJSON(raw []byte) error {
 	var one string
 	if json.Unmarshal(raw, &one) == nil {
@@ -210,8 +201,7 @@ func (l *list) UnmarshalJSON(raw []byte) error {
 	return json.Unmarshal(raw, (*[]string)(l))
 }
 
-// statements reads the policy of a resource: JSON, or a policy document of
-// the same folder.
+// statements reads a resource's policy: JSON, or a policy document in the same folder.
 func (r *reader) statements(b block) []statement {
 	a := b.Body.Attributes["policy"]
 	if a == nil {
@@ -242,7 +232,7 @@ func (r *reader) statements(b block) []statement {
 		}
 	}
 	if len(all) == 0 {
-		r.note(a.SrcRange, b.address()+": its policy is not understood")
+		r.note(a.SrcRange, b.address()+": purser does not understand its policy")
 	}
 	return all
 }
@@ -259,10 +249,7 @@ func (r *reader) document(name string) []statement {
 				continue
 			}
 			effect, _ := r.textOf(s.Body, "effect")
-			if effect == "" {
-				effect = "Allow"
-			}
-			all = append(all, statement{Effect: effect, Action: r.texts(b, s.Body, "actions"), Resource: r.texts(b, s.Body, "resources")})
+			all = append(all, statement{Effect: cmp.Or(effect, "Allow"), Action: r.texts(b, s.Body, "actions"), Resource: r.texts(b, s.Body, "resources")})
 		}
 	}
 	return all
@@ -287,7 +274,7 @@ func (r *reader) texts(b block, body *hclsyntax.Body, name string) list {
 	}
 	v, problems := a.Expr.Value(r.eval)
 	if problems.HasErrors() || !v.IsWhollyKnown() || v.IsNull() || !v.CanIterateElements() {
-		r.note(a.SrcRange, b.address()+": "+name+" depends on something that is not written here")
+		r.note(a.SrcRange, b.address()+": "+name+" depends on something outside these files")
 		return nil
 	}
 	var all list
@@ -299,7 +286,7 @@ func (r *reader) texts(b block, body *hclsyntax.Body, name string) list {
 	return all
 }
 
-// grant notes who may read which secret.
+// grant adds a policy's readers to the secrets that it covers.
 func (r *reader) grant(who string, s statement) {
 	if s.Effect != "Allow" || !slices.ContainsFunc(s.Action, reads) {
 		return
@@ -313,14 +300,13 @@ func (r *reader) grant(who string, s statement) {
 	}
 }
 
-// reads reports whether an action of a policy covers getting a value.
+// reads reports whether an action covers reading a value.
 func reads(action string) bool {
 	ok, err := path.Match(strings.ToLower(action), "secretsmanager:getsecretvalue")
 	return ok && err == nil
 }
 
-// covered compares a policy's resource with a secret, whose ARN ends with six
-// characters that AWS chooses.
+// covered matches a policy's resource with a secret, whose ARN ends in six characters chosen by AWS.
 func covered(resource string, s Secret) bool {
 	if resource == "*" || resource == arnOf+s.Address {
 		return true
@@ -329,8 +315,8 @@ func covered(resource string, s Secret) bool {
 	return ok && wildcard(name, s.Name+"-xxxxxx")
 }
 
-// wildcard is IAM's: * is any text, ? any character. It goes back to the last *
-// only, so that its cost is bounded by the product of the lengths.
+// wildcard matches like IAM: * is any text, ? any character. It backtracks only to the last *, so its
+// cost is bounded by the product of the lengths.
 func wildcard(pattern, text string) bool {
 	p, t, star, from := 0, 0, -1, 0
 	for t < len(text) {
@@ -350,11 +336,10 @@ func wildcard(pattern, text string) bool {
 	return strings.Trim(pattern[p:], "*") == ""
 }
 
-// valueArguments are those by which Terraform writes a secret's value.
+// valueArguments are the arguments that set a secret's value.
 var valueArguments = []string{"secret_string", "secret_binary", "secret_string_wo"}
 
-// risks finds the resources that write a value again: at the next apply, or
-// when they are made anew.
+// risks finds resources that write a value again, at the next apply or when they are recreated.
 func (r *reader) risks() {
 	for _, b := range r.blocks {
 		if b.Type != "resource" || !b.is("aws_secretsmanager_secret_version") {
@@ -375,7 +360,7 @@ func (r *reader) risks() {
 	}
 }
 
-// secretOf is the secret that a version belongs to.
+// secretOf returns the secret that a version belongs to.
 func (r *reader) secretOf(b block) string {
 	id, ok := r.text(b, "secret_id")
 	if !ok {
@@ -397,8 +382,7 @@ func (r *reader) secretOf(b block) string {
 	return id
 }
 
-// ignored reports whether a lifecycle block keeps Terraform from changing an
-// argument back.
+// ignored reports whether a lifecycle block makes Terraform ignore changes of an argument.
 func ignored(body *hclsyntax.Body, argument string) bool {
 	for _, b := range body.Blocks {
 		a := b.Body.Attributes["ignore_changes"]

@@ -11,21 +11,21 @@ import (
 	"purser/internal/credential"
 )
 
-// Options say how configuration is written.
+// Options configure what Module and Inline write.
 type Options struct {
-	Source string   // of the module
-	Roles  []string // names of IAM roles whose holders read the secrets
-	KMSKey string   // ARN of a key of one's own; "": AWS's
+	Source string   // module source
+	Roles  []string // names of IAM roles that read the secrets
+	KMSKey string   // ARN of a customer managed key; "": AWS's key
 }
 
-// kept is a secret with the regions that it is kept in.
+// kept is a secret with its regions.
 type kept struct {
 	name, hcl string
-	mark      credential.Mark // what the secret is for
+	mark      credential.Mark // registry and credential
 	secret    string
-	regions   []string // the first is where it is written
+	regions   []string // the first is the primary
 	shape     credential.Shape
-	key       string // ARN of the KMS key; "" for AWS's
+	key       string // ARN of the KMS key; "": AWS's
 	about     string
 	every     int // days between rotations; 0: none
 	policy    string
@@ -33,11 +33,9 @@ type kept struct {
 	notes     []string
 }
 
-// secretKind is the kind of store that is a secret of AWS.
-const secretKind = "secret"
+const secretKind = "secret" // the kind of store in Secrets Manager
 
-// keptOf sorts a credential's targets by secret. Files and ARNs are not
-// Terraform's to make.
+// keptOf groups a credential's targets by secret. Terraform manages neither files nor ARNs.
 func keptOf(c credential.Credential, o Options) []kept {
 	var all []kept
 	for _, t := range c.Targets {
@@ -49,7 +47,7 @@ func keptOf(c credential.Credential, o Options) []kept {
 			if t.Region != "" && !slices.Contains(all[i].regions, t.Region) {
 				all[i].regions = append(all[i].regions, t.Region)
 			} else {
-				all[i].notes = append(all[i].notes, "purser.yaml keeps this secret in another account as well: apply the same there.")
+				all[i].notes = append(all[i].notes, "purser.yaml stores this secret in another account too: apply the same there.")
 			}
 			continue
 		}
@@ -74,7 +72,7 @@ func keptOf(c credential.Credential, o Options) []kept {
 	return all
 }
 
-// readers takes the policy's name and the roles from the credential.
+// readers takes the policy name and the roles from a credential's readers.
 func (k *kept) readers(readers []string, nth int) {
 	k.policy = "read-" + strings.ReplaceAll(k.secret, "/", "-")
 	named := false
@@ -94,7 +92,7 @@ func (k *kept) readers(readers []string, nth int) {
 	}
 }
 
-// identifier makes a name that HCL takes.
+// identifier makes a valid HCL name.
 func identifier(text string) string {
 	out := strings.Map(func(r rune) rune {
 		if r >= 'a' && r <= 'z' || r >= '0' && r <= '9' {
@@ -108,7 +106,7 @@ func identifier(text string) string {
 	return out
 }
 
-// quoted is a string of HCL: nothing in it is a template.
+// quoted returns an HCL string without template sequences.
 func quoted(text string) string {
 	return string(hclwrite.TokensForValue(cty.StringVal(text)).Bytes())
 }
@@ -121,8 +119,7 @@ func quotedList(texts []string) string {
 	return "[" + strings.Join(all, ", ") + "]"
 }
 
-// Module is a root module's calls of the module in deploy/terraform, one for
-// each secret. It holds no value.
+// Module writes a call of the module in deploy/terraform for each secret. It contains no values.
 func Module(credentials []credential.Credential, o Options) string {
 	var b strings.Builder
 	for _, c := range credentials {
@@ -146,8 +143,7 @@ func Module(credentials []credential.Credential, o Options) string {
 	return format(b.String())
 }
 
-// Inline is the same as plain resources, as a project's own files have them:
-// the secret, a policy that reads it, and its attachments.
+// Inline writes plain resources instead: the secret, a policy that reads it, and its attachments.
 func Inline(credentials []credential.Credential, o Options) string {
 	var b strings.Builder
 	for _, c := range credentials {
@@ -165,9 +161,9 @@ func Inline(credentials []credential.Credential, o Options) string {
 }
 
 func (k kept) comment(b *strings.Builder) {
-	fmt.Fprintf(b, "# %s: the secret is made empty, and purser writes its value. A value that Terraform\n# wrote would be in its state.\n", k.name)
+	fmt.Fprintf(b, "# %s: Terraform creates the secret empty, and purser writes its value. That keeps the\n# value out of Terraform's state.\n", k.name)
 	if k.shape == credential.ShapeECRCache {
-		b.WriteString("# ECR's pull-through cache reads it with AWS's own key only.\n")
+		b.WriteString("# ECR's pull-through cache can only read secrets encrypted with AWS's own key.\n")
 	}
 	for _, n := range k.notes {
 		fmt.Fprintf(b, "# %s\n", n)
@@ -184,7 +180,7 @@ func (k kept) inlineSecret(b *strings.Builder) {
 			fmt.Fprintf(b, "\nreplica {\nregion = %s\n}\n", quoted(region))
 		}
 	}
-	fmt.Fprintf(b, "\n# Which registry the token may be sent to. purser keeps this, and when the token ends.\ntags = {\n\"purser:registry\" = %s\n}\n", quoted(k.mark.String()))
+	fmt.Fprintf(b, "\n# The registry that may receive the token. purser maintains this tag and the expiry tag.\ntags = {\n\"purser:registry\" = %s\n}\n", quoted(k.mark.String()))
 	b.WriteString("\nlifecycle {\nignore_changes = [tags[\"purser:registry\"], tags_all[\"purser:registry\"], tags[\"purser:expires\"], tags_all[\"purser:expires\"]]\n}\n")
 	b.WriteString("}\n\n")
 }

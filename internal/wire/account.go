@@ -9,18 +9,17 @@ import (
 	"purser/internal/store/secretsmanager"
 )
 
-// accounts is how people sign in to a registry, with the client for its own interface.
+// accounts returns how people sign in to a registry, and the client for it.
 func (w *Wire) accounts(host credential.Host) (registry.Accounts, *registry.Client, error) {
 	in := registry.KindOf(host).Accounts
 	if in == nil {
-		return nil, nil, &credential.Fault{Reason: credential.Usage, Registry: host, What: "purser makes and ends no tokens at " + string(host), Why: "it knows no interface for it there"}
+		return nil, nil, &credential.Fault{Reason: credential.Usage, Registry: host, What: "purser cannot manage tokens at " + string(host), Why: "it knows no API for that registry's tokens"}
 	}
 	client, err := w.Registry(credential.Credential{})
 	return in, client, err
 }
 
-// Account takes a session that was found, for the tokens of an account at a registry; ""
-// is the session's own.
+// Account uses an existing session to manage an account's tokens; "" means the session's account.
 func (w *Wire) Account(host credential.Host, bearer credential.Secret, account string) (registry.Account, error) {
 	in, client, err := w.accounts(host)
 	if err != nil {
@@ -29,7 +28,7 @@ func (w *Wire) Account(host credential.Host, bearer credential.Secret, account s
 	return in.Session(client, bearer, account)
 }
 
-// SignInTo signs in as a person, for the tokens of an account.
+// SignInTo signs in as a person to manage an account's tokens.
 func (w *Wire) SignInTo(ctx context.Context, host credential.Host, person string, password credential.Secret, code registry.SecondFactor, account string) (registry.Account, error) {
 	in, client, err := w.accounts(host)
 	if err != nil {
@@ -38,9 +37,8 @@ func (w *Wire) SignInTo(ctx context.Context, host credential.Host, person string
 	return in.SignIn(ctx, client, person, password, code, account)
 }
 
-// Unattended signs in with the account that a secret in AWS has under username and
-// password, for the tokens of a credential, where no person is. An account with a second
-// factor cannot.
+// Unattended signs in with the username and password in an AWS secret, to manage a credential's tokens
+// without a person. It fails for accounts with a second factor.
 func (w *Wire) Unattended(ctx context.Context, secret string, c credential.Credential) (registry.Account, error) {
 	t := credential.Target{Kind: secretsmanager.Key, Name: secret, Shape: credential.ShapePassword}
 	for _, other := range c.Targets {
@@ -48,7 +46,7 @@ func (w *Wire) Unattended(ctx context.Context, secret string, c credential.Crede
 			t.Profile, t.Region = other.Profile, other.Region
 		}
 	}
-	s, err := w.Bare(ctx, c, t) // it is sent to the registry's vendor alone
+	s, err := w.Bare(ctx, c, t) // the password goes only to the registry's vendor
 	if err != nil {
 		return nil, err
 	}
@@ -62,8 +60,8 @@ func (w *Wire) Unattended(ctx context.Context, secret string, c credential.Crede
 	}
 	return w.SignInTo(ctx, c.Registry, login.Username, login.Token, func(context.Context, bool) (credential.Secret, error) {
 		return credential.Secret{}, &credential.Fault{
-			Reason: credential.SessionNeeded, Registry: c.Registry, Account: login.Username, What: "no token can be made without a person",
-			Why: "the account " + login.Username + " of " + secret + " has a second factor, which is for people",
+			Reason: credential.SessionNeeded, Registry: c.Registry, Account: login.Username, What: "purser cannot sign in without a person",
+			Why: "the account " + login.Username + " in " + secret + " has a second factor",
 		}
 	}, c.Username)
 }

@@ -9,7 +9,7 @@ import (
 	"purser/internal/credential"
 )
 
-// Trail is CloudTrail's history in the account and region of a target.
+// Trail returns CloudTrail's history in a target's account and region.
 func (w *Wire) Trail(ctx context.Context, t credential.Target) (audit.Trail, error) {
 	clients, err := w.aws(ctx, t)
 	if err != nil {

@@ -15,7 +15,7 @@ import (
 
 var errNoBrowser = errors.New("the browser is on another machine")
 
-// Browser fails where there is no browser that OpenBrowser could open.
+// Browser returns an error if OpenBrowser could not open a browser.
 func (w *Wire) Browser() error {
 	if w.Env.RemoteSession || w.Env.Browser == "none" {
 		return errNoBrowser
@@ -24,10 +24,9 @@ func (w *Wire) Browser() error {
 	return err
 }
 
-// OpenBrowser shows an address that only the person may know, where there is a
-// browser. Every user of the machine can read a program's arguments, so the opener
-// gets a private file that forwards to the address. remove takes the file away when
-// the page is over; failed is called when the opener ends with an error.
+// OpenBrowser opens an address that only the person may know. Every user of the machine can read a
+// program's arguments, so the opener gets a private file that redirects to the address. Call remove
+// when the page is closed. OpenBrowser calls failed if the opener fails.
 func (w *Wire) OpenBrowser(ctx context.Context, address string, failed func()) (remove func(), err error) {
 	if err := w.Browser(); err != nil {
 		return nil, err
@@ -36,7 +35,7 @@ func (w *Wire) OpenBrowser(ctx context.Context, address string, failed func()) (
 	if err != nil {
 		return nil, err
 	}
-	remove = func() { _ = os.RemoveAll(dir) } // what is left forwards to a page that is gone
+	remove = func() { _ = os.RemoveAll(dir) } // a leftover redirects to a closed page
 	file := filepath.Join(dir, "open.html")
 	const mode = 0o600
 	if err := os.WriteFile(file, forwarder(address), mode); err != nil {
@@ -50,7 +49,6 @@ func (w *Wire) OpenBrowser(ctx context.Context, address string, failed func()) (
 	return remove, nil
 }
 
-// privateDir makes a folder that only this user can enter.
 func (w *Wire) privateDir() (string, error) {
 	const pattern = "purser-page-"
 	if w.Env.XDGRuntimeDir != "" {
@@ -65,7 +63,7 @@ func (w *Wire) privateDir() (string, error) {
 	return dir, nil
 }
 
-// forwarder is a page that leads to an address at once.
+// forwarder is a page that redirects to an address.
 func forwarder(address string) []byte {
 	to := html.EscapeString(address)
 	return []byte(`<!doctype html>
@@ -79,14 +77,14 @@ func forwarder(address string) []byte {
 `)
 }
 
-// openAddress shows an address that may be known: that of AWS's sign-in page. Its
-// state and challenge are good for nothing without the verifier, which purser keeps.
+// openAddress opens AWS's sign-in page. Its address need not be secret: state and challenge are useless
+// without the verifier, which purser keeps.
 func (w *Wire) openAddress(ctx context.Context, address string) error {
 	return w.startOpener(ctx, address, func() {})
 }
 
-// opener is the command line that opens what it is given: of BROWSER's commands the first
-// that there is, as xdg-open takes them, or the system's own program.
+// opener is the command line that opens an address or file: the first installed command in BROWSER, in
+// xdg-open's syntax, or the system's opener.
 func (w *Wire) opener(what string) ([]string, error) {
 	for command := range strings.SplitSeq(w.Env.Browser, ":") {
 		line := strings.Fields(command)
@@ -119,7 +117,7 @@ func (w *Wire) startOpener(ctx context.Context, what string, failed func()) erro
 	if err != nil {
 		return err
 	}
-	cmd := exec.CommandContext(context.WithoutCancel(ctx), line[0], line[1:]...) //nolint:gosec // the system's program, or the person's own choice
+	cmd := exec.CommandContext(context.WithoutCancel(ctx), line[0], line[1:]...) //nolint:gosec // the system's program or the person's choice
 	if err := cmd.Start(); err != nil {
 		return err
 	}

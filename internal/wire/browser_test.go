@@ -12,8 +12,8 @@ import (
 	"purser/internal/wire"
 )
 
-// standIn puts an xdg-open into the PATH that writes its arguments, its environment
-// and the mode of the file that it was given, then ends as told.
+// standIn puts an xdg-open into PATH that records its arguments, its environment and its file's mode,
+// and exits with the given code.
 func standIn(t *testing.T, end string) (record func() string) {
 	t.Helper()
 	if runtime.GOOS != "linux" {
@@ -37,7 +37,6 @@ func standIn(t *testing.T, end string) (record func() string) {
 
 const secretPath = "R9FAKEfakeFAKEfakeFAKEfake4x8K2m"
 
-// TestTheOpenerIsNotToldTheAddress: every user can read a program's arguments.
 func TestTheOpenerIsNotToldTheAddress(t *testing.T) {
 	record := standIn(t, "3")
 	runtimeDir := t.TempDir()
@@ -113,7 +112,7 @@ func TestBROWSERChoosesTheOpener(t *testing.T) {
 	}
 }
 
-func TestNoBrowserIsOpenedWhereThereIsNone(t *testing.T) {
+func TestNoBrowserIsOpenedOverSSHOrWithBROWSERNone(t *testing.T) {
 	for name, env := range map[string]config.Environment{"over ssh": {RemoteSession: true}, "BROWSER=none": {Browser: "none"}} {
 		env.TempDir = t.TempDir()
 		w := &wire.Wire{Env: env}

@@ -16,7 +16,7 @@ import (
 	"purser/internal/wire"
 )
 
-// asked opens a secret with what an environment has for credentials.
+// asked opens a secret with an environment, and returns the fault.
 func asked(t *testing.T, env config.Environment) *credential.Fault {
 	t.Helper()
 	w := &wire.Wire{Env: env, Now: time.Now}
@@ -31,8 +31,7 @@ func asked(t *testing.T, env config.Environment) *credential.Fault {
 	return f
 }
 
-// TestAMetadataServiceThatNeverAnswersIsNamed: it takes the connection, as a
-// service does that is one hop too far away for its answers.
+// The service accepts connections but never answers, like one beyond the hop limit.
 func TestAMetadataServiceThatNeverAnswersIsNamed(t *testing.T) {
 	l, err := (&net.ListenConfig{}).Listen(t.Context(), "tcp", "127.0.0.1:0")
 	if err != nil {
@@ -54,13 +53,13 @@ func TestAMetadataServiceThatNeverAnswersIsNamed(t *testing.T) {
 	if f.Reason != credential.NotSignedIn || f.SignIn != "machine" || !strings.Contains(f.Why, endpoint+" does not answer") || !strings.Contains(f.Why, "hop limit is 1") {
 		t.Errorf("%+v", f)
 	}
-	// Each connection is waited for half a second at most.
+	// Each connection times out after half a second.
 	if n := len(calls); n == 0 || n > 2 {
 		t.Errorf("it was called %d times, want one or two", n)
 	}
 }
 
-func TestAMachineWithoutARoleIsToldFromNoMachine(t *testing.T) {
+func TestAMachineWithoutARoleDiffersFromNoMachine(t *testing.T) {
 	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if r.Method == http.MethodPut {
 			w.Header().Set("X-Aws-Ec2-Metadata-Token-Ttl-Seconds", "60")
@@ -85,7 +84,7 @@ func TestAMachineWithoutARoleIsToldFromNoMachine(t *testing.T) {
 	}
 }
 
-func TestAContainersEndpointThatNeverAnswersIsNotWaitedForLong(t *testing.T) {
+func TestASilentContainerEndpointIsAskedTwice(t *testing.T) {
 	asks := make(chan struct{}, 100)
 	server := httptest.NewServer(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
 		asks <- struct{}{}

@@ -9,17 +9,17 @@ import (
 	"purser/internal/credential"
 )
 
-// Identity is who AWS takes this process for.
+// Identity is the identity that AWS sees.
 type Identity struct {
 	ARN, Account, Region string
-	// Ahead is how far this machine's clock is ahead of AWS's, to the second;
-	// negative: behind. It is known when Timed.
+	// Ahead is how far this machine's clock is ahead of AWS's, in whole seconds; negative: behind. It is
+	// valid if Timed.
 	Ahead time.Duration
 	Timed bool
 }
 
-// Identity asks AWS who is calling, with the credentials for a target. The
-// error is the SDK's; a store's Open gives one that says what to do.
+// Identity asks AWS who is calling, with a target's credentials. It returns the SDK's error; a store's
+// Open explains what to do.
 func (w *Wire) Identity(ctx context.Context, t credential.Target) (Identity, error) {
 	clients, err := w.aws(ctx, t)
 	if err != nil {
@@ -31,8 +31,7 @@ func (w *Wire) Identity(ctx context.Context, t credential.Target) (Identity, err
 	return id, err
 }
 
-// Reach finds out whether a credential's registry answers. See
-// registry.Client.Reach.
+// Reach checks whether a credential's registry answers. See registry.Client.Reach.
 func (w *Wire) Reach(ctx context.Context, c credential.Credential) (string, error) {
 	client, err := w.Registry(c)
 	if err != nil {
@@ -41,7 +40,7 @@ func (w *Wire) Reach(ctx context.Context, c credential.Credential) (string, erro
 	return client.Reach(ctx, c)
 }
 
-// clock compares this machine's with the dates of answers.
+// clock compares this machine's clock with the dates of answers.
 type clock struct {
 	next http.RoundTripper
 	now  func() time.Time
@@ -51,7 +50,7 @@ type clock struct {
 	timed bool
 }
 
-// RoundTrip sends one request and looks at the answer's date.
+// RoundTrip sends a request and reads the answer's date.
 func (c *clock) RoundTrip(r *http.Request) (*http.Response, error) {
 	resp, err := c.next.RoundTrip(r)
 	if err != nil {

@@ -12,11 +12,11 @@ import (
 	"purser/internal/credential"
 )
 
-// eventSource is what events of purser's come from, for rules that match them.
+// eventSource is the source of purser's events, for matching rules.
 const eventSource = "purser"
 
-// PutEvent puts an event on a bus of EventBridge, in the account and region of a
-// target. The detail becomes JSON; it holds nothing secret.
+// PutEvent puts an event on an EventBridge bus in a target's account and region. detail is encoded as
+// JSON and contains no secrets.
 func (w *Wire) PutEvent(ctx context.Context, t credential.Target, bus, kind string, detail any, resources ...string) error {
 	clients, err := w.aws(ctx, t)
 	if err != nil {

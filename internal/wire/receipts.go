@@ -22,18 +22,17 @@ import (
 	"purser/internal/receipt"
 )
 
-// Recorder writes receipts where the configuration says.
+// Recorder writes receipts as configured.
 type Recorder struct {
 	wire   *Wire
 	where  config.Receipts
 	log    *receipt.Log      // nil: no file
-	target credential.Target // whose account and region the bus is in
+	target credential.Target // has the bus's account and region
 	signer receipt.Signer    // nil: not signed
 }
 
-// Recorder makes ready to write the receipts that a configuration wants, so that a key
-// or a file which cannot be used is found before anything is changed. It is nil where
-// none are wanted.
+// Recorder prepares to write receipts, so that an unusable key or file is found before anything changes.
+// It is nil if none are configured.
 func (w *Wire) Recorder(ctx context.Context, file *config.File, t credential.Target, passphrase func() ([]byte, error)) (*Recorder, error) {
 	where := file.Receipts
 	if !where.Wanted {
@@ -51,13 +50,13 @@ func (w *Wire) Recorder(ctx context.Context, file *config.File, t credential.Tar
 		r.signer, err = w.sshSigner(where.SSHKey, passphrase)
 	}
 	if err != nil {
-		return nil, &credential.Fault{Reason: credential.ReceiptFailed, What: "receipts cannot be signed with what purser.yaml names", Why: credential.Quote(err.Error()), Err: err}
+		return nil, &credential.Fault{Reason: credential.ReceiptFailed, What: "cannot sign receipts with the key in purser.yaml", Why: credential.Quote(err.Error()), Err: err}
 	}
 	return r, nil
 }
 
-// logOf is the file of receipts, and nil where there is none. Only a configuration that
-// no checkout has written names one outside of its own folder.
+// logOf returns the receipts file, or nil. A configuration that a checkout may have written can only
+// name a file in its own folder.
 func logOf(file *config.File) (*receipt.Log, error) {
 	path := file.Receipts.File
 	if path == "" || path == config.StandardOutput {
@@ -72,19 +71,18 @@ func logOf(file *config.File) (*receipt.Log, error) {
 		log.Folder = folder
 	}
 	if err := log.Check(); err != nil {
-		return nil, &credential.Fault{Reason: credential.ReceiptFile, What: "receipts cannot be written to the file that purser.yaml names", Why: credential.Quote(err.Error()), Err: err}
+		return nil, &credential.Fault{Reason: credential.ReceiptFile, What: "cannot write receipts to the file in purser.yaml", Why: credential.Quote(err.Error()), Err: err}
 	}
 	return log, nil
 }
 
-// Write signs a receipt and puts it where it belongs. It returns the line, for standard
-// output where that is the place; else nil. Only those in a file are chained: nothing
-// says what standard output or a bus has had before.
+// Write signs and writes a receipt. It returns the line if it belongs on standard output, or nil. Only
+// receipts in a file are chained, since earlier ones elsewhere are unknown.
 func (r *Recorder) Write(ctx context.Context, record receipt.Receipt) (line []byte, err error) {
 	if r == nil {
 		return nil, nil
 	}
-	// The change has happened, whatever has ended the run; an SSH agent may want a touch.
+	// The change happened, so write it even after an interruption. An SSH agent may want a touch.
 	limit := receiptTime
 	if ctx.Err() != nil {
 		limit = lastReceiptTime
@@ -103,7 +101,7 @@ func (r *Recorder) Write(ctx context.Context, record receipt.Receipt) (line []by
 		err = errors.New("it took too long")
 	}
 	if err != nil {
-		err = &credential.Fault{Reason: credential.ReceiptFailed, What: whatHappened(record) + ", and its receipt could not be written", Why: credential.Quote(err.Error()), Err: err}
+		err = &credential.Fault{Reason: credential.ReceiptFailed, What: whatHappened(record) + ", but purser could not write its receipt", Why: credential.Quote(err.Error()), Err: err}
 	}
 	if r.where.File != config.StandardOutput {
 		line = nil
@@ -112,22 +110,22 @@ func (r *Recorder) Write(ctx context.Context, record receipt.Receipt) (line []by
 }
 
 const (
-	// receiptTime is how long the writing of one receipt may take.
+	// receiptTime limits writing a receipt.
 	receiptTime = time.Minute
-	// lastReceiptTime is that of a run which was told to end.
+	// lastReceiptTime limits it after an interruption.
 	lastReceiptTime = 250 * time.Millisecond
 )
 
 type rawJSON []byte
 
-// MarshalJSON gives what it is.
+// MarshalJSON returns the text.
 func (r rawJSON) MarshalJSON() ([]byte, error) { return r, nil }
 
-// whatHappened tells of a change whose receipt is missing.
+// whatHappened describes a change whose receipt is lost.
 func whatHappened(r receipt.Receipt) string {
-	text := fmt.Sprintf("%s of %s is done", r.Command, cmp.Or(r.Credential, r.Registry))
+	text := fmt.Sprintf("%s of %s succeeded", r.Command, cmp.Or(r.Credential, r.Registry))
 	if r.Outcome == receipt.Failed {
-		text = fmt.Sprintf("%s of %s has failed", r.Command, cmp.Or(r.Credential, r.Registry))
+		text = fmt.Sprintf("%s of %s failed", r.Command, cmp.Or(r.Credential, r.Registry))
 	}
 	for _, p := range r.Places {
 		if p.Version != "" {
@@ -135,7 +133,7 @@ func whatHappened(r receipt.Receipt) string {
 		}
 	}
 	for _, t := range r.Ended {
-		text += fmt.Sprintf(", token %s is ended", t.ID)
+		text += fmt.Sprintf(", token %s was revoked", t.ID)
 	}
 	return text
 }
@@ -155,9 +153,9 @@ func (w *Wire) sshSigner(path string, passphrase func() ([]byte, error)) (receip
 		}
 		return receipt.SSHSigner(key)
 	}
-	public, _, _, _, err := ssh.ParseAuthorizedKey(data) // the library's
+	public, _, _, _, err := ssh.ParseAuthorizedKey(data)
 	if err != nil {
-		return nil, fmt.Errorf("read %s: it holds no public key", path)
+		return nil, fmt.Errorf("read %s: it has no public key", path)
 	}
 	if w.Env.SSHAuthSock == "" {
 		return nil, errors.New("there is no SSH agent: SSH_AUTH_SOCK is not set")
@@ -184,8 +182,7 @@ func (w *Wire) kmsSigner(ctx context.Context, t credential.Target, key string) (
 	return receipt.KMSSigner(arn, &digestSigner{kms.NewFromConfig(clients.config), arn}), nil
 }
 
-// KMSKey is the public half of a key in KMS, in the account and region of a target, and
-// the key's ARN.
+// KMSKey returns a KMS key's public key and ARN, in a target's account and region.
 func (w *Wire) KMSKey(ctx context.Context, t credential.Target, key string) (public []byte, arn string, err error) {
 	clients, err := w.aws(ctx, t)
 	if err != nil {
@@ -193,7 +190,7 @@ func (w *Wire) KMSKey(ctx context.Context, t credential.Target, key string) (pub
 	}
 	out, err := kms.NewFromConfig(clients.config).GetPublicKey(ctx, &kms.GetPublicKeyInput{KeyId: &key})
 	if err != nil {
-		return nil, "", fmt.Errorf("get the public half of %s: %s", key, credential.Quote(err.Error()))
+		return nil, "", fmt.Errorf("get the public key of %s: %s", key, credential.Quote(err.Error()))
 	}
 	return out.PublicKey, aws.ToString(out.KeyId), nil
 }
@@ -203,7 +200,7 @@ type digestSigner struct {
 	key    string
 }
 
-// SignDigest has KMS sign.
+// SignDigest signs with KMS.
 func (s *digestSigner) SignDigest(ctx context.Context, digest []byte) ([]byte, error) {
 	out, err := s.client.Sign(ctx, &kms.SignInput{KeyId: &s.key, Message: digest, MessageType: types.MessageTypeDigest, SigningAlgorithm: types.SigningAlgorithmSpecEcdsaSha256})
 	if err != nil {

@@ -18,8 +18,7 @@ var someReceipt = receipt.Receipt{
 	Places: []receipt.Place{{Where: "mockserver-build/dockerhub", Version: "v2"}}, Ended: []receipt.Token{{ID: "t1"}},
 }
 
-// TestOnlyTrustedConfigurationNamesAnyFile has a checkout's choose among its own.
-func TestOnlyTrustedConfigurationNamesAnyFile(t *testing.T) {
+func TestOnlyATrustedConfigurationMayNameAnyFile(t *testing.T) {
 	project, elsewhere := t.TempDir(), t.TempDir()
 	for _, c := range []struct {
 		name, file string
@@ -47,19 +46,18 @@ func TestOnlyTrustedConfigurationNamesAnyFile(t *testing.T) {
 			}
 			text, err := os.ReadFile(c.file)
 			if got, _ := receipt.Unverified(text); err != nil || got.Number != 1 {
-				t.Errorf("the file holds %s, %v", text, err)
+				t.Errorf("the file has %s, %v", text, err)
 			}
 		})
 	}
 }
 
-// TestAReceiptThatIsLostSaysWhatWasDone is what a person has left of it.
-func TestAReceiptThatIsLostSaysWhatWasDone(t *testing.T) {
+func TestALostReceiptSaysWhatHappened(t *testing.T) {
 	alone(t, "")
 	dir := t.TempDir()
 	for name, where := range map[string]config.Receipts{
-		"a bus that is not there": {Wanted: true, File: config.StandardOutput, EventBus: "default"},
-		"a folder that has gone":  {Wanted: true, File: filepath.Join(dir, "gone", "receipts.jsonl")},
+		"a missing bus":    {Wanted: true, File: config.StandardOutput, EventBus: "default"},
+		"a deleted folder": {Wanted: true, File: filepath.Join(dir, "gone", "receipts.jsonl")},
 	} {
 		t.Run(name, func(t *testing.T) {
 			gone := filepath.Join(dir, "gone")
@@ -74,7 +72,7 @@ func TestAReceiptThatIsLostSaysWhatWasDone(t *testing.T) {
 				t.Fatal(err)
 			}
 			line, err := r.Write(t.Context(), someReceipt)
-			want := "rotate of dockerhub is done, mockserver-build/dockerhub has version v2, token t1 is ended, and its receipt could not be written"
+			want := "rotate of dockerhub succeeded, mockserver-build/dockerhub has version v2, token t1 was revoked, but purser could not write its receipt"
 			if credential.ReasonOf(err) != credential.ReceiptFailed || !strings.Contains(err.Error(), want) {
 				t.Errorf("error = %v, want %q", err, want)
 			}

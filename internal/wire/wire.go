@@ -1,6 +1,5 @@
-// Package wire makes a credential's parts from its configuration: the stores of
-// its targets, the client for its registry. It is a list of cases and holds no
-// logic; programs drive what it makes.
+// Package wire builds a credential's parts from its configuration: its targets' stores and its
+// registry's client. It only connects them.
 package wire
 
 import (
@@ -36,32 +35,30 @@ import (
 	_ "purser/internal/wire/kinds" // known before anything is parsed
 )
 
-// Wire makes parts. Its fields are set before the first call and not changed.
+// Wire builds parts. Set its fields before the first call.
 type Wire struct {
 	Env config.Environment
 	Now func() time.Time
-	// Passphrase asks for the passphrase of an encrypted file, twice when the
-	// file is about to be made.
+	// Passphrase asks for an encrypted file's passphrase, twice for a new file.
 	Passphrase func(ctx context.Context, confirm bool) (credential.Secret, error)
-	// Transport carries requests to registries; nil makes one that trusts the
-	// system's certificates and those of the credential.
+	// Transport sends requests to registries; nil: one that trusts the system's and the credential's
+	// certificates.
 	Transport http.RoundTripper
-	// Debug gets a line for each request; nil: none is written.
+	// Debug receives a line per request; may be nil.
 	Debug io.Writer
-	// AWS is where AWS is instead of where the environment says; nil: there.
+	// AWS replaces AWS with a stand-in; may be nil.
 	AWS *LocalAWS
-	// Trusted says that the credentials come from a configuration that others cannot write.
+	// Trusted means that others cannot write the credentials' configuration.
 	Trusted bool
-	// Comparing says that what is current is only compared, and sent to no registry.
+	// Comparing means that current values are only compared, and not sent to registries.
 	Comparing bool
-	// DryRun says that nothing is to be changed.
+	// DryRun means that nothing may change.
 	DryRun bool
-	// Hold has the credential helpers of this machine keep no login until it is released.
-	// Whatever changes what is current, or ends a token, is done in between; nil: nothing
-	// is kept.
+	// Hold stops this machine's credential helpers from caching a login until release. Changes of the
+	// current value and revocations happen in between; nil: nothing is cached.
 	Hold func() (release func())
-	// Agree asks a person whether what a target holds belongs to the credential's registry;
-	// nil: no one can be asked.
+	// Agree asks a person whether a target's value belongs to the credential's registry; nil: nobody can
+	// be asked.
 	Agree func(ctx context.Context, c credential.Credential, t credential.Target) error
 
 	mu      sync.Mutex // guards the maps
@@ -70,8 +67,7 @@ type Wire struct {
 	trace   *transport.Trace
 }
 
-// LocalAWS is a stand-in for AWS on this machine. It takes any credentials, so
-// none of the person's are sent to it.
+// LocalAWS is a stand-in for AWS on this machine. It gets fake credentials, never the person's.
 type LocalAWS struct{ Endpoint string }
 
 func (l *LocalAWS) options() []func(*awsconfig.LoadOptions) error {
@@ -87,23 +83,22 @@ func (l *LocalAWS) options() []func(*awsconfig.LoadOptions) error {
 
 type awsPlace struct{ profile, region string }
 
-// awsClients are shared by all targets in one account and region: one set of
-// credentials, one pool of connections, one view of throttling.
+// awsClients are shared by all targets in an account and region, with their credentials, connections
+// and view of throttling.
 type awsClients struct {
-	config  aws.Config // for the services that few runs need
+	config  aws.Config // for rarely used services
 	secrets *sm.Client
 	caller  secretsmanager.Caller
 	region  string
 	clock   *clock
 }
 
-// Store makes the store of a credential's target, which gives its values to the
-// credential's registry alone.
+// Store returns a target's store. It releases values only to the credential's registry.
 func (w *Wire) Store(ctx context.Context, c credential.Credential, t credential.Target) (store.Store, error) {
 	return w.bound(c, t, func() (store.Store, error) { return w.Bare(ctx, c, t) })
 }
 
-// RotatingStore makes the store of a secret that AWS itself is rotating.
+// RotatingStore returns the store of a secret during an AWS rotation.
 func (w *Wire) RotatingStore(ctx context.Context, c credential.Credential, t credential.Target, rotation credential.Secret) (store.Store, error) {
 	return w.bound(c, t, func() (store.Store, error) {
 		cfg, err := w.SecretsManager(ctx, t)
@@ -115,14 +110,13 @@ func (w *Wire) RotatingStore(ctx context.Context, c credential.Credential, t cre
 	})
 }
 
-// Bare makes the store of a target without looking at whom its values belong to: for
-// programs whose configuration is trusted in any case, and for values that are sent to
-// no registry that a configuration names.
+// Bare returns a target's store without checking which registry its values belong to. It is for programs
+// with a trusted configuration, and for values that go to no configured registry.
 func (w *Wire) Bare(ctx context.Context, c credential.Credential, t credential.Target) (store.Store, error) {
 	t = w.Target(c, t)
 	kind, known := store.KindOf(t)
 	if !known {
-		return nil, &credential.Fault{Reason: credential.Usage, Credential: c.Name, What: "purser knows no store of the kind " + t.Kind}
+		return nil, &credential.Fault{Reason: credential.Usage, Credential: c.Name, What: "unknown kind of store: " + t.Kind}
 	}
 	return kind.Open(ctx, w, c, t)
 }
@@ -141,13 +135,13 @@ func (w *Wire) bound(c credential.Credential, t credential.Target, open func() (
 			}
 			return &credential.Fault{
 				Reason: credential.ConsentNeeded, Target: t, Registry: c.Registry, Credential: c.Name,
-				What: "nobody has said that the token in " + t.String() + " belongs to " + string(c.Registry), Why: "it was stored by hand, and only a person can say it",
+				What: "nobody has confirmed that the token in " + t.String() + " belongs to " + string(c.Registry), Why: "it was stored by hand, so a person must confirm it",
 			}
 		},
 	}), nil
 }
 
-// SecretsManager is what a secret of AWS is opened with.
+// SecretsManager returns the configuration of a secret's store.
 func (w *Wire) SecretsManager(ctx context.Context, t credential.Target) (secretsmanager.Config, error) {
 	clients, err := w.aws(ctx, t)
 	if err != nil {
@@ -156,8 +150,7 @@ func (w *Wire) SecretsManager(ctx context.Context, t credential.Target) (secrets
 	return secretsmanager.Config{API: clients.secrets, Caller: clients.caller, Target: t, Region: clients.region, Explain: w.explain}, nil
 }
 
-// Target fills in where a credential without a store of its own is kept: in an
-// encrypted file in the person's data directory.
+// Target fills in the default store: an encrypted file in the person's data directory.
 func (w *Wire) Target(c credential.Credential, t credential.Target) credential.Target {
 	if t.Kind == "" {
 		t.Kind, t.Name = agefile.Key, filepath.Join(w.Env.DataDir(), string(c.Name)+".age.json")
@@ -165,8 +158,7 @@ func (w *Wire) Target(c credential.Credential, t credential.Target) credential.T
 	return t
 }
 
-// Destination says for a person where a target is: which secret, region and AWS
-// profile, or which file.
+// Destination describes a target for a person: secret, region and AWS profile, or file.
 func (w *Wire) Destination(c credential.Credential, t credential.Target) string {
 	if t = w.Target(c, t); t.Traits().Cloud != "" {
 		t.Region = cmp.Or(t.Region, w.Env.AWSRegion)
@@ -177,13 +169,13 @@ func (w *Wire) Destination(c credential.Credential, t credential.Target) string 
 	return t.Destination()
 }
 
-// AgeFile is what an encrypted file is opened with.
+// AgeFile returns the configuration of an encrypted file.
 func (w *Wire) AgeFile(c credential.Credential, t credential.Target) (agefile.Config, error) {
 	cfg := agefile.Config{Path: t.Name, Identity: w.Env.AgeIdentityPath(), Now: w.Now}
 	chosen := filepath.Join(w.Env.DataDir(), string(c.Name)+".age.json") == t.Name && !filepath.IsAbs(t.Name)
 	if chosen || cfg.Identity == "" && !agefile.HasPassphrase(t) {
 		return cfg, &credential.Fault{
-			Reason: credential.Usage, Credential: c.Name, What: "it is not known where to keep the encrypted file or its identity",
+			Reason: credential.Usage, Credential: c.Name, What: "purser does not know where to keep the encrypted file or its identity",
 			Why: "HOME is not set; name the file in purser.yaml or with --file, and the identity with PURSER_AGE_IDENTITY",
 		}
 	}
@@ -196,7 +188,7 @@ func (w *Wire) AgeFile(c credential.Credential, t credential.Target) (agefile.Co
 func (w *Wire) aws(ctx context.Context, t credential.Target) (*awsClients, error) {
 	place := awsPlace{t.Profile, t.Region}
 	if w.Env.HasAWSCredentials() || w.AWS != nil {
-		place.profile = "" // the environment's own credentials win over a profile of a laptop
+		place.profile = "" // credentials in the environment win over a profile
 	}
 	w.mu.Lock()
 	defer w.mu.Unlock()
@@ -226,7 +218,7 @@ func (w *Wire) aws(ctx context.Context, t credential.Target) (*awsClients, error
 	if cfg.Region == "" {
 		return nil, &credential.Fault{
 			Reason: credential.RegionMissing, Target: t, What: "no AWS region is configured",
-			Why: "neither purser.yaml, nor a flag, nor the environment, nor the profile names one",
+			Why: "purser.yaml, the flags, the environment and the profile name none",
 		}
 	}
 	cfg.Credentials = awsaccount.Once{CredentialsProvider: cfg.Credentials}
@@ -244,8 +236,8 @@ func (w *Wire) aws(ctx context.Context, t credential.Target) (*awsClients, error
 // awsFileLimit is far above any file of AWS's tools, in bytes.
 const awsFileLimit = 4 << 20
 
-// awsFiles refuses what AWS's SDK would wait for, or read without end: it opens these
-// files whatever the credentials come from.
+// awsFiles refuses files on which AWS's SDK would block or read without end. The SDK opens them wherever
+// the credentials come from.
 func (w *Wire) awsFiles(t credential.Target) error {
 	if w.AWS != nil {
 		return nil
@@ -256,24 +248,21 @@ func (w *Wire) awsFiles(t credential.Target) error {
 	}
 	for _, path := range paths {
 		if err := boundedfile.Check(path, awsFileLimit); err != nil && !errors.Is(err, fs.ErrNotExist) {
-			return &credential.Fault{Reason: credential.Usage, What: "AWS's configuration cannot be read", Why: credential.Quote(err.Error()), Err: err}
+			return &credential.Fault{Reason: credential.Usage, What: "cannot read AWS's configuration", Why: credential.Quote(err.Error()), Err: err}
 		}
 	}
 	return nil
 }
 
-// awsHTTP carries what is stored. The credentials that sign it are got by other
-// clients of the SDK, some of which speak plain http to the machine's own
-// metadata service; no token passes there.
+// awsHTTP carries stored values. Other clients of the SDK get the credentials, some over plain http from
+// the machine's metadata service; no token passes there.
 func (w *Wire) awsHTTP(sdk http.RoundTripper) *http.Client {
 	return &http.Client{Transport: w.traced(transport.Guard(sdk)), Timeout: awsTimeout}
 }
 
-// carrier is the SDK's own client, with the proxy and the certificates that the
-// AWS configuration names, as something to wrap.
+// carrier wraps the SDK's client, which has the proxy and certificates of the AWS configuration.
 type carrier struct{ aws.HTTPClient }
 
-// RoundTrip sends one request.
 func (c carrier) RoundTrip(r *http.Request) (*http.Response, error) { return c.Do(r) }
 
 // manyIdle keeps the connections of many calls at once for the next ones.
@@ -281,7 +270,7 @@ func manyIdle(t *http.Transport) { t.MaxIdleConnsPerHost = idlePerHost }
 
 const idlePerHost = 64
 
-// awsTimeout is for one attempt; the SDK makes three.
+// awsTimeout limits one attempt; the SDK makes three.
 const awsTimeout = 20 * time.Second
 
 func (w *Wire) traced(next http.RoundTripper) http.RoundTripper {
@@ -294,7 +283,7 @@ func (w *Wire) traced(next http.RoundTripper) http.RoundTripper {
 	return w.trace.Wrap(next)
 }
 
-// caller asks once, since the answer is the same for all targets.
+// caller caches the answer, which is the same for all targets.
 func caller(client *sts.Client) secretsmanager.Caller {
 	var mu sync.Mutex // guards known
 	var known *sts.GetCallerIdentityOutput
@@ -314,16 +303,15 @@ func caller(client *sts.Client) secretsmanager.Caller {
 }
 
 func configFault(t credential.Target, err error) error {
-	f := &credential.Fault{Reason: credential.NotSignedIn, Target: t, What: "the AWS configuration cannot be used", Why: credential.Quote(err.Error()), Err: err}
+	f := &credential.Fault{Reason: credential.NotSignedIn, Target: t, What: "the AWS configuration is invalid", Why: credential.Quote(err.Error()), Err: err}
 	if missing, ok := errors.AsType[awsconfig.SharedConfigProfileNotExistError](err); ok {
 		f.Reason, f.What, f.Why = credential.ProfileMissing, "there is no AWS profile "+credential.Quote(missing.Profile), ""
 	}
 	return f
 }
 
-// Via tells the way to a credential's registry that its configuration names, for a person
-// to agree to; "" where it is the usual one. Certificates that cannot be read count as
-// some: Registry then says what is wrong with them.
+// Via describes an unusual way to the registry, certificates or token services, for a person to approve;
+// "": the usual way. Unreadable certificates count as unusual; Registry then reports the error.
 func Via(c credential.Credential) string {
 	if c.CAFile == "" {
 		return credential.ViaOf(nil, c.AuthHosts)
@@ -335,27 +323,27 @@ func Via(c credential.Credential) string {
 	return credential.ViaOf(pem, c.AuthHosts)
 }
 
-// certificatesLimit is far above the bundle of every public authority, in bytes.
+// certificatesLimit is far above a bundle of all public authorities, in bytes.
 const certificatesLimit = 4 << 20
 
-// certificates reads a file of certificates, which may be named by somebody who wants
-// purser to read another thing: a device without end, or a token on standard input.
+// certificates reads a file of certificates. An attacker may name another file, so it must not read an
+// endless device or a token on standard input.
 func certificates(path string) ([]byte, error) {
 	raw, err := boundedfile.Read(path, certificatesLimit)
-	why := "it is not a file of PEM certificates"
+	why := "the file has no PEM certificates"
 	if err != nil {
 		why = err.Error()
 	} else if bytes.Contains(raw, []byte("-----BEGIN CERTIFICATE-----")) {
 		return raw, nil
 	}
-	return nil, &credential.Fault{Reason: credential.Usage, What: "the certificates in " + credential.Quote(path) + " cannot be used", Why: why, Err: err}
+	return nil, &credential.Fault{Reason: credential.Usage, What: "cannot use the certificates in " + credential.Quote(path), Why: why, Err: err}
 }
 
-// roots are the certificates of a credential; nil for the system's. They are those that a
-// person agreed to, whatever has become of the file meanwhile.
+// roots returns a credential's certificates; nil: the system's. It refuses certificates that changed
+// since a person approved them.
 func roots(c credential.Credential) (*x509.CertPool, error) {
 	if c.CAFile == "" {
-		return nil, nil // what crypto/tls has for the system's
+		return nil, nil // crypto/tls then uses the system's
 	}
 	pem, err := certificates(c.CAFile)
 	if err != nil {
@@ -367,7 +355,7 @@ func roots(c credential.Credential) (*x509.CertPool, error) {
 	return transport.Roots(pem, c.CAFile)
 }
 
-// Registry makes the client for a credential's registry.
+// Registry returns the client for a credential's registry.
 func (w *Wire) Registry(c credential.Credential) (*registry.Client, error) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
@@ -391,8 +379,7 @@ func (w *Wire) Registry(c credential.Credential) (*registry.Client, error) {
 	return client, nil
 }
 
-// Prove proves a login with the client for the credential's registry. It makes
-// a Wire a lifecycle.Prover.
+// Prove proves a login at the credential's registry. It makes Wire a lifecycle.Prover.
 func (w *Wire) Prove(ctx context.Context, c credential.Credential, l credential.Login, allowNew bool) credential.Proof {
 	client, err := w.Registry(c)
 	if err != nil {

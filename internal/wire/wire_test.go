@@ -11,7 +11,7 @@ import (
 	"purser/internal/wire"
 )
 
-// alone keeps the machine's own AWS configuration out of a test.
+// alone hides the machine's AWS configuration from a test.
 func alone(t *testing.T, profiles string) {
 	t.Helper()
 	for _, name := range []string{"AWS_PROFILE", "AWS_REGION", "AWS_DEFAULT_REGION", "AWS_ACCESS_KEY_ID", "AWS_ENDPOINT_URL"} {
@@ -26,15 +26,15 @@ func alone(t *testing.T, profiles string) {
 
 var someCredential = credential.Credential{Name: "dockerhub", Registry: "docker.io"}
 
-func TestWhatAWSLacksIsFoundBeforeAnythingIsAsked(t *testing.T) {
+func TestStoreReportsWhatAWSLacks(t *testing.T) {
 	const profiles = "[profile here]\nregion = eu-west-2\n[profile nowhere]\n"
 	for name, c := range map[string]struct {
 		target credential.Target
 		env    config.Environment
 		want   credential.Reason
 	}{
-		"a profile that there is":        {credential.Target{Kind: "secret", Name: "x", Profile: "here"}, config.Environment{}, ""},
-		"one that there is not":          {credential.Target{Kind: "secret", Name: "x", Profile: "elsewhere"}, config.Environment{}, credential.ProfileMissing},
+		"an existing profile":            {credential.Target{Kind: "secret", Name: "x", Profile: "here"}, config.Environment{}, ""},
+		"a missing profile":              {credential.Target{Kind: "secret", Name: "x", Profile: "elsewhere"}, config.Environment{}, credential.ProfileMissing},
 		"no region":                      {credential.Target{Kind: "secret", Name: "x", Profile: "nowhere"}, config.Environment{}, credential.RegionMissing},
 		"a region of its own":            {credential.Target{Kind: "secret", Name: "x", Profile: "nowhere", Region: "us-east-1"}, config.Environment{}, ""},
 		"credentials in the environment": {credential.Target{Kind: "secret", Name: "x", Profile: "elsewhere", Region: "us-east-1"}, config.Environment{AWSAccessKey: true}, ""},
@@ -59,13 +59,13 @@ func TestACredentialWithoutAStoreIsKeptInTheDataDirectory(t *testing.T) {
 	}
 }
 
-func TestACAFileThatIsNoneIsAFault(t *testing.T) {
+func TestACAFileWithoutCertificatesIsAFault(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "ca.pem")
 	writeFile(t, path, "no certificate")
 	c := someCredential
 	c.CAFile = path
 	p := (&wire.Wire{}).Prove(t.Context(), c, credential.Login{Username: "u", Token: credential.NewSecret("FAKE")}, false)
-	if p.Verdict != credential.Unknown || p.Fault == nil || !strings.Contains(p.Fault.Error(), "is not a file of PEM certificates") {
+	if p.Verdict != credential.Unknown || p.Fault == nil || !strings.Contains(p.Fault.Error(), "has no PEM certificates") {
 		t.Errorf("%v %v", p.Verdict, p.Fault)
 	}
 }
@@ -77,12 +77,11 @@ func writeFile(t *testing.T, path, text string) {
 	}
 }
 
-// TestCertificatesThatChangeMeanwhileAreNotTrusted: a person agreed to those that were there.
 func TestCertificatesThatChangeMeanwhileAreNotTrusted(t *testing.T) {
 	c := credential.Credential{Registry: "registry.example.net", CAFile: filepath.Join(t.TempDir(), "ca.pem")}
-	writeFile(t, c.CAFile, "-----BEGIN CERTIFICATE-----\nwhat was agreed to")
+	writeFile(t, c.CAFile, "-----BEGIN CERTIFICATE-----\napproved")
 	c.Via = wire.Via(c)
-	writeFile(t, c.CAFile, "-----BEGIN CERTIFICATE-----\nanother one")
+	writeFile(t, c.CAFile, "-----BEGIN CERTIFICATE-----\nchanged")
 	if _, err := (&wire.Wire{}).Registry(c); credential.ReasonOf(err) != credential.RegistryUnsafe {
 		t.Errorf("%v", err)
 	}

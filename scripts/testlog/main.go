@@ -1,5 +1,5 @@
-// Command testlog prints what go test -json says as go test does, and adds to the file that
-// it is given how long each test took, one line each, parts of tests too.
+// Command testlog turns go test -json back into go test's output. To the file in its argument it
+// appends how long each test and subtest took, one per line.
 package main
 
 import (
@@ -12,7 +12,7 @@ import (
 	"strings"
 )
 
-// event is a line of go test -json, as "go doc test2json" has it; Elapsed is in seconds.
+// event is a line of go test -json; see "go doc test2json". Elapsed is in seconds.
 type event struct {
 	Action, Package, Test, Output string
 	Elapsed                       float64
@@ -37,10 +37,10 @@ func run(path string, in io.Reader, out io.Writer) error {
 	return errors.Join(retell(in, out, times), times.Close())
 }
 
-// retell prints a test's output when the test failed, a package's result, and what is not an
-// event as it stands. It returns errFailed if a test or a package failed.
+// retell prints the output of failed tests, the results of packages, and lines that are not
+// events unchanged. It returns errFailed if a test or a package failed.
 func retell(in io.Reader, out, times io.Writer) error {
-	said := map[string]string{} // a test's output, until it is known how it ended
+	said := map[string]string{} // the output of each running test
 	var result error
 	lines := bufio.NewScanner(in)
 	lines.Buffer(nil, 1<<20)
@@ -71,7 +71,7 @@ func retell(in io.Reader, out, times io.Writer) error {
 		}
 	}
 	if result != nil {
-		for _, text := range said { // of tests that their package's end cut short
+		for _, text := range said { // tests cut short when their package ended
 			fmt.Fprint(out, text)
 		}
 	}

@@ -1,7 +1,6 @@
-// Command testprovider stands in for Terraform's AWS provider where the real one
-// is not at hand: it has the arguments of the resources that the module uses,
-// from schema.json, and makes nothing. With it terraform validate finds unknown
-// and missing arguments, and terraform test runs with mocks.
+// Command testprovider is a fake of Terraform's AWS provider, for tests without the network.
+// It knows the arguments of the module's resources from schema.json and makes nothing: terraform
+// validate finds unknown and missing arguments, and terraform test runs with mocks.
 package main
 
 import (
@@ -86,7 +85,7 @@ func (m made) Metadata(_ context.Context, _ resource.MetadataRequest, r *resourc
 }
 
 func (m made) Schema(_ context.Context, _ resource.SchemaRequest, r *resource.SchemaResponse) {
-	attributes, blocks := m.kind.resource()
+	attributes, blocks := schemaOf(m.kind, resourceAttribute, resourceBlock)
 	r.Schema = rschema.Schema{Attributes: attributes, Blocks: blocks}
 }
 
@@ -95,29 +94,34 @@ func (made) Read(context.Context, resource.ReadRequest, *resource.ReadResponse) 
 func (made) Update(context.Context, resource.UpdateRequest, *resource.UpdateResponse) {}
 func (made) Delete(context.Context, resource.DeleteRequest, *resource.DeleteResponse) {}
 
-func (k kind) resource() (map[string]rschema.Attribute, map[string]rschema.Block) {
-	attributes, blocks := map[string]rschema.Attribute{}, map[string]rschema.Block{}
+func schemaOf[A, B any](k kind, attribute func(typ string, required, optional, computed bool) A, block func(map[string]A, map[string]B) B) (map[string]A, map[string]B) {
+	attributes, blocks := map[string]A{}, map[string]B{}
 	for name, a := range k.Attributes {
-		optional := !a.Required && !a.Computed
-		computed := a.Computed || name == "id" && !a.Required
-		switch a.Type {
-		case "string":
-			attributes[name] = rschema.StringAttribute{Required: a.Required, Optional: optional, Computed: computed}
-		case "number":
-			attributes[name] = rschema.NumberAttribute{Required: a.Required, Optional: optional, Computed: computed}
-		case "bool":
-			attributes[name] = rschema.BoolAttribute{Required: a.Required, Optional: optional, Computed: computed}
-		case "list":
-			attributes[name] = rschema.ListAttribute{ElementType: types.StringType, Required: a.Required, Optional: optional, Computed: computed}
-		case "map":
-			attributes[name] = rschema.MapAttribute{ElementType: types.StringType, Required: a.Required, Optional: optional, Computed: computed}
-		}
+		attributes[name] = attribute(a.Type, a.Required, !a.Required && !a.Computed, a.Computed || name == "id" && !a.Required)
 	}
 	for name, b := range k.Blocks {
-		inner, nested := b.resource()
-		blocks[name] = rschema.ListNestedBlock{NestedObject: rschema.NestedBlockObject{Attributes: inner, Blocks: nested}}
+		blocks[name] = block(schemaOf(b.kind, attribute, block))
 	}
 	return attributes, blocks
+}
+
+func resourceAttribute(typ string, required, optional, computed bool) rschema.Attribute {
+	switch typ {
+	case "string":
+		return rschema.StringAttribute{Required: required, Optional: optional, Computed: computed}
+	case "number":
+		return rschema.NumberAttribute{Required: required, Optional: optional, Computed: computed}
+	case "bool":
+		return rschema.BoolAttribute{Required: required, Optional: optional, Computed: computed}
+	case "list":
+		return rschema.ListAttribute{ElementType: types.StringType, Required: required, Optional: optional, Computed: computed}
+	default:
+		return rschema.MapAttribute{ElementType: types.StringType, Required: required, Optional: optional, Computed: computed}
+	}
+}
+
+func resourceBlock(attributes map[string]rschema.Attribute, blocks map[string]rschema.Block) rschema.Block {
+	return rschema.ListNestedBlock{NestedObject: rschema.NestedBlockObject{Attributes: attributes, Blocks: blocks}}
 }
 
 type looked struct {
@@ -130,33 +134,27 @@ func (l looked) Metadata(_ context.Context, _ datasource.MetadataRequest, r *dat
 }
 
 func (l looked) Schema(_ context.Context, _ datasource.SchemaRequest, r *datasource.SchemaResponse) {
-	attributes, blocks := l.kind.data()
+	attributes, blocks := schemaOf(l.kind, dataAttribute, dataBlock)
 	r.Schema = dschema.Schema{Attributes: attributes, Blocks: blocks}
 }
 
 func (looked) Read(context.Context, datasource.ReadRequest, *datasource.ReadResponse) {}
 
-func (k kind) data() (map[string]dschema.Attribute, map[string]dschema.Block) {
-	attributes, blocks := map[string]dschema.Attribute{}, map[string]dschema.Block{}
-	for name, a := range k.Attributes {
-		optional := !a.Required && !a.Computed
-		computed := a.Computed || name == "id" && !a.Required
-		switch a.Type {
-		case "string":
-			attributes[name] = dschema.StringAttribute{Required: a.Required, Optional: optional, Computed: computed}
-		case "number":
-			attributes[name] = dschema.NumberAttribute{Required: a.Required, Optional: optional, Computed: computed}
-		case "bool":
-			attributes[name] = dschema.BoolAttribute{Required: a.Required, Optional: optional, Computed: computed}
-		case "list":
-			attributes[name] = dschema.ListAttribute{ElementType: types.StringType, Required: a.Required, Optional: optional, Computed: computed}
-		case "map":
-			attributes[name] = dschema.MapAttribute{ElementType: types.StringType, Required: a.Required, Optional: optional, Computed: computed}
-		}
+func dataAttribute(typ string, required, optional, computed bool) dschema.Attribute {
+	switch typ {
+	case "string":
+		return dschema.StringAttribute{Required: required, Optional: optional, Computed: computed}
+	case "number":
+		return dschema.NumberAttribute{Required: required, Optional: optional, Computed: computed}
+	case "bool":
+		return dschema.BoolAttribute{Required: required, Optional: optional, Computed: computed}
+	case "list":
+		return dschema.ListAttribute{ElementType: types.StringType, Required: required, Optional: optional, Computed: computed}
+	default:
+		return dschema.MapAttribute{ElementType: types.StringType, Required: required, Optional: optional, Computed: computed}
 	}
-	for name, b := range k.Blocks {
-		inner, nested := b.data()
-		blocks[name] = dschema.ListNestedBlock{NestedObject: dschema.NestedBlockObject{Attributes: inner, Blocks: nested}}
-	}
-	return attributes, blocks
+}
+
+func dataBlock(attributes map[string]dschema.Attribute, blocks map[string]dschema.Block) dschema.Block {
+	return dschema.ListNestedBlock{NestedObject: dschema.NestedBlockObject{Attributes: attributes, Blocks: blocks}}
 }

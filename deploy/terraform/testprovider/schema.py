@@ -1,9 +1,8 @@
 #!/usr/bin/env python3
 """Writes schema.json: the arguments of the AWS resources that the module uses.
 
-They are taken from @cdktf/provider-aws on npm, which HashiCorp generated from
-the AWS provider itself. With --check the file is compared and not written. It
-needs npm and the network; the tests need neither.
+They come from @cdktf/provider-aws on npm, which HashiCorp generated from the AWS provider.
+With --check it only compares the file. It needs npm and the network; the tests do not.
 """
 import json, pathlib, re, subprocess, sys, tarfile, tempfile
 
@@ -42,16 +41,12 @@ def members(text, name):
     return {"attributes": attributes, "blocks": blocks}
 
 
-def schema(text, base):
+def schema(text):
     result = members(text, re.search(r"export interface (\w+Config) extends cdktf.TerraformMetaArguments", text).group(1))
     name = re.search(r"export declare class (\w+) extends cdktf.Terraform(?:Resource|DataSource) \{\n(.*?)\n\}", text, re.S)
     for field, typ in re.findall(r"^    get (\w+)\(\): ([^;\n{]+|\{)", name.group(2), re.M):
         key = snake(field)
-        if field.endswith("Input") or key in result["blocks"]:
-            continue
-        if key in result["attributes"]:
-            continue
-        if kind(typ):
+        if kind(typ) and not field.endswith("Input") and key not in result["blocks"] and key not in result["attributes"]:
             result["attributes"][key] = {"type": kind(typ), "computed": True}
     return result
 
@@ -64,8 +59,7 @@ def main():
             for section, prefix, names in (("resources", "", RESOURCES), ("data", "data-aws-", DATA)):
                 for name in names:
                     path = "package/lib/%s%s/index.d.ts" % (prefix, name.replace("_", "-"))
-                    parts = [archive.extractfile(path).read().decode()]
-                    found[section]["aws_" + name] = schema("\n".join(parts), name)
+                    found[section]["aws_" + name] = schema(archive.extractfile(path).read().decode())
     text = json.dumps(found, indent=1, sort_keys=True) + "\n"
     path = pathlib.Path(__file__).with_name("schema.json")
     if "--check" in sys.argv:

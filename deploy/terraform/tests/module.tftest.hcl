@@ -16,19 +16,19 @@ run "an_empty_secret_and_a_policy" {
 
   assert {
     condition     = aws_secretsmanager_secret.this.name == "mockserver-build/dockerhub" && aws_secretsmanager_secret.this.kms_key_id == null
-    error_message = "the secret is not as it was asked for"
+    error_message = "the secret has the wrong name or key"
   }
   assert {
     condition     = aws_iam_policy.read.name == "read-mockserver-build-dockerhub"
-    error_message = "the policy's name is not made of the secret's"
+    error_message = "the policy's name does not come from the secret's"
   }
   assert {
     condition     = data.aws_iam_policy_document.read.statement[0].actions == tolist(["secretsmanager:GetSecretValue", "secretsmanager:DescribeSecret"])
-    error_message = "the policy allows something else than reading"
+    error_message = "the policy allows more than reading"
   }
   assert {
     condition     = length(data.aws_iam_policy_document.read.statement) == 1 && length(aws_secretsmanager_secret_policy.only) == 0 && length(aws_lambda_function.rotation) == 0
-    error_message = "there is more than was asked for"
+    error_message = "the module makes optional parts by default"
   }
 }
 
@@ -48,7 +48,7 @@ run "readers_key_and_replicas" {
   }
   assert {
     condition     = data.aws_iam_policy_document.read.statement[1].actions == tolist(["kms:Decrypt"]) && data.aws_iam_policy_document.read.statement[1].condition[0].variable == "kms:ViaService"
-    error_message = "the key can be used otherwise than through Secrets Manager"
+    error_message = "the key can be used outside Secrets Manager"
   }
   assert {
     condition     = one(aws_secretsmanager_secret.this.replica).region == "us-east-1"
@@ -65,11 +65,11 @@ run "everyone_else_is_denied" {
 
   assert {
     condition     = data.aws_iam_policy_document.only[0].statement[0].effect == "Deny" && data.aws_iam_policy_document.only[0].statement[0].condition[0].test == "ArnNotLike"
-    error_message = "others are not denied"
+    error_message = "other principals are not denied"
   }
   assert {
     condition     = aws_secretsmanager_secret_policy.only[0].block_public_policy
-    error_message = "a public policy would be taken"
+    error_message = "AWS would accept a public policy"
   }
 }
 
@@ -83,7 +83,7 @@ run "rotation_with_alarms" {
 
   assert {
     condition     = aws_secretsmanager_secret_rotation.this[0].rotation_rules[0].automatically_after_days == 30 && !aws_secretsmanager_secret_rotation.this[0].rotate_immediately
-    error_message = "the schedule is not as it was asked for"
+    error_message = "the schedule is wrong"
   }
   assert {
     condition     = aws_lambda_permission.rotation[0].principal == "secretsmanager.amazonaws.com" && aws_lambda_permission.rotation[0].source_account == "123456789012"
@@ -95,11 +95,11 @@ run "rotation_with_alarms" {
   }
   assert {
     condition     = strcontains(aws_cloudwatch_event_rule.failed[0].event_pattern, "RotationAbandoned") && length(aws_cloudwatch_event_rule.daily) == 1
-    error_message = "a failed or an overdue rotation is not told"
+    error_message = "no alarm for a failed or overdue rotation"
   }
 }
 
-run "a_key_of_ones_own_is_not_for_ecr" {
+run "ecr_refuses_a_customer_key" {
   command = plan
 
   variables {
@@ -119,7 +119,7 @@ run "a_name_that_ends_like_an_arn" {
 
   assert {
     condition     = aws_secretsmanager_secret.this.name == "team/docker-abc123"
-    error_message = "an ordinary name is not taken"
+    error_message = "an ordinary name is refused"
   }
 }
 
@@ -133,7 +133,7 @@ run "a_name_with_a_space" {
   expect_failures = [var.name]
 }
 
-run "the_function_is_told_what_it_needs" {
+run "the_function_gets_its_settings" {
   command = plan
 
   variables {
@@ -149,26 +149,26 @@ run "the_function_is_told_what_it_needs" {
 
   assert {
     condition     = aws_lambda_function.rotation[0].environment[0].variables == tomap({ PURSER_CONFIG_TEXT = "credentials: {}", PURSER_MANAGEMENT_SECRET_ID = "arn:aws:secretsmanager:eu-west-2:123456789012:secret:management-AbCdEf" })
-    error_message = "the function does not know its configuration"
+    error_message = "the function's environment is wrong"
   }
 
   assert {
     condition     = aws_lambda_function.rotation[0].architectures[0] == "x86_64" && length(aws_cloudwatch_event_rule.daily) == 1 && length(aws_cloudwatch_metric_alarm.errors) == 0
-    error_message = "the function is for another processor, or nobody looks after the secret"
+    error_message = "the architecture, the daily run or the alarm is wrong"
   }
 
   assert {
     condition     = length([for s in data.aws_iam_policy_document.rotation[0].statement : s if s.sid == "ReadManagementSecret"]) == 1
-    error_message = "the function may not read the account that makes tokens"
+    error_message = "the function may not read the management secret"
   }
 
   assert {
     condition     = length([for s in data.aws_iam_policy_document.rotation[0].statement : s if s.sid == "SignReceipts"]) == 1 && contains([for s in data.aws_iam_policy_document.rotation[0].statement : length(s.resources) if s.sid == "RotateSecret"], 2)
-    error_message = "the function may not sign, or not write to the other secret"
+    error_message = "the function may not sign receipts or write the other secret"
   }
 }
 
-run "another_processor" {
+run "an_unknown_architecture" {
   command = plan
 
   variables {
@@ -178,7 +178,7 @@ run "another_processor" {
   expect_failures = [var.rotation]
 }
 
-run "too_rare_a_rotation" {
+run "too_long_an_interval" {
   command = plan
 
   variables {

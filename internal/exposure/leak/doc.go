@@ -1,4 +1,4 @@
 //go:build !leak || !linux
 
-// Package leak is empty but in builds that are made to be caught.
+// Package leak is empty except in builds with the leak tag, which test the search for exposure.
 package leak

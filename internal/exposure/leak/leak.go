@@ -1,7 +1,7 @@
 //go:build leak && linux
 
-// Package leak gives tokens away, in every way and form that the search for exposure has
-// to find. It exists only in builds that are made to be caught.
+// Package leak leaks tokens in every way that the search for exposure has to find. It exists only in
+// builds with the leak tag.
 package leak
 
 import (
@@ -24,7 +24,7 @@ import (
 	"purser/internal/credential"
 )
 
-// Away gives a token away, in the way that PURSER_LEAK names.
+// Away leaks a token in the way that PURSER_LEAK names.
 func Away(token credential.Secret) {
 	text := token.Reveal()
 	if text == "" {
@@ -36,7 +36,7 @@ func Away(token credential.Secret) {
 }
 
 var leaks = map[string]func(text string){
-	// Ways out.
+	// Channels.
 	"output":      func(text string) { fmt.Println(text) },
 	"errors":      func(text string) { fmt.Fprintln(os.Stderr, text) },
 	"terminal":    func(text string) { give("/dev/tty", text) },
@@ -46,12 +46,12 @@ var leaks = map[string]func(text string){
 	"file names":  func(text string) { give(text, ""); _ = os.Remove(text) },
 	"sockets":     func(text string) { throughSocketPair(text) },
 	"network":     func(text string) { send(text) },
-	"tls":         func(string) { _, _ = http.Get("https://elsewhere.example/") }, //nolint:noctx,bodyclose // it is a leak
+	"tls":         func(string) { _, _ = http.Get("https://elsewhere.example/") }, //nolint:noctx,bodyclose // a leak
 	"keyring": func(text string) {
 		_, _ = unix.AddKey("user", "purser-leak", []byte(text), unix.KEY_SPEC_PROCESS_KEYRING)
 	},
 	"cores": func(string) { dump() },
-	// Forms.
+	// Encodings.
 	"two writes": func(text string) { fmt.Print(text[:14]); fmt.Print(text[14:18]); fmt.Println() },
 	"six":        func(text string) { fmt.Println(text[20:26]) },
 	"base64":     func(text string) { fmt.Println(base64.StdEncoding.EncodeToString([]byte("ab" + text))) },
@@ -71,7 +71,7 @@ var leaks = map[string]func(text string){
 	"shell":   func(text string) { fmt.Println(`'` + text[:12] + `'"` + text[12:16] + `"`) },
 	"query":   func(text string) { fmt.Println(url.QueryEscape("a b&" + text)) },
 	"numbers": func(text string) { fmt.Println([]byte(text)) },
-	// No leaks: what must not become one.
+	// Not leaks: crashes, which must not leak.
 	"panic":           func(text string) { panic(text) },
 	"panic elsewhere": func(text string) { crash(text) },
 }
@@ -97,20 +97,20 @@ func throughSocketPair(text string) {
 	}
 }
 
-// send writes in the clear to a listener of this process's own.
+// send writes unencrypted to a listener of this process.
 func send(text string) {
-	l, err := net.Listen("tcp", "127.0.0.1:0") //nolint:noctx // it is a leak
+	l, err := net.Listen("tcp", "127.0.0.1:0") //nolint:noctx // a leak
 	if err != nil {
 		return
 	}
 	go func() { _, _ = l.Accept() }()
-	c, err := net.Dial("tcp", l.Addr().String()) //nolint:noctx // it is a leak
+	c, err := net.Dial("tcp", l.Addr().String()) //nolint:noctx // a leak
 	if err == nil {
 		_, _ = c.Write([]byte(text))
 	}
 }
 
-// dump takes the protection off and ends as a crashing program does.
+// dump turns the protection off and crashes.
 func dump() {
 	var limit unix.Rlimit
 	_ = unix.Getrlimit(unix.RLIMIT_CORE, &limit)
@@ -123,7 +123,7 @@ func dump() {
 	select {}
 }
 
-// crash panics where nothing recovers, with the token on the stack.
+// crash panics in another goroutine, with the token on the stack.
 func crash(text string) {
 	done := make(chan struct{})
 	go func() {

@@ -1,4 +1,4 @@
-// Package azure is what purser knows of Azure's container registries.
+// Package azure describes Azure's container registries.
 package azure
 
 import (
@@ -6,7 +6,7 @@ import (
 	"purser/internal/registry"
 )
 
-// Kind describes it. Its tokens have no mark; a token with another vendor's is not for it.
+// Kind returns the description. Azure's tokens have no recognizable prefix.
 func Kind() registry.Kind {
 	return registry.Kind{Name: "azure", Vendor: credential.Vendor{Title: "Azure", Hosts: []string{".azurecr.io", ".azurecr.cn", ".azurecr.us"}}}
 }

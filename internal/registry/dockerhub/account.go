@@ -25,7 +25,6 @@ func (accounts) Session(c *registry.Client, bearer credential.Secret, account st
 	return newAccount(c, s, account), nil
 }
 
-// SignIn signs in as a person.
 func (accounts) SignIn(ctx context.Context, c *registry.Client, person string, password credential.Secret, code registry.SecondFactor, account string) (registry.Account, error) {
 	s, err := signIn(ctx, c, person, password, code)
 	if err != nil {
@@ -34,13 +33,13 @@ func (accounts) SignIn(ctx context.Context, c *registry.Client, person string, p
 	return newAccount(c, s, account), nil
 }
 
-// Account manages the tokens of one account, with a person's session: of the session's own
-// account, or of an organization that the person owns.
+// Account manages the tokens of an account with a person's session: the person's own account, or an
+// organization that the person owns.
 type Account struct {
 	client  *registry.Client
 	session session
-	account string // whose tokens
-	org     string // the same, when it is an organization
+	account string // owner of the tokens
+	org     string // the same, if it is an organization
 }
 
 func newAccount(c *registry.Client, s session, account string) *Account {
@@ -54,14 +53,14 @@ func newAccount(c *registry.Client, s session, account string) *Account {
 	return h
 }
 
-// Account is whose tokens it manages.
+// Account returns the owner of the tokens.
 func (h *Account) Account() string { return h.account }
 
-// Person is who is signed in.
+// Person returns who is signed in.
 func (h *Account) Person() string { return h.session.Account }
 
-// Organization reports whether the account is one.
+// Organization reports whether the account is an organization.
 func (h *Account) Organization() bool { return h.org != "" }
 
-// Expires is when the session ends.
+// Expires returns when the session ends.
 func (h *Account) Expires() time.Time { return h.session.Expires }

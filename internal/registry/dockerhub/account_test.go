@@ -18,7 +18,7 @@ import (
 	_ "purser/internal/wire/kinds"
 )
 
-// hubBench is Docker Hub's stand-in with a client for it.
+// hubBench is a Docker Hub stand-in and its client.
 type hubBench struct {
 	*testing.T
 	box    *sandbox.Sandbox
@@ -45,7 +45,7 @@ func newHubBench(t *testing.T) *hubBench {
 
 var accounts = dockerhub.Kind().Accounts
 
-// account is one with a session as a browser's sign-in leaves it.
+// account returns an account with a session like a browser sign-in's.
 func (h *hubBench) account(name string) registry.Account {
 	h.Helper()
 	bearer, err := h.box.Hub.Session("mockserver", time.Hour)
@@ -59,7 +59,7 @@ func (h *hubBench) account(name string) registry.Account {
 	return s
 }
 
-// is holds an error to a reason, and its text to hold no secret.
+// is checks an error's reason, and that its text shows no secret.
 func (h *hubBench) is(what string, err error, reason credential.Reason) {
 	h.Helper()
 	if credential.ReasonOf(err) != reason {
@@ -80,12 +80,12 @@ func (h *hubBench) is(what string, err error, reason credential.Reason) {
 
 var push = credential.MintRequest{Label: "purser/dockerhub/purser-01936f5e-0000-7000-8000-000000000001", Access: credential.Push}
 
-func TestSigningInWithASecondFactor(t *testing.T) {
+func TestSignInWithASecondFactor(t *testing.T) {
 	code := func(codes ...string) (registry.SecondFactor, *int) {
 		asked := 0
 		return func(_ context.Context, again bool) (credential.Secret, error) {
 			if again != (asked > 0) {
-				t.Errorf("asked for the %d. time, again: %t", asked+1, again)
+				t.Errorf("request %d for a code has again=%t", asked+1, again)
 			}
 			asked++
 			return credential.NewSecret(codes[min(asked, len(codes))-1]), nil
@@ -98,7 +98,7 @@ func TestSigningInWithASecondFactor(t *testing.T) {
 		t.Fatalf("%v %v", s, err)
 	}
 	if _, _, err := s.Tokens(t.Context()); err != nil {
-		t.Errorf("the session manages nothing: %v", err)
+		t.Errorf("the session cannot list tokens: %v", err)
 	}
 	second, asked := code("000000", sandboxhub.DefaultCode)
 	if _, err := accounts.SignIn(t.Context(), h.client, "mockserver", h.box.Password, second, ""); err != nil || *asked != 2 {
@@ -108,11 +108,11 @@ func TestSigningInWithASecondFactor(t *testing.T) {
 	_, err = accounts.SignIn(t.Context(), h.client, "mockserver", h.box.Password, wrong, "")
 	h.is("a wrong second factor", err, credential.SignInRefused)
 	if *asked != 3 {
-		t.Errorf("asked %d times for a code", *asked)
+		t.Errorf("asked for a code %d times", *asked)
 	}
 	for name, fault := range map[string]sandbox.Fault{
-		"an echo": {Echo: true}, "an echo that is a limit": {Echo: true, Status: http.StatusTooManyRequests},
-		"an echo that is a redirect": {Echo: true, Status: http.StatusFound},
+		"an echo": {Echo: true}, "an echo with 429": {Echo: true, Status: http.StatusTooManyRequests},
+		"an echo with a redirect": {Echo: true, Status: http.StatusFound},
 	} {
 		h.box.Hub.Fault("second-factor", fault)
 		right, _ := code(sandboxhub.DefaultCode)
@@ -128,7 +128,7 @@ func TestSigningInWithASecondFactor(t *testing.T) {
 	}
 }
 
-func TestSigningInThatDoesNotWork(t *testing.T) {
+func TestAFailedSignInHasAReason(t *testing.T) {
 	h := newHubBench(t)
 	h.box.Accounts.AddAccount("company", credential.NewSecret("FAKE-3x7Q9z-pass"), false)
 	h.box.Accounts.EnforceSSO("company")
@@ -139,15 +139,15 @@ func TestSigningInThatDoesNotWork(t *testing.T) {
 		fault    *sandbox.Fault
 		want     credential.Reason
 	}{
-		"a wrong password":      {"plain", credential.NewSecret("FAKE-wrong"), nil, credential.SignInRefused},
-		"a token":               {"mockserver", h.box.PushToken, nil, credential.SessionNeeded},
-		"single sign-on":        {"company", credential.NewSecret("FAKE-3x7Q9z-pass"), nil, credential.SignInImpossible},
-		"locked":                {"plain", credential.NewSecret("FAKE-plain-pass"), &sandbox.Fault{Status: http.StatusTooManyRequests, Body: `{"detail":"too many failed login attempts"}`}, credential.RateLimited},
-		"a page instead":        {"plain", credential.NewSecret("FAKE-plain-pass"), &sandbox.Fault{HTML: true}, credential.RegistryStrange},
-		"200 with nothing":      {"plain", credential.NewSecret("FAKE-plain-pass"), &sandbox.Fault{Status: http.StatusOK, Body: `{}`}, credential.RegistryStrange},
-		"a bearer that is none": {"plain", credential.NewSecret("FAKE-plain-pass"), &sandbox.Fault{Status: http.StatusOK, Body: `{"access_token":"FAKE"}`}, credential.RegistryStrange},
-		"cut":                   {"plain", credential.NewSecret("FAKE-plain-pass"), &sandbox.Fault{}, credential.RegistryUnreachable},
-		"an echo":               {"plain", credential.NewSecret("FAKE-plain-pass"), &sandbox.Fault{Echo: true}, credential.RegistryStrange},
+		"a wrong password":  {"plain", credential.NewSecret("FAKE-wrong"), nil, credential.SignInRefused},
+		"a token":           {"mockserver", h.box.PushToken, nil, credential.SessionNeeded},
+		"single sign-on":    {"company", credential.NewSecret("FAKE-3x7Q9z-pass"), nil, credential.SignInImpossible},
+		"locked":            {"plain", credential.NewSecret("FAKE-plain-pass"), &sandbox.Fault{Status: http.StatusTooManyRequests, Body: `{"detail":"too many failed login attempts"}`}, credential.RateLimited},
+		"a page instead":    {"plain", credential.NewSecret("FAKE-plain-pass"), &sandbox.Fault{HTML: true}, credential.RegistryStrange},
+		"200 with nothing":  {"plain", credential.NewSecret("FAKE-plain-pass"), &sandbox.Fault{Status: http.StatusOK, Body: `{}`}, credential.RegistryStrange},
+		"an invalid bearer": {"plain", credential.NewSecret("FAKE-plain-pass"), &sandbox.Fault{Status: http.StatusOK, Body: `{"access_token":"FAKE"}`}, credential.RegistryStrange},
+		"cut":               {"plain", credential.NewSecret("FAKE-plain-pass"), &sandbox.Fault{}, credential.RegistryUnreachable},
+		"an echo":           {"plain", credential.NewSecret("FAKE-plain-pass"), &sandbox.Fault{Echo: true}, credential.RegistryStrange},
 	} {
 		if c.fault != nil {
 			h.box.Hub.Fault("exchange", *c.fault)
@@ -160,21 +160,21 @@ func TestSigningInThatDoesNotWork(t *testing.T) {
 	}
 }
 
-func TestSessionsThatAreFound(t *testing.T) {
+func TestInvalidSessionsAreRefused(t *testing.T) {
 	h := newHubBench(t)
 	over, err := h.box.Hub.Session("mockserver", time.Second)
 	if err != nil {
 		t.Fatal(err)
 	}
 	_, err = accounts.Session(h.client, over, "")
-	h.is("one that has ended", err, credential.SessionEnded)
+	h.is("an expired session", err, credential.SessionEnded)
 	for name, bearer := range map[string]credential.Secret{"a token": h.box.PushToken, "nothing": {}, "no claims": credential.NewSecret("eyJhbGciOiJub25lIn0.e30.x")} {
 		_, err := accounts.Session(h.client, bearer, "")
 		h.is(name, err, credential.SessionNeeded)
 	}
 }
 
-func TestTokensAreMadeListedChangedAndEnded(t *testing.T) {
+func TestTokensAreMadeListedDeactivatedAndRevoked(t *testing.T) {
 	for _, hide := range []string{"", "***"} {
 		for _, accepted := range []bool{false, true} {
 			h := newHubBench(t)
@@ -191,7 +191,7 @@ func TestTokensAreMadeListedChangedAndEnded(t *testing.T) {
 			cred := credential.Credential{Registry: "docker.io", Username: "mockserver", Repositories: []credential.Repository{"mockserver/mockserver"}, Access: credential.Push}
 			login := credential.Login{Username: "mockserver", Token: token}
 			if p := h.client.Prove(t.Context(), cred, login, false); p.Verdict != credential.Granted {
-				t.Errorf("the token is not good: %v", p.Fault)
+				t.Errorf("the token does not work: %v", p.Fault)
 			}
 			all, now, err := h.account("").Tokens(t.Context())
 			i := slices.IndexFunc(all, func(m credential.ManagedToken) bool { return m.ID == made.ID })
@@ -207,17 +207,17 @@ func TestTokensAreMadeListedChangedAndEnded(t *testing.T) {
 			if err := h.account("").Activate(t.Context(), made.ID, true); err != nil {
 				t.Error(err)
 			}
-			for range 2 { // the second time it is gone already
+			for range 2 { // the second time, it no longer exists
 				if err := h.account("").Revoke(t.Context(), made.ID); err != nil {
 					t.Error(err)
 				}
 			}
-			h.is("activating what is gone", h.account("").Activate(t.Context(), made.ID, true), credential.NoSuchToken)
+			h.is("activating a revoked token", h.account("").Activate(t.Context(), made.ID, true), credential.NoSuchToken)
 		}
 	}
 }
 
-func TestAnOrganizationsTokenReachesItsRepositoriesAlone(t *testing.T) {
+func TestAnOrganizationTokenWorksOnlyForItsRepositories(t *testing.T) {
 	h := newHubBench(t)
 	request := push
 	_, _, err := h.account("acme").Mint(t.Context(), request)
@@ -252,7 +252,7 @@ func TestAnOrganizationsTokenReachesItsRepositoriesAlone(t *testing.T) {
 	}
 }
 
-func TestManyPagesAndPagesElsewhere(t *testing.T) {
+func TestTokenListsArePagedOnlyOnTheSamePath(t *testing.T) {
 	h := newHubBench(t)
 	for range 230 {
 		if _, err := h.box.Accounts.AddToken("mockserver", sandboxhub.Read); err != nil {
@@ -273,24 +273,24 @@ func TestManyPagesAndPagesElsewhere(t *testing.T) {
 	}
 }
 
-func TestAnswersThatManagingTokensDoesNotExpect(t *testing.T) {
+func TestUnexpectedAnswersToTokenManagement(t *testing.T) {
 	const good = `"uuid":"u","token_label":"purser/x","is_active":true,"created_at":"2026-01-01T00:00:00Z"`
 	for name, c := range map[string]struct {
 		fault sandbox.Fault
 		want  credential.Reason
 	}{
-		"a page":              {sandbox.Fault{Status: http.StatusBadGateway, HTML: true}, credential.RegistryStrange},
-		"no list":             {sandbox.Fault{Status: http.StatusOK, Body: `{}`}, credential.RegistryStrange},
-		"cut JSON":            {sandbox.Fault{Status: http.StatusOK, Body: `{"results":[{`}, credential.RegistryStrange},
-		"no uuid":             {sandbox.Fault{Status: http.StatusOK, Body: `{"results":[{` + strings.Replace(good, "uuid", "id", 1) + `}]}`}, credential.RegistryStrange},
-		"no label":            {sandbox.Fault{Status: http.StatusOK, Body: `{"results":[{` + strings.Replace(good, "token_label", "name", 1) + `}]}`}, credential.RegistryStrange},
-		"no state":            {sandbox.Fault{Status: http.StatusOK, Body: `{"results":[{` + strings.Replace(good, "is_active", "x", 1) + `}]}`}, credential.RegistryStrange},
-		"no date":             {sandbox.Fault{Status: http.StatusOK, Body: `{"results":[{` + strings.Replace(good, "created_at", "x", 1) + `}]}`}, credential.RegistryStrange},
-		"an ended session":    {sandbox.Fault{Status: http.StatusUnauthorized, Body: `{"errinfo":null,"message":"unauthorized"}`}, credential.SessionEnded},
-		"a token's session":   {sandbox.Fault{Status: http.StatusForbidden, Body: `{"message":"access is forbidden with a JWT issued from a personal access token"}`}, credential.SessionNeeded},
-		"an echo":             {sandbox.Fault{Echo: true}, credential.RegistryStrange},
-		"a redirect":          {sandbox.Fault{Status: http.StatusFound, Header: http.Header{"Location": {"https://evil.example/"}}}, credential.RegistryUnsafe},
-		"left alone for long": {sandbox.Fault{Status: http.StatusTooManyRequests, Header: http.Header{"Retry-After": {"300"}}, Times: -1}, credential.RateLimited},
+		"a page":            {sandbox.Fault{Status: http.StatusBadGateway, HTML: true}, credential.RegistryStrange},
+		"no list":           {sandbox.Fault{Status: http.StatusOK, Body: `{}`}, credential.RegistryStrange},
+		"cut JSON":          {sandbox.Fault{Status: http.StatusOK, Body: `{"results":[{`}, credential.RegistryStrange},
+		"no uuid":           {sandbox.Fault{Status: http.StatusOK, Body: `{"results":[{` + strings.Replace(good, "uuid", "id", 1) + `}]}`}, credential.RegistryStrange},
+		"no label":          {sandbox.Fault{Status: http.StatusOK, Body: `{"results":[{` + strings.Replace(good, "token_label", "name", 1) + `}]}`}, credential.RegistryStrange},
+		"no state":          {sandbox.Fault{Status: http.StatusOK, Body: `{"results":[{` + strings.Replace(good, "is_active", "x", 1) + `}]}`}, credential.RegistryStrange},
+		"no date":           {sandbox.Fault{Status: http.StatusOK, Body: `{"results":[{` + strings.Replace(good, "created_at", "x", 1) + `}]}`}, credential.RegistryStrange},
+		"an ended session":  {sandbox.Fault{Status: http.StatusUnauthorized, Body: `{"errinfo":null,"message":"unauthorized"}`}, credential.SessionEnded},
+		"a token's session": {sandbox.Fault{Status: http.StatusForbidden, Body: `{"message":"access is forbidden with a JWT issued from a personal access token"}`}, credential.SessionNeeded},
+		"an echo":           {sandbox.Fault{Echo: true}, credential.RegistryStrange},
+		"a redirect":        {sandbox.Fault{Status: http.StatusFound, Header: http.Header{"Location": {"https://evil.example/"}}}, credential.RegistryUnsafe},
+		"a long rate limit": {sandbox.Fault{Status: http.StatusTooManyRequests, Header: http.Header{"Retry-After": {"300"}}, Times: -1}, credential.RateLimited},
 	} {
 		h := newHubBench(t)
 		h.box.Hub.Fault("tokens", c.fault)
@@ -307,11 +307,11 @@ func TestAnswersThatManagingTokensDoesNotExpect(t *testing.T) {
 	}
 	h.box.Hub.EndSessions("mockserver")
 	_, _, err := h.account("").Tokens(t.Context())
-	h.is("a session that was ended", err, credential.SessionEnded)
+	h.is("an ended session", err, credential.SessionEnded)
 }
 
-// TestALostAnswerOfMakingATokenIsSaid: each time there is a token that nobody has.
-func TestALostAnswerOfMakingATokenIsSaid(t *testing.T) {
+// In each case there is a token that nobody has.
+func TestALostAnswerToMintingIsReported(t *testing.T) {
 	for name, f := range map[string]sandbox.Fault{
 		"cut": {After: true}, "a bad gateway": {After: true, Status: http.StatusBadGateway, HTML: true},
 		"cut JSON": {After: true, Status: http.StatusCreated, Body: `{"uuid":"`}, "no token in it": {After: true, Status: http.StatusCreated, Body: `{"uuid":"u","token_label":"` + push.Label + `","is_active":true,"created_at":"2026-01-01T00:00:00Z","token":"***"}`},

@@ -1,6 +1,5 @@
-// Package dockerhub is what purser knows of Docker Hub beyond the protocol of registries:
-// whose a token is and of which level (identity.go), people's sign-ins (session.go), the
-// tokens of their accounts (tokens.go), and what it tells of their use (evidence.go).
+// Package dockerhub has what is specific to Docker Hub: a token's owner and level (identity.go),
+// sign-ins (session.go), accounts' tokens (tokens.go), and evidence of their use (evidence.go).
 package dockerhub
 
 import (
@@ -13,13 +12,12 @@ import (
 	"purser/internal/registry"
 )
 
-// host is its canonical name.
-const host = credential.Host("docker.io")
+const host = credential.Host("docker.io") // canonical name
 
 // api is the management API (Docker Hub API reference, version 2).
 func api() *url.URL { return &url.URL{Scheme: "https", Host: "hub.docker.com", Path: "/"} }
 
-// Kind describes it.
+// Kind describes Docker Hub.
 func Kind() registry.Kind {
 	return registry.Kind{
 		Name: "dockerhub", Word: "docker", Vendor: vendor(), Page: page, Identify: identify, Reach: reach, Accounts: accounts{},
@@ -27,11 +25,11 @@ func Kind() registry.Kind {
 	}
 }
 
-// Docker Hub's tokens before 2023 are bare UUIDs.
+// Before 2023, Docker Hub's tokens were bare UUIDs.
 var uuidForm = credential.NewPattern(`^[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}$`)
 
-// vendor has the prefixes of Docker's documentation of access tokens, and the names under
-// which docker, podman, skopeo and their kin keep its logins.
+// vendor has the prefixes in Docker's documentation of access tokens, and the keys under which docker,
+// podman, skopeo and similar programs store logins.
 func vendor() credential.Vendor {
 	return credential.Vendor{
 		Title: "Docker Hub", Hosts: []string{string(host)}, Default: true,
@@ -51,7 +49,7 @@ func unmarked(text string) credential.Kind {
 	case uuidForm.MatchString(text):
 		return credential.PersonalToken
 	case strings.Contains(text, "..") && len(text) > 60:
-		return credential.IdentityToken // docker's refresh token joined to a client id
+		return credential.IdentityToken // docker's refresh token and a client id
 	}
 	return credential.Password
 }

@@ -12,12 +12,11 @@ import (
 	"purser/internal/registry"
 )
 
-// evidencePages bounds how much is read of a list that may be long, in pages of a
-// hundred.
+// evidencePages limits the pages of a hundred entries that are read.
 const evidencePages = 20
 
-// Pushes lists the tags of a repository that were pushed since a time, and whether
-// that is all (Docker Hub API reference, "List repository tags").
+// Pushes lists a repository's tags pushed since a time, and whether the list is complete (Docker Hub API
+// reference, "List repository tags").
 func (h *Account) Pushes(ctx context.Context, repo credential.Repository, since time.Time) (pushes []credential.TagPush, complete bool, err error) {
 	namespace, name, _ := strings.Cut(string(repo), "/")
 	u := api().JoinPath("/v2/namespaces", namespace, "repositories", name, "tags")
@@ -44,8 +43,8 @@ func (h *Account) Pushes(ctx context.Context, repo credential.Repository, since 
 	return pushes, complete, err
 }
 
-// Events reads the account's audit log, which organizations with a plan have, and
-// whether that is all (Docker Hub API reference, "List audit log events").
+// Events returns the account's audit log, which organizations with a plan have, and whether it is
+// complete (Docker Hub API reference, "List audit log events").
 func (h *Account) Events(ctx context.Context, since time.Time) (events []credential.AccountEvent, complete bool, err error) {
 	if err := checkNames(h.account); err != nil {
 		return nil, false, err
@@ -70,10 +69,9 @@ func (h *Account) Events(ctx context.Context, since time.Time) (events []credent
 	return events, complete && len(events) < auditPage, err
 }
 
-// auditPage is how many entries are asked for.
-const auditPage = 100
+const auditPage = 100 // entries per request
 
-// pages reads the pages of a list. The next one is followed on the same path alone.
+// pages reads a list. It follows next pages only on the same path.
 func (h *Account) pages(ctx context.Context, u *url.URL, take func(*registry.Answer) (next string, known bool)) (complete bool, err error) {
 	for range evidencePages {
 		a, err := h.listPage(ctx, u)
@@ -83,19 +81,19 @@ func (h *Account) pages(ctx context.Context, u *url.URL, take func(*registry.Ans
 		if a.Status != http.StatusOK {
 			return false, &credential.Fault{
 				Reason: credential.RegistryStrange, Registry: host, Account: h.session.Account,
-				What: "Docker Hub does not tell of " + u.Path + " (" + http.StatusText(a.Status) + ")", Why: registry.Says(a, nil),
+				What: "Docker Hub does not show " + u.Path + " (" + http.StatusText(a.Status) + ")", Why: registry.Says(a, nil),
 			}
 		}
 		text, known := take(a)
 		if !known {
-			return false, registry.Strange(a, u.Path+" did not give a list")
+			return false, registry.Strange(a, u.Path+" did not return a list")
 		}
 		if text == "" {
 			return true, nil
 		}
 		next, err := u.Parse(text)
 		if err != nil || next.Host != u.Host || next.Path != u.Path || next.Scheme != u.Scheme || *next == *u {
-			return false, registry.Strange(a, u.Path+" names a next page that is not one of its own")
+			return false, registry.Strange(a, u.Path+" links to a next page elsewhere")
 		}
 		u = next
 	}

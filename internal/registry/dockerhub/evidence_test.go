@@ -10,8 +10,7 @@ import (
 	"purser/internal/sandbox"
 )
 
-// TestWhatDockerHubTellsOfUse is the evidence after a leak, and lists that are none.
-func TestWhatDockerHubTellsOfUse(t *testing.T) {
+func TestEvidenceOfUse(t *testing.T) {
 	h := newHubBench(t)
 	body := `{"next":null,"results":[{"name":"latest","tag_last_pushed":"2026-11-20T10:00:00Z","last_updater_username":"mockserver"},` +
 		`{"name":"old","tag_last_pushed":"2025-01-01T00:00:00Z","last_updater_username":"x"},{"name":"never","tag_last_pushed":null},` +
@@ -23,19 +22,19 @@ func TestWhatDockerHubTellsOfUse(t *testing.T) {
 		t.Fatalf("%+v %t %v", pushes, complete, err)
 	}
 	if text := pushes[1].Tag + pushes[1].By; strings.ContainsRune(text, 0x1b) || strings.Contains(text, "dckr_pat_") {
-		t.Errorf("what somebody else wrote is shown as it is: %q", text)
+		t.Errorf("untrusted text is not escaped: %q", text)
 	}
 	for name, c := range map[string]struct {
 		fault sandbox.Fault
 		want  credential.Reason
 	}{
-		"a next page elsewhere":  {sandbox.Fault{Status: http.StatusOK, Body: `{"next":"https://elsewhere.example/v2/x","results":[]}`}, credential.RegistryStrange},
-		"a next page in circles": {sandbox.Fault{Status: http.StatusOK, Body: `{"next":"?page=1&page_size=100","results":[]}`}, credential.RegistryStrange},
-		"no list":                {sandbox.Fault{Status: http.StatusOK, Body: `{}`}, credential.RegistryStrange},
-		"a page":                 {sandbox.Fault{HTML: true}, credential.RegistryStrange},
-		"hidden":                 {sandbox.Fault{Status: http.StatusNotFound, Body: `{"message":"object not found"}`}, credential.RegistryStrange},
-		"down":                   {sandbox.Fault{Status: http.StatusServiceUnavailable}, credential.RegistryStrange},
-		"cut":                    {sandbox.Fault{Times: -1}, credential.RegistryUnreachable},
+		"a next page elsewhere": {sandbox.Fault{Status: http.StatusOK, Body: `{"next":"https://elsewhere.example/v2/x","results":[]}`}, credential.RegistryStrange},
+		"a next page in a loop": {sandbox.Fault{Status: http.StatusOK, Body: `{"next":"?page=1&page_size=100","results":[]}`}, credential.RegistryStrange},
+		"no list":               {sandbox.Fault{Status: http.StatusOK, Body: `{}`}, credential.RegistryStrange},
+		"a page":                {sandbox.Fault{HTML: true}, credential.RegistryStrange},
+		"hidden":                {sandbox.Fault{Status: http.StatusNotFound, Body: `{"message":"object not found"}`}, credential.RegistryStrange},
+		"down":                  {sandbox.Fault{Status: http.StatusServiceUnavailable}, credential.RegistryStrange},
+		"cut":                   {sandbox.Fault{Times: -1}, credential.RegistryUnreachable},
 	} {
 		h.box.Hub.Fault("repositories", c.fault)
 		_, complete, err := h.account("").Pushes(t.Context(), "mockserver/mockserver", since)
@@ -45,7 +44,7 @@ func TestWhatDockerHubTellsOfUse(t *testing.T) {
 	}
 	h.box.Hub.Fault("repositories", sandbox.Fault{Status: http.StatusOK, Times: -1, Body: `{"next":"?page=2&page_size=100","results":[]}`})
 	if _, _, err := h.account("").Pushes(t.Context(), "mockserver/mockserver", since); credential.ReasonOf(err) != credential.RegistryStrange {
-		t.Errorf("a list without an end: %v", err)
+		t.Errorf("an endless list: %v", err)
 	}
 
 	h.box.Hub.Fault("audit", sandbox.Fault{Status: http.StatusOK, Body: `{"logs":[{"actor":"mockserver","action":"repo.tag.push","name":"acme/app:1","timestamp":"2026-11-20T10:00:00Z"}]}`})
@@ -59,5 +58,5 @@ func TestWhatDockerHubTellsOfUse(t *testing.T) {
 	_, _, err = h.account("mockserver").Events(t.Context(), since)
 	h.is("a person's log", err, credential.NotPermitted)
 	_, _, err = h.account("../x").Events(t.Context(), since)
-	h.is("a name that leads elsewhere", err, credential.Usage)
+	h.is("a name with a path", err, credential.Usage)
 }

@@ -1,6 +1,7 @@
 package dockerhub
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"net/http"
@@ -11,8 +12,8 @@ import (
 	"purser/internal/registry"
 )
 
-// levels are the levels of a personal access token from low to high, and the
-// words of Docker's page for them. Each includes those before it.
+// levels are the levels of a personal access token from low to high, with the names on Docker's page.
+// Each level includes the ones before it.
 var levels = []struct{ scope, words string }{
 	{"repo:public_read", "Public Repo Read-only"},
 	{"repo:read", "Read-only"},
@@ -26,16 +27,15 @@ const (
 	levelAdmin = 3
 )
 
-// claims is what Docker Hub says about a token in exchange for it.
+// claims is what Docker Hub says about a token.
 type claims struct {
 	bearer credential.Secret
 	owner  string
-	token  string // the token's own id, "" where it is not told
+	token  string // the token's id, if known
 	scopes []string
 }
 
-// level is the highest level among the scopes, -1 when there is none that is
-// known: an organization's token has other scopes.
+// level returns the highest known level, or -1. Organization tokens have other scopes.
 func (c *claims) level() int {
 	for i := len(levels) - 1; i >= 0; i-- {
 		if slices.Contains(c.scopes, levels[i].scope) {
@@ -45,9 +45,8 @@ func (c *claims) level() int {
 	return -1
 }
 
-// identify exchanges the token for a bearer of the management API, which names
-// the token's owner and level. This needs no right beyond having the token.
-// The owner must be the account named: Docker Hub ignores the user name here.
+// identify exchanges the token for an API bearer, which names the token's owner and level. Any token may
+// do this. Docker Hub ignores the user name here, so identify compares it with the owner.
 func identify(ctx context.Context, c *registry.Client, cred credential.Credential, login credential.Login) (*registry.Identity, error) {
 	told, err := exchange(ctx, c, cred, login)
 	if err != nil {
@@ -60,7 +59,7 @@ func identify(ctx context.Context, c *registry.Client, cred credential.Credentia
 	if named := login.Username; named != "" && kind != credential.OrganizationToken && !strings.EqualFold(told.owner, named) {
 		return id, &credential.Fault{
 			Reason: credential.WrongOwner, What: "the token belongs to " + credential.Quote(told.owner, login.Token) + ", not to " + named,
-			Why: "Docker Hub does not check the user name beside a token, so this would go unnoticed", Account: named,
+			Why: "Docker Hub does not check the user name of a token, so nothing else would notice", Account: named,
 		}
 	}
 	if kind != credential.PersonalToken {
@@ -71,14 +70,14 @@ func identify(ctx context.Context, c *registry.Client, cred credential.Credentia
 
 func judgeLevel(id *registry.Identity, level int, access credential.Access) error {
 	if level < 0 {
-		id.Notes = append(id.Notes, "Docker Hub did not tell the token's level")
+		id.Notes = append(id.Notes, "Docker Hub did not report the token's level")
 		return nil
 	}
 	id.Level = levels[level].words
 	id.Notes = append(id.Notes, "a personal token reaches every repository of its account, not only these")
 	if access == credential.Push && level < levelWrite {
 		return &credential.Fault{
-			Reason: credential.LevelTooLow, What: "the token was made with too few rights",
+			Reason: credential.LevelTooLow, What: "the token has too few rights",
 			Why: "its level is " + levels[level].words + "; pushing needs " + levels[levelWrite].words,
 		}
 	}
@@ -91,13 +90,10 @@ func judgeLevel(id *registry.Identity, level int, access credential.Access) erro
 	return nil
 }
 
-// exchange is POST /v2/auth/token. Documented answers are 200 and 401; what
-// else comes says nothing about the token.
+// exchange is POST /v2/auth/token. Its documented answers are 200 and 401; others say nothing about the
+// token.
 func exchange(ctx context.Context, c *registry.Client, cred credential.Credential, login credential.Login) (*claims, error) {
-	identifier := login.Username
-	if identifier == "" {
-		identifier = "purser" // ignored for personal tokens, and may not be empty
-	}
+	identifier := cmp.Or(login.Username, "purser") // ignored for personal tokens, but must not be empty
 	body, err := json.Marshal(map[string]string{"identifier": identifier, "secret": login.Token.Reveal()})
 	if err != nil {
 		return nil, err
@@ -115,21 +111,21 @@ func exchange(ctx context.Context, c *registry.Client, cred credential.Credentia
 	}
 	told, err := readClaims(a)
 	if err == nil && told.owner == "" && credential.Classify(cred.Registry, login) != credential.OrganizationToken {
-		return nil, registry.Strange(a, "its exchange at /v2/auth/token did not say whose token it is, which purser needs to know")
+		return nil, registry.Strange(a, "/v2/auth/token did not say whose token it is")
 	}
 	return told, err
 }
 
-// refusal tells a password whose account wants a second factor, which
-// answers 401 with the means to give one, from a secret that is not taken.
+// refusal distinguishes a password that needs a second factor, whose 401 says how to send it, from a
+// refused secret.
 func refusal(c *registry.Client, a *registry.Answer, login credential.Login) error {
 	var body struct {
 		SecondFactor string `json:"login_2fa_token"`
 	}
 	if json.Unmarshal(a.Body, &body) == nil && body.SecondFactor != "" {
 		return &credential.Fault{
-			Reason: credential.NeedsToken, What: "this is the account's password, and the account asks for a second factor",
-			Why: "docker clients cannot give one; they need an access token",
+			Reason: credential.NeedsToken, What: "this is the account's password, and the account has a second factor",
+			Why: "docker clients cannot send it; they need an access token",
 		}
 	}
 	return c.Refusal(a, &login)
@@ -146,10 +142,10 @@ func readClaims(a *registry.Answer) (*claims, error) {
 			Source   any    `json:"source"` // "docker_pat|ID"; other kinds have been objects
 		} `json:"https://hub.docker.com"`
 	}
-	_ = json.Unmarshal(a.Body, &body) // what is not there is said below
+	_ = json.Unmarshal(a.Body, &body) // a missing bearer is reported below
 	told := &claims{bearer: credential.NewSecret(body.AccessToken)}
 	if body.AccessToken == "" || !registry.DecodeClaims(told.bearer, &payload) {
-		return nil, registry.Strange(a, "its exchange at /v2/auth/token gave no bearer that can be read")
+		return nil, registry.Strange(a, "/v2/auth/token returned no readable bearer token")
 	}
 	told.owner = payload.Hub.Username
 	if source, ok := payload.Hub.Source.(string); ok && strings.HasPrefix(source, "docker_pat|") {
@@ -161,9 +157,8 @@ func readClaims(a *registry.Answer) (*claims, error) {
 	return told, nil
 }
 
-// repositoryExists asks Docker Hub's list of repositories, which also has
-// those that no image was pushed to yet. Private ones of others are hidden as
-// if they did not exist.
+// repositoryExists asks Docker Hub's list of repositories, which includes those without images. Docker
+// Hub hides other accounts' private ones.
 func repositoryExists(ctx context.Context, c *registry.Client, told *claims, repo credential.Repository) (bool, error) {
 	namespace, name, _ := strings.Cut(string(repo), "/")
 	u := api().JoinPath("/v2/namespaces", namespace, "repositories", name)

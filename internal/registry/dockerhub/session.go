@@ -12,24 +12,22 @@ import (
 	"purser/internal/registry"
 )
 
-// session is the right to manage an account's tokens at Docker Hub, for the
-// minutes that its bearer lives. A token cannot manage tokens (Docker Hub answers
-// 403): it takes a person's sign-in.
+// session lets purser manage an account's tokens at Docker Hub until its bearer token expires,
+// after some minutes. Only a person's sign-in gives one: Docker Hub answers 403 to a token.
 type session struct {
-	Account string    // whose it is
-	Expires time.Time // when it ends
+	Account string
+	Expires time.Time
 	bearer  credential.Secret
 }
 
-// String says whose it is and nothing of the bearer.
+// String leaves out the bearer token.
 func (s session) String() string { return "a session of " + s.Account }
 
-// sessionMargin is how long a session must still live to be worth beginning with.
+// sessionMargin is how long a session must still be valid for purser to start with it.
 const sessionMargin = 20 * time.Second
 
-// readSession looks at a bearer that a sign-in has left, as docker login leaves
-// one in its credential store. Who it is of and when it ends are its own words; Docker
-// Hub judges it when it is used.
+// readSession reads the bearer token of a sign-in, such as docker login's in docker's credential
+// store. It trusts the token's claims about account and expiry: Docker Hub verifies every request.
 func readSession(bearer credential.Secret, now time.Time) (session, error) {
 	var claims struct {
 		Expires int64 `json:"exp"`
@@ -40,39 +38,39 @@ func readSession(bearer credential.Secret, now time.Time) (session, error) {
 	}
 	bad := func(why string) (session, error) {
 		return session{}, &credential.Fault{
-			Reason: credential.SessionNeeded, Registry: host, What: "what docker's credential store has is no session that can manage tokens", Why: why,
+			Reason: credential.SessionNeeded, Registry: host, What: "docker's credential store holds no session that can manage tokens", Why: why,
 		}
 	}
 	switch {
 	case !registry.DecodeClaims(bearer, &claims):
-		return bad("it is not in the form of one")
+		return bad("it has another form")
 	case claims.Hub.Username == "" || claims.Expires == 0:
-		return bad("it does not say whose it is, or when it ends")
+		return bad("it lacks the account or the expiry")
 	case strings.HasPrefix(claims.Hub.Source, "docker_pat") || strings.HasPrefix(claims.Hub.Source, "docker_oat"):
-		return bad("it was made with a token, and those cannot manage tokens")
+		return bad("it was made with a token, and tokens cannot manage tokens")
 	}
 	s := session{Account: claims.Hub.Username, Expires: time.Unix(claims.Expires, 0), bearer: bearer}
 	if now.Add(sessionMargin).After(s.Expires) {
 		return session{}, &credential.Fault{
 			Reason: credential.SessionEnded, Registry: host, Account: s.Account, What: "the session of " + credential.Quote(s.Account, bearer) + " has ended",
-			Why: "it was good until " + s.Expires.UTC().Format(time.RFC3339),
+			Why: "it was valid until " + s.Expires.UTC().Format(time.RFC3339),
 		}
 	}
 	return s, nil
 }
 
-// codeTries bounds how often a code is asked for: failures lock accounts.
+// codeTries limits the codes that purser tries: wrong ones lock the account.
 const codeTries = 3
 
-// signIn signs in with the account's password and, where the account has one, a
-// second factor. The password is tried once: wrong ones lock the account.
+// signIn signs in with the account's password and its second factor, if it has one. It tries the
+// password once: wrong ones lock the account.
 func signIn(ctx context.Context, c *registry.Client, account string, password credential.Secret, code registry.SecondFactor) (session, error) {
 	login := credential.Login{Username: account, Token: password}
 	switch credential.Classify(host, login) {
 	case credential.PersonalToken, credential.OrganizationToken:
 		return session{}, &credential.Fault{
 			Reason: credential.SessionNeeded, Registry: host, Account: account, What: "this is an access token, and tokens cannot manage tokens",
-			Why: "Docker Hub wants the account's password or a browser's sign-in for that",
+			Why: "Docker Hub requires the account's password or a sign-in by browser",
 		}
 	}
 	body, err := json.Marshal(map[string]string{"identifier": account, "secret": password.Reveal()})
@@ -94,7 +92,7 @@ func signIn(ctx context.Context, c *registry.Client, account string, password cr
 	return readSignIn(c, a, login)
 }
 
-// giveCode is POST /v2/users/2fa-login.
+// giveCode sends the second factor to /v2/users/2fa-login.
 func giveCode(ctx context.Context, c *registry.Client, login credential.Login, second credential.Secret, ask registry.SecondFactor) (session, error) {
 	for try := range codeTries {
 		code, err := ask(ctx, try > 0)
@@ -116,7 +114,7 @@ func giveCode(ctx context.Context, c *registry.Client, login credential.Login, s
 	}
 	return session{}, &credential.Fault{
 		Reason: credential.SignInRefused, Registry: host, Account: login.Username, What: "the second factor was wrong",
-		Why: fmt.Sprintf("it was tried %d times; more could lock the account", codeTries),
+		Why: fmt.Sprintf("purser tried %d codes; more could lock the account", codeTries),
 	}
 }
 
@@ -131,7 +129,7 @@ func readSignIn(c *registry.Client, a *registry.Answer, login credential.Login) 
 		}
 	case a.Status == http.StatusUnauthorized || a.Status == http.StatusBadRequest:
 		return session{}, &credential.Fault{
-			Reason: credential.SignInRefused, Registry: host, Account: login.Username, What: "Docker Hub does not take the account name or the password", Why: said,
+			Reason: credential.SignInRefused, Registry: host, Account: login.Username, What: "Docker Hub refused the account name or the password", Why: said,
 		}
 	case a.Status == http.StatusTooManyRequests:
 		return session{}, c.RateLimited(a, &login)
@@ -139,10 +137,10 @@ func readSignIn(c *registry.Client, a *registry.Answer, login credential.Login) 
 		return session{}, registry.Unexpected(a, &login)
 	}
 	var body struct {
-		AccessToken string `json:"access_token"` // of /v2/auth/token
-		Token       string `json:"token"`        // of /v2/users/2fa-login
+		AccessToken string `json:"access_token"` // from /v2/auth/token
+		Token       string `json:"token"`        // from /v2/users/2fa-login
 	}
-	_ = json.Unmarshal(a.Body, &body) // what is not there is said below
+	_ = json.Unmarshal(a.Body, &body) // the check below reports an empty token
 	text := body.AccessToken
 	if text == "" {
 		text = body.Token
@@ -152,12 +150,12 @@ func readSignIn(c *registry.Client, a *registry.Answer, login credential.Login) 
 	}
 	s, err := readSession(credential.NewSecret(text), c.Now())
 	if err != nil {
-		return s, registry.Strange(a, a.URL.Path+" gave a bearer that cannot be used: "+credential.Quote(err.Error(), login.Token))
+		return s, registry.Strange(a, a.URL.Path+" gave a bearer token that purser cannot use: "+credential.Quote(err.Error(), login.Token))
 	}
 	if !strings.EqualFold(s.Account, login.Username) && !strings.Contains(login.Username, "@") {
 		return session{}, &credential.Fault{
 			Reason: credential.WrongOwner, Registry: host, Account: login.Username,
-			What: "the session is of " + credential.Quote(s.Account, login.Token) + ", not of " + login.Username,
+			What: "the session belongs to " + credential.Quote(s.Account, login.Token) + ", not of " + login.Username,
 		}
 	}
 	return s, nil

@@ -18,14 +18,14 @@ const (
 	tokensPath = "/v2/access-tokens"
 	// maxLabel is Docker Hub's limit for labels, in characters.
 	maxLabel = 100
-	// tokenPages bounds a list that says there is always one more page.
+	// tokenPages limits an endless list.
 	tokenPages = 50
-	// patientWait is the longest time that a list waits to be asked again, once.
+	// patientWait is the longest wait before a list's only retry.
 	patientWait = 10 * time.Second
 )
 
-// listed is a token in Docker Hub's words: of a person (Docker Hub API reference,
-// accessToken) and of an organization (orgAccessToken).
+// listed is a token in Docker Hub's API: a person's (reference, accessToken) or an organization's
+// (orgAccessToken).
 type listed struct {
 	UUID      string     `json:"uuid"`
 	ID        string     `json:"id"`
@@ -45,7 +45,7 @@ type listed struct {
 	} `json:"resources"`
 }
 
-// managed checks that everything that purser goes by is there.
+// managed converts a token, and names a required member that is missing.
 func (t listed) managed(organization string) (m credential.ManagedToken, missing string) {
 	m = credential.ManagedToken{ID: t.UUID, Organization: organization, Scopes: t.Scopes, Automatic: t.Generated != "" && t.Generated != "manual"}
 	label, labelField, idField := t.TokenName, "token_label", "uuid"
@@ -73,7 +73,7 @@ func (t listed) managed(organization string) (m credential.ManagedToken, missing
 	return m, ""
 }
 
-// instant is a time that may be missing, which says never.
+// instant converts a nullable time.
 func instant(t *time.Time) time.Time {
 	if t == nil {
 		return time.Time{}
@@ -81,14 +81,13 @@ func instant(t *time.Time) time.Time {
 	return *t
 }
 
-// nameForm is what an organization and a token's id are made of. Neither may lead
-// elsewhere in the API.
+// nameForm matches organizations and token ids, which must not contain a path.
 var nameForm = credential.NewPattern(`^[A-Za-z0-9][A-Za-z0-9_-]*$`)
 
 func checkNames(names ...string) error {
 	for _, n := range names {
 		if n != "" && !nameForm.MatchString(n) {
-			return &credential.Fault{Reason: credential.Usage, What: "this is no name that Docker Hub has", Why: "organizations and token ids are letters, digits, _ and -"}
+			return &credential.Fault{Reason: credential.Usage, What: "that is not a Docker Hub name", Why: "organizations and token ids consist of letters, digits, _ and -"}
 		}
 	}
 	return nil
@@ -105,8 +104,7 @@ func tokensURL(organization, id string) *url.URL {
 	return api().JoinPath(path...)
 }
 
-// Tokens lists the tokens of the account, and the registry's own time, by which their ages
-// are told.
+// Tokens lists the account's tokens, and the registry's clock for their ages.
 func (h *Account) Tokens(ctx context.Context) (tokens []credential.ManagedToken, now time.Time, err error) {
 	if err := checkNames(h.org); err != nil {
 		return nil, now, err
@@ -127,7 +125,7 @@ func (h *Account) Tokens(ctx context.Context) (tokens []credential.ManagedToken,
 			Results *[]listed `json:"results"`
 		}
 		if json.Unmarshal(a.Body, &page) != nil || page.Results == nil {
-			return nil, now, registry.Strange(a, u.Path+" did not give a list of tokens under results")
+			return nil, now, registry.Strange(a, u.Path+" did not return a list of tokens")
 		}
 		for _, t := range *page.Results {
 			m, missing := t.managed(h.org)
@@ -139,17 +137,17 @@ func (h *Account) Tokens(ctx context.Context) (tokens []credential.ManagedToken,
 		if page.Next == nil || *page.Next == "" {
 			return tokens, now, nil
 		}
-		// The bearer goes nowhere else, whatever the answer says.
+		// Never send the bearer elsewhere, whatever the answer says.
 		next, err := u.Parse(*page.Next)
 		if err != nil || next.Host != first.Host || next.Path != first.Path || next.Scheme != first.Scheme || *next == *u {
-			return nil, now, registry.Strange(a, u.Path+" names a next page that is not one of its own")
+			return nil, now, registry.Strange(a, u.Path+" links to a next page elsewhere")
 		}
 		u = next
 	}
-	return nil, now, &credential.Fault{Reason: credential.RegistryStrange, Registry: host, What: "Docker Hub's list of tokens has no end", Why: fmt.Sprintf("%d pages were read", tokenPages)}
+	return nil, now, &credential.Fault{Reason: credential.RegistryStrange, Registry: host, What: "Docker Hub's list of tokens does not end", Why: fmt.Sprintf("purser read %d pages", tokenPages)}
 }
 
-// listPage waits once when it is asked to, for a short time: reading harms nobody.
+// listPage retries once after a short rate limit, which is safe for reads.
 func (h *Account) listPage(ctx context.Context, u *url.URL) (*registry.Answer, error) {
 	a, err := h.call(ctx, http.MethodGet, u, nil)
 	f, limited := err.(*credential.Fault) //nolint:errorlint // call's own
@@ -162,8 +160,8 @@ func (h *Account) listPage(ctx context.Context, u *url.URL) (*registry.Answer, e
 	return h.call(ctx, http.MethodGet, u, nil)
 }
 
-// call asks the management API. Answers that say no in general are faults; what
-// is left for the caller is 2xx, 400, 404 and 409.
+// call calls the management API. General refusals become faults; the caller handles 2xx, 400, 404 and
+// 409.
 func (h *Account) call(ctx context.Context, method string, u *url.URL, body any) (*registry.Answer, error) {
 	text := ""
 	if body != nil {
@@ -184,15 +182,15 @@ func (h *Account) call(ctx context.Context, method string, u *url.URL, body any)
 	case a.OK() || a.Status == http.StatusBadRequest || a.Status == http.StatusNotFound || a.Status == http.StatusConflict:
 		return a, nil
 	case a.Status == http.StatusUnauthorized:
-		f.Reason, f.What = credential.SessionEnded, "Docker Hub does not take the session of "+h.session.Account+" any more"
+		f.Reason, f.What = credential.SessionEnded, "Docker Hub no longer accepts "+h.session.Account+"'s session"
 	case a.Status == http.StatusTooManyRequests:
 		return nil, h.client.RateLimited(a, nil)
 	case a.Status == http.StatusForbidden && (strings.Contains(lower, "personal access token") || strings.Contains(lower, "issued from")):
 		f.Reason, f.What = credential.SessionNeeded, "Docker Hub does not let tokens manage tokens"
 	case a.Status == http.StatusForbidden && strings.HasPrefix(u.Path, "/v2/orgs/"):
-		f.Reason, f.What = credential.NotPermitted, h.session.Account+" may not manage the tokens of that organization: it takes an owner"
+		f.Reason, f.What = credential.NotPermitted, h.session.Account+" may not manage that organization's tokens; only an owner can"
 		if strings.Contains(lower, "plan") || strings.Contains(lower, "subscription") || strings.Contains(lower, "upgrade") {
-			f.Reason, f.What = credential.PlanLacks, "the organization's plan has no access tokens"
+			f.Reason, f.What = credential.PlanLacks, "the organization's plan does not include access tokens"
 		}
 	case a.Status == http.StatusForbidden:
 		f.Reason, f.What = credential.NotPermitted, "Docker Hub does not let "+h.session.Account+" do this"
@@ -202,8 +200,8 @@ func (h *Account) call(ctx context.Context, method string, u *url.URL, body any)
 	return nil, f
 }
 
-// scopesFor is the least that a token needs: of a person, one level for all that
-// the account reaches.
+// scopesFor returns the lowest sufficient level. A personal token's level applies to everything that the
+// account reaches.
 func scopesFor(access credential.Access) []string {
 	if access == credential.Pull {
 		return []string{levels[levelRead].scope}
@@ -229,13 +227,13 @@ func resourcesFor(r credential.MintRequest) []resource {
 	return all
 }
 
-// Mint makes a token: of the session's account, or of an organization, then for
-// the named repositories alone. Making one is not repeatable: where it is not known
-// whether it was made, the fault's reason is MaybeMinted, and the label tells.
+// Mint makes a token for the session's account, or for an organization's named repositories. It must not
+// be repeated blindly: if the outcome is unknown, the fault's reason is MaybeMinted, and the label
+// identifies the token.
 func (h *Account) Mint(ctx context.Context, r credential.MintRequest) (credential.ManagedToken, credential.Secret, error) {
 	none := credential.Secret{}
 	if n := len([]rune(r.Label)); n == 0 || n > maxLabel {
-		return credential.ManagedToken{}, none, &credential.Fault{Reason: credential.Usage, What: "the token's label is not right", Why: fmt.Sprintf("it has 1 to %d characters, and this one %d", maxLabel, n)}
+		return credential.ManagedToken{}, none, &credential.Fault{Reason: credential.Usage, What: fmt.Sprintf("the token's label must have 1 to %d characters", maxLabel), Why: fmt.Sprintf("it has %d", n)}
 	}
 	if err := checkNames(h.org); err != nil {
 		return credential.ManagedToken{}, none, err
@@ -244,7 +242,7 @@ func (h *Account) Mint(ctx context.Context, r credential.MintRequest) (credentia
 	if h.org != "" {
 		body = map[string]any{"label": r.Label, "description": "made by purser", "resources": resourcesFor(r)}
 		if len(r.Repositories) == 0 {
-			return credential.ManagedToken{}, none, &credential.Fault{Reason: credential.Usage, What: "an organization's token needs repositories", Why: "it is made for those and no others"}
+			return credential.ManagedToken{}, none, &credential.Fault{Reason: credential.Usage, What: "an organization token needs repositories", Why: "it works only for the repositories that it names"}
 		}
 	}
 	if !r.Expires.IsZero() {
@@ -260,7 +258,7 @@ func (h *Account) Mint(ctx context.Context, r credential.MintRequest) (credentia
 	}
 	var t listed
 	if json.Unmarshal(a.Body, &t) != nil {
-		return credential.ManagedToken{}, none, lostMint(registry.Strange(a, u.Path+" made a token and its answer cannot be read"), r.Label)
+		return credential.ManagedToken{}, none, lostMint(registry.Strange(a, u.Path+" made a token, but its answer is unreadable"), r.Label)
 	}
 	m, missing := t.managed(h.org)
 	token := credential.NewSecret(t.Token)
@@ -271,23 +269,23 @@ func (h *Account) Mint(ctx context.Context, r credential.MintRequest) (credentia
 	kind := credential.Classify(host, credential.Login{Username: h.session.Account, Token: token})
 	switch {
 	case missing != "":
-		return m, none, lostMint(registry.Strange(a, u.Path+" made a token and its answer has no "+missing), r.Label)
+		return m, none, lostMint(registry.Strange(a, u.Path+" made a token, but its answer has no "+missing), r.Label)
 	case m.Label != r.Label:
-		return m, none, lostMint(registry.Strange(a, u.Path+" made a token under another label"), r.Label)
+		return m, none, lostMint(registry.Strange(a, u.Path+" made a token with another label"), r.Label)
 	case kind != want:
-		return m, none, lostMint(registry.Strange(a, u.Path+" made a token and what it gave is none"), r.Label)
+		return m, none, lostMint(registry.Strange(a, u.Path+" made a token, but returned something else"), r.Label)
 	}
 	return m, token, nil
 }
 
-// lostMint says that there may be a token that nobody has.
+// lostMint reports that a token may exist that nobody has.
 func lostMint(err error, label string) error {
 	f, ok := err.(*credential.Fault) //nolint:errorlint // call's own, or strangeAnswer's
 	if !ok || !slices.Contains([]credential.Reason{credential.RegistryUnreachable, credential.RegistryStrange, credential.Interrupted, credential.TimedOut}, f.Reason) {
 		return err
 	}
 	return &credential.Fault{
-		Reason: credential.MaybeMinted, Registry: host, What: "it is not known whether Docker Hub made the token " + label, Why: f.Error(), Err: f,
+		Reason: credential.MaybeMinted, Registry: host, What: "purser does not know whether Docker Hub made the token " + label, Why: f.Error(), Err: f,
 	}
 }
 
@@ -297,16 +295,16 @@ func (h *Account) mintRefused(a *registry.Answer) error {
 	f := &credential.Fault{Reason: credential.MintRefused, Registry: host, Account: h.session.Account, What: "Docker Hub did not make the token", Why: said}
 	switch {
 	case a.Status == http.StatusNotFound && h.org != "":
-		f.Reason, f.What = credential.NotPermitted, "Docker Hub knows no organization "+h.org+" that "+h.session.Account+" could make tokens for"
+		f.Reason, f.What = credential.NotPermitted, "Docker Hub has no organization "+h.org+" for which "+h.session.Account+" may make tokens"
 	case strings.Contains(lower, "limit") || strings.Contains(lower, "quota") || strings.Contains(lower, "maximum") || strings.Contains(lower, "too many"):
-		f.Reason, f.What = credential.TokenLimit, "there are as many tokens as Docker Hub allows"
+		f.Reason, f.What = credential.TokenLimit, "there are already as many tokens as Docker Hub allows"
 	case strings.Contains(lower, "plan") || strings.Contains(lower, "subscription"):
-		f.Reason, f.What = credential.PlanLacks, "the plan has no such tokens"
+		f.Reason, f.What = credential.PlanLacks, "the plan does not include such tokens"
 	}
 	return f
 }
 
-// Revoke ends a token for good. One that is gone already is no error.
+// Revoke deletes a token. It succeeds if the token no longer exists.
 func (h *Account) Revoke(ctx context.Context, id string) error {
 	defer h.client.Hold()()
 	if err := checkNames(h.org, id); err != nil {
@@ -316,15 +314,15 @@ func (h *Account) Revoke(ctx context.Context, id string) error {
 	if err != nil {
 		return err
 	}
-	// The reference says 204, clients have seen 202; 404 is a repetition.
+	// The reference says 204, and clients have seen 202. 404 means a repeated call.
 	if a.OK() || a.Status == http.StatusNotFound {
 		return nil
 	}
 	return registry.Unexpected(a, nil)
 }
 
-// Activate deactivates a token, or brings it back. Nothing else of it is sent:
-// what is sent is changed.
+// Activate activates or deactivates a token. It sends only that member, because every member sent is
+// changed.
 func (h *Account) Activate(ctx context.Context, id string, active bool) error {
 	defer h.client.Hold()()
 	if err := checkNames(h.org, id); err != nil {
@@ -335,7 +333,7 @@ func (h *Account) Activate(ctx context.Context, id string, active bool) error {
 		return err
 	}
 	if a.Status == http.StatusNotFound {
-		return &credential.Fault{Reason: credential.NoSuchToken, Registry: host, Account: h.session.Account, What: "there is no such token", Why: "it was revoked, or belongs to another account"}
+		return &credential.Fault{Reason: credential.NoSuchToken, Registry: host, Account: h.session.Account, What: "the token does not exist", Why: "it was revoked, or belongs to another account"}
 	}
 	var t listed
 	switch {
@@ -344,7 +342,7 @@ func (h *Account) Activate(ctx context.Context, id string, active bool) error {
 	case json.Unmarshal(a.Body, &t) != nil || t.Active == nil:
 		return registry.Strange(a, a.URL.Path+" did not say whether the token is active")
 	case *t.Active != active:
-		return registry.Strange(a, a.URL.Path+" left the token as it was")
+		return registry.Strange(a, a.URL.Path+" did not change the token")
 	}
 	return nil
 }

@@ -1,4 +1,4 @@
-// Package ecr is what purser knows of Amazon's Elastic Container Registry.
+// Package ecr describes Amazon's Elastic Container Registry.
 package ecr
 
 import (
@@ -6,7 +6,7 @@ import (
 	"purser/internal/registry"
 )
 
-// Kind describes it. Its tokens have no mark; a token with another vendor's is not for it.
+// Kind returns the description. ECR's tokens have no recognizable prefix.
 func Kind() registry.Kind {
 	return registry.Kind{Name: "ecr", Vendor: credential.Vendor{Title: "Amazon ECR", Hosts: []string{".amazonaws.com", ".amazonaws.com.cn", "public.ecr.aws"}}}
 }

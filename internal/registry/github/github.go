@@ -1,4 +1,4 @@
-// Package github is what purser knows of GitHub's registry.
+// Package github describes GitHub's registry.
 package github
 
 import (
@@ -6,8 +6,8 @@ import (
 	"purser/internal/registry"
 )
 
-// Kind describes it. The prefixes are from GitHub's documentation, "About authentication
-// to GitHub".
+// Kind returns the description, with the prefixes in GitHub's documentation, "About authentication to
+// GitHub".
 func Kind() registry.Kind {
 	return registry.Kind{
 		Name: "github", Word: "ghcr",

@@ -1,4 +1,4 @@
-// Package gitlab is what purser knows of GitLab's registry.
+// Package gitlab describes GitLab's registry.
 package gitlab
 
 import (
@@ -6,7 +6,7 @@ import (
 	"purser/internal/registry"
 )
 
-// Kind describes it. The prefixes are from GitLab's documentation, "Token overview".
+// Kind returns the description, with the prefixes in GitLab's documentation, "Token overview".
 func Kind() registry.Kind {
 	return registry.Kind{
 		Name: "gitlab", Word: "gitlab",

@@ -1,4 +1,4 @@
-// Package google is what purser knows of Google's registries.
+// Package google describes Google's registries.
 package google
 
 import (
@@ -6,7 +6,7 @@ import (
 	"purser/internal/registry"
 )
 
-// Kind describes it. Its tokens have no mark; a token with another vendor's is not for it.
+// Kind returns the description. Google's tokens have no recognizable prefix.
 func Kind() registry.Kind {
 	return registry.Kind{Name: "google", Vendor: credential.Vendor{Title: "Google", Hosts: []string{"gcr.io", ".gcr.io", ".pkg.dev"}}}
 }

@@ -1,4 +1,4 @@
-// Package quay is what purser knows of Quay.
+// Package quay describes Quay.
 package quay
 
 import (
@@ -6,7 +6,7 @@ import (
 	"purser/internal/registry"
 )
 
-// Kind describes it. Its tokens have no mark.
+// Kind returns the description. Quay's tokens have no recognizable prefix.
 func Kind() registry.Kind {
 	return registry.Kind{
 		Name: "quay", Word: "quay",

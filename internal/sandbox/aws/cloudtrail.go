@@ -10,29 +10,29 @@ import (
 	"time"
 )
 
-// TrailEvent is a call as CloudTrail records it, as far as reading secrets goes.
+// TrailEvent is a CloudTrail record of reading a secret.
 type TrailEvent struct {
 	Name      string // "GetSecretValue"
 	At        time.Time
-	Caller    string // the ARN of a user, or of a role's session
-	Service   string // that called on somebody's behalf
+	Caller    string // the ARN of a user, or role session
+	Service   string // the AWS service that called for Caller
 	Source    string // IP address
 	Agent     string
 	SecretID  string // as the caller sent it
 	SecretIDs []string
 	Stage     string
 	ErrorCode string
-	Raw       string // sent instead of all that; "" for none
+	Raw       string // replaces the record if not empty
 }
 
-// trail is the event history (CloudTrail API reference, LookupEvents). It records what
-// the stand-in for Secrets Manager is asked for, without CloudTrail's delay.
+// trail is CloudTrail's event history (API reference, LookupEvents). It records reads of the
+// Secrets Manager stand-in without CloudTrail's delay.
 type trail struct {
 	mu     sync.Mutex
 	events []TrailEvent
 }
 
-// Record adds an event to CloudTrail's history.
+// Record adds an event to the history.
 func (s *SecretsManager) Record(e TrailEvent) {
 	s.trail.mu.Lock()
 	defer s.trail.mu.Unlock()
@@ -42,15 +42,14 @@ func (s *SecretsManager) Record(e TrailEvent) {
 	s.trail.events = append(s.trail.events, e)
 }
 
-// Reads are what the history has, oldest first.
+// Reads returns the history, oldest first.
 func (s *SecretsManager) Reads() []TrailEvent {
 	s.trail.mu.Lock()
 	defer s.trail.mu.Unlock()
 	return slices.Clone(s.trail.events)
 }
 
-// maxTrail bounds the history of a stand-in that runs for days; at least half of it is
-// there.
+// maxTrail bounds the history. A full history drops its older half.
 const maxTrail = 1 << 17
 
 const trailPage = 50
@@ -69,7 +68,7 @@ func (t *trail) perform(operation string, body []byte) (any, error) {
 		return nil, err
 	}
 	if len(in.LookupAttributes) > 1 || len(in.LookupAttributes) == 1 && in.LookupAttributes[0].AttributeKey != "EventName" {
-		return nil, smError("InvalidLookupAttributesException", "the stand-in looks up by EventName alone")
+		return nil, smError("InvalidLookupAttributesException", "the stand-in only looks up by EventName")
 	}
 	size, from := trailPage, 0
 	if in.MaxResults != nil {
@@ -80,7 +79,7 @@ func (t *trail) perform(operation string, body []byte) (any, error) {
 	}
 	if in.NextToken != "" {
 		if from, err = strconv.Atoi(in.NextToken); err != nil || from < 0 {
-			return nil, smError("InvalidNextTokenException", "NextToken is not one that was given")
+			return nil, smError("InvalidNextTokenException", "NextToken is not valid")
 		}
 	}
 	if in.EndTime != 0 && in.StartTime > in.EndTime {
@@ -111,7 +110,7 @@ func (t *trail) perform(operation string, body []byte) (any, error) {
 	return out, nil
 }
 
-// text is the event's own JSON (CloudTrail User Guide, "record contents").
+// text is the event's JSON (CloudTrail User Guide, "record contents").
 func (e TrailEvent) text() string {
 	if e.Raw != "" {
 		return e.Raw
@@ -146,7 +145,7 @@ func (e TrailEvent) text() string {
 	}
 	text, err := json.Marshal(record)
 	if err != nil {
-		panic(err) // plain maps of texts always encode
+		panic(err) // maps of strings always encode
 	}
 	return string(text)
 }

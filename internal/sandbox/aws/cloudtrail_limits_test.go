@@ -2,7 +2,7 @@ package aws
 
 import "testing"
 
-func TestTrailLimits(t *testing.T) {
+func TestTheTrailChecksItsLimits(t *testing.T) {
 	for body, want := range map[string]string{
 		`{"MaxResults":51}`:             "InvalidMaxResultsException",
 		`{"MaxResults":-1}`:             "InvalidMaxResultsException",

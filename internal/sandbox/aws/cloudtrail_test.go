@@ -31,8 +31,7 @@ func lookupTrail(t *testing.T, tr *trail, body string) (out trailAnswer) {
 	return out
 }
 
-// As the service: newest first, at most fifty, and a token for the rest.
-func TestTrailGivesPagesNewestFirst(t *testing.T) {
+func TestTheTrailReturnsPagesOf50NewestFirst(t *testing.T) {
 	tr, start := new(trail), time.Unix(1_700_000_000, 0)
 	for i := range 120 {
 		tr.events = append(tr.events, TrailEvent{Name: "GetSecretValue", At: start.Add(time.Duration(i*7%120) * time.Second)})
@@ -51,15 +50,15 @@ func TestTrailGivesPagesNewestFirst(t *testing.T) {
 	}
 	for i, at := range seen {
 		if at != start.Unix()+119-int64(i) {
-			t.Fatalf("event %d is of %d", i, at)
+			t.Fatalf("event %d has time %d", i, at)
 		}
 	}
 	if token != "" {
-		t.Errorf("there is more after the last page: %q", token)
+		t.Errorf("the last page has a next token: %q", token)
 	}
 }
 
-func TestTrailLooksAtItsTimes(t *testing.T) {
+func TestTheTrailFiltersByTime(t *testing.T) {
 	tr := new(trail)
 	for at := range 10 {
 		tr.events = append(tr.events, TrailEvent{Name: "GetSecretValue", At: time.Unix(int64(at), 0)})
@@ -73,7 +72,7 @@ func TestTrailLooksAtItsTimes(t *testing.T) {
 	}
 }
 
-func TestTrailRefuses(t *testing.T) {
+func TestTheTrailRefusesUnknownLookups(t *testing.T) {
 	const name = `{"AttributeKey":"EventName","AttributeValue":"GetSecretValue"}`
 	for _, c := range []struct{ operation, body, code string }{
 		{"LookupEvents", `{"LookupAttributes":[` + name + `,` + name + `]}`, "InvalidLookupAttributesException"},
@@ -87,8 +86,7 @@ func TestTrailRefuses(t *testing.T) {
 	}
 }
 
-// What a role's session read is told with the role that it is of.
-func TestTrailTellsWhoCalled(t *testing.T) {
+func TestTheTrailNamesTheRoleOfASession(t *testing.T) {
 	const role = `"sessionIssuer":{"arn":"arn:aws:iam::123456789012:role/agents","type":"Role"}`
 	for caller, want := range map[string]string{
 		"arn:aws:sts::123456789012:assumed-role/agents/i-0abc": `{"arn":"arn:aws:sts::123456789012:assumed-role/agents/i-0abc","principalId":"AROAEXAMPLE:i-0abc","sessionContext":{` + role + `},"type":"AssumedRole"}`,

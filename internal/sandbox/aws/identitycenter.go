@@ -15,32 +15,32 @@ import (
 	"purser/internal/credential"
 )
 
-// IdentityCenter is AWS's IAM Identity Center, as far as a person signs in to
-// it: the OpenID Connect service with its page, and the portal that lists roles
-// and hands out their credentials. Whoever opens the page agrees at once.
+// IdentityCenter is a stand-in for IAM Identity Center's sign-in: the OpenID Connect service with
+// its page, and the portal that lists roles and issues their credentials. Opening the page is
+// enough to agree.
 type IdentityCenter struct {
-	// Roles are assigned to the person: account id to role names.
+	// Roles lists the person's role names by account id.
 	Roles map[string][]string
-	// Agreed has a code be agreed to without a browser.
+	// Agreed approves every device code without a browser.
 	Agreed bool
-	// Life is how long a session lasts.
+	// Life is the lifetime of a session.
 	Life time.Duration
 
 	now    func() time.Time
 	random io.Reader
-	Issued func(credential.Secret) // told what is secret of every token; may be nil
+	Issued func(credential.Secret) // receives the random part of every secret; may be nil
 
 	mu      sync.Mutex // guards what follows
 	clients map[string]bool
 	codes   map[string]string // authorization code to PKCE challenge
-	devices map[string]bool   // device code to whether it was agreed to
+	devices map[string]bool   // approval by device code
 	access  map[string]time.Time
 	refresh map[string]bool
-	answers []string // errors that the token endpoint gives first
+	answers []string // pending errors of the token endpoint
 	deny    bool     // the page refuses
 }
 
-// NewIdentityCenter makes one where the person has the role of the example.
+// NewIdentityCenter makes one with the example's account and roles.
 func NewIdentityCenter(now func() time.Time, random io.Reader) *IdentityCenter {
 	return &IdentityCenter{
 		Roles: map[string][]string{"123456789012": {"AdministratorAccess", "ReadOnlyAccess"}}, Life: time.Hour,
@@ -49,24 +49,22 @@ func NewIdentityCenter(now func() time.Time, random io.Reader) *IdentityCenter {
 	}
 }
 
-// Answer has the next requests for a token end with these errors first, one
-// after the other, in the service's words: authorization_pending, slow_down,
-// access_denied, expired_token, invalid_grant.
+// Answer makes the next token requests fail with these errors, in order: authorization_pending,
+// slow_down, access_denied, expired_token, invalid_grant.
 func (c *IdentityCenter) Answer(errors ...string) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.answers = errors
 }
 
-// Deny has the page refuse whoever opens it.
+// Deny makes the page refuse.
 func (c *IdentityCenter) Deny(deny bool) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.deny = deny
 }
 
-// End ends all sessions, as an administrator can. With also, nothing renews
-// them.
+// End ends all sessions, as an administrator can. With also, it deletes the refresh tokens too.
 func (c *IdentityCenter) End(also bool) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -76,7 +74,7 @@ func (c *IdentityCenter) End(also bool) {
 	}
 }
 
-// ServeHTTP answers the OpenID Connect service and the portal.
+// ServeHTTP serves the OpenID Connect service and the portal.
 func (c *IdentityCenter) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -94,7 +92,7 @@ func (c *IdentityCenter) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		}
 		idcAnswer(w, map[string]any{"deviceCode": code, "userCode": "FAKE-CODE", "verificationUri": page, "verificationUriComplete": page, "expiresIn": 600, "interval": 1})
 	case "GET /device":
-		for code := range c.devices { // all have the same code for people
+		for code := range c.devices { // they share one user code
 			c.devices[code] = !c.deny
 		}
 		_, _ = io.WriteString(w, "Request approved")
@@ -105,7 +103,7 @@ func (c *IdentityCenter) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	case "GET /federation/credentials", "GET /assignment/accounts", "GET /assignment/roles", "POST /logout":
 		c.portal(w, r)
 	default:
-		idcError(w, http.StatusNotFound, "UnknownOperationException", "unknown", "the stand-in has no such operation")
+		idcError(w, http.StatusNotFound, "UnknownOperationException", "unknown", "the stand-in does not have this operation")
 	}
 }
 
@@ -124,7 +122,7 @@ func idcError(w http.ResponseWriter, status int, kind, code, text string) {
 func (c *IdentityCenter) text(prefix string) string {
 	var b [24]byte
 	if _, err := io.ReadFull(c.random, b[:]); err != nil {
-		panic(err) // the system's randomness does not fail
+		panic(err) // crypto/rand does not fail
 	}
 	text := base64.RawURLEncoding.EncodeToString(b[:])
 	if c.Issued != nil && strings.HasPrefix(prefix, "FAKE") {
@@ -133,12 +131,12 @@ func (c *IdentityCenter) text(prefix string) string {
 	return prefix + text
 }
 
-// authorize is the page of the authorization code flow, whose person agrees.
+// authorize is the page of the authorization code flow. It agrees at once.
 func (c *IdentityCenter) authorize(w http.ResponseWriter, r *http.Request) {
 	q := r.URL.Query()
 	to, err := url.Parse(q.Get("redirect_uri"))
 	if err != nil || !c.clients[q.Get("client_id")] || q.Get("response_type") != "code" || q.Get("code_challenge_method") != "S256" || q.Get("scopes") == "" {
-		idcError(w, http.StatusBadRequest, "InvalidRequestException", "invalid_request", "the request for a code is not complete")
+		idcError(w, http.StatusBadRequest, "InvalidRequestException", "invalid_request", "the request is incomplete")
 		return
 	}
 	answer := url.Values{"state": {q.Get("state")}}
@@ -150,10 +148,10 @@ func (c *IdentityCenter) authorize(w http.ResponseWriter, r *http.Request) {
 		answer.Set("code", code)
 	}
 	to.RawQuery = answer.Encode()
-	http.Redirect(w, r, to.String(), http.StatusFound) //nolint:gosec // to where the client asked, as the protocol has it; on loopback
+	http.Redirect(w, r, to.String(), http.StatusFound) //nolint:gosec // the protocol redirects to the client's address; on loopback
 }
 
-// idcErrors are the service's errors by the word that its answers have for them.
+// idcErrors maps OAuth error codes to the service's exception names.
 var idcErrors = map[string]string{
 	"authorization_pending": "AuthorizationPendingException", "slow_down": "SlowDownException", "access_denied": "AccessDeniedException",
 	"expired_token": "ExpiredTokenException", "invalid_grant": "InvalidGrantException",
@@ -178,7 +176,7 @@ func (c *IdentityCenter) token(w http.ResponseWriter, r *http.Request) {
 		sum := sha256.Sum256([]byte(in.CodeVerifier))
 		challenge, known := c.codes[in.Code]
 		good = known && challenge == base64.RawURLEncoding.EncodeToString(sum[:])
-		delete(c.codes, in.Code) // it is of use once
+		delete(c.codes, in.Code) // codes work once
 	case "refresh_token":
 		good = c.refresh[in.RefreshToken]
 	case "urn:ietf:params:oauth:grant-type:device_code":

@@ -1,6 +1,7 @@
 package aws
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"fmt"
@@ -12,18 +13,17 @@ import (
 	"time"
 )
 
-// Lambda is the interface through which a program gets its events from AWS Lambda
-// (Lambda Developer Guide, "runtime API", version 2018-06-01). A program with the
-// address of it in AWS_LAMBDA_RUNTIME_API is the function.
+// Lambda is AWS Lambda's side of the runtime API (Lambda Developer Guide, "runtime API", version
+// 2018-06-01). A program with its address in AWS_LAMBDA_RUNTIME_API is the function.
 type Lambda struct {
-	// Limit is how long an invocation may take; 0: two minutes.
+	// Limit is the timeout of an invocation; 0: two minutes.
 	Limit time.Duration
 
 	mu      sync.Mutex // guards what follows
 	number  int
 	waiting chan *invocation
-	running map[string]*invocation // what the function's process has taken
-	exited  chan struct{}          // closed when that process is gone
+	running map[string]*invocation // taken by the function's process
+	exited  chan struct{}          // closed when that process exits
 }
 
 type invocation struct {
@@ -38,7 +38,7 @@ type functionResult struct {
 	err  error
 }
 
-// FunctionError is what a function ended with instead of a result.
+// FunctionError is the error that a function returned.
 type FunctionError struct {
 	Message string `json:"errorMessage"`
 	Type    string `json:"errorType"`
@@ -49,7 +49,7 @@ func (e *FunctionError) Error() string { return e.Type + ": " + e.Message }
 const (
 	lambdaLimit  = 2 * time.Minute
 	lambdaPath   = "/2018-06-01/runtime/"
-	lambdaAnswer = 6 << 20 // the largest answer of a function, in bytes
+	lambdaAnswer = 6 << 20 // response limit, in bytes
 )
 
 func (l *Lambda) queue() (waiting chan *invocation, exited chan struct{}) {
@@ -61,13 +61,9 @@ func (l *Lambda) queue() (waiting chan *invocation, exited chan struct{}) {
 	return l.waiting, l.exited
 }
 
-// Invoke has the function handle an event. Its error is a *FunctionError where the
-// function gave one.
+// Invoke runs the function on an event. It returns a *FunctionError if the function failed.
 func (l *Lambda) Invoke(ctx context.Context, payload []byte) ([]byte, error) {
-	limit := l.Limit
-	if limit == 0 {
-		limit = lambdaLimit
-	}
+	limit := cmp.Or(l.Limit, lambdaLimit)
 	ctx, stop := context.WithTimeout(ctx, limit)
 	defer stop()
 	queue, _ := l.queue()
@@ -84,7 +80,7 @@ func (l *Lambda) Invoke(ctx context.Context, payload []byte) ([]byte, error) {
 	select {
 	case queue <- i:
 	case <-ctx.Done():
-		return nil, fmt.Errorf("no function takes the event: %w", ctx.Err())
+		return nil, fmt.Errorf("no function took the event: %w", ctx.Err())
 	}
 	select {
 	case r := <-i.done:
@@ -94,7 +90,7 @@ func (l *Lambda) Invoke(ctx context.Context, payload []byte) ([]byte, error) {
 	}
 }
 
-// Exited ends what is running, as Lambda does when the function's process is gone.
+// Exited fails the running invocations, as Lambda does when the function's process exits.
 func (l *Lambda) Exited() {
 	l.queue()
 	l.mu.Lock()
@@ -108,7 +104,7 @@ func (l *Lambda) Exited() {
 
 var errExited = &FunctionError{"Runtime exited with error: signal: killed", "Runtime.ExitError"}
 
-// take gives an invocation to the process that has waited for it, if that has not exited.
+// take hands an invocation to the process that waits for it, unless that process exited.
 func (l *Lambda) take(i *invocation, exited chan struct{}) bool {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -120,7 +116,7 @@ func (l *Lambda) take(i *invocation, exited chan struct{}) bool {
 	return true
 }
 
-// end gives an invocation its result, if it has none.
+// end sets the result unless there is one.
 func (i *invocation) end(r functionResult) {
 	select {
 	case i.done <- r:
@@ -128,7 +124,7 @@ func (i *invocation) end(r functionResult) {
 	}
 }
 
-// ServeHTTP is the side of the function.
+// ServeHTTP serves the function's process.
 func (l *Lambda) ServeHTTP(w http.ResponseWriter, req *http.Request) {
 	rest, ok := strings.CutPrefix(req.URL.Path, lambdaPath)
 	id, what, found := strings.Cut(strings.TrimPrefix(rest, "invocation/"), "/")
@@ -164,7 +160,7 @@ func (l *Lambda) next(w http.ResponseWriter, req *http.Request) {
 	}
 }
 
-// LambdaARN is the function's name.
+// LambdaARN is the function's ARN.
 const LambdaARN = "arn:aws:lambda:eu-west-2:123456789012:function:purser-rotation"
 
 func (l *Lambda) result(w http.ResponseWriter, req *http.Request, id string, failed bool) {
@@ -179,7 +175,7 @@ func (l *Lambda) result(w http.ResponseWriter, req *http.Request, id string, fai
 	r := functionResult{body: body}
 	if failed {
 		f := &FunctionError{}
-		_ = json.Unmarshal(body, f) // what is not there is empty
+		_ = json.Unmarshal(body, f) // missing fields stay empty
 		r.err = f
 	}
 	i.end(r)

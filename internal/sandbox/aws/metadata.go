@@ -7,17 +7,16 @@ import (
 	"time"
 )
 
-// Metadata is the metadata service of an EC2 instance with a role, as far as
-// credentials are got from it: version 2 of its protocol only, which asks for a
-// token first (EC2 User Guide, "Use the Instance Metadata Service").
+// Metadata is an EC2 instance's metadata service for role credentials. It speaks only version 2 of
+// the protocol, which needs a token first (EC2 User Guide, "Use the Instance Metadata Service").
 type Metadata struct {
-	Role string // of the instance; "" for none
-	// Hops is how many a packet of the answer may make. An answer to a container,
-	// which is one further away, is lost with 1: nothing comes back at all.
+	Role string // "": the instance has none
+	// Hops is the hop limit of answers. A container is one hop further away: with 1 it never gets
+	// an answer.
 	Hops int
-	// Container has whoever asks be in a container on the instance.
+	// Container means that the client runs in a container on the instance.
 	Container bool
-	// Life is how long the credentials are good for; negative for ones that are over.
+	// Life is the lifetime of the credentials; negative: they have expired.
 	Life time.Duration
 	Now  func() time.Time
 
@@ -25,17 +24,17 @@ type Metadata struct {
 	asked int
 }
 
-// metadataToken is what the stand-in gives as a session token.
+// metadataToken is the session token.
 const metadataToken = "FAKE-metadata-session"
 
-// Asked is how many requests have come.
+// Asked returns the number of requests.
 func (m *Metadata) Asked() int {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	return m.asked
 }
 
-// ServeHTTP answers.
+// ServeHTTP serves the metadata protocol.
 func (m *Metadata) ServeHTTP(w http.ResponseWriter, req *http.Request) {
 	m.mu.Lock()
 	m.asked++
@@ -44,7 +43,7 @@ func (m *Metadata) ServeHTTP(w http.ResponseWriter, req *http.Request) {
 	switch {
 	case req.Method == http.MethodPut && req.URL.Path == "/latest/api/token":
 		if m.Container && m.Hops < 2 {
-			<-req.Context().Done() // the answer is on its way and never arrives
+			<-req.Context().Done() // the answer never arrives
 			return
 		}
 		if req.Header.Get("X-Aws-Ec2-Metadata-Token-Ttl-Seconds") == "" {

@@ -44,7 +44,7 @@ func TestRegionsHaveSecretsOfTheirOwn(t *testing.T) {
 		t.Errorf("eu-west-2 lists %d: %v", len(list.SecretList), err)
 	}
 
-	// One of another account, by its ARN.
+	// A secret of another account is found only by its ARN.
 	const shared = "arn:aws:secretsmanager:us-east-1:210987654321:secret:theirs-AbCdEf"
 	if err := standin.AddEmpty(shared, "", "", ""); err != nil {
 		t.Fatal(err)
@@ -56,9 +56,7 @@ func TestRegionsHaveSecretsOfTheirOwn(t *testing.T) {
 	wantAWSFailure(t, err, "ResourceNotFoundException", "")
 }
 
-// TestCopiesAreReadWhereTheyAre follows a copy: behind, in sync, written to, and made a
-// secret of its own.
-func TestCopiesAreReadWhereTheyAre(t *testing.T) {
+func TestReplicasLagSyncAndDetach(t *testing.T) {
 	standin, _, in := regionsOf(t)
 	home, away := in("eu-west-2"), in("eu-west-1")
 	get := func() (string, error) {
@@ -114,10 +112,10 @@ func TestCopiesAreReadWhereTheyAre(t *testing.T) {
 		t.Fatal(err)
 	}
 	put("FAKE 4")
-	is("of its own", "FAKE 2")
+	is("detached", "FAKE 2")
 	again, err := home.ReplicateSecretToRegions(t.Context(), &sm.ReplicateSecretToRegionsInput{SecretId: aws.String("copied"), AddReplicaRegions: []types.ReplicaRegionType{{Region: aws.String("eu-west-1")}}})
 	if err != nil || again.ReplicationStatus[0].Status != types.StatusTypeFailed {
-		t.Errorf("a name that is taken: %+v, %v", again, err)
+		t.Errorf("a taken name: %+v, %v", again, err)
 	}
 	if _, err := home.ReplicateSecretToRegions(t.Context(), &sm.ReplicateSecretToRegionsInput{
 		SecretId: aws.String("copied"), ForceOverwriteReplicaSecret: true, AddReplicaRegions: []types.ReplicaRegionType{{Region: aws.String("eu-west-1")}},
@@ -132,7 +130,7 @@ func TestCopiesAreReadWhereTheyAre(t *testing.T) {
 	wantAWSFailure(t, err, "ResourceNotFoundException", "")
 }
 
-func TestARoleIsAssumed(t *testing.T) {
+func TestRolesCanBeAssumed(t *testing.T) {
 	standin, address, in := regionsOf(t)
 	own := in("eu-west-2")
 	if _, err := own.CreateSecret(t.Context(), &sm.CreateSecretInput{Name: aws.String("a"), SecretString: aws.String("FAKE")}); err != nil {

@@ -1,7 +1,6 @@
-// Package aws is what purser uses of AWS, as stand-ins: Secrets Manager with its replicas and
-// faults, STS, CloudTrail, the sign-in of IAM Identity Center, an instance's metadata, and
-// the side of Lambda that calls a function. It follows AWS's API references, and what
-// moto does where these are silent.
+// Package aws is a stand-in for AWS: Secrets Manager with replicas and faults, STS, CloudTrail,
+// IAM Identity Center's sign-in, EC2 instance metadata, and Lambda's runtime API. It follows AWS's
+// API references, and moto where these are silent.
 package aws
 
 import (
@@ -16,66 +15,55 @@ import (
 	"time"
 )
 
-// SecretsManagerConfig says which account the stand-in plays.
+// SecretsManagerConfig describes the account.
 type SecretsManagerConfig struct {
-	Account   string           // twelve digits; empty: 123456789012, the account of AWS's own examples
+	Account   string           // twelve digits; empty: 123456789012, as in AWS's examples
 	Region    string           // in the ARNs; empty: eu-west-2
-	CallerARN string           // what GetCallerIdentity answers; empty: the session purser of the role sandbox
-	Now       func() time.Time // dates and the age of signatures; nil: time.Now
-	// Invoke has the rotation function handle an event; nil: there is none, and a
-	// rotation stays where it begins.
+	CallerARN string           // the answer of GetCallerIdentity; empty: session purser of role sandbox
+	Now       func() time.Time // for dates and the age of signatures; nil: time.Now
+	// Invoke runs the rotation function on an event; nil: there is no function, and a rotation
+	// stays at its start.
 	Invoke func(event []byte) error
 }
 
-// SecretsManager is an http.Handler that speaks Secrets Manager's AWS JSON 1.1
-// and, on the same address, STS, as one AWS_ENDPOINT_URL
-// serves both. It keeps everything in memory and may be used concurrently.
+// SecretsManager is an http.Handler that speaks Secrets Manager's AWS JSON 1.1 and, on the same
+// address, STS, so that one AWS_ENDPOINT_URL serves both. It is safe for concurrent use.
 //
-// It is as strict as the service about names, ARNs, versions, staging labels,
-// idempotency and secrets that wait for deletion, and answers with the
-// service's codes and, where they are on record, its texts. It asks for a
-// Signature Version 4 header made for the right service at about the right
-// time, and does not verify the signature itself: it knows no keys. There is no
-// IAM, and no KMS that encrypts; Fault plays their refusals. What purser needs
-// besides of EventBridge, CloudTrail and KMS is in services.go.
+// It is as strict as the service about names, ARNs, versions, staging labels, idempotency and
+// pending deletions. It answers with the service's codes and, where they are on record, its
+// messages. A request needs a Signature Version 4 header for the right service and time, but the
+// signature is not verified: there are no keys. There is no IAM and no KMS encryption; use Fault
+// for their refusals. services.go has EventBridge, CloudTrail and KMS signing.
 type SecretsManager struct {
 	cfg      SecretsManagerConfig
-	requests atomic.Uint64 // numbers the answers
+	requests atomic.Uint64 // counts answers, for request ids
 
-	mu      sync.RWMutex         // guards secrets, what is in them, and copies
-	secrets map[string]*smSecret // by ARN without the suffix, those waiting for deletion included
-	copies  map[string]*smSecret // the secrets that are copied to other regions, by the copies' ARNs
+	mu      sync.RWMutex         // guards secrets, their content, and copies
+	secrets map[string]*smSecret // by ARN without suffix, pending deletions included
+	copies  map[string]*smSecret // replicated secrets by each replica's ARN
 
 	events    events
 	trail     trail
 	keys      keys
 	callers   callers
-	rotations sync.WaitGroup // those that are being done
+	rotations sync.WaitGroup // running rotations
 
 	script sync.Mutex // guards what follows
-	calls  []string   // the latest operations, oldest first
-	faults []Fault    // in the order in which they were asked for
+	calls  []string   // latest operations, oldest first
+	faults []Fault    // in the order of Fault calls
 }
 
-// NewSecretsManager makes a stand-in that holds no secret yet.
+// NewSecretsManager makes an empty stand-in.
 func NewSecretsManager(cfg SecretsManagerConfig) *SecretsManager {
-	if cfg.Account == "" {
-		cfg.Account = "123456789012"
-	}
-	if cfg.Region == "" {
-		cfg.Region = "eu-west-2"
-	}
-	if cfg.CallerARN == "" {
-		cfg.CallerARN = "arn:aws:sts::" + cfg.Account + ":assumed-role/sandbox/purser"
-	}
+	cfg.Account, cfg.Region = cmp.Or(cfg.Account, "123456789012"), cmp.Or(cfg.Region, "eu-west-2")
+	cfg.CallerARN = cmp.Or(cfg.CallerARN, "arn:aws:sts::"+cfg.Account+":assumed-role/sandbox/purser")
 	if cfg.Now == nil {
 		cfg.Now = time.Now
 	}
 	return &SecretsManager{cfg: cfg, secrets: map[string]*smSecret{}, copies: map[string]*smSecret{}}
 }
 
-// Give moves a secret into another account, whose owner lets this one use it, and returns
-// its ARN there.
+// Give moves a secret to another account that shares it with this one, and returns its new ARN.
 func (s *SecretsManager) Give(name, account string) (arn string) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -89,7 +77,7 @@ func (s *SecretsManager) Give(name, account string) (arn string) {
 	return arn
 }
 
-// recordRead puts reads of secrets into CloudTrail's history, refused ones too.
+// recordRead adds reads, successful or not, to CloudTrail's history.
 func (s *SecretsManager) recordRead(r *http.Request, call awsCall, err error) {
 	if call.operation != "GetSecretValue" && call.operation != "BatchGetSecretValue" {
 		return
@@ -111,11 +99,11 @@ func (s *SecretsManager) recordRead(r *http.Request, call awsCall, err error) {
 	s.Record(e)
 }
 
-// maxAWSRequest is more than the largest PutSecretValue: 64 KiB, each byte
-// escaped as \u0000, and its other members.
+// maxAWSRequest, in bytes, holds the largest PutSecretValue: 64 KiB with each byte escaped as
+// \u0000, and the other members.
 const maxAWSRequest = 1 << 20
 
-// ServeHTTP answers one call of either service.
+// ServeHTTP serves one call.
 func (s *SecretsManager) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	call, err := s.readCall(w, r)
 	fault, faulty := s.note(call.operation)
@@ -139,24 +127,24 @@ func (s *SecretsManager) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	s.answer(w, call, out, err)
 }
 
-// awsCall is a request that was read and not yet acted on.
+// awsCall is a parsed request.
 type awsCall struct {
-	operation string // "PutSecretValue"; empty where the request names none
+	operation string // "PutSecretValue"; empty if the request names none
 	query     bool   // STS's query protocol instead of AWS JSON
 	service   awsService
-	key       string // the access key that it was signed with
-	region    string // and for which region
+	key       string // access key in the signature
+	region    string // region in the signature
 	body      []byte
 }
 
-// smRegion is the stand-in as a region of AWS has it: secrets of other regions are others.
+// smRegion is the stand-in as seen in one region.
 type smRegion struct {
 	*SecretsManager
 	name   string
-	writes bool // the operation changes secrets: copies are not for it
+	writes bool // the operation writes, so replicas refuse it
 }
 
-// in is a region; "": the stand-in's own.
+// in returns a region; "": the stand-in's own.
 func (s *SecretsManager) in(region string) smRegion {
 	return smRegion{SecretsManager: s, name: cmp.Or(region, s.cfg.Region)}
 }
@@ -165,7 +153,7 @@ func (s *SecretsManager) readCall(w http.ResponseWriter, r *http.Request) (awsCa
 	var call awsCall
 	body, err := io.ReadAll(http.MaxBytesReader(w, r.Body, maxAWSRequest))
 	if err != nil {
-		return call, smError("SerializationException", "the request's body cannot be read")
+		return call, smError("SerializationException", "cannot read the request body")
 	}
 	call.body = body
 	call.key, call.region = signedBy(r)
@@ -177,7 +165,7 @@ func (s *SecretsManager) readCall(w http.ResponseWriter, r *http.Request) (awsCa
 	service, operation, known := findService(r)
 	if !known {
 		return call, smError("UnknownOperationException",
-			"the stand-in answers POST with an X-Amz-Target of secretsmanager, events, cloudtrail or kms, and STS GetCallerIdentity and AssumeRole")
+			"the stand-in supports POST with an X-Amz-Target of secretsmanager, events, cloudtrail or kms, and STS GetCallerIdentity and AssumeRole")
 	}
 	call.operation, call.service = operation, service
 	return call, s.checkSignature(r, service.signing)
@@ -198,18 +186,17 @@ func (s smRegion) performSecrets(operation string, body []byte) (any, error) {
 	return op(s, body)
 }
 
-// smOperation decodes a request, does it under the lock that it needs, and
-// returns what is to be encoded. An answer shares no memory that changes later.
+// smOperation decodes a request, runs it under the lock that it needs, and returns the answer. An
+// answer shares no memory that changes later.
 type smOperation func(smRegion, []byte) (any, error)
 
-// smOperations are the service's operations by name.
 var smOperations = map[string]smOperation{
 	"BatchGetSecretValue":          smReads(smRegion.batchGetSecretValue),
 	"CancelRotateSecret":           smWrites(smRegion.cancelRotateSecret),
 	"CreateSecret":                 smWrites(smRegion.createSecret),
 	"DeleteResourcePolicy":         smWrites(smRegion.deleteResourcePolicy),
 	"DeleteSecret":                 smWrites(smRegion.deleteSecret),
-	"DescribeSecret":               smLooks(smRegion.describeSecret), // looking brings copies nearer
+	"DescribeSecret":               smLooks(smRegion.describeSecret), // each look advances lagging replicas
 	"GetRandomPassword":            smReads(smRegion.getRandomPassword),
 	"GetResourcePolicy":            smReads(smRegion.getResourcePolicy),
 	"GetSecretValue":               smReads(smRegion.getSecretValue),
@@ -241,7 +228,7 @@ func smReads[In, Out any](do func(smRegion, In) (Out, error)) smOperation {
 	}
 }
 
-// smLooks is for reading that changes something all the same.
+// smLooks is for reads that need the write lock.
 func smLooks[In, Out any](do func(smRegion, In) (Out, error)) smOperation {
 	return smWrites(func(s smRegion, in In) (Out, error) {
 		s.writes = false
@@ -262,19 +249,19 @@ func smWrites[In, Out any](do func(smRegion, In) (Out, error)) smOperation {
 	}
 }
 
-// smDecode passes over members that it does not know, as the service does. Its
-// error quotes nothing: what cannot be decoded may be a value.
+// smDecode ignores unknown members, as the service does. Its error quotes nothing from the body,
+// which may hold a secret value.
 func smDecode[In any](body []byte) (in In, err error) {
 	if len(body) == 0 {
 		return in, nil
 	}
 	if json.Unmarshal(body, &in) != nil {
-		return in, smError("SerializationException", "the request's body is not the JSON of this operation")
+		return in, smError("SerializationException", "the request body is not valid JSON for this operation")
 	}
 	return in, nil
 }
 
-// awsError is a failure in the service's own words.
+// awsError is an error with the service's code and message.
 type awsError struct {
 	code, message string
 	status        int
@@ -282,13 +269,12 @@ type awsError struct {
 
 func (e *awsError) Error() string { return e.code + ": " + e.message }
 
-// smError is an error of Secrets Manager. All of them have the status 400, also
-// the one for a secret that does not exist.
+// smError is a Secrets Manager error. All of them have status 400, even for a missing secret.
 func smError(code, format string, a ...any) error {
 	return &awsError{code: code, message: fmt.Sprintf(format, a...), status: http.StatusBadRequest}
 }
 
-// answer writes a result or an error in the protocol of the call.
+// answer writes a result or an error in the call's protocol.
 func (s *SecretsManager) answer(w http.ResponseWriter, call awsCall, out any, err error) {
 	if call.query {
 		s.stsAnswer(w, out, err)
@@ -299,7 +285,7 @@ func (s *SecretsManager) answer(w http.ResponseWriter, call awsCall, out any, er
 		failure := asAWSError(err)
 		status = failure.status
 		w.Header().Set("X-Amzn-ErrorType", failure.code)
-		// The service spells the member both ways; its modelled errors have "Message".
+		// The service uses both spellings of this member; its modelled errors have "Message".
 		out = map[string]string{"__type": failure.code, "Message": failure.message}
 	}
 	raw, err := json.Marshal(out)
@@ -309,15 +295,15 @@ func (s *SecretsManager) answer(w http.ResponseWriter, call awsCall, out any, er
 	s.send(w, status, "application/x-amz-json-1.1", raw)
 }
 
-// send adds what every answer of AWS has. The date is the stand-in's own, so
-// that the SDK's correction of a wrong clock can be rehearsed.
+// send adds the headers of every AWS answer. The date is the stand-in's clock, so that tests can
+// exercise the SDK's clock correction.
 func (s *SecretsManager) send(w http.ResponseWriter, status int, contentType string, raw []byte) {
 	h := w.Header()
 	h.Set("Content-Type", contentType)
 	h.Set("Date", s.cfg.Now().UTC().Format(http.TimeFormat))
 	h.Set("X-Amzn-RequestId", s.requestID())
 	w.WriteHeader(status)
-	_, _ = w.Write(raw) // nobody is left to tell when the client has gone
+	_, _ = w.Write(raw) // the client may have gone away
 }
 
 func (s *SecretsManager) requestID() string {

@@ -10,36 +10,32 @@ import (
 	"time"
 )
 
-// Fault is how a call misbehaves. The zero value cuts the connection before
-// the call takes effect; with After, once it has: the answer is lost.
-//
-// To answer with an error of the service, set Code and Message, say
-// "ThrottlingException" or "AccessDeniedException". A Delay alone only makes
-// the call slow.
+// Fault is one way for a call to misbehave. The zero value cuts the connection before the call
+// takes effect; with After, it cuts it afterwards, so the answer is lost. For a service error set
+// Code and Message, for example "AccessDeniedException". A Delay alone only slows the call.
 type Fault struct {
-	Code    string // the error's code
-	Message string // the error's text
+	Code    string // error code
+	Message string // error message
 	Status  int    // HTTP status; zero: 400 with a Code, else 200
-	Body    string // sent as it is instead of the error made of Code and Message
-	Echo    bool   // repeat what was sent, in the error's text and in a header
+	Body    string // replaces the error made from Code and Message
+	Echo    bool   // repeat the request in the message and a header
 
-	// Stale has reads see the secrets as they were when the fault was asked for, as an
-	// eventually consistent service may for a while; writes are as ever.
+	// Stale makes reads see the secrets as they were when Fault was called, as eventual
+	// consistency can. Writes are not affected.
 	Stale bool
 
-	Times  int           // how many calls; zero: one; negative: all from now on
-	After  bool          // the call takes effect first, and then this happens instead of its answer
-	Hang   bool          // no answer until the client gives up
-	Struck func()        // called when it strikes; may be nil
-	Delay  time.Duration // how long the stand-in waits before it does what the rest says
+	Times  int           // number of calls; zero: one; negative: all
+	After  bool          // let the call take effect first
+	Hang   bool          // never answer
+	Struck func()        // called before the faulty answer; may be nil
+	Delay  time.Duration // wait first
 
 	operation string
-	past      *SecretsManager // with Stale
+	past      *SecretsManager // for Stale
 }
 
-// Fault makes the next calls of an operation misbehave; "" stands for any
-// operation. Faults of one operation are used up in the order in which they
-// were asked for. Requests without a valid signature use them up as well.
+// Fault makes the next calls of an operation misbehave; "" means any operation. Faults of one
+// operation apply in the order of these calls. Requests with an invalid signature count too.
 func (s *SecretsManager) Fault(operation string, f Fault) {
 	f.operation = operation
 	if f.Stale {
@@ -53,26 +49,24 @@ func (s *SecretsManager) Fault(operation string, f Fault) {
 	s.faults = append(s.faults, f)
 }
 
-// ClearFaults makes the stand-in behave again.
+// ClearFaults removes all faults.
 func (s *SecretsManager) ClearFaults() {
 	s.script.Lock()
 	defer s.script.Unlock()
 	s.faults = nil
 }
 
-// maxAWSCalls bounds what Calls remembers of a stand-in that runs for days.
-const maxAWSCalls = 1 << 17
+const maxAWSCalls = 1 << 17 // bounds Calls
 
-// Calls lists the operations that were called, oldest first, those that failed
-// included: "PutSecretValue", "GetCallerIdentity". At least the latest 65,536
-// are there.
+// Calls lists the called operations, oldest first, failed ones included: "PutSecretValue",
+// "GetCallerIdentity". It has at least the latest 65,536.
 func (s *SecretsManager) Calls() []string {
 	s.script.Lock()
 	defer s.script.Unlock()
 	return slices.Clone(s.calls)
 }
 
-// note records a call and takes the fault that is due for it.
+// note records a call and takes the fault that applies to it.
 func (s *SecretsManager) note(operation string) (Fault, bool) {
 	s.script.Lock()
 	defer s.script.Unlock()
@@ -101,8 +95,8 @@ func smIsRead(operation string) bool {
 	return strings.HasPrefix(operation, "Get") && operation != "GetCallerIdentity" || strings.HasPrefix(operation, "Describe") || strings.HasPrefix(operation, "List") || strings.HasPrefix(operation, "BatchGet")
 }
 
-// misbehave does what the fault says and reports whether the request is dealt
-// with. A false means that the call was only slow.
+// misbehave applies the fault, and reports whether it answered the request. False means that the
+// call was only delayed.
 func (s *SecretsManager) misbehave(w http.ResponseWriter, r *http.Request, call awsCall, f Fault) bool {
 	if f.Struck != nil {
 		f.Struck()
@@ -131,7 +125,7 @@ func (s *SecretsManager) misbehave(w http.ResponseWriter, r *http.Request, call 
 	case f.Delay > 0 && !f.After:
 		return false
 	default:
-		// net/http's way to close a connection without an answer.
+		// This is net/http's way to close a connection without an answer.
 		panic(http.ErrAbortHandler)
 	}
 }

@@ -41,14 +41,14 @@ func TestAFaultAnswersInsteadOfTheService(t *testing.T) {
 			r := newSMRig(t, 1)
 			r.create(smName, smCanary)
 			r.standin.Fault("GetSecretValue", c.fault)
-			r.describe() // another operation is not concerned
+			r.describe() // other operations are not affected
 			wantAWSFailure(t, r.get(t.Context()), c.code, c.message)
 			wantAWSFailure(t, r.get(t.Context()), "", "")
 		})
 	}
 }
 
-func TestABodyThatIsNoJSONCannotBeRead(t *testing.T) {
+func TestTheSDKCannotReadAProxysPage(t *testing.T) {
 	r := newSMRig(t, 1)
 	r.create(smName, smCanary)
 	r.standin.Fault("", sandboxaws.Fault{Body: "<html>a proxy's page</html>"})
@@ -69,7 +69,7 @@ func TestFaultsAreUsedUpInOrder(t *testing.T) {
 	wantAWSFailure(t, r.get(t.Context()), "", "")
 }
 
-func TestALostReplyIsARepeatedCallForTheSDK(t *testing.T) {
+func TestTheSDKRetriesAfterALostReply(t *testing.T) {
 	r := newSMRig(t, 3)
 	r.create(smName, "v1")
 	r.standin.Fault("PutSecretValue", sandboxaws.Fault{After: true})
@@ -81,7 +81,7 @@ func TestALostReplyIsARepeatedCallForTheSDK(t *testing.T) {
 	}
 }
 
-func TestACutBeforeOrAfterTheCallDiffersInItsEffect(t *testing.T) {
+func TestACallCutAfterwardsStillTakesEffect(t *testing.T) {
 	for name, c := range map[string]struct {
 		fault sandboxaws.Fault
 		want  []string
@@ -114,8 +114,8 @@ func TestAHangingCallEndsWithItsContext(t *testing.T) {
 	}
 }
 
-// smSigned is a request with the header that every one needs. Its signature is
-// none; the stand-in looks at the rest.
+// smSigned is a request with the required headers. Its signature is invalid, which the stand-in
+// does not check.
 func smSigned(t *testing.T, service, target, body string, at time.Time) *http.Request {
 	t.Helper()
 	req := httptest.NewRequestWithContext(t.Context(), http.MethodPost, "http://sandbox/", strings.NewReader(body))
@@ -132,7 +132,7 @@ func smSigned(t *testing.T, service, target, body string, at time.Time) *http.Re
 	return req
 }
 
-// In a bubble the pause takes no time, and ends exactly when it should.
+// Time is fake here, so the minute passes at once.
 func TestADelayedCallIsAnsweredLate(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		standin := sandboxaws.NewSecretsManager(sandboxaws.SecretsManagerConfig{})
@@ -155,24 +155,24 @@ func TestRequestsAreSignedForTheRightServiceAndTime(t *testing.T) {
 		status int
 		want   string
 	}{
-		"in order":           {smSigned(t, "secretsmanager", list, "{}", now), "", 200, `{"SecretList":[]}`},
+		"valid":              {smSigned(t, "secretsmanager", list, "{}", now), "", 200, `{"SecretList":[]}`},
 		"five minutes old":   {smSigned(t, "secretsmanager", list, "{}", now.Add(-5*time.Minute)), "", 200, "SecretList"},
 		"older":              {smSigned(t, "secretsmanager", list, "{}", now.Add(-6*time.Minute)), "", 400, `{"Message":"Signature expired: 20261123T125400Z is now earlier than 20261123T125500Z (20261123T130000Z - 5 min.)","__type":"InvalidSignatureException"}`},
-		"of the future":      {smSigned(t, "secretsmanager", list, "{}", now.Add(6*time.Minute)), "", 400, "Signature not yet current: 20261123T130600Z is still later than 20261123T130500Z (20261123T130000Z + 5 min.)"},
-		"of the year one":    {smSigned(t, "secretsmanager", list, "{}", time.Time{}), "", 400, "Signature expired"},
+		"in the future":      {smSigned(t, "secretsmanager", list, "{}", now.Add(6*time.Minute)), "", 400, "Signature not yet current: 20261123T130600Z is still later than 20261123T130500Z (20261123T130000Z + 5 min.)"},
+		"in the year one":    {smSigned(t, "secretsmanager", list, "{}", time.Time{}), "", 400, "Signature expired"},
 		"without a date":     {smSigned(t, "secretsmanager", list, "{}", now), "-date", 400, "Date must be in ISO-8601"},
-		"for another one":    {smSigned(t, "sts", list, "{}", now), "", 400, "Credential should be scoped to correct service: 'secretsmanager'."},
-		"not at all":         {smSigned(t, "secretsmanager", list, "{}", now), "-", 400, "MissingAuthenticationTokenException"},
-		"as basic":           {smSigned(t, "secretsmanager", list, "{}", now), "Basic RkFLRQ==", 400, "IncompleteSignatureException"},
-		"without parts":      {smSigned(t, "secretsmanager", list, "{}", now), "AWS4-HMAC-SHA256 Credential=a/b", 400, "requires 'Signature' parameter"},
+		"another service":    {smSigned(t, "sts", list, "{}", now), "", 400, "Credential should be scoped to correct service: 'secretsmanager'."},
+		"no signature":       {smSigned(t, "secretsmanager", list, "{}", now), "-", 400, "MissingAuthenticationTokenException"},
+		"basic auth":         {smSigned(t, "secretsmanager", list, "{}", now), "Basic RkFLRQ==", 400, "IncompleteSignatureException"},
+		"incomplete header":  {smSigned(t, "secretsmanager", list, "{}", now), "AWS4-HMAC-SHA256 Credential=a/b", 400, "requires 'Signature' parameter"},
 		"with a short scope": {smSigned(t, "secretsmanager", list, "{}", now), "AWS4-HMAC-SHA256 Credential=a/b, SignedHeaders=host, Signature=0", 400, "5 slash-delimited"},
 		"unknown operation":  {smSigned(t, "secretsmanager", "secretsmanager.Nope", "{}", now), "", 400, "UnknownOperationException"},
 		"unknown service":    {smSigned(t, "dynamodb", "DynamoDB_20120810.GetItem", "{}", now), "", 400, "UnknownOperationException"},
 		"no JSON":            {smSigned(t, "secretsmanager", list, "{", now), "", 400, "SerializationException"},
 		"sts":                {smSigned(t, "sts", "", who, now.Add(-14*time.Minute)), "", 200, "<Account>123456789012</Account>"},
 		"sts, old":           {smSigned(t, "sts", "", who, now.Add(-16*time.Minute)), "", 403, "<Code>SignatureDoesNotMatch</Code><Message>Signature expired: 20261123T124400Z is now earlier than 20261123T124500Z (20261123T130000Z - 15 min.)"},
-		"sts, not at all":    {smSigned(t, "sts", "", who, now), "-", 403, "<Code>MissingAuthenticationToken</Code>"},
-		"sts, another":       {smSigned(t, "sts", "", "Action=GetFederationToken", now), "", 400, "<Code>InvalidAction</Code>"},
+		"sts, no signature":  {smSigned(t, "sts", "", who, now), "-", 403, "<Code>MissingAuthenticationToken</Code>"},
+		"sts, other action":  {smSigned(t, "sts", "", "Action=GetFederationToken", now), "", 400, "<Code>InvalidAction</Code>"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			switch c.header {
@@ -193,7 +193,7 @@ func TestRequestsAreSignedForTheRightServiceAndTime(t *testing.T) {
 	}
 }
 
-func TestAClientLearnsThatItsClockIsWrong(t *testing.T) {
+func TestTheSDKCorrectsItsClock(t *testing.T) {
 	for attempts, code := range map[int]string{1: "InvalidSignatureException", 2: ""} {
 		r := newSMRig(t, attempts)
 		r.pass(time.Hour)
@@ -202,7 +202,7 @@ func TestAClientLearnsThatItsClockIsWrong(t *testing.T) {
 	}
 }
 
-func TestTheCallerIsAskedForOnTheSameAddress(t *testing.T) {
+func TestSTSSharesTheAddress(t *testing.T) {
 	r := newSMRig(t, 1)
 	out, err := r.sts.GetCallerIdentity(t.Context(), &sts.GetCallerIdentityInput{})
 	if err != nil {
@@ -217,7 +217,7 @@ func TestTheCallerIsAskedForOnTheSameAddress(t *testing.T) {
 	wantAWSFailure(t, err, "ExpiredToken", "is expired")
 }
 
-func TestManyClientsMayCallAtOnce(t *testing.T) {
+func TestConcurrentCallsAreSafe(t *testing.T) {
 	r := newSMRig(t, 1)
 	r.create(smName, "v0")
 	var all sync.WaitGroup
@@ -235,7 +235,7 @@ func TestManyClientsMayCallAtOnce(t *testing.T) {
 	}
 }
 
-func TestNothingOfTheStandInPrintsAValue(t *testing.T) {
+func TestPrintingTheStandInShowsNoValue(t *testing.T) {
 	r := newSMRig(t, 1)
 	r.create(smName, smCanary)
 	if text := fmt.Sprintf("%v %+v %#v", r.standin, r.standin, r.standin); strings.Contains(text, smCanary) {
@@ -243,7 +243,7 @@ func TestNothingOfTheStandInPrintsAValue(t *testing.T) {
 	}
 }
 
-// A client of net/http, because the SDK's own takes longer than the stand-in.
+// This benchmark uses net/http because the SDK's client is slower than the stand-in.
 func BenchmarkGetSecretValue(b *testing.B) {
 	standin := sandboxaws.NewSecretsManager(sandboxaws.SecretsManagerConfig{})
 	server := httptest.NewServer(standin)

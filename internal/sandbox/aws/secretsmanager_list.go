@@ -11,8 +11,8 @@ import (
 	"time"
 )
 
-// smDescription is an answer of DescribeSecret and an entry of ListSecrets,
-// which differ in the name of the member with the labels.
+// smDescription is an answer of DescribeSecret and an entry of ListSecrets. They name the member
+// with the labels differently.
 type smDescription struct {
 	smNamed
 	Description            string              `json:",omitempty"`
@@ -43,7 +43,7 @@ func (c *smSecret) describe() *smDescription {
 	}
 }
 
-// primaryRegion is said of secrets with copies, and of copies.
+// primaryRegion is set for replicated secrets and replicas.
 func (c *smSecret) primaryRegion() string {
 	if len(c.replicas) > 0 {
 		return arnRegion(c.arn)
@@ -51,7 +51,7 @@ func (c *smSecret) primaryRegion() string {
 	return c.primary
 }
 
-// labelled maps versions to their labels; those without are left out.
+// labelled maps versions with labels to their labels.
 func (c *smSecret) labelled() map[string][]string {
 	found := map[string][]string{}
 	for _, v := range c.versions {
@@ -111,8 +111,7 @@ func (s smRegion) listSecretVersionIDs(in smListVersionsInput) (*smListVersionsO
 	return out, err
 }
 
-// smPage cuts the page out of a list that a token and a size ask for. The token
-// is the place where the page begins, made to look as opaque as it should be.
+// smPage returns one page of a list. The token encodes the page's start.
 func smPage[E any](all []E, token string, size *int, most int) (page []E, next string, err error) {
 	n, from := most, 0
 	if size != nil {
@@ -166,7 +165,7 @@ func (s smRegion) listSecrets(in smListInput) (*smListOutput, error) {
 	return out, nil
 }
 
-// matching are the secrets that all filters let pass, in the order asked for.
+// matching returns the secrets that pass all filters, sorted.
 func (s smRegion) matching(in smListInput) ([]*smSecret, error) {
 	if len(in.Filters) > 10 {
 		return nil, smInvalid("filters", "length less than or equal to 10")
@@ -193,7 +192,7 @@ func (s smRegion) matching(in smListInput) ([]*smSecret, error) {
 	return found, nil
 }
 
-// present are the secrets of the region, copies included.
+// present returns the region's secrets, replicas included.
 func (s smRegion) present() []*smSecret {
 	all := slices.Collect(maps.Values(s.secrets))
 	for key, primary := range s.copies {
@@ -210,7 +209,7 @@ func (s smRegion) present() []*smSecret {
 func smCompare(by string, a, b *smSecret) int {
 	switch by {
 	case "name":
-		return 0 // what the caller goes by next
+		return 0 // the caller compares names next
 	case "last-changed-date":
 		return a.changed.Compare(b.changed)
 	case "last-accessed-date":
@@ -222,8 +221,8 @@ func smCompare(by string, a, b *smSecret) int {
 
 var smFilterKeys = []string{"description", "name", "tag-key", "tag-value", "primary-region", "owning-service", "all"}
 
-// smFilter passes a secret of which one value matches. A value with "!" in front
-// matches where the rest does not: API reference, Filter.
+// smFilter passes a secret if one of the values matches. A value starting with "!" is negated (API
+// reference, Filter).
 type smFilter struct {
 	Key    string
 	Values []string
@@ -261,7 +260,7 @@ func (f smFilter) matches(c *smSecret, wanted string) bool {
 		text = strings.ToLower(text)
 		return slices.ContainsFunc(strings.Fields(lower), func(word string) bool { return strings.Contains(text, word) })
 	default:
-		return false // there are no replicas, and no other service owns a secret
+		return false // not supported
 	}
 }
 
@@ -280,7 +279,7 @@ type smBatchOutput struct {
 
 type smBatchError struct{ SecretId, ErrorCode, Message string }
 
-// batchGetSecretValue answers what cannot be read in Errors, with the status 200.
+// batchGetSecretValue reports failures in Errors, with status 200.
 func (s smRegion) batchGetSecretValue(in smBatchInput) (*smBatchOutput, error) {
 	ids := in.SecretIdList
 	out := &smBatchOutput{SecretValues: []*smValueOutput{}, Errors: []smBatchError{}}
@@ -326,8 +325,8 @@ type smDeleteOutput struct {
 	DeletionDate smTime
 }
 
-// deleteSecret begins the recovery window; DeletionDate is its end. Forced, the
-// secret is gone at once, and one that does not exist is no error.
+// deleteSecret starts the recovery window, which ends at DeletionDate. With force it deletes at
+// once, and a missing secret is not an error.
 func (s smRegion) deleteSecret(in smDeleteInput) (*smDeleteOutput, error) {
 	days := 30
 	if in.RecoveryWindowInDays != nil {

@@ -14,49 +14,48 @@ import (
 	"purser/internal/credential"
 )
 
-// The labels that Secrets Manager moves by itself.
+// The labels that Secrets Manager manages.
 const (
 	smCurrent  = string(credential.Current)
 	smPending  = string(credential.Pending)
 	smPrevious = string(credential.Previous)
 )
 
-// Quotas of Secrets Manager, from its user guide.
+// Quotas from the Secrets Manager user guide.
 const (
 	smMaxValue    = 65536
 	smMaxPolicy   = 20480
 	smMaxLabels   = 20  // over all versions of a secret
-	smMaxVersions = 100 // of which those without labels and older than a day give way
+	smMaxVersions = 100 // unlabelled ones older than a day are dropped first
 	smMaxTags     = 50
 )
 
-// smDefaultKey is the alias of the key that is used when none is named; answers
-// leave it out.
+// smDefaultKey is the alias of the default key. Answers omit it.
 const smDefaultKey = "alias/aws/secretsmanager"
 
-// smSecret is one secret. Slices in it are replaced, never changed in place:
-// answers that are still being encoded share them.
+// smSecret is one secret. Its slices are replaced, never changed in place, because answers that are
+// being encoded share them.
 type smSecret struct {
 	arn, name, description, kmsKey, policy string
-	primary                                string // of a copy: the region of what it is a copy of
+	primary                                string // of a replica: the primary's region
 
 	created, changed time.Time
-	deleted, purged  time.Time // when DeleteSecret was called, and the end of its window; zero: not deleted
+	deleted, purged  time.Time // start and end of the recovery window; zero: not deleted
 	accessed         smDay
 	tags             []smTag
-	versions         []*smVersion // in the order in which they were made
+	versions         []*smVersion // oldest first
 	rotation         smRotation
 
 	replicas       []*smReplica
-	replicaLag     int    // of each copy after a change
-	replicaFailure string // of each copy after a change
+	replicaLag     int    // looks until a replica is in sync after a change
+	replicaFailure string // fails every replica after a change
 }
 
 type smVersion struct {
 	id       string
-	value    credential.Secret // of a binary value the base64 text
+	value    credential.Secret // base64 if binary
 	binary   bool
-	empty    bool     // made by a rotation, which has put no value yet
+	empty    bool     // created by a rotation that has not put a value yet
 	stages   []string // sorted
 	created  time.Time
 	kmsKey   string
@@ -73,8 +72,8 @@ type smRotation struct {
 	lambda  string
 	rules   *smRules
 	rotated time.Time
-	next    time.Time // zero: not known
-	running string    // the version that a rotation is making
+	next    time.Time // zero: unknown
+	running string    // version of the running rotation
 }
 
 type smRules struct {
@@ -83,8 +82,8 @@ type smRules struct {
 	Duration               string `json:",omitempty"`
 }
 
-// smDay is the day of a last access: the service does not tell the hour. It is
-// atomic because a read sets it while others read.
+// smDay is the day of the last access; the service does not report the hour. It is atomic because
+// concurrent reads set it.
 type smDay struct{ unix atomic.Int64 }
 
 func (d *smDay) touch(now time.Time) {
@@ -102,22 +101,22 @@ func (d *smDay) time() smTime {
 	return smTime{time.Unix(unix, 0)}
 }
 
-// smTime is written as AWS JSON 1.1 has it: seconds since 1970 with a fraction.
+// smTime encodes a time as in AWS JSON 1.1: seconds since 1970, with a fraction.
 type smTime struct{ time.Time }
 
-// MarshalJSON writes milliseconds as the fraction.
+// MarshalJSON writes three decimals, for milliseconds.
 func (t smTime) MarshalJSON() ([]byte, error) {
 	return strconv.AppendFloat(nil, float64(t.UnixMilli())/1000, 'f', 3, 64), nil
 }
 
-// smText is a value on its way in. It is a Secret from the moment it is decoded.
+// smText is a value in a request. It is a Secret as soon as it is decoded.
 type smText struct {
 	value credential.Secret
 	given bool
-	size  int // in bytes, of a binary value once it is decoded
+	size  int // in bytes; of the decoded blob if binary
 }
 
-// UnmarshalJSON takes a JSON string.
+// UnmarshalJSON decodes a JSON string.
 func (v *smText) UnmarshalJSON(raw []byte) error {
 	var text *string
 	if err := json.Unmarshal(raw, &text); err != nil || text == nil {
@@ -127,11 +126,10 @@ func (v *smText) UnmarshalJSON(raw []byte) error {
 	return nil
 }
 
-// smBinary is smText for a blob, which travels as base64.
+// smBinary is smText for a blob in base64.
 type smBinary struct{ smText }
 
-// UnmarshalJSON takes base64 and keeps its canonical form, so that equal bytes
-// are equal values.
+// UnmarshalJSON decodes base64 and stores the canonical form, so that equal bytes compare equal.
 func (v *smBinary) UnmarshalJSON(raw []byte) error {
 	var blob []byte
 	if err := json.Unmarshal(raw, &blob); err != nil || blob == nil {
@@ -141,7 +139,7 @@ func (v *smBinary) UnmarshalJSON(raw []byte) error {
 	return nil
 }
 
-// The message of the service names "!" as well, for secrets of other services.
+// smNameForm has "!", like the service's message, for secrets of other services.
 var (
 	smNameForm   = regexp.MustCompile(`^[A-Za-z0-9/_+=.@!-]+$`)
 	smSuffixForm = regexp.MustCompile(`-[A-Za-z0-9]{6}$`)
@@ -160,7 +158,7 @@ func smCheckName(name string) error {
 	return nil
 }
 
-// smInvalid is how AWS says that a member breaks a bound of the service's model.
+// smInvalid is AWS's message for a violated constraint of the service's model.
 func smInvalid(member, bound string) error {
 	return smError("ValidationException",
 		"1 validation error detected: Value at '%s' failed to satisfy constraint: Member must have %s", member, bound)
@@ -170,13 +168,13 @@ func (s smRegion) arnPrefix() string {
 	return "arn:aws:secretsmanager:" + s.name + ":" + s.cfg.Account + ":secret:"
 }
 
-// key is by what a name is found in this region.
+// key returns the map key of a name in this region.
 func (s smRegion) key(name string) string { return s.arnPrefix() + name }
 
-// key is by what the secret is found: its ARN without the suffix.
+// key returns the secret's map key: its ARN without suffix.
 func (c *smSecret) key() string { return smSuffixForm.ReplaceAllString(c.arn, "") }
 
-// arnRegion is the region that an ARN names.
+// arnRegion returns an ARN's region.
 func arnRegion(arn string) string {
 	parts := strings.SplitN(arn, ":", 5)
 	if len(parts) < 5 {
@@ -185,18 +183,18 @@ func arnRegion(arn string) string {
 	return parts[3]
 }
 
-// newARN ends in a suffix that AWS draws anew for each secret, so that a policy
-// for a deleted secret does not hold for a later one of the same name.
+// newARN ends in a random suffix, as in AWS, so that a policy for a deleted secret does not apply
+// to a later one with the same name.
 func (s smRegion) newARN(name string) string {
 	return s.arnPrefix() + name + "-" + rand.Text()[:6]
 }
 
-// find looks a secret up by name, ARN, or ARN without the suffix. One that
-// waits for deletion is found; one whose window has passed is not.
+// find looks a secret up by name, ARN, or ARN without suffix. It finds secrets that wait for
+// deletion, until their window ends.
 //
-// A name with its suffix is no name. And what ends in a hyphen and six
-// characters is taken for a complete ARN, so that a secret whose own name ends
-// like that cannot be found by a partial one: API reference of GetSecretValue.
+// A name with a suffix does not match. An ID that ends in a hyphen and six characters counts as a
+// complete ARN, so a partial ARN cannot find a secret whose name ends like that (API reference,
+// GetSecretValue).
 func (s smRegion) find(id string) (*smSecret, error) {
 	key, complete := s.key(id), false
 	if strings.HasPrefix(id, "arn:") {
@@ -218,7 +216,7 @@ func (s smRegion) find(id string) (*smSecret, error) {
 	return found, nil
 }
 
-// findLive is find for operations that a secret waiting for deletion refuses.
+// findLive is find for operations that pending deletions refuse.
 func (s smRegion) findLive(id string) (*smSecret, error) {
 	found, err := s.find(id)
 	if err == nil && !found.deleted.IsZero() {
@@ -232,7 +230,7 @@ func (c *smSecret) gone(now time.Time) bool {
 	return !c.purged.IsZero() && !now.Before(c.purged)
 }
 
-// at is the version that has a label, or nil.
+// at returns the version with a label, or nil.
 func (c *smSecret) at(stage string) *smVersion {
 	for _, v := range c.versions {
 		if slices.Contains(v.stages, stage) {
@@ -251,14 +249,14 @@ func (c *smSecret) version(id string) *smVersion {
 	return nil
 }
 
-// take removes a label from a version. One without labels is deprecated.
+// take removes a label from a version.
 func (v *smVersion) take(stage string) {
 	v.stages = slices.DeleteFunc(slices.Clone(v.stages), func(s string) bool { return s == stage })
 }
 
-// place moves a label: it sits on one version at most. AWSPREVIOUS follows
-// AWSCURRENT to where it came from, and a rotation ends when its version
-// becomes current: API reference of UpdateSecretVersionStage.
+// place moves a label, which only one version can have. AWSPREVIOUS moves to the version that
+// loses AWSCURRENT, and a rotation ends when its version becomes current (API reference,
+// UpdateSecretVersionStage).
 func (c *smSecret) place(stage string, to *smVersion, now time.Time) {
 	from := c.at(stage)
 	if from == to {
@@ -284,7 +282,7 @@ func (c *smSecret) place(stage string, to *smVersion, now time.Time) {
 	c.schedule(now)
 }
 
-// labels counts the distinct labels in use if more were added.
+// labels counts the distinct labels after adding more.
 func (c *smSecret) labels(more []string) int {
 	all := slices.Clone(more)
 	for _, v := range c.versions {
@@ -294,8 +292,8 @@ func (c *smSecret) labels(more []string) int {
 	return len(slices.Compact(all))
 }
 
-// prune drops versions without labels while there are too many, the oldest
-// first, but none of the last 24 hours: API reference of PutSecretValue.
+// prune drops the oldest unlabelled versions while there are too many, but none of the last 24
+// hours (API reference, PutSecretValue).
 func (c *smSecret) prune(now time.Time) {
 	kept := slices.Clone(c.versions)
 	for i := 0; i < len(kept) && len(kept) >= smMaxVersions; {
@@ -308,8 +306,8 @@ func (c *smSecret) prune(now time.Time) {
 	c.versions = kept
 }
 
-// schedule sets the date of the next rotation. A new current value counts as a
-// rotation, whoever put it: API reference of RotateSecret, AutomaticallyAfterDays.
+// schedule sets the date of the next rotation. Any new current value counts as a rotation (API
+// reference, RotateSecret, AutomaticallyAfterDays).
 func (c *smSecret) schedule(now time.Time) {
 	c.rotation.next = time.Time{}
 	if c.rotation.enabled == nil || !*c.rotation.enabled || c.rotation.rules == nil {
@@ -322,7 +320,7 @@ func (c *smSecret) schedule(now time.Time) {
 
 var smRateForm = regexp.MustCompile(`^rate\(([1-9][0-9]{0,4}) (hour|day)s?\)$`)
 
-// every is the time between rotations; of a cron expression it is not known.
+// every returns the time between rotations; it is unknown for cron expressions.
 func (r *smRules) every() (time.Duration, bool) {
 	if r.AutomaticallyAfterDays > 0 {
 		return time.Duration(r.AutomaticallyAfterDays) * 24 * time.Hour, true

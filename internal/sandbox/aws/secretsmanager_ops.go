@@ -1,6 +1,7 @@
 package aws
 
 import (
+	"cmp"
 	"slices"
 	"strings"
 	"time"
@@ -8,10 +9,9 @@ import (
 	"purser/internal/credential"
 )
 
-// The inputs and outputs of operations carry the service's own spelling, SecretId
-// instead of SecretID: the JSON codec goes by it.
+// Inputs and outputs use the service's spelling, SecretId instead of SecretID, for the JSON codec.
 
-// smNamed begins most answers.
+// smNamed starts most answers.
 type smNamed struct {
 	ARN  string
 	Name string
@@ -21,7 +21,7 @@ func (c *smSecret) named() smNamed { return smNamed{ARN: c.arn, Name: c.name} }
 
 type smSecretInput struct{ SecretId string }
 
-// smNewVersion is what CreateSecret, PutSecretValue and UpdateSecret share.
+// smNewVersion is common to CreateSecret, PutSecretValue and UpdateSecret.
 type smNewVersion struct {
 	ClientRequestToken string
 	SecretString       smText
@@ -29,7 +29,7 @@ type smNewVersion struct {
 	VersionStages      []string
 }
 
-// value is the one value that was given. With none, it is not given.
+// value returns the string or binary value, if the request has one.
 func (in *smNewVersion) value() (smText, error) {
 	if in.SecretString.given && in.SecretBinary.given {
 		return smText{}, smError("InvalidParameterException",
@@ -48,8 +48,8 @@ func (in *smNewVersion) value() (smText, error) {
 	return v, nil
 }
 
-// smCheckToken: the SDKs fill the token in, a request of one's own has to. The
-// code for a missing one differs by operation.
+// smCheckToken checks the token, which SDKs fill in. The error code for a missing one depends on the
+// operation.
 func smCheckToken(token, missing string) error {
 	if token == "" {
 		return smError(missing, "You must provide a ClientRequestToken value. We recommend a UUID-type value.")
@@ -60,7 +60,7 @@ func smCheckToken(token, missing string) error {
 	return nil
 }
 
-// check looks at everything that does not depend on the secret.
+// check validates everything that does not depend on the secret.
 func (in *smNewVersion) check() (smText, error) {
 	if err := smCheckToken(in.ClientRequestToken, "InvalidRequestException"); err != nil {
 		return smText{}, err
@@ -76,7 +76,7 @@ func (in *smNewVersion) check() (smText, error) {
 	return in.value()
 }
 
-// holds reports whether a version has this value, whatever its labels.
+// holds reports whether the version has this value.
 func (v *smVersion) holds(in *smNewVersion, value smText) bool {
 	return !v.empty && v.binary == in.SecretBinary.given && v.value.Equal(value.value)
 }
@@ -86,7 +86,7 @@ func smTokenInUse(token string, c *smSecret) error {
 		"You can't use ClientRequestToken %s because that value is already in use for a version of secret %s.", token, c.arn)
 }
 
-// put adds the version, or fills the empty one that a rotation made for it.
+// put adds a version, or fills the empty one of a running rotation.
 func (c *smSecret) put(in *smNewVersion, value smText, now time.Time) (*smVersion, error) {
 	stages := in.VersionStages
 	if len(stages) == 0 {
@@ -94,7 +94,7 @@ func (c *smSecret) put(in *smNewVersion, value smText, now time.Time) (*smVersio
 	}
 	stages = slices.Clone(stages)
 	if c.at(smCurrent) == nil {
-		stages = append(stages, smCurrent) // the first value of a secret is current at once
+		stages = append(stages, smCurrent) // the first version is always current
 	}
 	if c.labels(stages) > smMaxLabels {
 		return nil, smError("LimitExceededException", "A secret can have at most %d staging labels.", smMaxLabels)
@@ -116,14 +116,14 @@ func (c *smSecret) put(in *smNewVersion, value smText, now time.Time) (*smVersio
 		c.place(stage, v, now)
 	}
 	if old != nil && old != c.at(smCurrent) {
-		old.take(smPending) // recorded of the service: a put that replaces a current version takes AWSPENDING off it
+		old.take(smPending) // observed: replacing the current version removes its AWSPENDING
 	}
 	c.changed = now
 	return v, nil
 }
 
-// abandonRotation: a version that the running rotation did not make ends it, and
-// AWSPENDING goes. CloudTrail calls it RotationAbandoned.
+// abandonRotation ends a running rotation and removes AWSPENDING when another version is put.
+// CloudTrail calls this RotationAbandoned.
 func (c *smSecret) abandonRotation() {
 	if v := c.version(c.rotation.running); v != nil {
 		v.take(smPending)
@@ -186,9 +186,9 @@ func (s smRegion) createSecret(in smCreateInput) (*smVersionOutput, error) {
 	return out, nil
 }
 
-// AddEmpty has a secret without a value exist, as Terraform leaves one, if there is none:
-// by its name in a region ("": the stand-in's own), or by a whole ARN, of any account. The
-// mark is the tag with the registry that it is for; "": it has none.
+// AddEmpty adds a secret without a value, as Terraform does, unless it exists. id is a name in a
+// region ("": the stand-in's own) or the full ARN of any account. mark is the value of the tag
+// purser:registry; "": no tag.
 func (s *SecretsManager) AddEmpty(id, region, kmsKey, mark string) error {
 	name := id
 	if strings.HasPrefix(id, "arn:") {
@@ -216,7 +216,7 @@ func (s *SecretsManager) AddEmpty(id, region, kmsKey, mark string) error {
 	return nil
 }
 
-// AddValue has a secret with a value exist, by its name in a region, if there is none.
+// AddValue adds a secret with a value, unless it has one.
 func (s *SecretsManager) AddValue(name, region string, id credential.VersionID, value credential.Secret) error {
 	if err := s.AddEmpty(name, region, "", ""); err != nil {
 		return err
@@ -231,8 +231,8 @@ func (s *SecretsManager) AddValue(name, region string, id credential.VersionID, 
 	return err
 }
 
-// recreate answers a CreateSecret for a name that is taken: the same token and
-// value again is the same call again.
+// recreate answers CreateSecret for an existing name. The same token and value repeat the earlier
+// call.
 func (c *smSecret) recreate(in *smNewVersion, value smText) (*smVersionOutput, error) {
 	if !c.deleted.IsZero() {
 		return nil, smError("InvalidRequestException",
@@ -290,8 +290,8 @@ type smUpdateInput struct {
 	smNewVersion
 }
 
-// updateSecret takes no token twice, unlike PutSecretValue: API reference of
-// UpdateSecret, "matches an existing version's VersionId … results in an error".
+// updateSecret accepts no token twice, unlike PutSecretValue: "matches an existing version's
+// VersionId … results in an error" (API reference, UpdateSecret).
 func (s smRegion) updateSecret(in smUpdateInput) (*smVersionOutput, error) {
 	in.VersionStages = nil
 	value, err := in.check()
@@ -323,8 +323,7 @@ func (s smRegion) updateSecret(in smUpdateInput) (*smVersionOutput, error) {
 	return out, nil
 }
 
-// reencrypt gives the new key to the versions with one of AWS's labels: API
-// reference of UpdateSecret, KmsKeyId.
+// reencrypt sets the key of the versions with AWS's labels (API reference, UpdateSecret, KmsKeyId).
 func (c *smSecret) reencrypt(key string) {
 	c.kmsKey = key
 	for _, stage := range []string{smCurrent, smPending, smPrevious} {
@@ -339,9 +338,8 @@ type smStageInput struct {
 	RemoveFromVersionId, MoveToVersionId string
 }
 
-// updateSecretVersionStage compares and swaps: a label that sits on another
-// version moves only for a caller who names that version. The texts for a wrong
-// or superfluous RemoveFromVersionId are not on record; these say the same.
+// updateSecretVersionStage moves a label off another version only if the caller names that version.
+// The messages for a wrong or needless RemoveFromVersionId are not on record; these are made up.
 func (s smRegion) updateSecretVersionStage(in smStageInput) (*smNamed, error) {
 	if in.VersionStage == "" || len(in.VersionStage) > 256 {
 		return nil, smInvalid("versionStage", "length between 1 and 256")
@@ -391,8 +389,8 @@ const smNoVersion = "Secrets Manager can't find the specified secret value for "
 
 type smGetInput struct{ SecretId, VersionId, VersionStage string }
 
-// smValueOutput is an answer of GetSecretValue and an entry in one of
-// BatchGetSecretValue. Nothing but the encoder sees it.
+// smValueOutput is an answer of GetSecretValue and an entry of BatchGetSecretValue's. Only the
+// encoder reads it.
 type smValueOutput struct {
 	smNamed
 	VersionId     string
@@ -417,17 +415,14 @@ func (s smRegion) getSecretValue(in smGetInput) (*smValueOutput, error) {
 	return c.reveal(v), nil
 }
 
-// pick finds the version that is asked for by id, by label, or by both, which
-// then have to agree. AWSCURRENT is meant where neither is given.
+// pick finds a version by ID, by label, or by both if they agree. The default is AWSCURRENT.
 func (c *smSecret) pick(in smGetInput) (*smVersion, error) {
 	if in.VersionId == "" {
-		if in.VersionStage == "" {
-			in.VersionStage = smCurrent
-		}
-		if v := c.at(in.VersionStage); v != nil && !v.empty {
+		stage := cmp.Or(in.VersionStage, smCurrent)
+		if v := c.at(stage); v != nil && !v.empty {
 			return v, nil
 		}
-		return nil, smError("ResourceNotFoundException", smNoVersion+"staging label: %s", in.VersionStage)
+		return nil, smError("ResourceNotFoundException", smNoVersion+"staging label: %s", stage)
 	}
 	v := c.version(in.VersionId)
 	if v != nil && in.VersionStage != "" && !slices.Contains(v.stages, in.VersionStage) {
@@ -439,7 +434,7 @@ func (c *smSecret) pick(in smGetInput) (*smVersion, error) {
 	return v, nil
 }
 
-// reveal is where values leave the stand-in.
+// reveal puts a value into an answer.
 func (c *smSecret) reveal(v *smVersion) *smValueOutput {
 	out := &smValueOutput{smNamed: c.named(), VersionId: v.id, VersionStages: v.stages, CreatedDate: smTime{v.created}}
 	text := v.value.Reveal()

@@ -12,7 +12,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 )
 
-func TestDescribingASecretTellsEverythingButItsValue(t *testing.T) {
+func TestDescribeSecretReturnsEverythingButTheValue(t *testing.T) {
 	r := newSMRig(t, 1)
 	_, err := r.client.CreateSecret(t.Context(), &sm.CreateSecretInput{
 		Name: new(smName), Description: new("for CI"), KmsKeyId: new("alias/own"), SecretString: new(smCanary),
@@ -24,7 +24,7 @@ func TestDescribingASecretTellsEverythingButItsValue(t *testing.T) {
 		t.Errorf("description, key or tag differ: %+v", got)
 	}
 	if got.LastAccessedDate != nil || got.DeletedDate != nil || got.NextRotationDate != nil {
-		t.Errorf("dates of what did not happen: %+v", got)
+		t.Errorf("dates of events that did not happen: %+v", got)
 	}
 	if age := time.Since(*got.CreatedDate); age < -time.Minute || age > time.Minute {
 		t.Errorf("made %v ago", age)
@@ -96,7 +96,7 @@ func TestVersionsAndLabelsAreLimited(t *testing.T) {
 	}
 }
 
-func TestASecretThatWaitsForDeletionRefusesAlmostEverything(t *testing.T) {
+func TestAPendingDeletionRefusesAlmostEverything(t *testing.T) {
 	r := newSMRig(t, 3)
 	r.create(smName, smCanary)
 	ctx, id := t.Context(), new(smName)
@@ -148,7 +148,7 @@ func TestASecretThatWaitsForDeletionRefusesAlmostEverything(t *testing.T) {
 	wantAWSFailure(t, r.put(2, "v2"), "", "")
 }
 
-func TestADeletedSecretLeavesItsNameFree(t *testing.T) {
+func TestADeletedSecretsNameCanBeReused(t *testing.T) {
 	r := newSMRig(t, 3)
 	ctx, id := t.Context(), new(smName)
 	first := r.create(smName, smCanary)
@@ -160,7 +160,7 @@ func TestADeletedSecretLeavesItsNameFree(t *testing.T) {
 	if second := r.create(smName, "new"); second == first {
 		t.Error("the new secret has the old one's ARN")
 	}
-	for range 2 { // forced, an absent secret is no error
+	for range 2 { // with force, a missing secret is not an error
 		_, err = r.client.DeleteSecret(ctx, &sm.DeleteSecretInput{SecretId: id, ForceDeleteWithoutRecovery: new(true)})
 		wantAWSFailure(t, err, "", "")
 	}
@@ -209,7 +209,7 @@ func TestSecretsAreListedInPagesAndByFilter(t *testing.T) {
 		in   *sm.ListSecretsInput
 		want []string
 	}{
-		"the name minds case": {filter("name", "other"), []string{}},
+		"case-sensitive name": {filter("name", "other"), []string{}},
 		"not that name":       {filter("name", "!app/"), []string{"Other"}},
 		"a tag's key":         {filter("tag-key", "te"), []string{"app/03"}},
 		"a tag's value":       {filter("tag-value", "build"), []string{"app/03"}},
@@ -228,7 +228,7 @@ func TestSecretsAreListedInPagesAndByFilter(t *testing.T) {
 	wantAWSFailure(t, err, "ValidationException", "maxResults")
 }
 
-func TestABatchTellsWhatItCouldNotRead(t *testing.T) {
+func TestABatchReportsWhatItCannotRead(t *testing.T) {
 	r := newSMRig(t, 1)
 	r.create("a", smCanary)
 	r.create("empty", "")
@@ -255,11 +255,11 @@ func TestABatchTellsWhatItCouldNotRead(t *testing.T) {
 		in   sm.BatchGetSecretValueInput
 		code string
 	}{
-		"by filter":            {sm.BatchGetSecretValueInput{Filters: names, MaxResults: new(int32(20))}, ""},
-		"by both":              {sm.BatchGetSecretValueInput{Filters: names, SecretIdList: []string{"a"}}, "InvalidParameterException"},
-		"by neither":           {sm.BatchGetSecretValueInput{}, "InvalidParameterException"},
-		"a size without":       {sm.BatchGetSecretValueInput{SecretIdList: []string{"a"}, MaxResults: new(int32(1))}, "InvalidParameterException"},
-		"more than twenty ids": {sm.BatchGetSecretValueInput{SecretIdList: strings.Split(strings.Repeat("a,", 20)+"a", ",")}, "ValidationException"},
+		"by filter":             {sm.BatchGetSecretValueInput{Filters: names, MaxResults: new(int32(20))}, ""},
+		"by both":               {sm.BatchGetSecretValueInput{Filters: names, SecretIdList: []string{"a"}}, "InvalidParameterException"},
+		"by neither":            {sm.BatchGetSecretValueInput{}, "InvalidParameterException"},
+		"a size without filter": {sm.BatchGetSecretValueInput{SecretIdList: []string{"a"}, MaxResults: new(int32(1))}, "InvalidParameterException"},
+		"more than twenty ids":  {sm.BatchGetSecretValueInput{SecretIdList: strings.Split(strings.Repeat("a,", 20)+"a", ",")}, "ValidationException"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			_, err := r.client.BatchGetSecretValue(t.Context(), &c.in)
@@ -289,7 +289,7 @@ func TestTagsAreReplacedAndRemoved(t *testing.T) {
 	}
 }
 
-func TestAResourcePolicyIsKeptAsItIs(t *testing.T) {
+func TestAResourcePolicyIsStoredUnchanged(t *testing.T) {
 	r := newSMRig(t, 1)
 	r.create(smName, "")
 	get := func() *string {
@@ -311,7 +311,7 @@ func TestAResourcePolicyIsKeptAsItIs(t *testing.T) {
 	wantAWSFailure(t, put(`{"Statement":`), "MalformedPolicyDocumentException", "invalid Json")
 	wantAWSFailure(t, put(strings.Repeat(" ", 20481)), "ValidationException", "resourcePolicy")
 	if got := get(); got == nil || *got != policy {
-		t.Errorf("policy = %v, want it byte for byte", got)
+		t.Errorf("policy = %v, want the same bytes", got)
 	}
 	_, err := r.client.DeleteResourcePolicy(t.Context(), &sm.DeleteResourcePolicyInput{SecretId: new(smName)})
 	wantAWSFailure(t, err, "", "")
@@ -333,13 +333,13 @@ func (r *smRig) rotate(n int, change func(*sm.RotateSecretInput)) error {
 	return err
 }
 
-func TestARotationStopsInItsMiddle(t *testing.T) {
+func TestARotationWithoutAFunctionStaysPending(t *testing.T) {
 	r := newSMRig(t, 1)
 	r.create(smName, "v1")
 	wantAWSFailure(t, r.rotate(2, func(in *sm.RotateSecretInput) { in.RotationLambdaARN = nil }),
 		"InvalidRequestException", "No Lambda rotation function ARN is associated with this secret.")
 	wantAWSFailure(t, r.rotate(2, nil), "", "")
-	wantAWSFailure(t, r.rotate(2, nil), "", "") // the same call again
+	wantAWSFailure(t, r.rotate(2, nil), "", "") // repeats the call
 	r.wantStages("1 AWSCURRENT", "2 AWSPENDING")
 	wantAWSFailure(t, r.rotate(3, nil), "InvalidRequestException", "A previous rotation isn't complete. That rotation will be reattempted.")
 	_, err := r.client.GetSecretValue(t.Context(), &sm.GetSecretValueInput{SecretId: new(smName), VersionStage: new("AWSPENDING")})
@@ -352,11 +352,11 @@ func TestARotationStopsInItsMiddle(t *testing.T) {
 	if !*got.RotationEnabled || got.LastRotatedDate == nil || time.Until(*got.NextRotationDate).Round(time.Hour) != 90*24*time.Hour {
 		t.Errorf("after a rotation: %+v", got)
 	}
-	wantAWSFailure(t, r.rotate(3, nil), "", "") // AWSPENDING beside AWSCURRENT is no rotation under way
+	wantAWSFailure(t, r.rotate(3, nil), "", "") // AWSPENDING on the current version is not a running rotation
 	r.wantStages("1 AWSPREVIOUS", "2 AWSCURRENT", "3 AWSPENDING")
 }
 
-func TestAPutInTheMiddleOfARotationEndsIt(t *testing.T) {
+func TestAPutDuringARotationAbandonsIt(t *testing.T) {
 	r := newSMRig(t, 1)
 	r.create(smName, "v1")
 	wantAWSFailure(t, r.rotate(2, nil), "", "")
@@ -393,7 +393,7 @@ func TestARotationCanBeScheduledAndCancelled(t *testing.T) {
 	}
 }
 
-func TestARandomPasswordHasWhatIsAskedFor(t *testing.T) {
+func TestRandomPasswordsFollowTheRequest(t *testing.T) {
 	r := newSMRig(t, 1)
 	get := func(in *sm.GetRandomPasswordInput) (string, error) {
 		out, err := r.client.GetRandomPassword(t.Context(), in)

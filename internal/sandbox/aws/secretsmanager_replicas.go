@@ -5,13 +5,12 @@ import (
 	"strings"
 )
 
-// smReplica is a copy in another region, which can be read there and not written. One that
-// is in sync is the secret as it is now.
+// smReplica is a read-only replica in another region. In sync, it mirrors the secret.
 type smReplica struct {
 	region, kmsKey string
-	lag            int          // looks at the secret until it is in sync
-	failure        string       // why it never will be; "" for none
-	held           *secretState // what it has until then; nil: nothing yet
+	lag            int          // DescribeSecret calls until it is in sync
+	failure        string       // why it never syncs; "": it does
+	held           *secretState // its content until then; nil: none
 }
 
 type smReplicaRegion struct {
@@ -38,8 +37,8 @@ type smReplicateOutput struct {
 	ReplicationStatus []smReplication
 }
 
-// LagReplicas has the copies of a secret take a number of looks after each change until
-// they are in sync. With a failure, they never are.
+// LagReplicas makes replicas take this many DescribeSecret calls to sync after each change. With a
+// failure, they never do.
 func (s *SecretsManager) LagReplicas(name string, looks int, failure string) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -49,7 +48,7 @@ func (s *SecretsManager) LagReplicas(name string, looks int, failure string) {
 	}
 }
 
-// changeReplicas puts the copies behind before the secret changes: they keep what is.
+// changeReplicas freezes the replicas' content before the secret changes.
 func (c *smSecret) changeReplicas() {
 	changed := make([]*smReplica, len(c.replicas))
 	for i, r := range c.replicas {
@@ -66,20 +65,20 @@ func (c *smSecret) changeReplicas() {
 	c.replicas = changed
 }
 
-// nameTaken is why a copy is refused for good.
+// nameTaken is why a replica fails for good.
 const nameTaken = "Secret with this name already exists in this region"
 
-// keyIn is by what a copy is found in its region.
+// keyIn returns the map key of the replica in a region.
 func (c *smSecret) keyIn(region string) string { return inRegion(c.key(), region) }
 
-// inRegion is an ARN of the same name in another region.
+// inRegion returns the ARN with another region.
 func inRegion(arn, region string) string {
 	parts := strings.Split(arn, ":")
 	parts[3] = region
 	return strings.Join(parts, ":")
 }
 
-// copyIn is the secret as its copy in a region has it; nil: there is nothing yet.
+// copyIn returns the replica in a region; nil: it has no content yet.
 func (c *smSecret) copyIn(region string) *smSecret {
 	i := slices.IndexFunc(c.replicas, func(r *smReplica) bool { return r.region == region })
 	if i < 0 {
@@ -98,7 +97,7 @@ func (c *smSecret) copyIn(region string) *smSecret {
 	return out
 }
 
-// replication is the state of the copies; looking brings them nearer.
+// replication returns the replicas' status, and brings lagging ones nearer to in sync.
 func (c *smSecret) replication() []smReplication {
 	var all []smReplication
 	for _, r := range c.replicas {
@@ -147,8 +146,7 @@ func (s smRegion) addReplicas(c *smSecret, added []smReplicaRegion, overwrite bo
 	return nil
 }
 
-// checkCopies: a secret cannot be deleted before its copies are (API reference of
-// DeleteSecret).
+// checkCopies refuses to delete a secret that has replicas (API reference, DeleteSecret).
 func (c *smSecret) checkCopies() error {
 	if len(c.replicas) == 0 {
 		return nil
@@ -178,9 +176,9 @@ func (s *SecretsManager) forgetCopies(c *smSecret, regions []string) {
 	c.replicas = slices.DeleteFunc(slices.Clone(c.replicas), func(r *smReplica) bool { return slices.Contains(regions, r.region) })
 }
 
-// stopReplication makes a copy a secret of its own; it is called where the copy is.
+// stopReplication turns a replica into a standalone secret. It is called in the replica's region.
 func (s smRegion) stopReplication(in smSecretInput) (*struct{ ARN string }, error) {
-	s.writes = false // a copy is what it is about
+	s.writes = false // it must find the replica
 	found, err := s.findLive(in.SecretId)
 	if err != nil {
 		return nil, err

@@ -15,7 +15,7 @@ type smTagInput struct {
 	TagKeys  []string
 }
 
-// smDone is the answer of operations that have none.
+// smDone is an empty answer.
 type smDone struct{}
 
 func (s smRegion) tagResource(in smTagInput) (*smDone, error) {
@@ -41,7 +41,7 @@ func (s smRegion) untagResource(in smTagInput) (*smDone, error) {
 	return &smDone{}, nil
 }
 
-// smMergeTags adds tags, of which a known key gets the new value.
+// smMergeTags adds tags; an existing key gets the new value.
 func smMergeTags(old, added []smTag) ([]smTag, error) {
 	merged := slices.Clone(old)
 	for _, tag := range added {
@@ -83,8 +83,8 @@ type smPolicyInput struct {
 	BlockPublicPolicy        bool
 }
 
-// putResourcePolicy keeps the text as it is. Its syntax is looked at, and on demand
-// whether it says that everybody may: the stand-in does not evaluate policies.
+// putResourcePolicy stores the text unchanged. It checks the syntax and, on request, for public
+// access; the stand-in does not evaluate policies.
 func (s smRegion) putResourcePolicy(in smPolicyInput) (*smNamed, error) {
 	if in.ResourcePolicy == "" || len(in.ResourcePolicy) > smMaxPolicy {
 		return nil, smInvalid("resourcePolicy", "length between 1 and 20480")
@@ -112,7 +112,7 @@ type smValidation struct {
 
 type smValidationError struct{ CheckName, ErrorMessage string }
 
-// validateResourcePolicy looks at what putResourcePolicy looks at, and no further.
+// validateResourcePolicy checks what putResourcePolicy checks.
 func (s smRegion) validateResourcePolicy(in smPolicyInput) (*smValidation, error) {
 	if in.SecretId != "" {
 		if _, err := s.find(in.SecretId); err != nil {
@@ -132,8 +132,8 @@ func (s smRegion) validateResourcePolicy(in smPolicyInput) (*smValidation, error
 	return out, nil
 }
 
-// smForEverybody reports whether a statement, alone or in a list, allows something to
-// everybody without a condition.
+// smForEverybody reports whether a statement, alone or in a list, allows everybody something
+// without a condition.
 func smForEverybody(statements json.RawMessage) bool {
 	type statement struct {
 		Effect    string
@@ -173,10 +173,9 @@ type smRotateInput struct {
 	RotateImmediately                               *bool
 }
 
-// rotateSecret notes the schedule and does what the service does before it
-// invokes the Lambda function: it makes an empty version with AWSPENDING. Where no
-// function is there to go on, the secret stays in the middle of its rotation
-// until somebody puts that version and makes it current.
+// rotateSecret stores the schedule and, like the service before it invokes the function, adds an
+// empty version with AWSPENDING. Without a function the rotation waits until somebody puts that
+// version and makes it current.
 func (s smRegion) rotateSecret(in smRotateInput) (*smVersionOutput, error) {
 	if err := smCheckToken(in.ClientRequestToken, "InvalidParameterException"); err != nil {
 		return nil, err
@@ -194,7 +193,7 @@ func (s smRegion) rotateSecret(in smRotateInput) (*smVersionOutput, error) {
 	case in.RotationLambdaARN == "" && c.rotation.lambda == "":
 		return nil, smError("InvalidRequestException", "No Lambda rotation function ARN is associated with this secret.")
 	case pending != nil && pending.id == in.ClientRequestToken:
-		return out, nil // the same call again
+		return out, nil // repeats the call
 	case pending != nil && pending != c.at(smCurrent):
 		if pending.id == c.rotation.running {
 			s.goOn(c, pending.id)
@@ -205,7 +204,7 @@ func (s smRegion) rotateSecret(in smRotateInput) (*smVersionOutput, error) {
 	}
 	now := s.cfg.Now()
 	c.configureRotation(in, now)
-	// Not at once means a test of the function with a version that is gone again.
+	// Otherwise the service would only test the function with a temporary version.
 	if in.RotateImmediately == nil || *in.RotateImmediately {
 		v := &smVersion{id: in.ClientRequestToken, empty: true, created: now, kmsKey: c.kmsKey}
 		c.versions = append(slices.Clone(c.versions), v)
@@ -216,7 +215,7 @@ func (s smRegion) rotateSecret(in smRotateInput) (*smVersionOutput, error) {
 	return out, nil
 }
 
-// goOn has the rotation function do its steps, beside everything else.
+// goOn runs the rotation function in the background.
 func (s *SecretsManager) goOn(c *smSecret, version string) {
 	if s.cfg.Invoke == nil {
 		return
@@ -255,9 +254,8 @@ func (r *smRules) check() error {
 	return nil
 }
 
-// cancelRotateSecret leaves AWSPENDING where it is, as the service may: API
-// reference of CancelRotateSecret, "can leave the VersionStage labels in an
-// unexpected state".
+// cancelRotateSecret leaves AWSPENDING in place, as the service may: "can leave the VersionStage
+// labels in an unexpected state" (API reference, CancelRotateSecret).
 func (s smRegion) cancelRotateSecret(in smSecretInput) (*smVersionOutput, error) {
 	c, err := s.findLive(in.SecretId)
 	if err != nil {
@@ -277,8 +275,8 @@ type smPasswordInput struct {
 	RequireEachIncludedType                              *bool
 }
 
-// alphabets are the character types that the input asks for, without the
-// excluded characters. The sets are those of the API reference.
+// alphabets returns the requested character types without the excluded characters, using the sets
+// of the API reference.
 func (in smPasswordInput) alphabets() []string {
 	var all []string
 	for _, set := range []struct {
@@ -314,7 +312,7 @@ func (s smRegion) getRandomPassword(in smPasswordInput) (map[string]string, erro
 	}
 	sets := in.alphabets()
 	if len(sets) == 0 {
-		return nil, smError("InvalidParameterException", "No characters are left to make a password of.")
+		return nil, smError("InvalidParameterException", "No characters are left for a password.")
 	}
 	var password []byte
 	if in.RequireEachIncludedType == nil || *in.RequireEachIncludedType {
@@ -328,7 +326,7 @@ func (s smRegion) getRandomPassword(in smPasswordInput) (map[string]string, erro
 	for whole := strings.Join(sets, ""); len(password) < length; {
 		password = append(password, whole[smRandom(len(whole))])
 	}
-	for i := len(password) - 1; i > 0; i-- { // so that the required types are anywhere
+	for i := len(password) - 1; i > 0; i-- { // shuffles the required characters
 		j := smRandom(i + 1)
 		password[i], password[j] = password[j], password[i]
 	}
@@ -338,7 +336,7 @@ func (s smRegion) getRandomPassword(in smPasswordInput) (map[string]string, erro
 func smRandom(below int) int {
 	n, err := rand.Int(rand.Reader, big.NewInt(int64(below)))
 	if err != nil {
-		panic(err) // crypto/rand does not fail; it crashes the program itself
+		panic(err) // crypto/rand never returns an error
 	}
 	return int(n.Int64())
 }

@@ -30,7 +30,7 @@ const (
 	smPrefix = "arn:aws:secretsmanager:eu-west-2:123456789012:secret:"
 )
 
-// smRig is a stand-in behind HTTP, with the SDK's own clients.
+// smRig is a stand-in behind HTTP with the SDK's clients.
 type smRig struct {
 	standin *sandboxaws.SecretsManager
 	client  *sm.Client
@@ -39,7 +39,7 @@ type smRig struct {
 	t       *testing.T
 
 	mu     sync.Mutex
-	offset time.Duration // of the stand-in's clock from the machine's
+	offset time.Duration // added to the machine's clock
 }
 
 func (r *smRig) now() time.Time {
@@ -48,15 +48,14 @@ func (r *smRig) now() time.Time {
 	return time.Now().Add(r.offset)
 }
 
-// pass moves the stand-in's clock. The SDK notices that its own is wrong, and
-// signs again.
+// pass moves the stand-in's clock. The SDK then corrects its own clock and signs again.
 func (r *smRig) pass(d time.Duration) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	r.offset += d
 }
 
-// newSMRig makes clients that try a call as often as attempts says, at once.
+// newSMRig makes clients that try a call up to attempts times, without backoff.
 func newSMRig(t *testing.T, attempts int) *smRig {
 	t.Helper()
 	r := &smRig{t: t}
@@ -80,10 +79,10 @@ func newSMRig(t *testing.T, attempts int) *smRig {
 	return r
 }
 
-// smID is a version id; the service wants 32 characters at least.
+// smID makes a version id; the service requires 32 characters.
 func smID(n int) string { return fmt.Sprintf("version-%024d", n) }
 
-// create makes a secret, with version 1 where there is a value.
+// create makes a secret, with version 1 if value is not empty.
 func (r *smRig) create(name, value string) string {
 	r.t.Helper()
 	in := &sm.CreateSecretInput{Name: &name, ClientRequestToken: new(smID(1))}
@@ -111,7 +110,7 @@ func (r *smRig) mustPut(n int, value string, stages ...string) {
 	}
 }
 
-// move takes 0 for a version that is left out.
+// move omits a version that is 0.
 func (r *smRig) move(stage string, from, to int) error {
 	in := &sm.UpdateSecretVersionStageInput{SecretId: new(smName), VersionStage: &stage}
 	if from != 0 {
@@ -133,7 +132,7 @@ func (r *smRig) describe() *sm.DescribeSecretOutput {
 	return out
 }
 
-// wantStages compares the labels: "1 AWSPREVIOUS", "2 AWSCURRENT AWSPENDING".
+// wantStages compares labels, such as "1 AWSPREVIOUS", "2 AWSCURRENT AWSPENDING".
 func (r *smRig) wantStages(want ...string) {
 	r.t.Helper()
 	var got []string
@@ -146,7 +145,7 @@ func (r *smRig) wantStages(want ...string) {
 	}
 }
 
-// wantAWSFailure checks an error's code and text. An empty code wants none.
+// wantAWSFailure checks an error's code and text. An empty code means no error.
 func wantAWSFailure(t *testing.T, err error, code, message string) {
 	t.Helper()
 	api, ok := errors.AsType[smithy.APIError](err)
@@ -165,19 +164,19 @@ func TestASecretIsFoundByNameARNAndPartialARN(t *testing.T) {
 	arn := r.create(smName, smCanary)
 	suffix := strings.TrimPrefix(arn, smPrefix+smName)
 	tricky := r.create("ends-in-sixsix", smCanary)
-	r.create("ends-in", "FAKE value of another secret") // the name that AWS reads out of the partial ARN of the other
+	r.create("ends-in", "FAKE value of another secret") // AWS reads this name out of the other's partial ARN
 	for name, c := range map[string]struct{ id, code, message string }{
-		"the name":                               {smName, "", ""},
-		"the ARN":                                {arn, "", ""},
-		"the ARN without its suffix":             {smPrefix + smName, "", ""},
-		"the name with the suffix":               {smName + suffix, "ResourceNotFoundException", smMissing},
-		"the ARN with another suffix":            {smPrefix + smName + "-AbCdEf", "ResourceNotFoundException", smMissing},
-		"the ARN of another region":              {strings.Replace(arn, "eu-west-2", "us-east-1", 1), "ResourceNotFoundException", smMissing},
-		"another name":                           {"nope", "ResourceNotFoundException", smMissing},
-		"a name that is none":                    {"white space", "ValidationException", "Invalid name. Must be"},
-		"a name like an ARN's end":               {"ends-in-sixsix", "", ""},
-		"the whole ARN of such a name":           {tricky, "", ""},
-		"a partial ARN of such a name is not it": {smPrefix + "ends-in-sixsix", "ResourceNotFoundException", smMissing},
+		"the name":                     {smName, "", ""},
+		"the ARN":                      {arn, "", ""},
+		"the ARN without its suffix":   {smPrefix + smName, "", ""},
+		"the name with the suffix":     {smName + suffix, "ResourceNotFoundException", smMissing},
+		"the ARN with another suffix":  {smPrefix + smName + "-AbCdEf", "ResourceNotFoundException", smMissing},
+		"the ARN of another region":    {strings.Replace(arn, "eu-west-2", "us-east-1", 1), "ResourceNotFoundException", smMissing},
+		"another name":                 {"nope", "ResourceNotFoundException", smMissing},
+		"an invalid name":              {"white space", "ValidationException", "Invalid name. Must be"},
+		"a name like an ARN's end":     {"ends-in-sixsix", "", ""},
+		"the whole ARN of such a name": {tricky, "", ""},
+		"a partial ARN of such a name": {smPrefix + "ends-in-sixsix", "ResourceNotFoundException", smMissing},
 	} {
 		t.Run(name, func(t *testing.T) {
 			out, err := r.client.GetSecretValue(t.Context(), &sm.GetSecretValueInput{SecretId: &c.id})
@@ -204,7 +203,7 @@ func TestNamesAreCheckedWhenASecretIsMade(t *testing.T) {
 	}
 }
 
-func TestRepeatingAWriteIsTheSameWriteOrAConflict(t *testing.T) {
+func TestRepeatedWritesAreIdempotentOrConflict(t *testing.T) {
 	create := func(n int, value string) func(*smRig) error {
 		return func(r *smRig) error {
 			_, err := r.client.CreateSecret(r.t.Context(), &sm.CreateSecretInput{
@@ -273,11 +272,11 @@ func TestAValueHasOneToSixtyFourKibibytes(t *testing.T) {
 	wantAWSFailure(t, err, "InvalidParameterException", "32-64 characters")
 }
 
-func TestABinaryValueComesBackAsItWas(t *testing.T) {
+func TestABinaryValueRoundTrips(t *testing.T) {
 	r := newSMRig(t, 1)
 	r.create(smName, "")
 	blob := []byte{0, 1, 2, 0xff, '"'}
-	for range 2 { // the second is the same call again
+	for range 2 { // the second call repeats the first
 		_, err := r.client.PutSecretValue(t.Context(), &sm.PutSecretValueInput{
 			SecretId: new(smName), ClientRequestToken: new(smID(1)), SecretBinary: blob,
 		})
@@ -289,29 +288,29 @@ func TestABinaryValueComesBackAsItWas(t *testing.T) {
 	}
 }
 
-func TestLabelsMoveAsTheyDoInTheService(t *testing.T) {
+func TestLabelsMoveLikeTheServices(t *testing.T) {
 	r := newSMRig(t, 1)
 	r.create(smName, "")
 	if got := r.describe(); got.VersionIdsToStages != nil || got.RotationEnabled != nil || got.KmsKeyId != nil {
 		t.Errorf("an empty secret is described as %+v", got)
 	}
-	r.mustPut(1, "v1", "AWSPENDING") // the first version is current in any case
+	r.mustPut(1, "v1", "AWSPENDING") // the first version is always current
 	r.wantStages("1 AWSCURRENT AWSPENDING")
 	r.mustPut(2, "v2", "AWSPENDING", "CUSTOM")
 	r.wantStages("1 AWSCURRENT", "2 AWSPENDING CUSTOM")
 	wantAWSFailure(t, r.move("AWSCURRENT", 1, 2), "", "")
 	r.wantStages("1 AWSPREVIOUS", "2 AWSCURRENT AWSPENDING CUSTOM")
-	r.mustPut(3, "v3") // takes AWSPENDING off the version that it replaces, but not custom labels
+	r.mustPut(3, "v3") // removes AWSPENDING from the replaced version, but not custom labels
 	r.wantStages("2 AWSPREVIOUS CUSTOM", "3 AWSCURRENT")
-	wantAWSFailure(t, r.move("AWSCURRENT", 3, 2), "", "") // back
+	wantAWSFailure(t, r.move("AWSCURRENT", 3, 2), "", "") // rolls back
 	r.wantStages("2 AWSCURRENT CUSTOM", "3 AWSPREVIOUS")
 	r.mustPut(4, "v4", "CUSTOM") // a put moves any label
 	r.wantStages("2 AWSCURRENT", "3 AWSPREVIOUS", "4 CUSTOM")
-	r.mustPut(2, "v2", "CUSTOM") // a repetition does nothing, not even to labels
+	r.mustPut(2, "v2", "CUSTOM") // a repeated put changes nothing, not even labels
 	r.wantStages("2 AWSCURRENT", "3 AWSPREVIOUS", "4 CUSTOM")
 }
 
-func TestMovingALabelComparesAndSwaps(t *testing.T) {
+func TestMovingALabelNeedsItsHolder(t *testing.T) {
 	holder := "The parameter RemoveFromVersionId can't be empty. Staging label AWSCURRENT is currently attached to version " +
 		smID(1) + ", so you must explicitly reference that version in RemoveFromVersionId."
 	for name, c := range map[string]struct {
@@ -324,7 +323,7 @@ func TestMovingALabelComparesAndSwaps(t *testing.T) {
 		"the holder is not named":      {"AWSCURRENT", 0, 2, "InvalidParameterException", holder, nil},
 		"another version is named":     {"AWSCURRENT", 2, 2, "InvalidParameterException", "not attached", nil},
 		"it is there already":          {"AWSCURRENT", 0, 1, "", "", nil},
-		"AWSCURRENT has to be":         {"AWSCURRENT", 1, 0, "InvalidParameterException", "It can't be completely removed.", nil},
+		"AWSCURRENT cannot be removed": {"AWSCURRENT", 1, 0, "InvalidParameterException", "It can't be completely removed.", nil},
 		"a free label needs no holder": {"CUSTOM", 0, 1, "", "", []string{"1 AWSCURRENT CUSTOM", "2 AWSPENDING"}},
 		"a label is only taken off":    {"AWSPENDING", 2, 0, "", "", []string{"1 AWSCURRENT"}},
 		"a custom label is as strict":  {"AWSPENDING", 0, 1, "InvalidParameterException", "currently attached to version " + smID(2), nil},
@@ -355,14 +354,14 @@ func TestReadingByVersionAndStage(t *testing.T) {
 		stage                string
 		value, code, message string
 	}{
-		"neither means the current one":   {0, "", "v1", "", ""},
-		"by stage":                        {0, "AWSPENDING", "v2", "", ""},
-		"by version":                      {2, "", "v2", "", ""},
-		"by both":                         {2, "AWSPENDING", "v2", "", ""},
-		"both, and they disagree":         {2, "AWSCURRENT", "", "InvalidRequestException", "You provided a VersionStage that is not associated to the provided VersionId."},
-		"a stage that no version has":     {0, "AWSPREVIOUS", "", "ResourceNotFoundException", none + "staging label: AWSPREVIOUS"},
-		"a version that there is not":     {9, "", "", "ResourceNotFoundException", none + "VersionId: " + smID(9)},
-		"no such version in a live stage": {9, "AWSCURRENT", "", "ResourceNotFoundException", none + "VersionId: " + smID(9)},
+		"neither means the current one":  {0, "", "v1", "", ""},
+		"by stage":                       {0, "AWSPENDING", "v2", "", ""},
+		"by version":                     {2, "", "v2", "", ""},
+		"by both":                        {2, "AWSPENDING", "v2", "", ""},
+		"both, and they disagree":        {2, "AWSCURRENT", "", "InvalidRequestException", "You provided a VersionStage that is not associated to the provided VersionId."},
+		"a stage that no version has":    {0, "AWSPREVIOUS", "", "ResourceNotFoundException", none + "staging label: AWSPREVIOUS"},
+		"a missing version":              {9, "", "", "ResourceNotFoundException", none + "VersionId: " + smID(9)},
+		"a missing version with a label": {9, "AWSCURRENT", "", "ResourceNotFoundException", none + "VersionId: " + smID(9)},
 	} {
 		t.Run(name, func(t *testing.T) {
 			in := &sm.GetSecretValueInput{SecretId: new(smName)}
@@ -381,7 +380,7 @@ func TestReadingByVersionAndStage(t *testing.T) {
 	}
 }
 
-func TestAMissingSecretIsABadRequestAndNotA404(t *testing.T) {
+func TestAMissingSecretIsStatus400(t *testing.T) {
 	r := newSMRig(t, 1)
 	_, err := r.client.DescribeSecret(t.Context(), &sm.DescribeSecretInput{SecretId: new("nope")})
 	if missing, ok := errors.AsType[*types.ResourceNotFoundException](err); !ok || missing.ErrorMessage() != smMissing {

@@ -14,15 +14,14 @@ import (
 	"time"
 )
 
-// awsService is one of the services that share the stand-in's address. Requests tell
-// theirs by the beginning of X-Amz-Target.
+// awsService is a service on the stand-in's address, chosen by the prefix of X-Amz-Target.
 type awsService struct {
 	target  string
 	signing awsSigning
 	perform func(s smRegion, operation string, body []byte) (any, error)
 }
 
-// awsServices are those that speak AWS JSON.
+// awsServices lists the services that speak AWS JSON.
 func awsServices() []awsService {
 	named := func(service string) awsSigning {
 		rules := smSigning
@@ -43,20 +42,20 @@ func awsServices() []awsService {
 	}
 }
 
-// Event is what was put on a bus of EventBridge.
+// Event is an event on an EventBridge bus.
 type Event struct {
 	Bus, Source, DetailType string
 	Detail                  json.RawMessage
 	Resources               []string
 }
 
-// events is EventBridge, as far as events are put there (API reference of PutEvents).
+// events is EventBridge's PutEvents.
 type events struct {
 	mu  sync.Mutex
 	put []Event
 }
 
-// Events are all that were put, oldest first.
+// Events lists the events, oldest first.
 func (s *SecretsManager) Events() []Event {
 	s.events.mu.Lock()
 	defer s.events.mu.Unlock()
@@ -94,17 +93,16 @@ func (e *events) perform(operation string, body []byte) (any, error) {
 	return out, nil
 }
 
-// KeyARN is the one key of the KMS stand-in, which signs.
+// KeyARN is the KMS stand-in's only key, for signing.
 const KeyARN = "arn:aws:kms:eu-west-2:123456789012:key/00000000-0000-4000-8000-00000000feed"
 
-// keys is KMS, as far as something is signed there with an ECDSA key (API reference of
-// Sign and GetPublicKey).
+// keys is KMS's Sign and GetPublicKey for an ECDSA key.
 type keys struct {
 	once sync.Once
 	key  *ecdsa.PrivateKey
 }
 
-// PublicKey is the public half of the key, as DER.
+// PublicKey returns the public key as DER.
 func (s *SecretsManager) PublicKey() ([]byte, error) {
 	s.keys.make()
 	return x509.MarshalPKIXPublicKey(&s.keys.key.PublicKey)
@@ -114,7 +112,7 @@ func (k *keys) make() {
 	k.once.Do(func() {
 		key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
 		if err != nil {
-			panic(err) // crypto/rand does not fail; it crashes the program itself
+			panic(err) // crypto/rand never returns an error
 		}
 		k.key = key
 	})
@@ -141,7 +139,7 @@ func (k *keys) perform(operation string, body []byte) (any, error) {
 		return map[string]any{"KeyId": KeyARN, "PublicKey": public, "KeyUsage": "SIGN_VERIFY", "KeySpec": "ECC_NIST_P256", "SigningAlgorithms": []string{"ECDSA_SHA_256"}}, nil
 	case "Sign":
 		if in.MessageType != "DIGEST" || in.SigningAlgorithm != "ECDSA_SHA_256" || len(in.Message) != 32 {
-			return nil, smError("ValidationException", "the stand-in signs digests with ECDSA_SHA_256")
+			return nil, smError("ValidationException", "the stand-in only signs digests with ECDSA_SHA_256")
 		}
 		signature, err := ecdsa.SignASN1(rand.Reader, k.key, in.Message)
 		return map[string]any{"KeyId": KeyARN, "Signature": signature, "SigningAlgorithm": in.SigningAlgorithm}, err
@@ -149,9 +147,9 @@ func (k *keys) perform(operation string, body []byte) (any, error) {
 	return nil, smError("UnknownOperationException", "the stand-in has no operation %s", operation)
 }
 
-// findService sorts a request to its service.
+// findService finds a request's service and operation.
 func findService(r *http.Request) (service awsService, operation string, ok bool) {
-	// The AWS CLI writes CloudTrail's with its package in front, the SDK without.
+	// The AWS CLI puts CloudTrail's package before the target, the SDK does not.
 	target := strings.TrimPrefix(r.Header.Get("X-Amz-Target"), "com.amazonaws.cloudtrail.v20131101.")
 	for _, service := range awsServices() {
 		if operation, ours := strings.CutPrefix(target, service.target); ours && r.Method == http.MethodPost {
@@ -161,8 +159,7 @@ func findService(r *http.Request) (service awsService, operation string, ok bool
 	return awsService{}, "", false
 }
 
-// rotationStep is what Secrets Manager invokes a rotation function with (User Guide,
-// "Rotation function").
+// rotationStep is the event of a rotation function (User Guide, "Rotation function").
 type rotationStep struct {
 	Step               string
 	SecretId           string
@@ -170,9 +167,8 @@ type rotationStep struct {
 	RotationToken      string
 }
 
-// runRotation has the function do the steps. One that fails leaves the rotation where it
-// is; the next call of RotateSecret goes on with the same version, as the service does
-// after a while.
+// runRotation invokes the function for each step. A failed step stops the rotation; the next
+// RotateSecret resumes it with the same version, as the service does after a while.
 func (s *SecretsManager) runRotation(arn, version string) {
 	for _, step := range []string{"createSecret", "setSecret", "testSecret", "finishSecret"} {
 		payload, err := json.Marshal(rotationStep{step, arn, version, "FAKE-rotation-token-" + strings.Repeat("0", 36)})
@@ -188,10 +184,10 @@ func (s *SecretsManager) runRotation(arn, version string) {
 	}
 }
 
-// Settle waits until no rotation is being done.
+// Settle waits until no rotation is running.
 func (s *SecretsManager) Settle() { s.rotations.Wait() }
 
-// Overdue makes a secret's next rotation one that should have been.
+// Overdue sets a secret's next rotation to a time in the past.
 func (s *SecretsManager) Overdue(name string, by time.Duration) {
 	s.mu.Lock()
 	defer s.mu.Unlock()

@@ -9,7 +9,7 @@ import (
 	"purser/internal/sandbox/saved"
 )
 
-// State is what stays of AWS: secrets, the key that signs, and who read what.
+// State is the saved form of the AWS stand-ins: secrets, signing key, and CloudTrail's history.
 type State struct {
 	Secrets []secretState
 	Key     []byte // SEC 1
@@ -56,7 +56,7 @@ type replicaState struct {
 	Held           *secretState
 }
 
-// State is what a folder keeps of it.
+// State returns the saved form.
 func (s *SecretsManager) State() (State, error) {
 	out := State{Secrets: s.saved()}
 	s.trail.mu.Lock()
@@ -68,19 +68,19 @@ func (s *SecretsManager) State() (State, error) {
 	return out, err
 }
 
-// Restore has it know what State gave.
+// Restore loads a saved state.
 func (s *SecretsManager) Restore(from State) error {
 	key, err := x509.ParseECPrivateKey(from.Key)
 	if err != nil {
 		return err
 	}
-	s.keys.once.Do(func() {}) // the key is there
+	s.keys.once.Do(func() {}) // do not generate a key
 	s.keys.key, s.trail.events = key, from.Trail
 	s.restore(from.Secrets)
 	return nil
 }
 
-// saved is a copy of all secrets that shares nothing with them which changes.
+// saved copies all secrets. The copy shares no memory that changes.
 func (s *SecretsManager) saved() []secretState {
 	s.mu.RLock()
 	defer s.mu.RUnlock()
@@ -139,8 +139,7 @@ func (in secretState) secret() *smSecret {
 	return c
 }
 
-// past is a stand-in that has the secrets as they are now, and answers reads for this one
-// whatever is written since.
+// past returns a copy with the current secrets, for stale reads.
 func (s *SecretsManager) past() *SecretsManager {
 	past := NewSecretsManager(s.cfg)
 	past.restore(s.saved())

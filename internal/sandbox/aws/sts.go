@@ -16,13 +16,13 @@ import (
 	"time"
 )
 
-// stsNamespace is the version of STS's query protocol, from its API reference.
+// stsNamespace is the XML namespace of STS's query protocol (API reference).
 const stsNamespace = "https://sts.amazonaws.com/doc/2011-06-15/"
 
 func stsAction(body []byte) string {
 	form, err := url.ParseQuery(string(body))
 	if err != nil {
-		return "" // answered as an unknown action
+		return "" // an unknown action
 	}
 	return form.Get("Action")
 }
@@ -58,13 +58,13 @@ func (s *SecretsManager) stsPerform(call awsCall) (any, error) {
 	return nil, smError("InvalidAction", "the stand-in has no STS action %s", call.operation)
 }
 
-// callers are the roles that were assumed, by access key.
+// callers holds assumed roles by access key.
 type callers struct {
 	mu    sync.Mutex
 	roles map[string]string
 }
 
-// caller is whose access key it is: a role that was assumed, else the stand-in's own.
+// caller returns the role that an access key assumed, or the stand-in's own identity.
 func (s *SecretsManager) caller(key string) string {
 	s.callers.mu.Lock()
 	defer s.callers.mu.Unlock()
@@ -85,14 +85,13 @@ type stsRole struct {
 
 var stsRoleForm = regexp.MustCompile(`^arn:aws:iam::([0-9]{12}):role/(?:.*/)?([A-Za-z0-9_+=,.@-]{1,64})$`)
 
-// assumeRole gives credentials of any role of any account: the stand-in has no IAM, and
-// so nobody whom a role could not trust.
+// assumeRole issues credentials for any role of any account: there is no IAM to refuse.
 func (s *SecretsManager) assumeRole(body []byte) (any, error) {
 	form, err := url.ParseQuery(string(body))
 	role := stsRoleForm.FindStringSubmatch(form.Get("RoleArn"))
 	session := form.Get("RoleSessionName")
 	if err != nil || role == nil || len(session) < 2 || len(session) > 64 {
-		return nil, smError("ValidationError", "RoleArn and RoleSessionName are required, in their forms")
+		return nil, smError("ValidationError", "valid RoleArn and RoleSessionName are required")
 	}
 	life := time.Hour
 	if text := form.Get("DurationSeconds"); text != "" {
@@ -116,8 +115,7 @@ func (s *SecretsManager) assumeRole(body []byte) (any, error) {
 	}, nil
 }
 
-// stsUserID makes an identifier of the form that STS gives for the kind of
-// principal: AROA… and the session's name for a role, AIDA… for a user.
+// stsUserID makes an ID in STS's form: AROA… and the session name for a role, AIDA… for a user.
 func stsUserID(arn string) string {
 	sum := sha256.Sum256([]byte(arn))
 	id := strings.ToUpper(hex.EncodeToString(sum[:]))[:17]
@@ -151,15 +149,15 @@ func asAWSError(err error) *awsError {
 	return &awsError{code: "InternalServiceError", message: "the stand-in has a bug", status: http.StatusInternalServerError}
 }
 
-// awsSigning is what a service says of signatures, and how old it lets one be.
+// awsSigning is how a service checks signatures.
 type awsSigning struct {
 	service                      string
-	missing, incomplete, invalid awsError // code and status; the message where it is always the same
+	missing, incomplete, invalid awsError // the message is set where it never varies
 	leeway                       time.Duration
 }
 
-// Secrets Manager speaks of five minutes and calls everything invalid; STS
-// speaks of fifteen and of a signature that does not match, with the status 403.
+// Secrets Manager allows five minutes and calls every error invalid. STS allows fifteen and answers
+// 403 with SignatureDoesNotMatch.
 var (
 	smSigning = awsSigning{
 		service: "secretsmanager", leeway: 5 * time.Minute,
@@ -180,8 +178,7 @@ func (e awsError) saying(message string) error {
 	return &e
 }
 
-// signedBy is the access key of a request's credential scope, and its region; "": there
-// is none.
+// signedBy returns the access key and region of a request's credential scope, or "".
 func signedBy(r *http.Request) (key, region string) {
 	_, scope, _ := strings.Cut(r.Header.Get("Authorization"), "Credential=")
 	if parts := strings.SplitN(scope, "/", 4); len(parts) == 4 {
@@ -190,9 +187,8 @@ func signedBy(r *http.Request) (key, region string) {
 	return "", ""
 }
 
-// checkSignature looks at the parts of a Signature Version 4 header that tell a
-// wrongly configured client: whether there is one, for which service, and its
-// date. The signature itself is not verified, and any access key is accepted.
+// checkSignature checks what a misconfigured client gets wrong in a Signature Version 4 header:
+// presence, service and date. It does not verify the signature, and accepts any access key.
 func (s *SecretsManager) checkSignature(r *http.Request, rules awsSigning) error {
 	header := r.Header.Get("Authorization")
 	if header == "" {
@@ -212,7 +208,7 @@ func (s *SecretsManager) checkSignature(r *http.Request, rules awsSigning) error
 			return rules.incomplete.saying("Authorization header requires '" + key + "' parameter.")
 		}
 	}
-	// Access key, date, region, service, "aws4_request": Signature Version 4.
+	// The scope is access key, date, region, service, "aws4_request".
 	scope := strings.Split(parameter["Credential"], "/")
 	if len(scope) != 5 || scope[4] != "aws4_request" {
 		return rules.incomplete.saying("Credential must have exactly 5 slash-delimited elements.")

@@ -1,4 +1,4 @@
-// Package bearer makes and reads the tokens that the stand-ins' services give out.
+// Package bearer signs and checks the stand-ins' bearer tokens.
 package bearer
 
 import (
@@ -17,16 +17,15 @@ import (
 	"purser/internal/credential"
 )
 
-// Signer makes and reads JSON Web Tokens (RFC 7519) with a key of its own: a pair, where
-// others are to check them, or one that is shared with nobody.
+// Signer makes and reads JSON Web Tokens (RFC 7519), signed with a key pair or with a secret key.
 type Signer struct {
-	key    *ecdsa.PrivateKey // nil: shared is used
+	key    *ecdsa.PrivateKey // nil: use shared
 	shared []byte
 	random io.Reader
-	Issued func(credential.Secret) // told of every token; may be nil
+	Issued func(credential.Secret) // receives every token; may be nil
 }
 
-// New signs with ES256: its public half is in keySet.
+// New makes a signer for ES256. KeySet has its public key.
 func New(random io.Reader) (*Signer, error) {
 	key, err := ecdsa.GenerateKey(elliptic.P256(), random)
 	if err != nil {
@@ -35,8 +34,8 @@ func New(random io.Reader) (*Signer, error) {
 	return &Signer{key: key, random: random}, nil
 }
 
-// NewShared signs with HS256. The docker CLI, which reads its session's claims, does
-// not know ES256 there.
+// NewShared makes a signer for HS256: the docker CLI, which parses its session token, does not
+// accept ES256 there.
 func NewShared(random io.Reader) (*Signer, error) {
 	s := &Signer{shared: make([]byte, sha256.Size)}
 	if _, err := io.ReadFull(random, s.shared); err != nil {
@@ -45,7 +44,7 @@ func NewShared(random io.Reader) (*Signer, error) {
 	return s, nil
 }
 
-// Sign makes a token of claims that Marshal takes.
+// Sign marshals claims into a signed token.
 func (s *Signer) Sign(claims any) (credential.Secret, error) {
 	payload, err := json.Marshal(claims)
 	if err != nil {
@@ -70,7 +69,7 @@ func (s *Signer) Sign(claims any) (credential.Secret, error) {
 func (s *Signer) signature(text string) ([]byte, error) {
 	if s.key == nil {
 		mac := hmac.New(sha256.New, s.shared)
-		_, _ = io.WriteString(mac, text) // a hash takes everything
+		_, _ = io.WriteString(mac, text) // never fails
 		return mac.Sum(nil), nil
 	}
 	digest := sha256.Sum256([]byte(text))
@@ -84,12 +83,12 @@ func (s *Signer) signature(text string) ([]byte, error) {
 	return signature, nil
 }
 
-// signatureSize is that of ES256 (RFC 7518 section 3.4).
+// signatureSize is the length of an ES256 signature (RFC 7518 section 3.4).
 const signatureSize = 64
 
 func (s *Signer) signed(text string, signature []byte) bool {
 	if s.key == nil {
-		want, _ := s.signature(text) // of a shared key there is no error
+		want, _ := s.signature(text) // never fails with a shared key
 		return hmac.Equal(want, signature)
 	}
 	if len(signature) != signatureSize {
@@ -100,10 +99,10 @@ func (s *Signer) signed(text string, signature []byte) bool {
 	return ecdsa.Verify(&s.key.PublicKey, digest[:], r, v)
 }
 
-// signingKey is what tokens call the key that signed them.
+// signingKey is the key id (kid) in tokens.
 const signingKey = "sandbox"
 
-// KeySet is the public half as a JSON Web Key Set (RFC 7517).
+// KeySet returns the public key as a JSON Web Key Set (RFC 7517).
 func (s *Signer) KeySet() ([]byte, error) {
 	point, err := s.key.PublicKey.Bytes() // 0x04, then x and y of 32 bytes each
 	if err != nil {

@@ -1,4 +1,4 @@
-// Package fault has how a stand-in for a registry or Docker Hub misbehaves when it is asked to.
+// Package fault makes the stand-ins for registries and Docker Hub misbehave on request.
 package fault
 
 import (
@@ -10,36 +10,34 @@ import (
 	"time"
 )
 
-// Fault is how a stand-in for a registry or Docker Hub misbehaves. The zero
-// Fault cuts the connection.
+// Fault describes one way to misbehave. The zero Fault cuts the connection.
 type Fault struct {
 	Status int           // answer with this status
 	Header http.Header   // and these headers
 	Body   string        // and this body
-	HTML   bool          // a page of a proxy instead of an answer
-	Echo   bool          // repeat the secret that was sent, in body and header
-	Flood  bool          // a body without end
+	HTML   bool          // answer with a proxy's sign-in page
+	Echo   bool          // repeat the request's secret in body and header
+	Flood  bool          // answer with an endless body
 	Hang   bool          // never answer
-	Delay  time.Duration // wait before anything else; alone, the request is only slow
-	After  bool          // it takes effect first; of requests that change something
-	Struck func()        // called when it strikes, before anything is answered; may be nil
-	Times  int           // how many requests; 0: one, negative: all
+	Delay  time.Duration // wait first; alone, it only slows the request
+	After  bool          // let the request take effect first
+	Struck func()        // called before the faulty answer; may be nil
+	Times  int           // number of requests; 0: one, negative: all
 }
 
-// Clear forgets them.
-func (f *Queue) Clear() {
-	f.mu.Lock()
-	defer f.mu.Unlock()
-	f.waiting = nil
-}
-
-// Queue has the faults that wait for requests of their kinds. The zero Queue is empty.
+// Queue holds pending faults by the kind of request. The zero Queue is empty.
 type Queue struct {
 	mu      sync.Mutex
 	waiting map[string]Fault
 }
 
-// Set has a fault wait, in the place of one of its kind.
+// Set adds a fault, replacing any other for the same kind.
+// Clear removes all faults.
+func (f *Queue) Clear() {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.waiting = nil
+}
 func (f *Queue) Set(kind string, fault Fault) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
@@ -67,7 +65,7 @@ func (f *Queue) take(kind string) (Fault, bool) {
 	return fault, true
 }
 
-// ComesAfter reports whether the fault that waits lets the request take effect.
+// ComesAfter reports whether the pending fault lets the request take effect first.
 func (f *Queue) ComesAfter(kind string) bool {
 	f.mu.Lock()
 	defer f.mu.Unlock()
@@ -75,7 +73,7 @@ func (f *Queue) ComesAfter(kind string) bool {
 	return ok && fault.Times != 0 && fault.After
 }
 
-// Strike misbehaves when a fault is waiting, and reports whether it did.
+// Strike applies a pending fault, and reports whether it answered the request.
 func (f *Queue) Strike(kind string, w http.ResponseWriter, req *http.Request) bool {
 	fault, ok := f.take(kind)
 	if !ok {
@@ -85,7 +83,7 @@ func (f *Queue) Strike(kind string, w http.ResponseWriter, req *http.Request) bo
 		fault.Struck()
 	}
 	if fault.Delay > 0 && !fault.pause(req) {
-		panic(http.ErrAbortHandler) // the client has gone
+		panic(http.ErrAbortHandler) // the client has gone away
 	}
 	if fault.onlySlow() {
 		return false
@@ -114,7 +112,7 @@ func (f *Queue) Strike(kind string, w http.ResponseWriter, req *http.Request) bo
 	return true
 }
 
-// pause waits, and reports whether the client still does.
+// pause waits, and reports whether the client is still connected.
 func (f Fault) pause(req *http.Request) bool {
 	timer := time.NewTimer(f.Delay)
 	defer timer.Stop()
@@ -130,7 +128,7 @@ func (f Fault) onlySlow() bool {
 	return f.Delay > 0 && f.Status == 0 && !f.HTML && !f.Echo && !f.Flood && !f.Hang && !f.After
 }
 
-// echo repeats what was sent, as a server that logs into its answers does.
+// echo repeats the request's secret, as a server that logs into its answers would.
 func echo(w http.ResponseWriter, req *http.Request, status int) {
 	_, secret, _ := req.BasicAuth()
 	body, _ := io.ReadAll(io.LimitReader(req.Body, 64<<10))
@@ -141,7 +139,7 @@ func echo(w http.ResponseWriter, req *http.Request, status int) {
 	_, _ = io.WriteString(w, `{"message":"cannot handle `+sent+`"}`)
 }
 
-// flood sends until the client goes away.
+// flood writes until the client disconnects.
 func flood(w http.ResponseWriter, req *http.Request) {
 	block := []byte(strings.Repeat("flood ", 1<<12))
 	for req.Context().Err() == nil {

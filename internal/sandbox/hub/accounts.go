@@ -13,8 +13,8 @@ import (
 	"purser/internal/credential"
 )
 
-// Level is what a personal access token may do, in Docker Hub's words. Each
-// level includes those before it.
+// Level is a personal access token's access level, in Docker Hub's words. Each level includes
+// the ones before it.
 type Level string
 
 // The levels from low to high.
@@ -29,7 +29,6 @@ var levelActions = map[Level][]string{
 	PublicRead: {"pull"}, Read: {"pull"}, ReadWrite: {"pull", "push"}, Admin: {"pull", "push", "delete", "*"},
 }
 
-// Token is a registry token of an account.
 type Token struct {
 	ID      string // a UUID
 	Owner   string
@@ -43,32 +42,32 @@ type Token struct {
 	LastUsed  time.Time // zero: not yet
 	Generated string    // "manual", or what made it
 
-	// Of an organization's token, whose Owner is the organization: what it may do, by
-	// repository. nil for a personal one.
+	// Resources lists an organization token's actions by repository; its Owner is the
+	// organization. nil for a personal token.
 	Resources map[string][]string
 }
 
-// lockoutAfter is how many wrong secrets for one name are taken before the
-// answer is 429. Docker Hub does not publish its number.
+// lockoutAfter is the number of wrong secrets per user name before the answer is 429. Docker Hub
+// does not publish its number.
 const lockoutAfter = 10
 
-// Accounts are the accounts, tokens and repositories that the registry's token
-// service and Docker Hub's API share. It is safe for concurrent use.
+// Accounts holds the accounts, tokens and repositories that the registry's token service and
+// Docker Hub's API share. It is safe for concurrent use.
 type Accounts struct {
 	now    func() time.Time
 	random io.Reader
-	// Patient accounts are never locked for wrong secrets. It is set before use.
+	// Patient turns lockouts off. Set it before use.
 	Patient bool
-	// Form is how personal tokens begin; "": dckr_pat_. It is set before use.
+	// Form is the prefix of personal tokens; "": dckr_pat_. Set it before use.
 	Form string
 
 	mu            sync.Mutex // guards what follows
 	organizations map[string]*Organization
 	pushes        map[string]map[string]push // by repository and tag
-	log           []logEntry                 // what was done, oldest first
+	log           []logEntry                 // oldest first
 	passwords     map[string]password
 	tokens        []*Token
-	bySecret      map[[sha256.Size]byte]*Token // the same, for signing in among many
+	bySecret      map[[sha256.Size]byte]*Token // index of tokens
 	repositories  map[string]repository
 	failures      map[string]int // wrong secrets in a row, by user name
 }
@@ -77,23 +76,23 @@ type password struct {
 	secret       credential.Secret
 	secondFactor bool
 	code         string // of the second factor
-	sso          bool   // single sign-on is enforced: the password signs in nowhere
+	sso          bool   // single sign-on is enforced: the password is refused everywhere
 }
 
-// Organization is a namespace that people own.
+// Organization is a namespace with owners.
 type Organization struct {
 	Owners  []string
-	NoPlan  bool // the plan has no access tokens
-	Allowed int  // how many tokens it may have, inactive ones counted; 0: ten
+	NoPlan  bool // its plan does not include access tokens
+	Allowed int  // token limit, inactive ones included; 0: ten
 }
 
 type repository struct {
 	Owner       string
 	Public      bool
-	Short, Full string // what people read about it
+	Short, Full string // descriptions
 }
 
-// NewAccounts makes an empty set of accounts.
+// NewAccounts returns an empty set of accounts.
 func NewAccounts(now func() time.Time, random io.Reader) *Accounts {
 	return &Accounts{
 		now: now, random: random, passwords: map[string]password{}, repositories: map[string]repository{}, failures: map[string]int{},
@@ -101,18 +100,17 @@ func NewAccounts(now func() time.Time, random io.Reader) *Accounts {
 	}
 }
 
-// AddAccount makes an account. One with a second factor cannot sign in to the
-// registry with its password.
+// AddAccount adds an account. With a second factor, its password does not work at the registry.
 func (a *Accounts) AddAccount(name string, secret credential.Secret, secondFactor bool) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	a.passwords[name] = password{secret: secret, secondFactor: secondFactor, code: DefaultCode}
 }
 
-// DefaultCode is what the second factor of an account shows.
+// DefaultCode is the second factor's code for every account.
 const DefaultCode = "271828"
 
-// EnforceSSO has the account sign in through its company only.
+// EnforceSSO restricts the account to single sign-on.
 func (a *Accounts) EnforceSSO(name string) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
@@ -121,14 +119,14 @@ func (a *Accounts) EnforceSSO(name string) {
 	a.passwords[name] = p
 }
 
-// AddOrganization makes an organization, whose repositories are those of its name.
+// AddOrganization adds an organization. It owns the repositories in its namespace.
 func (a *Accounts) AddOrganization(name string, o Organization) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	a.organizations[name] = &o
 }
 
-// Tokens are copies of all tokens of an owner, in the order in which they were made.
+// Tokens returns copies of an owner's tokens, oldest first.
 func (a *Accounts) Tokens(owner string) []Token {
 	a.mu.Lock()
 	defer a.mu.Unlock()
@@ -141,14 +139,14 @@ func (a *Accounts) Tokens(owner string) []Token {
 	return all
 }
 
-// AddRepository makes a repository that belongs to an account.
+// AddRepository adds a repository that belongs to an account.
 func (a *Accounts) AddRepository(name, owner string, public bool) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	a.repositories[name] = repository{Owner: owner, Public: public}
 }
 
-// Practise has an account exist, if it does not; it signs in with the password alone.
+// Practise adds an account without a second factor, unless it exists.
 func (a *Accounts) Practise(name string, secret credential.Secret) {
 	a.mu.Lock()
 	_, there := a.passwords[name]
@@ -158,15 +156,15 @@ func (a *Accounts) Practise(name string, secret credential.Secret) {
 	}
 }
 
-// PractiseRepository has a repository exist, if it does not.
+// PractiseRepository adds a private repository, unless it exists.
 func (a *Accounts) PractiseRepository(name, owner string) {
 	if _, there := a.Repository(name); !there {
 		a.AddRepository(name, owner, false)
 	}
 }
 
-// AddToken makes a personal access token. Its secret is 36 characters long, as
-// Docker Hub's are, and says that it is not one of those.
+// AddToken makes a personal access token. Its secret is 36 characters long, like Docker Hub's,
+// and contains FAKE.
 func (a *Accounts) AddToken(owner string, level Level) (*Token, error) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
@@ -187,13 +185,11 @@ func (a *Accounts) addToken(prefix, owner string, level Level) (*Token, error) {
 	return t, nil
 }
 
-// keep has a token be one of the account's.
 func (a *Accounts) keep(t *Token) {
 	a.tokens = append(a.tokens, t)
 	a.bySecret[digest(t.Secret)] = t
 }
 
-// drop ends those tokens that a function names.
 func (a *Accounts) drop(which func(*Token) bool) {
 	a.tokens = slices.DeleteFunc(a.tokens, func(t *Token) bool {
 		if !which(t) {
@@ -206,14 +202,14 @@ func (a *Accounts) drop(which func(*Token) bool) {
 
 func digest(s credential.Secret) [sha256.Size]byte { return sha256.Sum256([]byte(s.Reveal())) }
 
-// uuid is a version 4 UUID of random bytes (RFC 9562).
+// uuid formats random bytes as a version 4 UUID (RFC 9562).
 func uuid(random []byte) string {
 	b := slices.Clone(random)
 	b[6], b[8] = b[6]&0x0f|0x40, b[8]&0x3f|0x80
 	return fmt.Sprintf("%x-%x-%x-%x-%x", b[:4], b[4:6], b[6:8], b[8:10], b[10:16])
 }
 
-// letters spells random bytes, so that a token has the alphabet of real ones.
+// letters spells random bytes in a real token's alphabet.
 func letters(b []byte, n int) string {
 	const alphabet = "ABCDEFGHJKMNPQRSTUVWXYZabcdefghjkmnpqrstuvwxyz23456789"
 	out := make([]byte, n)
@@ -223,36 +219,35 @@ func letters(b []byte, n int) string {
 	return string(out)
 }
 
-// SetActive deactivates a token or brings it back.
+// SetActive activates or deactivates a token.
 func (a *Accounts) SetActive(t *Token, active bool) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	t.Active = active
 }
 
-// Principal is who a secret turned out to be.
+// Principal is the account, and the token if there is one, that a secret authenticated.
 type Principal struct {
 	Account string
-	token   *Token // nil for a password, and for nobody
+	token   *Token // nil for passwords and anonymous requests
 }
 
-// Refusal is a sign-in that failed, with the words of Docker Hub's token
-// service.
+// Refusal is a failed sign-in, with the text of Docker Hub's token service.
 type Refusal struct {
 	Status int
 	Text   string
-	factor bool // the password is right and a second factor is wanted
+	factor bool // the password is right; the second factor is missing
 }
 
-// Revoke ends a token for good.
+// Revoke deletes a token.
 func (a *Accounts) Revoke(secret credential.Secret) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	a.drop(func(t *Token) bool { return t.Secret.Equal(secret) })
 }
 
-// SignIn looks a secret up. The user name counts only beside a password: Docker
-// Hub ignores it beside a token.
+// SignIn authenticates a secret. Docker Hub ignores the user name beside a token; it matters only
+// beside a password.
 func (a *Accounts) SignIn(user string, secret credential.Secret) (Principal, *Refusal) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
@@ -277,7 +272,7 @@ func (a *Accounts) SignIn(user string, secret credential.Secret) (Principal, *Re
 	return Principal{}, &Refusal{Status: 401, Text: "incorrect username or password"}
 }
 
-// Repository is what a name stands for, and whether it is there.
+// Repository looks a repository up by name.
 func (a *Accounts) Repository(name string) (r repository, there bool) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
@@ -285,7 +280,7 @@ func (a *Accounts) Repository(name string) (r repository, there bool) {
 	return r, there
 }
 
-// Adopt records a repository that a push has made. It belongs to the namespace.
+// Adopt adds a repository that a push created. It belongs to its namespace.
 func (a *Accounts) Adopt(name string) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
@@ -295,8 +290,8 @@ func (a *Accounts) Adopt(name string) {
 	}
 }
 
-// Rights are what a principal's account may do with a repository, leaving the
-// token's level aside. A missing repository in one's own namespace may be made.
+// Rights lists what a principal's account may do with a repository, before the token's level
+// is applied. An account may create missing repositories in its own namespace.
 func (a *Accounts) Rights(p Principal, name string) []string {
 	a.mu.Lock()
 	defer a.mu.Unlock()

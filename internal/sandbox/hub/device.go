@@ -15,15 +15,15 @@ import (
 	"purser/internal/credential"
 )
 
-// LoginHost is where docker login sends people to sign in with their browser. It answers
-// what the docker CLI asks there (docker/cli, internal/oauth), after RFC 8628.
+// LoginHost is where docker login signs people in with their browser. The stand-in answers what
+// the docker CLI asks there (docker/cli, internal/oauth), following RFC 8628.
 const LoginHost = "login.docker.com"
 
-// DeviceLogin is Docker's sign-in with a browser: docker shows a code, a person opens the
-// page and says yes, and docker is given a session that may manage tokens.
+// DeviceLogin is Docker's browser sign-in: docker shows a code, a person opens the page and
+// agrees, and docker receives a session that can manage tokens.
 type DeviceLogin struct {
 	hub  *Hub
-	Page string // the page's address, which a browser of this machine reaches
+	Page string // the page's URL, on loopback
 
 	mu      sync.Mutex // guards what follows
 	made    int
@@ -32,7 +32,7 @@ type DeviceLogin struct {
 }
 
 type deviceCode struct {
-	user, account string // account: who agreed; "": nobody yet
+	user, account string // account: who agreed; "": pending
 	until         time.Time
 }
 
@@ -41,12 +41,12 @@ const (
 	sessionLife = time.Hour
 )
 
-// NewDeviceLogin makes the sign-in to an API.
+// NewDeviceLogin makes a browser sign-in for hub.
 func NewDeviceLogin(hub *Hub) *DeviceLogin {
 	return &DeviceLogin{hub: hub, waiting: map[string]*deviceCode{}, refresh: map[string]string{}}
 }
 
-// ServeHTTP answers docker under Docker's name, and people at the page.
+// ServeHTTP serves docker's requests and the page.
 func (d *DeviceLogin) ServeHTTP(w http.ResponseWriter, req *http.Request) {
 	switch req.Method + " " + req.URL.Path {
 	case "POST /oauth/device/code":
@@ -83,9 +83,9 @@ func (d *DeviceLogin) begin(w http.ResponseWriter) {
 	})
 }
 
-// token is asked while a person signs in, and later to go on with a session.
+// token answers docker's polling during a sign-in, and later its requests to renew the session.
 func (d *DeviceLogin) token(w http.ResponseWriter, req *http.Request) {
-	_ = req.ParseForm() // what is missing is wrong
+	_ = req.ParseForm() // a missing value is refused below
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	var account string
@@ -116,7 +116,7 @@ func (d *DeviceLogin) token(w http.ResponseWriter, req *http.Request) {
 	d.give(w, account)
 }
 
-// give answers with a session and what renews it.
+// give answers with a session and a refresh token.
 func (d *DeviceLogin) give(w http.ResponseWriter, account string) {
 	session, err := d.hub.Session(account, sessionLife)
 	if err != nil {
@@ -163,18 +163,16 @@ func (d *DeviceLogin) show(w http.ResponseWriter, req *http.Request) {
 	_ = activatePage.Execute(w, map[string]any{"Code": req.URL.Query().Get("user_code"), "Accounts": names})
 }
 
-// agree is the person's yes.
 func (d *DeviceLogin) agree(w http.ResponseWriter, req *http.Request) {
 	_ = req.ParseForm()
 	if !d.Agree(req.Form.Get("user_code"), req.PostForm.Get("account")) {
-		http.Error(w, "no sign-in waits with this code, or there is no such account", http.StatusNotFound)
+		http.Error(w, "no pending sign-in has this code, or the account does not exist", http.StatusNotFound)
 		return
 	}
-	_, _ = io.WriteString(w, "Signed in. docker goes on by itself.\n")
+	_, _ = io.WriteString(w, "Signed in. You can return to docker.\n")
 }
 
-// Agree has an account agree to the sign-in that shows a code, and reports whether one
-// waits.
+// Agree approves the pending sign-in with this code for an account, and reports whether it could.
 func (d *DeviceLogin) Agree(code, account string) bool {
 	account = strings.ToLower(account)
 	d.hub.accounts.mu.Lock()
@@ -191,8 +189,8 @@ func (d *DeviceLogin) Agree(code, account string) bool {
 	return false
 }
 
-// desktopGenerate is POST /v2/access-tokens/desktop-generate, with which docker makes
-// itself a token after a sign-in: an account has five of these, and the oldest gives way.
+// desktopGenerate is POST /v2/access-tokens/desktop-generate: docker makes itself a token after a
+// sign-in. An account has five of these; the sixth replaces the oldest.
 func (l *tokenList) desktopGenerate(w http.ResponseWriter) {
 	const most = 5
 	a := l.hub.accounts

@@ -21,7 +21,7 @@ import (
 	sandboxhub "purser/internal/sandbox/hub"
 )
 
-// dockerSays starts docker at a terminal and returns what it prints up to a line.
+// dockerSays starts docker in a terminal and returns its output up to a line that matches want.
 func dockerSays(t *testing.T, box *sandbox.Sandbox, config string, want *regexp.Regexp, args ...string) (said string, wait func() error) {
 	t.Helper()
 	env, err := box.Environment(t.TempDir())
@@ -57,9 +57,7 @@ func dockerSays(t *testing.T, box *sandbox.Sandbox, config string, want *regexp.
 
 var pageForm = regexp.MustCompile(`http://127\.0\.0\.1:\d+/activate`)
 
-// TestDockerSignsInWithABrowser has the real docker sign in at the stand-in, and looks at
-// what it was given: a token of its own making, and a session that may manage tokens.
-func TestDockerSignsInWithABrowser(t *testing.T) {
+func TestDockerSignsInWithTheBrowser(t *testing.T) {
 	box, err := sandbox.Start(t.Context(), sandbox.Options{})
 	if err != nil {
 		t.Fatal(err)
@@ -78,7 +76,7 @@ func TestDockerSignsInWithABrowser(t *testing.T) {
 	body, _ := io.ReadAll(shown.Body)
 	_ = shown.Body.Close()
 	if !strings.Contains(string(body), "<b>"+code+"</b>") || !strings.Contains(string(body), "Sign in as mockserver") {
-		t.Fatalf("the page is\n%s", body)
+		t.Fatalf("the page is wrong:\n%s", body)
 	}
 	for _, try := range []struct {
 		code, account string

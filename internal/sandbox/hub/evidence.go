@@ -9,13 +9,13 @@ import (
 	"time"
 )
 
-// push is the last push of a tag.
+// push is the latest push of a tag.
 type push struct {
 	By string
 	At time.Time
 }
 
-// logEntry is a line of an account's audit log.
+// logEntry is an entry of an account's audit log.
 type logEntry struct {
 	Account string    `json:"account"`
 	Action  string    `json:"action"`
@@ -24,7 +24,7 @@ type logEntry struct {
 	At      time.Time `json:"timestamp"`
 }
 
-// NotePush remembers who pushed a tag.
+// NotePush records who pushed a tag.
 func (a *Accounts) NotePush(repo, tag, by string) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
@@ -37,7 +37,7 @@ func (a *Accounts) NotePush(repo, tag, by string) {
 	a.log = append(a.log, logEntry{owner, "repo.tag.push", repo + ":" + tag, by, at})
 }
 
-// tags is GET /v2/namespaces/{namespace}/repositories/{name}/tags, in one page.
+// tags is GET /v2/namespaces/{namespace}/repositories/{name}/tags. It returns a single page.
 func (h *Hub) tags(w http.ResponseWriter, repo string) {
 	h.accounts.mu.Lock()
 	defer h.accounts.mu.Unlock()
@@ -51,8 +51,8 @@ func (h *Hub) tags(w http.ResponseWriter, repo string) {
 	_ = json.NewEncoder(w).Encode(map[string]any{"count": len(results), "next": nil, "previous": nil, "results": results})
 }
 
-// auditLog is GET /v2/auditlogs/{account}, which organizations have, and their owners
-// may read.
+// auditLog is GET /v2/auditlogs/{account}. Only organizations have a log, and only their owners
+// may read it.
 func (h *Hub) auditLog(w http.ResponseWriter, req *http.Request, who hubClaims) {
 	account := strings.TrimPrefix(req.URL.Path, auditPath)
 	h.accounts.mu.Lock()
@@ -62,7 +62,7 @@ func (h *Hub) auditLog(w http.ResponseWriter, req *http.Request, who hubClaims) 
 		hubError(w, http.StatusForbidden, "forbidden", nil)
 		return
 	}
-	from, _ := time.Parse(time.RFC3339, req.URL.Query().Get("from")) // none is the beginning
+	from, _ := time.Parse(time.RFC3339, req.URL.Query().Get("from")) // without it: from the start
 	logs := []logEntry{}
 	for _, e := range slices.Backward(h.accounts.log) {
 		if e.Account == account && !e.At.Before(from) {

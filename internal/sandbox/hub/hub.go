@@ -1,6 +1,6 @@
-// Package hub is Docker Hub, as a stand-in: the accounts with their tokens, organizations and
-// repositories, the API over them, and docker login's sign-in with a browser. It follows
-// Docker Hub's API reference. A registry asks the accounts who may do what.
+// Package hub is a stand-in for Docker Hub: accounts with their tokens, organizations and
+// repositories, the API, and docker login's browser sign-in. It follows Docker Hub's API
+// reference. The registry stand-in asks the accounts who may do what.
 package hub
 
 import (
@@ -23,18 +23,18 @@ import (
 	"purser/internal/credential"
 )
 
-// Hub is Docker Hub's API, as far as people sign in, tokens are exchanged, made and
-// ended, and repositories are looked up there (Docker Hub API reference, version 2).
+// Hub is Docker Hub's API (reference, version 2) for sign-in, exchanging, making and revoking
+// tokens, and looking up repositories.
 type Hub struct {
-	// Hide is what the list has in the place of a token, "***" or nothing: the
-	// reference has had both. It is set before use.
+	// Hide replaces existing tokens in the list: "***" or "". The reference has shown both. Set it
+	// before use.
 	Hide string
-	// Accepted has a deletion answered with 202, as clients have seen, instead of 204.
+	// Accepted answers deletions with 202, which clients have seen, instead of 204.
 	Accepted bool
-	// Minted is told of every token that is made; may be nil.
+	// Minted receives every new token; may be nil.
 	Minted func(credential.Secret)
 
-	// Sessions signs what a sign-in gives.
+	// Sessions signs the bearers of sign-ins.
 	Sessions *bearer.Signer
 
 	accounts *Accounts
@@ -45,22 +45,21 @@ type Hub struct {
 	window   window
 }
 
-// New makes the API over accounts.
+// New makes the API for accounts.
 func New(accounts *Accounts, now func() time.Time, random io.Reader) (*Hub, error) {
 	s, err := bearer.NewShared(random)
 	return &Hub{accounts: accounts, now: now, Sessions: s}, err
 }
 
-// Fault makes requests of a kind misbehave: exchange, second-factor, repositories,
-// tokens, mint, activate or revoke.
+// Fault makes requests of a kind, one of Faults, misbehave.
 func (h *Hub) Fault(kind string, f fault.Fault) { h.faults.Set(kind, f) }
 
-// Faults are the kinds of requests that a Fault can be for.
+// Faults lists the kinds of requests that can misbehave.
 func Faults() []string {
 	return []string{"exchange", "second-factor", "repositories", "tokens", "mint", "activate", "revoke", "audit"}
 }
 
-// ClearFaults has everything behave again, and takes the limit away.
+// ClearFaults removes all faults and the rate limit.
 func (h *Hub) ClearFaults() {
 	h.faults.Clear()
 	h.Limit(0)
@@ -68,18 +67,17 @@ func (h *Hub) ClearFaults() {
 
 const (
 	hubBearerLife = 10 * time.Minute
-	hubRateLimit  = 180 // answers a minute, as the headers say; enforced with Limit alone
+	hubRateLimit  = 180 // requests a minute, sent in headers; only Limit enforces one
 )
 
-// window is the minute of a limit.
+// window counts the requests of the current minute.
 type window struct {
 	mu    sync.Mutex
 	until time.Time
 	asked int
 }
 
-// count notes a request, says in its headers what is left, and reports whether it is one
-// too many.
+// count counts a request, writes the rate-limit headers, and reports whether it exceeds the limit.
 func (h *Hub) count(w http.ResponseWriter) bool {
 	h.window.mu.Lock()
 	defer h.window.mu.Unlock()
@@ -94,10 +92,10 @@ func (h *Hub) count(w http.ResponseWriter) bool {
 	return h.limit.Load() > 0 && h.window.asked > limit
 }
 
-// Limit has the API answer so many requests a minute, and 429 to the rest; 0: any number.
+// Limit answers n requests a minute and refuses the rest with 429; 0: no limit.
 func (h *Hub) Limit(n int) { h.limit.Store(int64(n)) }
 
-// tooMany says when to come again, as the reference does now and as it did.
+// tooMany sends the current Retry-After header and the older X-Retry-After.
 func (h *Hub) tooMany(w http.ResponseWriter) {
 	h.window.mu.Lock()
 	until := h.window.until
@@ -108,7 +106,7 @@ func (h *Hub) tooMany(w http.ResponseWriter) {
 	_, _ = io.WriteString(w, `{"detail":"Rate limit exceeded","error":false}`)
 }
 
-// ServeHTTP answers the API.
+// ServeHTTP serves the API.
 func (h *Hub) ServeHTTP(w http.ResponseWriter, req *http.Request) {
 	w.Header().Set("Content-Type", "application/json")
 	w.Header().Set("Date", h.now().UTC().Format(http.TimeFormat))
@@ -169,7 +167,7 @@ func hubError(w http.ResponseWriter, status int, message string, more map[string
 	_ = json.NewEncoder(w).Encode(body)
 }
 
-// hubClaims are what a bearer of Docker Hub's API was seen to say.
+// hubClaims are the claims seen in bearers of Docker Hub's API.
 type hubClaims struct {
 	Issuer   string    `json:"iss"`
 	Audience string    `json:"aud"`
@@ -195,8 +193,7 @@ type hubClaim struct {
 	Source   string   `json:"source"`
 }
 
-// exchange is POST /v2/auth/token. The identifier is ignored beside a token,
-// as it is on Docker Hub.
+// exchange is POST /v2/auth/token. Like Docker Hub, it ignores the identifier beside a token.
 func (h *Hub) exchange(w http.ResponseWriter, req *http.Request) {
 	var body struct{ Identifier, Secret string }
 	if err := json.NewDecoder(io.LimitReader(req.Body, 64<<10)).Decode(&body); err != nil || body.Identifier == "" {
@@ -212,8 +209,8 @@ func (h *Hub) exchange(w http.ResponseWriter, req *http.Request) {
 	h.giveBearer(w, "access_token", p.Account, scope, source)
 }
 
-// refuse answers a sign-in that failed; where a second factor is wanted, with what the
-// next request names.
+// refuse answers a failed sign-in. If a second factor is missing, the answer has the token for
+// the next request.
 func (h *Hub) refuse(w http.ResponseWriter, account string, r *Refusal) {
 	var more map[string]any
 	if r.factor {
@@ -222,7 +219,7 @@ func (h *Hub) refuse(w http.ResponseWriter, account string, r *Refusal) {
 	hubError(w, r.Status, r.Text, more)
 }
 
-// described is what a bearer says of who it was given to.
+// described returns the identity claims in a bearer.
 func (p Principal) described() (scope, source string) {
 	switch {
 	case p.token == nil:
@@ -245,7 +242,7 @@ func (h *Hub) giveBearer(w http.ResponseWriter, field, account, scope, source st
 func (h *Hub) bearer(account, scope, source string, life time.Duration) (credential.Secret, error) {
 	now := h.now()
 	kind, id, _ := strings.Cut(strings.TrimPrefix(source, "docker_"), "|")
-	sum := sha256.Sum256([]byte(account)) // an account has no id of its own
+	sum := sha256.Sum256([]byte(account)) // accounts have no stored id
 	return h.Sessions.Sign(hubClaims{
 		Issuer: "https://api.docker.com/", Audience: "https://hub.docker.com", IssuedAt: now.Unix(), Expires: now.Add(life).Unix(),
 		ID: "FAKE-" + rand.Text(), Scope: scope, Source: hubSource{id, kind},
@@ -255,9 +252,8 @@ func (h *Hub) bearer(account, scope, source string, life time.Duration) (credent
 	})
 }
 
-// repository is GET and HEAD /v2/namespaces/{namespace}/repositories/{name}. A
-// private one is hidden from others as if it did not exist; the permissions are
-// those of the account, whatever the token's level.
+// repository is GET and HEAD /v2/namespaces/{namespace}/repositories/{name}. Others get 404 for a
+// private one. The permissions are the account's, whatever the token's level.
 func (h *Hub) repository(w http.ResponseWriter, req *http.Request, rest string) {
 	namespace, name, ok := strings.Cut(rest, "/repositories/")
 	name, tags := strings.CutSuffix(name, "/tags")

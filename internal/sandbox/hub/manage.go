@@ -1,6 +1,7 @@
 package hub
 
 import (
+	"cmp"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -19,8 +20,7 @@ import (
 
 const tokensPath = "/v2/access-tokens"
 
-// sessions are sign-ins that wait for their second factor, and the accounts whose
-// sessions were ended.
+// sessions holds sign-ins that wait for a second factor, and accounts whose sessions ended.
 type sessions struct {
 	mu      sync.Mutex
 	waiting map[string]string // account by login_2fa_token
@@ -38,13 +38,13 @@ func (s *sessions) begin(account string) string {
 	return id
 }
 
-// Session is a bearer as a browser's sign-in leaves one with docker: it may manage
+// Session returns a bearer like the one that a browser sign-in leaves with docker: it may manage
 // the account's tokens.
 func (h *Hub) Session(account string, life time.Duration) (credential.Secret, error) {
 	return h.bearer(account, "openid offline_access", "docker_session|FAKE", life)
 }
 
-// EndSessions has the bearers of an account taken no longer.
+// EndSessions invalidates an account's bearers.
 func (h *Hub) EndSessions(account string) {
 	h.sessions.mu.Lock()
 	defer h.sessions.mu.Unlock()
@@ -60,7 +60,7 @@ func (h *Hub) secondFactor(w http.ResponseWriter, req *http.Request) {
 		Token string `json:"login_2fa_token"`
 		Code  string `json:"code"`
 	}
-	_ = json.NewDecoder(io.LimitReader(req.Body, 64<<10)).Decode(&body) // what is missing is wrong
+	_ = json.NewDecoder(io.LimitReader(req.Body, 64<<10)).Decode(&body) // a missing value is refused below
 	h.sessions.mu.Lock()
 	account, ok := h.sessions.waiting[body.Token]
 	h.sessions.mu.Unlock()
@@ -74,8 +74,8 @@ func (h *Hub) secondFactor(w http.ResponseWriter, req *http.Request) {
 	h.giveBearer(w, "token", account, string(Admin), "docker_password|")
 }
 
-// manage sorts the calls that list, make, change and end tokens, and keeps out who
-// may not: tokens never may.
+// manage dispatches the calls that list, make, change and revoke tokens. Bearers made from tokens
+// may do none of these.
 func (h *Hub) manage(w http.ResponseWriter, req *http.Request) {
 	who := h.asker(req)
 	h.sessions.mu.Lock()
@@ -122,7 +122,7 @@ func (h *Hub) manage(w http.ResponseWriter, req *http.Request) {
 	}
 }
 
-// whose finds out whose tokens a path is about, and whether the account may.
+// whose finds the owner of the tokens at a path, and checks that the account may manage them.
 func (h *Hub) whose(w http.ResponseWriter, req *http.Request, account string) (owner, id string, org *Organization, ok bool) {
 	if rest, personal := strings.CutPrefix(req.URL.Path, tokensPath); personal {
 		return account, strings.Trim(rest, "/"), nil, true
@@ -144,7 +144,7 @@ func (h *Hub) whose(w http.ResponseWriter, req *http.Request, account string) (o
 	return "", "", nil, false
 }
 
-// tokenList is the tokens of a person or an organization.
+// tokenList manages the tokens of a person or an organization.
 type tokenList struct {
 	hub   *Hub
 	owner string
@@ -161,8 +161,8 @@ func (l *tokenList) all() []*Token {
 	return all
 }
 
-// shown is a token in the words of the reference, with or without its secret. What an
-// organization's may do is not in its list.
+// shown is a token in a list, in the reference's words. The list of an organization's tokens does
+// not say what they may do.
 func (l *tokenList) shown(t *Token, secret string) map[string]any {
 	at := func(v time.Time) any {
 		if v.IsZero() {
@@ -183,8 +183,7 @@ func (l *tokenList) shown(t *Token, secret string) map[string]any {
 	}
 }
 
-// hidden is what stands in the place of a token that was made before: of an
-// organization's there is no such place.
+// hidden replaces an existing token's secret. Organization tokens do not have the field.
 func (l *tokenList) hidden() string {
 	if l.org != nil {
 		return ""
@@ -192,7 +191,7 @@ func (l *tokenList) hidden() string {
 	return l.hub.Hide
 }
 
-// whole is a token as it is shown alone.
+// whole is the answer for a single token.
 func (l *tokenList) whole(t *Token, secret string) map[string]any {
 	body := l.shown(t, secret)
 	if l.org != nil {
@@ -201,7 +200,7 @@ func (l *tokenList) whole(t *Token, secret string) map[string]any {
 	return body
 }
 
-// hubResource is what an organization's token may do with a repository.
+// hubResource is what an organization token may do with a repository.
 type hubResource struct {
 	Type   string   `json:"type"`
 	Path   string   `json:"path"`
@@ -224,7 +223,7 @@ func (l *tokenList) resources(t *Token) []hubResource {
 	return all
 }
 
-// allow is what resources come to, by repository. An error is what the caller is told.
+// allow returns the actions by repository. Its errors go to the client.
 func (l *tokenList) allow(all []hubResource) (map[string][]string, error) {
 	allowed := map[string][]string{}
 	for _, r := range all {
@@ -295,7 +294,7 @@ func (l *tokenList) get(w http.ResponseWriter, req *http.Request, id string) {
 	_ = json.NewEncoder(w).Encode(body)
 }
 
-// defaultAllowed is how many tokens an organization of the Team plan may have.
+// defaultAllowed is the token limit of the Team plan.
 const defaultAllowed = 10
 
 func (l *tokenList) mint(w http.ResponseWriter, req *http.Request) {
@@ -311,7 +310,7 @@ func (l *tokenList) mint(w http.ResponseWriter, req *http.Request) {
 		_ = json.NewEncoder(w).Encode(map[string]any{"fields": map[string]any{}, "text": why})
 	}
 	if json.NewDecoder(io.LimitReader(req.Body, 64<<10)).Decode(&body) != nil {
-		bad("the body is not what is expected")
+		bad("the body is not valid")
 		return
 	}
 	a := l.hub.accounts
@@ -326,12 +325,9 @@ func (l *tokenList) mint(w http.ResponseWriter, req *http.Request) {
 			return
 		}
 		label, prefix = body.Label, "dckr_oat_"
-		allowed := l.org.Allowed
-		if allowed == 0 {
-			allowed = defaultAllowed
-		}
+		allowed := cmp.Or(l.org.Allowed, defaultAllowed)
 		if len(l.all()) >= allowed {
-			bad("the limit of access tokens is reached")
+			bad("the access token limit is reached")
 			return
 		}
 	} else if len(body.Scopes) == 1 {
@@ -365,11 +361,11 @@ func (l *tokenList) patch(w http.ResponseWriter, req *http.Request, id string) {
 	var body struct {
 		Active     *bool         `json:"is_active"`
 		TokenLabel *string       `json:"token_label"`
-		Label      *string       `json:"label"` // of an organization's
+		Label      *string       `json:"label"` // of an organization token
 		Resources  []hubResource `json:"resources"`
 	}
 	if json.NewDecoder(io.LimitReader(req.Body, 64<<10)).Decode(&body) != nil {
-		hubError(w, http.StatusBadRequest, "the body is not what is expected", nil)
+		hubError(w, http.StatusBadRequest, "the body is not valid", nil)
 		return
 	}
 	l.hub.accounts.mu.Lock()

@@ -17,7 +17,7 @@ const (
 	olderRepositories = "/v2/repositories/"
 )
 
-// asker is whose bearer a request carries; the zero claims are nobody's.
+// asker returns the claims of the request's bearer, or zero claims without a valid one.
 func (h *Hub) asker(req *http.Request) (who hubClaims) {
 	if text, sent := strings.CutPrefix(req.Header.Get("Authorization"), "Bearer "); sent {
 		h.Sessions.Read(credential.NewSecret(text), h.now(), &who)
@@ -25,8 +25,8 @@ func (h *Hub) asker(req *http.Request) (who hubClaims) {
 	return who
 }
 
-// usersLogin is the older POST /v2/users/login, which scripts still use: a password or a
-// personal token, never an organization's.
+// usersLogin is the older POST /v2/users/login, which scripts still use. It takes passwords and
+// personal tokens, but no organization tokens.
 func (h *Hub) usersLogin(w http.ResponseWriter, req *http.Request) {
 	var body struct{ Username, Password string }
 	if err := json.NewDecoder(io.LimitReader(req.Body, 64<<10)).Decode(&body); err != nil || body.Username == "" {
@@ -45,7 +45,7 @@ func (h *Hub) usersLogin(w http.ResponseWriter, req *http.Request) {
 	}
 }
 
-// user is GET /v2/user/, which no document names and clients use.
+// user is GET /v2/user/, which clients use although it is undocumented.
 func (h *Hub) user(w http.ResponseWriter, req *http.Request) {
 	who := h.asker(req)
 	if who.Hub.Username == "" {
@@ -55,9 +55,8 @@ func (h *Hub) user(w http.ResponseWriter, req *http.Request) {
 	_ = json.NewEncoder(w).Encode(map[string]any{"username": who.Hub.Username, "type": "User", "is_active": true})
 }
 
-// older is /v2/repositories/{namespace}/{name}/, the twin that is about to go. What
-// people read about a repository is set there, by nobody but a token for
-// administration.
+// older is /v2/repositories/{namespace}/{name}/, the deprecated path. Only an admin token or a
+// session may change descriptions there.
 func (h *Hub) older(w http.ResponseWriter, req *http.Request) {
 	who := h.asker(req)
 	if strings.HasPrefix(who.Hub.Source, "docker_oat") {
@@ -85,7 +84,7 @@ func (h *Hub) older(w http.ResponseWriter, req *http.Request) {
 	}
 }
 
-// longestDescription is that of the full text, in bytes.
+// longestDescription is the limit for the full text, in bytes.
 const longestDescription = 25000
 
 func (h *Hub) describe(w http.ResponseWriter, req *http.Request, namespace, name string) {
@@ -111,8 +110,8 @@ func (h *Hub) describe(w http.ResponseWriter, req *http.Request, namespace, name
 	h.repository(w, req, namespace+"/repositories/"+name)
 }
 
-// list is GET /v2/namespaces/{namespace}/repositories, in one page: those that the asker
-// may see.
+// list is GET /v2/namespaces/{namespace}/repositories. It returns what the asker may see as a
+// single page.
 func (h *Hub) list(w http.ResponseWriter, req *http.Request, namespace string) {
 	mine := h.asker(req).Hub.Username == namespace
 	h.accounts.mu.Lock()

@@ -9,7 +9,7 @@ import (
 
 type tokenState struct {
 	Token
-	Secret saved.Secret // in the place of the token's
+	Secret saved.Secret // replaces Token.Secret
 }
 
 type passwordState struct {
@@ -19,7 +19,7 @@ type passwordState struct {
 	SSO          bool
 }
 
-// State is what a folder keeps of accounts.
+// State is the saved form of Accounts.
 type State struct {
 	Organizations map[string]*Organization
 	Passwords     map[string]passwordState
@@ -29,7 +29,7 @@ type State struct {
 	Log           []logEntry
 }
 
-// State is what a folder keeps of them.
+// State returns the accounts in saved form.
 func (a *Accounts) State() State {
 	a.mu.Lock()
 	defer a.mu.Unlock()
@@ -49,7 +49,7 @@ func (a *Accounts) State() State {
 	return out
 }
 
-// Restore has them be what State gave.
+// Restore loads saved accounts.
 func (a *Accounts) Restore(from State) {
 	a.mu.Lock()
 	defer a.mu.Unlock()

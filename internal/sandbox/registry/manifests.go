@@ -11,18 +11,17 @@ import (
 	"strings"
 )
 
-// Manifest is an image's manifest as it was put: the library keeps blobs in a folder, and
-// these in memory alone.
+// Manifest is an image's manifest as it was pushed. The library keeps blobs in a folder but
+// manifests only in memory, so the state saves them.
 type Manifest struct {
 	Repository, Reference, Type string
 	Body                        []byte
 }
 
-// largestManifest is what registries take at most, by the distribution specification's
-// advice, in bytes.
+// largestManifest is the size limit, in bytes, that the distribution specification recommends.
 const largestManifest = 4 << 20
 
-// putManifest hands a manifest on, and notes one that was taken.
+// putManifest stores a manifest, and records the push.
 func (r *Registry) putManifest(w http.ResponseWriter, req *http.Request, repo, reference string) {
 	body, err := io.ReadAll(http.MaxBytesReader(w, req.Body, largestManifest))
 	if err != nil {
@@ -49,19 +48,19 @@ func (r *Registry) putManifest(w http.ResponseWriter, req *http.Request, repo, r
 	}
 }
 
-// wrong is why a manifest is not taken, in the specification's words; "": it is. The
-// library reads none.
+// wrong returns why a manifest is invalid, in the specification's words, or "". The library does
+// not check manifests.
 func (r *Registry) wrong(repo string, body []byte) (code, why string) {
 	type blob struct {
 		Digest string
-		URLs   []string // of a layer that is kept elsewhere
+		URLs   []string // of a layer stored elsewhere
 	}
 	var m struct {
 		Config *blob
 		Layers []blob
 	}
 	if json.Unmarshal(body, &m) != nil {
-		return "MANIFEST_INVALID", "the manifest is no JSON"
+		return "MANIFEST_INVALID", "the manifest is not JSON"
 	}
 	if m.Config != nil {
 		m.Layers = append(m.Layers, *m.Config)
@@ -86,14 +85,14 @@ func (m Manifest) replaces(old Manifest) bool {
 	return old.Repository == m.Repository && old.Reference == m.Reference
 }
 
-// Kept are the manifests in an order in which they can be put again.
+// Kept returns the manifests in the order of their pushes.
 func (r *Registry) Kept() []Manifest {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	return slices.Clone(r.manifests)
 }
 
-// Restore puts manifests again, whose blobs are in the folder.
+// Restore pushes saved manifests. Their blobs must be in the folder.
 func (r *Registry) Restore(all []Manifest) error {
 	r.manifests = all
 	for _, m := range all {
@@ -107,13 +106,13 @@ func (r *Registry) Restore(all []Manifest) error {
 	return nil
 }
 
-// statusOf remembers how a request ended.
+// statusOf records the status of an answer.
 type statusOf struct {
 	http.ResponseWriter
 	status int
 }
 
-// WriteHeader passes it on.
+// WriteHeader records and forwards the status.
 func (s *statusOf) WriteHeader(status int) {
 	s.status = status
 	s.ResponseWriter.WriteHeader(status)

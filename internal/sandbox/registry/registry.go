@@ -1,5 +1,5 @@
-// Package registry is a registry with its token service, as a stand-in: images are kept by
-// go-containerregistry's, and who may push is asked of the accounts of package hub.
+// Package registry is a stand-in for a registry and its token service. go-containerregistry
+// stores the images; the accounts of package hub decide who may push.
 package registry
 
 import (
@@ -29,37 +29,36 @@ import (
 	"purser/internal/credential"
 )
 
-// AuthMode is how a registry lets people in.
+// AuthMode is how a registry authenticates clients.
 type AuthMode string
 
-// The ways in.
+// The ways to authenticate.
 const (
-	AuthBearer AuthMode = "bearer" // a token service whose bearers say what they grant
-	AuthOpaque AuthMode = "opaque" // a token service as GHCR's: any scope is granted to a good secret, and the bearer says nothing
-	AuthBasic  AuthMode = "basic"  // user name and secret at every request
-	AuthOpen   AuthMode = "open"   // nothing is asked for
+	AuthBearer AuthMode = "bearer" // a token service; its bearers list what they grant
+	AuthOpaque AuthMode = "opaque" // like GHCR: a valid secret gets any scope, in a bearer without claims
+	AuthBasic  AuthMode = "basic"  // user name and secret with every request
+	AuthOpen   AuthMode = "open"   // no credentials needed
 )
 
 // Config describes a registry.
 type Config struct {
 	Auth     AuthMode
-	Realm    string // address of the token service; "": /token at the registry itself
+	Realm    string // URL of the token service; "": /token at the registry
 	Service  string
 	Accounts *hub.Accounts
 	Now      func() time.Time
 	Random   io.Reader
 
-	Folder string // where blobs are kept; "": in memory
+	Folder string // stores blobs; "": in memory
 
-	CancelStatus  int  // answer to the cancelling of an upload; 0: 401 to those without delete, else 204
-	AbsoluteURLs  bool // upload locations name the host
-	TwoChallenges bool // Basic is offered and taken beside Bearer, as Gitea does
+	CancelStatus  int  // answer to cancelling an upload; 0: 204, or 401 without the delete right
+	AbsoluteURLs  bool // upload locations include the host
+	TwoChallenges bool // offer and accept Basic besides Bearer, like Gitea
 	AccessToken   bool // the token service answers access_token instead of token
 }
 
-// Registry is a registry with its token service: go-containerregistry's
-// registry, which keeps real images in memory, behind authorisation that
-// enforces scopes as the distribution project's does.
+// Registry is go-containerregistry's registry, with real images, behind a token service and
+// authorization that enforces scopes as the distribution project's registry does.
 type Registry struct {
 	Bearers *bearer.Signer // signs for the token service
 
@@ -70,10 +69,10 @@ type Registry struct {
 	mu        sync.Mutex // guards what follows
 	opaque    map[string]hub.Principal
 	asked     []string
-	manifests []Manifest // with a folder
+	manifests []Manifest // only with a folder
 }
 
-// New makes a registry without images.
+// New makes an empty registry.
 func New(cfg Config) (*Registry, error) {
 	s, err := bearer.New(cfg.Random)
 	if err != nil {
@@ -89,24 +88,24 @@ func New(cfg Config) (*Registry, error) {
 	return &Registry{cfg: cfg, Bearers: s, opaque: map[string]hub.Principal{}, images: ggcr.New(options...)}, nil
 }
 
-// Fault makes requests of a kind misbehave.
+// Fault makes requests of a kind, one of Faults, misbehave.
 func (r *Registry) Fault(kind string, f fault.Fault) { r.faults.Set(kind, f) }
 
-// Faults are the kinds of requests that a Fault can be for.
+// Faults lists the kinds of requests that can misbehave.
 func Faults() []string { return []string{"ping", "token", "tags", "upload", "cancel"} }
 
-// ClearFaults has everything behave again.
+// ClearFaults removes all faults.
 func (r *Registry) ClearFaults() { r.faults.Clear() }
 
-// Requests are what was asked, in order: method, path, and for the token
-// service the scopes; never a secret.
+// Requests lists the requests in order: method, path, and the scopes for the token service;
+// never a secret.
 func (r *Registry) Requests() []string {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	return slices.Clone(r.asked)
 }
 
-// ServeHTTP answers the registry protocol, and the token service at /token.
+// ServeHTTP serves the registry protocol, and the token service at /token.
 func (r *Registry) ServeHTTP(w http.ResponseWriter, req *http.Request) {
 	kind, repo := kindOf(req)
 	r.mu.Lock()
@@ -126,7 +125,7 @@ func (r *Registry) ServeHTTP(w http.ResponseWriter, req *http.Request) {
 	r.serveImages(w, req, kind, repo)
 }
 
-// kindOf sorts requests into those that a proof makes, and the rest.
+// kindOf names the kinds of requests that can misbehave; others are "other".
 func kindOf(req *http.Request) (kind, repo string) {
 	path := req.URL.Path
 	switch path {
@@ -153,8 +152,8 @@ func kindOf(req *http.Request) (kind, repo string) {
 	return "other", ""
 }
 
-// actionsFor is what the distribution project's registry demands for a request:
-// every DELETE wants delete, also that of an upload session.
+// actionsFor returns what the distribution project's registry requires. Every DELETE needs
+// delete, even for an upload session.
 func actionsFor(method string) []string {
 	switch method {
 	case http.MethodGet, http.MethodHead:
@@ -165,7 +164,7 @@ func actionsFor(method string) []string {
 	return []string{"pull", "push"}
 }
 
-// authorise lets a request through or answers it.
+// authorise lets a request through or refuses it.
 func (r *Registry) authorise(w http.ResponseWriter, req *http.Request, kind, repo string) bool {
 	if r.cfg.Auth == AuthOpen {
 		return true
@@ -192,8 +191,8 @@ func containsAll(have, want []string) bool {
 	return true
 }
 
-// granted reads the request's credential: what it allows on the repository, and
-// whether it was one at all.
+// granted returns the actions that the request's credential allows on the repository, and
+// whether the credential is valid.
 func (r *Registry) granted(req *http.Request, repo string) (actions []string, known bool) {
 	if user, secret, ok := req.BasicAuth(); ok && (r.cfg.Auth == AuthBasic || r.cfg.TwoChallenges) {
 		p, refused := r.cfg.Accounts.SignIn(user, credential.NewSecret(secret))
@@ -222,7 +221,7 @@ func (r *Registry) granted(req *http.Request, repo string) (actions []string, kn
 	return actions, true
 }
 
-// allowed is what account and token level together permit.
+// allowed returns the actions that both account and token level permit.
 func (r *Registry) allowed(p hub.Principal, repo string) []string {
 	var out []string
 	for _, a := range r.cfg.Accounts.Rights(p, repo) {
@@ -256,15 +255,15 @@ func (r *Registry) challenge(w http.ResponseWriter, repo string, need []string, 
 	writeError(w, http.StatusUnauthorized, "UNAUTHORIZED", "authentication required")
 }
 
-// writeError answers in the form of the distribution specification.
+// writeError answers with an error in the distribution specification's form.
 func writeError(w http.ResponseWriter, status int, code, message string) {
 	w.Header().Set("Content-Type", "application/json")
 	w.WriteHeader(status)
 	_ = json.NewEncoder(w).Encode(map[string]any{"errors": []map[string]any{{"code": code, "message": message, "detail": nil}}})
 }
 
-// serveImages leaves the protocol to go-containerregistry, but for what it
-// lacks: repositories without an image, and cancelling an upload.
+// serveImages passes requests to go-containerregistry, which lacks repositories without images
+// and cancelling uploads.
 func (r *Registry) serveImages(w http.ResponseWriter, req *http.Request, kind, repo string) {
 	switch kind {
 	case "tags":
@@ -292,8 +291,8 @@ func (r *Registry) serveImages(w http.ResponseWriter, req *http.Request, kind, r
 	r.images.ServeHTTP(w, req)
 }
 
-// listTags asks the images, which know a repository from its first image on, for all tags,
-// and cuts the list itself: they do not say that it goes on.
+// listTags pages the list itself: go-containerregistry sends no Link to the next page, and knows
+// no repository without images.
 func (r *Registry) listTags(w http.ResponseWriter, req *http.Request, repo string) {
 	query := req.URL.Query()
 	size, err := strconv.Atoi(query.Get("n"))
@@ -307,7 +306,7 @@ func (r *Registry) listTags(w http.ResponseWriter, req *http.Request, repo strin
 		Tags []string `json:"tags"`
 	}{Name: repo, Tags: []string{}}
 	if answer.Code == http.StatusOK {
-		_ = json.Unmarshal(answer.Body.Bytes(), &list) // the library has written it
+		_ = json.Unmarshal(answer.Body.Bytes(), &list) // the library's own output
 	}
 	if err == nil && size >= 0 && size < len(list.Tags) {
 		list.Tags = list.Tags[:size]
@@ -320,8 +319,7 @@ func (r *Registry) listTags(w http.ResponseWriter, req *http.Request, repo strin
 	_ = json.NewEncoder(w).Encode(list)
 }
 
-// located gives an answer the headers that say where to go on, as the specification
-// demands and the images' library leaves out.
+// located adds the location headers that the specification requires and the library omits.
 type located struct {
 	http.ResponseWriter
 	req      *http.Request
@@ -329,7 +327,7 @@ type located struct {
 	absolute bool // with the host
 }
 
-// WriteHeader sends the header with them.
+// WriteHeader adds the headers.
 func (l *located) WriteHeader(status int) {
 	h := l.Header()
 	digest := h.Get("Docker-Content-Digest")

@@ -17,7 +17,7 @@ import (
 	"purser/internal/credential"
 )
 
-// TokenIssuer is who the token service says that it is.
+// TokenIssuer is the issuer claim of the token service.
 const TokenIssuer = "sandbox"
 
 type registryClaims struct {
@@ -37,12 +37,12 @@ type accessClaim struct {
 	Actions []string `json:"actions"`
 }
 
-// bearerLife is that of Docker Hub's registry bearers.
+// bearerLife is the lifetime of Docker Hub's registry bearers.
 const bearerLife = 5 * time.Minute
 
-// serveToken is the token service (distribution token specification). It has
-// two noes, as Docker Hub's has: a level too low is 401, a right that the
-// account lacks is 200 with less than was asked for.
+// serveToken is the token service (distribution token specification). Like Docker Hub's, it
+// refuses in two ways: 401 if the token's level is too low, and 200 with fewer actions than
+// requested if the account lacks a right.
 func (r *Registry) serveToken(w http.ResponseWriter, req *http.Request) {
 	asked, refused := r.tokenRequest(w, req)
 	if refused {
@@ -81,17 +81,17 @@ func (r *Registry) serveToken(w http.ResponseWriter, req *http.Request) {
 	r.writeToken(w, token, nil)
 }
 
-// tokenRequest is who asks a token service for what.
+// tokenRequest is a parsed request for a bearer.
 type tokenRequest struct {
 	user   string
 	secret credential.Secret
-	signed bool // somebody asks, not nobody
+	signed bool // with credentials, not anonymous
 	scopes []string
-	oauth  bool // by POST
+	oauth  bool // the POST form
 }
 
-// tokenRequest reads a request of either form, by GET or, as OAuth 2.0 has it, by POST
-// (distribution's specification of both), or answers one that is of neither.
+// tokenRequest parses the GET form or the POST form (OAuth 2.0), which distribution's
+// specification both has, or answers with an error.
 func (r *Registry) tokenRequest(w http.ResponseWriter, req *http.Request) (asked tokenRequest, refused bool) {
 	switch {
 	case req.Method == http.MethodGet:
@@ -114,10 +114,10 @@ func (r *Registry) tokenRequest(w http.ResponseWriter, req *http.Request) (asked
 	}, false
 }
 
-// largestForm is more than any client sends, in bytes.
+// largestForm limits the request body, in bytes. Clients send far less.
 const largestForm = 64 << 10
 
-// granted is what a bearer allows, as scopes.
+// granted returns the scopes that a bearer grants.
 func (c registryClaims) granted() string {
 	scopes := make([]string, len(c.Access))
 	for i, entry := range c.Access {
@@ -126,16 +126,15 @@ func (c registryClaims) granted() string {
 	return strings.Join(scopes, " ")
 }
 
-// repositoryForm is that of a repository's name (distribution specification, pulling
-// manifests), as part of a scope.
+// repositoryForm matches a scope with a valid repository name (distribution specification,
+// pulling manifests).
 var repositoryForm = regexp.MustCompile(`^repository:[a-z0-9]+(?:(?:\.|_|__|-+)[a-z0-9]+)*(?:/[a-z0-9]+(?:(?:\.|_|__|-+)[a-z0-9]+)*)*:`)
 
-// malformed reports whether a scope is for a repository that cannot be.
 func malformed(scope string) bool {
 	return strings.HasPrefix(scope, "repository:") && !repositoryForm.MatchString(scope)
 }
 
-// writeDetails answers as auth.docker.io does: one key, a line end behind it.
+// writeDetails answers as auth.docker.io does: one key, then a newline.
 func writeDetails(w http.ResponseWriter, status int, text string) {
 	w.Header().Set("Content-Type", "application/json")
 	w.WriteHeader(status)
@@ -170,8 +169,8 @@ func (r *Registry) claims(p hub.Principal, scopes []string) (registryClaims, boo
 	return c, true
 }
 
-// serveOpaque is GHCR's way: nobody is refused push outright, everybody else
-// gets a bearer for whatever was asked, and only the registry decides.
+// serveOpaque answers like GHCR: it refuses anonymous push and gives everybody else a bearer for
+// any scope. Only the registry checks rights.
 func (r *Registry) serveOpaque(w http.ResponseWriter, p hub.Principal, c registryClaims) {
 	if p.Account == "" {
 		writeError(w, http.StatusForbidden, "DENIED", "requested access to the resource is denied")
@@ -189,8 +188,7 @@ func (r *Registry) serveOpaque(w http.ResponseWriter, p hub.Principal, c registr
 	r.writeToken(w, credential.NewSecret(text), nil)
 }
 
-// writeToken gives a bearer. An answer to a POST has more, and the other one of the two
-// names that the specifications have for it.
+// writeToken answers with a bearer. The POST form uses access_token and has more fields.
 func (r *Registry) writeToken(w http.ResponseWriter, token credential.Secret, more map[string]any) {
 	key := "token"
 	if r.cfg.AccessToken || more != nil {

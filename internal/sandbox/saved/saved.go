@@ -1,4 +1,4 @@
-// Package saved has how a secret is written into the folder in which a sandbox keeps its state.
+// Package saved writes the sandbox's secrets into its state file.
 package saved
 
 import (
@@ -7,14 +7,13 @@ import (
 	"purser/internal/credential"
 )
 
-// Secret is a secret on its way to the folder: the stand-ins' own are made up, and a
-// sandbox that is started again must know them.
+// Secret is a secret in the state file. The sandbox's secrets are fake, and the next run must know them.
 type Secret struct{ Value credential.Secret }
 
-// MarshalJSON writes the text.
+// MarshalJSON writes the secret in clear text.
 func (w Secret) MarshalJSON() ([]byte, error) { return json.Marshal(w.Value.Reveal()) }
 
-// UnmarshalJSON reads it.
+// UnmarshalJSON reads it back.
 func (w *Secret) UnmarshalJSON(raw []byte) error {
 	var text string
 	err := json.Unmarshal(raw, &text)

@@ -1,5 +1,5 @@
-# dockerhub: the secret is made empty, and purser writes its value. A value that Terraform
-# wrote would be in its state.
+# dockerhub: Terraform creates the secret empty, and purser writes its value. That keeps the
+# value out of Terraform's state.
 resource "aws_secretsmanager_secret" "dockerhub" {
   name        = "mockserver-build/dockerhub"
   description = "Token for docker.io; its value is kept by purser"
@@ -9,7 +9,7 @@ resource "aws_secretsmanager_secret" "dockerhub" {
     region = "us-east-1"
   }
 
-  # Which registry the token may be sent to. purser keeps this, and when the token ends.
+  # The registry that may receive the token. purser maintains this tag and the expiry tag.
   tags = {
     "purser:registry" = "docker.io dockerhub"
   }
@@ -46,14 +46,14 @@ resource "aws_iam_role_policy_attachment" "read_dockerhub_1" {
   policy_arn = aws_iam_policy.read_dockerhub.arn
 }
 
-# ecr-cache: the secret is made empty, and purser writes its value. A value that Terraform
-# wrote would be in its state.
-# ECR's pull-through cache reads it with AWS's own key only.
+# ecr-cache: Terraform creates the secret empty, and purser writes its value. That keeps the
+# value out of Terraform's state.
+# ECR's pull-through cache can only read secrets encrypted with AWS's own key.
 resource "aws_secretsmanager_secret" "ecr_cache" {
   name        = "ecr-pullthroughcache/dockerhub"
   description = "Token for docker.io; its value is kept by purser"
 
-  # Which registry the token may be sent to. purser keeps this, and when the token ends.
+  # The registry that may receive the token. purser maintains this tag and the expiry tag.
   tags = {
     "purser:registry" = "docker.io ecr-cache"
   }

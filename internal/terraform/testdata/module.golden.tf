@@ -1,5 +1,5 @@
-# dockerhub: the secret is made empty, and purser writes its value. A value that Terraform
-# wrote would be in its state.
+# dockerhub: Terraform creates the secret empty, and purser writes its value. That keeps the
+# value out of Terraform's state.
 module "purser_dockerhub" {
   source = "./modules/purser"
 
@@ -12,9 +12,9 @@ module "purser_dockerhub" {
   replica_regions  = ["us-east-1"]
 }
 
-# ecr-cache: the secret is made empty, and purser writes its value. A value that Terraform
-# wrote would be in its state.
-# ECR's pull-through cache reads it with AWS's own key only.
+# ecr-cache: Terraform creates the secret empty, and purser writes its value. That keeps the
+# value out of Terraform's state.
+# ECR's pull-through cache can only read secrets encrypted with AWS's own key.
 module "purser_ecr_cache" {
   source = "./modules/purser"
 

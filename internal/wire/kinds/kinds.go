@@ -1,5 +1,4 @@
-// Package kinds lists the kinds of registries and stores that purser has, a line each.
-// Importing it makes them known.
+// Package kinds registers purser's kinds of registries and stores, one line each.
 package kinds
 
 import (

@@ -1,5 +1,5 @@
-// Package drawer is an example: the room of a store that purser does not have. It keeps
-// values as they are, in a file, so it is of no use to anybody.
+// Package drawer is an example of a new kind of store. It keeps values in a file in the clear:
+// do not use it.
 package drawer
 
 import (
@@ -18,7 +18,7 @@ import (
 	"purser/internal/store"
 )
 
-// Kind describes it.
+// Kind describes the store to purser.
 func Kind() store.Kind {
 	return store.Kind{
 		TargetKind: credential.TargetKind{
@@ -47,7 +47,7 @@ func Kind() store.Kind {
 	}
 }
 
-// Drawer is one.
+// Drawer implements store.Store.
 type Drawer struct {
 	target credential.Target
 	path   string
@@ -66,19 +66,18 @@ type content struct {
 }
 
 func (c *content) at(stage credential.Stage) *version {
-	i := slices.IndexFunc(c.Versions, func(v version) bool { return slices.Contains(v.Stages, stage) })
-	if i < 0 {
-		return nil
-	}
-	return &c.Versions[i]
+	return c.first(func(v version) bool { return slices.Contains(v.Stages, stage) })
 }
 
 func (c *content) find(id credential.VersionID) *version {
-	i := slices.IndexFunc(c.Versions, func(v version) bool { return v.ID == id })
-	if i < 0 {
-		return nil
+	return c.first(func(v version) bool { return v.ID == id })
+}
+
+func (c *content) first(is func(version) bool) *version {
+	if i := slices.IndexFunc(c.Versions, is); i >= 0 {
+		return &c.Versions[i]
 	}
-	return &c.Versions[i]
+	return nil
 }
 
 func (c *content) take(stage credential.Stage) {
@@ -147,10 +146,10 @@ func (d *Drawer) change(ctx context.Context, create bool, edit func(*content) er
 	return os.Rename(d.path+".new", d.path)
 }
 
-// Open says who pulls.
+// Open needs no sign-in.
 func (d *Drawer) Open(context.Context) (string, error) { return "of brass", nil }
 
-// Describe looks in.
+// Describe implements store.Store.
 func (d *Drawer) Describe(context.Context) (credential.Description, error) {
 	c, err := d.load()
 	if err != nil {
@@ -166,12 +165,12 @@ func (d *Drawer) Describe(context.Context) (credential.Description, error) {
 	return out, nil
 }
 
-// Examine tells of the wood.
+// Examine reports what purser doctor shows.
 func (d *Drawer) Examine(context.Context, credential.Description) []store.Finding {
 	return []store.Finding{{About: "Wood", Verdict: credential.Granted, Text: "oak"}}
 }
 
-// Read takes out.
+// Read implements store.Store.
 func (d *Drawer) Read(_ context.Context, at credential.Stage) (credential.VersionID, credential.Secret, error) {
 	c, err := d.load()
 	if err != nil {
@@ -184,7 +183,7 @@ func (d *Drawer) Read(_ context.Context, at credential.Stage) (credential.Versio
 	return v.ID, credential.NewSecret(v.Value), nil
 }
 
-// Create makes an empty one.
+// Create makes an empty drawer, and leaves an existing one alone.
 func (d *Drawer) Create(ctx context.Context) error {
 	if _, err := os.Stat(d.path); err == nil {
 		return nil
@@ -192,7 +191,7 @@ func (d *Drawer) Create(ctx context.Context) error {
 	return d.change(ctx, true, func(*content) error { return nil })
 }
 
-// Stage puts in.
+// Stage adds the value as pending, and as current if the drawer is empty.
 func (d *Drawer) Stage(ctx context.Context, id credential.VersionID, value credential.Secret) error {
 	return d.change(ctx, false, func(c *content) error {
 		if v := c.find(id); v != nil {
@@ -210,7 +209,7 @@ func (d *Drawer) Stage(ctx context.Context, id credential.VersionID, value crede
 	})
 }
 
-// Promote puts on top.
+// Promote makes id current, unless another version than from is.
 func (d *Drawer) Promote(ctx context.Context, id, from credential.VersionID) error {
 	return d.change(ctx, false, func(c *content) error {
 		var current credential.VersionID
@@ -219,7 +218,7 @@ func (d *Drawer) Promote(ctx context.Context, id, from credential.VersionID) err
 		}
 		if current != id {
 			if current != from || c.find(id) == nil {
-				return d.fault(credential.MidRotation, "somebody was at the drawer")
+				return d.fault(credential.MidRotation, "another process changed the drawer")
 			}
 			c.take(credential.Previous)
 			if from != "" {
@@ -234,7 +233,7 @@ func (d *Drawer) Promote(ctx context.Context, id, from credential.VersionID) err
 	})
 }
 
-// Unstage takes out what is pending.
+// Unstage removes the pending version.
 func (d *Drawer) Unstage(ctx context.Context, id credential.VersionID) error {
 	return d.change(ctx, false, func(c *content) error {
 		if v := c.at(credential.Pending); v != nil && v.ID == id {
@@ -244,12 +243,12 @@ func (d *Drawer) Unstage(ctx context.Context, id credential.VersionID) error {
 	})
 }
 
-// Bind writes on the label.
+// Bind implements store.Store.
 func (d *Drawer) Bind(ctx context.Context, m credential.Mark) error {
 	return d.change(ctx, false, func(c *content) error { c.Mark = m.String(); return nil })
 }
 
-// SetExpiry notes an end.
+// SetExpiry implements store.Store.
 func (d *Drawer) SetExpiry(ctx context.Context, id credential.VersionID, at time.Time) error {
 	return d.change(ctx, false, func(c *content) error {
 		if v := c.find(id); v != nil {

@@ -1,4 +1,4 @@
-// Package quasar is an example: the room of a registry that purser does not have.
+// Package quasar is an example of a new kind of registry.
 package quasar
 
 import (
@@ -6,7 +6,7 @@ import (
 	"purser/internal/registry"
 )
 
-// Kind describes it.
+// Kind describes the registry to purser.
 func Kind() registry.Kind {
 	return registry.Kind{
 		Name: "quasar", Word: "quasar",

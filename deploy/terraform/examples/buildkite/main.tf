@@ -1,5 +1,5 @@
-# Snapshot pushes of the default queue: pull requests run there, so its agents read
-# this secret and not the one for releases.
+# The default queue pushes snapshots. It also runs pull requests, so its agents may not
+# read the secret for releases.
 module "dockerhub" {
   source = "../.."
 
@@ -17,7 +17,7 @@ module "dockerhub_release" {
   replica_regions  = ["us-east-1"]
 }
 
-# ECR reads it through its service-linked role; no role of yours is attached.
+# ECR reads it through its service-linked role, so the policy needs no role of yours.
 module "ecr_cache" {
   source = "../.."
 
