@@ -45,7 +45,7 @@ var threats = []threat{
 	{
 		byCheckout, storedToken, "names another registry for the secret", append([]string{"store", "exec", "status"}, readingCommands...),
 		"The store's mark and the token's form say where a value may go.",
-		[]string{"hostile/another-registry", "hostile/encrypted-file", "internal/store.TestAValueLeavesForItsRegistryAlone", "internal/lifecycle.TestRebindingLeavesTheOldTokenBehind"},
+		[]string{"hostile/another-registry", "hostile/encrypted-file", "internal/store.TestAValueLeavesForItsRegistryAlone", "internal/lifecycle.TestRebindingDoesNotClaimTheOldRegistrysToken"},
 	},
 	{
 		byCheckout, storedToken, "names a secret that was stored by hand", readingCommands,
@@ -55,12 +55,12 @@ var threats = []threat{
 	{
 		byCheckout, storedToken, "trusts its own certificates, or lets another host ask for the token", append([]string{"store"}, readingCommands...),
 		"A person agrees to these very certificates and hosts, and the mark keeps it.",
-		[]string{"hostile/certificates", "hostile/token-service", "internal/store.TestAWayIsAgreedToOnce", "internal/wire.TestCertificatesThatChangeMeanwhileAreNotTrusted", "internal/credential.TestAWayIsToldFromEveryOther"},
+		[]string{"hostile/certificates", "hostile/token-service", "internal/store.TestAWayIsAgreedToOnce", "internal/wire.TestCertificatesThatChangeMeanwhileAreNotTrusted", "internal/credential.TestAMarkVouchesOnlyForTheWayThatAPersonAgreedTo"},
 	},
 	{
 		byCheckout, freshToken, "adds a place that gets a copy of the token", []string{"store", "rotate", "respond", "tokens create", "mcp: store"},
 		"A place that the store does not mark as the credential's needs a person.",
-		[]string{"hostile/new-place", "internal/lifecycle.TestATokenGoesToANewPlaceOnlyWhenSomebodySaysSo"},
+		[]string{"hostile/new-place", "internal/lifecycle.TestATokenGoesToANewPlaceOnlyWithConsent"},
 	},
 	{
 		byCheckout, whatIsCurrent, "names another account or repository", []string{"store", "rotate", "check", "tokens create"},
@@ -168,7 +168,7 @@ var threats = []threat{
 	{
 		byCloud, whatIsCurrent, "gives back another value, or lags", []string{"store", "rotate", "respond", "purser-lambda"},
 		"Nothing becomes current that was not read back, compared and proved.",
-		[]string{"internal/lifecycle.TestAReadBackThatDiffersIsNotPromoted", "internal/lifecycle.TestReadsThatLagAreRepeatedAndNotForEver", "internal/lifecycle.TestAScheduledRotationThatIsNotUnderWay"},
+		[]string{"internal/lifecycle.TestAReadBackThatDiffersIsNotPromoted", "internal/lifecycle.TestLaggingReadsAreRepeatedAFewTimes", "internal/lifecycle.TestAScheduledStepFailsUnlessItsRotationIsUnderWay"},
 	},
 	{
 		byCloud, storedToken, "repeats the value in an error", append([]string{"store", "purser-lambda"}, readingCommands...),
@@ -188,7 +188,7 @@ var threats = []threat{
 	{
 		byHolder, whatIsCurrent, "pushes with it until somebody notices", []string{"respond", "revoke", "tokens deactivate", "tokens revoke", "rotate"},
 		"purser ends the token before anything else, and asks the registry whether it is dead.",
-		[]string{"internal/lifecycle.TestALeakIsStoppedBeforeAnythingElse", "internal/lifecycle.TestRevoking", "script/respond"},
+		[]string{"internal/lifecycle.TestRespondSwitchesTheTokenOffFirst", "internal/lifecycle.TestRevokeEndsTheTokenOfAStage", "script/respond"},
 	},
 	{
 		byEditor, theRecord, "changes, drops or adds a line", []string{"receipt verify", "store", "rotate", "rollback", "revoke", "respond"},

@@ -13,18 +13,16 @@ import (
 
 const admitted = "dckr_pat_FAKEnewFAKEnewFAKEnew"
 
-// TestATokenGoesToANewPlaceOnlyWhenSomebodySaysSo is over what a place is marked with and
-// who is there to say so.
-func TestATokenGoesToANewPlaceOnlyWhenSomebodySaysSo(t *testing.T) {
+func TestATokenGoesToANewPlaceOnlyWithConsent(t *testing.T) {
 	said := errors.New("the person said no")
 	own, other, elsewhere := credential.MarkOf(someCredential), credential.Mark{Registry: "docker.io", Name: "release"}, credential.Mark{Registry: "ghcr.io", Name: "dockerhub"}
 	for _, c := range []struct {
 		name                   string
 		mark                   credential.Mark
 		given, trusted, rebind bool
-		foreign, detour        bool // in another account; by a way that only the configuration names
+		foreign, detour        bool // in another account; a way to the registry that only the configuration names
 		dry                    bool
-		asks                   bool // a person is there
+		asks                   bool // a person can be asked
 		stored                 bool
 		reason                 credential.Reason
 	}{
@@ -76,9 +74,7 @@ func TestATokenGoesToANewPlaceOnlyWhenSomebodySaysSo(t *testing.T) {
 	}
 }
 
-// TestRebindingLeavesTheOldTokenBehind: what the old registry's token may be is never said
-// to belong to the new one.
-func TestRebindingLeavesTheOldTokenBehind(t *testing.T) {
+func TestRebindingDoesNotClaimTheOldRegistrysToken(t *testing.T) {
 	w := newWorld(admitted)
 	sh := w.put("one", "purser-01936f5e-0000-7000-8000-000000000001", "FAKE-old")
 	sh.mark = credential.Mark{Registry: "ghcr.io", Name: "dockerhub"}
@@ -97,8 +93,7 @@ func TestRebindingLeavesTheOldTokenBehind(t *testing.T) {
 	}
 }
 
-// TestAPlaceIsMarkedBeforeItHoldsAToken: a run that is cut leaves no value of purser's
-// that nobody has marked.
+// TestAPlaceIsMarkedBeforeItHoldsAToken: an interrupted run leaves no unmarked value.
 func TestAPlaceIsMarkedBeforeItHoldsAToken(t *testing.T) {
 	w := newWorld(admitted)
 	if _, err := w.runner(nil).Store(t.Context(), lifecycle.StoreRequest{Credential: someCredential, Places: w.places("one"), Create: true, Find: give(admitted)}); err != nil {

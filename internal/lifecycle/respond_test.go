@@ -16,7 +16,7 @@ func (m *mint) respond(names ...string) lifecycle.RespondRequest {
 	return lifecycle.RespondRequest{StoreRequest: m.request(names...)}
 }
 
-func TestALeakIsStoppedBeforeAnythingElse(t *testing.T) {
+func TestRespondSwitchesTheTokenOffFirst(t *testing.T) {
 	m := rotated(t, "a", "b")
 	leaked := m.tokens[0]
 	var events []lifecycle.Event
@@ -38,9 +38,7 @@ func TestALeakIsStoppedBeforeAnythingElse(t *testing.T) {
 	}
 }
 
-// TestALeakThatPurserDidNotMake is a token of a person's: found by what the registry
-// calls it, dead already, or ended by hand.
-func TestALeakThatPurserDidNotMake(t *testing.T) {
+func TestRespondHandlesATokenThatPurserDidNotMake(t *testing.T) {
 	prepare := func() (*mint, lifecycle.RespondRequest) {
 		w := newWorld(oldToken)
 		w.put("a", "v1", oldToken)
@@ -111,10 +109,10 @@ func TestALeakThatPurserDidNotMake(t *testing.T) {
 	})
 }
 
-// TestTheAnswerToALeakIsCutAtEveryCall cuts a run at each of its calls. Consumers may be
-// without a token meanwhile, which is what stopping means; the next run ends with a new
-// one, and the one that leaked is dead.
-func TestTheAnswerToALeakIsCutAtEveryCall(t *testing.T) {
+// TestARespondIsCutAtEveryCall cuts a run at each of its calls. Consumers may have no token
+// meanwhile, since the run switches it off; the next run ends with a new token, and with
+// the leaked one dead.
+func TestARespondIsCutAtEveryCall(t *testing.T) {
 	cases := 0
 	for _, after := range []bool{false, true} {
 		for n := 1; ; n++ {
@@ -134,7 +132,7 @@ func TestTheAnswerToALeakIsCutAtEveryCall(t *testing.T) {
 			if m.w.good[m.secret[leaked.ID]] {
 				t.Errorf("%s: what leaked still works", what)
 			}
-			// What the first run made is ended with its overlap, as every token before.
+			// The first run's token is retired after its overlap.
 			for range 2 {
 				if _, err := m.later(26*time.Hour, nil).Rotate(t.Context(), m.rotation("a", "b")); err != nil {
 					t.Errorf("%s: the day after: %v", what, err)
@@ -153,15 +151,15 @@ func TestTheAnswerToALeakIsCutAtEveryCall(t *testing.T) {
 	}
 }
 
-// weak is a registry to which every token is alive and has too few rights.
+// weak is a registry to which every token is valid and has too few rights.
 type weak struct{}
 
 func (weak) Prove(context.Context, credential.Credential, credential.Login, bool) credential.Proof {
 	return credential.Proof{Verdict: credential.Refused, Fault: &credential.Fault{Reason: credential.LevelTooLow, What: "the token may only pull"}}
 }
 
-// TestATokenThatMayOnlyPullIsNoDeadToken: it is refused for a push, and goes on reading.
-func TestATokenThatMayOnlyPullIsNoDeadToken(t *testing.T) {
+// TestATokenWithTooFewRightsIsNotDead: it can still read.
+func TestATokenWithTooFewRightsIsNotDead(t *testing.T) {
 	w := newWorld()
 	w.put("one", "by-hand", "dckr_pat_FAKEweakFAKEweakFAKEweak")
 	r := w.runner(nil)
