@@ -45,17 +45,17 @@ var threats = []threat{
 	{
 		byCheckout, storedToken, "names another registry for the secret", append([]string{"store", "exec", "status"}, readingCommands...),
 		"The store's mark and the token's form say where a value may go.",
-		[]string{"hostile/another-registry", "hostile/encrypted-file", "internal/store.TestAValueLeavesForItsRegistryAlone", "internal/lifecycle.TestRebindingDoesNotClaimTheOldRegistrysToken"},
+		[]string{"hostile/another-registry", "hostile/encrypted-file", "internal/store.TestAValueIsReleasedOnlyToItsRegistry", "internal/lifecycle.TestRebindingDoesNotClaimTheOldRegistrysToken"},
 	},
 	{
 		byCheckout, storedToken, "names a secret that was stored by hand", readingCommands,
 		"A person says once whose it is; without one purser does not send it.",
-		[]string{"hostile/by-hand", "internal/store.TestAPersonIsAskedOnce"},
+		[]string{"hostile/by-hand", "internal/store.TestAPersonIsAskedOnceAboutAnUnmarkedValue"},
 	},
 	{
 		byCheckout, storedToken, "trusts its own certificates, or lets another host ask for the token", append([]string{"store"}, readingCommands...),
 		"A person agrees to these very certificates and hosts, and the mark keeps it.",
-		[]string{"hostile/certificates", "hostile/token-service", "internal/store.TestAWayIsAgreedToOnce", "internal/wire.TestCertificatesThatChangeMeanwhileAreNotTrusted", "internal/credential.TestAMarkVouchesOnlyForTheWayThatAPersonAgreedTo"},
+		[]string{"hostile/certificates", "hostile/token-service", "internal/store.TestSecretsManagerRemembersConsentToAWayAndTheFileDoesNot", "internal/wire.TestCertificatesThatChangeMeanwhileAreNotTrusted", "internal/credential.TestAMarkVouchesOnlyForTheWayThatAPersonAgreedTo"},
 	},
 	{
 		byCheckout, freshToken, "adds a place that gets a copy of the token", []string{"store", "rotate", "respond", "tokens create", "mcp: store"},
@@ -115,7 +115,7 @@ var threats = []threat{
 	{
 		byNeighbour, storedToken, "reads files and the kernel's keyring", []string{"store", "docker-credential-purser", "logout"},
 		"The encrypted file and its identity are the owner's alone; a login in the keyring is one user's, for seconds.",
-		[]string{"internal/store/agefile.TestTheFileAndItsIdentityAreTheOwnersAlone", "internal/store/agefile.TestAnIdentityThatOthersMayReadIsRefused", "cmd/docker-credential-purser.TestWhatIsKeptIsForgotten"},
+		[]string{"internal/store/agefile.TestOnlyTheOwnerCanReadTheFileAndItsIdentity", "internal/store/agefile.TestAnIdentityThatOthersMayReadIsRefused", "cmd/docker-credential-purser.TestWhatIsKeptIsForgotten"},
 	},
 	{
 		byNeighbour, yourConsent, "finds or fills the page that asks a person", []string{"store", "mcp: store", "tokens create", "rotate", "respond"},
@@ -163,7 +163,7 @@ var threats = []threat{
 	{
 		byCloud, freshToken, "offers a secret of the attacker's, marked as if it were yours", []string{"store", "rotate", "respond"},
 		"A secret in another account does not speak for itself.",
-		[]string{"hostile/another-account", "internal/store/secretsmanager.TestASecretInAnotherAccountIsSaidToBe"},
+		[]string{"hostile/another-account", "internal/store/secretsmanager.TestASecretInAnotherAccountIsForeign"},
 	},
 	{
 		byCloud, whatIsCurrent, "gives back another value, or lags", []string{"store", "rotate", "respond", "purser-lambda"},

@@ -24,7 +24,7 @@ var private = credential.Credential{Name: "private", Registry: "registry.example
 
 const opaque = `{"username":"team","token":"no-known-form-FAKE"}`
 
-// subjects are a store that keeps its mark in a file, and one that keeps it in a tag.
+// subjects returns a store that keeps its mark in a file, and one that keeps it in a tag.
 func subjects(t *testing.T) []storetest.Subject {
 	t.Helper()
 	dir := t.TempDir()
@@ -47,9 +47,8 @@ func id(n int) credential.VersionID {
 
 func value(text string) credential.Secret { return credential.NewSecret(text) }
 
-// TestAValueLeavesForItsRegistryAlone is over every store, every mark and every reason to
-// trust.
-func TestAValueLeavesForItsRegistryAlone(t *testing.T) {
+// TestAValueIsReleasedOnlyToItsRegistry covers every store, mark and reason to trust.
+func TestAValueIsReleasedOnlyToItsRegistry(t *testing.T) {
 	refused := errors.New("the person said no")
 	detour := private
 	detour.Via = credential.ViaOf([]byte("PEM"), nil)
@@ -60,8 +59,8 @@ func TestAValueLeavesForItsRegistryAlone(t *testing.T) {
 			name  string
 			value string
 			mark  credential.Mark
-			cfg   store.BoundConfig // the credential private, where none is named
-			want  error             // nil: it is given
+			cfg   store.BoundConfig // with the credential private by default
+			want  error             // nil: the value is released
 			why   credential.Reason // "": any
 		}{
 			{"its own mark", opaque, credential.MarkOf(private), store.BoundConfig{Agree: no}, nil, ""},
@@ -97,8 +96,7 @@ func TestAValueLeavesForItsRegistryAlone(t *testing.T) {
 	}
 }
 
-// TestAPersonIsAskedOnce: what they say is written into the store.
-func TestAPersonIsAskedOnce(t *testing.T) {
+func TestAPersonIsAskedOnceAboutAnUnmarkedValue(t *testing.T) {
 	for _, subject := range subjects(t) {
 		raw := subject.Open(t, "bound/once")
 		must(t, raw.Create(t.Context()), raw.Stage(t.Context(), id(1), value(opaque)), raw.Promote(t.Context(), id(1), id(1)))
@@ -117,9 +115,8 @@ func TestAPersonIsAskedOnce(t *testing.T) {
 	}
 }
 
-// TestAWayIsAgreedToOnce: AWS keeps what the person said of the way. The encrypted file, which
-// whoever can write the checkout can edit, does not, and they are asked in every run.
-func TestAWayIsAgreedToOnce(t *testing.T) {
+// The encrypted file does not remember, since whoever can write the checkout can edit it.
+func TestSecretsManagerRemembersConsentToAWayAndTheFileDoesNot(t *testing.T) {
 	detour := private
 	detour.Via = credential.ViaOf([]byte("PEM"), nil)
 	for _, subject := range subjects(t) {
