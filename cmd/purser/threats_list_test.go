@@ -100,7 +100,7 @@ var threats = []threat{
 	{
 		byJob, storedToken, "prints the token into the job's log", []string{"exec", "job start"},
 		"exec takes it out of the output in every usual encoding; a Buildkite agent is told first, or nothing runs.",
-		[]string{"script/exec", "script/job", "internal/redact.TestEverySpellingIsTakenOutAcrossEveryWrite"},
+		[]string{"script/exec", "script/job", "internal/redact.TestEverySpellingIsRedactedAcrossWrites"},
 	},
 	{
 		byNeighbour, storedToken, "leaves a purser.yaml in a folder above, or writes yours", append([]string{"configure-docker", "docker-credential-purser"}, readingCommands...),
@@ -193,7 +193,7 @@ var threats = []threat{
 	{
 		byEditor, theRecord, "changes, drops or adds a line", []string{"receipt verify", "store", "rotate", "rollback", "revoke", "respond"},
 		"Each receipt is signed by a key that you name, numbered, and names the one before.",
-		[]string{"internal/receipt.TestTamperingIsRefused", "internal/receipt.TestAChainShowsWhatWasDoneToIt", "internal/receipt.TestOpenNeedsATrustedKey", "script/receipt-chain"},
+		[]string{"internal/receipt.TestTamperingIsRefused", "internal/receipt.TestAChainRevealsTampering", "internal/receipt.TestOpenNeedsATrustedKey", "script/receipt-chain"},
 	},
 }
 
