@@ -4,5 +4,5 @@ package childproc
 
 import "os/exec"
 
-// Detach does nothing here: programs outlive who starts them anyway.
+// Detach does nothing: on this system programs outlive their parent.
 func Detach(*exec.Cmd) {}

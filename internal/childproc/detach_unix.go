@@ -7,5 +7,5 @@ import (
 	"syscall"
 )
 
-// Detach has a program outlive who starts it, and its terminal.
+// Detach makes a program outlive its parent and its terminal.
 func Detach(cmd *exec.Cmd) { cmd.SysProcAttr = &syscall.SysProcAttr{Setsid: true} }
