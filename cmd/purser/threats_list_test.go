@@ -147,7 +147,7 @@ var threats = []threat{
 		"purser follows no redirect with a secret, gives a token to no service that the registry does not own, and sends it over TLS, or on loopback.",
 		[]string{
 			"internal/registry.TestATokenDoesNotFollowARedirect", "internal/registry.TestATokenGoesOnlyToWhoeverTheRegistryOwns", "internal/registry.TestPlainHTTPIsForLoopbackOnly",
-			"internal/registry/dockerhub.TestManyPagesAndPagesElsewhere", "internal/transport.TestAProxyGetsTunnelsOnly",
+			"internal/registry/dockerhub.TestManyPagesAndPagesElsewhere", "internal/transport.TestAProxyGetsOnlyTunnels",
 		},
 	},
 	{
@@ -158,7 +158,7 @@ var threats = []threat{
 	{
 		byNetwork, storedToken, "repeats the token in an error, floods, or sends terminal escapes", []string{"store", "check", "doctor", "tokens list", "respond"},
 		"purser quotes nothing that holds a piece of what it sent, cleans the rest, and stops reading at a limit.",
-		[]string{"script/strange", "internal/transport.TestAnAnswerWithoutEndEnds", "internal/audit.TestTextsOfReadersAreMadeFitToBeShown", "internal/registry/dockerhub.TestAnswersThatManagingTokensDoesNotExpect"},
+		[]string{"script/strange", "internal/transport.TestAnEndlessAnswerIsCutOff", "internal/audit.TestTextsOfReadersAreMadeFitToBeShown", "internal/registry/dockerhub.TestAnswersThatManagingTokensDoesNotExpect"},
 	},
 	{
 		byCloud, freshToken, "offers a secret of the attacker's, marked as if it were yours", []string{"store", "rotate", "respond"},
@@ -178,7 +178,7 @@ var threats = []threat{
 	{
 		byReader, storedToken, "looks at output, --debug, a crash or a panic", append([]string{"store", "exec", "doctor", "status", "tokens list", "receipt verify"}, readingCommands...),
 		"A secret prints as [redacted]; --debug shows headers and bodies by an allow-list; a panic says where and not with what.",
-		[]string{"script/debug", "internal/transport.TestATraceShowsNothingSecret", "internal/credential.TestNoPrintingVerbShowsASecret", "internal/credential.TestNoLoggerShowsASecret", "internal/credential.TestAPanicWithASecretDoesNotShowIt"},
+		[]string{"script/debug", "internal/transport.TestATraceShowsNoSecrets", "internal/credential.TestNoPrintingVerbShowsASecret", "internal/credential.TestNoLoggerShowsASecret", "internal/credential.TestAPanicWithASecretDoesNotShowIt"},
 	},
 	{
 		byReader, aSession, "watches the terminal while you sign in", []string{"login dockerhub", "tokens list", "tokens create", "tokens revoke", "tokens deactivate", "tokens activate", "store"},
