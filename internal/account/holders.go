@@ -49,7 +49,6 @@ func Holders(ctx context.Context, file *config.File, places Places, tokens []cre
 	return out
 }
 
-// looked is a target with its description.
 type looked struct {
 	credential.Description
 	target credential.Target

@@ -41,7 +41,6 @@ func (m *Late) Session() registry.Account {
 	return m.session
 }
 
-// tokenList is a list that all users of a Late share.
 type tokenList struct {
 	tokens []credential.ManagedToken
 	now    time.Time

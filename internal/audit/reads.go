@@ -205,10 +205,8 @@ func (r *Reads) add(e types.Event, name, arn string) {
 	r.Reads = append(r.Reads, read)
 }
 
-// random is the length of AWS's random suffix in an ARN.
 const random = len("-AbCdEf")
 
-// nameIn returns the name in a secret's full ARN, or "".
 func nameIn(arn string) string {
 	_, end, _ := strings.Cut(arn, ":secret:")
 	return end[:max(len(end)-random, 0)]

@@ -89,7 +89,6 @@ func (d *Diagnosis) explainSession(f *credential.Fault, p signin.Profile) {
 	}
 }
 
-// assignedShown bounds how many roles the message names.
 const assignedShown = 5
 
 func (d *Diagnosis) explainAssignment(ctx context.Context, f *credential.Fault, p signin.Profile) {

@@ -82,7 +82,6 @@ func exitCode(p *os.ProcessState) int {
 	return p.ExitCode()
 }
 
-// session is one run.
 type session struct {
 	c     Command
 	cmd   *exec.Cmd
@@ -105,7 +104,6 @@ func (s *session) restore() {
 	s.undo = nil
 }
 
-// connect connects the program's streams.
 func (s *session) connect() error {
 	s.cmd.Stdin, s.cmd.Stdout, s.cmd.Stderr = s.c.In, s.c.Out, s.c.Err
 	if s.c.Filter == nil {
@@ -133,7 +131,6 @@ func (s *session) connect() error {
 	return nil
 }
 
-// pump passes one stream through a filter.
 func (s *session) pump(from *os.File, to io.Writer) {
 	f := s.c.Filter(to)
 	s.pumps.Go(func() {
@@ -217,4 +214,22 @@ func (s *session) finish() error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	return s.failed
+}
+
+// Reap starts a program in its own session, out of reach of signals for this one's. The
+// program's standard input ends when this process does, or when stop is called.
+func Reap(program string, args ...string) (stop func(), err error) {
+	cmd := exec.Command(program, args...) //nolint:gosec,noctx // our own program; it outlives every context
+	Detach(cmd)
+	in, err := cmd.StdinPipe()
+	if err != nil {
+		return nil, err
+	}
+	if err := cmd.Start(); err != nil {
+		return nil, err
+	}
+	return func() {
+		_ = in.Close()
+		_ = cmd.Wait()
+	}, nil
 }

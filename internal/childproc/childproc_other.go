@@ -21,18 +21,5 @@ func (s *session) attributes() {}
 // signal does nothing: the console notifies all its programs itself.
 func (s *session) signal(os.Signal) {}
 
-// Reap starts a program whose standard input ends when this process does.
-func Reap(program string, args ...string) (stop func(), err error) {
-	cmd := exec.Command(program, args...) //nolint:gosec,noctx // our own program; it outlives every context
-	in, err := cmd.StdinPipe()
-	if err != nil {
-		return nil, err
-	}
-	if err := cmd.Start(); err != nil {
-		return nil, err
-	}
-	return func() {
-		_ = in.Close()
-		_ = cmd.Wait()
-	}, nil
-}
+// Detach does nothing: on this system programs outlive their parent.
+func Detach(*exec.Cmd) {}

@@ -97,7 +97,6 @@ func TestABackgroundProgramThatHoldsTheStreamsDelaysTheEndOnlyShortly(t *testing
 	kill(pid)
 }
 
-// kill ends the process that a file names, if any.
 func kill(pid string) {
 	raw, _ := os.ReadFile(pid)
 	if n, err := strconv.Atoi(strings.TrimSpace(string(raw))); err == nil {

@@ -105,20 +105,5 @@ func fromKeyboard(sig os.Signal) bool {
 	return sig == syscall.SIGINT || sig == syscall.SIGQUIT || sig == syscall.SIGWINCH || sig == syscall.SIGCONT
 }
 
-// Reap starts a program in its own session, out of reach of signals for this one's. The
-// program's standard input ends when this process does, or when stop is called.
-func Reap(program string, args ...string) (stop func(), err error) {
-	cmd := exec.Command(program, args...) //nolint:gosec,noctx // our own program; it outlives every context
-	cmd.SysProcAttr = &syscall.SysProcAttr{Setsid: true}
-	in, err := cmd.StdinPipe()
-	if err != nil {
-		return nil, err
-	}
-	if err := cmd.Start(); err != nil {
-		return nil, err
-	}
-	return func() {
-		_ = in.Close()
-		_ = cmd.Wait()
-	}, nil
-}
+// Detach makes a program outlive its parent and its terminal.
+func Detach(cmd *exec.Cmd) { cmd.SysProcAttr = &syscall.SysProcAttr{Setsid: true} }

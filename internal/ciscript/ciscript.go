@@ -34,7 +34,6 @@ type Findings struct {
 	Notes  []string // file:line, and what purser did not understand
 }
 
-// limit is far above any script's size, in bytes.
 const limit = 1 << 20
 
 // Read parses a file. The error is a *credential.Fault with the reason Usage, or
@@ -141,7 +140,6 @@ func (p *parser) line(l line) {
 	p.images(l)
 }
 
-// get handles a call that gets a secret.
 func (p *parser) get(l line) {
 	raw, ok := flag(l.text, "secret-id")
 	id, known := p.expand(raw)
@@ -173,7 +171,6 @@ func (p *parser) key(name string) {
 	}
 }
 
-// login handles a sign-in with the current secret.
 func (p *parser) login(rest string) {
 	if p.current < 0 {
 		return

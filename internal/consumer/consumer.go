@@ -174,7 +174,6 @@ func (m *Machine) Parent() (string, error) {
 	}
 }
 
-// inside reports whether dir is outer or below it.
 func inside(outer, dir string) bool {
 	rel, err := filepath.Rel(outer, dir)
 	return err == nil && rel != ".." && !strings.HasPrefix(rel, ".."+string(filepath.Separator))

@@ -46,7 +46,6 @@ func tokenEnd(text string) int {
 	return len(strings.TrimRight(text[:end], "."))
 }
 
-// whatStands names what surrounds a token.
 func whatStands(before, after string) string {
 	const quotes = "\"'`“”‘’"
 	front := strings.TrimRight(before, quotes+" ")

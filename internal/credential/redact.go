@@ -84,7 +84,6 @@ func secretPart(text string) string {
 
 func sharesRun(text, secret string) bool { return containsRun(text, secret, tellingRun) }
 
-// containsRun reports whether text holds n consecutive bytes of secret.
 func containsRun(text, secret string, n int) bool {
 	for i := 0; i+n <= len(secret); i++ {
 		if strings.Contains(text, secret[i:i+n]) {

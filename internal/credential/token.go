@@ -141,7 +141,6 @@ func (f TokenForm) index(text string) int {
 	}
 }
 
-// shortPrefix is the length up to which prefixes also occur inside words.
 const shortPrefix = 6
 
 func isAlphanumeric(r rune) bool {

@@ -10,7 +10,6 @@ import (
 	"time"
 )
 
-// poll is how often Lock tries.
 const poll = 20 * time.Millisecond
 
 // Lock waits for the lock of f and takes it. Closing f releases it, and so does the end of

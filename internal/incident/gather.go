@@ -44,7 +44,6 @@ func Gather(ctx context.Context, from Sources, c credential.Credential, req life
 	return i
 }
 
-// gatherReads asks CloudTrail, for each place in AWS.
 func gatherReads(ctx context.Context, from Sources, places []lifecycle.Place, i *Record) {
 	for _, p := range places {
 		if p.Target.Traits().Cloud == "" {
@@ -73,7 +72,6 @@ func gatherReads(ctx context.Context, from Sources, places []lifecycle.Place, i 
 	}
 }
 
-// gatherUses asks the registry what was done with the token.
 func gatherUses(ctx context.Context, w Witness, c credential.Credential, i *Record) {
 	if w == nil {
 		i.Unknown("what was pushed, and the account's log: purser has no session at " + string(c.Registry))

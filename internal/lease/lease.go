@@ -82,7 +82,6 @@ func (f Folder) prune() {
 	}
 }
 
-// create creates a file and locks it before writing text to it.
 func create(path, text string) (*os.File, error) {
 	const private = 0o600
 	file, err := os.OpenFile(path, os.O_CREATE|os.O_EXCL|os.O_RDWR, private) //nolint:gosec // a version's id in a folder of our own

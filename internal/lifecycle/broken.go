@@ -34,7 +34,6 @@ func (r *Runner) broken(ctx context.Context, req RotateRequest, slots []*slot, s
 	return nil, nil
 }
 
-// lists reports whether the registry lists an active token for the version.
 func (l listing) lists(name credential.Name, id credential.VersionID, now time.Time) bool {
 	return slices.ContainsFunc(labelled(l.tokens, name, id), func(t credential.ManagedToken) bool {
 		return t.Active && (t.Expires.IsZero() || now.Before(t.Expires))

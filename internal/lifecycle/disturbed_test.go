@@ -123,10 +123,8 @@ func TestAPlaceOfUnknownAgeIsNotOverwritten(t *testing.T) {
 	}
 }
 
-// mended repairs what is broken.
 func (m *mint) mended() { clear(m.w.broken) }
 
-// gone fails when consumers read a token that does not work.
 func (m *mint) gone(t *testing.T, works bool, names ...string) {
 	t.Helper()
 	if works {
@@ -134,7 +132,6 @@ func (m *mint) gone(t *testing.T, works bool, names ...string) {
 	}
 }
 
-// byHand puts a person's own token in place.
 func (m *mint) byHand(name string) {
 	const token = "dckr_pat_FAKEhandFAKEhandFAKEhand01"
 	m.w.good[token] = true

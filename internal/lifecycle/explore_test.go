@@ -64,7 +64,6 @@ func (t *table) join(run func() error) *player {
 	return p
 }
 
-// step makes a player do its next call.
 func (t *table) step(p *player) {
 	if p.over {
 		return

@@ -23,7 +23,6 @@ func tried(t *testing.T, flow, at, how string) {
 	t.Logf("fault: %-28s %-24s %-40s %s", flow, at, how, state)
 }
 
-// how names when a call is cut.
 func how(after bool) string {
 	if after {
 		return "cut after it took effect"
@@ -259,7 +258,6 @@ func (w *world) places(names ...string) []lifecycle.Place {
 	return all
 }
 
-// put makes a target that already holds a token.
 func (w *world) put(name, version, token string) *shelf {
 	sh := &shelf{versions: map[credential.VersionID]credential.Secret{}, at: map[credential.Stage]credential.VersionID{}, mark: credential.MarkOf(someCredential)}
 	w.shelf[name] = sh

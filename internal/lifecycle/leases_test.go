@@ -12,7 +12,6 @@ import (
 	"purser/internal/lifecycle"
 )
 
-// leases are those of one machine.
 type leases map[credential.VersionID]*process
 
 // process is a run; once it is dead, its calls have no effect.

@@ -32,7 +32,6 @@ const (
 	orphanAge  = 60 * time.Second
 )
 
-// minted is a token that this run made.
 type minted struct {
 	id    string
 	by    time.Time // the deadline for staging it
@@ -40,7 +39,6 @@ type minted struct {
 	lease func(left bool)
 }
 
-// end returns the lease, once.
 func (m *minted) end(left bool) {
 	if m.lease != nil {
 		m.lease(left)
@@ -200,9 +198,7 @@ func (w *storing) giveUp(ctx context.Context, slots []*slot) {
 
 // freshWaits are the pauses between tries of a token that was just made: a registry may
 // need a moment to know it.
-func freshWaits() []time.Duration {
-	return []time.Duration{time.Second, 2 * time.Second, 4 * time.Second}
-}
+var freshWaits = []time.Duration{time.Second, 2 * time.Second, 4 * time.Second}
 
 // proveFresh proves a login, retrying if it is fresh.
 func (r *Runner) proveFresh(ctx context.Context, req StoreRequest, login credential.Login, fresh bool) credential.Proof {
@@ -210,7 +206,7 @@ func (r *Runner) proveFresh(ctx context.Context, req StoreRequest, login credent
 	if !fresh {
 		return p
 	}
-	for _, pause := range freshWaits() {
+	for _, pause := range freshWaits {
 		if p.Verdict != credential.Refused || p.Fault == nil || p.Fault.Reason != credential.TokenRefused || r.wait(ctx, pause) != nil {
 			return p
 		}

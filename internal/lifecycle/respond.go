@@ -74,7 +74,6 @@ func (r *Runner) Respond(ctx context.Context, req RespondRequest) (RespondResult
 	return res, r.sweep(ctx, req.StoreRequest, slots, overlapOf(req.Credential))
 }
 
-// leaked returns the login that readers get now.
 func (r *Runner) leaked(slots []*slot, c credential.Credential, res *RespondResult) (credential.Login, error) {
 	first := slots[0]
 	if res.Version = first.found.At(credential.Current); res.Version == "" {

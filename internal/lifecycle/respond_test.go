@@ -45,7 +45,7 @@ func TestRespondHandlesATokenThatPurserDidNotMake(t *testing.T) {
 		m := newMint(w)
 		return m, m.respond("a")
 	}
-	t.Run("the registry tells its id", func(t *testing.T) {
+	t.Run("the registry tells the token's id", func(t *testing.T) {
 		m, req := prepare()
 		m.tokens, m.secret["person"] = append(m.tokens, credential.ManagedToken{ID: "person", Label: "CI", Created: m.now, Active: true}), oldToken
 		m.w.tokenID = "person"
@@ -54,7 +54,7 @@ func TestRespondHandlesATokenThatPurserDidNotMake(t *testing.T) {
 		}
 		m.sound(t, "afterwards", "a")
 	})
-	t.Run("it is dead already", func(t *testing.T) {
+	t.Run("the token is already dead", func(t *testing.T) {
 		m, req := prepare()
 		delete(m.w.good, oldToken)
 		if res, err := m.later(0, nil).Respond(t.Context(), req); err != nil || len(res.Leaked) != 0 {
@@ -62,13 +62,13 @@ func TestRespondHandlesATokenThatPurserDidNotMake(t *testing.T) {
 		}
 		m.sound(t, "afterwards", "a")
 	})
-	t.Run("nobody is there", func(t *testing.T) {
+	t.Run("nobody can switch it off", func(t *testing.T) {
 		m, req := prepare()
 		if _, err := m.later(0, nil).Respond(t.Context(), req); credential.ReasonOf(err) != credential.SessionNeeded || len(m.tokens) != 0 {
 			t.Errorf("%v, %d tokens", err, len(m.tokens))
 		}
 	})
-	t.Run("a person ends it", func(t *testing.T) {
+	t.Run("a person switches it off", func(t *testing.T) {
 		m, req := prepare()
 		req.Mint, req.Find = nil, give(newToken)
 		m.w.good[newToken] = true
@@ -78,14 +78,14 @@ func TestRespondHandlesATokenThatPurserDidNotMake(t *testing.T) {
 		}
 		holds(t, m.w, "a", newToken)
 	})
-	t.Run("a person says so, and it is not", func(t *testing.T) {
+	t.Run("a person says so but did not", func(t *testing.T) {
 		m, req := prepare()
 		req.ByHand = func(context.Context) error { return nil }
 		if _, err := m.later(0, nil).Respond(t.Context(), req); credential.ReasonOf(err) != credential.NotDead || len(m.tokens) != 0 {
 			t.Errorf("%v, %d tokens", err, len(m.tokens))
 		}
 	})
-	t.Run("the person does not", func(t *testing.T) {
+	t.Run("the person gives up", func(t *testing.T) {
 		m, req := prepare()
 		declined := errors.New("no")
 		req.ByHand = func(context.Context) error { return declined }
@@ -93,14 +93,14 @@ func TestRespondHandlesATokenThatPurserDidNotMake(t *testing.T) {
 			t.Error(err)
 		}
 	})
-	t.Run("there is none", func(t *testing.T) {
+	t.Run("the secret is empty", func(t *testing.T) {
 		m, req := prepare()
 		m.w.put("a", "", "")
 		if _, err := m.later(0, nil).Respond(t.Context(), req); credential.ReasonOf(err) != credential.SecretEmpty {
 			t.Error(err)
 		}
 	})
-	t.Run("a look only", func(t *testing.T) {
+	t.Run("a dry run", func(t *testing.T) {
 		m, req := prepare()
 		req.DryRun = true
 		if res, err := m.later(0, nil).Respond(t.Context(), req); err != nil || res.Version != "v1" || !m.w.good[oldToken] || len(m.tokens) != 0 {

@@ -28,7 +28,6 @@ func (r *Runner) retire(ctx context.Context, req RotateRequest, slots []*slot, s
 	return nil
 }
 
-// retireFrom retires the token of one place's AWSPREVIOUS.
 func (r *Runner) retireFrom(ctx context.Context, req RotateRequest, slots []*slot, s *slot, seen listing, res *RotateResult) error {
 	p := retirementOf(req, slots, s, seen)
 	if p.ready() && req.Listed != nil {
@@ -149,7 +148,6 @@ func holding(slots []*slot, id credential.VersionID) *slot {
 // before it is retired.
 const quietShare = 4
 
-// retirement returns how long the old token must live on, and why.
 func retirement(req RotateRequest, old credential.ManagedToken, since, now time.Time) (time.Duration, string) {
 	overlap := overlapOf(req.Credential)
 	if req.RetireNow {
@@ -187,7 +185,6 @@ func (r *Runner) retireByHand(ctx context.Context, req RotateRequest, s *slot, s
 	return nil
 }
 
-// stored returns the login in a stage.
 func stored(ctx context.Context, req StoreRequest, s *slot, at credential.Stage) (credential.Login, error) {
 	_, value, err := s.Store.Read(ctx, at)
 	if err != nil {
@@ -216,7 +213,6 @@ func (e Ending) text() string {
 	return "the registry refuses it"
 }
 
-// proveEnded proves that the token in a stage, which was just revoked, is dead.
 func (r *Runner) proveEnded(ctx context.Context, req StoreRequest, s *slot, at credential.Stage, ended []credential.ManagedToken) (Ending, error) {
 	login, err := stored(ctx, req, s, at)
 	if err != nil {
@@ -230,7 +226,7 @@ func (r *Runner) proveEnded(ctx context.Context, req StoreRequest, s *slot, at c
 // is the proof.
 func (r *Runner) proveDead(ctx context.Context, req StoreRequest, s *slot, login credential.Login, ended []credential.ManagedToken) (Ending, error) {
 	var p credential.Proof
-	for _, pause := range append([]time.Duration{0}, freshWaits()...) {
+	for _, pause := range append([]time.Duration{0}, freshWaits...) {
 		if pause > 0 && r.wait(ctx, pause) != nil {
 			break
 		}
@@ -265,7 +261,7 @@ func (r *Runner) proveUnlisted(ctx context.Context, req StoreRequest, s *slot, e
 	if req.Mint == nil {
 		return "", notDead(req, s, "purser could not prove that the token is dead", "it did not try the token, to keep the account from being locked, and has no session to list the account's tokens")
 	}
-	for _, pause := range append([]time.Duration{0}, freshWaits()...) {
+	for _, pause := range append([]time.Duration{0}, freshWaits...) {
 		if pause > 0 && r.wait(ctx, pause) != nil {
 			break
 		}

@@ -60,7 +60,7 @@ func (r *Runner) Rotate(ctx context.Context, req RotateRequest) (RotateResult, e
 		return RotateResult{}, err
 	}
 	var ended []credential.ManagedToken
-	for _, pause := range append(freshWaits(), 0) {
+	for _, pause := range append(freshWaits, 0) {
 		res, err := r.rotate(ctx, req, slots)
 		res.Ended = append(ended, res.Ended...)
 		if err == nil {
@@ -116,7 +116,6 @@ func (r *Runner) overtaken(ctx context.Context, req RotateRequest, before []*slo
 	return now
 }
 
-// renewed reports whether the current version has changed.
 func renewed(before, now []*slot) bool {
 	for i := range now {
 		if now[i].found.At(credential.Current) != before[i].found.At(credential.Current) {
@@ -150,7 +149,6 @@ func unstage(ctx context.Context, slots []*slot, stale func(credential.Descripti
 	return nil
 }
 
-// rotate is one attempt.
 func (r *Runner) rotate(ctx context.Context, req RotateRequest, slots []*slot) (RotateResult, error) {
 	var res RotateResult
 	var err error

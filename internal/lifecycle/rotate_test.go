@@ -12,14 +12,12 @@ import (
 
 const day = 24 * time.Hour
 
-// rotation returns a request for a credential that is renewed every 90 days.
 func (m *mint) rotation(names ...string) lifecycle.RotateRequest {
 	req := lifecycle.RotateRequest{StoreRequest: m.request(names...)}
 	req.Credential.Rotate = credential.Rotation{Every: 90 * day, Overlap: day}
 	return req
 }
 
-// consumersWork fails when a target holds a token that does not work.
 func (m *mint) consumersWork(t *testing.T, what string, names ...string) {
 	t.Helper()
 	for _, n := range names {

@@ -46,7 +46,6 @@ func (m *mint) step(t *testing.T, step int, id credential.VersionID, names ...st
 	return err
 }
 
-// steps runs the rotation's steps in order until one fails.
 func (m *mint) steps(t *testing.T, id credential.VersionID, names ...string) error {
 	t.Helper()
 	for step := range 3 {

@@ -59,7 +59,6 @@ func (r *Runner) Status(ctx context.Context, work []Work) []StatusRow {
 	return rows
 }
 
-// explain derives notes from the descriptions of one credential's places.
 func (r *Runner) explain(c credential.Credential, rows []StatusRow) {
 	var newest, first credential.VersionID
 	differ, told := false, true // told: the ids show which is newer

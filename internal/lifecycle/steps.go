@@ -8,7 +8,6 @@ import (
 	"purser/internal/credential"
 )
 
-// slot is one place during a run.
 type slot struct {
 	Place
 	exists  bool
@@ -137,14 +136,12 @@ func (w *storing) stage(ctx context.Context, s *slot) error {
 
 // readWaits are the pauses between reads after a write: for a moment a read may return the
 // state before the write.
-func readWaits() []time.Duration {
-	return []time.Duration{200 * time.Millisecond, 500 * time.Millisecond, time.Second}
-}
+var readWaits = []time.Duration{200 * time.Millisecond, 500 * time.Millisecond, time.Second}
 
 // read reads a stage until it holds this run's version. Another version that stays there
 // is somebody else's.
 func (r *Runner) read(ctx context.Context, s *slot, at credential.Stage) (credential.Secret, error) {
-	for _, pause := range append(readWaits(), 0) {
+	for _, pause := range append(readWaits, 0) {
 		id, value, err := s.Store.Read(ctx, at)
 		empty := credential.ReasonOf(err) == credential.SecretEmpty
 		switch {
@@ -196,7 +193,6 @@ func (r *Runner) promote(ctx context.Context, s *slot) error {
 	return s.Store.Promote(ctx, s.version, from)
 }
 
-// locate adds the target to a fault that lacks it.
 func locate(err error, t credential.Target) error {
 	if f, ok := err.(*credential.Fault); ok && f.Target.String() == "" { //nolint:errorlint // only the shape's own fault, not a wrapped one
 		f.Target = t
@@ -205,7 +201,6 @@ func locate(err error, t credential.Target) error {
 	return err
 }
 
-// short abbreviates a version id for people.
 func short(id credential.VersionID) string {
 	const enough = 8 + len("purser-")
 	if len(id) > enough {

@@ -73,7 +73,6 @@ type StoreResult struct {
 	version credential.VersionID // under which the run stores
 }
 
-// storing is one run that stores a token.
 type storing struct {
 	*Runner
 	StoreRequest
@@ -289,7 +288,6 @@ func (r *Runner) reportProof(c credential.Credential, p credential.Proof) {
 	}
 }
 
-// compare returns the places that do not hold the login yet.
 func (w *storing) compare() []*slot {
 	var todo []*slot
 	for _, s := range w.slots {
@@ -303,7 +301,6 @@ func (w *storing) compare() []*slot {
 	return todo
 }
 
-// wouldStore reports what a real run would do.
 func (w *storing) wouldStore() {
 	for _, s := range w.slots {
 		p := PlaceResult{Target: s.Target, Outcome: OutcomeWould, Keys: s.Target.Shape.Keys(), Length: w.login.Token.Len(), Replaced: s.found.At(credential.Current)}

@@ -199,7 +199,6 @@ func TestAReadBackThatDiffersIsNotPromoted(t *testing.T) {
 	holds(t, w, "a", oldToken)
 }
 
-// spoilingStore returns another value than the staged one.
 type spoilingStore struct{ fakeStore }
 
 func (s spoilingStore) Read(ctx context.Context, at credential.Stage) (credential.VersionID, credential.Secret, error) {

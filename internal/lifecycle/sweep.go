@@ -49,7 +49,6 @@ func (l listing) leftOver(t credential.ManagedToken, req StoreRequest, slots []*
 	return !held(slots, label.Version) && !inOverlap
 }
 
-// sweep revokes leftovers at the registry.
 func (r *Runner) sweep(ctx context.Context, req StoreRequest, slots []*slot, overlap time.Duration) error {
 	l, err := listNow(ctx, req.Mint)
 	if err != nil {
@@ -116,7 +115,6 @@ func (r *Runner) outwait(ctx context.Context, limit time.Duration, slots []*slot
 	return waited, false, nil
 }
 
-// lookAgain describes the places anew.
 func lookAgain(ctx context.Context, slots []*slot) (err error) {
 	for _, s := range slots {
 		if s.found, err = s.Store.Describe(ctx); err != nil {
@@ -145,7 +143,6 @@ func madeAt(tokens []credential.ManagedToken, name credential.Name, id credentia
 	return time.Time{}
 }
 
-// held reports whether any target has the version in a stage.
 func held(slots []*slot, id credential.VersionID) bool {
 	return slices.ContainsFunc(slots, func(s *slot) bool {
 		return slices.ContainsFunc(s.found.Versions, func(v credential.Version) bool { return v.ID == id })

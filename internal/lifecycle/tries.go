@@ -20,7 +20,6 @@ type Tries struct {
 	accounts map[string]*account
 }
 
-// account counts one account's logins.
 type account struct {
 	mu      sync.Mutex
 	changed *sync.Cond // a login has ended

@@ -35,15 +35,12 @@ func (r *Runner) verify(ctx context.Context, s *slot, c credential.Credential, l
 	return res, nil
 }
 
-// replicaWaits are the pauses between looks at the copies in other regions.
-func replicaWaits() []time.Duration {
-	return []time.Duration{time.Second, 2 * time.Second, 4 * time.Second, 8 * time.Second, 15 * time.Second, 30 * time.Second}
-}
+var replicaWaits = []time.Duration{time.Second, 2 * time.Second, 4 * time.Second, 8 * time.Second, 15 * time.Second, 30 * time.Second}
 
 // settled waits until a place's copies in other regions have the new version, and records
 // the version's stages.
 func (r *Runner) settled(ctx context.Context, s *slot, res PlaceResult) (PlaceResult, error) {
-	for _, pause := range append(replicaWaits(), 0) {
+	for _, pause := range append(replicaWaits, 0) {
 		d, err := s.Store.Describe(ctx)
 		if err != nil {
 			return res, err

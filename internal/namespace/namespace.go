@@ -15,7 +15,6 @@ var ErrUnsupported = errors.New("only Linux has network namespaces")
 
 const hostsFile = "/etc/hosts"
 
-// hosts returns a hosts file that resolves names to this machine, before the old entries.
 func hosts(old string, names []string) string {
 	return "127.0.0.1 localhost\n::1 localhost\n127.0.0.1 " + strings.Join(names, " ") + "\n" + old
 }

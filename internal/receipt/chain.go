@@ -25,7 +25,6 @@ type Entry struct {
 	Why   string
 }
 
-// chain holds the receipts of one credential.
 type chain struct {
 	byNumber map[int64][]*Entry // several if the chain is forked
 	newest   *Entry

@@ -11,7 +11,6 @@ import (
 	"purser/internal/receipt"
 )
 
-// chainOf returns the lines of a log with a receipt for each name.
 func chainOf(t testing.TB, names ...string) [][]byte {
 	t.Helper()
 	type head struct {
@@ -44,7 +43,6 @@ func entries(lines [][]byte) []receipt.Entry {
 	return log
 }
 
-// findings returns what is wrong with a log, as line:finding.
 func findings(lines [][]byte) string {
 	log := entries(lines)
 	receipt.CheckChains(log)

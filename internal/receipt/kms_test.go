@@ -15,7 +15,6 @@ import (
 
 const keyARN = "arn:aws:kms:eu-west-1:123456789012:key/11111111-2222-3333-4444-555555555555"
 
-// kms stands in for KMS's Sign.
 type kms struct{ key *ecdsa.PrivateKey }
 
 func (k kms) SignDigest(_ context.Context, digest []byte) ([]byte, error) {

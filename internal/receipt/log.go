@@ -21,7 +21,6 @@ import (
 // LongestLine bounds a line that is read, in bytes; receipts are far shorter.
 const LongestLine = 1 << 20
 
-// chunk is how many bytes of a file are read at once, from its end.
 const chunk = 64 << 10
 
 // lineStart begins every line of a log.
@@ -222,7 +221,6 @@ func backwards(f io.ReaderAt, size int64) iter.Seq2[[]byte, error] {
 	}
 }
 
-// appending is a file opened for appending.
 type appending interface {
 	io.ReaderAt
 	io.Writer

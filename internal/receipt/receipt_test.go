@@ -72,7 +72,6 @@ func pack(t testing.TB, payloadType string, payload []byte, signatures ...map[st
 	return line
 }
 
-// signed returns an envelope with a valid signature of any payload.
 func signed(t testing.TB, s receipt.Signer, payloadType string, payload []byte) []byte {
 	t.Helper()
 	sig, err := s.Sign(t.Context(), receipt.PAE(payloadType, payload))

@@ -65,7 +65,6 @@ func (c Change) happened() bool {
 	return slices.ContainsFunc(c.Store.Places, stored) || len(c.Ended) > 0 || c.Store.Made.ID != ""
 }
 
-// begin starts a receipt of a command.
 func (r *Recorder) begin(command receipt.Command, c credential.Credential) (receipt.Receipt, error) {
 	id, err := credential.NewVersionID(r.Now(), r.Random, "")
 	return receipt.Receipt{
@@ -121,7 +120,6 @@ func (r *Recorder) Files(ctx context.Context, c credential.Credential, files []r
 	return r.put(ctx, record)
 }
 
-// put signs and writes a receipt.
 func (r *Recorder) put(ctx context.Context, record receipt.Receipt) error {
 	line, err := r.To.Write(ctx, record)
 	switch {

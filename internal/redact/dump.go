@@ -151,7 +151,6 @@ func (v *view) squeeze(data []byte, d dump) {
 	}
 }
 
-// words adds letters and digits, and returns where they end.
 func (v *view) words(data []byte, last, from, to, longest int) int {
 	for {
 		for from < to && !isWord[data[from]] {

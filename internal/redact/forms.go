@@ -85,7 +85,6 @@ func inJSON(text string) string {
 	return string(encoded[1 : len(encoded)-1])
 }
 
-// each formats a text byte by byte.
 func each(text, format string) string {
 	var b strings.Builder
 	for _, c := range []byte(text) {

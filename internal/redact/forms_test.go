@@ -14,8 +14,8 @@ import (
 
 var update = flag.Bool("update", false, "write the table of docs/agents.md anew")
 
-	// The others are tokens as long as the first: a reader who cannot tell their outputs
-	// apart has learnt nothing.
+// The others are tokens as long as the first: a reader who cannot tell their outputs
+// apart has learnt nothing.
 var others = []string{"dckr_pat_FAKE2wGxu6RbFAKEs0Ty4-Mh_oN", "dckr_pat_0FAKEq7ZrFAKE-t5K_mX9vbFAKx", "dckr_pat_zFAKE-_FAKE8Hw3pLcFAKEnn2dJ"}
 
 // way is how a command or program prints a token.

@@ -14,7 +14,6 @@ type matcher struct {
 	known  [256]bool // the bytes of forms
 }
 
-// at is a position in a form.
 type at struct{ form, offset int }
 
 const (
@@ -45,7 +44,6 @@ func newMatcher(all forms, gram int) *matcher {
 	return m
 }
 
-// load returns the gram at text[i:].
 func (m *matcher) load(text []byte, i int) uint64 {
 	if m.gram == wideGram {
 		return binary.LittleEndian.Uint64(text[i:])
@@ -53,10 +51,8 @@ func (m *matcher) load(text []byte, i int) uint64 {
 	return short(text, i)
 }
 
-// short returns the gram of gramLength at text[i:].
 func short(text []byte, i int) uint64 { return uint64(binary.LittleEndian.Uint32(text[i:])) }
 
-// has reports whether some form may have a gram.
 func (m *matcher) has(g uint64) bool { return m.bit(g) != 0 }
 
 // bit is 1 for a gram that some form may have. It lets callers test several grams with one
@@ -66,7 +62,6 @@ func (m *matcher) bit(g uint64) uint64 {
 	return m.bloom[s/64] >> (s % 64) & 1
 }
 
-// run is a piece of a form in a text.
 type run struct {
 	form     *form
 	from, to int // in the text, with the wild ends
@@ -83,7 +78,6 @@ func (r run) complete(text []byte) bool {
 	return r.end == len(r.form.text) && (r.form.wildAfter == 0 || r.to < len(text))
 }
 
-// behead removes the first character.
 func (r *run) behead() {
 	r.from++
 	if r.wild > 0 {
@@ -93,7 +87,6 @@ func (r *run) behead() {
 	r.start++
 }
 
-// cutAt ends the run at a place in the text.
 func (r *run) cutAt(to int) {
 	over := r.to - to
 	wild := min(over, r.wildEnd)

@@ -223,7 +223,6 @@ func FuzzNoRunOfTheSecretPasses(f *testing.F) {
 	})
 }
 
-// buildLog returns a typical build log: times, digests, paths and sentences.
 func buildLog() []byte {
 	random := rand.New(rand.NewPCG(5, 6))
 	var b bytes.Buffer
@@ -238,7 +237,6 @@ func buildLog() []byte {
 	return b.Bytes()[:benchSize]
 }
 
-// goSource returns text of many short lines.
 func goSource(b *testing.B) []byte {
 	b.Helper()
 	source, err := os.ReadFile(filepath.Join(goRoot(b), "src/net/http/server.go"))
@@ -248,7 +246,6 @@ func goSource(b *testing.B) []byte {
 	return source[:benchSize]
 }
 
-// goRoot returns the folder of Go's source code.
 func goRoot(t testing.TB) string {
 	t.Helper()
 	root, err := exec.CommandContext(t.Context(), "go", "env", "GOROOT").Output()

@@ -6,7 +6,6 @@ import (
 	"slices"
 )
 
-// span is a part of a stream.
 type span struct{ from, to int }
 
 // scan decides what to redact at the end of a stream, and how much of it can be passed on.
@@ -35,14 +34,12 @@ func (s *scan) over(data []byte, floor int, all bool) {
 	s.merge()
 }
 
-// asItIs finds runs in the bytes themselves.
 func (s *scan) asItIs() {
 	v, m := view{text: s.data, parts: []part{{}}, sure: len(s.data)}, s.r.text
 	m.find(v.text, m.stride, func(r run) { s.takeText(&v, r) })
 	s.undecided(m, &v)
 }
 
-// dumps finds runs in dumps.
 func (s *scan) dumps() {
 	data, done := s.data, 0
 	for lines := s.lines.offsets; len(lines) > 0; {

@@ -40,7 +40,6 @@ func (v *view) stop() {
 	}
 }
 
-// finish completes the view of a stream of that many bytes.
 func (v *view) finish(stream int) {
 	if stream-v.end > longestGap {
 		v.stop()
@@ -50,13 +49,11 @@ func (v *view) finish(stream int) {
 	}
 }
 
-// raw returns the place of text[i] in the stream.
 func (v *view) raw(i int) int {
 	p := v.parts[v.part(i)]
 	return p.raw + i - p.at
 }
 
-// part returns the index of the part with text[i].
 func (v *view) part(i int) int {
 	n, _ := slices.BinarySearchFunc(v.parts, i+1, func(p part, at int) int { return cmp.Compare(p.at, at) })
 	return n - 1
@@ -110,7 +107,6 @@ func (j *joiner) join(data []byte, m *matcher, v *view) {
 	v.finish(len(data))
 }
 
-// next handles the line data[from:to].
 func (j *joiner) next(from, to, next int) {
 	if isDigit(j.data[from]) {
 		if n, _ := offset(j.data[from:to]); n > 0 {
@@ -149,7 +145,6 @@ func (j *joiner) skip(from, to int) {
 	j.last, j.blink, j.apart, j.tiny = span{max(from, to-runLength), to}, span{}, true, 0
 }
 
-// line handles a line's content.
 func (j *joiner) line(from, to int) {
 	switch hot := j.isHot(from, to); {
 	case hot, j.after:

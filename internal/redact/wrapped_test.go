@@ -27,7 +27,6 @@ var prefixes = map[string]func(int) string{
 	"timestamps": func(n int) string { return fmt.Sprintf("2024-01-01T12:00:00.%09dZ ", n) },
 }
 
-// wrapping is a way to wrap a text.
 type wrapping struct {
 	width       int
 	prefix, end string

@@ -65,15 +65,15 @@ func TestAValueIsReleasedOnlyToItsRegistry(t *testing.T) {
 		}{
 			{"its own mark", opaque, credential.MarkOf(private), store.BoundConfig{Agree: no}, nil, ""},
 			{"another's mark", opaque, credential.Mark{Registry: "ghcr.io", Name: "private"}, store.BoundConfig{Agree: yes, Trusted: true}, refused, credential.BelongsElsewhere},
-			{"no mark, a person says no", opaque, credential.Mark{}, store.BoundConfig{Agree: no}, refused, ""},
-			{"no mark, a person says yes", opaque, credential.Mark{}, store.BoundConfig{Agree: yes}, nil, ""},
+			{"no mark, a person refuses", opaque, credential.Mark{}, store.BoundConfig{Agree: no}, refused, ""},
+			{"no mark, a person agrees", opaque, credential.Mark{}, store.BoundConfig{Agree: yes}, nil, ""},
 			{"no mark, a trusted configuration", opaque, credential.Mark{}, store.BoundConfig{Agree: no, Trusted: true}, nil, ""},
-			{"another vendor's form, whatever says so", `{"username":"team","token":"dckr_pat_FAKEfakeFAKEfakeFAKE"}`, credential.MarkOf(private), store.BoundConfig{Agree: yes, Trusted: true}, refused, credential.BelongsElsewhere},
+			{"another vendor's form, in any case", `{"username":"team","token":"dckr_pat_FAKEfakeFAKEfakeFAKE"}`, credential.MarkOf(private), store.BoundConfig{Agree: yes, Trusted: true}, refused, credential.BelongsElsewhere},
 			{"compared with what replaces it", opaque, credential.Mark{Registry: "ghcr.io"}, store.BoundConfig{Agree: no, Comparing: true}, nil, ""},
-			{"its own mark, a way that nobody agreed to", opaque, credential.MarkOf(private), store.BoundConfig{Agree: no, Credential: detour}, refused, ""},
+			{"its own mark, a way without consent", opaque, credential.MarkOf(private), store.BoundConfig{Agree: no, Credential: detour}, refused, ""},
 			{"its own mark, a way that a person agrees to", opaque, credential.MarkOf(private), store.BoundConfig{Agree: yes, Credential: detour}, nil, ""},
 			{"another's mark, a way that a person agrees to", opaque, credential.Mark{Registry: "ghcr.io", Name: "private"}, store.BoundConfig{Agree: yes, Credential: detour}, refused, credential.BelongsElsewhere},
-			{"a form that tells, a way that nobody agreed to", `{"username":"team","token":"dckr_pat_FAKEfakeFAKEfakeFAKE"}`, credential.Mark{}, store.BoundConfig{Agree: no, Credential: hub}, refused, ""},
+			{"a known form, a way without consent", `{"username":"team","token":"dckr_pat_FAKEfakeFAKEfakeFAKE"}`, credential.Mark{}, store.BoundConfig{Agree: no, Credential: hub}, refused, ""},
 		} {
 			raw := subject.Open(t, "bound/"+string(rune('a'+i))+"xx")
 			must(t, raw.Create(t.Context()), raw.Stage(t.Context(), id(1), value(c.value)), raw.Promote(t.Context(), id(1), id(1)))

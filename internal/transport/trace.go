@@ -76,7 +76,6 @@ func (t traced) RoundTrip(r *http.Request) (*http.Response, error) {
 	return resp, nil
 }
 
-// peek reads a body and restores it.
 func peek(body *io.ReadCloser) ([]byte, error) {
 	if *body == nil || *body == http.NoBody {
 		return nil, nil
@@ -87,7 +86,6 @@ func peek(body *io.ReadCloser) ([]byte, error) {
 	return raw, err
 }
 
-// learn remembers the secrets in a request.
 func (t *Trace) learn(r *http.Request, body []byte) {
 	_, password, _ := r.BasicAuth()
 	bearer, _ := strings.CutPrefix(r.Header.Get("Authorization"), "Bearer ")
@@ -118,7 +116,6 @@ func (t *Trace) learnValue(text string) {
 	}
 }
 
-// learnAnswer remembers the secrets in an answer.
 func (t *Trace) learnAnswer(body []byte) {
 	var got struct {
 		Token                                                string `json:"token"`

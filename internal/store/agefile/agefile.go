@@ -231,7 +231,6 @@ func (a *File) SetExpiry(ctx context.Context, id credential.VersionID, at time.T
 
 func (a *File) target() credential.Target { return credential.Target{Kind: Key, Name: a.cfg.Path} }
 
-// fault returns a fault of the file or its key.
 func (a *File) fault(what, why string) *credential.Fault {
 	return &credential.Fault{Reason: credential.StoreFile, Target: a.target(), What: what, Why: why}
 }

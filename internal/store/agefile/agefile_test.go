@@ -21,7 +21,6 @@ import (
 
 const canary = "dckr_pat_" + "FAKEcanaryFAKEcanaryFAKE000"
 
-// ageHome is a folder with one encrypted file and its identity.
 type ageHome struct {
 	*testing.T
 	dir, path, identity string

@@ -178,29 +178,33 @@ func (a *File) loadIdentity() (key, error) {
 // makeIdentity creates the key. Two processes at once end with the same one: the link fails
 // for the second, which then reads the first's.
 func (a *File) makeIdentity() (key, error) {
+	if err := writeIdentity(a.cfg.Identity); err != nil {
+		return key{}, a.fault("the age identity cannot be created", cause(err))
+	}
+	return a.loadIdentity()
+}
+
+func writeIdentity(path string) error {
 	id, err := age.GenerateHybridIdentity() // what age advises since 1.3
 	if err != nil {
-		return key{}, a.fault("the age identity cannot be made", err.Error())
+		return err
 	}
-	dir := filepath.Dir(a.cfg.Identity)
+	dir := filepath.Dir(path)
 	if err := os.MkdirAll(dir, 0o700); err != nil {
-		return key{}, a.fault("the age identity cannot be made", cause(err))
+		return err
 	}
 	text := "# made by purser for its encrypted files; keep it: they cannot be decrypted without it\n# public key: " + id.Recipient().String() + "\n" + id.String() + "\n"
 	f, err := os.CreateTemp(dir, ".identity-*") // mode 0600
 	if err != nil {
-		return key{}, a.fault("the age identity cannot be made", cause(err))
+		return err
 	}
 	defer func() { _ = os.Remove(f.Name()) }()
 	_, err = f.WriteString(text)
 	if err := errors.Join(err, f.Sync(), f.Close()); err != nil {
-		return key{}, a.fault("the age identity cannot be made", cause(err))
+		return err
 	}
-	if err := os.Link(f.Name(), a.cfg.Identity); err != nil && !errors.Is(err, fs.ErrExist) {
-		return key{}, a.fault("the age identity cannot be made", cause(err))
+	if err := os.Link(f.Name(), path); err != nil && !errors.Is(err, fs.ErrExist) {
+		return err
 	}
-	if err := syncDir(dir); err != nil { // before anything is encrypted with it
-		return key{}, a.fault("the age identity cannot be made", cause(err))
-	}
-	return a.loadIdentity()
+	return syncDir(dir) // before anything is encrypted with it
 }

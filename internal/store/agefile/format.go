@@ -22,7 +22,6 @@ const (
 	sizeLimit = 1 << 20
 )
 
-// content is the file's JSON.
 type content struct {
 	Format   string     `json:"format"`
 	Made     *time.Time `json:"made,omitempty"`     // the first versions of purser did not write it
@@ -74,7 +73,6 @@ func (c *content) at(stage credential.Stage) *version {
 	return nil
 }
 
-// take removes a stage from whichever version has it.
 func (c *content) take(stage credential.Stage) {
 	for i := range c.Versions {
 		c.Versions[i].Stages = slices.DeleteFunc(c.Versions[i].Stages, func(s credential.Stage) bool { return s == stage })
@@ -175,7 +173,6 @@ func (a *File) save(path string, c *content) error {
 	return nil
 }
 
-// missing is the fault of every method but Create when there is no file.
 func (a *File) missing() *credential.Fault {
 	return &credential.Fault{Reason: credential.SecretMissing, Target: a.target(), What: "there is no file " + a.cfg.Path}
 }

@@ -18,7 +18,6 @@ import (
 	"purser/internal/store/secretsmanager"
 )
 
-// faulty returns a secret in a stand-in that misbehaves.
 func faulty(t *testing.T, operation string, f sandboxaws.Fault) store.Store {
 	t.Helper()
 	stand := sandboxaws.NewSecretsManager(sandboxaws.SecretsManagerConfig{})

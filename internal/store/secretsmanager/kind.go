@@ -75,7 +75,6 @@ func Kind() store.Kind {
 	}
 }
 
-// complete takes the region from an ARN.
 func complete(t credential.Target) (done credential.Target, setting, problem string) {
 	parts := strings.Split(t.Name, ":")
 	if parts[0] != "arn" || len(parts) <= arnRegion {

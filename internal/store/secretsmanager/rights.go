@@ -14,7 +14,6 @@ import (
 // SDK makes ids of this form.
 const noSuchVersion = "purser-doctor-no-such-version-0000000"
 
-// right is one permission, and what is known about it.
 type right struct {
 	action  string // as AWS's policies spell it
 	verdict credential.Verdict

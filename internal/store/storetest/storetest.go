@@ -257,7 +257,6 @@ func (w world) reason(err error, want credential.Reason) {
 	}
 }
 
-// with stages and promotes versions 1 to n.
 func (w world) with(n int) {
 	w.Helper()
 	w.must(w.Create(w.Context()))
@@ -285,7 +284,6 @@ func (w world) holds(stage credential.Stage, id credential.VersionID, text strin
 	}
 }
 
-// free checks that nothing is pending.
 func (w world) free() {
 	const stage = credential.Pending
 	w.Helper()
