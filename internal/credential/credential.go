@@ -164,10 +164,8 @@ type Replica struct {
 
 // Behind returns the first replica that is out of sync; nil when there is none.
 func (d Description) Behind() *Replica {
-	for i, c := range d.Replicas {
-		if !c.InSync {
-			return &d.Replicas[i]
-		}
+	if i := slices.IndexFunc(d.Replicas, func(r Replica) bool { return !r.InSync }); i >= 0 {
+		return &d.Replicas[i]
 	}
 	return nil
 }

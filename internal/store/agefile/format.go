@@ -39,10 +39,16 @@ type version struct {
 }
 
 func (c *content) find(id credential.VersionID) *version {
-	for i := range c.Versions {
-		if c.Versions[i].ID == id {
-			return &c.Versions[i]
-		}
+	return c.first(func(v version) bool { return v.ID == id })
+}
+
+func (c *content) at(stage credential.Stage) *version {
+	return c.first(func(v version) bool { return slices.Contains(v.Stages, stage) })
+}
+
+func (c *content) first(is func(version) bool) *version {
+	if i := slices.IndexFunc(c.Versions, is); i >= 0 {
+		return &c.Versions[i]
 	}
 	return nil
 }
@@ -62,15 +68,6 @@ func (c *content) registry(v *version) credential.Host {
 		at = credential.Previous
 	}
 	return c.mark().For(v.ID, at)
-}
-
-func (c *content) at(stage credential.Stage) *version {
-	for i := range c.Versions {
-		if slices.Contains(c.Versions[i].Stages, stage) {
-			return &c.Versions[i]
-		}
-	}
-	return nil
 }
 
 func (c *content) take(stage credential.Stage) {
