@@ -126,7 +126,7 @@ func TestANewKindNeedsOnlyAFolderAndALine(t *testing.T) {
 		{"a name that the kind refuses", strings.Replace(good, "top", "to/p", 1), "", []string{"status"}, []string{"purser.yaml:1:", "a drawer's name has no /"}},
 		{"two stores in one target", strings.Replace(good, "cabinet: cabinet", "secret: x", 1), "", []string{"status"}, []string{"drawer", "secret"}},
 		{"a drawer that is not there", good, token, []string{"store", "app", "--token-stdin"}, []string{"there is no drawer top", "Drawers come with a cabinet.", "pull at the knob: purser store app --create"}},
-		{"the main job", good, token, []string{"store", "app", "--token-stdin", "--create"}, []string{"ok: Knob       of brass", "ok: Drawer     top does not exist yet and will be made", "ok: Proof", "ok: Stored     version", "ok: Verified"}},
+		{"the main job", good, token, []string{"store", "app", "--token-stdin", "--create"}, []string{"ok: Knob       of brass", "ok: Drawer     top does not exist yet; purser will create it", "ok: Proof", "ok: Stored     version", "ok: Verified"}},
 		{"again", good, token, []string{"store", "app", "--token-stdin"}, []string{"top exists", "already"}},
 		{"what is stored works", good, "", []string{"check"}, []string{"ok: app", "top"}},
 		{"its status", good, "", []string{"status"}, []string{"app", "top"}},

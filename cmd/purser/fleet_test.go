@@ -214,7 +214,7 @@ func TestRetiringManyTokensLeavesTheAccountUsable(t *testing.T) {
 	if n := strings.Count(out, "and the registry refuses it"); n != 3 {
 		t.Errorf("%d tokens were tried, want 3", n)
 	}
-	if n := strings.Count(out, "the registry no longer lists it; it was not tried, to keep the account from being locked"); n != 9 {
+	if n := strings.Count(out, "the registry no longer lists it; purser did not try it, to keep the account from being locked"); n != 9 {
 		t.Errorf("%d tokens were looked up in the registry's list, want 9\n%s", n, out)
 	}
 	f.purser(present.ExitOK, "check")

@@ -38,7 +38,7 @@ func TestWhoStillHasIt(t *testing.T) {
 		}
 	}
 	i.Conclude(errors.New("no"))
-	if text := i.Markdown(); len(i.Readers) != 5 || !strings.Contains(text, "3 readers have not read the new token yet") || !strings.Contains(text, "2 events of CloudTrail") || !strings.Contains(text, "It did not get to its end") {
+	if text := i.Markdown(); len(i.Readers) != 5 || !strings.Contains(text, "3 readers still have the old token") || !strings.Contains(text, "2 CloudTrail events") || !strings.Contains(text, "It did not finish") {
 		t.Errorf("the record:\n%s", text)
 	}
 }

@@ -295,7 +295,7 @@ func (r *rehearsal) interrupt(how string, n int) bool {
 	r.sound(what)
 	if how == "killed after" && r.name == "POST /v2/access-tokens" {
 		// Made, and not begun to be stored: the usual case, on one machine.
-		if strings.Contains(r.said, "waiting") || !strings.Contains(r.said, "a token that an interrupted run had left was revoked") {
+		if strings.Contains(r.said, "waiting") || !strings.Contains(r.said, "purser revoked a token that an interrupted run left") {
 			r.Errorf("%s: the next run waited, or left the token\n%s", what, r.said)
 		}
 		r.orphans++

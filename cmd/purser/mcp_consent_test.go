@@ -49,7 +49,7 @@ var consentCalls = map[string]struct {
 	facts     []string
 }{
 	"a token that Docker Hub makes": {"store", map[string]any{"name": "dockerhub", "from": "mint", "create": true},
-		[]string{"registry: docker.io", "account: mockserver", "stored in: mockserver-build/dockerhub in eu-west-2", "session of mockserver", "make and end tokens for dockerhub?"}},
+		[]string{"registry: docker.io", "account: mockserver", "stored in: mockserver-build/dockerhub in eu-west-2", "session of mockserver", "make and revoke tokens for dockerhub?"}},
 	"the token that docker has": {"store", map[string]any{"name": "dockerhub", "from": "docker", "create": true},
 		[]string{"registry: docker.io", "account: mockserver", "stored in: mockserver-build/dockerhub in eu-west-2", "personal access token of mockserver", "store it for dockerhub?"}},
 	"the list of tokens": {"tokens_list", nil,

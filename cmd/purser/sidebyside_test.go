@@ -141,7 +141,7 @@ func TestWaitingIsSideBySide(t *testing.T) {
 	if took := f.clock().Sub(began); took < 60*60e9 || took > 90*60e9 {
 		t.Errorf("it took %s", took)
 	}
-	if n := strings.Count(out, "the token before is revoked"); n != 20 {
+	if n := strings.Count(out, "the old token is revoked"); n != 20 {
 		t.Errorf("%d of 20 were retired\n%s", n, out)
 	}
 }

@@ -45,22 +45,22 @@ var threats = []threat{
 	{
 		byCheckout, storedToken, "names another registry for the secret", append([]string{"store", "exec", "status"}, readingCommands...),
 		"The store's mark and the token's form say where a value may go.",
-		[]string{"hostile/another-registry", "hostile/encrypted-file", "internal/store.TestAValueLeavesForItsRegistryAlone", "internal/lifecycle.TestRebindingLeavesTheOldTokenBehind"},
+		[]string{"hostile/another-registry", "hostile/encrypted-file", "internal/store.TestAValueIsReleasedOnlyToItsRegistry", "internal/lifecycle.TestRebindingDoesNotClaimTheOldRegistrysToken"},
 	},
 	{
 		byCheckout, storedToken, "names a secret that was stored by hand", readingCommands,
 		"A person says once whose it is; without one purser does not send it.",
-		[]string{"hostile/by-hand", "internal/store.TestAPersonIsAskedOnce"},
+		[]string{"hostile/by-hand", "internal/store.TestAPersonIsAskedOnceAboutAnUnmarkedValue"},
 	},
 	{
 		byCheckout, storedToken, "trusts its own certificates, or lets another host ask for the token", append([]string{"store"}, readingCommands...),
 		"A person agrees to these very certificates and hosts, and the mark keeps it.",
-		[]string{"hostile/certificates", "hostile/token-service", "internal/store.TestAWayIsAgreedToOnce", "internal/wire.TestCertificatesThatChangeMeanwhileAreNotTrusted", "internal/credential.TestAWayIsToldFromEveryOther"},
+		[]string{"hostile/certificates", "hostile/token-service", "internal/store.TestSecretsManagerRemembersConsentToAWayAndTheFileDoesNot", "internal/wire.TestCertificatesThatChangeMeanwhileAreNotTrusted", "internal/credential.TestAMarkVouchesOnlyForTheWayThatAPersonAgreedTo"},
 	},
 	{
 		byCheckout, freshToken, "adds a place that gets a copy of the token", []string{"store", "rotate", "respond", "tokens create", "mcp: store"},
 		"A place that the store does not mark as the credential's needs a person.",
-		[]string{"hostile/new-place", "internal/lifecycle.TestATokenGoesToANewPlaceOnlyWhenSomebodySaysSo"},
+		[]string{"hostile/new-place", "internal/lifecycle.TestATokenGoesToANewPlaceOnlyWithConsent"},
 	},
 	{
 		byCheckout, whatIsCurrent, "names another account or repository", []string{"store", "rotate", "check", "tokens create"},
@@ -100,7 +100,7 @@ var threats = []threat{
 	{
 		byJob, storedToken, "prints the token into the job's log", []string{"exec", "job start"},
 		"exec takes it out of the output in every usual encoding; a Buildkite agent is told first, or nothing runs.",
-		[]string{"script/exec", "script/job", "internal/redact.TestEverySpellingIsTakenOutAcrossEveryWrite"},
+		[]string{"script/exec", "script/job", "internal/redact.TestEverySpellingIsRedactedAcrossWrites"},
 	},
 	{
 		byNeighbour, storedToken, "leaves a purser.yaml in a folder above, or writes yours", append([]string{"configure-docker", "docker-credential-purser"}, readingCommands...),
@@ -115,7 +115,7 @@ var threats = []threat{
 	{
 		byNeighbour, storedToken, "reads files and the kernel's keyring", []string{"store", "docker-credential-purser", "logout"},
 		"The encrypted file and its identity are the owner's alone; a login in the keyring is one user's, for seconds.",
-		[]string{"internal/store/agefile.TestTheFileAndItsIdentityAreTheOwnersAlone", "internal/store/agefile.TestAnIdentityThatOthersMayReadIsRefused", "cmd/docker-credential-purser.TestWhatIsKeptIsForgotten"},
+		[]string{"internal/store/agefile.TestOnlyTheOwnerCanReadTheFileAndItsIdentity", "internal/store/agefile.TestAnIdentityThatOthersMayReadIsRefused", "cmd/docker-credential-purser.TestWhatIsKeptIsForgotten"},
 	},
 	{
 		byNeighbour, yourConsent, "finds or fills the page that asks a person", []string{"store", "mcp: store", "tokens create", "rotate", "respond"},
@@ -147,7 +147,7 @@ var threats = []threat{
 		"purser follows no redirect with a secret, gives a token to no service that the registry does not own, and sends it over TLS, or on loopback.",
 		[]string{
 			"internal/registry.TestATokenDoesNotFollowARedirect", "internal/registry.TestATokenGoesOnlyToTheRegistrysTokenService", "internal/registry.TestPlainHTTPIsForLoopbackOnly",
-			"internal/registry/dockerhub.TestTokenListsArePagedOnlyOnTheSamePath", "internal/transport.TestAProxyGetsTunnelsOnly",
+			"internal/registry/dockerhub.TestTokenListsArePagedOnlyOnTheSamePath", "internal/transport.TestAProxyGetsOnlyTunnels",
 		},
 	},
 	{
@@ -158,17 +158,17 @@ var threats = []threat{
 	{
 		byNetwork, storedToken, "repeats the token in an error, floods, or sends terminal escapes", []string{"store", "check", "doctor", "tokens list", "respond"},
 		"purser quotes nothing that holds a piece of what it sent, cleans the rest, and stops reading at a limit.",
-		[]string{"script/strange", "internal/transport.TestAnAnswerWithoutEndEnds", "internal/audit.TestTextsOfReadersAreMadeFitToBeShown", "internal/registry/dockerhub.TestUnexpectedAnswersToTokenManagement"},
+		[]string{"script/strange", "internal/transport.TestAnEndlessAnswerIsCutOff", "internal/audit.TestTextsOfReadersAreMadeFitToBeShown", "internal/registry/dockerhub.TestUnexpectedAnswersToTokenManagement"},
 	},
 	{
 		byCloud, freshToken, "offers a secret of the attacker's, marked as if it were yours", []string{"store", "rotate", "respond"},
 		"A secret in another account does not speak for itself.",
-		[]string{"hostile/another-account", "internal/store/secretsmanager.TestASecretInAnotherAccountIsSaidToBe"},
+		[]string{"hostile/another-account", "internal/store/secretsmanager.TestASecretInAnotherAccountIsForeign"},
 	},
 	{
 		byCloud, whatIsCurrent, "gives back another value, or lags", []string{"store", "rotate", "respond", "purser-lambda"},
 		"Nothing becomes current that was not read back, compared and proved.",
-		[]string{"internal/lifecycle.TestAReadBackThatDiffersIsNotPromoted", "internal/lifecycle.TestReadsThatLagAreRepeatedAndNotForEver", "internal/lifecycle.TestAScheduledRotationThatIsNotUnderWay"},
+		[]string{"internal/lifecycle.TestAReadBackThatDiffersIsNotPromoted", "internal/lifecycle.TestLaggingReadsAreRepeatedAFewTimes", "internal/lifecycle.TestAScheduledStepFailsUnlessItsRotationIsUnderWay"},
 	},
 	{
 		byCloud, storedToken, "repeats the value in an error", append([]string{"store", "purser-lambda"}, readingCommands...),
@@ -178,7 +178,7 @@ var threats = []threat{
 	{
 		byReader, storedToken, "looks at output, --debug, a crash or a panic", append([]string{"store", "exec", "doctor", "status", "tokens list", "receipt verify"}, readingCommands...),
 		"A secret prints as [redacted]; --debug shows headers and bodies by an allow-list; a panic says where and not with what.",
-		[]string{"script/debug", "internal/transport.TestATraceShowsNothingSecret", "internal/credential.TestNoPrintingVerbShowsASecret", "internal/credential.TestNoLoggerShowsASecret", "internal/credential.TestAPanicWithASecretDoesNotShowIt"},
+		[]string{"script/debug", "internal/transport.TestATraceShowsNoSecrets", "internal/credential.TestNoPrintingVerbShowsASecret", "internal/credential.TestNoLoggerShowsASecret", "internal/credential.TestAPanicWithASecretDoesNotShowIt"},
 	},
 	{
 		byReader, aSession, "watches the terminal while you sign in", []string{"login dockerhub", "tokens list", "tokens create", "tokens revoke", "tokens deactivate", "tokens activate", "store"},
@@ -188,12 +188,12 @@ var threats = []threat{
 	{
 		byHolder, whatIsCurrent, "pushes with it until somebody notices", []string{"respond", "revoke", "tokens deactivate", "tokens revoke", "rotate"},
 		"purser ends the token before anything else, and asks the registry whether it is dead.",
-		[]string{"internal/lifecycle.TestALeakIsStoppedBeforeAnythingElse", "internal/lifecycle.TestRevoking", "script/respond"},
+		[]string{"internal/lifecycle.TestRespondSwitchesTheTokenOffFirst", "internal/lifecycle.TestRevokeEndsTheTokenOfAStage", "script/respond"},
 	},
 	{
 		byEditor, theRecord, "changes, drops or adds a line", []string{"receipt verify", "store", "rotate", "rollback", "revoke", "respond"},
 		"Each receipt is signed by a key that you name, numbered, and names the one before.",
-		[]string{"internal/receipt.TestTamperingIsRefused", "internal/receipt.TestAChainShowsWhatWasDoneToIt", "internal/receipt.TestOpenNeedsATrustedKey", "script/receipt-chain"},
+		[]string{"internal/receipt.TestTamperingIsRefused", "internal/receipt.TestAChainRevealsTampering", "internal/receipt.TestOpenNeedsATrustedKey", "script/receipt-chain"},
 	},
 }
 

@@ -1,6 +1,6 @@
-// Package account gets people's sessions at registries, with which tokens are made and
-// ended: docker's, after asking, or by a sign-in; and late, when it is certain that one is
-// needed (late.go).
+// Package account gets people's sessions at registries, which make and revoke tokens:
+// docker's, after asking, or a new sign-in. late.go delays that until it is certain that a
+// session is needed.
 package account
 
 import (
@@ -20,24 +20,24 @@ import (
 	"purser/internal/wire"
 )
 
-// Desk is where people sign in.
+// Desk is where people sign in to registries.
 type Desk struct {
 	Wire        *wire.Wire
 	Env         config.Environment
 	Now         func() time.Time
-	Err         io.Writer // what a person is told
+	Err         io.Writer // messages for the person
 	Interactive func() bool
 	Line        func(ctx context.Context, question string) (string, error)
 	Secret      func(ctx context.Context, question string) ([]byte, error)
 	Decide      func(ctx context.Context, d present.Decision) error
-	Agent       bool                                   // an agent has purser run, and there is a person besides
+	Agent       bool                                   // an agent runs purser for a person
 	Facts       func(c credential.Credential) []string // whose a credential's token is, and where it goes
-	Changed     func(error) error                      // is told of every change that is asked for
+	Changed     func(error) error                      // called with the error of every requested change
 }
 
-// Session gets the right to manage an account's tokens at its registry: the session
-// that docker's login has left, after asking, else a sign-in at the terminal. What is
-// typed and what comes of it stays in this process.
+// Session returns a session that may manage an account's tokens: docker's, after asking, else
+// from a sign-in at the terminal. Nothing that the person types leaves this process, except
+// to the registry.
 func (d *Desk) Session(ctx context.Context, of Owner, yes bool, wanted Use) (registry.Account, error) {
 	if d.Env.ManagementSecret != "" {
 		return d.Wire.Unattended(ctx, d.Env.ManagementSecret, credential.Credential{Registry: of.Registry, Username: of.Account})
@@ -48,7 +48,7 @@ func (d *Desk) Session(ctx context.Context, of Owner, yes bool, wanted Use) (reg
 	}
 	if !d.Interactive() {
 		return nil, &credential.Fault{
-			Reason: credential.SessionNeeded, Registry: of.Registry, Account: of.Account, What: "managing tokens takes a session at " + of.Registry.Vendor(),
+			Reason: credential.SessionNeeded, Registry: of.Registry, Account: of.Account, What: "managing tokens needs a session at " + of.Registry.Vendor(),
 			Why: "docker has none, and there is no terminal to sign in on",
 		}
 	}
@@ -58,16 +58,16 @@ func (d *Desk) Session(ctx context.Context, of Owner, yes bool, wanted Use) (reg
 	return d.SignIn(ctx, of)
 }
 
-// Owner is an account at a registry; "" is that of whoever signs in.
+// Owner is an account at a registry; Account "" is the account of whoever signs in.
 type Owner struct {
 	Registry credential.Host
 	Account  string
 }
 
-// OwnerOf is whose a credential's tokens are.
+// OwnerOf returns the owner of a credential's tokens.
 func OwnerOf(c credential.Credential) Owner { return Owner{c.Registry, c.Username} }
 
-// Use is what a session at a registry is wanted for.
+// Use says what purser wants a session for.
 type Use struct {
 	What  string   // "list the tokens"
 	Facts []string // what the person needs to know about it
@@ -75,7 +75,7 @@ type Use struct {
 
 // UseFor is the use of a session for a credential's tokens.
 func (d *Desk) UseFor(c credential.Credential) Use {
-	return Use{"make and end tokens for " + string(c.Name), d.Facts(c)}
+	return Use{"make and revoke tokens for " + string(c.Name), d.Facts(c)}
 }
 
 // UseOf is the use of a session for the tokens of an account.
@@ -83,16 +83,16 @@ func UseOf(of Owner, what string) Use {
 	return Use{what, []string{"registry: " + string(of.Registry), "account: " + cmp.Or(of.Account, "the one that the session belongs to")}}
 }
 
-// Found is docker's, nil when there is none, or when the person says no and may
+// Found returns docker's session; nil if there is none, or if the person declines it and may
 // sign in instead.
 func (d *Desk) Found(ctx context.Context, of Owner, yes bool, wanted Use) (registry.Account, error) {
 	in := registry.KindOf(of.Registry).Accounts
 	if in == nil {
-		return nil, nil // nobody signs in there
+		return nil, nil // purser cannot sign in there
 	}
 	bearer, where, err := source.DockerSession{Dir: d.Env.DockerConfigDir(), Registry: of.Registry, Key: in.SessionKey()}.Find(ctx)
 	if err != nil {
-		return nil, nil //nolint:nilerr // what is wrong with docker's store is no reason not to sign in
+		return nil, nil //nolint:nilerr // the person can sign in although docker's store is broken
 	}
 	h, err := d.Wire.Account(of.Registry, bearer, of.Account)
 	if err != nil {
@@ -112,9 +112,9 @@ func (d *Desk) Found(ctx context.Context, of Owner, yes bool, wanted Use) (regis
 	return h, nil
 }
 
-// SignIn asks for name, password and second factor.
+// SignIn asks for account name, password and second factor.
 func (d *Desk) SignIn(ctx context.Context, of Owner) (registry.Account, error) {
-	_, _ = fmt.Fprintf(d.Err, "Sign in to %s. A company's single sign-on has no password: make the token on its page then, with --from prompt.\n", of.Registry.Vendor())
+	_, _ = fmt.Fprintf(d.Err, "Sign in to %s. With single sign-on you have no password here: make the token on its page and use --from prompt.\n", of.Registry.Vendor())
 	person, err := d.Line(ctx, "Account name"+inBrackets(of.Account)+": ")
 	if err != nil {
 		return nil, err
@@ -130,9 +130,9 @@ func (d *Desk) SignIn(ctx context.Context, of Owner) (registry.Account, error) {
 		return nil, err
 	}
 	return d.Wire.SignInTo(ctx, of.Registry, person, credential.NewSecret(string(password)), func(ctx context.Context, again bool) (credential.Secret, error) {
-		question := "Code of the second factor (not shown): "
+		question := "Second-factor code (not shown): "
 		if again {
-			question = "That was not right. " + question
+			question = "Wrong code. " + question
 		}
 		code, err := d.Secret(ctx, question)
 		return credential.NewSecret(strings.TrimSpace(string(code))), err
@@ -146,15 +146,15 @@ func inBrackets(text string) string {
 	return " [" + text + "]"
 }
 
-// Minter is the session with which tokens of a credential are made.
+// Minter returns the session that makes a credential's tokens.
 func (d *Desk) Minter(ctx context.Context, c credential.Credential, yes bool) (registry.Account, error) {
 	if !Mints(c.Registry) {
 		return nil, MintsNot()
 	}
 	if d.Env.ManagementSecret != "" {
 		if d.Agent {
-			// The variable speaks for runs without a person. An agent has one.
-			ask := present.Decision{Question: "Use the account of PURSER_MANAGEMENT_SECRET_ID to make and end tokens for " + string(c.Name) + "?", Facts: d.Facts(c)}
+			// The variable is meant for runs without a person. An agent has one.
+			ask := present.Decision{Question: "Use the account of PURSER_MANAGEMENT_SECRET_ID to make and revoke tokens for " + string(c.Name) + "?", Facts: d.Facts(c)}
 			if err := d.Decide(ctx, ask); err != nil {
 				return nil, credential.About(err, c)
 			}
@@ -169,7 +169,7 @@ func (d *Desk) Minter(ctx context.Context, c credential.Credential, yes bool) (r
 	return h, nil
 }
 
-// Makers names the registries at which purser makes and ends tokens.
+// Makers names the registries at which purser makes and revokes tokens.
 func Makers() string {
 	var titles []string
 	for _, k := range registry.Minting() {
@@ -178,10 +178,10 @@ func Makers() string {
 	return strings.Join(titles, " or ")
 }
 
-// Mints reports whether purser makes and ends tokens at a registry.
+// Mints reports whether purser makes and revokes tokens at a registry.
 func Mints(host credential.Host) bool { return registry.KindOf(host).Accounts != nil }
 
-// MintsNot is the fault where purser makes and ends no tokens.
+// MintsNot is the fault of a registry where purser cannot.
 func MintsNot() error {
-	return &credential.Fault{Reason: credential.Usage, What: "purser makes and ends tokens at " + Makers() + " only", Why: "other registries have no API for it that it knows"}
+	return &credential.Fault{Reason: credential.Usage, What: "purser makes and revokes tokens only at " + Makers(), Why: "it knows no API for that at other registries"}
 }

@@ -10,18 +10,18 @@ import (
 	"purser/internal/present"
 )
 
-// Places makes the stores of a credential.
+// Places opens the stores of a credential.
 type Places func(ctx context.Context, c credential.Credential) ([]lifecycle.Place, error)
 
-// Where a token is, in words.
+// The descriptions of tokens that no secret holds.
 const (
-	storedNowhere = "nobody's: purser made it, and no secret holds it"
-	storedLogin   = "docker login made it for itself"
+	storedNowhere = "orphaned: purser made it, but no secret holds it"
+	storedLogin   = "made by docker login"
 	storedUnknown = "not made by purser"
 )
 
-// Holders finds by their labels where tokens are stored. A secret that cannot be
-// described is no reason to call a token nobody's.
+// Holders finds out, by their labels, where tokens are stored. It calls no token orphaned
+// whose secret it cannot describe.
 func Holders(ctx context.Context, file *config.File, places Places, tokens []credential.ManagedToken) map[string]string {
 	described := map[credential.Name][]looked{}
 	out := map[string]string{}
@@ -38,7 +38,7 @@ func Holders(ctx context.Context, file *config.File, places Places, tokens []cre
 		}
 		c, err := file.Credential(name)
 		if err != nil {
-			out[t.ID] = "of a credential " + string(name) + " that is not in purser.yaml"
+			out[t.ID] = "belongs to " + string(name) + ", which is not in purser.yaml"
 			continue
 		}
 		if _, done := described[name]; !done {
@@ -49,7 +49,6 @@ func Holders(ctx context.Context, file *config.File, places Places, tokens []cre
 	return out
 }
 
-// looked is a target with what it holds.
 type looked struct {
 	credential.Description
 	target credential.Target
@@ -85,9 +84,9 @@ func holderText(places []looked, c credential.Credential, label credential.Label
 	case len(where) > 0:
 		return strings.Join(where, ", ")
 	case unsure:
-		return "cannot tell: its secret could not be looked at"
+		return "unknown: purser could not look at its secret"
 	case !home:
-		return "of another project's " + string(c.Name)
+		return "belongs to another project's " + string(c.Name)
 	}
 	return storedNowhere
 }

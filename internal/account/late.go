@@ -11,51 +11,49 @@ import (
 	"purser/internal/registry"
 )
 
-// Late signs in when a token is about to be made, so that nobody is asked
-// before all else is in order. Credentials of one account may share it.
+// Late signs in when a token is about to be made, so that it asks nobody before everything
+// else is in order. Credentials of one account may share it.
 type Late struct {
 	desk *Desk
 	c    credential.Credential
 	yes  bool
 
-	mu      sync.Mutex       // guards what follows, and has one sign in for all
-	session registry.Account // nil: not yet
-	failed  error            // of signing in, which is not tried again: wrong passwords lock accounts
+	mu      sync.Mutex       // guards the next two, and makes one sign-in serve all
+	session registry.Account // nil: not signed in
+	failed  error            // of the sign-in, which is not repeated: wrong passwords lock accounts
 
-	listing sync.Mutex // guards what follows
+	listing sync.Mutex // guards list
 	list    *tokenList
 }
 
-// NewLate makes one for a credential's account; h is a session that is there already, or
-// nil.
+// NewLate returns a Late for a credential's account; h is an existing session, or nil.
 func NewLate(d *Desk, c credential.Credential, yes bool, h registry.Account) *Late {
 	return &Late{desk: d, c: c, yes: yes, session: h}
 }
 
-// Registry is where tokens are made.
+// Registry returns the registry of the tokens.
 func (m *Late) Registry() credential.Host { return m.c.Registry }
 
-// Session is the one that is there by now; nil for none.
+// Session returns the present session; nil: none.
 func (m *Late) Session() registry.Account {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	return m.session
 }
 
-// tokenList is what was listed for all that share a minter.
 type tokenList struct {
 	tokens []credential.ManagedToken
 	now    time.Time
 	err    error
 }
 
-// SignedIn is a session that has not ended: a run that waits for a day needs several.
+// SignedIn returns a session that has not expired: a run that waits for a day needs several.
 func (m *Late) SignedIn(ctx context.Context) (registry.Account, error) {
 	if h, err := m.known(); h != nil || err != nil {
 		return h, err
 	}
 	if m.desk.Env.ManagementSecret == "" {
-		// A person may be asked. Who waits for their turn must not keep others from it.
+		// A person may be asked. Wait for the turn without holding the lock.
 		if err := present.AwaitTurn(ctx); err != nil {
 			return nil, err
 		}
@@ -74,7 +72,7 @@ func (m *Late) SignedIn(ctx context.Context) (registry.Account, error) {
 	return h, err
 }
 
-// known is what came of signing in; neither, where nobody has yet, or it has ended.
+// known returns the session or the failure to sign in, if either is settled.
 func (m *Late) known() (registry.Account, error) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
@@ -88,20 +86,20 @@ func (m *Late) settled() (registry.Account, error) {
 	case m.session != nil && m.desk.Now().Before(m.session.Expires()):
 		return m.session, nil
 	}
-	return nil, nil // nothing is settled
+	return nil, nil
 }
 
-// repeated is a failure of its own for each credential that meets it.
+// repeated copies a fault for each credential that meets it, since callers change it.
 func repeated(err error) error {
 	f, ok := present.AsFault(err)
 	if !ok {
-		return err // nil, or nothing that is added to
+		return err // nil, or an error that callers do not change
 	}
 	again := *f
 	return &again
 }
 
-// Listed is the list of tokens that the first of many credentials has got for all.
+// Listed returns the token list that the first of many credentials fetched for all.
 func (m *Late) Listed(ctx context.Context) ([]credential.ManagedToken, time.Time, error) {
 	h, err := m.SignedIn(ctx)
 	if err != nil {
@@ -119,7 +117,7 @@ func (m *Late) Listed(ctx context.Context) ([]credential.ManagedToken, time.Time
 	return m.list.tokens, m.list.now, repeated(m.list.err)
 }
 
-// Account is whose tokens are made.
+// Account names the owner of the tokens.
 func (m *Late) Account() string {
 	m.mu.Lock()
 	defer m.mu.Unlock()
@@ -148,7 +146,7 @@ func (m *Late) Mint(ctx context.Context, r credential.MintRequest) (credential.M
 	return t, s, m.desk.Changed(err)
 }
 
-// Revoke ends a token for good.
+// Revoke revokes a token for good.
 func (m *Late) Revoke(ctx context.Context, id string) error {
 	h, err := m.SignedIn(ctx)
 	if err != nil {
@@ -157,7 +155,7 @@ func (m *Late) Revoke(ctx context.Context, id string) error {
 	return m.desk.Changed(h.Revoke(ctx, id))
 }
 
-// Activate switches a token off, or on again.
+// Activate switches a token on or off.
 func (m *Late) Activate(ctx context.Context, id string, active bool) error {
 	h, err := m.SignedIn(ctx)
 	if err != nil {

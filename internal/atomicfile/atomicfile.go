@@ -1,6 +1,5 @@
-// Package atomicfile replaces files whole: who reads finds the old text or the
-// new one, also when the writer is killed in between, and two writers at once
-// leave one of the two.
+// Package atomicfile replaces whole files: readers find the old text or the new one, even
+// if the writer is killed, and of two concurrent writers one wins.
 package atomicfile
 
 import (
@@ -10,10 +9,9 @@ import (
 	"path/filepath"
 )
 
-// Write makes a file or replaces it. One that is there keeps its mode; a new one
-// gets mode, and folders on the way to it are made for their owner alone. The
-// text is first written beside it, readable by its owner only. Where a link leads
-// to the file, the link stays.
+// Write creates or replaces a file. An existing file keeps its mode; a new one gets mode, and
+// missing folders are created for their owner only. The text is first written beside the
+// file, readable by its owner only. A link to the file stays a link.
 func Write(path string, text []byte, mode os.FileMode) error {
 	if info, err := os.Stat(path); err == nil {
 		mode = info.Mode().Perm()
@@ -24,8 +22,8 @@ func Write(path string, text []byte, mode os.FileMode) error {
 	return Replace(path, text, mode)
 }
 
-// Replace is Write for a file that nobody else chooses: it gets the mode in any case,
-// and takes the place of a link.
+// Replace is Write for a file that only purser chooses: it always sets the mode, and replaces
+// a link.
 func Replace(path string, text []byte, mode os.FileMode) error {
 	dir := filepath.Dir(path)
 	if err := os.MkdirAll(dir, 0o700); err != nil {

@@ -31,7 +31,7 @@ func TestAFileIsReplacedWholeAndKeepsItsMode(t *testing.T) {
 	}
 }
 
-func TestALinkStays(t *testing.T) {
+func TestALinkStaysALink(t *testing.T) {
 	dir := t.TempDir()
 	real, link := filepath.Join(dir, "real"), filepath.Join(dir, "link")
 	if err := os.WriteFile(real, []byte("one"), 0o600); err != nil {
@@ -51,7 +51,7 @@ func TestALinkStays(t *testing.T) {
 	}
 }
 
-func TestReplaceTakesTheLinksPlace(t *testing.T) {
+func TestReplaceReplacesALink(t *testing.T) {
 	dir := t.TempDir()
 	real, link := filepath.Join(dir, "real"), filepath.Join(dir, "link")
 	if err := os.WriteFile(real, []byte("one"), 0o644); err != nil {
@@ -77,7 +77,7 @@ func TestReplaceTakesTheLinksPlace(t *testing.T) {
 	}
 }
 
-func TestWhatCannotBeWrittenLeavesNothing(t *testing.T) {
+func TestAFailedWriteLeavesNothing(t *testing.T) {
 	dir := t.TempDir()
 	if err := atomicfile.Write(dir, []byte("x"), 0o600); err == nil {
 		t.Error("a folder was replaced")
@@ -91,7 +91,7 @@ func TestWhatCannotBeWrittenLeavesNothing(t *testing.T) {
 	}
 }
 
-func TestTwoAtOnceLeaveOneOfTheTwo(t *testing.T) {
+func TestOneOfTwoConcurrentWritersWins(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "file")
 	var all sync.WaitGroup
 	for _, text := range []string{"aaaaaaaa", "bbbbbbbb"} {

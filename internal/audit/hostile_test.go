@@ -18,7 +18,7 @@ import (
 	sandboxaws "purser/internal/sandbox/aws"
 )
 
-// pages is a CloudTrail that never comes to an end.
+// pages is a CloudTrail that never ends.
 type pages struct{ asked int }
 
 func (p *pages) LookupEvents(context.Context, *cloudtrail.LookupEventsInput, ...func(*cloudtrail.Options)) (*cloudtrail.LookupEventsOutput, error) {
@@ -26,7 +26,7 @@ func (p *pages) LookupEvents(context.Context, *cloudtrail.LookupEventsInput, ...
 	return &cloudtrail.LookupEventsOutput{NextToken: aws.String("more")}, nil
 }
 
-func TestHistoryWithoutEndIsCutOff(t *testing.T) {
+func TestAnEndlessHistoryIsCutOff(t *testing.T) {
 	endless := new(pages)
 	trail := audit.Trail{API: endless, Wait: func(context.Context, time.Duration) error { return nil }}
 	now := time.Now()
@@ -36,8 +36,8 @@ func TestHistoryWithoutEndIsCutOff(t *testing.T) {
 	}
 }
 
-// Whoever reads a secret chooses most of what CloudTrail says of it.
-func TestTextsOfReadersAreMadeFitToBeShown(t *testing.T) {
+// Readers control most of what CloudTrail records about them.
+func TestTextsOfReadersAreQuoted(t *testing.T) {
 	for what, hostile := range map[string]string{
 		"escape":   "x\x1b]0;title\x07\x1b[2J",
 		"lines":    "x\r\nan invented line",
@@ -78,7 +78,7 @@ func TestTextsOfReadersAreMadeFitToBeShown(t *testing.T) {
 					t.Errorf("text %d has control characters: %q", i, s)
 				case strings.Contains(s, "dckr_") || strings.Contains(s, "FAKEFAKE"):
 					t.Errorf("text %d has a token: %q", i, s)
-				case utf8.RuneCountInString(s) > 201: // with the … of what was cut
+				case utf8.RuneCountInString(s) > 201: // with the … for the cut
 					t.Errorf("text %d is %d characters long", i, utf8.RuneCountInString(s))
 				}
 			}
@@ -86,8 +86,8 @@ func TestTextsOfReadersAreMadeFitToBeShown(t *testing.T) {
 	}
 }
 
-// One event that is not what it should be hides no other.
-func TestEventsThatAreNotWhatTheyShouldBe(t *testing.T) {
+// A malformed event must not hide others.
+func TestMalformedEventsHideNoOthers(t *testing.T) {
 	for raw, unreadable := range map[string]int{
 		`{"userIdentity":`:                           1,
 		`[]`:                                         1,
@@ -109,7 +109,7 @@ func TestEventsThatAreNotWhatTheyShouldBe(t *testing.T) {
 	}
 }
 
-func TestSecretsWithSimilarNames(t *testing.T) {
+func TestSecretsWithSimilarNamesAreNotMixedUp(t *testing.T) {
 	partial := strings.TrimSuffix(arn, "-AbCdEf")
 	for id, ours := range map[string]bool{
 		name: true, arn: true, partial: true,
@@ -127,8 +127,8 @@ func TestSecretsWithSimilarNames(t *testing.T) {
 	}
 }
 
-// The SDK's own client asks again when CloudTrail says that it was too much.
-func TestThrottledOnce(t *testing.T) {
+// The SDK's client retries when CloudTrail throttles it.
+func TestAThrottledRequestIsRetried(t *testing.T) {
 	box := sandboxaws.NewSecretsManager(sandboxaws.SecretsManagerConfig{})
 	server := httptest.NewServer(box)
 	defer server.Close()
@@ -146,7 +146,7 @@ func TestThrottledOnce(t *testing.T) {
 	if err != nil || len(found.Reads) != 60 {
 		t.Errorf("%d reads: %v", len(found.Reads), err)
 	}
-	if n := len(box.Calls()); n < 4 { // two pages, the other event, and the one that was too much
+	if n := len(box.Calls()); n < 4 { // two pages, the other event, and the throttled one
 		t.Errorf("called %d times", n)
 	}
 }

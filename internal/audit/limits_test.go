@@ -22,8 +22,8 @@ func (l lookup) LookupEvents(_ context.Context, in *cloudtrail.LookupEventsInput
 	return l(in)
 }
 
-// CloudTrail answers two requests a second, whichever event they ask for.
-func TestEveryTwoRequestsAreApart(t *testing.T) {
+// CloudTrail allows two requests a second in all.
+func TestRequestsKeepToTheRateLimit(t *testing.T) {
 	asked, waited := 0, 0
 	trail := audit.Trail{Region: "eu-west-2", Wait: func(context.Context, time.Duration) error { waited++; return nil },
 		API: lookup(func(*cloudtrail.LookupEventsInput) (*cloudtrail.LookupEventsOutput, error) {
@@ -35,7 +35,7 @@ func TestEveryTwoRequestsAreApart(t *testing.T) {
 	}
 }
 
-func TestSecretKnownByItsARNAlone(t *testing.T) {
+func TestASecretIsFoundByItsARNAlone(t *testing.T) {
 	box, trail, _ := newTrail(t)
 	box.Record(sandboxaws.TrailEvent{Name: "GetSecretValue", At: time.Now(), Caller: instance, SecretID: name})
 	found, err := trail.Reads(t.Context(), "", arn, time.Now().Add(-time.Hour), time.Now())
@@ -44,7 +44,7 @@ func TestSecretKnownByItsARNAlone(t *testing.T) {
 	}
 }
 
-func TestHistoryIsNotAskedForMoreThanItHas(t *testing.T) {
+func TestTheSearchStaysWithinTheHistory(t *testing.T) {
 	now := time.Date(2026, 11, 23, 12, 0, 0, 700_000_000, time.UTC)
 	trail := audit.Trail{Wait: func(context.Context, time.Duration) error { return nil },
 		API: lookup(func(in *cloudtrail.LookupEventsInput) (*cloudtrail.LookupEventsOutput, error) {
@@ -58,7 +58,7 @@ func TestHistoryIsNotAskedForMoreThanItHas(t *testing.T) {
 	}
 }
 
-func TestWhoIsNotSignedInIsTold(t *testing.T) {
+func TestMissingAndExpiredCredentialsAreReported(t *testing.T) {
 	for _, code := range []string{"ExpiredTokenException", "UnrecognizedClientException"} {
 		box, trail, _ := newTrail(t)
 		box.Fault("LookupEvents", sandboxaws.Fault{Code: code, Message: "no", Times: -1})
@@ -77,7 +77,7 @@ func TestWhoIsNotSignedInIsTold(t *testing.T) {
 	}
 }
 
-func TestEventWithoutATimeOfItsOwn(t *testing.T) {
+func TestAnEventsOwnTimeIsTheFallback(t *testing.T) {
 	at := time.Date(2026, 11, 23, 10, 0, 0, 0, time.UTC)
 	trail := audit.Trail{Wait: func(context.Context, time.Duration) error { return nil },
 		API: lookup(func(in *cloudtrail.LookupEventsInput) (*cloudtrail.LookupEventsOutput, error) {
@@ -93,7 +93,7 @@ func TestEventWithoutATimeOfItsOwn(t *testing.T) {
 	}
 }
 
-func TestInterruptedWhileWaiting(t *testing.T) {
+func TestAnInterruptEndsTheSearch(t *testing.T) {
 	next := "more"
 	trail := audit.Trail{Region: "eu-west-2", Wait: func(context.Context, time.Duration) error { return context.Canceled },
 		API: lookup(func(*cloudtrail.LookupEventsInput) (*cloudtrail.LookupEventsOutput, error) {
@@ -104,8 +104,8 @@ func TestInterruptedWhileWaiting(t *testing.T) {
 	}
 }
 
-// A search that was cut off says how far back it came: the history is newest first.
-func TestCutOffSearchSaysHowFarItCame(t *testing.T) {
+// The history is newest first.
+func TestACutOffSearchReportsHowFarBackItGot(t *testing.T) {
 	now := time.Date(2026, 11, 23, 12, 0, 0, 0, time.UTC)
 	asked, next := 0, "more"
 	trail := audit.Trail{Wait: func(context.Context, time.Duration) error { return nil },

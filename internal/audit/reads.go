@@ -1,4 +1,4 @@
-// Package audit finds out who read a secret: what CloudTrail has recorded.
+// Package audit finds out from CloudTrail who read a secret.
 package audit
 
 import (
@@ -17,7 +17,7 @@ import (
 	"purser/internal/credential"
 )
 
-// CloudTrailAPI is what is called of the AWS SDK's client.
+// CloudTrailAPI is the part of the AWS SDK's client that purser calls.
 type CloudTrailAPI interface {
 	LookupEvents(context.Context, *cloudtrail.LookupEventsInput, ...func(*cloudtrail.Options)) (*cloudtrail.LookupEventsOutput, error)
 }
@@ -29,35 +29,33 @@ type Trail struct {
 	Wait   func(context.Context, time.Duration) error
 }
 
-// Read is one attempt to read a secret. Its texts come from whoever made it, and are
-// made fit to be shown.
+// Read is one attempt to read a secret. The caller controls its texts, so they are quoted.
 type Read struct {
 	At        time.Time
 	Principal string // the ARN of the user, or of the role
-	Session   string // of the role: an instance's id, a person's name
-	Service   string // the AWS service that read on somebody's behalf; "" for none
+	Session   string // the role's session: an instance's id, a person's name
+	Service   string // the AWS service that read on somebody's behalf; "": none
 	Source    string // the IP address, or the service
-	Agent     string // what the program called itself
+	Agent     string // the user agent
 	Version   credential.VersionID
 	Stage     credential.Stage
-	Denied    string // AWS's code for why it was refused; "" when it was not
+	Denied    string // AWS's error code; "": it succeeded
 }
 
-// Reads are the attempts in a time, newest first.
+// Reads are the attempts to read a secret, newest first.
 type Reads struct {
-	Since    time.Time // from when on the history was looked at
+	Since    time.Time // start of the search
 	Reads    []Read
-	Complete bool // false: there was more than was looked at
-	// Oldest is how far back the history was looked at where it is not Complete; zero
-	// when nothing of it has a time.
+	Complete bool // false: the search stopped at its limit
+	// Oldest is how far back an incomplete search got; zero if no event had a time.
 	Oldest     time.Time
-	Unreadable int // events whose text could not be read
+	Unreadable int // events that could not be parsed
 }
 
 const (
-	// history is how far CloudTrail's own history goes back.
+	// history is how far back CloudTrail's event history goes.
 	history = 90 * 24 * time.Hour
-	// perPage and pause keep to CloudTrail's limits: 50 events an answer, two requests a
+	// perPage and pause respect CloudTrail's limits: 50 events per answer, two requests per
 	// second for an account and region (API reference of LookupEvents).
 	perPage = 50
 	pause   = 500 * time.Millisecond
@@ -65,14 +63,14 @@ const (
 	pages = 120
 )
 
-// Reads looks up who read a secret, by its name and its ARN: events have whatever the
-// caller sent. Without a name, the one in the ARN is taken.
+// Reads looks up who read a secret by its name and its ARN, since events contain whatever the
+// caller sent. Without a name it uses the one in the ARN.
 func (t Trail) Reads(ctx context.Context, name, arn string, since, now time.Time) (Reads, error) {
 	if name == "" {
 		name = nameIn(arn)
 	}
-	// CloudTrail's times are whole seconds. What is older than its history is rounded
-	// into it, not out of it: a time outside may be refused.
+	// CloudTrail's times are whole seconds. Round the oldest time into its history, not out
+	// of it: CloudTrail may refuse an earlier time.
 	oldest := now.Add(-history)
 	since, now = since.Truncate(time.Second), now.Truncate(time.Second).Add(time.Second)
 	if since.Before(oldest) {
@@ -85,7 +83,7 @@ func (t Trail) Reads(ctx context.Context, name, arn string, since, now time.Time
 			LookupAttributes: []types.LookupAttribute{{AttributeKey: types.LookupAttributeKeyEventName, AttributeValue: aws.String(event)}},
 			StartTime:        aws.Time(since), EndTime: aws.Time(now), MaxResults: aws.Int32(perPage),
 		}
-		var last time.Time // of what was looked at; answers are newest first
+		var last time.Time // of the last event; answers are newest first
 		for page := 0; ; page++ {
 			if page == pages {
 				out.Complete = false
@@ -94,7 +92,7 @@ func (t Trail) Reads(ctx context.Context, name, arn string, since, now time.Time
 				}
 				break
 			}
-			if asked { // the limit is one of the account, whichever event is looked up
+			if asked { // the limit is per account, for all events
 				if err := t.Wait(ctx, pause); err != nil {
 					return out, t.fault(ctx, err)
 				}
@@ -123,7 +121,7 @@ func (t Trail) fault(ctx context.Context, err error) error {
 	if ended := credential.Ended(ctx, "asking CloudTrail who read the secret"); ended != nil {
 		return ended
 	}
-	f := &credential.Fault{Reason: credential.StoreUnreachable, What: "CloudTrail in " + t.Region + " could not be asked who read the secret", Err: err}
+	f := &credential.Fault{Reason: credential.StoreUnreachable, What: "purser could not ask CloudTrail in " + t.Region + " who read the secret", Err: err}
 	api, answered := errors.AsType[smithy.APIError](err)
 	_, unsigned := errors.AsType[*credential.Unsigned](err)
 	switch {
@@ -132,7 +130,7 @@ func (t Trail) fault(ctx context.Context, err error) error {
 	case !answered && unsigned:
 		f.Reason, f.Why = credential.NotSignedIn, "there are no AWS credentials, or they have expired"
 	case !answered:
-		f.Why = "there was no answer"
+		f.Why = "CloudTrail did not answer"
 	default:
 		f.Why = "AWS says: " + credential.Quote(api.ErrorCode()+": "+api.ErrorMessage())
 		if reason, known := reasonsByCode[api.ErrorCode()]; known {
@@ -142,8 +140,8 @@ func (t Trail) fault(ctx context.Context, err error) error {
 	return f
 }
 
-// reasonsByCode are the answers that are about the caller. Every other is CloudTrail's
-// trouble: its limit, its time range, its service.
+// reasonsByCode has the errors about the caller. All others are CloudTrail's: its limit, its
+// time range, its service.
 var reasonsByCode = map[string]credential.Reason{
 	"AccessDeniedException": credential.AccessDenied, "AccessDenied": credential.AccessDenied,
 
@@ -153,7 +151,7 @@ var reasonsByCode = map[string]credential.Reason{
 	"InvalidSignatureException": credential.NotSignedIn,
 }
 
-// trailEvent is what is looked at of an event's own text (CloudTrail User Guide, "record
+// trailEvent is the part of an event's JSON that purser reads (CloudTrail User Guide, "record
 // contents").
 type trailEvent struct {
 	UserIdentity struct {
@@ -207,31 +205,29 @@ func (r *Reads) add(e types.Event, name, arn string) {
 	r.Reads = append(r.Reads, read)
 }
 
-// random is how long the end is that AWS chooses for an ARN.
 const random = len("-AbCdEf")
 
-// nameIn is the name in a secret's whole ARN, "" when there is none.
 func nameIn(arn string) string {
 	_, end, _ := strings.Cut(arn, ":secret:")
 	return end[:max(len(end)-random, 0)]
 }
 
-// means reports whether what a caller sent is the secret: its name, its ARN, or the ARN
-// without the end that AWS chose.
+// means reports whether the id that a caller sent is the secret: its name, its ARN, or the
+// ARN without the random suffix.
 func means(id, name, arn string) bool {
 	return id != "" && (id == name || id == arn || len(arn) > random && id == arn[:len(arn)-random])
 }
 
-// Reader is everybody who read under one name.
+// Reader sums up the reads of one identity.
 type Reader struct {
 	Principal, Session, Service string
 	First, Last                 time.Time
-	Current                     time.Time // when it last got what was current; zero: never
-	Count, Denied               int       // reads that gave the value, and those that were refused
+	Current                     time.Time // last successful read of the current version; zero: never
+	Count, Denied               int       // successful and refused reads
 	Sources                     []string
 }
 
-// Readers groups reads, who read last first.
+// Readers groups the reads, latest reader first.
 func (r Reads) Readers() []Reader {
 	var all []Reader
 	for _, one := range r.Reads {

@@ -24,8 +24,8 @@ const (
 	instance = "arn:aws:sts::123456789012:assumed-role/buildkite-agents/i-0123456789abcdef0"
 )
 
-// quick tries again as the SDK does by itself, without its pauses: it loses a connection
-// now and then while it reads a long answer.
+// quick retries like the SDK but without its pauses: it sometimes loses a connection while
+// reading a long answer.
 func quick() aws.Retryer {
 	return retry.NewStandard(func(o *retry.StandardOptions) { o.MaxAttempts, o.MaxBackoff = 5, time.Millisecond })
 }
@@ -42,7 +42,7 @@ func newTrail(t *testing.T) (*sandboxaws.SecretsManager, audit.Trail, *int) {
 	return aws1, audit.Trail{API: client, Region: "eu-west-2", Wait: func(context.Context, time.Duration) error { *waits++; return nil }}, waits
 }
 
-func TestWhoReadASecret(t *testing.T) {
+func TestReadersAreGroupedAndSorted(t *testing.T) {
 	box, trail, waits := newTrail(t)
 	now := time.Now().Truncate(time.Second)
 	for i := range 120 {
@@ -92,7 +92,7 @@ arn:aws:iam::123456789012:user/batch|||1|0|[]
 	}
 }
 
-func TestCloudTrailThatDoesNotTell(t *testing.T) {
+func TestErrorsOfCloudTrailAreReported(t *testing.T) {
 	for code, want := range map[string]credential.Reason{
 		"AccessDeniedException": credential.AccessDenied, "ThrottlingException": credential.StoreUnreachable, "": credential.StoreUnreachable,
 	} {

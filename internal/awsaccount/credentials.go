@@ -18,11 +18,11 @@ import (
 	"purser/internal/credential"
 )
 
-// Once keeps a failure to get credentials from being tried again by every call: what gets
-// them has tried already, and a person waits. Its error is a *credential.Unsigned.
+// Once prevents retries of a failure to get credentials: the provider has retried already, and
+// a person waits. Its error is a *credential.Unsigned.
 type Once struct{ aws.CredentialsProvider }
 
-// Retrieve gets credentials.
+// Retrieve returns credentials.
 func (o Once) Retrieve(ctx context.Context) (aws.Credentials, error) {
 	c, err := o.CredentialsProvider.Retrieve(ctx)
 	if err != nil {
@@ -31,12 +31,11 @@ func (o Once) Retrieve(ctx context.Context) (aws.Credentials, error) {
 	return c, err
 }
 
-// metadataLimit is how long the metadata service of an instance may take in all.
-// Where there is none, and where a container is one hop too far away, it never
-// answers.
+// metadataLimit is how long an instance's metadata service may take in all. Where there is
+// none, or a container is one hop too far away, it never answers.
 const metadataLimit = time.Second
 
-// InstanceRole asks the metadata service with that limit.
+// InstanceRole asks the metadata service within metadataLimit.
 func InstanceRole(env config.Environment) awsconfig.LoadOptionsFunc {
 	o := imds.Options{
 		Endpoint: env.AWSMetadataEndpoint, HTTPClient: &http.Client{Transport: &deadline{next: http.DefaultTransport}}, Retryer: aws.NopRetryer{},
@@ -47,8 +46,8 @@ func InstanceRole(env config.Environment) awsconfig.LoadOptionsFunc {
 	return awsconfig.WithEC2RoleCredentialOptions(func(role *ec2rolecreds.Options) { role.Client = imds.New(o) })
 }
 
-// ContainerRole asks the credentials endpoint of a container, twice for a second
-// at most: the SDK would wait for one that never answers for as long as it takes.
+// ContainerRole asks a container's credentials endpoint, at most twice for a second each: the
+// SDK would wait for a silent one without limit.
 func ContainerRole() awsconfig.LoadOptionsFunc {
 	return awsconfig.WithEndpointCredentialOptions(func(o *endpointcreds.Options) {
 		o.Retryer = retry.NewStandard(func(s *retry.StandardOptions) { s.MaxAttempts, s.MaxBackoff = 2, 100*time.Millisecond })
@@ -56,11 +55,11 @@ func ContainerRole() awsconfig.LoadOptionsFunc {
 	})
 }
 
-// deadline limits each request to half: the first is for a token, the second
-// takes place only when the first was answered or the service has no tokens.
+// deadline gives each request half of the limit: one for a token, and one for the answer to
+// what is then asked.
 type deadline struct {
 	next http.RoundTripper
-	dead atomic.Bool // it did not answer once; it is not waited for again
+	dead atomic.Bool // it did not answer once, so do not wait again
 }
 
 // RoundTrip sends one request.
@@ -68,7 +67,7 @@ func (d *deadline) RoundTrip(r *http.Request) (*http.Response, error) {
 	if d.dead.Load() {
 		return nil, context.DeadlineExceeded
 	}
-	ctx, stop := context.WithTimeout(r.Context(), metadataLimit/2) // the token, and what is asked for with it
+	ctx, stop := context.WithTimeout(r.Context(), metadataLimit/2) // one half for the token, one for the rest
 	resp, err := d.next.RoundTrip(r.WithContext(ctx))
 	if err != nil {
 		d.dead.Store(ctx.Err() != nil && r.Context().Err() == nil)
@@ -79,13 +78,13 @@ func (d *deadline) RoundTrip(r *http.Request) (*http.Response, error) {
 	return resp, nil
 }
 
-// stopping ends its limit with the body.
+// stopping releases its context with the body.
 type stopping struct {
 	io.ReadCloser
 	stop context.CancelFunc
 }
 
-// Close ends both.
+// Close closes the body and releases the context.
 func (s *stopping) Close() error {
 	defer s.stop()
 	return s.ReadCloser.Close()

@@ -1,5 +1,5 @@
-// Package awsaccount is how AWS's credentials are come by (credentials.go), and what is
-// wrong where they are not: by the profile, by the environment, by the machine.
+// Package awsaccount gets AWS credentials (credentials.go), and explains what is wrong if
+// there are none: with the profile, the environment or the machine.
 package awsaccount
 
 import (
@@ -21,20 +21,20 @@ import (
 	"purser/internal/signin"
 )
 
-// Diagnosis says why AWS does not let somebody in.
+// Diagnosis explains why AWS refuses the caller.
 type Diagnosis struct {
 	Env config.Environment
 	Now func() time.Time
-	// Assigned asks which roles a person has.
+	// Assigned returns the roles that a person has.
 	Assigned func(ctx context.Context, p signin.Profile) ([]signin.Role, error)
 }
 
-// Profiles are AWS's configuration files.
+// Profiles returns AWS's configuration files.
 func (d *Diagnosis) Profiles() signin.Files {
 	return signin.Files{Config: d.Env.AWSConfigPath(), Credentials: d.Env.AWSCredentialsPath()}
 }
 
-// Explain adds to a fault of AWS what the profile and the machine tell about it.
+// Explain adds what the profile and the machine show to a fault of AWS.
 func (d *Diagnosis) Explain(ctx context.Context, f *credential.Fault) {
 	if f.Reason != credential.NotSignedIn && f.Reason != credential.AccessDenied {
 		return
@@ -64,13 +64,13 @@ func (d *Diagnosis) Explain(ctx context.Context, f *credential.Fault) {
 		f.SignIn = "machine"
 		f.Why = d.explainMachine(f)
 	case p.Kind == signin.KindWebIdentity:
-		f.Why = "the profile exchanges the token in " + p.Source + ": " + fileState(p.Source)
+		f.Why = "the profile exchanges the token in " + p.Source + ", which " + fileState(p.Source)
 	case p.Kind == signin.KindProcess:
-		f.Why = "the program that " + p.At + " names as credential_process gave no credentials"
+		f.Why = "the credential_process at " + p.At + " returned no credentials"
 	case p.Kind == signin.KindRole:
-		f.Why = "the profile assumes a role with " + p.Source + ", which did not succeed; " + f.Why
+		f.Why = "the profile could not assume its role with " + p.Source + "; " + f.Why
 	case p.Kind == signin.KindStatic:
-		f.Why = "AWS does not take the access keys of the profile (" + p.At + "); " + f.Why
+		f.Why = "AWS refused the profile's access keys (" + p.At + "); " + f.Why
 	}
 }
 
@@ -81,15 +81,14 @@ func (d *Diagnosis) explainSession(f *credential.Fault, p signin.Profile) {
 	case signin.Broken:
 		f.Why = "the session in " + cache.Path(p) + " cannot be read; signing in again replaces it"
 	case signin.SignedIn:
-		f.Why = "AWS has ended the session of " + p.StartURL
+		f.Why = "AWS ended the session for " + p.StartURL
 	case signin.Never:
 		f.Why = "nobody has signed in to " + p.StartURL + " on this machine"
 	case signin.Expired, signin.Refreshable:
-		f.Why = fmt.Sprintf("the session of %s ended at %s", p.StartURL, until.Local().Format("2006-01-02 15:04"))
+		f.Why = fmt.Sprintf("the session for %s expired at %s", p.StartURL, until.Local().Format("2006-01-02 15:04"))
 	}
 }
 
-// assignedShown is how many roles are named.
 const assignedShown = 5
 
 func (d *Diagnosis) explainAssignment(ctx context.Context, f *credential.Fault, p signin.Profile) {
@@ -108,17 +107,17 @@ func (d *Diagnosis) explainAssignment(ctx context.Context, f *credential.Fault, 
 		}
 		names = append(names, credential.Quote(r.Account+" "+r.Name))
 	}
-	f.Why += "; assigned are " + strings.Join(names, ", ")
+	f.Why += "; you have " + strings.Join(names, ", ")
 }
 
 func (d *Diagnosis) explainEnvironment(f *credential.Fault) {
 	switch {
 	case d.Env.AWSAccessKey:
-		f.SignIn, f.Why = "environment", "the access key of AWS_ACCESS_KEY_ID is not taken; "+f.Why
+		f.SignIn, f.Why = "environment", "AWS refused the access key in AWS_ACCESS_KEY_ID; "+f.Why
 	case d.Env.AWSWebIdentity:
-		f.SignIn, f.Why = string(signin.KindWebIdentity), "the token that AWS_WEB_IDENTITY_TOKEN_FILE names could not be exchanged; "+f.Why
+		f.SignIn, f.Why = string(signin.KindWebIdentity), "AWS did not accept the token in AWS_WEB_IDENTITY_TOKEN_FILE; "+f.Why
 	default:
-		f.SignIn, f.Why = "container", "the container's credentials endpoint (AWS_CONTAINER_CREDENTIALS_…) gave none"
+		f.SignIn, f.Why = "container", "the container's credentials endpoint (AWS_CONTAINER_CREDENTIALS_…) returned no credentials"
 	}
 }
 
@@ -134,7 +133,7 @@ func (d *Diagnosis) explainMachine(f *credential.Fault) string {
 	case d.Env.AWSMetadataDisabled:
 		return none + ", and the machine's metadata service is switched off (AWS_EC2_METADATA_DISABLED)"
 	case errors.Is(f.Err, context.DeadlineExceeded) || waited && timeout.Timeout():
-		return none + ", and the metadata service at " + endpoint + " does not answer: this is no EC2 instance, or a container on one whose hop limit is 1"
+		return none + ", and the metadata service at " + endpoint + " does not answer: this is not an EC2 instance, or a container on one whose hop limit is 1"
 	case answered && answer.HTTPStatusCode() == http.StatusNotFound:
 		return none + ", and this EC2 instance has no instance role"
 	}
@@ -143,7 +142,7 @@ func (d *Diagnosis) explainMachine(f *credential.Fault) string {
 
 func fileState(path string) string {
 	if _, err := os.Stat(path); err != nil {
-		return "it is not there, or cannot be read"
+		return "is missing or unreadable"
 	}
-	return "AWS does not take it"
+	return "AWS refused"
 }

@@ -1,7 +1,6 @@
-// Package boundedfile reads files whose path comes from somebody else: a
-// configuration, a flag, a checkout. A path may lead to a FIFO that nobody writes to,
-// to a device without end, or to a file that does not fit into memory; none of them
-// is read.
+// Package boundedfile reads files whose path comes from others: a configuration, a flag, a
+// checkout. The path may name a FIFO that nobody writes to, an endless device, or a file that
+// exceeds memory; it reads none of these.
 package boundedfile
 
 import (
@@ -13,36 +12,36 @@ import (
 	"syscall"
 )
 
-// Named is a limit far above any file that a person names, in bytes.
+// Named is a limit in bytes far above any file that a person names.
 const Named = 4 << 20
 
 // Read reads a regular file of at most limit bytes. The error is an *fs.PathError.
 func Read(path string, limit int64) ([]byte, error) {
-	// What is no file is not even opened: to open a FIFO waits, and to open a device may
-	// set it off.
+	// Do not even open anything else: opening a FIFO blocks, and opening a device may
+	// trigger it.
 	if err := Check(path, limit); err != nil {
 		return nil, err
 	}
-	f, err := os.OpenFile(path, os.O_RDONLY|syscall.O_NONBLOCK, 0) //nolint:gosec // to open what somebody else names is its purpose
+	f, err := os.OpenFile(path, os.O_RDONLY|syscall.O_NONBLOCK, 0) //nolint:gosec // opening what others name is its purpose
 	if err != nil {
 		return nil, err
 	}
 	defer func() { _ = f.Close() }() // nothing was written
 	info, err := f.Stat()
 	if err == nil {
-		err = check(path, info, limit) // it may have been replaced in between
+		err = check(path, info, limit) // the file may have been replaced
 	}
 	if err != nil {
 		return nil, err
 	}
 	text, err := io.ReadAll(io.LimitReader(f, limit+1))
-	if err == nil && int64(len(text)) > limit { // it grows, or its size is not known, as in /proc
+	if err == nil && int64(len(text)) > limit { // it grows, or has no known size, as in /proc
 		return nil, tooLarge(path, limit)
 	}
 	return text, err
 }
 
-// Check reports whether Read would read a file, for those that a library reads itself.
+// Check reports whether Read would read a file, for callers whose library reads it.
 func Check(path string, limit int64) error {
 	info, err := os.Stat(path)
 	if err != nil {
@@ -57,7 +56,7 @@ func check(path string, info fs.FileInfo, limit int64) error {
 	switch mode := info.Mode(); {
 	case mode.IsRegular() && info.Size() > limit:
 		return tooLarge(path, limit)
-	case mode.IsRegular(), os.SameFile(info, null): // people name that for an empty file
+	case mode.IsRegular(), os.SameFile(info, null): // people use it as an empty file
 		return nil
 	case mode.IsDir():
 		what = "folder"

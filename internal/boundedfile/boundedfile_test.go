@@ -46,7 +46,7 @@ func TestTheNullDeviceIsAnEmptyFile(t *testing.T) {
 	}
 }
 
-func TestWhatIsMissingIsSaidToBe(t *testing.T) {
+func TestAMissingFileIsReportedAsSuch(t *testing.T) {
 	if _, err := boundedfile.Read(filepath.Join(t.TempDir(), "file"), 10); !errors.Is(err, fs.ErrNotExist) {
 		t.Error(err)
 	}

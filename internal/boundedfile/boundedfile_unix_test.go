@@ -13,8 +13,8 @@ import (
 	"purser/internal/boundedfile"
 )
 
-// TestWhatIsNoFileIsNotRead would wait for ever, or fill the memory, if it failed.
-func TestWhatIsNoFileIsNotRead(t *testing.T) {
+// If TestOnlyFilesAreRead failed, it would block or fill the memory.
+func TestOnlyFilesAreRead(t *testing.T) {
 	dir := t.TempDir()
 	fifo, ring, sparse := filepath.Join(dir, "fifo"), filepath.Join(dir, "ring"), filepath.Join(dir, "sparse")
 	if err := syscall.Mkfifo(fifo, 0o600); err != nil {

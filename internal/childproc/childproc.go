@@ -1,7 +1,6 @@
-// Package childproc runs a program as if nothing stood before it: its streams, its
-// terminal, the signals for it and its exit code are passed through. What it
-// prints can be led through a filter, and then it has a terminal of its own where
-// there was one.
+// Package childproc runs a program as if the user had started it: it passes through streams,
+// terminal, signals and the exit code. It can filter the program's output; then the program
+// gets a terminal of its own if there was one.
 package childproc
 
 import (
@@ -16,8 +15,8 @@ import (
 	"time"
 )
 
-// Filter is a stream on its way out. Idle is called when nothing was written for
-// a moment, and Close at the end.
+// Filter is a filtering writer. Idle is called after a moment without output, Close at the
+// end.
 type Filter interface {
 	io.WriteCloser
 	Idle() error
@@ -27,34 +26,33 @@ type Filter interface {
 type Command struct {
 	Program       string // a path
 	Args          []string
-	Env           []string // all of it
+	Env           []string // the whole environment
 	In            io.Reader
 	Out, Err      io.Writer
-	Filter        func(to io.Writer) Filter                          // nil: the streams are the program's own
-	Prepare       func(*exec.Cmd)                                    // called last before the start; may be nil
+	Filter        func(to io.Writer) Filter                          // nil: the program uses the streams directly
+	Prepare       func(*exec.Cmd)                                    // called just before the start; may be nil
 	Signals       <-chan os.Signal                                   // those to pass on
 	After         func(d time.Duration, f func()) (stop func() bool) // a timer
-	DeadlineGrace time.Duration                                      // between a request to end and the end, when ctx ran out
+	DeadlineGrace time.Duration                                      // between SIGTERM and SIGKILL, when ctx ends
 }
 
 const (
-	// idleAfter is the silence after which a filter passes on what it holds back. A
-	// person does not notice it.
+	// idleAfter is the silence after which a filter passes on what it holds back, too short
+	// for a person to notice.
 	idleAfter = 20 * time.Millisecond
-	// lastWords is how long is waited for output of programs that outlive the one
-	// that was started and hold its streams.
+	// lastWords is how long Run captures output of background programs after the command
+	// exits.
 	lastWords  = time.Second
 	bufferSize = 64 << 10
-	// bySignal is what shells add to a signal's number.
+	// bySignal is what shells add to a signal's number for an exit code.
 	bySignal = 128
 )
 
-// Run starts the program and waits for its end. The code is the program's, 128 and
-// the signal's number where a signal ended it. An error means that it could not be
-// started, or that its output could not be passed on. When ctx ends the program is
-// asked to end, and made to after DeadlineGrace.
+// Run starts the program and waits for its end. The code is the program's, or 128 plus the
+// number of the signal that ended it. The error is about starting the program or passing on
+// its output. When ctx ends, Run asks the program to end, and kills it after DeadlineGrace.
 func (c Command) Run(ctx context.Context) (code int, err error) {
-	cmd := exec.Command(c.Program, c.Args...) //nolint:gosec,noctx // the person names the program; how it is ended is written below
+	cmd := exec.Command(c.Program, c.Args...) //nolint:gosec,noctx // the person names the program; serve ends it
 	cmd.Env = c.Env
 	s := &session{c: c, cmd: cmd}
 	defer s.restore()
@@ -66,7 +64,7 @@ func (c Command) Run(ctx context.Context) (code int, err error) {
 	}
 	ended := make(chan struct{})
 	go func() {
-		_ = cmd.Wait() // how it ended is in the ProcessState
+		_ = cmd.Wait() // the ProcessState has the result
 		close(ended)
 	}()
 	s.serve(ctx, ended)
@@ -84,12 +82,11 @@ func exitCode(p *os.ProcessState) int {
 	return p.ExitCode()
 }
 
-// session is one run.
 type session struct {
 	c     Command
 	cmd   *exec.Cmd
 	pumps sync.WaitGroup
-	own   []*os.File // the program's ends, to be closed once it has them
+	own   []*os.File // the program's ends, to close after the start
 	reads []*os.File // our ends
 	undo  []func()   // in reverse
 
@@ -97,7 +94,7 @@ type session struct {
 	failed error
 
 	terminal *os.File // our end of the program's terminal; nil without one
-	person   *os.File // the terminal that it stands for
+	person   *os.File // the person's terminal that it replaces
 }
 
 func (s *session) restore() {
@@ -107,7 +104,6 @@ func (s *session) restore() {
 	s.undo = nil
 }
 
-// connect gives the program its streams.
 func (s *session) connect() error {
 	s.cmd.Stdin, s.cmd.Stdout, s.cmd.Stderr = s.c.In, s.c.Out, s.c.Err
 	if s.c.Filter == nil {
@@ -135,7 +131,6 @@ func (s *session) connect() error {
 	return nil
 }
 
-// pump passes on one stream through a filter.
 func (s *session) pump(from *os.File, to io.Writer) {
 	f := s.c.Filter(to)
 	s.pumps.Go(func() {
@@ -147,7 +142,7 @@ func (s *session) pump(from *os.File, to io.Writer) {
 			if n > 0 {
 				if _, err := f.Write(buffer[:n]); err != nil {
 					s.fail(err)
-					_ = from.Close() // the program learns of it as it would without us
+					_ = from.Close() // the program notices as it would without purser
 					return
 				}
 				idle = s.c.After(idleAfter, func() { _ = f.Idle() })
@@ -174,8 +169,8 @@ func (s *session) start() error {
 	if s.c.Prepare != nil {
 		s.c.Prepare(s.cmd)
 	}
-	// Where a child ends with its parent, it ends with the thread that started it:
-	// this one is kept until the child has ended.
+	// Linux ends a child with the thread that started it: keep this thread until the child
+	// has ended.
 	runtime.LockOSThread()
 	s.undo = append(s.undo, runtime.UnlockOSThread)
 	err := s.cmd.Start()
@@ -185,7 +180,7 @@ func (s *session) start() error {
 	return err
 }
 
-// serve passes signals on until the program ended.
+// serve passes signals on until the program has ended.
 func (s *session) serve(ctx context.Context, ended <-chan struct{}) {
 	kill := make(chan struct{})
 	done := ctx.Done()
@@ -219,4 +214,22 @@ func (s *session) finish() error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	return s.failed
+}
+
+// Reap starts a program in its own session, out of reach of signals for this one's. The
+// program's standard input ends when this process does, or when stop is called.
+func Reap(program string, args ...string) (stop func(), err error) {
+	cmd := exec.Command(program, args...) //nolint:gosec,noctx // our own program; it outlives every context
+	Detach(cmd)
+	in, err := cmd.StdinPipe()
+	if err != nil {
+		return nil, err
+	}
+	if err := cmd.Start(); err != nil {
+		return nil, err
+	}
+	return func() {
+		_ = in.Close()
+		_ = cmd.Wait()
+	}, nil
 }

@@ -21,8 +21,8 @@ import (
 	"purser/internal/childproc"
 )
 
-// TestMain runs a command line for the tests that need a process of its own:
-// with a filter that makes capitals, without one when PURSER_TEST_PLAIN is set.
+// TestMain runs a command line for tests that need their own process: with a filter that
+// makes capitals, unless PURSER_TEST_PLAIN is set.
 func TestMain(m *testing.M) {
 	if os.Getenv("PURSER_TEST_RUN") == "" {
 		os.Exit(m.Run())
@@ -59,7 +59,7 @@ func inner(t *testing.T, script string, env ...string) *exec.Cmd {
 }
 
 func code(err error) int {
-	if exit, ok := err.(*exec.ExitError); ok { //nolint:errorlint // exec returns no other
+	if exit, ok := err.(*exec.ExitError); ok { //nolint:errorlint // exec returns no other type
 		return exit.ExitCode()
 	}
 	return 0
@@ -87,9 +87,7 @@ func TestStreamsAndExitCodesArePassedThrough(t *testing.T) {
 	}
 }
 
-// TestAProgramThatHoldsTheStreamsIsNotWaitedForForever starts one in the
-// background.
-func TestAProgramThatHoldsTheStreamsIsNotWaitedForForever(t *testing.T) {
+func TestABackgroundProgramThatHoldsTheStreamsDelaysTheEndOnlyShortly(t *testing.T) {
 	pid := filepath.Join(t.TempDir(), "pid")
 	cmd := inner(t, "tail -f /dev/null & echo $! >"+pid+"; echo done")
 	out, err := cmd.Output()
@@ -99,7 +97,6 @@ func TestAProgramThatHoldsTheStreamsIsNotWaitedForForever(t *testing.T) {
 	kill(pid)
 }
 
-// kill ends the process that a file names, where there is one.
 func kill(pid string) {
 	raw, _ := os.ReadFile(pid)
 	if n, err := strconv.Atoi(strings.TrimSpace(string(raw))); err == nil {
@@ -107,7 +104,7 @@ func kill(pid string) {
 	}
 }
 
-// lines reads until a line that is wanted has come.
+// lines reads until it gets the wanted line.
 func lines(t *testing.T, r io.Reader, want string) string {
 	t.Helper()
 	var all strings.Builder
@@ -172,15 +169,15 @@ func TestTheProgramEndsWithUsWhenWeAreKilled(t *testing.T) {
 	if err := cmd.Process.Kill(); err != nil {
 		t.Fatal(err)
 	}
-	if rest, err := io.ReadAll(out); err != nil || len(rest) > 0 { // its end of the stream is closed: it is gone
+	if rest, err := io.ReadAll(out); err != nil || len(rest) > 0 { // its end of the stream is closed, so it is gone
 		t.Errorf("%q %v", rest, err)
 	}
 	_ = cmd.Wait()
 	_ = syscall.Kill(pid, 0)
 }
 
-// TestTheTerminalIsKept has the whole in a terminal: the program sees one, with
-// its size and its keys.
+// TestTheTerminalIsKept runs everything in a terminal: the program sees one, with its size
+// and keys.
 func TestTheTerminalIsKept(t *testing.T) {
 	for _, plain := range []string{"", "1"} {
 		cmd := inner(t, `trap 'stty size' WINCH; test -t 0 && test -t 1 && test -t 2 && echo terminal; stty size; printf 'name? '; read -r name; echo "hello $name";

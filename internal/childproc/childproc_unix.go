@@ -13,7 +13,7 @@ import (
 	"golang.org/x/term"
 )
 
-// Signals are those that are for the program and not for what runs it.
+// Signals lists the signals that are meant for the program.
 func Signals() []os.Signal {
 	return []os.Signal{
 		syscall.SIGINT, syscall.SIGTERM, syscall.SIGHUP, syscall.SIGQUIT, syscall.SIGUSR1, syscall.SIGUSR2,
@@ -21,7 +21,7 @@ func Signals() []os.Signal {
 	}
 }
 
-// asTerminal is the stream as a terminal's file; nil when it is none.
+// asTerminal returns the stream's file if it is a terminal, else nil.
 func asTerminal(stream any) *os.File {
 	f, ok := stream.(*os.File)
 	if !ok || f == nil || !term.IsTerminal(int(f.Fd())) {
@@ -30,8 +30,8 @@ func asTerminal(stream any) *os.File {
 	return f
 }
 
-// connectTerminal gives the program a terminal of its own in the place of the
-// person's, and says which streams go there.
+// connectTerminal gives the program its own terminal instead of the person's, and returns
+// which streams use it.
 func (s *session) connectTerminal() (taken func(io.Writer) bool, err error) {
 	taken = func(w io.Writer) bool { return asTerminal(w) != nil }
 	s.person = cmp.Or(asTerminal(s.c.Out), asTerminal(s.c.Err))
@@ -56,16 +56,15 @@ func (s *session) connectTerminal() (taken func(io.Writer) bool, err error) {
 			return nil, err
 		}
 		s.cmd.Stdin = theirs
-		// It ends with us: reading a terminal cannot be stopped. A plain writer keeps
-		// the copying out of the kernel, where nobody could watch it.
+		// It ends with this process: a read of a terminal cannot be stopped. The plain writer
+		// prevents copying inside the kernel, which nobody could observe.
 		go func() { _, _ = io.Copy(struct{ io.Writer }{ours}, in) }()
 	}
 	s.pump(ours, s.person)
 	return taken, nil
 }
 
-// raw has the person's terminal pass on every key, for the program's terminal to
-// make of it what it will.
+// raw makes the person's terminal pass on every key for the program's terminal to interpret.
 func (s *session) raw(fd int) error {
 	before, err := term.MakeRaw(fd)
 	if err != nil {
@@ -75,8 +74,8 @@ func (s *session) raw(fd int) error {
 	return nil
 }
 
-// attributes have the program end with us, also when we are killed. With a
-// terminal of its own it leads a session there.
+// attributes make the program end with this process, even if that is killed. With its own
+// terminal, the program leads a session there.
 func (s *session) attributes() {
 	s.cmd.SysProcAttr = endWithParent()
 	if s.terminal == nil {
@@ -89,8 +88,8 @@ func (s *session) attributes() {
 	}
 }
 
-// signal passes one on. One that the keyboard made has reached the program
-// already where both are in the terminal's foreground.
+// signal passes a signal on, unless the keyboard made it and both are in the terminal's
+// foreground: then the program got it already.
 func (s *session) signal(sig os.Signal) {
 	switch {
 	case sig == syscall.SIGWINCH && s.terminal != nil:
@@ -106,21 +105,5 @@ func fromKeyboard(sig os.Signal) bool {
 	return sig == syscall.SIGINT || sig == syscall.SIGQUIT || sig == syscall.SIGWINCH || sig == syscall.SIGCONT
 }
 
-// Reap starts a program in a session of its own, which no signal for this one's
-// reaches, whose standard input ends when this process does, whatever ends it.
-// The stop that it returns ends it.
-func Reap(program string, args ...string) (stop func(), err error) {
-	cmd := exec.Command(program, args...) //nolint:gosec,noctx // our own program; it outlives every context
-	cmd.SysProcAttr = &syscall.SysProcAttr{Setsid: true}
-	in, err := cmd.StdinPipe()
-	if err != nil {
-		return nil, err
-	}
-	if err := cmd.Start(); err != nil {
-		return nil, err
-	}
-	return func() {
-		_ = in.Close()
-		_ = cmd.Wait()
-	}, nil
-}
+// Detach makes a program outlive its parent and its terminal.
+func Detach(cmd *exec.Cmd) { cmd.SysProcAttr = &syscall.SysProcAttr{Setsid: true} }

@@ -4,6 +4,6 @@ package childproc
 
 import "syscall"
 
-// endWithParent does nothing here: only Linux ends a child with its parent. The
-// program finds its output closed.
+// endWithParent does nothing: only Linux ends a child with its parent. The program finds its
+// output closed.
 func endWithParent() *syscall.SysProcAttr { return &syscall.SysProcAttr{} }

@@ -1,7 +1,7 @@
-// Package ciscript reads what a CI script does with a registry's secret: which
-// secret it gets from AWS, which keys of its JSON it uses, where it signs in and
-// what it pushes. It takes shell scripts and the pipelines that hold shell (of
-// GitHub Actions, Buildkite and the like) alike, line by line, and runs nothing.
+// Package ciscript finds out what a CI script does with a registry's secret: which secret it
+// gets from AWS, which keys of its JSON it uses, where it signs in and what it pushes. It
+// reads shell scripts and pipelines that contain shell (GitHub Actions, Buildkite and the
+// like) line by line, and runs nothing.
 package ciscript
 
 import (
@@ -16,30 +16,28 @@ import (
 	"purser/internal/credential"
 )
 
-// Use is a secret that a script gets, and what it does with it as far as the
-// lines around tell.
+// Use is a secret that a script gets, and what the nearby lines do with it.
 type Use struct {
 	At              string // file:line
 	Secret          string
 	Profile, Region string
-	Keys            []string // of the secret's JSON, in the order in which they are read
-	Registry        string   // host that is signed in to; "" for docker's own default
-	Username        string   // where it is written out
-	SignsIn         bool     // docker login, helm registry login and the like follow
+	Keys            []string // of the secret's JSON, in the order of their use
+	Registry        string   // where it signs in; "" for docker's default
+	Username        string   // if it is literal
+	SignsIn         bool     // docker login, helm registry login or the like follows
 }
 
-// Findings are what the scripts say.
+// Findings are what the scripts reveal.
 type Findings struct {
 	Uses   []Use
-	Images []string // repositories that are pushed, with their registry where it is written
-	Notes  []string // file:line and what was not understood
+	Images []string // pushed repositories, with the registry if written
+	Notes  []string // file:line, and what purser did not understand
 }
 
-// limit is far above any script, in bytes.
 const limit = 1 << 20
 
-// Read looks through a file. The error is a *credential.Fault with the reason
-// Usage.
+// Read parses a file. The error is a *credential.Fault with the reason Usage, or
+// TokenInArguments for a script with a token.
 func Read(path string) (Findings, error) {
 	bad := func(why string) error {
 		return &credential.Fault{Reason: credential.Usage, What: "the script cannot be read", Why: credential.Quote(path + ": " + why)}
@@ -54,14 +52,14 @@ func Read(path string) (Findings, error) {
 	for i, l := range strings.Split(string(raw), "\n") {
 		if credential.HoldsToken(l) {
 			return Findings{}, &credential.Fault{
-				Reason: credential.TokenInArguments, What: "there is a token in the script", Why: credential.Quote(fmt.Sprintf("%s:%d", path, i+1)) + " has one; it is not shown here, and everybody who can read the script has it",
+				Reason: credential.TokenInArguments, What: "there is a token in the script", Why: credential.Quote(fmt.Sprintf("%s:%d", path, i+1)) + " contains it, for everybody who can read the script",
 			}
 		}
 	}
 	return Parse(filepath.Base(path), string(raw)), nil
 }
 
-// line is a command with the lines that it continues on.
+// line is a command with its continuation lines.
 type line struct {
 	number int
 	text   string
@@ -81,7 +79,7 @@ var (
 	imageForm  = regexp.MustCompile(`^[a-z0-9][a-z0-9._:/-]*$`)
 )
 
-// Parse looks through text. name stands for it in places.
+// Parse parses text; name stands for its file in positions.
 func Parse(name, text string) Findings {
 	p := &parser{name: name, values: map[string]string{}, current: -1}
 	for _, l := range joined(text) {
@@ -90,7 +88,7 @@ func Parse(name, text string) Findings {
 	return p.found
 }
 
-// joined puts continued lines together and takes comments out.
+// joined joins continuation lines and removes comments.
 func joined(text string) []line {
 	var all []line
 	open := false
@@ -115,9 +113,9 @@ func joined(text string) []line {
 
 type parser struct {
 	name    string
-	values  map[string]string // of variables that are written out
+	values  map[string]string // of variables with literal values
 	found   Findings
-	current int // the use that the following lines are about; -1 before the first
+	current int // the use that the next lines belong to; -1 before the first
 }
 
 func (p *parser) at(l line) string { return fmt.Sprintf("%s:%d", p.name, l.number) }
@@ -142,12 +140,11 @@ func (p *parser) line(l line) {
 	p.images(l)
 }
 
-// get is a call that gets a secret.
 func (p *parser) get(l line) {
 	raw, ok := flag(l.text, "secret-id")
 	id, known := p.expand(raw)
 	if !ok || !known || !secretID.MatchString(id) {
-		p.found.Notes = append(p.found.Notes, p.at(l)+": which secret it gets is not written here")
+		p.found.Notes = append(p.found.Notes, p.at(l)+": the script does not name the secret that it gets")
 		p.current = -1
 		return
 	}
@@ -174,7 +171,6 @@ func (p *parser) key(name string) {
 	}
 }
 
-// login is a sign-in with what was read.
 func (p *parser) login(rest string) {
 	if p.current < 0 {
 		return
@@ -216,7 +212,7 @@ func (p *parser) images(l line) {
 	}
 }
 
-// image is a repository without tag and digest.
+// image strips tag and digest from a reference.
 func (p *parser) image(ref string) (string, bool) {
 	ref = strings.Trim(ref, `"'`)
 	for _, prefix := range []string{"docker://", "oci://"} {
@@ -224,14 +220,13 @@ func (p *parser) image(ref string) (string, bool) {
 	}
 	ref, _, _ = strings.Cut(ref, "@")
 	if i := strings.LastIndex(ref, ":"); i > strings.LastIndex(ref, "/") {
-		ref = ref[:i] // the tag may be anything
+		ref = ref[:i] // a tag may be any text
 	}
 	text, known := p.expand(ref)
 	return text, known && imageForm.MatchString(text) && strings.Contains(text, "/")
 }
 
-// expand puts known values in for variables. ok is false where one is not
-// known.
+// expand replaces variables by their known values. ok is false if one is unknown.
 func (p *parser) expand(text string) (expanded string, ok bool) {
 	text = strings.Trim(text, `"'`)
 	ok = true
@@ -252,7 +247,7 @@ func (p *parser) expand(text string) (expanded string, ok bool) {
 	return strings.Trim(expanded, `"'`), ok
 }
 
-// flag is the value of --name or -n in a command.
+// flag returns the value of --name or -n in a command.
 func flag(text, name string) (string, bool) {
 	dashes := "--"
 	if len(name) == 1 {
@@ -270,7 +265,7 @@ func flag(text, name string) (string, bool) {
 	return "", false
 }
 
-// words splits as a shell does, quotes kept off.
+// words splits a command like a shell, and removes quotes.
 func words(text string) []string {
 	var all []string
 	var b strings.Builder

@@ -12,7 +12,7 @@ import (
 	"purser/internal/credential"
 )
 
-func TestAScriptThatSignsInIsUnderstood(t *testing.T) {
+func TestASignInIsFoundInAScript(t *testing.T) {
 	got := ciscript.Parse("docker-login.sh", `#!/usr/bin/env bash
 set +x
 # aws secretsmanager get-secret-value --secret-id commented/out
@@ -38,7 +38,7 @@ docker push mockserver/second:latest
 	}
 }
 
-func TestOtherWaysOfWritingItAreUnderstood(t *testing.T) {
+func TestOtherWaysToSignInAreFound(t *testing.T) {
 	for name, c := range map[string]struct {
 		text string
 		want ciscript.Use
@@ -60,7 +60,7 @@ func TestOtherWaysOfWritingItAreUnderstood(t *testing.T) {
 	}
 }
 
-func TestWhatIsNotWrittenIsNotGuessed(t *testing.T) {
+func TestUnknownValuesAreNotGuessed(t *testing.T) {
 	for name, text := range map[string]string{
 		"a variable from outside": `aws secretsmanager get-secret-value --secret-id "$ID"`,
 		"an argument":             `aws secretsmanager get-secret-value --secret-id "$1"`,
@@ -73,7 +73,7 @@ func TestWhatIsNotWrittenIsNotGuessed(t *testing.T) {
 	}
 }
 
-func TestFilesThatAreNoScriptsAreRefused(t *testing.T) {
+func TestFilesThatAreNotScriptsAreRefused(t *testing.T) {
 	dir := t.TempDir()
 	for name, text := range map[string]string{"binary": "\x7fELF\x00\x01", "not UTF-8": "\xff\xfe", "too large": strings.Repeat("x", 2<<20)} {
 		path := filepath.Join(dir, "file")
@@ -91,7 +91,7 @@ func TestFilesThatAreNoScriptsAreRefused(t *testing.T) {
 	}
 }
 
-func TestATokenInAScriptIsNamedByItsLineAndNotShown(t *testing.T) {
+func TestATokenInAScriptIsReportedByLineAndNotShown(t *testing.T) {
 	const token = "dckr_pat_" + "FAKEfakeFAKEfakeFAKEfake12A"
 	for _, text := range []string{
 		"aws secretsmanager get-secret-value --secret-id " + token, "# " + token, "docker login -u me -p '" + token + "'", "X=me:" + token,

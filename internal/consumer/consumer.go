@@ -1,4 +1,4 @@
-// Package consumer is what a command that pushes is given: a private folder in which
+// Package consumer prepares what a command that pushes gets: a private folder in which
 // docker's clients find purser's helper and no login.
 package consumer
 
@@ -16,7 +16,7 @@ import (
 	"purser/internal/wire"
 )
 
-// Machine is where a command is to run.
+// Machine describes where a command is to run.
 type Machine struct {
 	Env     config.Environment
 	System  string // the path of a build agent's configuration
@@ -27,19 +27,18 @@ type Machine struct {
 	Self    func() (path string, err error) // purser itself
 }
 
-// Consumer is what a command run with credentials is given: a private folder in
-// which docker's clients find purser's helper and no login, and the variables that
-// lead there.
+// Consumer is what a command run with credentials gets: a private folder, and the variables
+// that point to it.
 type Consumer struct {
 	Credentials []credential.Credential
-	Trusted     bool // they are from a configuration that others cannot write
+	Trusted     bool // others cannot write their configuration
 	Vars        map[string]string
-	private     []byte // a configuration for the helper; nil where it finds one by itself
+	private     []byte // a configuration for the helper; nil: it finds one by itself
 }
 
 // Consumer chooses credentials for a command. In CI, and where the machine has a
-// configuration of its own, they come from where the helper takes its own, never
-// from the working directory: a pull request could name another registry there.
+// configuration, they come from the helper's own configuration, never from the working
+// directory: a pull request could name another registry there.
 func (m *Machine) Consumer(names []string, ci bool) (*Consumer, error) {
 	_, err := os.Lstat(m.System)
 	own := errors.Is(err, fs.ErrNotExist) // the machine has no configuration of its own
@@ -96,7 +95,7 @@ func (m *Machine) laptop(names []string) (*Consumer, error) {
 	return c, nil
 }
 
-// Fill makes the private folder's contents.
+// Fill fills the private folder.
 func (c *Consumer) Fill(m *Machine, dir string) error {
 	var hosts []credential.Host
 	for _, one := range c.Credentials {
@@ -110,10 +109,10 @@ func (c *Consumer) Fill(m *Machine, dir string) error {
 	for name, value := range vars {
 		c.Vars[name] = value
 	}
-	// docker takes a login in this variable before it asks a helper.
+	// docker prefers a login in this variable to a helper.
 	c.Vars["DOCKER_AUTH_CONFIG"] = ""
 	if real != "" && m.Env.BuildxConfig == "" {
-		c.Vars["BUILDX_CONFIG"] = filepath.Join(real, "buildx") // a builder that is made is there afterwards
+		c.Vars["BUILDX_CONFIG"] = filepath.Join(real, "buildx") // builders made here remain
 	}
 	if c.private != nil {
 		c.Vars["PURSER_CONFIG"] = filepath.Join(dir, config.FileName)
@@ -124,8 +123,7 @@ func (c *Consumer) Fill(m *Machine, dir string) error {
 	return c.putHelper(m, dir)
 }
 
-// putHelper has clients find the helper that belongs to this purser, else the one
-// on the PATH.
+// putHelper makes clients find the helper beside this purser, else the one on the PATH.
 func (c *Consumer) putHelper(m *Machine, dir string) error {
 	program := "docker-credential-" + source.Helper
 	path := ""
@@ -138,7 +136,7 @@ func (c *Consumer) putHelper(m *Machine, dir string) error {
 		found, err := exec.LookPath(program)
 		if err != nil {
 			return &credential.Fault{
-				Reason: credential.HelperMissing, What: program + " is not on the PATH", Why: "docker's clients ask it for the token at the moment in which they push",
+				Reason: credential.HelperMissing, What: program + " is not on the PATH", Why: "docker's clients ask it for the token when they push",
 			}
 		}
 		path = found
@@ -152,12 +150,12 @@ func (c *Consumer) putHelper(m *Machine, dir string) error {
 	return errors.Join(os.Mkdir(bin, 0o700), os.Symlink(path, filepath.Join(bin, filepath.Base(path))))
 }
 
-// Parent is where a private folder can be: not in or above the working
-// directory, where the helper takes no configuration from.
+// Parent returns where a private folder can be: neither in nor above the working directory,
+// from where the helper takes no configuration.
 func (m *Machine) Parent() (string, error) {
 	here := m.Dir
 	if here == "" {
-		here, _ = os.Getwd() // without one, nothing is in it
+		here, _ = os.Getwd() // without one, no folder is inside it
 	}
 	for _, dir := range []string{m.Env.XDGRuntimeDir, m.Env.TempDir, os.TempDir(), filepath.Join(m.Env.Home, ".cache")} {
 		if dir == "" || !filepath.IsAbs(dir) {
@@ -171,12 +169,11 @@ func (m *Machine) Parent() (string, error) {
 		}
 	}
 	return "", &credential.Fault{
-		Reason: credential.Usage, What: "there is no place for a private folder",
+		Reason: credential.Usage, What: "purser found no place for a private folder",
 		Why: "it cannot be in the working directory; set TMPDIR to a folder elsewhere",
 	}
 }
 
-// inside reports whether a folder is another, or in it.
 func inside(outer, dir string) bool {
 	rel, err := filepath.Rel(outer, dir)
 	return err == nil && rel != ".." && !strings.HasPrefix(rel, ".."+string(filepath.Separator))

@@ -3,19 +3,19 @@ package credential
 import "strings"
 
 // Around says what was copied together with a token: quotation marks, a header, an
-// assignment. It is "" for a token alone, and for text with no token of a known form. It
-// repeats nothing of the text.
+// assignment. It returns "" for a token alone and for text without a token of a known
+// form, and never repeats any of the text.
 func Around(s Secret) string {
 	text := s.Reveal()
 	kind, at, end := findToken(text)
 	if kind == "" || at == 0 && end == len(text) {
 		return ""
 	}
-	return whatStands(text[:at], text[end:]) + " " + withArticle(string(kind))
+	return whatStands(text[:at], text[end:]) + " " + kind.WithArticle()
 }
 
-// findToken is the first token of a known form in a text. One of a vendor wins over a
-// session.
+// findToken returns the first token of a known form in a text. A vendor's token wins over
+// a session.
 func findToken(text string) (kind Kind, at, end int) {
 	at = -1
 	for _, k := range knownForms {
@@ -36,8 +36,8 @@ func findToken(text string) (kind Kind, at, end int) {
 	return "", 0, 0
 }
 
-// tokenEnd is how far a token goes: over the characters of base64 in addresses, and over
-// dots between them.
+// tokenEnd returns the token's length: it extends over the characters of URL-safe base64
+// and the dots between them.
 func tokenEnd(text string) int {
 	end := strings.IndexFunc(text, endsToken)
 	if end < 0 {
@@ -46,7 +46,6 @@ func tokenEnd(text string) int {
 	return len(strings.TrimRight(text[:end], "."))
 }
 
-// whatStands names what is before and after a token.
 func whatStands(before, after string) string {
 	const quotes = "\"'`“”‘’"
 	front := strings.TrimRight(before, quotes+" ")
@@ -70,10 +69,10 @@ func whatStands(before, after string) string {
 	return "there is other text around"
 }
 
-// withArticle puts "a" or "an" in front.
-func withArticle(noun string) string {
-	if strings.ContainsAny(noun[:1], "aeiou") {
-		return "an " + noun
+// WithArticle returns the kind after "a" or "an".
+func (k Kind) WithArticle() string {
+	if strings.ContainsAny(string(k[:1]), "aeiou") {
+		return "an " + string(k)
 	}
-	return "a " + noun
+	return "a " + string(k)
 }

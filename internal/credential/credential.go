@@ -6,6 +6,7 @@ import (
 	"encoding/hex"
 	"fmt"
 	"io"
+	"slices"
 	"strings"
 	"time"
 )
@@ -17,8 +18,8 @@ var nameForm = NewPattern(`^[a-z0-9][a-z0-9._-]*$`)
 
 const longestName = 63
 
-// ParseName reads a credential's name: lower-case letters, digits, . _ and -,
-// at most 63 characters. Text in the form of a token is refused as what it is.
+// ParseName parses a credential's name: lower-case letters, digits, . _ and -, at most
+// 63 characters. Text that contains a token is rejected as a token.
 func ParseName(text string) (Name, error) {
 	if HoldsToken(text) {
 		return "", &Fault{
@@ -28,50 +29,49 @@ func ParseName(text string) (Name, error) {
 	}
 	if len(text) > longestName || !nameForm.MatchString(text) {
 		return "", &Fault{
-			Reason: Usage, What: "the credential's name is not valid",
+			Reason: Usage, What: "the credential's name is invalid",
 			Why: "a name is lower-case letters, digits, '.', '_' and '-', at most 63 characters",
 		}
 	}
 	return Name(text), nil
 }
 
-// Credential is one entry of purser.yaml: a registry, an account, what its
-// consumers do there, and where its token is kept for them.
+// Credential is one entry of purser.yaml: a registry, an account, the access its
+// consumers need, and where its token is stored for them.
 type Credential struct {
 	Name         Name
 	Registry     Host
-	Username     string // empty: the account that the token says it belongs to
+	Username     string // empty: the account that the token belongs to
 	Repositories []Repository
 	Access       Access
 	Targets      []Target
 	Rotate       Rotation
-	Readers      []string // principals that may read it, for audits
+	Readers      []string // principals that may read the secret, for audits
 
 	CAFile    string   // PEM certificates to trust for this registry besides the system's
 	AuthHosts []string // hosts other than the registry's own that may ask for the token
-	// Via is ViaOf both, where others may have written them, so that a person has to
-	// agree; "" where there is nothing to agree to.
+	// Via is ViaOf(CAFile's content, AuthHosts) where others may have written them, so that
+	// a person has to agree; "" where nobody has to.
 	Via string
 }
 
 // Rotation says how often a credential is renewed.
 type Rotation struct {
 	Every   time.Duration // 0: no schedule
-	Overlap time.Duration // how long the old token stays alive beside the new one
+	Overlap time.Duration // how long the old token keeps working
 }
 
-// VersionID names one version of a stored value. For Secrets Manager it is the
+// VersionID names one version of a stored value. In Secrets Manager it is the
 // ClientRequestToken of the call that made it.
 type VersionID string
 
-// versionPrefix marks the versions that purser made, so that a left-over of an
-// interrupted run can be told from somebody else's rotation.
+// versionPrefix marks purser's versions: a leftover of an interrupted run differs from
+// another program's rotation by it.
 const versionPrefix = "purser-"
 
-// NewVersionID makes an id that is unique, says that it is ours and when it was
-// made: "purser-" and a UUID of version 7 (RFC 9562 section 5.7), 43 characters,
-// within Secrets Manager's 32 to 64. With a home, the place that it is for, its last
-// bits say so: see MadeFor.
+// NewVersionID makes a unique id that shows who made it and when: "purser-" and a UUID of
+// version 7 (RFC 9562 section 5.7), 43 characters, within Secrets Manager's 32 to 64. Its
+// last bits identify the home, if one is given; see MadeFor.
 func NewVersionID(now time.Time, random io.Reader, home string) (VersionID, error) {
 	var b [16]byte
 	if _, err := io.ReadFull(random, b[6:]); err != nil {
@@ -92,8 +92,8 @@ func NewVersionID(now time.Time, random io.Reader, home string) (VersionID, erro
 // IsOurs reports whether purser made the version.
 func (v VersionID) IsOurs() bool { return strings.HasPrefix(string(v), versionPrefix) }
 
-// Time is when one of our versions was made, to the millisecond; the zero time
-// for versions that purser did not make.
+// Time returns when purser made the version, to the millisecond; the zero time for
+// versions of others.
 func (v VersionID) Time() time.Time {
 	rest, ours := strings.CutPrefix(string(v), versionPrefix)
 	raw, err := hex.DecodeString(strings.ReplaceAll(rest, "-", ""))
@@ -105,7 +105,7 @@ func (v VersionID) Time() time.Time {
 	return time.UnixMilli(int64(binary.BigEndian.Uint64(ms[:]))).UTC() //nolint:gosec // 48 bits
 }
 
-// homeBytes is how much of an id tells its home; the rest is still unique.
+// homeBytes is the part of an id that identifies its home; the rest stays unique.
 const homeBytes = 4
 
 func homeMark(home string) []byte {
@@ -113,15 +113,14 @@ func homeMark(home string) []byte {
 	return sum[:homeBytes]
 }
 
-// MadeFor reports whether the id was made for a home. The same name of a credential
-// may be used by two projects with one account: what one of them made must not be
-// taken for a left-over of the other.
+// MadeFor reports whether the id was made for a home. Two projects may use the same
+// credential name with one account; neither may take the other's version for a leftover.
 func (v VersionID) MadeFor(home string) bool {
 	return home != "" && v.IsOurs() && strings.HasSuffix(string(v), hex.EncodeToString(homeMark(home)))
 }
 
-// Stage is a staging label in Secrets Manager's words; the encrypted file has
-// the same three.
+// Stage is a staging label, in Secrets Manager's words; the encrypted file has the same
+// three.
 type Stage string
 
 // The stages of a version.
@@ -137,21 +136,21 @@ type Version struct {
 	Stages []Stage
 }
 
-// Description is what a store says about a target without showing its value.
+// Description is what a store says about a target, without its value.
 type Description struct {
 	Where        string    // the ARN or the file's path
-	Home         string    // tells this target from every other one, anywhere; "" when nothing does
-	Key          string    // what encrypts it, by its name there; "" where it is not told
-	OwnKey       bool      // Key is one that a person has made, who may let others in or not
-	Unfit        *Fault    // why its consumers cannot use what is stored, as far as it shows; nil: they can
-	Mark         Mark      // what the values belong to; zero: nobody has said it
+	Home         string    // globally unique identity of the target; "" when it has none
+	Key          string    // the store's name for the encryption key; "" when it does not tell
+	OwnKey       bool      // a person made Key, and decides who may use it
+	Unfit        *Fault    // why consumers cannot use the stored value, as far as the store shows; nil: they can
+	Mark         Mark      // what the values belong to; zero: not marked
 	Versions     []Version // those with a stage
-	Changed      time.Time // last change of any kind; the zero time when unknown
-	Foreign      string    // the account that it is in, when that is not the caller's: its owner writes the mark
-	Deleted      time.Time // when it was marked for deletion; zero: it was not
-	Rotating     bool      // a rotation is configured at the store itself
+	Changed      time.Time // last change of any kind; zero: unknown
+	Foreign      string    // the target's account when it is not the caller's: its owner writes the mark
+	Deleted      time.Time // when it was scheduled for deletion; zero: it was not
+	Rotating     bool      // the store itself has a rotation configured
 	NextRotation time.Time
-	Expires      time.Time // of the current token, where it was noted when stored; zero: unknown
+	Expires      time.Time // of the current token, where noted when stored; zero: unknown
 	Replicas     []Replica // copies in other regions
 }
 
@@ -159,16 +158,14 @@ type Description struct {
 type Replica struct {
 	Region string
 	InSync bool
-	Failed bool   // it will not come to be in sync by itself
+	Failed bool   // it will not get in sync by itself
 	Why    string // in the store's words; may be empty
 }
 
-// Behind is the first copy that does not have what the target has; nil when all do.
+// Behind returns the first replica that is out of sync; nil when there is none.
 func (d Description) Behind() *Replica {
-	for i, c := range d.Replicas {
-		if !c.InSync {
-			return &d.Replicas[i]
-		}
+	if i := slices.IndexFunc(d.Replicas, func(r Replica) bool { return !r.InSync }); i >= 0 {
+		return &d.Replicas[i]
 	}
 	return nil
 }
@@ -176,18 +173,16 @@ func (d Description) Behind() *Replica {
 // At returns the version that holds the stage, or "".
 func (d Description) At(stage Stage) VersionID {
 	for _, v := range d.Versions {
-		for _, s := range v.Stages {
-			if s == stage {
-				return v.ID
-			}
+		if slices.Contains(v.Stages, stage) {
+			return v.ID
 		}
 	}
 	return ""
 }
 
-// CurrentSince is when the current version was made, and whether that is exact:
-// versions of purser carry the time, for others the last change of the whole
-// secret is the nearest that can be known without reading it.
+// CurrentSince returns when the current version was made, and whether that is exact.
+// purser's version ids carry the time; for others, the secret's last change is the best
+// estimate that does not read the value.
 func (d Description) CurrentSince() (at time.Time, exact bool) {
 	if t := d.At(Current).Time(); !t.IsZero() {
 		return t, true

@@ -6,10 +6,9 @@ import (
 	"time"
 )
 
-// Ended is the fault of a run that a signal or --timeout has ended, with what purser
-// was doing, as in "asking docker.io". The cause of ctx says who ended it. It is nil
-// while the run goes on, and where ctx has ended for another reason: a limit of one
-// step says for itself what it means.
+// Ended returns the fault of a run that a signal or --timeout ended; doing says what
+// purser was at, as in "asking docker.io". The cause of ctx says who ended it. Ended is nil
+// while the run goes on, and when ctx ended for another reason, such as one step's limit.
 func Ended(ctx context.Context, doing string) *Fault {
 	cause, ok := errors.AsType[*Fault](context.Cause(ctx))
 	if ctx.Err() == nil || !ok {
@@ -20,7 +19,7 @@ func Ended(ctx context.Context, doing string) *Fault {
 	return &f
 }
 
-// Stopped is the error of a wait that ctx has ended: Ended where it can be.
+// Stopped returns the error of a wait that ctx ended: Ended if it applies, else ctx.Err().
 func Stopped(ctx context.Context, doing string) error {
 	if f := Ended(ctx, doing); f != nil {
 		return f
@@ -28,7 +27,7 @@ func Stopped(ctx context.Context, doing string) error {
 	return ctx.Err()
 }
 
-// Wait pauses for d, and until ctx ends at most: then it is Stopped.
+// Wait pauses for d. If ctx ends first, it returns Stopped.
 func Wait(ctx context.Context, d time.Duration, doing string) error {
 	timer := time.NewTimer(d)
 	defer timer.Stop()
@@ -40,8 +39,8 @@ func Wait(ctx context.Context, d time.Duration, doing string) error {
 	}
 }
 
-// Innermost is the text of the first cause in err's chain, such as "connection refused",
-// fit to be shown.
+// Innermost returns the text of the first cause in err's chain, such as "connection
+// refused", quoted for display.
 func Innermost(err error) string {
 	for next := errors.Unwrap(err); next != nil; next = errors.Unwrap(err) {
 		err = next

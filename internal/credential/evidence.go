@@ -2,7 +2,7 @@ package credential
 
 import "time"
 
-// TagPush is a tag as its registry tells of it: when it was last pushed, and by whom.
+// TagPush says when and by whom a tag was last pushed, according to its registry.
 type TagPush struct {
 	Repository Repository
 	Tag        string

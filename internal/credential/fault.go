@@ -1,205 +1,132 @@
 package credential
 
 import (
+	"cmp"
 	"errors"
 	"strings"
 	"time"
 )
 
-// Reason is the kind of a failure that a person can do something about. The
-// command line turns it into an exit code and into the next command to type.
+// Reason classifies a failure that a person can act on. The command line maps it to an
+// exit code and to the next command to type.
 type Reason string
 
 // The reasons, grouped by who has to act.
 const (
-	// Usage: wrong arguments or configuration.
-	Usage Reason = "usage"
-	// NoConfiguration: there is no purser.yaml.
-	NoConfiguration Reason = "no-configuration"
-	// TokenInArguments: a secret was given where everyone can read it.
-	TokenInArguments Reason = "token-in-arguments"
-	// BadToken: the text cannot be a token of any registry.
-	BadToken Reason = "bad-token"
-	// KindNotStored: a session or, without leave, a password.
-	KindNotStored Reason = "kind-not-stored"
-	// NoToken: no source had one.
-	NoToken Reason = "no-token"
-	// SourceUnclear: it is not said where the token comes from.
-	SourceUnclear Reason = "source-unclear"
-	// NoTerminal: a question could not be asked.
-	NoTerminal Reason = "no-terminal"
-	// ConsentNeeded: a person has to decide, and no one can be asked here.
-	ConsentNeeded Reason = "consent-needed"
-	// Declined: the person said no.
-	Declined Reason = "declined"
-	// Interrupted: a signal ended the run.
-	Interrupted Reason = "interrupted"
-	// TimedOut: the run took longer than it was allowed to.
-	TimedOut Reason = "timed-out"
-	// OutputLost: what a command said could not be written.
-	OutputLost Reason = "output-lost"
+	Usage            Reason = "usage"              // wrong arguments or configuration
+	NoConfiguration  Reason = "no-configuration"   // there is no purser.yaml
+	TokenInArguments Reason = "token-in-arguments" // a secret was given where everyone can read it
+	BadToken         Reason = "bad-token"          // the text cannot be a token of any registry
+	KindNotStored    Reason = "kind-not-stored"    // a session, or a password without --allow-password
+	NoToken          Reason = "no-token"           // no source had a token
+	SourceUnclear    Reason = "source-unclear"     // the command does not say where the token comes from
+	NoTerminal       Reason = "no-terminal"        // there is no terminal to ask a question on
+	ConsentNeeded    Reason = "consent-needed"     // a person has to decide, and nobody can be asked here
+	Declined         Reason = "declined"           // the person said no
+	Interrupted      Reason = "interrupted"        // a signal ended the run
+	TimedOut         Reason = "timed-out"          // the run exceeded --timeout
+	OutputLost       Reason = "output-lost"        // the command could not write its output
 
-	// TokenRefused: the registry does not know the token or the account.
-	TokenRefused Reason = "token-refused"
-	// TokenExpired: the registry says that the token has run out.
-	TokenExpired Reason = "token-expired"
-	// NeedsToken: a password where the registry wants an access token.
-	NeedsToken Reason = "needs-token"
-	// LevelTooLow: the token was made with fewer rights than are needed.
-	LevelTooLow Reason = "level-too-low"
-	// NotPermitted: the account behind the token lacks the right.
-	NotPermitted Reason = "not-permitted"
-	// WrongOwner: the token is another account's.
-	WrongOwner Reason = "wrong-owner"
-	// BelongsElsewhere: the value is another registry's, by its mark or by its form.
-	BelongsElsewhere Reason = "belongs-elsewhere"
-	// RepositoryMissing: pushing would create the repository.
-	RepositoryMissing Reason = "repository-missing"
+	TokenRefused      Reason = "token-refused"      // the registry does not know the token or the account
+	TokenExpired      Reason = "token-expired"      // the registry says that the token has expired
+	NeedsToken        Reason = "needs-token"        // the registry wants an access token and got a password
+	LevelTooLow       Reason = "level-too-low"      // the token was made with fewer rights than needed
+	NotPermitted      Reason = "not-permitted"      // the account behind the token lacks the right
+	WrongOwner        Reason = "wrong-owner"        // the token belongs to another account
+	BelongsElsewhere  Reason = "belongs-elsewhere"  // the value belongs to another registry, by its mark or its form
+	RepositoryMissing Reason = "repository-missing" // pushing would create the repository
 
-	// SessionNeeded: managing tokens takes a person's sign-in, and there is none.
-	SessionNeeded Reason = "session-needed"
-	// SessionEnded: the sign-in has run out, or was ended.
-	SessionEnded Reason = "session-ended"
-	// SignInRefused: account name, password or second factor are not taken.
-	SignInRefused Reason = "sign-in-refused"
-	// SignInImpossible: the account signs in in another way only.
-	SignInImpossible Reason = "sign-in-impossible"
-	// MintRefused: the registry did not make the token.
-	MintRefused Reason = "mint-refused"
-	// MaybeMinted: it is not known whether the registry made the token.
-	MaybeMinted Reason = "maybe-minted"
-	// TokenLimit: the registry allows no more tokens.
-	TokenLimit Reason = "token-limit"
-	// PlanLacks: the account's plan does not have what is asked for.
-	PlanLacks Reason = "plan-lacks"
-	// NotDead: the registry still takes a token that was revoked.
-	NotDead Reason = "not-dead"
-	// NoSuchToken: the registry does not list the token that was named.
-	NoSuchToken Reason = "no-such-token"
+	SessionNeeded    Reason = "session-needed"     // managing tokens needs a session, and there is none
+	SessionEnded     Reason = "session-ended"      // the session has expired or was ended
+	SignInRefused    Reason = "sign-in-refused"    // the registry refuses the account name, password or second factor
+	SignInImpossible Reason = "sign-in-impossible" // the account can sign in only in another way
+	MintRefused      Reason = "mint-refused"       // the registry did not make the token
+	MaybeMinted      Reason = "maybe-minted"       // purser does not know whether the registry made the token
+	TokenLimit       Reason = "token-limit"        // the registry allows no more tokens
+	PlanLacks        Reason = "plan-lacks"         // the account's plan lacks the feature
+	NotDead          Reason = "not-dead"           // the registry still accepts a revoked token
+	NoSuchToken      Reason = "no-such-token"      // the registry does not list the token
 
-	// RateLimited: the registry wants to be left alone for a while.
-	RateLimited Reason = "rate-limited"
-	// RegistryUnreachable: no connection, or no answer in time.
-	RegistryUnreachable Reason = "registry-unreachable"
-	// RegistryStrange: an answer that the protocol does not have.
-	RegistryStrange Reason = "registry-strange"
-	// RegistryUnsafe: going on would send the token where it does not belong.
-	RegistryUnsafe Reason = "registry-unsafe"
-	// ProofEmpty: the registry grants the same to nobody, so nothing is proved.
-	ProofEmpty Reason = "proof-empty"
+	RateLimited         Reason = "rate-limited"         // the registry asks to be left alone for a while
+	RegistryUnreachable Reason = "registry-unreachable" // no connection, or no answer in time
+	RegistryStrange     Reason = "registry-strange"     // the registry sent an answer that the protocol does not have
+	RegistryUnsafe      Reason = "registry-unsafe"      // going on would send the token where it does not belong
+	ProofEmpty          Reason = "proof-empty"          // the registry grants the same without credentials, so the proof means nothing
 
-	// ProfileMissing: the AWS configuration has no such profile.
-	ProfileMissing Reason = "profile-missing"
-	// NotSignedIn: no AWS credentials, or expired ones.
-	NotSignedIn Reason = "not-signed-in"
-	// RegionMissing: no AWS region is configured.
-	RegionMissing Reason = "region-missing"
-	// AccessDenied: AWS knows the caller and refuses; the secret may be missing.
-	AccessDenied Reason = "access-denied"
-	// KeyDenied: the secret's KMS key refuses.
-	KeyDenied Reason = "key-denied"
-	// ClockSkew: the machine's clock is too far off for signed requests.
-	ClockSkew Reason = "clock-skew"
-	// SecretMissing: there is no such secret in this account and region.
-	SecretMissing Reason = "secret-missing"
-	// SecretDeleted: the secret is waiting to be deleted.
-	SecretDeleted Reason = "secret-deleted"
-	// SecretEmpty: the secret exists and holds no value in the asked stage.
-	SecretEmpty Reason = "secret-empty"
-	// ValueStrange: what is stored is not what the shape says.
-	ValueStrange Reason = "value-strange"
-	// MidRotation: somebody else's rotation is under way.
-	MidRotation Reason = "mid-rotation"
-	// Overtaken: other runs of purser changed the same at the same time.
-	Overtaken Reason = "overtaken"
-	// StoreUnreachable: the store gave no answer.
-	StoreUnreachable Reason = "store-unreachable"
-	// StoreRefused: the store rejected the request itself.
-	StoreRefused Reason = "store-refused"
-	// StoreFile: the encrypted file or its identity cannot be used.
-	StoreFile Reason = "store-file"
-	// KeyUnfit: the secret's key is one that its consumer cannot use.
-	KeyUnfit Reason = "key-unfit"
-	// DockerPlaintext: docker's config holds a password that anybody who reads the
-	// file has.
-	DockerPlaintext Reason = "docker-plaintext"
-	// AgentRedactor: the CI agent cannot take the token out of the job's log.
-	AgentRedactor Reason = "agent-redactor"
-	// HelperMissing: docker is told to use a helper that is not installed.
-	HelperMissing Reason = "helper-missing"
-	// TerraformOverwrites: the project's Terraform writes the secret's value too.
-	TerraformOverwrites Reason = "terraform-overwrites"
-	// TerraformHolds: a state file of Terraform has a value of the secret.
-	TerraformHolds Reason = "terraform-holds"
-	// ReplicaBehind: a copy in another region does not have what was stored.
-	ReplicaBehind Reason = "replica-behind"
-	// RotationOverdue: a token should have been renewed and was not.
-	RotationOverdue Reason = "rotation-overdue"
-	// ReceiptFailed: the record of a change cannot be signed or written.
-	ReceiptFailed Reason = "receipt-failed"
-	// ReceiptFile: receipts may not go to the file that the configuration names.
-	ReceiptFile Reason = "receipt-file"
-	// ReceiptBad: a receipt is not signed by a key that is trusted, was changed, or is not
-	// in its place.
-	ReceiptBad Reason = "receipt-bad"
-	// ReadBackDiffers: the store did not give back what it was given.
-	ReadBackDiffers Reason = "read-back-differs"
+	ProfileMissing      Reason = "profile-missing"      // the AWS configuration has no such profile
+	NotSignedIn         Reason = "not-signed-in"        // AWS credentials are missing or expired
+	RegionMissing       Reason = "region-missing"       // no AWS region is configured
+	AccessDenied        Reason = "access-denied"        // AWS knows the caller and refuses; the secret may be missing
+	KeyDenied           Reason = "key-denied"           // the secret's KMS key refuses the caller
+	ClockSkew           Reason = "clock-skew"           // the machine's clock is too far off for signed requests
+	SecretMissing       Reason = "secret-missing"       // this account and region have no such secret
+	SecretDeleted       Reason = "secret-deleted"       // the secret is scheduled for deletion
+	SecretEmpty         Reason = "secret-empty"         // the secret has no value in the requested stage
+	ValueStrange        Reason = "value-strange"        // the stored value does not have the expected shape
+	MidRotation         Reason = "mid-rotation"         // another rotation is under way
+	Overtaken           Reason = "overtaken"            // other runs of purser changed the same secret at the same time
+	StoreUnreachable    Reason = "store-unreachable"    // the store gave no answer
+	StoreRefused        Reason = "store-refused"        // the store rejected the request itself
+	StoreFile           Reason = "store-file"           // the encrypted file or its identity cannot be used
+	KeyUnfit            Reason = "key-unfit"            // the consumer cannot use the secret's key
+	DockerPlaintext     Reason = "docker-plaintext"     // docker's config holds a password in readable form
+	AgentRedactor       Reason = "agent-redactor"       // the CI agent cannot redact the token in the job's log
+	HelperMissing       Reason = "helper-missing"       // docker is configured to use a helper that is not installed
+	TerraformOverwrites Reason = "terraform-overwrites" // the project's Terraform also writes the secret's value
+	TerraformHolds      Reason = "terraform-holds"      // a Terraform state file contains a value of the secret
+	ReplicaBehind       Reason = "replica-behind"       // a replica in another region lacks the new value
+	RotationOverdue     Reason = "rotation-overdue"     // a token is past its rotation date
+	ReceiptFailed       Reason = "receipt-failed"       // the receipt of a change cannot be signed or written
+	ReceiptFile         Reason = "receipt-file"         // receipts may not go to the configured file
+	ReceiptBad          Reason = "receipt-bad"          // a receipt is not signed by a trusted key, was changed, or is out of place
+	ReadBackDiffers     Reason = "read-back-differs"    // the store returned something other than what was written
 )
 
-// NotAssigned is the SignIn of a fault where the person is signed in and the
-// profile's role is not assigned to them.
+// NotAssigned is Fault.SignIn when the person is signed in but lacks the profile's role.
 const NotAssigned = "not-assigned"
 
 // Fault is a failure with what a person needs to act on it. None of its texts
-// holds secret material.
+// contains secret material.
 type Fault struct {
 	Reason Reason
 	What   string // what happened, lower-case, no full stop
-	Why    string // the cause, or the causes there may be; may be empty
-	Err    error  // what it came from; may be nil
+	Why    string // the cause, or the possible causes; may be empty
+	Err    error  // the underlying error; may be nil
 
-	// Untouched: whoever says this knows that what was asked for did not happen, nor
-	// will. A store's write with it has left nothing behind.
+	// Untouched means that the requested change did not happen and will not: a store's
+	// failed write left nothing behind.
 	Untouched bool
-	// Unchanged: the whole run has changed nothing.
-	Unchanged bool
+	Unchanged bool // the whole run changed nothing
 
-	// What the next command is made of; empty where it does not apply.
+	// These fill in the next command; empty where they do not apply.
 	Credential Name
 	Registry   Host
 	Account    string
 	Repository Repository
 	Access     Access
 	Target     Target
-	Change     string        // what to write instead, in lines; may be empty
-	SignIn     string        // how the AWS profile comes to credentials; "" when unknown
+	Change     string        // replacement text, in lines; may be empty
+	SignIn     string        // how the AWS profile gets credentials; "" when unknown
 	Wait       time.Duration // how long to leave the registry alone; 0 when unknown
 }
 
-// Error is What and Why in one line.
+// Error returns What and Why in one line.
 func (f *Fault) Error() string {
 	return strings.TrimSuffix(f.What+": "+f.Why, ": ")
 }
 
-// Unwrap gives the cause.
+// Unwrap returns the cause.
 func (f *Fault) Unwrap() error { return f.Err }
 
-// About fills in whose fault it is where that is not known yet, and returns it.
+// About fills in the credential's fields that are still unknown, and returns f.
 func (f *Fault) About(c Credential) *Fault {
 	f.Credential = c.Name
-	if f.Registry == "" {
-		f.Registry = c.Registry
-	}
-	if f.Account == "" {
-		f.Account = c.Username
-	}
-	if f.Access == "" {
-		f.Access = c.Access
-	}
+	f.Registry, f.Account = cmp.Or(f.Registry, c.Registry), cmp.Or(f.Account, c.Username)
+	f.Access = cmp.Or(f.Access, c.Access)
 	return f
 }
 
-// About fills in whose fault an error is, where it is one.
+// About calls Fault.About on the fault in err's chain, if there is one.
 func About(err error, c Credential) error {
 	if f, ok := errors.AsType[*Fault](err); ok {
 		_ = f.About(c) // changes f in place
@@ -207,13 +134,13 @@ func About(err error, c Credential) error {
 	return err
 }
 
-// Untouched reports whether err knows that what was asked for did not happen.
+// Untouched reports whether err guarantees that the requested change did not happen.
 func Untouched(err error) bool {
 	f, ok := errors.AsType[*Fault](err)
 	return ok && f.Untouched
 }
 
-// ReasonOf is the reason of the fault in err's chain, or "" when there is none.
+// ReasonOf returns the reason of the fault in err's chain, or "".
 func ReasonOf(err error) Reason {
 	if f, ok := errors.AsType[*Fault](err); ok {
 		return f.Reason
@@ -221,15 +148,15 @@ func ReasonOf(err error) Reason {
 	return ""
 }
 
-// Unsigned is the error of a request to a cloud that was not sent, since no credentials
-// could be had to sign it.
+// Unsigned is the error of a cloud request that was not sent because there were no
+// credentials to sign it.
 type Unsigned struct{ Err error }
 
-// Error is the cause's.
+// Error returns the cause's text.
 func (u *Unsigned) Error() string { return u.Err.Error() }
 
-// Unwrap gives the cause.
+// Unwrap returns the cause.
 func (u *Unsigned) Unwrap() error { return u.Err }
 
-// RetryableError tells AWS's SDK not to try it again.
+// RetryableError tells AWS's SDK not to retry.
 func (*Unsigned) RetryableError() bool { return false }

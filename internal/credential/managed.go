@@ -6,9 +6,9 @@ import (
 	"time"
 )
 
-// ManagedToken is a token as its registry lists it: everything but the token.
+// ManagedToken is an entry of a registry's token list: everything but the token itself.
 type ManagedToken struct {
-	ID           string // the registry's own
+	ID           string // the registry's id
 	Label        string
 	Organization string   // "" for a personal token
 	Scopes       []string // in the registry's words
@@ -19,21 +19,21 @@ type ManagedToken struct {
 	Automatic    bool // a sign-in made it, not a person
 }
 
-// MintRequest says what token to make.
+// MintRequest describes a token to make.
 type MintRequest struct {
 	Label        string // at most 100 characters
 	Access       Access
-	Repositories []Repository // of an organization's token; a personal one reaches all of its account
+	Repositories []Repository // for an organization's token; a personal one reaches the whole account
 	Expires      time.Time    // zero: never
 }
 
-// Label is what a token that purser made is called at the registry: the credential
-// and the version that is to hold it. So a token whose version never arrived can be
-// told from one in use, by any run on any machine.
+// Label names, at the registry, a token that purser made: the credential, and the version
+// that is to hold it. With it any run on any machine can tell a token whose version was
+// never stored from one in use.
 type Label struct {
 	Name    Name
 	Version VersionID
-	home    string // what tells its home; "" when the version's id does
+	home    string // identifies the home; "" when the version's id does
 }
 
 const (
@@ -41,12 +41,12 @@ const (
 	homeSign    = "@"
 )
 
-// rotationID is a version id that Secrets Manager chose when it began a rotation (API
-// reference of RotateSecret, ClientRequestToken).
+// rotationID matches a version id that Secrets Manager chose when it began a rotation
+// (API reference of RotateSecret, ClientRequestToken).
 var rotationID = NewPattern(`^[A-Za-z0-9-]{32,64}$`)
 
-// NewLabel is the label of a token of a credential for a version at a home. An id that
-// the store chose does not say its home, so the label does.
+// NewLabel returns the label of a token for a version at a home. An id that the store
+// chose does not identify its home, so the label does.
 func NewLabel(name Name, id VersionID, home string) Label {
 	l := Label{Name: name, Version: id}
 	if id.Time().IsZero() && home != "" {
@@ -55,7 +55,7 @@ func NewLabel(name Name, id VersionID, home string) Label {
 	return l
 }
 
-// String is the label as the registry has it.
+// String returns the label as the registry stores it.
 func (l Label) String() string {
 	text := labelPrefix + string(l.Name) + "/" + string(l.Version)
 	if l.home != "" {
@@ -72,8 +72,8 @@ func (l Label) MadeFor(home string) bool {
 	return home != "" && l.home == hex.EncodeToString(homeMark(home))
 }
 
-// HomeOf tells a credential's place at its registry from every other one: what a label and
-// a version are made for. "" when the place cannot be told.
+// HomeOf identifies a credential's place at its registry, for labels and version ids; ""
+// when the store's description has no identity.
 func HomeOf(host Host, d Description) string {
 	if d.Home == "" {
 		return ""
@@ -81,7 +81,7 @@ func HomeOf(host Host, d Description) string {
 	return string(host) + "\x00" + d.Home
 }
 
-// ParseLabel takes a label apart; ok is false for one that purser did not make.
+// ParseLabel parses a label; ok is false if purser did not make it.
 func ParseLabel(text string) (l Label, ok bool) {
 	rest, ours := strings.CutPrefix(text, labelPrefix)
 	name, rest, found := strings.Cut(rest, "/")

@@ -9,25 +9,24 @@ import (
 )
 
 // Mark says what a stored value belongs to. The store keeps it beside the value, out of
-// reach of whoever can write a checkout, so that a purser.yaml cannot lead the value to
-// another registry. The zero Mark is that of a value that was stored by hand.
+// reach of whoever can write a checkout, so that a hostile purser.yaml cannot send the
+// value to another registry. A value stored by hand has the zero Mark.
 type Mark struct {
 	Registry Host      // where the value may be sent
-	Name     Name      // the credential whose token is kept there
-	Since    VersionID // the first version that it speaks of; "": all of them
+	Name     Name      // the credential whose token is stored there
+	Since    VersionID // the first version it applies to; "": all
 	Via      string    // the way to the registry that a person agreed to, as Credential.Via; "": the usual one
 }
 
-// Elsewhere is the registry of a value that was stored before its place was given to
-// another registry. It is no host's name.
+// Elsewhere stands for the unknown registry of a value that was stored before its place
+// moved to another registry. It is not a valid host name.
 const Elsewhere Host = "(another registry)"
 
-// MarkOf is the mark of what is stored for a credential.
+// MarkOf returns the mark for a credential's stored values.
 func MarkOf(c Credential) Mark { return Mark{Registry: c.Registry, Name: c.Name, Via: c.Via} }
 
-// ViaOf tells a way to a registry from every other one: the certificates that may stand for
-// it besides the system's, and the other hosts that may ask for its token. Without either it
-// is "".
+// ViaOf identifies a way to a registry by the extra certificates it trusts and the other
+// hosts that may ask for the token; "" without either.
 func ViaOf(certificates []byte, hosts []string) string {
 	if len(certificates) == 0 && len(hosts) == 0 {
 		return ""
@@ -37,7 +36,7 @@ func ViaOf(certificates []byte, hosts []string) string {
 	return hex.EncodeToString(sum[:16])
 }
 
-// Vouches reports whether the mark lets a value go by a way to its registry.
+// Vouches reports whether the mark allows sending the value that way.
 func (m Mark) Vouches(via string) bool { return via == "" || via == m.Via }
 
 // Is reports whether both marks name the same registry and credential.
@@ -46,9 +45,9 @@ func (m Mark) Is(other Mark) bool { return m.Registry == other.Registry && m.Nam
 // IsZero reports whether nothing is marked.
 func (m Mark) IsZero() bool { return m.Registry == "" }
 
-// For is the registry that a version belongs to, "" where nobody has said it. A version
-// of purser's tells by its id whether it is older than the mark. Of one that purser did
-// not make only the stage tells: what was current before is older.
+// For returns the registry that a version belongs to, "" where no mark says. The id of
+// purser's versions shows whether they are older than the mark. For others only the stage
+// does: AWSPREVIOUS is older.
 func (m Mark) For(id VersionID, at Stage) Host {
 	older := id.IsOurs() && id.Time().Before(m.Since.Time()) || !id.IsOurs() && at == Previous
 	if m.Since != "" && id != m.Since && older {
@@ -57,15 +56,15 @@ func (m Mark) For(id VersionID, at Stage) Host {
 	return m.Registry
 }
 
-// brackets are what an address of IPv6 has and a tag of AWS cannot hold.
+// brackets escapes those of an IPv6 address, which an AWS tag cannot hold.
 var brackets = [2]*strings.Replacer{strings.NewReplacer("[", "=5B", "]", "=5D"), strings.NewReplacer("=5B", "[", "=5D", "]")}
 
-// viaWord begins the word of a mark that holds its way. No name and no version has a colon.
+// viaWord prefixes the way in a mark. Names and versions never contain a colon.
 const viaWord = "via:"
 
 var viaForm = NewPattern(`^[0-9a-f]{32}$`)
 
-// String is the mark as a tag of AWS holds it: "REGISTRY [NAME [VERSION]] [via:WAY]".
+// String returns the mark as an AWS tag: "REGISTRY [NAME [VERSION]] [via:WAY]".
 func (m Mark) String() string {
 	words := []string{brackets[0].Replace(string(m.Registry)), string(m.Name), string(m.Since)}
 	if m.Via != "" {
@@ -74,8 +73,8 @@ func (m Mark) String() string {
 	return strings.Join(slices.DeleteFunc(words, func(w string) bool { return w == "" }), " ")
 }
 
-// ParseMark reads what String wrote. A text that it cannot have written is a mark for
-// Elsewhere: a value whose mark is damaged goes nowhere.
+// ParseMark parses what String wrote. Any other text becomes a mark for Elsewhere, so that
+// a value with a damaged mark goes nowhere.
 func ParseMark(text string) Mark {
 	words := strings.Fields(brackets[1].Replace(text))
 	if len(words) == 0 {

@@ -24,8 +24,7 @@ func TestAMarkIsReadAsItWasWritten(t *testing.T) {
 	}
 }
 
-// TestADamagedMarkBelongsNowhere: a value whose mark cannot be read is sent to no one.
-func TestADamagedMarkBelongsNowhere(t *testing.T) {
+func TestAValueWithADamagedMarkIsSentNowhere(t *testing.T) {
 	for _, text := range []string{"DOCKER.IO x", "https://docker.io x", "docker.io NAME", "docker.io x y z", "-", "docker.io dckr_pat_FAKEFAKEFAKE", "via:00112233445566778899aabbccddeeff", "docker.io x via:", "docker.io via:00 x"} {
 		if got := credential.ParseMark(text); got.Registry != credential.Elsewhere {
 			t.Errorf("%q was read as %+v", text, got)
@@ -33,8 +32,7 @@ func TestADamagedMarkBelongsNowhere(t *testing.T) {
 	}
 }
 
-// TestAWayIsToldFromEveryOther: what a person agreed to is this very way.
-func TestAWayIsToldFromEveryOther(t *testing.T) {
+func TestAMarkVouchesOnlyForTheWayThatAPersonAgreedTo(t *testing.T) {
 	one, usual := credential.ViaOf([]byte("PEM"), []string{"a.example", "b.example"}), credential.ViaOf(nil, nil)
 	if usual != "" || one != credential.ViaOf([]byte("PEM"), []string{"b.example", "a.example"}) {
 		t.Errorf("the usual way is %q, and the order of hosts counts", usual)
@@ -52,8 +50,8 @@ func TestAWayIsToldFromEveryOther(t *testing.T) {
 	}
 }
 
-// FuzzMark: whatever is written beside a value, the mark that is read means the same when it
-// is written again, and a name of a registry is one or none.
+// FuzzMark: any text parses to a mark that survives being written and parsed again, and
+// whose registry is a valid host or none.
 func FuzzMark(f *testing.F) {
 	for _, seed := range []string{"docker.io dockerhub", "=5B::1=5D:5000 x", "ghcr.io x purser-01936f5e-0000-7000-8000-000000000001 via:00112233445566778899aabbccddeeff", "a b c d", "via:"} {
 		f.Add(seed)
@@ -75,7 +73,7 @@ func FuzzMark(f *testing.F) {
 	})
 }
 
-func TestAMarkSpeaksOfTheVersionsSinceIt(t *testing.T) {
+func TestAMarkCoversOnlyVersionsSinceItWasWritten(t *testing.T) {
 	const older, since, newer = credential.VersionID("purser-01936f5e-0000-7000-8000-000000000001"),
 		credential.VersionID("purser-01936f5f-0000-7000-8000-000000000001"), credential.VersionID("purser-01936f60-0000-7000-8000-000000000001")
 	m := credential.Mark{Registry: "ghcr.io", Name: "x", Since: since}
@@ -97,7 +95,7 @@ func TestAMarkSpeaksOfTheVersionsSinceIt(t *testing.T) {
 	}
 }
 
-func TestATokenOfAKnownFormGoesToItsVendorAlone(t *testing.T) {
+func TestATokenOfAKnownFormGoesOnlyToItsVendor(t *testing.T) {
 	for _, c := range []struct {
 		token, host string
 		home        bool
@@ -110,7 +108,7 @@ func TestATokenOfAKnownFormGoesToItsVendorAlone(t *testing.T) {
 		{"Bearer dckr_pat_FAKEFAKEFAKE", "evil.example", false, "Docker Hub"},
 		{"ghp_FAKEFAKEFAKE", "ghcr.io", true, ""},
 		{"ghp_FAKEFAKEFAKE", "containers.acme.ghe.com", true, ""},
-		{"ghp_FAKEFAKEFAKE", "notghcr.io", false, ""}, // perhaps a server of GitHub's at a customer's: the mark decides
+		{"ghp_FAKEFAKEFAKE", "notghcr.io", false, ""}, // perhaps a GitHub Enterprise server: the mark decides
 		{"ghp_FAKEFAKEFAKE", "docker.io", false, "GitHub"},
 		{"github_pat_FAKEFAKEFAKE", "1234.dkr.ecr.eu-west-2.amazonaws.com", false, "GitHub"},
 		{"glpat-FAKEFAKEFAKE", "registry.gitlab.com", true, ""},

@@ -5,12 +5,11 @@ import (
 	"sync"
 )
 
-// Pattern is a regular expression that is compiled when it is first used. The
-// credential helper is started up to six times by one docker command, and needs
-// few of those that there are.
+// Pattern is a regular expression that is compiled on first use. One docker command
+// starts the credential helper up to six times, and each run needs few patterns.
 type Pattern func() *regexp.Regexp
 
-// NewPattern makes one of an expression, which must be valid.
+// NewPattern returns a Pattern of a valid expression.
 func NewPattern(expression string) Pattern {
 	return sync.OnceValue(func() *regexp.Regexp { return regexp.MustCompile(expression) })
 }

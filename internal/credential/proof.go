@@ -1,7 +1,9 @@
 package credential
 
-// Verdict is a registry's answer to a question about a token. An answer that
-// did not come is never a refusal.
+import "slices"
+
+// Verdict is a registry's answer to a question about a token. A missing answer is
+// Unknown, never Refused.
 type Verdict int
 
 // The three verdicts. The zero value is Unknown.
@@ -11,7 +13,7 @@ const (
 	Refused
 )
 
-// String is the verdict in one lower-case word.
+// String returns the verdict as one lower-case word.
 func (v Verdict) String() string {
 	switch v {
 	case Granted:
@@ -23,52 +25,45 @@ func (v Verdict) String() string {
 	}
 }
 
-// Proof is the result of asking the registry what a login may do.
+// Proof is the registry's answer about what a login may do.
 type Proof struct {
 	Verdict      Verdict
 	Fault        *Fault // why it is not granted; nil when it is
 	Kind         Kind
-	Owner        string            // the account that the token belongs to, where the registry tells; else ""
-	TokenID      string            // what the registry calls the token in its lists, where it tells; else ""
-	Level        string            // the token's own level in the registry's words; else ""
+	Owner        string            // the account that the token belongs to; "" where the registry does not tell
+	TokenID      string            // the registry's id of the token; "" where it does not tell
+	Level        string            // the token's level in the registry's words; "" where it does not tell
 	Repositories []RepositoryProof // in the order of the credential's repositories
-	Excess       []string          // rights beyond what was asked for, in plain words
-	Notes        []string          // what a person may want to know and that changes nothing
+	Excess       []string          // rights beyond those required, in plain words
+	Notes        []string          // worth telling, without effect on the verdict
 }
 
 // RepositoryProof is the proof for one repository.
 type RepositoryProof struct {
 	Repository Repository
 	Verdict    Verdict
-	Actions    []string // what the registry says it granted; empty where it does not say
+	Actions    []string // granted, according to the registry; empty where it does not tell
 	Upload     Upload
 }
 
-// Upload tells what became of the upload that a push proof opens.
+// Upload says how the upload that a push proof opened has ended.
 type Upload string
 
 // The ends of an upload.
 const (
 	NoUpload        Upload = ""                     // none was opened
-	UploadCancelled Upload = "opened and cancelled" // the registry confirmed
-	UploadLeft      Upload = "opened"               // it lapses by itself; the registry did not take the cancel
+	UploadCancelled Upload = "opened and cancelled" // the registry confirmed it
+	UploadLeft      Upload = "opened"               // the registry refused the cancel; it expires
 )
 
-// Fold takes a verdict over several answers: any refusal refuses, else any
-// unknown leaves it unknown.
+// Fold combines verdicts: any refusal refuses; else any unknown, or no verdict at all, is
+// unknown.
 func Fold(verdicts ...Verdict) Verdict {
-	all := Granted
-	for _, v := range verdicts {
-		switch v {
-		case Refused:
-			return Refused
-		case Unknown:
-			all = Unknown
-		case Granted:
-		}
-	}
-	if len(verdicts) == 0 {
+	switch {
+	case slices.Contains(verdicts, Refused):
+		return Refused
+	case len(verdicts) == 0 || slices.Contains(verdicts, Unknown):
 		return Unknown
 	}
-	return all
+	return Granted
 }

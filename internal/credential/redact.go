@@ -4,28 +4,26 @@ import (
 	"encoding/base64"
 	"encoding/hex"
 	"net/url"
+	"slices"
 	"strconv"
 	"strings"
 	"unicode"
 )
 
 const (
-	// tellingRun is the length of a piece of a secret that counts as showing it.
+	// tellingRun is how many consecutive characters of a secret count as showing it.
 	tellingRun = 6
-	// quoteLimit bounds how much of somebody else's text is quoted, in characters.
-	quoteLimit = 200
-	// withheld stands for a text that held a piece of a secret.
-	withheld = "(an answer that repeats the secret, not shown)"
-	// withheldToken stands for a text with a token in it, whosever.
-	withheldToken = "(a text with a token in it, not shown)"
+	// quoteLimit bounds a quotation, in characters.
+	quoteLimit    = 200
+	withheld      = "(an answer that repeats the secret, not shown)"
+	withheldToken = "(a text that contains a token, not shown)"
 )
 
-// Quote makes text that came from a registry, a helper or a cloud service fit
-// to be shown: one line, at most 200 characters, control characters and
-// terminal escapes taken out, and nothing at all of it when it holds six or
-// more consecutive characters of one of the secrets in plain, URL-escaped, hex,
-// base64 or reversed form, or a word in the form of a token, whosever it is. A
-// hostile server echoes what it was sent.
+// Quote makes text from a registry, a helper or a cloud service fit to show: one line, at
+// most 200 characters, control characters and terminal escapes escaped. It withholds the
+// whole text if that contains any token, or six or more consecutive characters of one of
+// the secrets: plain, URL-escaped, hex, base64 or reversed. Hostile servers echo what they
+// were sent.
 func Quote(text string, secrets ...Secret) string {
 	for _, s := range secrets {
 		if Shows(text, s) {
@@ -55,9 +53,8 @@ func Quote(text string, secrets ...Secret) string {
 	return b.String()
 }
 
-// Shows reports whether text holds six or more consecutive characters of the
-// secret, plain or in one of the encodings in which secrets travel. A public
-// prefix of a token (dckr_pat_) does not count.
+// Shows reports whether text contains six or more consecutive characters of the secret,
+// plain or in a usual encoding. A token's public prefix (dckr_pat_) does not count.
 func Shows(text string, s Secret) bool {
 	secret := secretPart(s.Reveal())
 	if secret == "" {
@@ -75,8 +72,7 @@ func Shows(text string, s Secret) bool {
 		sharesBase64(text, secret)
 }
 
-// secretPart is what is secret of a token: the part after a prefix that says
-// its kind.
+// secretPart strips the public prefix that shows a token's kind.
 func secretPart(text string) string {
 	for _, k := range knownForms {
 		if rest, ok := strings.CutPrefix(text, k.Prefix); ok {
@@ -88,7 +84,6 @@ func secretPart(text string) string {
 
 func sharesRun(text, secret string) bool { return containsRun(text, secret, tellingRun) }
 
-// containsRun reports whether text holds n consecutive bytes of secret.
 func containsRun(text, secret string, n int) bool {
 	for i := 0; i+n <= len(secret); i++ {
 		if strings.Contains(text, secret[i:i+n]) {
@@ -98,8 +93,8 @@ func containsRun(text, secret string, n int) bool {
 	return false
 }
 
-// sharesBase64 looks for pieces of the secret encoded at each of the three
-// alignments that text around it can give it.
+// sharesBase64 looks for pieces of the encoded secret at each of the three alignments that
+// surrounding text can give it.
 func sharesBase64(text, secret string) bool {
 	text = strings.NewReplacer("-", "+", "_", "/").Replace(text)
 	for skip := range 3 {
@@ -117,14 +112,12 @@ func sharesBase64(text, secret string) bool {
 
 func reverse(s string) string {
 	b := []byte(s)
-	for i, j := 0, len(b)-1; i < j; i, j = i+1, j-1 {
-		b[i], b[j] = b[j], b[i]
-	}
+	slices.Reverse(b)
 	return string(b)
 }
 
-// SplitToken takes a token apart: the public prefix that says its kind, "" for one
-// that has none, and what is secret of it.
+// SplitToken splits a token into the public prefix that shows its kind, "" if it has none,
+// and the secret rest.
 func SplitToken(s Secret) (prefix string, rest Secret) {
 	text := s.Reveal()
 	secret := secretPart(text)

@@ -10,7 +10,7 @@ import (
 	"purser/internal/credential"
 )
 
-func TestShowsFindsASecretInEveryFormInWhichItTravels(t *testing.T) {
+func TestShowsFindsASecretInEveryUsualEncoding(t *testing.T) {
 	const secret = "dckr_pat_" + "FAKE~b/ody+with=signs%000ab"
 	const body = "FAKE~b/ody+with=signs%000ab"
 	reversed := []byte(body)

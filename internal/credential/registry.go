@@ -8,20 +8,19 @@ import (
 	"strings"
 )
 
-// Host is a registry in canonical form: lower-case host, or host:port. A
-// registry that clients spell in several ways has one name.
+// Host is a registry in canonical form: lower-case host, or host:port. A registry with
+// several spellings has one canonical name.
 type Host string
 
 var hostLabel = NewPattern(`^[a-z0-9]([a-z0-9-]*[a-z0-9])?$`)
 
 const longestLabel = 63
 
-// ParseHost reads a registry's name as people and docker configs write it: with
-// or without a scheme, a /v1/ or /v2/ path and a trailing slash. A host that is
-// not a valid name is an error.
+// ParseHost parses a registry's name as people and docker configs write it: with or
+// without a scheme, a /v1/ or /v2/ path and a trailing slash.
 func ParseHost(text string) (Host, error) {
 	bad := func(why string) (Host, error) {
-		return "", &Fault{Reason: Usage, What: "the registry's name is not valid", Why: why}
+		return "", &Fault{Reason: Usage, What: "the registry's name is invalid", Why: why}
 	}
 	name := strings.TrimSpace(text)
 	if HoldsToken(name) {
@@ -77,12 +76,12 @@ func validHostName(host string) bool {
 	return len(labels) > 1 || host == "localhost"
 }
 
-// API is the host that answers the registry protocol.
+// API returns the host that serves the registry protocol.
 func (h Host) API() string {
 	return cmp.Or(h.named().API, string(h))
 }
 
-// Hostname is the host without its port.
+// Hostname returns the host without its port.
 func (h Host) Hostname() string {
 	if host, _, err := net.SplitHostPort(string(h)); err == nil {
 		return host
@@ -90,8 +89,8 @@ func (h Host) Hostname() string {
 	return strings.Trim(string(h), "[]")
 }
 
-// IsLoopback reports whether the registry is on this machine, by its name
-// alone: plain http is allowed to such a registry only.
+// IsLoopback reports whether the registry is on this machine, judging by its name. Plain
+// http is allowed only there.
 func (h Host) IsLoopback() bool { return IsLoopbackHost(h.Hostname()) }
 
 // IsLoopbackHost is Host.IsLoopback for a bare host name or address.
@@ -102,8 +101,8 @@ func IsLoopbackHost(name string) bool {
 	return name == "localhost" // not *.localhost: a resolver may send those elsewhere
 }
 
-// DockerKeys are the keys under which docker's family of clients keeps the
-// registry's credential in its config, the usual one first.
+// DockerKeys returns the keys under which docker's family of clients stores the registry's
+// credential in its config, the usual one first.
 func (h Host) DockerKeys() []string {
 	if keys := h.named().DockerKeys; keys != nil {
 		return keys
@@ -111,8 +110,8 @@ func (h Host) DockerKeys() []string {
 	return []string{string(h), "https://" + string(h), "https://" + string(h) + "/", "http://" + string(h)}
 }
 
-// HelperKeys are the keys under which clients look the registry's helper up: docker by
-// its own name of it, podman and its family by the host.
+// HelperKeys returns the keys under which clients look up the registry's helper: docker
+// uses its own name for the registry, podman and its family the host.
 func (h Host) HelperKeys() []string {
 	if keys := h.named().HelperKeys; keys != nil {
 		return keys
@@ -120,24 +119,23 @@ func (h Host) HelperKeys() []string {
 	return []string{string(h)}
 }
 
-// Repository is a repository's path inside its registry, without tag or digest.
+// Repository is a repository's path within its registry, without tag or digest.
 type Repository string
 
 // The grammar is the OCI distribution specification's <name>.
 var repositoryForm = NewPattern(`^[a-z0-9]+((\.|_|__|-+)[a-z0-9]+)*(/[a-z0-9]+((\.|_|__|-+)[a-z0-9]+)*)*$`)
 
-// ParseRepository reads a repository's name. The registry's own host may stand
-// in front; where a single word means one in a library, as docker reads it, that is put
-// in front.
+// ParseRepository parses a repository's name. The registry's own host may precede it. A
+// single word gets the registry's library prefix if there is one, as docker does it.
 func ParseRepository(host Host, text string) (Repository, error) {
 	bad := func(why string) (Repository, error) {
-		return "", &Fault{Reason: Usage, What: "the repository's name is not valid", Why: why}
+		return "", &Fault{Reason: Usage, What: "the repository's name is invalid", Why: why}
 	}
 	name := text
 	if first, rest, ok := strings.Cut(text, "/"); ok && (strings.ContainsAny(first, ".:") || first == "localhost") {
 		if h, err := ParseHost(first); err == nil {
 			if h != host {
-				return bad("it names another registry than " + string(host))
+				return bad("its registry is not " + string(host))
 			}
 			name = rest
 		}
@@ -148,9 +146,9 @@ func ParseRepository(host Host, text string) (Repository, error) {
 	case len(name) > 255:
 		return bad("it is longer than 255 characters")
 	case strings.Contains(name, "@"), strings.LastIndex(name, ":") > strings.LastIndex(name, "/"):
-		return bad("leave the tag or digest away: a credential is for a whole repository")
+		return bad("remove the tag or digest: a credential covers the whole repository")
 	case !repositoryForm.MatchString(name):
-		return bad("it is lower-case letters and digits, joined by . _ - and /, such as mockserver/mockserver")
+		return bad("a name is lower-case letters and digits, joined by . _ - and /, such as mockserver/mockserver")
 	}
 	if library := host.named().Library; library != "" && !strings.Contains(name, "/") {
 		name = library + "/" + name
@@ -158,17 +156,17 @@ func ParseRepository(host Host, text string) (Repository, error) {
 	return Repository(name), nil
 }
 
-// Access is what a credential's consumers do with its repositories.
+// Access is what a credential's consumers need to do with its repositories.
 type Access string
 
-// The two kinds of access; push includes pull.
+// The kinds of access; push includes pull.
 const (
 	Pull Access = "pull"
 	Push Access = "push"
 )
 
-// Actions are the registry protocol's words for the access. Delete is never
-// among them: a token that may not delete must not be refused for it.
+// Actions returns the registry protocol's words for the access. Delete is never among
+// them: a token that cannot delete must still pass.
 func (a Access) Actions() []string {
 	if a == Pull {
 		return []string{"pull"}

@@ -38,7 +38,7 @@ type nested struct {
 	any     any
 }
 
-// hiding places of a secret, each as a printer gets to see it.
+// hidingPlaces lists values that contain a secret, as a printer may get them.
 func hidingPlaces() map[string]any {
 	s := credential.NewSecret(canary)
 	u := unexported{"ci", s}
@@ -59,7 +59,7 @@ func shows(t *testing.T, where, text string) {
 	if credential.Shows(text, credential.NewSecret(canary)) {
 		t.Errorf("%s shows the secret", where)
 	}
-	// An address may have any digits in it.
+	// A pointer's address may contain any digits.
 	if strings.Contains(addresses.ReplaceAllString(text, ""), strconv.Itoa(len(canary))) {
 		t.Errorf("%s shows the secret's length: %s", where, text)
 	}

@@ -9,15 +9,15 @@ import (
 	"strings"
 )
 
-// Shape says how a stored value holds a login: as two members of a JSON object,
-// or as docker's auths. The zero Shape is ShapeToken.
+// Shape says how a stored value holds a login: as two members of a JSON object, or as
+// docker's auths. The zero Shape is ShapeToken.
 type Shape struct {
 	UsernameKey string
 	TokenKey    string
 	dockerAuths bool
 }
 
-// The shapes with names, and what reads them.
+// The named shapes.
 var (
 	ShapeToken    = Shape{UsernameKey: "username", TokenKey: "token"}
 	ShapePassword = Shape{UsernameKey: "username", TokenKey: "password"}
@@ -35,7 +35,7 @@ var shapeNames = []struct {
 	{"dockerconfigjson", ShapeDocker},
 }
 
-// ShapeNames lists the shapes that have a name.
+// ShapeNames lists the named shapes.
 func ShapeNames() []string {
 	names := make([]string, len(shapeNames))
 	for i, s := range shapeNames {
@@ -44,7 +44,7 @@ func ShapeNames() []string {
 	return names
 }
 
-// ParseShape reads a shape's name, or USERNAMEKEY,TOKENKEY for any two keys.
+// ParseShape parses a shape's name, or USERNAMEKEY,TOKENKEY for any two keys.
 func ParseShape(text string) (Shape, error) {
 	for _, s := range shapeNames {
 		if s.name == text {
@@ -56,7 +56,7 @@ func ParseShape(text string) (Shape, error) {
 	}
 	return Shape{}, &Fault{
 		Reason: Usage, What: "there is no such shape",
-		Why: "known are " + strings.Join(ShapeNames(), ", ") + ", or two key names as USERNAMEKEY,TOKENKEY",
+		Why: "use " + strings.Join(ShapeNames(), ", ") + ", or two key names as USERNAMEKEY,TOKENKEY",
 	}
 }
 
@@ -64,18 +64,18 @@ var keyForm = NewPattern(`^[A-Za-z][A-Za-z0-9_.-]*$`)
 
 const longestKey = 64
 
-// NewShape is the shape with the two keys given.
+// NewShape returns the shape with these two keys.
 func NewShape(usernameKey, tokenKey string) (Shape, error) {
 	if max(len(usernameKey), len(tokenKey)) > longestKey || !keyForm.MatchString(usernameKey) || !keyForm.MatchString(tokenKey) || usernameKey == tokenKey {
 		return Shape{}, &Fault{
-			Reason: Usage, What: "the shape's keys are not valid",
-			Why: "two different names of letters, digits, '_', '.' and '-', the first a letter",
+			Reason: Usage, What: "the shape's keys are invalid",
+			Why: "they are two different names of letters, digits, '_', '.' and '-' that start with a letter",
 		}
 	}
 	return Shape{UsernameKey: usernameKey, TokenKey: tokenKey}, nil
 }
 
-// String is the shape's name, or its two keys.
+// String returns the shape's name, or its two keys.
 func (s Shape) String() string {
 	s = s.orDefault()
 	for _, n := range shapeNames {
@@ -93,7 +93,7 @@ func (s Shape) orDefault() Shape {
 	return s
 }
 
-// Keys are the JSON keys that the shape writes.
+// Keys returns the JSON keys that the shape writes.
 func (s Shape) Keys() []string {
 	s = s.orDefault()
 	if s.dockerAuths {
@@ -102,10 +102,9 @@ func (s Shape) Keys() []string {
 	return []string{s.UsernameKey, s.TokenKey}
 }
 
-// Encode puts the login into what is stored now, which may be empty, and keeps
-// every other key as it is, in the order and the spelling it had. A value that
-// is not a JSON object, or one of another shape, is an error: nothing of it is
-// guessed over.
+// Encode puts the login into the stored value, which may be empty. Every other key keeps
+// its order and spelling. A value that is not a JSON object, or has another shape, is an
+// error: Encode never overwrites what it does not understand.
 func (s Shape) Encode(stored Secret, host Host, l Login) (Secret, error) {
 	s = s.orDefault()
 	object, err := parseObject(stored)
@@ -127,8 +126,8 @@ func (s Shape) Encode(stored Secret, host Host, l Login) (Secret, error) {
 	return NewSecret(object.text()), nil
 }
 
-// Decode reads the login from a stored value. The registry's entry is looked
-// for under each of its docker keys where the shape is docker's auths.
+// Decode reads the login from a stored value. In docker's auths it looks for the
+// registry's entry under each of its docker keys.
 func (s Shape) Decode(stored Secret, host Host) (Login, error) {
 	s = s.orDefault()
 	object, err := parseObject(stored)
@@ -149,18 +148,17 @@ func (s Shape) Decode(stored Secret, host Host) (Login, error) {
 	return loginOf(user, token)
 }
 
-// loginOf is a stored login. Its user name is shown to people: one with a token in it, as
-// where the two were swapped, is refused.
+// loginOf returns a stored login. It refuses a user name that contains a token, since user
+// names are displayed: somebody may have swapped the two.
 func loginOf(user, token string) (Login, error) {
 	if HoldsToken(user) {
-		return Login{}, strange("there is a token where the user name belongs")
+		return Login{}, strange("its user name contains a token")
 	}
 	return Login{Username: user, Token: NewSecret(token)}, nil
 }
 
-// fits refuses an object that holds a login of another shape, and one whose own
-// keys are not what they should be. Keys in another case are another shape: a second
-// pair beside them would leave their consumers with the old token.
+// fits refuses an object that holds a login of another shape. Keys that differ in case
+// are another shape: writing a second pair would leave consumers with the old token.
 func (s Shape) fits(o *object) error {
 	another := func(format string, a ...any) error {
 		return &Fault{Reason: ValueStrange, What: "the secret holds a login of another shape", Why: fmt.Sprintf(format, a...)}
@@ -177,7 +175,7 @@ func (s Shape) fits(o *object) error {
 		keys := n.shape.Keys()
 		last := keys[len(keys)-1]
 		spelled, ok := o.inAnyCase(last)
-		own := spelled != last && slices.Contains(s.Keys(), spelled) // Token, where that is what is wanted
+		own := spelled != last && slices.Contains(s.Keys(), spelled) // a custom shape may write Token
 		if ok && !own && n.shape != s {
 			return another("it has the keys of %q and this credential writes %q", n.name, s)
 		}
@@ -204,7 +202,7 @@ func (s Shape) encodeAuths(o *object, host Host, l Login) error {
 		Auth: base64.StdEncoding.EncodeToString([]byte(l.Username + ":" + l.Token.Reveal())),
 	})
 	if err != nil {
-		return strange("the login cannot be written as docker's auths")
+		return strange("purser cannot write the login as docker's auths")
 	}
 	auths.setRaw(host.DockerKeys()[0], entry)
 	o.setRaw("auths", []byte(auths.text()))
@@ -227,7 +225,7 @@ func (s Shape) decodeAuths(o *object, host Host) (Login, error) {
 		}
 		var entry dockerAuth
 		if json.Unmarshal(raw, &entry) != nil {
-			return Login{}, strange("its entry for " + string(host) + " is not docker's form")
+			return Login{}, strange("its entry for " + string(host) + " does not have docker's form")
 		}
 		if entry.Password == "" && entry.Auth != "" {
 			pair, err := base64.StdEncoding.DecodeString(entry.Auth)
@@ -249,8 +247,8 @@ func strange(why string) error {
 	return &Fault{Reason: ValueStrange, What: "the stored value is not what its consumers expect", Why: why}
 }
 
-// object is a JSON object that keeps the order and the raw text of its members,
-// so that keys which are not ours come back as they were.
+// object is a JSON object that keeps the order and raw text of its members, so that other
+// people's keys survive unchanged.
 type object struct{ members []member }
 
 type member struct {
@@ -292,18 +290,20 @@ func parseObject(stored Secret) (*object, error) {
 	return o, nil
 }
 
+func (o *object) index(key string) int {
+	return slices.IndexFunc(o.members, func(m member) bool { return m.key == key })
+}
+
 func (o *object) get(key string) (json.RawMessage, bool) {
-	for _, m := range o.members {
-		if m.key == key {
-			return m.raw, true
-		}
+	if i := o.index(key); i >= 0 {
+		return o.members[i].raw, true
 	}
 	return nil, false
 }
 
-func (o *object) has(key string) bool { _, ok := o.get(key); return ok }
+func (o *object) has(key string) bool { return o.index(key) >= 0 }
 
-// inAnyCase is the key as it is spelled in the object: exactly so, where that is there.
+// inAnyCase returns the object's spelling of a key, an exact match first.
 func (o *object) inAnyCase(key string) (spelled string, ok bool) {
 	if o.has(key) {
 		return key, true
@@ -342,7 +342,7 @@ func (o *object) set(key, text string) {
 }
 
 func (o *object) setRaw(key string, raw []byte) {
-	if i := slices.IndexFunc(o.members, func(m member) bool { return m.key == key }); i >= 0 {
+	if i := o.index(key); i >= 0 {
 		o.members[i].raw = raw
 		return
 	}

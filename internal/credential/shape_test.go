@@ -10,7 +10,7 @@ import (
 
 var login = credential.Login{Username: "mockserver", Token: credential.NewSecret(canary)}
 
-func TestEncodePutsTheLoginAndKeepsEverythingElse(t *testing.T) {
+func TestEncodeWritesTheLoginAndKeepsEverythingElse(t *testing.T) {
 	custom, err := credential.NewShape("user", "pat")
 	if err != nil {
 		t.Fatal(err)
@@ -45,7 +45,7 @@ func TestEncodePutsTheLoginAndKeepsEverythingElse(t *testing.T) {
 	}
 }
 
-func TestDockerAuthsKeepOtherRegistriesAndAreReadUnderEveryNameOfTheHub(t *testing.T) {
+func TestDockerAuthsKeepOtherRegistriesAndAreReadUnderEveryNameOfDockerHub(t *testing.T) {
 	stored := credential.NewSecret(`{"auths":{"ghcr.io":{"auth":"eDp5"}},"credsStore":"x"}`)
 	got, err := credential.ShapeDocker.Encode(stored, "docker.io", login)
 	if err != nil {
@@ -65,7 +65,7 @@ func TestDockerAuthsKeepOtherRegistriesAndAreReadUnderEveryNameOfTheHub(t *testi
 	}
 }
 
-func TestWhatIsNotUnderstoodIsNotWrittenOver(t *testing.T) {
+func TestEncodeRefusesToOverwriteWhatItDoesNotUnderstand(t *testing.T) {
 	for name, c := range map[string]struct {
 		shape       credential.Shape
 		stored, why string
@@ -100,9 +100,7 @@ func capitals(t *testing.T) credential.Shape {
 	return s
 }
 
-// TestKeysInAnotherCaseAreNeverDoubled: a consumer that reads Token would go on with the
-// old one.
-func TestKeysInAnotherCaseAreNeverDoubled(t *testing.T) {
+func TestEncodeAddsNoSecondKeyThatDiffersOnlyInCase(t *testing.T) {
 	const stored = `{"Username":"old","Token":"old","other":1}`
 	got, err := capitals(t).Encode(credential.NewSecret(stored), "docker.io", login)
 	if want := `{"Username":"mockserver","Token":"` + canary + `","other":1}`; err != nil || got.Reveal() != want {
@@ -117,11 +115,11 @@ func TestKeysInAnotherCaseAreNeverDoubled(t *testing.T) {
 	}
 }
 
-func TestDecodeSaysWhatIsMissingAndNotWhatIsThere(t *testing.T) {
+func TestDecodeNamesWhatIsMissingAndNeverShowsTheValue(t *testing.T) {
 	for stored, why := range map[string]string{
 		`{}`: `no key "username"`, `{"username":"a"}`: `no key "token"`, `{"username":"a","token":""}`: `"token" is empty`,
 		`{"username":"a","token":12345678}`: `"token" is not text`, `{"username":null,"token":"x"}`: `"username" is not text`,
-		`{"username":"` + canary + `","token":"mockserver"}`: "a token where the user name belongs",
+		`{"username":"` + canary + `","token":"mockserver"}`: "its user name contains a token",
 	} {
 		_, err := credential.ShapeToken.Decode(credential.NewSecret(stored), "docker.io")
 		if credential.ReasonOf(err) != credential.ValueStrange || !strings.Contains(err.Error(), why) {
@@ -144,7 +142,7 @@ func TestShapesHaveNames(t *testing.T) {
 	}
 }
 
-func TestVersionIDsSayWhoseTheyAreAndWhenTheyWereMade(t *testing.T) {
+func TestVersionIDsTellWhoMadeThemAndWhen(t *testing.T) {
 	now := time.Date(2026, 11, 23, 13, 6, 59, 123e6, time.UTC)
 	id, err := credential.NewVersionID(now, strings.NewReader("0123456789"), "")
 	if err != nil {

@@ -10,10 +10,10 @@ import (
 	"unicode/utf8"
 )
 
-// Kind says what a secret string is, as far as its form tells.
+// Kind classifies a secret by its form.
 type Kind string
 
-// The kinds of secret that a registry accepts as a password.
+// The kinds of secret that registries accept as a password.
 const (
 	PersonalToken     Kind = "personal access token"
 	OrganizationToken Kind = "organization access token"
@@ -32,7 +32,7 @@ const (
 	maxToken = 16 << 10
 )
 
-// Login is what a client presents to a registry: the account and its token.
+// Login is an account with its token, as a client presents it to a registry.
 type Login struct {
 	Username string
 	Token    Secret
@@ -44,7 +44,7 @@ func (l Login) Equal(other Login) bool {
 	return same && l.Username == other.Username
 }
 
-// Classify tells the kind of a login's secret from its form alone.
+// Classify returns the kind of a login's secret, judging by its form alone.
 func Classify(host Host, l Login) Kind {
 	text := l.Token.Reveal()
 	if l.Username == identityUser {
@@ -69,10 +69,9 @@ func isJWT(text string) bool {
 	return ok && strings.Count(rest, ".") == 1 && isHeader(head)
 }
 
-// ParseToken makes a Secret of what a person pasted or a program piped in. One
-// line ending at the end is taken off, as docker login does; anything else that
-// no token holds is refused with a description of what is wrong, never with the
-// text itself. The length reported is in bytes.
+// ParseToken makes a Secret of what a person pasted or a program piped in. It strips one
+// line ending, as docker login does. Anything else that no token contains is an error that
+// describes the problem and never repeats the text. It reports lengths in bytes.
 func ParseToken(raw []byte) (Secret, error) {
 	bad := func(why string) (Secret, error) {
 		return Secret{}, &Fault{Reason: BadToken, What: "the token cannot be used", Why: why}
@@ -110,22 +109,22 @@ func ParseToken(raw []byte) (Secret, error) {
 	}
 	for _, k := range knownForms {
 		if rest, ok := strings.CutPrefix(text, k.Prefix); ok && len(rest) < 10 {
-			return bad("it has the beginning of a " + string(k.Kind) + " and is cut off after " + strconv.Itoa(len(text)) + " characters")
+			return bad("it starts like a " + string(k.Kind) + " and is cut off after " + strconv.Itoa(len(text)) + " characters")
 		}
 	}
 	return NewSecret(text), nil
 }
 
-// HoldsToken reports whether a token stands anywhere in a text, as in USER:TOKEN,
-// /tmp/TOKEN or a quoted header. It looks for the forms of vendors and for sessions; a
-// token of no known form cannot be told from other text.
+// HoldsToken reports whether a text contains a token, as in USER:TOKEN, /tmp/TOKEN or a
+// quoted header. It knows the vendors' forms and sessions; nothing distinguishes a token
+// of another form from other text.
 func HoldsToken(text string) bool {
 	return slices.ContainsFunc(knownForms, func(f knownForm) bool { return f.index(text) >= 0 }) || holdsSession(text)
 }
 
-// index is where the form begins in a text, or -1. A prefix with nothing behind it is no
-// token: people search for it. A short prefix counts at the beginning of a word only,
-// since words may end in its letters.
+// index returns where the form occurs in a text, or -1. A prefix alone is no token: people
+// search for it. A short prefix counts only at the start of a word, since words may end in
+// its letters.
 func (f TokenForm) index(text string) int {
 	for from := 0; ; {
 		at := strings.Index(text[from:], f.Prefix)
@@ -142,25 +141,22 @@ func (f TokenForm) index(text string) int {
 	}
 }
 
-// shortPrefix is the length of prefixes that occur inside of words.
 const shortPrefix = 6
 
 func isAlphanumeric(r rune) bool {
 	return r >= 'a' && r <= 'z' || r >= 'A' && r <= 'Z' || r >= '0' && r <= '9'
 }
 
-// isTokenRune reports whether tokens and base64 in addresses have the character.
+// isTokenRune reports whether the character occurs in tokens and URL-safe base64.
 func isTokenRune(r rune) bool { return isAlphanumeric(r) || r == '_' || r == '-' }
 
-// endsToken reports whether a character can neither be in a token nor between the parts
-// of one.
+// endsToken reports whether a character is neither part of a token nor a dot inside one.
 func endsToken(r rune) bool { return r != '.' && !isTokenRune(r) }
 
-// sessionHeader bounds the part of a JWT that says its algorithm, in bytes.
+// sessionHeader bounds the part of a JWT that names its algorithm, in bytes.
 const sessionHeader = 4096
 
-// holdsSession looks for a JWT: three parts with dots between, of which the first is the
-// JSON of a header.
+// holdsSession looks for a JWT: three parts joined by dots, the first a JSON header.
 func holdsSession(text string) bool {
 	for _, run := range strings.FieldsFunc(text, endsToken) {
 		parts := strings.Split(run, ".")
@@ -173,8 +169,8 @@ func holdsSession(text string) bool {
 	return false
 }
 
-// endsInHeader reports whether a text ends in the first part of a JWT. Something may
-// stand in front of it, as in user_TOKEN.
+// endsInHeader reports whether a text ends in the first part of a JWT. Other text may
+// precede it, as in user_TOKEN.
 func endsInHeader(text string) bool {
 	text = text[max(0, len(text)-sessionHeader):]
 	for {
@@ -190,7 +186,7 @@ func endsInHeader(text string) bool {
 	}
 }
 
-// objectStart is how an object of JSON begins in base64.
+// objectStart is the base64 of how a JSON object begins.
 const objectStart = "ey"
 
 func isHeader(text string) bool {

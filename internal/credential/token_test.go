@@ -47,8 +47,7 @@ func TestParseToken(t *testing.T) {
 	}
 }
 
-// wrapped are tokens as they are copied with more than themselves, and what is said of
-// them.
+// wrapped lists tokens copied together with other text, and what ParseToken says of that.
 var wrapped = map[string]string{
 	`"%"`: "quotation marks around", `'%'`: "quotation marks around", "`%`": "quotation marks around", "“%”": "quotation marks around", `"%`: "quotation marks around", `%"`: "quotation marks around",
 	"Bearer %": "a header in front of", "Authorization: Bearer %": "a header in front of", "authorization: %": "a header in front of",
@@ -58,7 +57,7 @@ var wrapped = map[string]string{
 	"%,": "something follows", "%;": "something follows", "% builder": "something follows", "docker login -p % -u builder": "other text around", "(%)": "other text around",
 }
 
-func TestWhatIsAroundATokenIsSaid(t *testing.T) {
+func TestParseTokenNamesTheTextAroundAToken(t *testing.T) {
 	for token, kind := range map[string]string{
 		canary: "a personal access token", "dckr_oat_FAKEfakeFAKEfakeFAKEfake00": "an organization access token",
 		"ghp_FAKEfakeFAKEfakeFAKEfakeFAKE00000000": "a registry token", "glpat-FAKEfakeFAKE.01.fake000": "a registry token", fakeJWT: "a session",
@@ -145,7 +144,7 @@ func TestParseRepository(t *testing.T) {
 	}
 }
 
-func TestATokenIsFoundWhereverItStands(t *testing.T) {
+func TestHoldsTokenFindsATokenAnywhereInAText(t *testing.T) {
 	for _, token := range []string{canary, "dckr_oat_FAKE", "ghp_FAKE", "glpat-FAKE", "github_pat_FAKE", fakeJWT} {
 		for _, form := range []string{"%", "user:%", "role/%", "/tmp/%", "/tmp/%/x.y", "a,%", `"%"`, "Bearer %\n", "export TOKEN=%", "x_%", "x-%", "%.json", "v1.%.v2", "é%", strings.Repeat("x", 10000) + " %", strings.Repeat("x/", 5000) + "%"} {
 			if !credential.HoldsToken(strings.ReplaceAll(form, "%", token)) {

@@ -5,55 +5,54 @@ import (
 	"strings"
 )
 
-// Vendor is what is known of a registry without asking anybody: its hosts, the form of
-// its tokens, how docker's family of clients calls it. The room of a kind of registry
-// describes it, and Know makes it known to all that looks at hosts and tokens.
+// Vendor is what purser knows of a registry without asking it: its hosts, the form of its
+// tokens, the names that docker's family of clients uses. Each kind of registry describes
+// its own; Know registers it.
 type Vendor struct {
 	Title string
-	Hosts []string // its own; one that begins with a dot stands for all below it
-	// Everywhere says that others run the vendor's software on hosts of their own, whose
-	// tokens have the same prefix.
+	Hosts []string // its own; ".example.com" stands for every host below example.com
+	// Everywhere means that others run the vendor's software on their own hosts, with the
+	// same token prefixes.
 	Everywhere bool
 	Forms      []TokenForm
-	// Unmarked tells the kind of a secret without a known prefix; nil: nothing is known.
+	// Unmarked returns the kind of a secret without a known prefix; nil: unknown.
 	Unmarked func(text string) Kind
 
-	// Default is set for the registry that is meant where none is named, as by docker.
+	// Default marks the registry that is used where none is named, as docker does.
 	Default bool
-	// Aliases are other names of Hosts[0], and ways in which clients spell it.
+	// Aliases are other names and client spellings of Hosts[0].
 	Aliases []string
-	// API is the host that answers the registry protocol for Hosts[0]; "": itself.
+	// API is the host that serves the registry protocol for Hosts[0]; "": Hosts[0].
 	API string
 	// DockerKeys are the keys of Hosts[0] in docker's config, the usual one first, and
-	// HelperKeys those under which helpers are looked up; nil: made of the host's name.
+	// HelperKeys those for looking up its helper; nil: derived from the host's name.
 	DockerKeys, HelperKeys []string
-	// AuthHosts are the other hosts that may ask for the tokens of Hosts[0], and no others
-	// may; nil: those under its registered domain.
+	// AuthHosts are the only other hosts that may ask for tokens of Hosts[0]; nil: hosts
+	// under its registered domain may.
 	AuthHosts []string
-	// Library is the namespace of a repository of one word; "": there is none.
+	// Library is the namespace of a one-word repository; "": there is none.
 	Library string
 }
 
-// TokenForm is how a vendor marks the tokens of a kind.
+// TokenForm is the prefix by which a vendor marks a kind of token.
 type TokenForm struct {
 	Prefix string
 	Kind   Kind
 }
 
-// knownForm is a form with whose it is.
 type knownForm struct {
 	TokenForm
 	vendor *Vendor
 }
 
-// What Know was told. It is called before a program begins, and by nobody later.
+// These are set by Know, before the program begins, and constant afterwards.
 var (
 	vendors    []*Vendor
 	knownForms []knownForm
-	byName     = map[string]*Vendor{} // the registries that clients know under several names
+	byName     = map[string]*Vendor{} // the registries with several names
 )
 
-// Know makes vendors known, once, before anything is parsed.
+// Know registers vendors, once, before anything is parsed.
 func Know(all ...Vendor) {
 	for i := range all {
 		v := &all[i]
@@ -69,7 +68,7 @@ func Know(all ...Vendor) {
 	}
 }
 
-// Default is the registry that is meant where none is named.
+// Default returns the registry to use where none is named.
 func Default() Host {
 	for _, v := range vendors {
 		if v.Default {
@@ -79,8 +78,7 @@ func Default() Host {
 	return ""
 }
 
-// named is the vendor of a registry that clients know under several names; the zero
-// Vendor for any other.
+// named returns the vendor of a registry with several names; the zero Vendor for others.
 func (h Host) named() *Vendor {
 	if v := byName[string(h)]; v != nil {
 		return v
@@ -88,7 +86,7 @@ func (h Host) named() *Vendor {
 	return &Vendor{}
 }
 
-// Vendor is the title of whose registry it is; "" where that is not known.
+// Vendor returns the title of the registry's vendor; "" where it is unknown.
 func (h Host) Vendor() string {
 	for _, v := range vendors {
 		if v.has(h) {
@@ -98,8 +96,8 @@ func (h Host) Vendor() string {
 	return ""
 }
 
-// AuthHosts are the only other hosts that may ask for the registry's tokens; nil where it
-// has none of its own, and those under its registered domain may.
+// AuthHosts returns the only other hosts that may ask for the registry's tokens; nil: hosts
+// under its registered domain may.
 func (h Host) AuthHosts() []string { return h.named().AuthHosts }
 
 func (v *Vendor) has(host Host) bool {
@@ -109,8 +107,8 @@ func (v *Vendor) has(host Host) bool {
 	})
 }
 
-// markedBy is the vendor whose form the token has, perhaps with something around it that
-// was copied as well; nil for a token of no known form.
+// markedBy returns the vendor whose form the token has, even with other text copied around
+// it; nil for a token of no known form.
 func markedBy(token Secret) *Vendor {
 	text := token.Reveal()
 	for _, k := range knownForms {
@@ -121,17 +119,16 @@ func markedBy(token Secret) *Vendor {
 	return nil
 }
 
-// IsHome reports whether the form of a token says that it belongs to the registry, so
-// that nobody has to say it again.
+// IsHome reports whether the form of a token shows that it belongs to the registry, so that
+// nobody has to confirm it.
 func IsHome(host Host, token Secret) bool {
 	v := markedBy(token)
 	return v != nil && v.has(host)
 }
 
-// Misplaced names the vendor of a token that must never be sent to the registry,
-// whatever a configuration says; "" for a token that may be. A vendor's tokens go to its
-// own hosts alone; those of one whose software others run may also go to hosts that are
-// no other vendor's.
+// Misplaced returns the vendor of a token that must never be sent to the registry, whatever
+// the configuration says; "" if it may. A vendor's tokens go only to its own hosts; if
+// others run its software, also to hosts of no other known vendor.
 func Misplaced(host Host, token Secret) string {
 	v := markedBy(token)
 	switch {

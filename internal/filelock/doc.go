@@ -1,8 +1,8 @@
-// Package filelock lets one process at a time work on a file. The lock is advisory:
-// it holds back only those who ask for it.
+// Package filelock lets one process at a time work on a file. The lock is advisory: it
+// restrains only those who ask for it.
 package filelock
 
 import "errors"
 
-// ErrHeld says that somebody else has a lock.
-var ErrHeld = errors.New("somebody else has the lock")
+// ErrHeld means that another process holds the lock.
+var ErrHeld = errors.New("another process holds the lock")

@@ -11,8 +11,8 @@ import (
 // Lock does nothing where the system has no flock.
 func Lock(context.Context, *os.File) error { return nil }
 
-// Try cannot take a lock where the system has no flock.
+// Try always fails where the system has no flock.
 func Try(*os.File) error { return errors.ErrUnsupported }
 
-// Free does not know it there.
+// Free cannot tell there.
 func Free(*os.File) bool { return false }

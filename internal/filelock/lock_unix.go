@@ -10,11 +10,10 @@ import (
 	"time"
 )
 
-// poll is how often Lock tries for a lock that somebody else has.
 const poll = 20 * time.Millisecond
 
-// Lock waits until nobody else has the lock of f, and takes it. Closing f gives it
-// back, and so does the end of the process.
+// Lock waits for the lock of f and takes it. Closing f releases it, and so does the end of
+// the process.
 func Lock(ctx context.Context, f *os.File) error {
 	tick := time.NewTicker(poll)
 	defer tick.Stop()
@@ -31,8 +30,7 @@ func Lock(ctx context.Context, f *os.File) error {
 	}
 }
 
-// Try takes the lock of f, which is ErrHeld when somebody else has it. It is given back as
-// with Lock.
+// Try takes the lock of f, or returns ErrHeld. Release it as with Lock.
 func Try(f *os.File) error {
 	err := syscall.Flock(int(f.Fd()), syscall.LOCK_EX|syscall.LOCK_NB)
 	if errors.Is(err, syscall.EWOULDBLOCK) {
@@ -41,7 +39,7 @@ func Try(f *os.File) error {
 	return err
 }
 
-// Free reports whether nobody has the lock of f. Many may look at once.
+// Free reports whether nobody holds the lock of f. Several may look at once.
 func Free(f *os.File) bool {
 	return syscall.Flock(int(f.Fd()), syscall.LOCK_SH|syscall.LOCK_NB) == nil
 }

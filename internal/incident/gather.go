@@ -11,20 +11,20 @@ import (
 	"purser/internal/present"
 )
 
-// Witness is what the registry tells of a token's use.
+// Witness is what a registry tells about a token's use.
 type Witness interface {
 	Pushes(ctx context.Context, repo credential.Repository, since time.Time) ([]credential.TagPush, bool, error)
 	Events(ctx context.Context, since time.Time) ([]credential.AccountEvent, bool, error)
 }
 
-// Sources are whom to ask.
+// Sources are what Gather asks.
 type Sources struct {
 	Trail   func(ctx context.Context, t credential.Target) (audit.Trail, error)
-	Witness Witness // nil: nobody is signed in to the registry
+	Witness Witness // nil: there is no session at the registry
 	Now     func() time.Time
 }
 
-// Gather gathers what is known. What cannot be had is named, and no reason to stop.
+// Gather collects what is known. It names what it cannot get, and goes on.
 func Gather(ctx context.Context, from Sources, c credential.Credential, req lifecycle.RespondRequest, res lifecycle.RespondResult, began, since time.Time) *Record {
 	if since.IsZero() {
 		since = res.Since
@@ -44,11 +44,10 @@ func Gather(ctx context.Context, from Sources, c credential.Credential, req life
 	return i
 }
 
-// gatherReads asks CloudTrail, for each place in AWS.
 func gatherReads(ctx context.Context, from Sources, places []lifecycle.Place, i *Record) {
 	for _, p := range places {
 		if p.Target.Traits().Cloud == "" {
-			i.Unknown("who read " + p.Target.String() + ": " + p.Target.Traits().Title + " keeps no record of it")
+			i.Unknown("who read " + p.Target.String() + ": " + p.Target.Traits().Title + " keeps no record of reads")
 			continue
 		}
 		d, err := p.Store.Describe(ctx)
@@ -73,10 +72,9 @@ func gatherReads(ctx context.Context, from Sources, places []lifecycle.Place, i 
 	}
 }
 
-// gatherUses asks the registry what became of the token.
 func gatherUses(ctx context.Context, w Witness, c credential.Credential, i *Record) {
 	if w == nil {
-		i.Unknown("what was pushed, and the account's log: nobody is signed in to " + string(c.Registry))
+		i.Unknown("what was pushed, and the account's log: purser has no session at " + string(c.Registry))
 		return
 	}
 	for _, repo := range c.Repositories {
@@ -85,7 +83,7 @@ func gatherUses(ctx context.Context, w Witness, c credential.Credential, i *Reco
 		case err != nil:
 			i.Unknown("what was pushed to " + string(repo) + ": " + inOneLine(err))
 		case !complete:
-			i.Unknown("all that was pushed to " + string(repo) + ": it has more tags than are looked at")
+			i.Unknown("some pushes to " + string(repo) + ": it has more tags than purser looks at")
 		}
 		for _, p := range pushes {
 			i.Pushes = append(i.Pushes, Push{Repository: string(p.Repository), Tag: p.Tag, At: p.At.UTC(), By: p.By})
@@ -96,7 +94,7 @@ func gatherUses(ctx context.Context, w Witness, c credential.Credential, i *Reco
 	case err != nil:
 		i.Unknown("the account's log: " + inOneLine(err))
 	case !complete:
-		i.Unknown("all of the account's log: it has more entries than are looked at")
+		i.Unknown("some of the account's log: it has more entries than purser looks at")
 	}
 	for _, e := range events {
 		i.Log = append(i.Log, Event{At: e.At.UTC(), Actor: e.Actor, Action: e.Action, Name: e.Name})

@@ -1,5 +1,5 @@
-// Package incident is the record of a token that may have leaked: who read it, what was
-// pushed with it, what was done (gather.go), and what is left to a person.
+// Package incident records a token that may have leaked: who read it, what was pushed with
+// it, what was done (gather.go), and what a person still has to do.
 package incident
 
 import (
@@ -12,7 +12,7 @@ import (
 	"purser/internal/credential"
 )
 
-// Record is the record of a leak and of what was done. It holds nothing secret.
+// Record is the record of a leak and the response. It contains nothing secret.
 type Record struct {
 	Schema       string     `json:"schema"`
 	Credential   string     `json:"credential"`
@@ -21,7 +21,7 @@ type Record struct {
 	Repositories []string   `json:"repositories"`
 	DryRun       bool       `json:"dry_run"`
 	Began        time.Time  `json:"began"`
-	Since        time.Time  `json:"since"` // from when on it was looked at
+	Since        time.Time  `json:"since"` // start of the search
 	Version      string     `json:"version"`
 	Tokens       []Token    `json:"tokens"`
 	Stopped      *time.Time `json:"stopped,omitempty"`
@@ -32,11 +32,11 @@ type Record struct {
 	Pushes       []Push     `json:"pushes"`
 	Log          []Event    `json:"log"`
 	Missing      []string   `json:"missing"` // what could not be found out
-	Check        []string   `json:"check"`   // what a person has to look at
+	Check        []string   `json:"check"`   // what a person has to check
 	Failure      string     `json:"failure,omitempty"`
 }
 
-// Token is one that may have leaked.
+// Token is a token that may have leaked.
 type Token struct {
 	ID       string     `json:"id"`
 	Label    string     `json:"label"`
@@ -44,7 +44,7 @@ type Token struct {
 	LastUsed *time.Time `json:"last_used,omitempty"`
 }
 
-// Place is where another token is now.
+// Place is where the new token is.
 type Place struct {
 	Where    string `json:"where"`
 	Region   string `json:"region,omitempty"`
@@ -52,7 +52,7 @@ type Place struct {
 	Replaced string `json:"replaced,omitempty"`
 }
 
-// Reader is who read the secret.
+// Reader is an identity that read the secret.
 type Reader struct {
 	Where     string    `json:"where"`
 	Principal string    `json:"principal"`
@@ -63,7 +63,7 @@ type Reader struct {
 	First     time.Time `json:"first"`
 	Last      time.Time `json:"last"`
 	Sources   []string  `json:"sources"`
-	// HasIt: it read what has leaked and has not read since it was replaced.
+	// HasIt means that it read the leaked token and has not read since the replacement.
 	HasIt bool `json:"has_it"`
 }
 
@@ -86,16 +86,16 @@ type Event struct {
 // Unknown notes what could not be found out.
 func (i *Record) Unknown(text string) { i.Missing = append(i.Missing, text) }
 
-// AddReads adds who read a place. asked is false where that could not be found out.
+// AddReads adds the readers of a place. asked is false if the search failed.
 func (i *Record) AddReads(t credential.Target, reads audit.Reads, asked bool) {
 	if asked && reads.Since.After(i.Since) {
 		i.Unknown("who read " + t.String() + " before " + reads.Since.UTC().Format(time.DateOnly) + ": CloudTrail's history is 90 days long; a trail in S3 may have more")
 	}
 	if asked && !reads.Complete {
-		i.Unknown("all who read " + t.String() + ": there are more events than are looked at, which goes back to " + reads.Oldest.Format(time.RFC3339))
+		i.Unknown("some readers of " + t.String() + ": there are more events than purser looks at; it looked back to " + reads.Oldest.Format(time.RFC3339))
 	}
 	if reads.Unreadable > 0 {
-		i.Unknown(fmt.Sprintf("%d events of CloudTrail: they cannot be read", reads.Unreadable))
+		i.Unknown(fmt.Sprintf("%d CloudTrail events: purser cannot parse them", reads.Unreadable))
 	}
 	for _, r := range reads.Readers() {
 		i.Readers = append(i.Readers, Reader{
@@ -105,15 +105,15 @@ func (i *Record) AddReads(t credential.Target, reads audit.Reads, asked bool) {
 	}
 }
 
-// Conclude says what is left to a person.
+// Conclude lists what a person still has to do.
 func (i *Record) Conclude(err error) {
 	check := func(format string, a ...any) { i.Check = append(i.Check, fmt.Sprintf(format, a...)) }
 	if err != nil {
 		i.Failure = credential.Quote(err.Error())
-		check("run purser respond %s again: it did not get to its end", i.Credential)
+		check("run purser respond %s again: it did not finish", i.Credential)
 	}
 	if i.DryRun {
-		check("nothing was changed yet: purser respond %s", i.Credential)
+		check("nothing was changed yet: run purser respond %s", i.Credential)
 	}
 	holders := 0
 	for _, r := range i.Readers {
@@ -121,18 +121,20 @@ func (i *Record) Conclude(err error) {
 			holders++
 		}
 	}
-	if holders > 0 {
-		check("%d readers have not read the new token yet; they fail until they do: restart jobs and agents that keep it", holders)
+	if holders == 1 {
+		check("one reader still has the old token, and fails until it reads the new one: restart its jobs")
+	} else if holders > 1 {
+		check("%d readers still have the old token, and fail until they read the new one: restart their jobs", holders)
 	}
 	if i.Replaced != nil {
-		check("credential helpers on other agents may give the old token for a minute more (PURSER_HELPER_CACHE): run builds again that failed with it")
+		check("credential helpers on other agents may give the old token for a minute more (PURSER_HELPER_CACHE): rerun builds that failed with it")
 	}
 	if len(i.Pushes) > 0 {
-		check("%d tags were pushed since %s: compare each with the build that should have made it, and rebuild those that nobody made", len(i.Pushes), i.Since.Format(time.DateOnly))
+		check("tags pushed since %s: %d; match each with the build that made it, and rebuild any without one", i.Since.Format(time.DateOnly), len(i.Pushes))
 	}
-	check("readers and sources that you do not know: find out whose they are")
-	check("where the token came out (a log, a commit, a transcript): take it away there, although it is dead")
-	check("CloudTrail is some minutes late: look once more in a quarter of an hour, with purser respond %s --dry-run", i.Credential)
+	check("check readers and sources that you do not recognize")
+	check("remove the token from where it leaked (a log, a commit, a transcript), although it is dead")
+	check("CloudTrail lags by some minutes: look again in 15 minutes with purser respond %s --dry-run", i.Credential)
 	// Lists are [] in JSON, never null.
 	i.Tokens, i.Places, i.Readers = some(i.Tokens), some(i.Places), some(i.Readers)
 	i.Pushes, i.Log, i.Missing, i.Check = some(i.Pushes), some(i.Log), some(i.Missing), some(i.Check)
@@ -149,12 +151,12 @@ const stampForm = "2006-01-02 15:04:05 UTC"
 
 func stamp(t *time.Time) string {
 	if t == nil || t.IsZero() {
-		return "not"
+		return "never"
 	}
 	return t.UTC().Format(stampForm)
 }
 
-// Markdown is the record for people.
+// Markdown returns the record for people.
 func (i *Record) Markdown() string {
 	var b strings.Builder
 	fmt.Fprintf(&b, "# %s: the token may have leaked\n\n", i.Credential)
@@ -167,34 +169,34 @@ func (i *Record) Markdown() string {
 	table := func(title string, n int, columns ...string) {
 		fmt.Fprintf(&b, "\n## %s\n\n", title)
 		if n == 0 {
-			b.WriteString("None is known.\n")
+			b.WriteString("None known.\n")
 			return
 		}
 		row(columns...)
 		b.WriteString(strings.Repeat("|---", len(columns)) + "|\n")
 	}
 	if i.DryRun {
-		b.WriteString("Nothing was changed: this is a look only.\n\n")
+		b.WriteString("Nothing was changed: this was a dry run.\n\n")
 	}
 	if i.Failure != "" {
-		fmt.Fprintf(&b, "**It did not get to its end:** %s\n\n", cell(i.Failure))
+		fmt.Fprintf(&b, "**It did not finish:** %s\n\n", cell(i.Failure))
 	}
 	b.WriteString("| what | when |\n|---|---|\n")
-	row("looked at from", stamp(&i.Since))
+	row("looked back to", stamp(&i.Since))
 	row("response began", stamp(&i.Began))
 	row("token switched off", stamp(i.Stopped))
-	row("another one current", stamp(i.Replaced))
-	row("the registry refuses it", stamp(i.Ended))
+	row("new token current", stamp(i.Replaced))
+	row("old token refused by the registry", stamp(i.Ended))
 	fmt.Fprintf(&b, "\nRegistry %s, account %s, repositories %s; version %s of the secret.\n", cell(i.Registry), cell(cmp.Or(i.Account, "not named")), cell(strings.Join(i.Repositories, ", ")), cell(i.Version))
 	table("The token", len(i.Tokens), "id", "label", "made", "last used")
 	for _, t := range i.Tokens {
 		row(t.ID, t.Label, stamp(&t.Created), stamp(t.LastUsed))
 	}
-	table("Where the new one is", len(i.Places), "place", "region", "version", "instead of")
+	table("Where the new token is", len(i.Places), "place", "region", "version", "replaced")
 	for _, p := range i.Places {
 		row(p.Where, p.Region, p.Version, p.Replaced)
 	}
-	table("Who read it", len(i.Readers), "secret", "who", "session", "reads", "denied", "first", "last", "from", "has it still")
+	table("Who read it", len(i.Readers), "secret", "who", "session", "reads", "denied", "first", "last", "from", "has the old token")
 	for _, r := range i.Readers {
 		has := "no"
 		if r.HasIt {
@@ -217,13 +219,13 @@ func (i *Record) Markdown() string {
 		}
 	}
 	if len(i.Missing) > 0 {
-		list("Not known", i.Missing)
+		list("Unknown", i.Missing)
 	}
 	list("To check", i.Check)
 	return b.String()
 }
 
-// cell keeps a text of somebody else's from becoming Markdown or HTML.
+// cell keeps other people's text from becoming Markdown or HTML.
 func cell(text string) string {
 	return strings.NewReplacer("|", `\|`, "\n", " ", "<", "&lt;", ">", "&gt;", "`", "'", "[", `\[`, "]", `\]`, "*", `\*`, "_", `\_`).Replace(text)
 }

@@ -8,7 +8,7 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// Expire ends the ring's time.
+// Expire makes the ring expire.
 func Expire(t *testing.T, k *Keyring) {
 	t.Helper()
 	if _, err := unix.KeyctlInt(unix.KEYCTL_REVOKE, k.ring, 0, 0, 0); err != nil {
@@ -16,7 +16,7 @@ func Expire(t *testing.T, k *Keyring) {
 	}
 }
 
-// OnPause has something happen instead of the pause of who was refused.
+// OnPause calls a function instead of pausing.
 func OnPause(t *testing.T, happen func()) {
 	t.Helper()
 	was := pause

@@ -15,29 +15,29 @@ import (
 )
 
 const (
-	// sizeLimit is that of a key of type user (keyrings(7)).
+	// sizeLimit is the limit of a key of type user (keyrings(7)).
 	sizeLimit = 32767
 	usualSize = 1024
-	// ownerOnly gives every right to who possesses a key and to its user, none to
-	// the group and to others (keyctl_setperm(3)).
+	// ownerOnly gives every right to the possessor of a key and to its user, none to the
+	// group and to others (keyctl_setperm(3)).
 	ownerOnly = 0x3f3f0000
-	// nothingAdded is the same without the right to write.
+	// nothingAdded is ownerOnly without the right to write.
 	nothingAdded = 0x3b3b0000
-	// untilItListens is how long a name that is taken is given before it is tried again,
-	// mostTries times: somebody could take it and never listen.
+	// untilItListens is how long to wait before trying a taken name again, mostTries times:
+	// somebody could take it and never listen.
 	untilItListens = time.Millisecond
 	mostTries      = 20
 )
 
-// pause waits, not beyond the end of the context. It is a test's seam.
+// pause waits until the context ends at the latest. Tests replace it.
 var pause = func(ctx context.Context, d time.Duration) {
 	ctx, cancel := context.WithTimeout(ctx, d)
 	defer cancel()
 	<-ctx.Done()
 }
 
-// possess has this thread possess the user's keyring, which it need not where a
-// session was begun without it, as systemd does for services.
+// possess makes this thread possess the user's keyring. A session that began without it,
+// as systemd's do for services, does not.
 func possess() (release func(), err error) {
 	runtime.LockOSThread()
 	if _, err := unix.KeyctlInt(unix.KEYCTL_LINK, unix.KEY_SPEC_USER_KEYRING, unix.KEY_SPEC_THREAD_KEYRING, 0, 0); err != nil {
@@ -66,8 +66,7 @@ func open(name string) (*Keyring, error) {
 	return k, err
 }
 
-// find gives the ring of a name, 0 where there is none. The hold of a process that was
-// killed is over.
+// find returns the ring of a name, 0 if there is none. A killed process's hold has expired.
 func find(name string) (int, error) {
 	ring, err := unix.KeyctlSearch(unix.KEY_SPEC_USER_KEYRING, "keyring", name, 0)
 	if errors.Is(err, unix.ENOKEY) || errors.Is(err, unix.EKEYEXPIRED) || errors.Is(err, unix.EKEYREVOKED) {
@@ -86,14 +85,14 @@ func (k *Keyring) renew(hold time.Duration) error {
 	if err == nil {
 		err = k.replace(hold)
 	}
-	if old != 0 { // for whoever has it open, and where it could not be replaced
+	if old != 0 { // for those who have it open, and in case it was not replaced
 		_, _ = unix.KeyctlInt(unix.KEYCTL_CLEAR, old, 0, 0, 0)
 	}
 	return err
 }
 
-// replace puts an empty ring where the one of this name is. It is made elsewhere, so that
-// one for a hold never takes anything.
+// replace puts an empty ring in place of the one of this name. It creates the ring elsewhere
+// first, so that a ring for a hold never accepts entries.
 func (k *Keyring) replace(hold time.Duration) error {
 	ring, err := unix.AddKey("keyring", k.name, nil, unix.KEY_SPEC_THREAD_KEYRING)
 	if err != nil {
@@ -150,8 +149,8 @@ func (k *Keyring) put(name string, text credential.Secret, life time.Duration) e
 		return err
 	}
 	defer release()
-	// The key is there empty, with its end set, before it holds anything: killed
-	// in between, nothing is left for longer.
+	// Create the key empty and set its expiry before it holds anything: if killed in
+	// between, it leaves nothing for longer.
 	id, err := unix.AddKey("user", name, []byte{0}, k.ring)
 	if err != nil {
 		return err
@@ -166,7 +165,7 @@ func (k *Keyring) put(name string, text credential.Secret, life time.Duration) e
 		defer clear(payload)
 		_, err = unix.KeyctlBuffer(unix.KEYCTL_UPDATE, id, payload, 0)
 	}
-	if err == nil { // an update takes the end away
+	if err == nil { // an update removes the expiry
 		_, err = unix.KeyctlInt(unix.KEYCTL_SET_TIMEOUT, id, seconds, 0, 0)
 	}
 	if err != nil {
@@ -175,10 +174,9 @@ func (k *Keyring) put(name string, text credential.Secret, life time.Duration) e
 	return err
 }
 
-// alone takes a name in the abstract namespace of unix sockets, which only one
-// process can have and which is free again when that ends, however it does. Who
-// comes later connects, is never answered, and learns of the end by the end of the
-// connection.
+// alone takes a name in the abstract namespace of unix sockets, which only one process can
+// have and which the system frees when that ends. Whoever comes later connects, is never
+// answered, and notices the end by the end of the connection.
 func alone(ctx context.Context, name string) (done func(), waited bool) {
 	address := &net.UnixAddr{Net: "unix", Name: "@purser-" + name}
 	var dialer net.Dialer
@@ -189,7 +187,7 @@ func alone(ctx context.Context, name string) (done func(), waited bool) {
 			return func() { _ = listener.Close() }, tries > 0
 		}
 		if conn, err = dialer.DialContext(ctx, "unix", address.Name); err != nil {
-			// It has just ended, or has the name and does not listen yet, which takes microseconds.
+			// The owner has just ended, or does not listen yet, which takes microseconds.
 			if tries == mostTries || ctx.Err() != nil {
 				return func() {}, true
 			}
@@ -198,7 +196,7 @@ func alone(ctx context.Context, name string) (done func(), waited bool) {
 	}
 	defer func() { _ = conn.Close() }()
 	if !sameUser(conn) {
-		return func() {}, false // somebody else took the name: no reason to wait
+		return func() {}, false // another user took the name: do not wait
 	}
 	stop := context.AfterFunc(ctx, func() { _ = conn.SetReadDeadline(time.Unix(0, 1)) })
 	defer stop()

@@ -13,8 +13,6 @@ import (
 	"purser/internal/keyringcache"
 )
 
-// TestAHoldEndsByItself looks at what the kernel says, and at what is done with one that
-// has ended.
 func TestAHoldEndsByItself(t *testing.T) {
 	open(t)
 	keyringcache.Hold(ringName())
@@ -36,9 +34,9 @@ func TestAHoldEndsByItself(t *testing.T) {
 	}
 }
 
-// TestWhoTookTheNameAndDoesNotListenYetIsWaitedFor has the other between its two system
-// calls: it has the name, and takes no connections.
-func TestWhoTookTheNameAndDoesNotListenYetIsWaitedFor(t *testing.T) {
+// TestAloneWaitsForANameThatIsNotListeningYet stops the owner between its two system calls:
+// it has the name but accepts no connections.
+func TestAloneWaitsForANameThatIsNotListeningYet(t *testing.T) {
 	name := "not-yet-" + strconv.Itoa(os.Getpid())
 	taken := take(t, name)
 	asked := make(chan int, 1)
@@ -67,17 +65,17 @@ func TestWhoTookTheNameAndDoesNotListenYetIsWaitedFor(t *testing.T) {
 	}
 }
 
-func TestWhoNeverListensIsNotWaitedForLong(t *testing.T) {
+func TestAloneGivesUpOnANameThatNeverListens(t *testing.T) {
 	name := "never-" + strconv.Itoa(os.Getpid())
 	take(t, name)
-	done, waited := open(t).Alone(t.Context(), name) // else it never comes back
+	done, waited := open(t).Alone(t.Context(), name) // if it failed, it would never return
 	done()
 	if !waited {
 		t.Error("it was alone")
 	}
 }
 
-// take takes a name as Alone does, without listening at it.
+// take takes a name as Alone does, without listening.
 func take(t *testing.T, name string) (socket int) {
 	t.Helper()
 	socket, err := unix.Socket(unix.AF_UNIX, unix.SOCK_STREAM|unix.SOCK_CLOEXEC, 0)

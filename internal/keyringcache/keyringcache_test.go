@@ -18,7 +18,7 @@ import (
 	"purser/internal/keyringcache"
 )
 
-// ringName is one that programs do not use, the same in the processes of a test.
+// ringName is a name that programs do not use, shared by a test's processes.
 func ringName() string {
 	if name := os.Getenv("PURSER_TEST_RING"); name != "" {
 		return name
@@ -38,12 +38,12 @@ func open(t *testing.T) *keyringcache.Keyring {
 	return k
 }
 
-// TestMain is also a process of its own that reads an entry.
+// TestMain also serves as another process that reads an entry.
 func TestMain(m *testing.M) {
 	name := os.Getenv("PURSER_TEST_ENTRY")
 	if name == "" {
 		code := m.Run()
-		keyringcache.Hold(ringName()) // which is gone in a minute
+		keyringcache.Hold(ringName()) // which expires in a minute
 		os.Exit(code)
 	}
 	k, err := keyringcache.New(ringName())
@@ -55,7 +55,7 @@ func TestMain(m *testing.M) {
 	}
 }
 
-// elsewhere is what another process finds, maybe another user's.
+// elsewhere returns what another process finds, perhaps as another user.
 func elsewhere(t *testing.T, name string, uid uint32) string {
 	t.Helper()
 	program := os.Args[0]
@@ -74,7 +74,7 @@ func elsewhere(t *testing.T, name string, uid uint32) string {
 	return string(out)
 }
 
-func TestAnotherProcessOfTheUserFindsIt(t *testing.T) {
+func TestAnotherProcessOfTheUserFindsAnEntry(t *testing.T) {
 	k := open(t)
 	name := t.Name() + strconv.Itoa(os.Getpid())
 	if _, ok := k.Get(name); ok {
@@ -101,7 +101,7 @@ func TestAnotherProcessOfTheUserFindsIt(t *testing.T) {
 	}
 }
 
-// TestNothingComesBackAfterAClear has a process that fetched before it put afterwards.
+// TestNothingComesBackAfterAClear puts what was fetched before the clear.
 func TestNothingComesBackAfterAClear(t *testing.T) {
 	before, after := open(t), open(t)
 	secret := credential.NewSecret("FAKE")
@@ -114,7 +114,7 @@ func TestNothingComesBackAfterAClear(t *testing.T) {
 	if _, ok := before.Get("there"); ok {
 		t.Error("whoever had it open still finds what was cleared")
 	}
-	_ = before.Put("late", secret, time.Minute) // there may be nowhere to put it any more
+	_ = before.Put("late", secret, time.Minute) // this may fail
 	if _, ok := open(t).Get("late"); ok {
 		t.Error("it is kept")
 	}
@@ -126,7 +126,7 @@ func TestNothingComesBackAfterAClear(t *testing.T) {
 	}
 }
 
-func TestNothingIsKeptInAHold(t *testing.T) {
+func TestAHoldPreventsEntries(t *testing.T) {
 	secret := credential.NewSecret("FAKE")
 	before := open(t)
 	if err := before.Put("there", secret, time.Minute); err != nil {
@@ -166,9 +166,8 @@ func TestAnotherUserFindsNothing(t *testing.T) {
 	}
 }
 
-// TestItIsGoneWhenItsTimeIsOver looks at what the kernel says of the time that is
-// left, since waiting for it would make the test slow.
-func TestItIsGoneWhenItsTimeIsOver(t *testing.T) {
+// TestAnEntryExpires asks the kernel for the remaining time, since waiting would be slow.
+func TestAnEntryExpires(t *testing.T) {
 	k := open(t)
 	name := "purser-test-" + strconv.Itoa(os.Getpid())
 	if err := k.Put(name, credential.NewSecret("FAKE"), 30*time.Second); err != nil {
@@ -189,9 +188,9 @@ func TestItIsGoneWhenItsTimeIsOver(t *testing.T) {
 	t.Error("it is not in /proc/keys")
 }
 
-// TestOneAtATime has twenty at once: the first is alone, and all others wait for
+// TestOneProcessAtATime starts twenty at once: the first is alone, and the others wait for
 // its end.
-func TestOneAtATime(t *testing.T) {
+func TestOneProcessAtATime(t *testing.T) {
 	if runtime.GOOS != "linux" {
 		t.Skip("Linux only: skipped")
 	}

@@ -1,3 +1,3 @@
 package lease_test
 
-import _ "purser/internal/wire/kinds" // whose tokens and hosts the tests are about
+import _ "purser/internal/wire/kinds" // the tests need its vendors and stores

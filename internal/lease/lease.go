@@ -1,7 +1,7 @@
-// Package lease tells a run whether an earlier one on this machine is over that made a
-// token and did not begin to store it. A lease is a file that is locked for as long as its
-// run is at work; the system gives the lock back however the run ends. It makes waiting
-// shorter and nothing else: without it, and on another machine, nothing is known.
+// Package lease tells a run whether an earlier one on this machine made a token and ended
+// before it began to store it. A lease is a file that its run keeps locked; the system
+// releases the lock however the run ends. Leases only shorten waits: without one, and on
+// another machine, nothing is known.
 package lease
 
 import (
@@ -14,18 +14,18 @@ import (
 	"purser/internal/filelock"
 )
 
-// Folder is where the leases of a machine's runs are.
+// Folder holds the leases of a machine's runs.
 type Folder struct {
 	Path string
 	host string // "": this machine
 }
 
-// abandonedAfter is how old a file is that no run needs any more.
+// abandonedAfter is the age at which no run needs a lease any more.
 const abandonedAfter = 24 * time.Hour
 
-// Take takes the lease of a version, before its token is made. end gives it back: with
-// left, the token may be there and its version is in no store, and the file says so;
-// without, nothing is left. A lease that cannot be taken is as none.
+// Take takes the lease of a version, before its token is made. end releases it. With left,
+// the token may exist although no store has its version, and the file stays to say so. A
+// lease that cannot be taken acts like none.
 func (f Folder) Take(id credential.VersionID) (end func(left bool)) {
 	none := func(bool) {}
 	const private = 0o700
@@ -40,13 +40,13 @@ func (f Folder) Take(id credential.VersionID) (end func(left bool)) {
 	}
 	return func(left bool) {
 		if !left {
-			_ = os.Remove(path) // before the lock is gone, which says that the run is over
+			_ = os.Remove(path) // before releasing the lock, which shows that the run is over
 		}
 		_ = file.Close()
 	}
 }
 
-// Abandoned reports whether a run of this machine took the lease of a version, and is over.
+// Abandoned reports whether a run of this machine left the version's lease and is over.
 func (f Folder) Abandoned(id credential.VersionID) bool {
 	file, err := os.Open(f.file(id))
 	if err != nil {
@@ -56,25 +56,25 @@ func (f Folder) Abandoned(id credential.VersionID) bool {
 	return f.left(file, id)
 }
 
-// left looks at the file of a lease.
+// left reports the same for a lease's open file.
 func (f Folder) left(file *os.File, id credential.VersionID) bool {
 	where := make([]byte, longestHost)
 	n, err := file.Read(where)
 	if err != nil || string(where[:n]) != f.machine() || !filelock.Free(file) {
 		return false
 	}
-	// A run that went on to store the token has removed the file before it gave back the lock.
+	// A run that went on to store the token removed the file before it released the lock.
 	opened, err := file.Stat()
 	named, err2 := os.Stat(f.file(id))
 	return errors.Join(err, err2) == nil && os.SameFile(opened, named)
 }
 
-// Forget removes what says that a token was left, once it has been ended.
+// Forget removes a lease whose token has been revoked.
 func (f Folder) Forget(id credential.VersionID) { _ = os.Remove(f.file(id)) }
 
-// prune removes what nobody came back for.
+// prune removes old leases that nobody came back for.
 func (f Folder) prune() {
-	all, _ := os.ReadDir(f.Path) // what cannot be read stays
+	all, _ := os.ReadDir(f.Path) // unreadable leases stay
 	for _, entry := range all {
 		if info, err := entry.Info(); err == nil && time.Since(info.ModTime()) > abandonedAfter {
 			_ = os.Remove(filepath.Join(f.Path, entry.Name()))
@@ -82,7 +82,6 @@ func (f Folder) prune() {
 	}
 }
 
-// create makes a file with a text, which is locked before anything is written to it.
 func create(path, text string) (*os.File, error) {
 	const private = 0o600
 	file, err := os.OpenFile(path, os.O_CREATE|os.O_EXCL|os.O_RDWR, private) //nolint:gosec // a version's id in a folder of our own
@@ -104,11 +103,11 @@ func (f Folder) file(id credential.VersionID) string {
 	return filepath.Join(f.Path, filepath.Base(string(id))+".lease")
 }
 
-// longestHost is more than any machine's name has, in bytes.
+// longestHost exceeds every machine's name, in bytes.
 const longestHost = 512
 
-// machine tells this machine from others that may share the folder, whose locks it does
-// not see: by what Linux calls this start of its kernel, elsewhere by its name.
+// machine identifies this machine among others that may share the folder, whose locks it
+// does not see: by Linux's boot id, elsewhere by its name.
 func (f Folder) machine() string {
 	if f.host != "" {
 		return f.host

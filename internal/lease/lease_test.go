@@ -23,7 +23,7 @@ func TestALeaseIsAbandonedWhenItsRunIsOver(t *testing.T) {
 		t.Error("its run is at work")
 	}
 	end(true)
-	for range 2 { // looking changes nothing
+	for range 2 { // looking must change nothing
 		if !f.Abandoned(version) {
 			t.Error("its run is over and left a token")
 		}
@@ -38,7 +38,7 @@ func TestALeaseIsAbandonedWhenItsRunIsOver(t *testing.T) {
 	}
 }
 
-func TestAnotherMachinesLeaseSaysNothing(t *testing.T) {
+func TestAnotherMachinesLeaseIsNotAbandoned(t *testing.T) {
 	here := Folder{Path: t.TempDir()}
 	there := Folder{Path: here.Path, host: "another machine"}
 	there.Take(version)(true)
@@ -47,9 +47,9 @@ func TestAnotherMachinesLeaseSaysNothing(t *testing.T) {
 	}
 }
 
-// TestALeaseThatIsGivenBackMeanwhileSaysNothing has the run begin to store after the file
-// was opened.
-func TestALeaseThatIsGivenBackMeanwhileSaysNothing(t *testing.T) {
+// TestALeaseReleasedMeanwhileIsNotAbandoned has the run begin to store after the file was
+// opened.
+func TestALeaseReleasedMeanwhileIsNotAbandoned(t *testing.T) {
 	f := Folder{Path: t.TempDir()}
 	end := f.Take(version)
 	opened, err := os.Open(f.file(version))
@@ -92,7 +92,7 @@ func TestAKilledProcessLeavesItsLease(t *testing.T) {
 	}
 }
 
-// TestHoldALease is the process of the test above.
+// TestHoldALease is the process that the test above kills.
 func TestHoldALease(t *testing.T) {
 	folder := os.Getenv("LEASE_TEST_FOLDER")
 	if folder == "" {
@@ -104,7 +104,7 @@ func TestHoldALease(t *testing.T) {
 	_, _ = os.Stdin.Read(make([]byte, 1)) // until it is killed
 }
 
-func TestOldLeasesGoAway(t *testing.T) {
+func TestOldLeasesAreRemoved(t *testing.T) {
 	f := Folder{Path: t.TempDir()}
 	f.Take("purser-old")(true)
 	old := time.Now().Add(-2 * abandonedAfter)

@@ -7,22 +7,22 @@ import (
 	"purser/internal/credential"
 )
 
-// NewPlace is a place that is about to get a credential's token for the first time, or
-// that is about to change its registry.
+// NewPlace is a place that is about to get a credential's token for the first time, or to
+// change its registry.
 type NewPlace struct {
 	Credential credential.Credential
 	Target     credential.Target
-	Mark       credential.Mark // what the place is marked with now; zero: nothing
-	Foreign    string          // the AWS account that it is in, when that is not the caller's
+	Mark       credential.Mark // the place's present mark; zero: none
+	Foreign    string          // the place's AWS account when it is not the caller's
 }
 
-// admitAll makes sure, before a token is asked for or made, that each place may get
-// it. The mark in the store itself says so. A place without one is new: a person who
-// gives the token for this very command sees where it goes; otherwise a person has to
-// agree, or the configuration is trusted. Another registry's place changes hands only
-// when a person asked for that. A place in somebody else's account does not speak for
-// itself, and a way to the registry that only the credential names is shown to a person
-// even when nothing is stored, since the token is sent to be proved.
+// admitAll checks, before it asks for or makes a token, that each place may get it. The
+// mark in the store decides. An unmarked place is new: a person who supplies the token for
+// this command sees where it goes; otherwise a person has to agree, or the configuration
+// has to be trusted. Another registry's place changes hands only if a person asked for
+// that. A place in somebody else's account cannot vouch for itself. A way to the registry
+// that only the credential names needs a person even in a dry run, since the proof sends
+// the token there.
 func (r *Runner) admitAll(ctx context.Context, req StoreRequest, slots []*slot) error {
 	var ask []NewPlace
 	wants := credential.MarkOf(req.Credential)
@@ -53,9 +53,9 @@ func (r *Runner) admitAll(ctx context.Context, req StoreRequest, slots []*slot) 
 	return r.Agree(ctx, ask)
 }
 
-// bind marks a place for the credential before the version goes in, so that no value of
-// purser's is ever there unmarked. Where a trusted configuration decides and this identity
-// may not write tags, the configuration is enough.
+// bind marks a place for the credential before the version goes in, so that purser never
+// stores an unmarked value. If this identity may not write tags, a trusted configuration
+// is enough.
 func (r *Runner) bind(ctx context.Context, s *slot, c credential.Credential, id credential.VersionID) error {
 	has, mark := s.found.Mark, credential.MarkOf(c)
 	if has.Is(mark) && has.Vouches(mark.Via) {
@@ -66,11 +66,11 @@ func (r *Runner) bind(ctx context.Context, s *slot, c credential.Credential, id 
 		mark.Via = has.Via
 	}
 	if has.Registry != mark.Registry && s.found.At(credential.Current) != "" && !r.Trusted {
-		mark.Since = id // what was stored before is not known to be this registry's
+		mark.Since = id // the registry of earlier values is unknown
 	}
 	err := s.Store.Bind(ctx, mark)
 	if r.Trusted && credential.ReasonOf(err) == credential.AccessDenied {
-		r.report(StepNoted, s.Target.String()+" could not be marked as "+string(mark.Registry)+"'s; the trusted configuration says it instead")
+		r.report(StepNoted, "purser could not mark "+s.Target.String()+" as "+string(mark.Registry)+"'s; it relies on the trusted configuration instead")
 		return nil
 	}
 	if err == nil {
@@ -79,9 +79,8 @@ func (r *Runner) bind(ctx context.Context, s *slot, c credential.Credential, id 
 	return err
 }
 
-// own are the places that are marked as the credential's or, where none is, those that
-// are not marked at all. What another credential, or another account, keeps is no source
-// for this one.
+// own returns the places marked as the credential's or, if there are none, the unmarked
+// ones. A token from another credential's or account's place must not be copied.
 func own(slots []*slot, c credential.Credential) []*slot {
 	for _, mark := range []credential.Mark{credential.MarkOf(c), {}} {
 		if all := slices.DeleteFunc(slices.Clone(slots), func(s *slot) bool { return !s.found.Mark.Is(mark) || s.found.Foreign != "" }); len(all) > 0 {
@@ -91,8 +90,8 @@ func own(slots []*slot, c credential.Credential) []*slot {
 	return nil
 }
 
-// lagging are the places that have neither now nor had before what is current in
-// another one: an interrupted run has left them behind, or they are new.
+// lagging returns the places where the version is neither current nor previous: an
+// interrupted run left them behind, or they are new.
 func lagging(slots []*slot, id credential.VersionID) []*slot {
 	return slices.DeleteFunc(slices.Clone(slots), func(s *slot) bool {
 		return s.found.At(credential.Current) == id || s.found.At(credential.Previous) == id

@@ -13,18 +13,16 @@ import (
 
 const admitted = "dckr_pat_FAKEnewFAKEnewFAKEnew"
 
-// TestATokenGoesToANewPlaceOnlyWhenSomebodySaysSo is over what a place is marked with and
-// who is there to say so.
-func TestATokenGoesToANewPlaceOnlyWhenSomebodySaysSo(t *testing.T) {
+func TestATokenGoesToANewPlaceOnlyWithConsent(t *testing.T) {
 	said := errors.New("the person said no")
 	own, other, elsewhere := credential.MarkOf(someCredential), credential.Mark{Registry: "docker.io", Name: "release"}, credential.Mark{Registry: "ghcr.io", Name: "dockerhub"}
 	for _, c := range []struct {
 		name                   string
 		mark                   credential.Mark
 		given, trusted, rebind bool
-		foreign, detour        bool // in another account; by a way that only the configuration names
+		foreign, detour        bool // in another account; a way to the registry that only the configuration names
 		dry                    bool
-		asks                   bool // a person is there
+		asks                   bool // a person can be asked
 		stored                 bool
 		reason                 credential.Reason
 	}{
@@ -32,19 +30,19 @@ func TestATokenGoesToANewPlaceOnlyWhenSomebodySaysSo(t *testing.T) {
 		{name: "a place in another account, which says that it is its own", mark: own, foreign: true, reason: credential.ConsentNeeded},
 		{name: "a place in another account, given by a person", mark: own, foreign: true, given: true, stored: true},
 		{name: "a place in another account, a trusted configuration", mark: own, foreign: true, trusted: true, stored: true},
-		{name: "a way that nobody agreed to", mark: own, detour: true, reason: credential.ConsentNeeded},
-		{name: "a way that nobody agreed to, given by a person", mark: own, detour: true, given: true, reason: credential.ConsentNeeded},
-		{name: "a way that nobody agreed to, to look only", mark: own, detour: true, dry: true, reason: credential.ConsentNeeded},
-		{name: "a way that the person says no to", mark: own, detour: true, given: true, asks: true},
-		{name: "a new place, nobody there", reason: credential.ConsentNeeded},
+		{name: "a way without consent", mark: own, detour: true, reason: credential.ConsentNeeded},
+		{name: "a way without consent, given by a person", mark: own, detour: true, given: true, reason: credential.ConsentNeeded},
+		{name: "a way without consent, in a dry run", mark: own, detour: true, dry: true, reason: credential.ConsentNeeded},
+		{name: "a way that the person refuses", mark: own, detour: true, given: true, asks: true},
+		{name: "a new place, nobody to ask", reason: credential.ConsentNeeded},
 		{name: "a new place, given by a person", given: true, stored: true},
 		{name: "a new place, a trusted configuration", trusted: true, stored: true},
-		{name: "a new place, the person says no", asks: true},
+		{name: "a new place, the person refuses", asks: true},
 		{name: "another credential's place", mark: other, reason: credential.ConsentNeeded},
 		{name: "another registry's place, given by a person", mark: elsewhere, given: true, reason: credential.BelongsElsewhere},
 		{name: "another registry's place, a trusted configuration", mark: elsewhere, trusted: true, reason: credential.BelongsElsewhere},
-		{name: "rebinding, nobody there", mark: elsewhere, given: true, trusted: true, rebind: true, reason: credential.ConsentNeeded},
-		{name: "rebinding, the person says no", mark: elsewhere, given: true, rebind: true, asks: true},
+		{name: "rebinding, nobody to ask", mark: elsewhere, given: true, trusted: true, rebind: true, reason: credential.ConsentNeeded},
+		{name: "rebinding, the person refuses", mark: elsewhere, given: true, rebind: true, asks: true},
 	} {
 		w := newWorld(admitted)
 		w.put("one", "purser-01936f5e-0000-7000-8000-000000000001", "dckr_pat_FAKEoldFAKEoldFAKEold").mark = c.mark
@@ -76,9 +74,7 @@ func TestATokenGoesToANewPlaceOnlyWhenSomebodySaysSo(t *testing.T) {
 	}
 }
 
-// TestRebindingLeavesTheOldTokenBehind: what the old registry's token may be is never said
-// to belong to the new one.
-func TestRebindingLeavesTheOldTokenBehind(t *testing.T) {
+func TestRebindingDoesNotClaimTheOldRegistrysToken(t *testing.T) {
 	w := newWorld(admitted)
 	sh := w.put("one", "purser-01936f5e-0000-7000-8000-000000000001", "FAKE-old")
 	sh.mark = credential.Mark{Registry: "ghcr.io", Name: "dockerhub"}
@@ -97,8 +93,7 @@ func TestRebindingLeavesTheOldTokenBehind(t *testing.T) {
 	}
 }
 
-// TestAPlaceIsMarkedBeforeItHoldsAToken: a run that is cut leaves no value of purser's
-// that nobody has marked.
+// TestAPlaceIsMarkedBeforeItHoldsAToken: an interrupted run leaves no unmarked value.
 func TestAPlaceIsMarkedBeforeItHoldsAToken(t *testing.T) {
 	w := newWorld(admitted)
 	if _, err := w.runner(nil).Store(t.Context(), lifecycle.StoreRequest{Credential: someCredential, Places: w.places("one"), Create: true, Find: give(admitted)}); err != nil {

@@ -9,9 +9,9 @@ import (
 	"purser/internal/credential"
 )
 
-// broken is why what readers get now does not work, nil where it does. Schedules alone
-// would leave it at that: a token may have been deleted at the registry, or a value put by
-// hand. A token that the registry lists for its version is believed without being tried.
+// broken returns why the current token does not work; nil if it does. A schedule cannot
+// know that somebody deleted the token at the registry or put a value by hand. If the
+// registry lists a token for the version, purser trusts the list and does not try it.
 func (r *Runner) broken(ctx context.Context, req RotateRequest, slots []*slot, seen listing) (why *credential.Fault, err error) {
 	var proved []credential.Login
 	for _, s := range slots {
@@ -34,19 +34,18 @@ func (r *Runner) broken(ctx context.Context, req RotateRequest, slots []*slot, s
 	return nil, nil
 }
 
-// lists reports whether there is an active token for a version.
 func (l listing) lists(name credential.Name, id credential.VersionID, now time.Time) bool {
 	return slices.ContainsFunc(labelled(l.tokens, name, id), func(t credential.ManagedToken) bool {
 		return t.Active && (t.Expires.IsZero() || now.Before(t.Expires))
 	})
 }
 
-// proveCurrent tells a login that another token would mend from what no token does, which
-// is an error.
+// proveCurrent returns why the login does not work if a new token would fix it. Any other
+// failure is an error.
 func (r *Runner) proveCurrent(ctx context.Context, req RotateRequest, s *slot, login credential.Login) (why *credential.Fault, err error) {
 	f := &credential.Fault{Reason: credential.TokenRefused, Target: s.Target, What: "the token in " + s.Target.String() + " does not work"}
 	if user := req.Credential.Username; user != "" && !strings.EqualFold(user, login.Username) {
-		f.Reason, f.Why = credential.WrongOwner, "it is of another account than "+user
+		f.Reason, f.Why = credential.WrongOwner, "it belongs to another account than "+user
 		return f, nil
 	}
 	p, tried := r.Tries.suspect(req.Credential, login.Username, func() credential.Proof {
@@ -54,12 +53,12 @@ func (r *Runner) proveCurrent(ctx context.Context, req RotateRequest, s *slot, l
 	})
 	switch {
 	case !tried && req.Mint != nil && s.found.At(credential.Current).IsOurs():
-		f.Why = "the registry lists no token for it; it was not tried, to keep the account from being locked"
+		f.Why = "the registry lists no token for it; purser did not try it, to keep the account from being locked"
 		return f, nil
 	case !tried:
 		return nil, &credential.Fault{
-			Reason: credential.RateLimited, Target: s.Target, Account: login.Username, What: "it is not known whether the token in " + s.Target.String() + " works",
-			Why: "it was not tried, to keep the account from being locked: the registry has refused other tokens of the account already",
+			Reason: credential.RateLimited, Target: s.Target, Account: login.Username, What: "purser could not check whether the token in " + s.Target.String() + " works",
+			Why: "purser did not try it, to keep the account from being locked: the registry already refused other tokens of the account",
 		}
 	case p.Verdict == credential.Granted:
 		return nil, nil

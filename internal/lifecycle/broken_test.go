@@ -12,7 +12,7 @@ import (
 	"purser/internal/lifecycle"
 )
 
-// current puts a token in place by hand, without a word to the registry.
+// current puts a token in place by hand, unknown to the registry.
 func (m *mint) current(name, token string) {
 	sh := m.w.shelf[name]
 	sh.versions["hand"] = credential.NewSecret(fmt.Sprintf(`{"username":"mockserver","token":%q}`, token))
@@ -21,11 +21,10 @@ func (m *mint) current(name, token string) {
 
 const nonsense = "dckr_pat_FAKEnonsenseFAKEnonsense00"
 
-// TestWhatDoesNotWorkIsDue: no schedule says so, and nothing else does in time.
-func TestWhatDoesNotWorkIsDue(t *testing.T) {
+func TestABrokenTokenIsDue(t *testing.T) {
 	for name, c := range map[string]struct {
 		happens func(m *mint)
-		tokens  int // of purser's in the end; 0: one
+		tokens  int // purser's tokens at the end; 0: one
 	}{
 		"the token was deleted at the registry":     {happens: func(m *mint) { m.revoke(m.tokens[0].ID) }},
 		"the token was switched off there":          {happens: func(m *mint) { m.tokens[0].Active, m.w.good[m.secret["id-1"]] = false, false }},
@@ -74,7 +73,7 @@ func TestAGoodTokenThatWasPutByHandIsProvedAndLeft(t *testing.T) {
 	m := rotated(t, "a")
 	m.byHand("a")
 	req := m.rotation("a")
-	req.Credential.Rotate.Every = 0 // the fake store does not know when it was put there
+	req.Credential.Rotate.Every = 0 // the fake store does not know the value's age
 	res, err := m.later(day, nil).Rotate(t.Context(), req)
 	if err != nil || res.Due || !slices.Contains(m.w.calls, "Prove") {
 		t.Errorf("%+v %v, calls %v", res, err, m.w.calls)
@@ -86,9 +85,8 @@ func TestAGoodTokenThatWasPutByHandIsProvedAndLeft(t *testing.T) {
 	}
 }
 
-// TestADeadTokenIsRenewedInTheOverlap: the token before is what may still work, so it
-// stays.
-func TestADeadTokenIsRenewedInTheOverlap(t *testing.T) {
+// TestRenewingADeadTokenKeepsThePreviousOne: the previous token may still work.
+func TestRenewingADeadTokenKeepsThePreviousOne(t *testing.T) {
 	m := rotated(t, "a")
 	if _, err := m.later(91*day, nil).Rotate(t.Context(), m.rotation("a")); err != nil {
 		t.Fatal(err)
@@ -105,7 +103,7 @@ func TestADeadTokenIsRenewedInTheOverlap(t *testing.T) {
 	}
 }
 
-func TestWithoutASessionADeadTokenIsAskedFor(t *testing.T) {
+func TestADeadTokenIsReplacedByHandWithoutASession(t *testing.T) {
 	w := newWorld(newToken)
 	w.put("a", "v1", oldToken)
 	asked := false
@@ -120,9 +118,7 @@ func TestWithoutASessionADeadTokenIsAskedFor(t *testing.T) {
 	}
 }
 
-// TestAFunctionSaysThatATokenIsDead: with Finish nothing is renewed, so somebody has to
-// be told.
-func TestAFunctionSaysThatATokenIsDead(t *testing.T) {
+func TestFinishReportsADeadToken(t *testing.T) {
 	m := rotated(t, "a")
 	m.revoke(m.tokens[0].ID)
 	req := m.rotation("a")
@@ -132,9 +128,9 @@ func TestAFunctionSaysThatATokenIsDead(t *testing.T) {
 	}
 }
 
-// TestNoMoreWrongTokensAreTriedThanAnAccountTakes: what is beyond is renewed where purser
-// can make tokens, and unknown elsewhere.
-func TestNoMoreWrongTokensAreTriedThanAnAccountTakes(t *testing.T) {
+// TestPurserTriesFewerWrongTokensThanLockAnAccount: it renews the rest where it can make
+// tokens, and reports them as unknown elsewhere.
+func TestPurserTriesFewerWrongTokensThanLockAnAccount(t *testing.T) {
 	tries := &lifecycle.Tries{}
 	for i := range 5 {
 		m := rotated(t, "a")
@@ -146,7 +142,7 @@ func TestNoMoreWrongTokensAreTriedThanAnAccountTakes(t *testing.T) {
 		if err != nil || !res.Due {
 			t.Fatalf("%d: %+v %v", i, res, err)
 		}
-		if untried := strings.Contains(res.Why, "was not tried"); untried != (i >= 3) {
+		if untried := strings.Contains(res.Why, "did not try it"); untried != (i >= 3) {
 			t.Errorf("%d: %s", i, res.Why)
 		}
 	}
@@ -160,8 +156,8 @@ func TestNoMoreWrongTokensAreTriedThanAnAccountTakes(t *testing.T) {
 	}
 }
 
-// TestADeadTokenIsNotCopied: a place lags behind another one whose token was revoked. Both
-// get a new one.
+// TestADeadTokenIsNotCopied: a place lags behind one whose token was revoked, and both get
+// a new token.
 func TestADeadTokenIsNotCopied(t *testing.T) {
 	w := newWorld(admitted)
 	w.put("one", "purser-01936f5f-0000-7000-8000-000000000001", "dckr_pat_FAKEdeadFAKEdeadFAKEdead")
@@ -179,8 +175,7 @@ func TestADeadTokenIsNotCopied(t *testing.T) {
 	}
 }
 
-// TestADeadTokenIsRenewedAtOnce: a revoked token keeps nobody from renewing it with --now.
-func TestADeadTokenIsRenewedAtOnce(t *testing.T) {
+func TestRotateNowRenewsADeadToken(t *testing.T) {
 	w := newWorld()
 	m := newMint(w)
 	w.put("one", "", "")
@@ -188,7 +183,7 @@ func TestADeadTokenIsRenewedAtOnce(t *testing.T) {
 	r := w.runner(nil)
 	r.Now = func() time.Time { return m.now }
 	req.RetireNow = false
-	for range 2 { // so that there is one before
+	for range 2 { // there is a previous version then
 		if _, err := r.Rotate(t.Context(), req); err != nil {
 			t.Fatal(err)
 		}

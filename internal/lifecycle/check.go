@@ -14,31 +14,30 @@ type Work struct {
 	Places     []Place
 }
 
-// CheckResult is what a check found about one credential.
+// CheckResult is what a check found for one credential.
 type CheckResult struct {
 	Name    credential.Name
 	Verdict credential.Verdict // over all places
 	Places  []PlaceCheck
 }
 
-// PlaceCheck is what a consumer of one place finds.
+// PlaceCheck is what a consumer of one place gets.
 type PlaceCheck struct {
 	Target  credential.Target
 	Version credential.VersionID
 	Verdict credential.Verdict
-	Fault   *credential.Fault // why it is not granted
+	Fault   *credential.Fault // why the verdict is not Granted
 	Keys    []string
-	Length  int // of the token, in characters; 0 when it could not be read
+	Length  int // of the token, in characters; 0 when unreadable
 	Proof   credential.Proof
 }
 
-// checksAtOnce bounds how many credentials are proved at the same time: enough
-// to hide the waiting, few enough for a registry not to take it for an attack.
+// checksAtOnce bounds how many credentials are proved at the same time: enough to hide
+// latency, few enough not to look like an attack.
 const checksAtOnce = 16
 
-// Check reads each credential as its consumers would and proves it. The results
-// are in the order of the work, whatever order they came in. nil done is
-// allowed; otherwise it is called once for each result, as soon as it is known.
+// Check reads each credential as its consumers would and proves it. Results are in the
+// order of the work. Check calls done, if not nil, with each result as soon as it is known.
 func (r *Runner) Check(ctx context.Context, work []Work, done func(CheckResult)) []CheckResult {
 	results := make([]CheckResult, len(work))
 	var mu sync.Mutex // guards done
@@ -53,9 +52,8 @@ func (r *Runner) Check(ctx context.Context, work []Work, done func(CheckResult))
 	return results
 }
 
-// each calls f for 0 to n-1, at most limit at once. A panic of f is the
-// caller's, whose program knows how to end without printing what it holds; in a
-// goroutine of its own it would print every stack.
+// each calls f for 0 to n-1, at most limit at once. It passes a panic of f to its caller:
+// a panic in a goroutine would print every stack, and with them secrets.
 func each(n, limit int, f func(int)) {
 	var wg sync.WaitGroup
 	bugs := make(chan any, n)
@@ -101,8 +99,8 @@ func (r *Runner) checkOne(ctx context.Context, w Work) CheckResult {
 	return res
 }
 
-// provedLogin keeps a wrong secret from being shown to the registry once for
-// each place that holds it.
+// provedLogin avoids showing a wrong secret to the registry once for each place that
+// holds it.
 type provedLogin struct {
 	login credential.Login
 	proof credential.Proof
@@ -128,7 +126,7 @@ func (r *Runner) checkPlace(ctx context.Context, c credential.Credential, p Plac
 	if c.Username != "" && !strings.EqualFold(c.Username, login.Username) {
 		return fail(&credential.Fault{
 			Reason: credential.WrongOwner, Registry: c.Registry, Account: c.Username, Access: c.Access,
-			What: "the stored login is of another account than " + c.Username, Target: p.Target,
+			What: "the stored login belongs to another account than " + c.Username, Target: p.Target,
 		})
 	}
 	for _, known := range proved {
@@ -145,8 +143,7 @@ func (pc *PlaceCheck) take(p credential.Proof) {
 	pc.Proof, pc.Verdict, pc.Fault = p, p.Verdict, p.Fault
 }
 
-// verdictOfRead: what a consumer cannot use is bad; what could not be looked at
-// is unknown.
+// verdictOfRead: a value that consumers cannot use is Refused; a failed read is Unknown.
 func verdictOfRead(f *credential.Fault) credential.Verdict {
 	switch f.Reason {
 	case credential.ValueStrange, credential.SecretEmpty, credential.WrongOwner, credential.SecretDeleted:
@@ -157,7 +154,7 @@ func verdictOfRead(f *credential.Fault) credential.Verdict {
 }
 
 func asFault(err error) *credential.Fault {
-	if f, ok := err.(*credential.Fault); ok { //nolint:errorlint // the text of a wrapping error would be lost
+	if f, ok := err.(*credential.Fault); ok { //nolint:errorlint // it would lose the text of a wrapping error
 		return f
 	}
 	return &credential.Fault{Reason: credential.ReasonOf(err), What: err.Error(), Err: err}

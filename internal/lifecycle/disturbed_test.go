@@ -12,17 +12,17 @@ import (
 
 func refusal(r credential.Reason) error { return &credential.Fault{Reason: r, What: "no"} }
 
-// TestARotationThatIsDisturbed has somebody else do things, or the world be otherwise,
-// while a rotation is on. Consumers work all along; when what disturbed is over, plain
-// runs end with one good token of purser's, and what is not purser's is untouched.
-func TestARotationThatIsDisturbed(t *testing.T) {
+// TestADisturbedRotationEndsWithOneGoodToken interferes with a rotation. Consumers work
+// all along. Once the disturbance is over, plain runs end with one good token of purser's
+// and leave other people's tokens alone.
+func TestADisturbedRotationEndsWithOneGoodToken(t *testing.T) {
 	for name, c := range map[string]struct {
 		disturb func(m *mint)     // before the run that renews
 		call    string            // or at this call of it
 		at      func(m *mint)     // what happens then
-		want    credential.Reason // of the run that is disturbed
+		want    credential.Reason // of the disturbed run
 		restore func(m *mint)
-		tokens  int // in the end; 0: one
+		tokens  int // at the end; 0: one
 	}{
 		"throttled by the registry": {disturb: func(m *mint) { m.w.broken["Mint"] = refusal(credential.RateLimited) }, want: credential.MaybeMinted, restore: (*mint).mended},
 		"throttled by the store":    {disturb: func(m *mint) { m.w.broken["Stage a"] = refusal(credential.StoreUnreachable) }, want: credential.StoreUnreachable, restore: (*mint).mended},
@@ -109,9 +109,8 @@ func TestARotationThatIsDisturbed(t *testing.T) {
 	}
 }
 
-// TestWhichPlaceIsNewerHasToBeKnown: of a version that the store chose nobody knows how
-// old it is, and no other place's token is put over it.
-func TestWhichPlaceIsNewerHasToBeKnown(t *testing.T) {
+// TestAPlaceOfUnknownAgeIsNotOverwritten: ids that the store chose do not show their age.
+func TestAPlaceOfUnknownAgeIsNotOverwritten(t *testing.T) {
 	m := rotated(t, "a", "b")
 	m.byHand("b")
 	sh := m.w.shelf["b"]
@@ -124,10 +123,8 @@ func TestWhichPlaceIsNewerHasToBeKnown(t *testing.T) {
 	}
 }
 
-// mended ends what is broken.
 func (m *mint) mended() { clear(m.w.broken) }
 
-// gone fails when consumers read what does not work.
 func (m *mint) gone(t *testing.T, works bool, names ...string) {
 	t.Helper()
 	if works {
@@ -135,7 +132,6 @@ func (m *mint) gone(t *testing.T, works bool, names ...string) {
 	}
 }
 
-// byHand is a person who puts a token of theirs in place.
 func (m *mint) byHand(name string) {
 	const token = "dckr_pat_FAKEhandFAKEhandFAKEhand01"
 	m.w.good[token] = true

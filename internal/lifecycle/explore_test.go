@@ -10,18 +10,18 @@ import (
 	"purser/internal/credential"
 )
 
-// player is a runner that takes a step when it is its turn: a call to the outside, and
-// what follows until the next.
+// player is a runner that takes turns: a step is a call to the outside and everything up to
+// the next one.
 type player struct {
 	turn  chan struct{}
 	ready chan struct{}
-	made  time.Time // when its token was
+	made  time.Time // when its token was made
 	over  bool      // it has ended
-	dead  bool      // it was killed: nothing that it does has an effect
+	dead  bool      // it was killed: its calls have no effect
 	err   error
 }
 
-// table has players take turns in one world.
+// table makes players take turns in one world.
 type table struct {
 	m      *mint
 	active *player
@@ -38,8 +38,8 @@ func newTable(m *mint) *table {
 		<-p.turn
 		return p.dead
 	}
-	// A request is not under way for longer than the time that it is given: what was
-	// made half a minute ago cannot be staged any more.
+	// A request ends at its time limit: a token made half a minute ago cannot be staged any
+	// more.
 	const stageLimit = 30 * time.Second
 	m.w.late = func() bool {
 		return t.active != nil && !t.active.made.IsZero() && m.now.Sub(t.active.made) > stageLimit
@@ -64,7 +64,6 @@ func (t *table) join(run func() error) *player {
 	return p
 }
 
-// step lets a player do its next call.
 func (t *table) step(p *player) {
 	if p.over {
 		return
@@ -75,17 +74,17 @@ func (t *table) step(p *player) {
 	t.active = nil
 }
 
-// TestTwoRunnersInEveryOrder explores the engine itself: two rotations at once, the
-// first stopped after any number of its calls, the second after any number of its own,
-// then both finish, or either was killed there. Consumers read after each call. In the
-// end one plain run has to leave one good token, held by all targets, and no other.
+// TestTwoRunnersInEveryOrder runs two rotations at once: the first stops after any number
+// of its calls, the second after any number of its own, then both finish or one is killed
+// there. Consumers read after each call. At the end one plain run must leave exactly one
+// good token, held by all targets.
 func TestTwoRunnersInEveryOrder(t *testing.T) {
 	cases := 0
 	for n := range 8 {
 		fate := []string{"both finish", "the first is killed", "the second is killed", "both are killed"}[n/2]
 		sameMachine := n%2 == 1
 		for i := 0; ; i++ {
-			longest := false // the first has no further calls
+			longest := false // the first has no more calls
 			for j := 0; ; j++ {
 				what := fmt.Sprintf("%s, after %d and %d calls, on one machine %t", fate, i, j, sameMachine)
 				first, second := play(t, what, fate, i, j, sameMachine)
@@ -110,8 +109,7 @@ func TestTwoRunnersInEveryOrder(t *testing.T) {
 	}
 }
 
-// play is one order. It reports whether each of the two had fewer calls than it was
-// given.
+// play plays one order, and reports whether each player had fewer calls than allowed.
 func play(t *testing.T, what, fate string, i, j int, sameMachine bool) (first, second bool) {
 	t.Helper()
 	m := rotated(t, "a")
@@ -126,7 +124,7 @@ func play(t *testing.T, what, fate string, i, j int, sameMachine bool) (first, s
 			}
 			r.Now = func() time.Time { return m.now }
 			r.Random = &random{n: seed}
-			// Who waits lets time pass for all.
+			// Waiting lets time pass for all.
 			r.Wait = func(_ context.Context, d time.Duration) error { m.now = m.now.Add(d); return nil }
 			_, err := r.Rotate(t.Context(), m.rotation("a"))
 			return err
@@ -156,7 +154,7 @@ func play(t *testing.T, what, fate string, i, j int, sameMachine bool) (first, s
 		}
 	}
 	for _, p := range []*player{a, b} {
-		// One that stood still for longer than it may cannot tell how it stands.
+		// A player that was stopped past its time limit may fail.
 		slow := errors.Is(p.err, errCut) || credential.ReasonOf(p.err) == credential.StoreUnreachable
 		if !p.dead && p.err != nil && !slow {
 			t.Errorf("%s: one that was not killed ended with %v", what, p.err)

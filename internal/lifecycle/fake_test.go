@@ -13,7 +13,7 @@ import (
 	"purser/internal/lifecycle"
 )
 
-// tried lists a case of the fault table, which make faults prints.
+// tried logs a case of the fault table, which make faults prints.
 func tried(t *testing.T, flow, at, how string) {
 	t.Helper()
 	state := "green"
@@ -23,7 +23,6 @@ func tried(t *testing.T, flow, at, how string) {
 	t.Logf("fault: %-28s %-24s %-40s %s", flow, at, how, state)
 }
 
-// how says when a call is cut.
 func how(after bool) string {
 	if after {
 		return "cut after it took effect"
@@ -34,21 +33,21 @@ func how(after bool) string {
 // errCut stands for a lost connection or a killed process.
 var errCut = errors.New("cut")
 
-// world is a store and a registry in memory whose calls can be cut one by one,
-// before or after they took effect.
+// world is a store and a registry in memory whose calls can be cut one by one, before or
+// after they take effect.
 type world struct {
 	mu     sync.Mutex
 	calls  []string
-	cutAt  int  // the number of the call to cut, from 1; 0 for none
-	after  bool // it takes effect first
-	dead   bool // once cut, the process is gone: nothing works any more
+	cutAt  int  // the call to cut, counted from 1; 0: none
+	after  bool // the call takes effect first
+	dead   bool // the process is gone: no further call works
 	good   map[string]bool
 	shelf  map[string]*shelf // by target
-	broken map[string]error  // answers of single calls, by "Name" or "Name target"
+	broken map[string]error  // answers of some calls, by "Name" or "Name target"
 
-	tokenID string             // what the registry calls every token; "" where it does not tell
+	tokenID string             // the registry's id of every token; "": it does not tell
 	next    string             // the call that is about to be made
-	gate    func() (dead bool) // asked before each call; nil: nobody decides about turns
+	gate    func() (dead bool) // called before each call; nil: no turns
 	late    func() bool        // whether a request to stage has run out of time; nil: never
 }
 
@@ -58,7 +57,7 @@ type shelf struct {
 	expires  time.Time
 	unfit    *credential.Fault
 	deleted  time.Time
-	rotating bool // by the store's own schedule
+	rotating bool // on the store's own schedule
 	replicas []credential.Replica
 	mark     credential.Mark
 	foreign  string
@@ -72,7 +71,7 @@ func newWorld(goodTokens ...string) *world {
 	return w
 }
 
-// call counts a call to the outside and decides whether it happens.
+// call counts a call to the outside and decides whether it takes effect.
 func (w *world) call(name string, effect func()) error {
 	w.mu.Lock()
 	w.next = name
@@ -104,7 +103,7 @@ func (w *world) revive() {
 	w.dead, w.cutAt, w.calls = false, 0, nil
 }
 
-// Prove grants what is on the list of good tokens.
+// Prove grants what the good tokens may do.
 func (w *world) Prove(_ context.Context, c credential.Credential, l credential.Login, _ bool) credential.Proof {
 	p := credential.Proof{Kind: credential.PersonalToken, Owner: "mockserver", TokenID: w.tokenID}
 	err := w.call("Prove", func() {
@@ -124,7 +123,7 @@ func (w *world) Prove(_ context.Context, c credential.Credential, l credential.L
 	return p
 }
 
-// fakeStore is one target in the world. It keeps the contract of store.Store.
+// fakeStore is one target in the world, under the contract of store.Store.
 type fakeStore struct {
 	w    *world
 	name string
@@ -235,7 +234,7 @@ func (s fakeStore) SetExpiry(_ context.Context, _ credential.VersionID, at time.
 	return s.w.call("SetExpiry "+s.name, func() { s.w.shelf[s.name].expires = at })
 }
 
-// random gives different bytes forever, the same in every run.
+// random yields the same varied bytes in every run.
 type random struct{ n byte }
 
 func (r *random) Read(p []byte) (int, error) {
@@ -259,7 +258,6 @@ func (w *world) places(names ...string) []lifecycle.Place {
 	return all
 }
 
-// put makes a target that holds a token already.
 func (w *world) put(name, version, token string) *shelf {
 	sh := &shelf{versions: map[credential.VersionID]credential.Secret{}, at: map[credential.Stage]credential.VersionID{}, mark: credential.MarkOf(someCredential)}
 	w.shelf[name] = sh

@@ -12,10 +12,9 @@ import (
 	"purser/internal/lifecycle"
 )
 
-// leases are those of one machine.
 type leases map[credential.VersionID]*process
 
-// process is a run; what it does when it is dead has no effect.
+// process is a run; once it is dead, its calls have no effect.
 type process struct {
 	leases
 	dead func() bool
@@ -49,9 +48,9 @@ func (p *process) Abandoned(id credential.VersionID) bool {
 
 func (p *process) Forget(id credential.VersionID) { delete(p.leases, id) }
 
-// TestNothingIsWaitedForOnOneMachine cuts a run that makes a token at each of its calls.
-// The next run waits for nothing where the first had not begun to store, and sees to all.
-func TestNothingIsWaitedForOnOneMachine(t *testing.T) {
+// TestTheNextRunOnTheSameMachineDoesNotWait cuts a minting run at each of its calls. The
+// next run does not wait if the first had not begun to store, and finishes everything.
+func TestTheNextRunOnTheSameMachineDoesNotWait(t *testing.T) {
 	cases := 0
 	for _, after := range []bool{false, true} {
 		for n := 1; ; n++ {
@@ -94,7 +93,6 @@ func TestNothingIsWaitedForOnOneMachine(t *testing.T) {
 	}
 }
 
-// TestAWaitIsAnnounced: the minute is said before it begins.
 func TestAWaitIsAnnounced(t *testing.T) {
 	w := newWorld(oldToken)
 	w.put("a", "v1", oldToken)

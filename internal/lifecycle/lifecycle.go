@@ -1,12 +1,11 @@
-// Package lifecycle is the flow of a credential: stage a token beside the
-// current one, prove it as it was stored, promote it. Its state is what the
-// store and the registry say, never a journal of its own, so that any run can
-// be killed at any instruction and the next one finishes or goes back.
+// Package lifecycle runs a credential's life: stage a token beside the current one, prove
+// it as stored, promote it, retire the old one. Its state is what the store and the
+// registry say, never a journal of its own, so a run can be killed at any instruction and
+// the next one finishes or goes back.
 //
-// steps.go and verify.go hold the steps; store.go, rotate.go, rollback.go, respond.go,
-// check.go and status.go are what people ask for, made of them, and scheduled.go what
-// a store asks for that rotates by itself. mint.go makes tokens at the registry,
-// sweep.go and retire.go end them.
+// steps.go and verify.go hold the steps that the flows (store.go, rotate.go, rollback.go,
+// respond.go, check.go, status.go) share. scheduled.go serves stores that start rotations
+// themselves. mint.go makes tokens at the registry; sweep.go and retire.go end them.
 package lifecycle
 
 import (
@@ -22,14 +21,14 @@ type Prover interface {
 	Prove(ctx context.Context, c credential.Credential, l credential.Login, allowNew bool) credential.Proof
 }
 
-// Reader is the side of a store that tells. The contract is store.Store's.
+// Reader is the reading side of a store. store.Store defines the contract.
 type Reader interface {
 	Open(ctx context.Context) (who string, err error)
 	Describe(ctx context.Context) (credential.Description, error)
 	Read(ctx context.Context, at credential.Stage) (credential.VersionID, credential.Secret, error)
 }
 
-// Writer is the side of a store that changes. The contract is store.Store's.
+// Writer is the writing side of a store. store.Store defines the contract.
 type Writer interface {
 	Create(ctx context.Context) error
 	Stage(ctx context.Context, id credential.VersionID, value credential.Secret) error
@@ -39,23 +38,22 @@ type Writer interface {
 	SetExpiry(ctx context.Context, id credential.VersionID, at time.Time) error
 }
 
-// Store is where one target is kept.
+// Store keeps one target.
 type Store interface {
 	Reader
 	Writer
 }
 
-// Leases tell runs on one machine which of them are over. Nothing depends on them but how
-// long a run waits.
+// Leases tell whether another run on this machine is over. They only shorten waits.
 type Leases interface {
-	// Take is called before a token is made for a version, and end when it is certain that
-	// the token is gone, or before it goes into a store; with left, neither is so and the
-	// run ends.
+	// Take is called before a token is made for a version. end(false) says that the token
+	// is certainly gone, or about to go into a store; end(true) that neither is certain as
+	// the run ends.
 	Take(id credential.VersionID) (end func(left bool))
-	// Abandoned reports whether the run that took the lease is over without having begun to
-	// store the token; false where that is not known.
+	// Abandoned reports whether the run that took the lease ended before it began to store
+	// the token; false if unknown.
 	Abandoned(id credential.VersionID) bool
-	// Forget is called when the token of an abandoned lease has been ended.
+	// Forget is called when the token of an abandoned lease has been revoked.
 	Forget(id credential.VersionID)
 }
 
@@ -65,47 +63,47 @@ type Place struct {
 	Store  Store
 }
 
-// Step names a part of a flow, in the words that people read.
+// Step names a part of a flow, as people read it.
 type Step string
 
-// The steps, in the order in which they happen. The first are the opener and the noun of
+// The steps, in the order in which they happen. Before them come the opener and the noun of
 // each target's kind.
 const (
 	StepToken    Step = "Token"
-	StepTidied   Step = "Tidied" // what an interrupted run had left
+	StepTidied   Step = "Tidied" // an interrupted run's leftovers
 	StepProof    Step = "Proof"
 	StepStored   Step = "Stored"
 	StepVerified Step = "Verified"
 	StepDue      Step = "Due"
 	StepStopped  Step = "Stopped" // the token that may have leaked
-	StepRetired  Step = "Retired" // of the token before
+	StepRetired  Step = "Retired" // the old token
 	StepNoted    Step = "Note"
 )
 
-// Event is one thing that is now known to be good, or done. What is not ends
-// the flow with an error.
+// Event is one thing that is now known to be good, or done. Anything else ends the flow
+// with an error.
 type Event struct {
 	Step  Step
 	Text  string
-	Where bool // it is about who opens a place, or that the place is there
-	Who   bool // Text is whom a cloud takes this run for
+	Where bool // it says who opens a place, or that the place exists
+	Who   bool // Text is the identity that a cloud sees
 }
 
-// Runner runs flows. It has no state of its own but what its fields share.
+// Runner runs flows. Its only state is what its fields share.
 type Runner struct {
 	Prover Prover
 	Now    func() time.Time
 	Random io.Reader                                        // for version ids
 	Wait   func(ctx context.Context, d time.Duration) error // nil waits on the clock
-	Tries  *Tries                                           // shared by the runners of one command; nil: wrong logins are not counted
-	Leases Leases                                           // nil: nothing is known of other runs
+	Tries  *Tries                                           // shared by the runners of one command; nil: no limit on wrong logins
+	Leases Leases                                           // nil: other runs are unknown
 	Report func(Event)                                      // called in order, from one goroutine at a time; nil reports nothing
 
-	// Trusted says that the configuration is one that others cannot write, so that it may
-	// name a new place for a token.
+	// Trusted means that others cannot write the configuration, so it may name a new place
+	// for a token.
 	Trusted bool
-	// Agree asks a person whether places may get a credential's token; nil: no one can be
-	// asked.
+	// Agree asks a person whether places may get a credential's token; nil: there is nobody
+	// to ask.
 	Agree func(context.Context, []NewPlace) error
 }
 

@@ -8,42 +8,37 @@ import (
 	"purser/internal/credential"
 )
 
-// Minter makes, lists and ends the tokens of one account at its registry.
+// Minter makes, lists and revokes the tokens of one account at its registry.
 type Minter interface {
 	// Account is the user name that goes with the tokens.
 	Account() string
-	// Tokens lists them, with the registry's own time.
+	// Tokens lists them, with the registry's clock.
 	Tokens(ctx context.Context) (tokens []credential.ManagedToken, now time.Time, err error)
-	// Mint makes one. Where it is not known whether it was made, the reason of the
-	// error is MaybeMinted.
+	// Mint makes one. The error's reason is MaybeMinted if the registry may have made it.
 	Mint(ctx context.Context, r credential.MintRequest) (credential.ManagedToken, credential.Secret, error)
-	// Revoke ends one for good; one that is gone is no error.
+	// Revoke deletes one; it succeeds if the token is already gone.
 	Revoke(ctx context.Context, id string) error
-	// Activate switches one off, or on again.
+	// Activate switches one on or off.
 	Activate(ctx context.Context, id string, active bool) error
 }
 
-// A token that is minted carries in its label the version that is to hold it. One
-// whose version is in no stage of any target is held by nobody: it was made by a run
-// that did not get further. A run that is still at it must not lose its token to
-// another one that cleans up; so a run that has not staged what it made within
-// stageLimit gives up, and none is taken for left over before it is orphanAge old. Where
-// its lease says that the run ended before it began to store the token, nothing can come
-// any more, and there is nothing to wait for.
+// The label of a minted token names the version that is to hold it. If no target has that
+// version in a stage, the token is a leftover of a run that got no further. A run at work
+// must not lose its token to another run's cleanup: it gives up unless it has staged the
+// token within stageLimit, and others take no token for a leftover before orphanAge. They
+// need not wait if the lease shows that the run ended before it began to store the token.
 const (
 	stageLimit = 30 * time.Second
 	orphanAge  = 60 * time.Second
 )
 
-// minted is a token that this run has made.
 type minted struct {
 	id    string
-	by    time.Time // when it has to be in a store
+	by    time.Time // the deadline for staging it
 	label string
 	lease func(left bool)
 }
 
-// end gives the lease back, once.
 func (m *minted) end(left bool) {
 	if m.lease != nil {
 		m.lease(left)
@@ -51,18 +46,18 @@ func (m *minted) end(left bool) {
 	m.lease = nil
 }
 
-// late is an error once another run may have ended the token.
+// late returns an error once another run may have revoked the token.
 func (m *minted) late(now time.Time, s *slot) error {
 	if m == nil || !now.After(m.by) {
 		return nil
 	}
 	return &credential.Fault{
-		Reason: credential.StoreUnreachable, Target: s.Target, What: "the token that was made was not stored in time",
-		Why: "another run may take it for left over from now on; it took longer than " + stageLimit.String(),
+		Reason: credential.StoreUnreachable, Target: s.Target, What: "purser did not store the new token in time",
+		Why: "storing it took longer than " + stageLimit.String() + ", after which another run may revoke it as a leftover",
 	}
 }
 
-// home tells the credential's place from every other one, "" when it cannot be told.
+// home identifies the credential's place; "" where that is impossible.
 func home(c credential.Credential, slots []*slot) string {
 	if len(slots) == 0 {
 		return ""
@@ -70,8 +65,8 @@ func home(c credential.Credential, slots []*slot) string {
 	return credential.HomeOf(c.Registry, slots[0].found)
 }
 
-// prepareMint makes the targets that are missing, so that their homes are known, and
-// ends what earlier runs have left at the registry.
+// prepareMint creates missing targets, so that their homes are known, and revokes what
+// earlier runs left at the registry.
 func (w *storing) prepareMint(ctx context.Context) error {
 	for _, s := range w.slots {
 		if s.exists {
@@ -96,7 +91,7 @@ func (r *Runner) wait(ctx context.Context, d time.Duration) error {
 	return credential.Wait(ctx, d, "waiting")
 }
 
-// mint gives a token that this run or an interrupted one has made.
+// mint returns a new token, or the one that an interrupted run staged.
 func (w *storing) mint(ctx context.Context) (Candidate, error) {
 	if found, ok := w.leftOver(ctx); ok {
 		return found, nil
@@ -120,17 +115,17 @@ func (w *storing) mint(ctx context.Context) (Candidate, error) {
 	}
 	m.id, w.made = t.ID, m
 	if err := w.alone(ctx); err != nil {
-		w.made = nil // it was given up
+		w.made = nil // giveUp has revoked it
 		return Candidate{}, err
 	}
 	login := credential.Login{Username: w.Mint.Account(), Token: token}
-	return Candidate{Login: login, Kind: credential.Classify(c.Registry, login), Where: "the registry, which made it as " + label}, nil
+	return Candidate{Login: login, Kind: credential.Classify(c.Registry, login), Where: "the registry, labelled " + label}, nil
 }
 
-// leftOver is what an interrupted run has staged and not promoted, when it is good.
+// leftOver returns the token that an interrupted run staged and did not promote, if it works.
 func (w *storing) leftOver(ctx context.Context) (Candidate, bool) {
 	if w.Rebind {
-		return Candidate{}, false // it may be the other registry's
+		return Candidate{}, false // it may belong to the other registry
 	}
 	for _, s := range w.slots {
 		left := s.found.At(credential.Pending)
@@ -152,8 +147,8 @@ func (w *storing) leftOver(ctx context.Context) (Candidate, bool) {
 	return Candidate{}, false
 }
 
-// revokeByLabel ends what a lost answer may have left. What it cannot do now, the
-// next run does: the label says whose it was.
+// revokeByLabel revokes the token that the registry may have made before its answer got
+// lost. If this fails, the next run finds the token by its label.
 func (r *Runner) revokeByLabel(ctx context.Context, m Minter, label string) {
 	ctx, stop := cleanUp(ctx)
 	defer stop()
@@ -163,57 +158,55 @@ func (r *Runner) revokeByLabel(ctx context.Context, m Minter, label string) {
 	}
 	for _, t := range tokens {
 		if t.Label == label && m.Revoke(ctx, t.ID) == nil {
-			r.report(StepTidied, "the token that the registry may have made was there, and was revoked")
+			r.report(StepTidied, "the registry had made the token after all; purser revoked it")
 		}
 	}
 }
 
-// stageInTime stages what was made for as long as no other run may take it for left
-// over: a request that is still under way then must not take effect later.
+// stageInTime stages the new token before other runs may take it for a leftover: a request
+// must not take effect after that.
 func (w *storing) stageInTime(ctx context.Context, s *slot) error {
 	if w.made == nil {
 		return w.stage(ctx, s)
 	}
-	w.made.end(false) // from here on it may come to be in the store
+	w.made.end(false) // from here on the store may have it
 	ctx, stop := context.WithTimeout(ctx, w.made.by.Sub(w.Now()))
 	defer stop()
 	return w.stage(ctx, s)
 }
 
-// giveUp ends a token that this run has made and not stored anywhere. One that is in a
-// store stays there, in AWSPENDING: another run may have taken it over meanwhile, and
-// the next one does; ending it now could end what that makes current.
+// giveUp revokes this run's token unless a store may have it. That one stays in AWSPENDING,
+// where the next run takes it over; another run may have done so already, and revoking the
+// token could break what that run makes current.
 func (w *storing) giveUp(ctx context.Context, slots []*slot) {
 	if w.made == nil {
 		return
 	}
 	if slices.ContainsFunc(slots, func(s *slot) bool { return s.version != "" }) {
-		w.report(StepTidied, "the token that was made may be stored in AWSPENDING; the next run finishes it or ends it")
+		w.report(StepTidied, "the new token may be stored in AWSPENDING; the next run finishes or revokes it")
 		return
 	}
 	ctx, stop := cleanUp(ctx)
 	defer stop()
 	err := w.Mint.Revoke(ctx, w.made.id)
 	if w.made.end(err != nil); err != nil {
-		w.report(StepTidied, "the token that was made could not be revoked; the next run ends it")
+		w.report(StepTidied, "purser could not revoke the new token; the next run will")
 		return
 	}
-	w.report(StepTidied, "the token that was made is revoked again")
+	w.report(StepTidied, "purser revoked the new token again")
 }
 
-// freshWaits are the pauses after which a token that was just made is tried again:
-// registries may need a moment to know it.
-func freshWaits() []time.Duration {
-	return []time.Duration{time.Second, 2 * time.Second, 4 * time.Second}
-}
+// freshWaits are the pauses between tries of a token that was just made: a registry may
+// need a moment to know it.
+var freshWaits = []time.Duration{time.Second, 2 * time.Second, 4 * time.Second}
 
-// proveFresh proves a login, with patience for one that was just made.
+// proveFresh proves a login, retrying if it is fresh.
 func (r *Runner) proveFresh(ctx context.Context, req StoreRequest, login credential.Login, fresh bool) credential.Proof {
 	p := r.Prover.Prove(ctx, req.Credential, login, req.AllowNew)
 	if !fresh {
 		return p
 	}
-	for _, pause := range freshWaits() {
+	for _, pause := range freshWaits {
 		if p.Verdict != credential.Refused || p.Fault == nil || p.Fault.Reason != credential.TokenRefused || r.wait(ctx, pause) != nil {
 			return p
 		}

@@ -12,14 +12,14 @@ import (
 	"purser/internal/lifecycle"
 )
 
-// mint is a registry that makes tokens, in the world whose calls can be cut.
+// mint is a registry that makes tokens, in a world whose calls can be cut.
 type mint struct {
 	w      *world
 	now    time.Time
 	tokens []credential.ManagedToken
 	secret map[string]string // by id
 	made   int
-	slow   time.Duration // that making one takes
+	slow   time.Duration // how long making one takes
 	onMint func()        // may be nil
 }
 
@@ -71,7 +71,7 @@ func (m *mint) Activate(_ context.Context, id string, active bool) error {
 	})
 }
 
-// later is a runner some time after, which has all time.
+// later returns a runner that starts after d and never times out.
 func (m *mint) later(d time.Duration, events *[]lifecycle.Event) *lifecycle.Runner {
 	m.now = m.now.Add(d)
 	r := m.w.runner(events)
@@ -85,8 +85,8 @@ func (m *mint) request(names ...string) lifecycle.StoreRequest {
 	return lifecycle.StoreRequest{Credential: someCredential, Places: m.w.places(names...), Mint: m, Create: true}
 }
 
-// sound holds what must be true after a run that ended well: every target is on the
-// same good token, and every token that purser made is held by somebody.
+// sound checks a world after a successful run: every target holds the same good token, and
+// some target holds every token that purser made.
 func (m *mint) sound(t *testing.T, what string, names ...string) {
 	t.Helper()
 	held := map[string]bool{}
@@ -129,9 +129,8 @@ func TestAMintedTokenIsStoredUnderItsLabel(t *testing.T) {
 	m.sound(t, "a first run", "a")
 }
 
-// TestMintingIsCutAtEveryCall cuts a run at each of its calls to the outside, before
-// and after it took effect, from four states; then one plain run has to put all
-// right, and again nothing must be left.
+// TestMintingIsCutAtEveryCall cuts a run at each of its calls, before and after it takes
+// effect, from four states. Then one plain run has to put everything right.
 func TestMintingIsCutAtEveryCall(t *testing.T) {
 	cases := 0
 	for state, prepare := range map[string]func(*world){
@@ -148,7 +147,7 @@ func TestMintingIsCutAtEveryCall(t *testing.T) {
 				w.cutAt, w.after = n, after
 				_, err := m.later(0, nil).Store(t.Context(), m.request("a", "b"))
 				if err == nil {
-					break // it has fewer calls
+					break // no more calls
 				}
 				what := fmt.Sprintf("%s, call %d, after %t", state, n, after)
 				for _, name := range []string{"a", "b"} {
@@ -202,8 +201,8 @@ func TestOtherPeoplesTokensAreLeftAlone(t *testing.T) {
 	}
 }
 
-// TestAYoungTokenIsGivenTime: another run may be about to store it.
-func TestAYoungTokenIsGivenTime(t *testing.T) {
+// TestAYoungUnstoredTokenIsNotRevoked: another run may be about to store it.
+func TestAYoungUnstoredTokenIsNotRevoked(t *testing.T) {
 	w := newWorld(oldToken)
 	w.put("a", "v1", oldToken)
 	m := newMint(w)
@@ -218,7 +217,7 @@ func TestAYoungTokenIsGivenTime(t *testing.T) {
 		t.Fatal(err)
 	}
 	if waited := m.now.Sub(begun); waited != time.Minute {
-		t.Errorf("it was taken for left over after %s", waited)
+		t.Errorf("it was revoked as a leftover after %s", waited)
 	}
 	if !slices.ContainsFunc(events, func(e lifecycle.Event) bool { return e.Step == lifecycle.StepTidied }) {
 		t.Error("nothing was said")
@@ -226,7 +225,7 @@ func TestAYoungTokenIsGivenTime(t *testing.T) {
 	m.sound(t, "afterwards", "a")
 }
 
-func TestWhatWasStoredTooLateIsNotMadeCurrent(t *testing.T) {
+func TestATokenStoredTooLateIsNotMadeCurrent(t *testing.T) {
 	w := newWorld(oldToken)
 	w.put("a", "v1", oldToken)
 	m := newMint(w)
@@ -239,10 +238,9 @@ func TestWhatWasStoredTooLateIsNotMadeCurrent(t *testing.T) {
 	holds(t, w, "a", oldToken)
 }
 
-// TestATokenThatIsStoredNowhereIsEnded has the store refuse what the run has made: a token
-// that no store has is ended, one that a store may have is left to the next run, and each
-// is said.
-func TestATokenThatIsStoredNowhereIsEnded(t *testing.T) {
+// TestAnUnstoredTokenIsRevoked: when the store refuses the new token, the run revokes it;
+// if a store may have it, the run leaves it to the next one.
+func TestAnUnstoredTokenIsRevoked(t *testing.T) {
 	refused := &credential.Fault{Reason: credential.AccessDenied, What: "refused", Untouched: true}
 	unknown := &credential.Fault{Reason: credential.StoreUnreachable, What: "no answer"}
 	for name, c := range map[string]struct {
@@ -250,9 +248,9 @@ func TestATokenThatIsStoredNowhereIsEnded(t *testing.T) {
 		left   int
 		says   string
 	}{
-		"refused":                          {map[string]error{"Stage a": refused}, 0, "revoked again"},
-		"refused after another has it":     {map[string]error{"Stage b": refused}, 1, "the next run finishes it or ends it"},
-		"not known whether it has arrived": {map[string]error{"Stage a": unknown}, 1, "the next run finishes it or ends it"},
+		"refused":                          {map[string]error{"Stage a": refused}, 0, "purser revoked the new token again"},
+		"refused after another has it":     {map[string]error{"Stage b": refused}, 1, "the next run finishes or revokes it"},
+		"not known whether it has arrived": {map[string]error{"Stage a": unknown}, 1, "the next run finishes or revokes it"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			w := newWorld(oldToken)
@@ -271,9 +269,7 @@ func TestATokenThatIsStoredNowhereIsEnded(t *testing.T) {
 	}
 }
 
-// TestAWaitNamesWhatHasEndedIt ends the minute for which a token of somebody else's is
-// waited for.
-func TestAWaitNamesWhatHasEndedIt(t *testing.T) {
+func TestAnInterruptedWaitSaysSo(t *testing.T) {
 	w := newWorld(oldToken)
 	w.put("a", "v1", oldToken)
 	m := newMint(w)
@@ -283,7 +279,7 @@ func TestAWaitNamesWhatHasEndedIt(t *testing.T) {
 	}
 	w.revive()
 	r := m.later(time.Second, nil)
-	r.Wait = nil // the clock's
+	r.Wait = nil // wait on the clock
 	ctx, end := context.WithCancelCause(t.Context())
 	r.Report = func(e lifecycle.Event) {
 		if strings.Contains(e.Text, "waiting") {

@@ -8,29 +8,30 @@ import (
 	"purser/internal/credential"
 )
 
-// RespondRequest says which credential's token may have leaked. Find or Mint gets the
+// RespondRequest names the credential whose token may have leaked. Find or Mint gets the
 // new one, as in a StoreRequest.
 type RespondRequest struct {
 	StoreRequest
-	// ByHand has a person switch the token off, where purser cannot; it returns when the
-	// person says that it is done.
+	// ByHand asks a person to switch the token off where purser cannot, and returns when
+	// the person says that it is done.
 	ByHand func(ctx context.Context) error
 }
 
-// RespondResult is what was done, and when. A time is zero when it did not come to it.
+// RespondResult says what was done, and when. The time of a step that was not reached is
+// zero.
 type RespondResult struct {
-	Leaked   []credential.ManagedToken // as the registry listed it before; empty where it did not tell
-	Version  credential.VersionID      // that holds it
-	Since    time.Time                 // when that version was made, or was changed last
+	Leaked   []credential.ManagedToken // as the registry listed it before; empty where it did not
+	Version  credential.VersionID      // that holds the token
+	Since    time.Time                 // when that version was made, or last changed
 	Stopped  time.Time                 // when the token was switched off
-	Replaced time.Time                 // when another one was current everywhere
-	Ended    time.Time                 // when the registry was seen to refuse it
+	Replaced time.Time                 // when the new token was current everywhere
+	Ended    time.Time                 // when the registry was seen to refuse the old token
 	Store    StoreResult
 }
 
-// Respond replaces a token that may have leaked. What stops the harm comes first: the
-// token is switched off before anything else, although whoever reads it fails until
-// there is another one. Each run takes what is current for what has leaked.
+// Respond replaces a token that may have leaked. It switches the token off first, although
+// readers then fail until there is a new one. Each run assumes that the current token
+// leaked.
 func (r *Runner) Respond(ctx context.Context, req RespondRequest) (RespondResult, error) {
 	var res RespondResult
 	slots, err := r.surveyAll(ctx, req.StoreRequest)
@@ -42,7 +43,7 @@ func (r *Runner) Respond(ctx context.Context, req RespondRequest) (RespondResult
 		return res, err
 	}
 	if req.DryRun {
-		r.report(StepStopped, "nothing was changed; the token of version "+short(res.Version)+" would be switched off, replaced and ended")
+		r.report(StepStopped, "nothing was changed; purser would switch off, replace and revoke the token of version "+short(res.Version))
 		return res, nil
 	}
 	if err := r.stop(ctx, req, login, &res); err != nil {
@@ -50,7 +51,7 @@ func (r *Runner) Respond(ctx context.Context, req RespondRequest) (RespondResult
 	}
 	res.Stopped = r.Now()
 	if res.Store, err = r.again().Store(ctx, req.StoreRequest); err != nil {
-		return res, fmt.Errorf("the token that may have leaked is switched off, and there is no other one yet; readers fail until this is run again: %w", err)
+		return res, fmt.Errorf("the token that may have leaked is switched off and not replaced yet; readers fail until you run this again: %w", err)
 	}
 	res.Replaced = r.Now()
 	for _, t := range res.Leaked {
@@ -66,14 +67,13 @@ func (r *Runner) Respond(ctx context.Context, req RespondRequest) (RespondResult
 	if req.Mint == nil {
 		return res, nil
 	}
-	// What an interrupted run has switched off is in no stage any more.
+	// No stage holds the token of an interrupted run any more, so the sweep finds it.
 	if slots, err = r.again().surveyAll(ctx, req.StoreRequest); err != nil {
 		return res, err
 	}
 	return res, r.sweep(ctx, req.StoreRequest, slots, overlapOf(req.Credential))
 }
 
-// leaked is the login that readers get now.
 func (r *Runner) leaked(slots []*slot, c credential.Credential, res *RespondResult) (credential.Login, error) {
 	first := slots[0]
 	if res.Version = first.found.At(credential.Current); res.Version == "" {
@@ -84,8 +84,7 @@ func (r *Runner) leaked(slots []*slot, c credential.Credential, res *RespondResu
 	return login, locate(err, first.Target)
 }
 
-// stop switches the token off: by its label, or by what the registry calls it, or by
-// hand.
+// stop switches the token off: found by its label or the registry's id, or by hand.
 func (r *Runner) stop(ctx context.Context, req RespondRequest, login credential.Login, res *RespondResult) error {
 	proof := r.Prover.Prove(ctx, req.Credential, login, true)
 	if req.Mint != nil {
@@ -109,11 +108,11 @@ func (r *Runner) stop(ctx context.Context, req RespondRequest, login credential.
 	case len(res.Leaked) > 0:
 		r.report(StepStopped, "the token is switched off: "+res.Leaked[0].Label)
 	case isDead(proof):
-		r.report(StepStopped, "the registry refuses the token already")
+		r.report(StepStopped, "the registry already refuses the token")
 	case req.ByHand == nil:
 		return &credential.Fault{
 			Reason: credential.SessionNeeded, Registry: req.Credential.Registry, Account: req.Credential.Username,
-			What: "the token could not be switched off", Why: "purser did not make it, and nobody is there to do it on the registry's page",
+			What: "purser could not switch the token off", Why: "purser did not make it, and nobody is here to do it on the registry's page",
 		}
 	default:
 		if err := req.ByHand(ctx); err != nil {
@@ -127,7 +126,7 @@ func (r *Runner) stop(ctx context.Context, req RespondRequest, login credential.
 	return nil
 }
 
-// again is the same runner for a flow within another, which has said who and where.
+// again returns the same runner for a flow within another, which has already told where.
 func (r *Runner) again() *Runner {
 	quiet := *r
 	quiet.Report = func(e Event) {

@@ -16,7 +16,7 @@ func (m *mint) respond(names ...string) lifecycle.RespondRequest {
 	return lifecycle.RespondRequest{StoreRequest: m.request(names...)}
 }
 
-func TestALeakIsStoppedBeforeAnythingElse(t *testing.T) {
+func TestRespondSwitchesTheTokenOffFirst(t *testing.T) {
 	m := rotated(t, "a", "b")
 	leaked := m.tokens[0]
 	var events []lifecycle.Event
@@ -38,16 +38,14 @@ func TestALeakIsStoppedBeforeAnythingElse(t *testing.T) {
 	}
 }
 
-// TestALeakThatPurserDidNotMake is a token of a person's: found by what the registry
-// calls it, dead already, or ended by hand.
-func TestALeakThatPurserDidNotMake(t *testing.T) {
+func TestRespondHandlesATokenThatPurserDidNotMake(t *testing.T) {
 	prepare := func() (*mint, lifecycle.RespondRequest) {
 		w := newWorld(oldToken)
 		w.put("a", "v1", oldToken)
 		m := newMint(w)
 		return m, m.respond("a")
 	}
-	t.Run("the registry tells its id", func(t *testing.T) {
+	t.Run("the registry tells the token's id", func(t *testing.T) {
 		m, req := prepare()
 		m.tokens, m.secret["person"] = append(m.tokens, credential.ManagedToken{ID: "person", Label: "CI", Created: m.now, Active: true}), oldToken
 		m.w.tokenID = "person"
@@ -56,7 +54,7 @@ func TestALeakThatPurserDidNotMake(t *testing.T) {
 		}
 		m.sound(t, "afterwards", "a")
 	})
-	t.Run("it is dead already", func(t *testing.T) {
+	t.Run("the token is already dead", func(t *testing.T) {
 		m, req := prepare()
 		delete(m.w.good, oldToken)
 		if res, err := m.later(0, nil).Respond(t.Context(), req); err != nil || len(res.Leaked) != 0 {
@@ -64,13 +62,13 @@ func TestALeakThatPurserDidNotMake(t *testing.T) {
 		}
 		m.sound(t, "afterwards", "a")
 	})
-	t.Run("nobody is there", func(t *testing.T) {
+	t.Run("nobody can switch it off", func(t *testing.T) {
 		m, req := prepare()
 		if _, err := m.later(0, nil).Respond(t.Context(), req); credential.ReasonOf(err) != credential.SessionNeeded || len(m.tokens) != 0 {
 			t.Errorf("%v, %d tokens", err, len(m.tokens))
 		}
 	})
-	t.Run("a person ends it", func(t *testing.T) {
+	t.Run("a person switches it off", func(t *testing.T) {
 		m, req := prepare()
 		req.Mint, req.Find = nil, give(newToken)
 		m.w.good[newToken] = true
@@ -80,14 +78,14 @@ func TestALeakThatPurserDidNotMake(t *testing.T) {
 		}
 		holds(t, m.w, "a", newToken)
 	})
-	t.Run("a person says so, and it is not", func(t *testing.T) {
+	t.Run("a person says so but did not", func(t *testing.T) {
 		m, req := prepare()
 		req.ByHand = func(context.Context) error { return nil }
 		if _, err := m.later(0, nil).Respond(t.Context(), req); credential.ReasonOf(err) != credential.NotDead || len(m.tokens) != 0 {
 			t.Errorf("%v, %d tokens", err, len(m.tokens))
 		}
 	})
-	t.Run("the person does not", func(t *testing.T) {
+	t.Run("the person gives up", func(t *testing.T) {
 		m, req := prepare()
 		declined := errors.New("no")
 		req.ByHand = func(context.Context) error { return declined }
@@ -95,14 +93,14 @@ func TestALeakThatPurserDidNotMake(t *testing.T) {
 			t.Error(err)
 		}
 	})
-	t.Run("there is none", func(t *testing.T) {
+	t.Run("the secret is empty", func(t *testing.T) {
 		m, req := prepare()
 		m.w.put("a", "", "")
 		if _, err := m.later(0, nil).Respond(t.Context(), req); credential.ReasonOf(err) != credential.SecretEmpty {
 			t.Error(err)
 		}
 	})
-	t.Run("a look only", func(t *testing.T) {
+	t.Run("a dry run", func(t *testing.T) {
 		m, req := prepare()
 		req.DryRun = true
 		if res, err := m.later(0, nil).Respond(t.Context(), req); err != nil || res.Version != "v1" || !m.w.good[oldToken] || len(m.tokens) != 0 {
@@ -111,10 +109,10 @@ func TestALeakThatPurserDidNotMake(t *testing.T) {
 	})
 }
 
-// TestTheAnswerToALeakIsCutAtEveryCall cuts a run at each of its calls. Consumers may be
-// without a token meanwhile, which is what stopping means; the next run ends with a new
-// one, and the one that leaked is dead.
-func TestTheAnswerToALeakIsCutAtEveryCall(t *testing.T) {
+// TestARespondIsCutAtEveryCall cuts a run at each of its calls. Consumers may have no token
+// meanwhile, since the run switches it off; the next run ends with a new token, and with
+// the leaked one dead.
+func TestARespondIsCutAtEveryCall(t *testing.T) {
 	cases := 0
 	for _, after := range []bool{false, true} {
 		for n := 1; ; n++ {
@@ -134,7 +132,7 @@ func TestTheAnswerToALeakIsCutAtEveryCall(t *testing.T) {
 			if m.w.good[m.secret[leaked.ID]] {
 				t.Errorf("%s: what leaked still works", what)
 			}
-			// What the first run made is ended with its overlap, as every token before.
+			// The first run's token is retired after its overlap.
 			for range 2 {
 				if _, err := m.later(26*time.Hour, nil).Rotate(t.Context(), m.rotation("a", "b")); err != nil {
 					t.Errorf("%s: the day after: %v", what, err)
@@ -153,15 +151,15 @@ func TestTheAnswerToALeakIsCutAtEveryCall(t *testing.T) {
 	}
 }
 
-// weak is a registry to which every token is alive and has too few rights.
+// weak is a registry to which every token is valid and has too few rights.
 type weak struct{}
 
 func (weak) Prove(context.Context, credential.Credential, credential.Login, bool) credential.Proof {
 	return credential.Proof{Verdict: credential.Refused, Fault: &credential.Fault{Reason: credential.LevelTooLow, What: "the token may only pull"}}
 }
 
-// TestATokenThatMayOnlyPullIsNoDeadToken: it is refused for a push, and goes on reading.
-func TestATokenThatMayOnlyPullIsNoDeadToken(t *testing.T) {
+// TestATokenWithTooFewRightsIsNotDead: it can still read.
+func TestATokenWithTooFewRightsIsNotDead(t *testing.T) {
 	w := newWorld()
 	w.put("one", "by-hand", "dckr_pat_FAKEweakFAKEweakFAKEweak")
 	r := w.runner(nil)

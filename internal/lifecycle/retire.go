@@ -8,10 +8,10 @@ import (
 	"purser/internal/credential"
 )
 
-// retire ends the token of AWSPREVIOUS, once its overlap is over and nobody uses it any
-// more: switched off, ended, and proved dead. Only a token whose label is purser's is
-// touched; of another one the person is told. seen is a list of this run, perhaps not of
-// this moment.
+// retire ends the token of AWSPREVIOUS once its overlap is over and it is no longer used:
+// it switches the token off, revokes it and proves it dead. It touches only tokens that
+// carry purser's label, and tells the person about others. seen is this run's token list,
+// perhaps not a fresh one.
 func (r *Runner) retire(ctx context.Context, req RotateRequest, slots []*slot, seen listing, res *RotateResult) error {
 	res.Wait, res.Waiting = 0, ""
 	var done []credential.VersionID
@@ -28,12 +28,11 @@ func (r *Runner) retire(ctx context.Context, req RotateRequest, slots []*slot, s
 	return nil
 }
 
-// retireFrom ends the token of one place's AWSPREVIOUS.
 func (r *Runner) retireFrom(ctx context.Context, req RotateRequest, slots []*slot, s *slot, seen listing, res *RotateResult) error {
 	p := retirementOf(req, slots, s, seen)
 	if p.ready() && req.Listed != nil {
 		var err error
-		if seen, err = listNow(ctx, req.Mint); err != nil { // what is ended goes by the list of this moment
+		if seen, err = listNow(ctx, req.Mint); err != nil { // revoke only by a fresh list
 			return err
 		}
 		p = retirementOf(req, slots, s, seen)
@@ -67,13 +66,13 @@ func (r *Runner) retireFrom(ctx context.Context, req RotateRequest, slots []*slo
 	if res.Retired = true; res.Ending != NotListed {
 		res.Ending = ending
 	}
-	r.report(StepRetired, "the token before is revoked, and "+ending.text())
+	r.report(StepRetired, "the old token is revoked, and "+ending.text())
 	return nil
 }
 
-// plannedRetirement is what is to be ended, and when.
+// plannedRetirement says which tokens to end, and when.
 type plannedRetirement struct {
-	tokens []credential.ManagedToken // none: it is not purser's to end
+	tokens []credential.ManagedToken // empty: purser did not make it
 	since  time.Time                 // when it was replaced
 	wait   time.Duration
 	why    string
@@ -104,14 +103,14 @@ func retirementOf(req RotateRequest, slots []*slot, s *slot, seen listing) plann
 	return p
 }
 
-// replacedWell makes sure that what readers get now works, before what it replaced is
-// ended: that may be the last token that does.
+// replacedWell checks that the current token works before its predecessor ends, which may
+// be the last one that does.
 func (r *Runner) replacedWell(ctx context.Context, req RotateRequest, slots []*slot) error {
 	var proved []credential.Login
 	for _, s := range slots {
 		login, err := stored(ctx, req.StoreRequest, s, credential.Current)
 		if err != nil {
-			return err // the token before is left alive
+			return err // the old token stays alive
 		}
 		if slices.ContainsFunc(proved, login.Equal) {
 			continue
@@ -124,7 +123,7 @@ func (r *Runner) replacedWell(ctx context.Context, req RotateRequest, slots []*s
 	return nil
 }
 
-// labelled are the tokens that were made for a version: one, where nothing went wrong.
+// labelled returns the tokens made for a version: one, unless something went wrong.
 func labelled(tokens []credential.ManagedToken, name credential.Name, id credential.VersionID) []credential.ManagedToken {
 	var all []credential.ManagedToken
 	for _, t := range tokens {
@@ -135,7 +134,7 @@ func labelled(tokens []credential.ManagedToken, name credential.Name, id credent
 	return all
 }
 
-// holding is a place where a version is still what readers get, or is about to be.
+// holding returns a place whose readers get a version, or are about to.
 func holding(slots []*slot, id credential.VersionID) *slot {
 	for _, s := range slots {
 		if s.found.At(credential.Current) == id || s.found.At(credential.Pending) == id {
@@ -145,49 +144,47 @@ func holding(slots []*slot, id credential.VersionID) *slot {
 	return nil
 }
 
-// quietShare is the part of the overlap for which a token has to be unused before it is
-// retired.
+// quietShare is the fraction of the overlap, 1/quietShare, for which a token must be unused
+// before it is retired.
 const quietShare = 4
 
-// retirement is how long the old token has to live on, and why.
 func retirement(req RotateRequest, old credential.ManagedToken, since, now time.Time) (time.Duration, string) {
 	overlap := overlapOf(req.Credential)
 	if req.RetireNow {
 		return 0, ""
 	}
 	if left := since.Add(overlap).Sub(now); left > 0 {
-		return left, "the token before lives " + left.Round(time.Minute).String() + " more, beside the new one"
+		return left, "the old token keeps working for " + span(left)
 	}
 	if left := old.LastUsed.Add(overlap / quietShare).Sub(now); !old.LastUsed.IsZero() && left > 0 {
-		return left, "the token before was used " + now.Sub(old.LastUsed).Round(time.Minute).String() + " ago; somebody still has it"
+		return left, "the old token was used " + span(now.Sub(old.LastUsed)) + " ago; somebody still has it"
 	}
 	return 0, ""
 }
 
-// retireByHand is for a token that purser did not make: it says what to do, until the
-// registry refuses it.
+// retireByHand handles a token that purser did not make: it says what to do, until the
+// registry refuses the token.
 func (r *Runner) retireByHand(ctx context.Context, req RotateRequest, s *slot, since time.Time) error {
 	if since.IsZero() {
-		return nil // somebody else made what is current: what it replaced is theirs
+		return nil // somebody else made the current token, so its predecessor is theirs too
 	}
 	login, err := stored(ctx, req.StoreRequest, s, credential.Previous)
 	switch {
 	case ctx.Err() != nil:
 		return err
 	case err != nil, r.Now().Before(since.Add(overlapOf(req.Credential))) && !req.RetireNow:
-		return nil //nolint:nilerr // what cannot be read is nobody's to end
+		return nil //nolint:nilerr // purser cannot end what it cannot read
 	}
 	if p, tried := r.tryDead(ctx, req.StoreRequest, s, login); tried && p.Verdict == credential.Granted {
-		text := "not by purser: the token before was not made by it and still works; end it on the registry's page"
+		text := "purser did not make the old token, which still works; revoke it on the registry's page"
 		if req.Mint == nil {
-			text = "not without a session: the token before still works; end it on the registry's page, or run this with --mint"
+			text = "the old token still works; revoke it on the registry's page, or run this with --mint"
 		}
 		r.report(StepRetired, text)
 	}
 	return nil
 }
 
-// stored is the login in a stage.
 func stored(ctx context.Context, req StoreRequest, s *slot, at credential.Stage) (credential.Login, error) {
 	_, value, err := s.Store.Read(ctx, at)
 	if err != nil {
@@ -197,46 +194,39 @@ func stored(ctx context.Context, req StoreRequest, s *slot, at credential.Stage)
 	return login, locate(err, s.Target)
 }
 
-// loginAt is the login in a stage, where there is one.
-func (r *Runner) loginAt(ctx context.Context, req StoreRequest, s *slot, at credential.Stage) (credential.Login, bool) {
-	login, err := stored(ctx, req, s, at)
-	return login, err == nil
-}
-
-// Ending says how it is known that a token is dead.
+// Ending says how purser knows that a token is dead.
 type Ending string
 
 const (
-	// Refused means that the registry was asked with the token and refused it.
+	// Refused means that the registry refused the token.
 	Refused Ending = "refused"
-	// NotListed means that the token is not in the registry's list, or inactive there. It was
-	// not tried: each token that is refused brings the account nearer to being locked.
+	// NotListed means that the registry's list lacks the token, or has it inactive. purser
+	// did not try it: each refused login brings the account closer to being locked.
 	NotListed Ending = "not-listed"
 )
 
-// text says it to people, after "the token is revoked, and".
+// text completes "the token is revoked, and".
 func (e Ending) text() string {
 	if e == NotListed {
-		return "the registry no longer lists it; it was not tried, to keep the account from being locked"
+		return "the registry no longer lists it; purser did not try it, to keep the account from being locked"
 	}
 	return "the registry refuses it"
 }
 
-// proveEnded proves that the token in a stage, which was just revoked, is dead.
 func (r *Runner) proveEnded(ctx context.Context, req StoreRequest, s *slot, at credential.Stage, ended []credential.ManagedToken) (Ending, error) {
-	login, ok := r.loginAt(ctx, req, s, at)
-	if !ok {
+	login, err := stored(ctx, req, s, at)
+	if err != nil {
 		return r.proveUnlisted(ctx, req, s, ended)
 	}
 	return r.proveDead(ctx, req, s, login, ended)
 }
 
-// proveDead asks the registry until it refuses the old token: what was revoked may be
-// known to it for a moment more. Where the account has had enough refused logins, the
-// registry's list is the proof.
+// proveDead tries the old token until the registry refuses it, which may take a moment
+// after the revocation. If the account has had enough refused logins, the registry's list
+// is the proof.
 func (r *Runner) proveDead(ctx context.Context, req StoreRequest, s *slot, login credential.Login, ended []credential.ManagedToken) (Ending, error) {
 	var p credential.Proof
-	for _, pause := range append([]time.Duration{0}, freshWaits()...) {
+	for _, pause := range append([]time.Duration{0}, freshWaits...) {
 		if pause > 0 && r.wait(ctx, pause) != nil {
 			break
 		}
@@ -249,15 +239,15 @@ func (r *Runner) proveDead(ctx context.Context, req StoreRequest, s *slot, login
 		}
 	}
 	if p.Verdict == credential.Granted || p.Fault == nil {
-		return "", notDead(req, s, "the token was revoked and the registry still takes it", "it may be known there for some minutes more")
+		return "", notDead(req, s, "the token is revoked, but the registry still accepts it", "the registry may need some minutes")
 	}
-	return "", notDead(req, s, "the token was revoked, and it could not be seen that it is dead", p.Fault.Error())
+	return "", notDead(req, s, "the token is revoked, but purser could not prove that it is dead", p.Fault.Error())
 }
 
-// tryDead shows the registry a token that should be dead, as often as its account allows.
+// tryDead shows the registry a token that should be dead, if the account's limit allows.
 func (r *Runner) tryDead(ctx context.Context, req StoreRequest, s *slot, login credential.Login) (p credential.Proof, tried bool) {
 	good := func() {
-		if current, ok := r.loginAt(ctx, req, s, credential.Current); ok {
+		if current, err := stored(ctx, req, s, credential.Current); err == nil {
 			r.Prover.Prove(ctx, req.Credential, current, true)
 		}
 	}
@@ -266,12 +256,12 @@ func (r *Runner) tryDead(ctx context.Context, req StoreRequest, s *slot, login c
 	})
 }
 
-// proveUnlisted looks for ended tokens in the registry's list.
+// proveUnlisted checks that the registry's list lacks the ended tokens.
 func (r *Runner) proveUnlisted(ctx context.Context, req StoreRequest, s *slot, ended []credential.ManagedToken) (Ending, error) {
 	if req.Mint == nil {
-		return "", notDead(req, s, "it could not be seen that the token is dead", "it was not tried, to keep the account from being locked, and nobody is signed in who could list the account's tokens")
+		return "", notDead(req, s, "purser could not prove that the token is dead", "it did not try the token, to keep the account from being locked, and has no session to list the account's tokens")
 	}
-	for _, pause := range append([]time.Duration{0}, freshWaits()...) {
+	for _, pause := range append([]time.Duration{0}, freshWaits...) {
 		if pause > 0 && r.wait(ctx, pause) != nil {
 			break
 		}
@@ -285,7 +275,7 @@ func (r *Runner) proveUnlisted(ctx context.Context, req StoreRequest, s *slot, e
 			return NotListed, nil
 		}
 	}
-	return "", notDead(req, s, "the token was revoked and the registry still lists it", "it may be known there for some minutes more")
+	return "", notDead(req, s, "the token is revoked, but the registry still lists it", "the registry may need some minutes")
 }
 
 func notDead(req StoreRequest, s *slot, what, why string) error {

@@ -7,9 +7,9 @@ import (
 	"purser/internal/credential"
 )
 
-// Rollback makes the version before current again, when its token still works. A token
-// of purser's that was switched off is switched on. A place that is back already is left
-// as it is; with req.Undo, those are the ones that go forward again.
+// Rollback restores the previous version if its token works, switching that on first if
+// purser made it. It leaves places alone that are rolled back already; with req.Undo, it
+// moves only those forward again.
 func (r *Runner) Rollback(ctx context.Context, req RotateRequest) (StoreResult, error) {
 	res := StoreResult{Name: req.Credential.Name}
 	slots, err := r.surveyAll(ctx, req.StoreRequest)
@@ -20,7 +20,7 @@ func (r *Runner) Rollback(ctx context.Context, req RotateRequest) (StoreResult, 
 	for _, s := range todo {
 		previous := s.found.At(credential.Previous)
 		if previous == "" || previous == s.found.At(credential.Current) {
-			return res, &credential.Fault{Reason: credential.SecretEmpty, Target: s.Target, What: "there is no version to go back to in " + s.Target.String()}
+			return res, &credential.Fault{Reason: credential.SecretEmpty, Target: s.Target, What: s.Target.String() + " has no previous version to go back to"}
 		}
 		login, err := stored(ctx, req.StoreRequest, s, credential.Previous)
 		if err != nil {
@@ -38,10 +38,10 @@ func (r *Runner) Rollback(ctx context.Context, req RotateRequest) (StoreResult, 
 	}
 	switch {
 	case len(todo) == 0:
-		r.report(StepStored, "nothing was changed; it is so already")
+		r.report(StepStored, "nothing was changed; that version is current already")
 		return res, nil
 	case req.DryRun:
-		r.report(StepStored, "nothing was changed; the version before works and would become current")
+		r.report(StepStored, "nothing was changed; the previous version works and would become current")
 		return res, nil
 	}
 	for _, s := range todo {
@@ -56,15 +56,15 @@ func (r *Runner) Rollback(ctx context.Context, req RotateRequest) (StoreResult, 
 	return res, nil
 }
 
-// isBack reports whether a place has been rolled back: what is current is older than what
-// was current before. A rollback that was cut short, or whose answer was lost, is run
-// again, and must not undo what it did.
+// isBack reports whether a place is rolled back: its current version is older than its
+// previous one. Rerunning a rollback that was cut short, or whose answer was lost, must not
+// undo it.
 func isBack(s *slot) bool {
 	current, previous := s.found.At(credential.Current).Time(), s.found.At(credential.Previous).Time()
 	return !current.IsZero() && !previous.IsZero() && current.Before(previous)
 }
 
-// revive proves a former login, switching its token on first where that is what it takes.
+// revive proves a former login, after switching its token on if necessary.
 func (r *Runner) revive(ctx context.Context, req RotateRequest, login credential.Login, id credential.VersionID) (credential.Proof, error) {
 	p := r.Prover.Prove(ctx, req.Credential, login, req.AllowNew)
 	if p.Verdict != credential.Refused || req.Mint == nil || req.DryRun {
@@ -81,12 +81,12 @@ func (r *Runner) revive(ctx context.Context, req RotateRequest, login credential
 	if err := req.Mint.Activate(ctx, all[0].ID, true); err != nil {
 		return p, err
 	}
-	r.report(StepTidied, "the token before was switched off, and is on again")
+	r.report(StepTidied, "the previous token was switched off; purser switched it on again")
 	return r.proveFresh(ctx, req.StoreRequest, login, true), nil
 }
 
-// Revoke ends the token of a stage now, and proves that it is dead. Only one that purser
-// made can be found.
+// Revoke revokes the token of a stage and proves that it is dead. It finds only tokens that
+// purser made.
 func (r *Runner) Revoke(ctx context.Context, req RotateRequest, at credential.Stage) ([]credential.ManagedToken, error) {
 	slots, err := r.surveyAll(ctx, req.StoreRequest)
 	if err != nil {
@@ -114,8 +114,8 @@ func (r *Runner) Revoke(ctx context.Context, req RotateRequest, at credential.St
 	return all, nil
 }
 
-// nothingToRevoke says why no token of the account has the label of the version: it is
-// dead already, which is what was wanted, or it is not purser's, or there is none.
+// nothingToRevoke handles a version that no token's label names: the token is dead already,
+// which is what was wanted, or purser did not make it, or there is none.
 func (r *Runner) nothingToRevoke(ctx context.Context, req RotateRequest, s *slot, at credential.Stage) error {
 	login, err := stored(ctx, req.StoreRequest, s, at)
 	if err != nil {
@@ -123,7 +123,7 @@ func (r *Runner) nothingToRevoke(ctx context.Context, req RotateRequest, s *slot
 	}
 	p := r.Prover.Prove(ctx, req.Credential, login, true)
 	if p.Fault != nil && (p.Fault.Reason == credential.TokenRefused || p.Fault.Reason == credential.TokenExpired) {
-		r.report(StepRetired, "the registry refuses the token of "+string(at)+" already")
+		r.report(StepRetired, "the registry already refuses the token of "+string(at))
 		return nil
 	}
 	return &credential.Fault{

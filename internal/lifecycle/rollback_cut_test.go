@@ -8,9 +8,8 @@ import (
 	"purser/internal/credential"
 )
 
-// TestARollbackIsCutAtEveryCall cuts a rollback to a token that was switched off. The same
-// command again ends with the version before in every place, and nobody is without a good
-// token meanwhile.
+// TestARollbackIsCutAtEveryCall cuts a rollback to a token that was switched off. Running
+// it again restores the previous version in every place; readers always have a good token.
 func TestARollbackIsCutAtEveryCall(t *testing.T) {
 	cases := 0
 	for _, after := range []bool{false, true} {
@@ -51,8 +50,8 @@ func TestARollbackIsCutAtEveryCall(t *testing.T) {
 	}
 }
 
-// TestARevocationIsCutAtEveryCall cuts the end of the token before. The same command again
-// ends it, or says that there is none any more; readers are not touched.
+// TestARevocationIsCutAtEveryCall cuts a revocation of the previous token. Running it again
+// revokes it, or reports that it is gone; readers are unaffected.
 func TestARevocationIsCutAtEveryCall(t *testing.T) {
 	cases := 0
 	for _, after := range []bool{false, true} {

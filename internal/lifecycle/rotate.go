@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"slices"
+	"strings"
 	"time"
 
 	"purser/internal/credential"
@@ -14,34 +15,32 @@ import (
 type RotateRequest struct {
 	StoreRequest
 	Force  bool // renew although it is not due
-	Undo   bool // of a rollback: make what it replaced current again
-	Finish bool // renew nothing but what an interrupted run has begun
-	// RetireNow ends the old token without waiting for the overlap, and although it
-	// is still used.
+	Undo   bool // for Rollback: move forward again
+	Finish bool // only finish what an interrupted run began
+	// RetireNow ends the old token without waiting for the overlap, even if it is in use.
 	RetireNow bool
-	// Listed gives the list of tokens that the run has got once for all credentials of the
-	// account; nil asks Mint. Nothing is ended by it alone: that takes a list of the moment.
+	// Listed returns the token list that a command fetches once for all credentials of the
+	// account; nil asks Mint. No token is revoked without a fresh list.
 	Listed func(context.Context) (tokens []credential.ManagedToken, now time.Time, err error)
 }
 
-// RotateResult is what became of a rotation.
+// RotateResult says what a rotation did.
 type RotateResult struct {
 	Store   StoreResult // of the renewal; empty when none was due
 	Caught  StoreResult // of places that lagged behind; empty when none did
 	Due     bool
-	Why     string                    // it was due, or when it will be
-	Retired bool                      // the old token is dead, and that was proved
-	Ending  Ending                    // how it was proved; "" where none was retired
-	Ended   []credential.ManagedToken // those that were retired
-	Wait    time.Duration             // until the old token can be retired; 0 when nothing waits
-	Waiting string                    // for what
+	Why     string                    // why it was due, or when it will be
+	Retired bool                      // the old token is proved dead
+	Ending  Ending                    // how that was proved; "" when none was retired
+	Ended   []credential.ManagedToken // the retired tokens
+	Wait    time.Duration             // until the old token can be retired; 0: nothing waits
+	Waiting string                    // what it waits for
 }
 
 const (
-	// defaultOverlap is for how long the old token lives beside the new one where
-	// nothing says it: longer than any cache or job.
+	// defaultOverlap outlasts any cache or job.
 	defaultOverlap = 24 * time.Hour
-	// expiryMargin is how long before its end a token is renewed, besides the overlap.
+	// expiryMargin is how long before its expiry a token is renewed, besides the overlap.
 	expiryMargin = 48 * time.Hour
 )
 
@@ -52,17 +51,16 @@ func overlapOf(c credential.Credential) time.Duration {
 	return defaultOverlap
 }
 
-// Rotate renews a credential when it is due, and retires the token before when its
-// overlap is over. A run does whatever there is to do: what an earlier one has left is
-// finished first. Where another run of purser gets ahead of it, it looks again what is
-// left to do, which is nothing as a rule.
+// Rotate renews a credential when it is due and retires the old token when its overlap is
+// over. It finishes first what an earlier run left. If another run of purser gets ahead,
+// it looks again at what is left to do; usually nothing is.
 func (r *Runner) Rotate(ctx context.Context, req RotateRequest) (RotateResult, error) {
 	slots, err := r.surveyAll(ctx, req.StoreRequest)
 	if err != nil {
 		return RotateResult{}, err
 	}
 	var ended []credential.ManagedToken
-	for _, pause := range append(freshWaits(), 0) {
+	for _, pause := range append(freshWaits, 0) {
 		res, err := r.rotate(ctx, req, slots)
 		res.Ended = append(ended, res.Ended...)
 		if err == nil {
@@ -75,7 +73,7 @@ func (r *Runner) Rotate(ctx context.Context, req RotateRequest) (RotateResult, e
 		if pause == 0 {
 			return res, &credential.Fault{Reason: credential.Overtaken, Target: slots[0].Target, What: "other runs of purser got ahead of this one each time", Why: err.Error(), Err: err}
 		}
-		r.report(StepDue, "another run of purser is at it as well; looking again")
+		r.report(StepDue, "another run of purser is at work too; looking again")
 		if renewed(slots, now) {
 			req.Force = false
 			if err := r.withdraw(ctx, now, res.Store.version); err != nil {
@@ -84,12 +82,12 @@ func (r *Runner) Rotate(ctx context.Context, req RotateRequest) (RotateResult, e
 		}
 		ended, slots = res.Ended, now
 	}
-	return RotateResult{}, nil // the last pause is none
+	return RotateResult{}, nil // unreachable: the last pause is 0
 }
 
-// overtaken looks whether what stopped a run was another run of purser: what is current
-// or pending is another version of purser's than before. It returns the places as they are
-// now, nil where it was not: what somebody else does is an error.
+// overtaken checks whether another run of purser stopped this one: it made another version
+// current or pending. If so, overtaken returns the places as they are now, else nil, since
+// interference by others is an error.
 func (r *Runner) overtaken(ctx context.Context, req RotateRequest, before []*slot, res RotateResult, cause error) []*slot {
 	if req.DryRun || ctx.Err() != nil {
 		return nil
@@ -108,7 +106,7 @@ func (r *Runner) overtaken(ctx context.Context, req RotateRequest, before []*slo
 			if !id.IsOurs() {
 				return nil
 			}
-			// Another run may have finished what this one had staged.
+			// Another run may have finished what this one staged.
 			ahead = ahead || id != res.Store.version || credential.ReasonOf(cause) == credential.MidRotation
 		}
 	}
@@ -118,7 +116,6 @@ func (r *Runner) overtaken(ctx context.Context, req RotateRequest, before []*slo
 	return now
 }
 
-// renewed reports whether another version is current than before.
 func renewed(before, now []*slot) bool {
 	for i := range now {
 		if now[i].found.At(credential.Current) != before[i].found.At(credential.Current) {
@@ -128,17 +125,23 @@ func renewed(before, now []*slot) bool {
 	return false
 }
 
-// withdraw takes what this run has staged out of AWSPENDING, where another run has renewed
-// the credential: a later run would take it for something to finish.
+// withdraw takes this run's version out of AWSPENDING after another run renewed the
+// credential: a later run would take it for something to finish.
 func (r *Runner) withdraw(ctx context.Context, slots []*slot, own credential.VersionID) error {
+	return unstage(ctx, slots, func(d credential.Description) bool {
+		return own != "" && d.At(credential.Pending) == own && d.At(credential.Current) != own
+	})
+}
+
+// unstage takes stale versions out of AWSPENDING.
+func unstage(ctx context.Context, slots []*slot, stale func(credential.Description) bool) (err error) {
 	for _, s := range slots {
-		if own == "" || s.found.At(credential.Pending) != own || s.found.At(credential.Current) == own {
+		if !stale(s.found) {
 			continue
 		}
-		if err := s.Store.Unstage(ctx, own); err != nil {
+		if err := s.Store.Unstage(ctx, s.found.At(credential.Pending)); err != nil {
 			return err
 		}
-		var err error
 		if s.found, err = s.Store.Describe(ctx); err != nil {
 			return err
 		}
@@ -146,7 +149,6 @@ func (r *Runner) withdraw(ctx context.Context, slots []*slot, own credential.Ver
 	return nil
 }
 
-// rotate is one try.
 func (r *Runner) rotate(ctx context.Context, req RotateRequest, slots []*slot) (RotateResult, error) {
 	var res RotateResult
 	var err error
@@ -166,9 +168,9 @@ func (r *Runner) rotate(ctx context.Context, req RotateRequest, slots []*slot) (
 		return res, err
 	}
 	r.report(StepDue, res.Why)
-	// The old token is retired before another becomes the old one: afterwards its
-	// version is in no stage, and who still uses it could not be told. Where what is
-	// current does not work, the old one may be all that does.
+	// Retire the old token before another becomes the old one: after that its version is in
+	// no stage, and nothing shows who still uses it. If the current token does not work,
+	// the old one may be the only one that does.
 	if !broken {
 		if err := r.retire(ctx, req, slots, seen, &res); err != nil {
 			return res, err
@@ -195,14 +197,14 @@ func (r *Runner) rotate(ctx context.Context, req RotateRequest, slots []*slot) (
 	return res, r.retire(ctx, req, slots, seen, &res)
 }
 
-// dueNow says in the result whether to renew: by the schedule, or because what is current
-// does not work.
+// dueNow records in the result whether to renew: by the schedule, or because the current
+// token does not work.
 func (r *Runner) dueNow(ctx context.Context, req RotateRequest, slots []*slot, seen listing, res *RotateResult) (broken bool, err error) {
 	res.Due, res.Why = due(req, slots, r.Now())
 	why, err := r.broken(ctx, req, slots, seen)
 	switch {
 	case req.Force:
-		return why != nil, nil // it is renewed whatever it is
+		return why != nil, nil // Force renews a broken token too
 	case err != nil:
 		return false, err
 	case why == nil:
@@ -214,8 +216,8 @@ func (r *Runner) dueNow(ctx context.Context, req RotateRequest, slots []*slot, s
 	return true, nil
 }
 
-// catchUp brings places that an interrupted run has left behind to the token that is
-// current in the newest one.
+// catchUp copies the newest place's current token to places that an interrupted run left
+// behind.
 func (r *Runner) catchUp(ctx context.Context, req RotateRequest, slots []*slot, res *RotateResult) ([]*slot, error) {
 	sources := own(slots, req.Credential)
 	if len(sources) == 0 {
@@ -224,7 +226,7 @@ func (r *Runner) catchUp(ctx context.Context, req RotateRequest, slots []*slot, 
 	newest := sources[0]
 	for _, s := range sources {
 		if id := s.found.At(credential.Current); id != "" && id.Time().IsZero() {
-			return slots, nil // it does not tell when it was made, so none is known to be newer
+			return slots, nil // its age is unknown, so no place is known to be newest
 		}
 		if s.found.At(credential.Current).Time().After(newest.found.At(credential.Current).Time()) {
 			newest = s
@@ -246,10 +248,10 @@ func (r *Runner) catchUp(ctx context.Context, req RotateRequest, slots []*slot, 
 		return nil, locate(err, newest.Target)
 	}
 	if why, err := r.proveCurrent(ctx, req, newest, login); why != nil || err != nil {
-		return slots, err // what does not work is renewed, and not copied
+		return slots, err // a broken token is renewed, not copied
 	}
-	req.Mint, req.AllowPassword = nil, true // it was allowed when it was stored
-	req.Given = false                       // nobody gave it for a place that is new
+	req.Mint, req.AllowPassword = nil, true // allowed when it was stored
+	req.Given = false                       // no person supplied it for a new place
 	req.Find = func(context.Context) (Candidate, error) {
 		return Candidate{Login: login, Kind: credential.Classify(req.Credential.Registry, login), Where: newest.Target.String() + ", which the other places lag behind"}, nil
 	}
@@ -259,8 +261,7 @@ func (r *Runner) catchUp(ctx context.Context, req RotateRequest, slots []*slot, 
 	return r.surveyAll(ctx, req.StoreRequest)
 }
 
-// sweepUp ends what interrupted runs have left at the registry, also when nothing is
-// to be renewed.
+// sweepUp revokes what interrupted runs left at the registry, even when nothing is renewed.
 func (r *Runner) sweepUp(ctx context.Context, req RotateRequest, slots []*slot, seen listing) error {
 	overlap := overlapOf(req.Credential)
 	if req.RetireNow {
@@ -272,10 +273,10 @@ func (r *Runner) sweepUp(ctx context.Context, req RotateRequest, slots []*slot, 
 	return r.sweep(ctx, req.StoreRequest, slots, overlap)
 }
 
-// due says whether to renew, and why or when.
+// due returns whether to renew, and why or when.
 func due(req RotateRequest, slots []*slot, now time.Time) (bool, string) {
 	if req.Force {
-		return true, "renewed because it was asked for"
+		return true, "now, because you asked for it"
 	}
 	c := req.Credential
 	var next time.Time
@@ -286,7 +287,7 @@ func due(req RotateRequest, slots []*slot, now time.Time) (bool, string) {
 		case s.found.At(credential.Current) == "" && !req.Finish:
 			return true, s.Target.String() + " has no token yet"
 		case left != "" && left != s.found.At(credential.Current) && left.IsOurs():
-			return true, "an interrupted run has left a token in " + s.Target.String()
+			return true, "an interrupted run left a token in " + s.Target.String()
 		}
 		for at, why := range dueDates(c, s.found) {
 			if next.IsZero() || at.Before(next) {
@@ -298,7 +299,7 @@ func due(req RotateRequest, slots []*slot, now time.Time) (bool, string) {
 	case req.Finish:
 		return false, "when the store begins a rotation"
 	case next.IsZero():
-		return false, "never by itself: purser.yaml has no rotate.every, and no end of the token is known"
+		return false, "no schedule: set rotate.every, or note when the token expires with --expires"
 	case !now.Before(next):
 		return true, "since " + next.UTC().Format(time.DateOnly) + ": " + reason
 	}
@@ -308,18 +309,22 @@ func due(req RotateRequest, slots []*slot, now time.Time) (bool, string) {
 func dueDates(c credential.Credential, d credential.Description) map[time.Time]string {
 	dates := map[time.Time]string{}
 	if since, _ := d.CurrentSince(); c.Rotate.Every > 0 && !since.IsZero() {
-		dates[since.Add(c.Rotate.Every)] = "it is renewed every " + days(c.Rotate.Every)
+		dates[since.Add(c.Rotate.Every)] = "it is renewed every " + span(c.Rotate.Every)
 	}
 	if !d.Expires.IsZero() {
-		dates[d.Expires.Add(-overlapOf(c)-expiryMargin)] = "the token ends on " + d.Expires.UTC().Format(time.DateOnly)
+		dates[d.Expires.Add(-overlapOf(c)-expiryMargin)] = "the token expires on " + d.Expires.UTC().Format(time.DateOnly)
 	}
 	return dates
 }
 
-func days(d time.Duration) string {
+// span returns a duration in words, to the minute and at least one.
+func span(d time.Duration) string {
 	const day = 24 * time.Hour
-	if d%day == 0 {
+	switch d = max(d.Round(time.Minute), time.Minute); {
+	case d >= 2*day && d%day == 0:
 		return fmt.Sprintf("%d days", d/day)
+	case d >= 2*time.Hour && d%time.Hour == 0:
+		return fmt.Sprintf("%d hours", d/time.Hour)
 	}
-	return d.String()
+	return strings.TrimSuffix(d.String(), "0s")
 }

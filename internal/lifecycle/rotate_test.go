@@ -12,14 +12,12 @@ import (
 
 const day = 24 * time.Hour
 
-// rotation is a request for a credential that is renewed every 90 days.
 func (m *mint) rotation(names ...string) lifecycle.RotateRequest {
 	req := lifecycle.RotateRequest{StoreRequest: m.request(names...)}
 	req.Credential.Rotate = credential.Rotation{Every: 90 * day, Overlap: day}
 	return req
 }
 
-// consumersWork fails when a target is on a token that does not work.
 func (m *mint) consumersWork(t *testing.T, what string, names ...string) {
 	t.Helper()
 	for _, n := range names {
@@ -31,7 +29,7 @@ func (m *mint) consumersWork(t *testing.T, what string, names ...string) {
 	}
 }
 
-// rotated is a world in which a minted token has been current for a time.
+// rotated returns a world in which a minted token has been current for a while.
 func rotated(t *testing.T, names ...string) *mint {
 	t.Helper()
 	w := newWorld()
@@ -74,9 +72,9 @@ func TestARotationFromBeginningToEnd(t *testing.T) {
 	m.sound(t, "at the end", "a")
 }
 
-// TestARotationIsCutAtEveryCall cuts the run that renews and the run that retires at
-// each of their calls, before and after it took effect. After each a plain run
-// finishes, and consumers have had a token that works all along.
+// TestARotationIsCutAtEveryCall cuts the run that renews and the run that retires at each
+// of their calls, before and after it takes effect. A plain run then finishes, and
+// consumers always have a token that works.
 func TestARotationIsCutAtEveryCall(t *testing.T) {
 	cases := 0
 	for _, after := range []bool{false, true} {
@@ -147,9 +145,8 @@ func TestRotatingTwiceInARowKeepsTheOverlap(t *testing.T) {
 	}
 }
 
-// TestAVersionThatWasOvertakenIsDropped: it would be made current long after, with the age
-// that it has by then.
-func TestAVersionThatWasOvertakenIsDropped(t *testing.T) {
+// TestAnOvertakenVersionIsDropped: otherwise a later run would make an old token current.
+func TestAnOvertakenVersionIsDropped(t *testing.T) {
 	m := rotated(t, "a")
 	m.w.cutAt, m.w.after = 12, true // it has been staged
 	if _, err := m.later(91*day, nil).Rotate(t.Context(), m.rotation("a")); err == nil || m.w.shelf["a"].at[credential.Pending] == "" {
@@ -161,7 +158,7 @@ func TestAVersionThatWasOvertakenIsDropped(t *testing.T) {
 	if _, err := m.later(time.Second, nil).Rotate(t.Context(), m.rotation("a")); err != nil {
 		t.Fatal(err)
 	}
-	m.w.shelf["a"].at[credential.Pending] = left // as if it had come late
+	m.w.shelf["a"].at[credential.Pending] = left // as if the write came late
 	if _, err := m.later(time.Second, nil).Rotate(t.Context(), m.rotation("a")); err != nil {
 		t.Fatal(err)
 	}
@@ -171,13 +168,13 @@ func TestAVersionThatWasOvertakenIsDropped(t *testing.T) {
 	m.sound(t, "afterwards", "a")
 }
 
-func TestRollingBack(t *testing.T) {
+func TestRollbackRestoresThePreviousVersion(t *testing.T) {
 	m := rotated(t, "a")
 	first := m.tokens[0]
 	if _, err := m.later(91*day, nil).Rotate(t.Context(), m.rotation("a")); err != nil {
 		t.Fatal(err)
 	}
-	m.tokens[0].Active, m.w.good[m.secret[first.ID]] = false, false // somebody has switched it off
+	m.tokens[0].Active, m.w.good[m.secret[first.ID]] = false, false // somebody switched it off
 	if _, err := m.later(time.Minute, nil).Rollback(t.Context(), m.rotation("a")); err != nil {
 		t.Fatal(err)
 	}
@@ -195,7 +192,7 @@ func TestRollingBack(t *testing.T) {
 	m.consumersWork(t, "after the second", "a")
 }
 
-func TestRevoking(t *testing.T) {
+func TestRevokeEndsTheTokenOfAStage(t *testing.T) {
 	m := rotated(t, "a")
 	if _, err := m.later(0, nil).Revoke(t.Context(), m.rotation("a"), credential.Previous); credential.ReasonOf(err) != credential.SecretEmpty {
 		t.Errorf("a version that there is not: %v", err)
@@ -208,8 +205,7 @@ func TestRevoking(t *testing.T) {
 	}
 }
 
-// TestRevokingATokenOfSomebodyElse: it works, and purser does not know which it is.
-func TestRevokingATokenOfSomebodyElse(t *testing.T) {
+func TestRevokeRefusesATokenThatPurserDidNotMake(t *testing.T) {
 	m := rotated(t, "a")
 	m.tokens[0].Label = "theirs"
 	if _, err := m.later(0, nil).Revoke(t.Context(), m.rotation("a"), credential.Current); credential.ReasonOf(err) != credential.NoSuchToken || len(m.tokens) != 1 {

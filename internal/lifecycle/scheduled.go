@@ -8,15 +8,15 @@ import (
 	"purser/internal/credential"
 )
 
-// Secrets Manager rotates on its own schedule: it chooses a version, puts AWSPENDING on
-// it while it is still empty, and has the steps done one after the other, each as often
-// as it takes (Secrets Manager User Guide, "Rotation function"). The steps are those of
-// every other run; what is different is that StoreRequest.Version is given, and that
-// each runs in a process of its own, which knows only what the store says. The first
-// place of the request is the secret that is being rotated.
+// Secrets Manager can rotate on its own schedule: it chooses a version, labels it
+// AWSPENDING while it is still empty, and calls for the steps one after the other, each as
+// often as it takes (Secrets Manager User Guide, "Rotation function"). They are the steps
+// of every other run, but with StoreRequest.Version given, and each in its own process,
+// which knows only what the store says. The first place of the request is the rotating
+// secret.
 
-// StageScheduled is createSecret: the token is made, stored in every place under the
-// version, read back and proved. Where that has been done, it is proved again.
+// StageScheduled is createSecret: it makes the token, stores it in every place under the
+// version, reads it back and proves it. If that was done before, it only proves again.
 func (r *Runner) StageScheduled(ctx context.Context, req StoreRequest) (StoreResult, error) {
 	w := r.storing(req)
 	slots, done, err := r.scheduled(ctx, req)
@@ -41,8 +41,8 @@ func (r *Runner) StageScheduled(ctx context.Context, req StoreRequest) (StoreRes
 	return w.res, nil
 }
 
-// ProveScheduled is testSecret: what is staged in every place is read as a consumer
-// would and proved.
+// ProveScheduled is testSecret: it reads what is staged in every place as a consumer would,
+// and proves it.
 func (r *Runner) ProveScheduled(ctx context.Context, req StoreRequest) error {
 	slots, done, err := r.scheduled(ctx, req)
 	if err != nil || done {
@@ -52,8 +52,8 @@ func (r *Runner) ProveScheduled(ctx context.Context, req StoreRequest) error {
 	return err
 }
 
-// FinishScheduled is finishSecret: what is staged is proved once more and made current,
-// in the secret that is being rotated last: as long as it is not, the store goes on.
+// FinishScheduled is finishSecret: it proves once more what is staged and makes it current.
+// The rotating secret comes last, because the store goes on until that is current.
 func (r *Runner) FinishScheduled(ctx context.Context, req StoreRequest) (StoreResult, error) {
 	res := StoreResult{Name: req.Credential.Name}
 	slots, done, err := r.scheduled(ctx, req)
@@ -79,9 +79,9 @@ func (r *Runner) FinishScheduled(ctx context.Context, req StoreRequest) (StoreRe
 	return res, nil
 }
 
-// AbandonScheduled ends a rotation that cannot be done here: it takes AWSPENDING off the
-// version, so that the secret is not left in the middle of one, and a person's run is
-// not taken for a disturbance. What the version may hold is ended by a later sweep.
+// AbandonScheduled cancels a rotation that purser cannot do: it takes AWSPENDING off the
+// version, so that the secret is not stuck in mid-rotation. A later sweep revokes the token
+// that the version may hold.
 func (r *Runner) AbandonScheduled(ctx context.Context, req StoreRequest) error {
 	ctx, stop := cleanUp(ctx)
 	defer stop()
@@ -93,8 +93,8 @@ func (r *Runner) AbandonScheduled(ctx context.Context, req StoreRequest) error {
 	return nil
 }
 
-// scheduled looks at the places of a rotation that the store has begun. It is done when
-// the version is current, and over when it is not in AWSPENDING any more.
+// scheduled surveys the places of a rotation that the store began. done means that the
+// version is current already; a version that is not in AWSPENDING any more is an error.
 func (r *Runner) scheduled(ctx context.Context, req StoreRequest) (slots []*slot, done bool, err error) {
 	if slots, err = r.surveyAll(ctx, req); err != nil {
 		return nil, false, err
@@ -109,18 +109,18 @@ func (r *Runner) scheduled(ctx context.Context, req StoreRequest) (slots []*slot
 	case first.found.At(credential.Current) == req.Version:
 		return slots, true, nil
 	case first.found.At(credential.Pending) != req.Version:
-		return nil, false, over("version " + short(req.Version) + " is not in AWSPENDING; somebody has cancelled it, or put another version there")
+		return nil, false, over("version " + short(req.Version) + " is not in AWSPENDING; somebody cancelled it or put another version there")
 	}
 	return slots, false, nil
 }
 
-// proveStaged proves what every place has in AWSPENDING. It has to be the same login.
+// proveStaged proves what every place has in AWSPENDING, which must be the same login.
 func (r *Runner) proveStaged(ctx context.Context, req StoreRequest, slots []*slot) (credential.Proof, error) {
 	var proof credential.Proof
 	var first credential.Login
 	for i, s := range slots {
 		if s.found.At(credential.Current) == req.Version {
-			continue // it was proved when it was made current
+			continue // proved before it was made current
 		}
 		id, value, err := s.Store.Read(ctx, credential.Pending)
 		if err != nil {
@@ -147,8 +147,8 @@ func (r *Runner) proveStaged(ctx context.Context, req StoreRequest, slots []*slo
 	return proof, nil
 }
 
-// clearEarlier ends what an earlier try of a rotation that the store has begun made and
-// did not get into it: the version's id is the same each time.
+// clearEarlier revokes the token that an earlier attempt at the same version made but did
+// not store.
 func (w *storing) clearEarlier(ctx context.Context, label string) error {
 	if w.Version == "" {
 		return nil
@@ -176,13 +176,13 @@ func (w *storing) clearEarlier(ctx context.Context, label string) error {
 		if err := w.Mint.Revoke(ctx, t.ID); err != nil {
 			return err
 		}
-		w.report(StepTidied, "a token that an earlier try had left was revoked")
+		w.report(StepTidied, "purser revoked a token that an earlier try left")
 	}
 	return nil
 }
 
-// stillEmpty makes sure that a version which the store has begun holds nothing, and that
-// it did not get any further.
+// stillEmpty checks that the version which the store began has neither a value nor another
+// stage.
 func stillEmpty(ctx context.Context, s *slot, id credential.VersionID) error {
 	d, err := s.Store.Describe(ctx)
 	if err != nil {
@@ -204,8 +204,8 @@ func stillEmpty(ctx context.Context, s *slot, id credential.VersionID) error {
 	return err
 }
 
-// alone makes sure that nobody else has made a token for the same version, and ends the
-// one that was made where somebody has.
+// alone checks that nobody else made a token for the same version. If somebody did, it
+// revokes this run's token.
 func (w *storing) alone(ctx context.Context) error {
 	if w.Version == "" {
 		return nil
@@ -220,7 +220,7 @@ func (w *storing) alone(ctx context.Context) error {
 	for _, t := range tokens {
 		if t.Label == m.label && t.ID != m.id && (own < 0 || !t.Created.After(tokens[own].Created)) {
 			w.giveUp(ctx, nil)
-			return atTheSameTime(w.Places[0].Target, "it has made a token for the same version")
+			return atTheSameTime(w.Places[0].Target, "another run made a token for the same version")
 		}
 	}
 	return nil

@@ -12,10 +12,10 @@ import (
 	"purser/internal/lifecycle"
 )
 
-// begun is the version that the store's own schedule has chosen.
+// begun is the version that the store's schedule chose.
 const begun credential.VersionID = "4f1c2d3e-0000-4000-8000-00000000abcd"
 
-// scheduled is a world in which a minted token has been current for a time, and the
+// scheduled returns a world in which a minted token has been current for a while and the
 // store begins a rotation of the first place.
 func scheduled(t *testing.T, names ...string) *mint {
 	t.Helper()
@@ -46,7 +46,6 @@ func (m *mint) step(t *testing.T, step int, id credential.VersionID, names ...st
 	return err
 }
 
-// steps are what the store has done, in order, until one fails.
 func (m *mint) steps(t *testing.T, id credential.VersionID, names ...string) error {
 	t.Helper()
 	for step := range 3 {
@@ -64,7 +63,7 @@ func (m *mint) finish(t *testing.T, after time.Duration, names ...string) (lifec
 	return m.later(after, nil).Rotate(t.Context(), req)
 }
 
-func TestAScheduledRotation(t *testing.T) {
+func TestAScheduledRotationRunsAllSteps(t *testing.T) {
 	m := scheduled(t, "a", "b")
 	old := m.tokens[0]
 	if err := m.steps(t, begun, "a", "b"); err != nil {
@@ -97,7 +96,7 @@ func TestAScheduledRotation(t *testing.T) {
 	}
 }
 
-func TestAScheduledRotationThatIsNotUnderWay(t *testing.T) {
+func TestAScheduledStepFailsUnlessItsRotationIsUnderWay(t *testing.T) {
 	for name, change := range map[string]func(*shelf){
 		"cancelled":                func(s *shelf) { delete(s.at, credential.Pending) },
 		"somebody else's version":  func(s *shelf) { s.at[credential.Pending] = "elsewhere" },
@@ -121,7 +120,7 @@ func TestAScheduledRotationThatIsNotUnderWay(t *testing.T) {
 }
 
 // TestAScheduledRotationIsCutAtEveryCall cuts the steps at each of their calls. The store
-// has them done again, with the same version.
+// repeats them with the same version.
 func TestAScheduledRotationIsCutAtEveryCall(t *testing.T) {
 	cases := 0
 	for _, after := range []bool{false, true} {
@@ -155,8 +154,8 @@ func TestAScheduledRotationIsCutAtEveryCall(t *testing.T) {
 	}
 }
 
-// TestAScheduledRotationIsInvokedTwice has a second process do all of the steps at each
-// call of the first one.
+// TestAScheduledRotationIsInvokedTwice has a second process do all steps at each call of
+// the first one.
 func TestAScheduledRotationIsInvokedTwice(t *testing.T) {
 	cases := 0
 	for n := 1; ; n++ {
@@ -166,7 +165,7 @@ func TestAScheduledRotationIsInvokedTwice(t *testing.T) {
 		m.w.gate = func() bool {
 			if calls++; calls == n && !met {
 				met = true
-				_ = m.steps(t, begun, "a", "b") // whether it gets through is not the point
+				_ = m.steps(t, begun, "a", "b") // it may fail
 			}
 			return false
 		}
@@ -214,10 +213,10 @@ func TestAnAbandonedRotationLeavesNothing(t *testing.T) {
 	m.sound(t, "afterwards", "a", "b")
 }
 
-func TestCopiesInOtherRegionsAreWaitedFor(t *testing.T) {
+func TestStoreWaitsForCopiesInOtherRegions(t *testing.T) {
 	for name, c := range map[string]struct {
 		copies []credential.Replica
-		after  int // looks until they are in sync; 0: never
+		after  int // how many looks until they are in sync; 0: never
 		want   credential.Reason
 	}{
 		"in sync":  {[]credential.Replica{{Region: "eu-west-1", InSync: true}}, 0, ""},
@@ -247,7 +246,7 @@ func TestCopiesInOtherRegionsAreWaitedFor(t *testing.T) {
 		if c.want == "" {
 			continue
 		}
-		// The one before is what the copy's readers have: it is not ended under them.
+		// The copy's readers still use the old token: it must live.
 		res, err := m.later(26*time.Hour, nil).Rotate(t.Context(), m.rotation("a"))
 		if err != nil || res.Retired || !strings.Contains(res.Waiting, "the copy of a in us-east-1") || len(m.tokens) != 2 {
 			t.Errorf("%s, after the overlap: %+v %v", name, res, err)

@@ -8,24 +8,23 @@ import (
 	"purser/internal/credential"
 )
 
-// StatusRow is what is known about one place of a credential without reading
-// its value.
+// StatusRow is what is known about one place of a credential without reading its value.
 type StatusRow struct {
 	Name     credential.Name
 	Registry credential.Host
 	Account  string
 	Target   credential.Target
-	Fault    *credential.Fault // why nothing is known; the rest is empty then
+	Fault    *credential.Fault // why the place is unknown; the rest is then empty
 
 	Description credential.Description
 	Since       time.Time // when the current version was made
-	Exact       bool      // Since is exact, not merely the latest it can be
+	Exact       bool      // Since is exact, not an upper bound
 	Due         time.Time // when the next rotation is due; zero: no schedule
 	Notes       []string  // what lags, is missing or is under way
 }
 
-// describesAtOnce bounds the calls of Status: Secrets Manager answers tens of
-// thousands a second, so this is about this machine's connections only.
+// describesAtOnce protects this machine's connections; Secrets Manager itself answers tens
+// of thousands of calls a second.
 const describesAtOnce = 256
 
 // Status describes every place of every credential, many at once.
@@ -60,10 +59,9 @@ func (r *Runner) Status(ctx context.Context, work []Work) []StatusRow {
 	return rows
 }
 
-// explain fills in what follows from the descriptions of one credential.
 func (r *Runner) explain(c credential.Credential, rows []StatusRow) {
 	var newest, first credential.VersionID
-	differ, told := false, true // whether the ids tell which is newer
+	differ, told := false, true // told: the ids show which is newer
 	for i := range rows {
 		id := rows[i].Description.At(credential.Current)
 		if id == "" {
@@ -74,7 +72,7 @@ func (r *Runner) explain(c credential.Credential, rows []StatusRow) {
 		}
 		differ, told = differ || id != first, told && id.IsOurs()
 		if id > newest {
-			newest = id // ids of purser sort by time
+			newest = id // purser's ids sort by time
 		}
 	}
 	if !told {

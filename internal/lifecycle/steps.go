@@ -8,20 +8,19 @@ import (
 	"purser/internal/credential"
 )
 
-// slot is one place during a run: what it holds now and what goes in.
 type slot struct {
 	Place
 	exists  bool
-	found   credential.Description // as it was when the run began
-	current credential.Secret      // the value in AWSCURRENT; zero when there is none
+	found   credential.Description // when the run began
+	current credential.Secret      // the value in AWSCURRENT; zero: none
 	version credential.VersionID   // the version being stored
-	value   credential.Secret      // what it holds
-	same    bool                   // the current value already holds the login
-	taken   credential.VersionID   // the version of an interrupted run that this one finishes; "" for none
+	value   credential.Secret      // its value
+	same    bool                   // current already holds the login
+	taken   credential.VersionID   // the interrupted run's version that this run finishes; "": none
 }
 
-// survey opens a place and looks at it before anything is asked of a person.
-// What would stop the run later is found here, while nothing has happened.
+// survey looks at a place before purser asks a person for anything. It finds what would
+// stop the run later, while nothing has happened yet.
 func (r *Runner) survey(ctx context.Context, p Place, req StoreRequest) (*slot, error) {
 	s := &slot{Place: p}
 	d, err := p.Store.Describe(ctx)
@@ -48,17 +47,17 @@ func (r *Runner) survey(ctx context.Context, p Place, req StoreRequest) (*slot, 
 	if _, s.current, err = p.Store.Read(ctx, credential.Current); err != nil {
 		return nil, err
 	}
-	if d.Mark.IsZero() || !d.Mark.Vouches(req.Credential.Via) { // a person may just have said it
+	if d.Mark.IsZero() || !d.Mark.Vouches(req.Credential.Via) { // a person may just have bound it
 		if s.found, err = p.Store.Describe(ctx); err != nil {
 			return nil, err
 		}
 	}
-	// A login that is not the real one shows whether the real one would fit in.
+	// A dummy login shows whether the real one would fit in.
 	_, err = p.Target.Shape.Encode(s.current, req.Credential.Registry, credential.Login{Username: "-", Token: credential.NewSecret("-")})
 	return s, locate(err, p.Target)
 }
 
-// Deletion is the fault of a place that is marked for deletion, nil where it is not. AWS
+// Deletion returns the fault of a place that is scheduled for deletion, else nil. AWS still
 // describes such a secret and refuses everything else.
 func Deletion(t credential.Target, d credential.Description) *credential.Fault {
 	if d.Deleted.IsZero() {
@@ -70,8 +69,8 @@ func Deletion(t credential.Target, d credential.Description) *credential.Fault {
 	}
 }
 
-// Misplaced is the fault of a place whose current value is marked as another registry's,
-// nil where it is not.
+// Misplaced returns the fault of a place whose current value is marked as another
+// registry's, else nil.
 func Misplaced(t credential.Target, d credential.Description, mine credential.Host) *credential.Fault {
 	host := d.Mark.For(d.At(credential.Current), credential.Current)
 	if host == "" || host == mine {
@@ -83,10 +82,9 @@ func Misplaced(t credential.Target, d credential.Description, mine credential.Ho
 	}
 }
 
-// notMidRotation refuses a target that somebody else is changing. A version in
-// AWSPENDING that is not current means a rotation under way, unless it is the one
-// that this run is a part of, or purser made it: then it was left by a run that did
-// not end, and is taken over.
+// notMidRotation refuses a target that somebody else is changing: AWSPENDING is on a
+// version that is neither current, nor the one this run was called for, nor purser's.
+// A pending version of purser's is an interrupted run's, which this run takes over.
 func notMidRotation(t credential.Target, d credential.Description, begun credential.VersionID) error {
 	pending := d.At(credential.Pending)
 	if pending == "" || pending == d.At(credential.Current) || pending == begun || pending.IsOurs() {
@@ -98,8 +96,8 @@ func notMidRotation(t credential.Target, d credential.Description, begun credent
 	}
 }
 
-// stage puts the login beside the current value. A version that an interrupted
-// run of purser left in AWSPENDING with the very same value is taken up again.
+// stage puts the login beside the current value. It reuses a version that an interrupted
+// run of purser left in AWSPENDING with the very same value.
 func (w *storing) stage(ctx context.Context, s *slot) error {
 	value, err := s.Target.Shape.Encode(s.current, w.Credential.Registry, w.login)
 	if err != nil {
@@ -125,27 +123,25 @@ func (w *storing) stage(ctx context.Context, s *slot) error {
 		}
 	}
 	if s.taken != "" {
-		// Under another version's id its token would not be known for what it is.
-		return atTheSameTime(s.Target, "the version that was to be finished is gone")
+		// Under another version's id, the token's label would not match it.
+		return atTheSameTime(s.Target, "the interrupted run's version is gone")
 	}
-	s.version = w.id // from here on it may be there, whatever the answer says
+	s.version = w.id // from here on it may be there, whatever the answer
 	err = s.Store.Stage(ctx, w.id, s.value)
 	if credential.Untouched(err) {
-		s.version = "" // but for this one, which says that it is not
+		s.version = "" // except this answer, which says that it is not
 	}
 	return err
 }
 
-// readWaits are the pauses between looks at what was just written: a read may be answered
-// from before the write for a moment.
-func readWaits() []time.Duration {
-	return []time.Duration{200 * time.Millisecond, 500 * time.Millisecond, time.Second}
-}
+// readWaits are the pauses between reads after a write: for a moment a read may return the
+// state before the write.
+var readWaits = []time.Duration{200 * time.Millisecond, 500 * time.Millisecond, time.Second}
 
-// read gets what is at a stage until it is the version of this run. Another one that stays
-// there is somebody else's.
+// read reads a stage until it holds this run's version. Another version that stays there
+// is somebody else's.
 func (r *Runner) read(ctx context.Context, s *slot, at credential.Stage) (credential.Secret, error) {
-	for _, pause := range append(readWaits(), 0) {
+	for _, pause := range append(readWaits, 0) {
 		id, value, err := s.Store.Read(ctx, at)
 		empty := credential.ReasonOf(err) == credential.SecretEmpty
 		switch {
@@ -163,11 +159,11 @@ func (r *Runner) read(ctx context.Context, s *slot, at credential.Stage) (creden
 		}
 		return credential.Secret{}, atTheSameTime(s.Target, fmt.Sprintf("%s is now on version %s", at, short(id)))
 	}
-	return credential.Secret{}, nil // the last pause is none
+	return credential.Secret{}, nil // unreachable: the last pause is 0
 }
 
-// readBack gets what was staged and compares it with what was sent, in constant
-// time. It returns the login as a consumer will find it.
+// readBack reads what was staged and compares it in constant time with what was sent. It
+// returns the login as a consumer will read it.
 func (r *Runner) readBack(ctx context.Context, s *slot, c credential.Credential, at credential.Stage) (credential.Login, error) {
 	value, err := r.read(ctx, s, at)
 	if err != nil {
@@ -175,7 +171,7 @@ func (r *Runner) readBack(ctx context.Context, s *slot, c credential.Credential,
 	}
 	if !value.Equal(s.value) {
 		return credential.Login{}, &credential.Fault{
-			Reason: credential.ReadBackDiffers, Target: s.Target, What: s.Target.String() + " does not give back what was put there",
+			Reason: credential.ReadBackDiffers, Target: s.Target, What: s.Target.String() + " returned something other than what purser stored",
 			Why: fmt.Sprintf("%d characters were sent and %d came back", s.value.Len(), value.Len()),
 		}
 	}
@@ -187,26 +183,24 @@ func atTheSameTime(t credential.Target, why string) error {
 	return &credential.Fault{Reason: credential.MidRotation, Target: t, What: "somebody else is storing to " + t.String() + " at the same time", Why: why}
 }
 
-// promote makes the version current, if what is current is still what the run
+// promote makes the version current if the current version is still the one that the run
 // saw when it began.
 func (r *Runner) promote(ctx context.Context, s *slot) error {
 	from := s.found.At(credential.Current)
 	if from == "" {
-		from = s.version // the first version was made current by the store
+		from = s.version // the store makes a first version current
 	}
 	return s.Store.Promote(ctx, s.version, from)
 }
 
-// locate adds the target to a fault that arose where it is not known.
 func locate(err error, t credential.Target) error {
-	if f, ok := err.(*credential.Fault); ok && f.Target.String() == "" { //nolint:errorlint // the shape's own fault, not one deep in a chain
+	if f, ok := err.(*credential.Fault); ok && f.Target.String() == "" { //nolint:errorlint // only the shape's own fault, not a wrapped one
 		f.Target = t
 		f.Why = t.String() + ": " + f.Why
 	}
 	return err
 }
 
-// short is a version id for people: its beginning.
 func short(id credential.VersionID) string {
 	const enough = 8 + len("purser-")
 	if len(id) > enough {

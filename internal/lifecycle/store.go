@@ -17,29 +17,29 @@ type Candidate struct {
 	Where string
 }
 
-// StoreRequest says what to store and where.
+// StoreRequest says what to store, and where.
 type StoreRequest struct {
 	Credential credential.Credential
 	Places     []Place
-	// Find gets the token. It is called after everything that can be looked at
-	// without one is in order, so that nobody is asked in vain.
+	// Find gets the token. Store calls it after every check that needs no token, so that
+	// nobody is asked in vain.
 	Find func(ctx context.Context) (Candidate, error)
-	// Mint makes the token instead, when it is not nil.
+	// Mint, if not nil, makes the token instead.
 	Mint Minter
 
-	// Version is that of a rotation which the store itself has begun; "" chooses one.
+	// Version is the version of a rotation that the store itself began; "": choose one.
 	Version credential.VersionID
 
-	Given         bool      // a person gives the token for this very command, and sees where it goes
-	Rebind        bool      // a place of another registry becomes this credential's
-	Create        bool      // make a secret that does not exist
-	AllowPassword bool      // an account's password may be stored
-	AllowNew      bool      // the repository need not exist yet
+	Given         bool      // a person supplies the token for this command, and sees where it goes
+	Rebind        bool      // another registry's place becomes this credential's
+	Create        bool      // create a missing secret
+	AllowPassword bool      // allow storing an account's password
+	AllowNew      bool      // the repository may not exist yet
 	DryRun        bool      // change nothing
-	Expires       time.Time // when the token ends; zero: unknown
+	Expires       time.Time // of the token; zero: unknown
 }
 
-// Outcome says what became of a place.
+// Outcome says what happened to a place.
 type Outcome string
 
 // The outcomes.
@@ -49,45 +49,43 @@ const (
 	OutcomeWould     Outcome = "would store"
 )
 
-// PlaceResult is what is now at a place.
+// PlaceResult describes a place after the run.
 type PlaceResult struct {
 	Target    credential.Target
 	Outcome   Outcome
 	Version   credential.VersionID
 	Stages    []credential.Stage
-	Replaced  credential.VersionID // the version that is AWSPREVIOUS now; "" for none
+	Replaced  credential.VersionID // now AWSPREVIOUS; "": none
 	Keys      []string             // the JSON keys that hold the login
 	Length    int                  // of the token, in characters
-	Identical bool                 // read back and identical to what was sent
+	Identical bool                 // the value read back is identical to the one sent
 }
 
-// StoreResult is what a run of Store did.
+// StoreResult says what a run of Store did.
 type StoreResult struct {
 	Name   credential.Name
 	Kind   credential.Kind
 	Source string
 	Proof  credential.Proof
-	Made   credential.ManagedToken // by this run, with its id and label; zero when none was
+	Made   credential.ManagedToken // the id and label of this run's token; zero: none
 	Places []PlaceResult
 
 	version credential.VersionID // under which the run stores
 }
 
-// storing is one run that stores a token: what was asked for, the places, and what is
-// known by now.
 type storing struct {
 	*Runner
 	StoreRequest
 	slots []*slot
 	id    credential.VersionID // under which this run stores
-	login credential.Login     // what goes in; zero until it is proved
-	made  *minted              // the token that this run has made; nil: none
+	login credential.Login     // what to store; zero until it is proved
+	made  *minted              // this run's new token; nil: none
 	res   StoreResult
 }
 
-// Store is the main job: source, prove, stage, prove what was stored, promote,
-// verify. Nothing becomes current that was not read back and accepted by the
-// registry. An error leaves what is current as it was.
+// Store does the main job: source, prove, stage, prove what was stored, promote, verify.
+// It reads every version back and has the registry accept it before making it current. On
+// an error, the current version stays as it was.
 func (r *Runner) Store(ctx context.Context, req StoreRequest) (StoreResult, error) {
 	w := r.storing(req)
 	err := w.run(ctx)
@@ -107,7 +105,7 @@ func (w *storing) run(ctx context.Context) (err error) {
 	}
 	if w.Mint != nil {
 		if w.DryRun {
-			w.report(StepToken, "nothing was made; a token of "+w.Mint.Account()+" would be, for "+strings.Join(w.Credential.Access.Actions(), " and "))
+			w.report(StepToken, "nothing was changed; purser would make a token for "+w.Mint.Account()+" that may "+strings.Join(w.Credential.Access.Actions(), " and "))
 			return nil
 		}
 		if err := w.prepareMint(ctx); err != nil {
@@ -174,7 +172,7 @@ func (r *Runner) surveyAll(ctx context.Context, req StoreRequest) ([]*slot, erro
 
 func (s *slot) describe() string {
 	if !s.exists {
-		return s.Target.String() + " does not exist yet and will be made"
+		return s.Target.String() + " does not exist yet; purser will create it"
 	}
 	text := s.Target.String() + " exists"
 	if s.found.Key != "" {
@@ -184,15 +182,15 @@ func (s *slot) describe() string {
 	case left != "" && !left.IsOurs() && left != s.found.At(credential.Current):
 		text += "; its rotation is under way"
 	case left != "" && left != s.found.At(credential.Current):
-		text += "; version " + short(left) + " was left by an interrupted run"
+		text += "; version " + short(left) + " is an interrupted run's leftover"
 	case s.found.At(credential.Current) == "":
 		text += ", empty"
 	}
 	return text
 }
 
-// candidate gets the token from its source and proves it before it goes anywhere.
-// One that was made for it is ended again when it does not get through.
+// candidate gets the token from its source and proves it. It revokes one that it minted
+// but could not use.
 func (w *storing) candidate(ctx context.Context) (err error) {
 	var found Candidate
 	if w.Mint != nil {
@@ -210,7 +208,7 @@ func (w *storing) candidate(ctx context.Context) (err error) {
 	if err != nil {
 		w.giveUp(ctx, nil)
 		if late := w.made.late(w.Now(), w.slots[0]); late != nil {
-			err = late // the refusal, too, may come from that
+			err = late // that may also explain the refusal
 		}
 		return err
 	}
@@ -218,7 +216,7 @@ func (w *storing) candidate(ctx context.Context) (err error) {
 	return nil
 }
 
-// accept decides whether what was found is what is wanted, and has it proved.
+// accept checks that the found token may be stored, and proves it.
 func (w *storing) accept(ctx context.Context, found Candidate) (credential.Login, error) {
 	w.res.Kind, w.res.Source = found.Kind, found.Where
 	c := w.Credential
@@ -230,7 +228,7 @@ func (w *storing) accept(ctx context.Context, found Candidate) (credential.Login
 		if login.Username != "" && !strings.EqualFold(login.Username, c.Username) {
 			return credential.Login{}, &credential.Fault{
 				Reason: credential.WrongOwner, Registry: c.Registry, Account: c.Username, Access: c.Access,
-				What: "the token found in " + found.Where + " is of another account than " + c.Username,
+				What: "the token from " + found.Where + " belongs to another account than " + c.Username,
 			}
 		}
 		login.Username = c.Username
@@ -255,15 +253,15 @@ func describeToken(found Candidate, account string) string {
 	return text + ", from " + found.Where
 }
 
-// mayStore keeps out what must not be handed to build agents.
+// mayStore keeps out what build agents must not get.
 func mayStore(found Candidate, req StoreRequest) error {
 	f := &credential.Fault{
 		Reason: credential.KindNotStored, Registry: req.Credential.Registry, Account: req.Credential.Username, Access: req.Credential.Access,
-		What: "what " + found.Where + " has is a " + string(found.Kind) + ", which is not stored",
+		What: "the token from " + found.Where + " is " + found.Kind.WithArticle() + ", which purser does not store",
 	}
 	switch found.Kind {
 	case credential.Session, credential.IdentityToken:
-		f.Why = "it is made for one person's computer and ends soon; build agents need an access token of their own"
+		f.Why = "it belongs to one person's computer and expires soon; CI needs an access token"
 		return f
 	case credential.Password:
 		if !req.AllowPassword {
@@ -286,11 +284,10 @@ func (r *Runner) reportProof(c credential.Credential, p credential.Proof) {
 		r.report(StepProof, text)
 	}
 	if p.Verdict == credential.Granted && len(p.Excess) > 0 {
-		r.report(StepProof, "more than was asked for: "+strings.Join(p.Excess, "; "))
+		r.report(StepProof, "more than needed: "+strings.Join(p.Excess, "; "))
 	}
 }
 
-// compare finds the places that do not hold the login yet.
 func (w *storing) compare() []*slot {
 	var todo []*slot
 	for _, s := range w.slots {
@@ -304,7 +301,6 @@ func (w *storing) compare() []*slot {
 	return todo
 }
 
-// wouldStore says what a run that changes something would do.
 func (w *storing) wouldStore() {
 	for _, s := range w.slots {
 		p := PlaceResult{Target: s.Target, Outcome: OutcomeWould, Keys: s.Target.Shape.Keys(), Length: w.login.Token.Len(), Replaced: s.found.At(credential.Current)}
@@ -321,8 +317,8 @@ func (w *storing) wouldStore() {
 	}
 }
 
-// replace stages everywhere, proves what was staged, and only then promotes
-// anywhere: the places of a credential move together.
+// replace stages everywhere and proves that before it promotes anywhere: the places of a
+// credential move together.
 func (w *storing) replace(ctx context.Context, todo []*slot) error {
 	if len(todo) == 0 {
 		return nil
@@ -340,7 +336,7 @@ func (w *storing) replace(ctx context.Context, todo []*slot) error {
 		}
 		if !w.Expires.IsZero() {
 			if err := s.Store.SetExpiry(ctx, s.version, w.Expires); err != nil {
-				return fmt.Errorf("the token is stored and current in %s, and its expiry could not be noted: %w", s.Target, err)
+				return fmt.Errorf("the token is current in %s, but purser could not note its expiry: %w", s.Target, err)
 			}
 		}
 		w.report(StepStored, s.storedText())
@@ -383,13 +379,13 @@ func (w *storing) stageAndProve(ctx context.Context, todo []*slot) error {
 }
 
 const (
-	// cleanUpTime is what a run that has failed takes to go back.
+	// cleanUpTime bounds how long a failed run takes to go back.
 	cleanUpTime = 10 * time.Second
-	// lastCleanUpTime is that of a run which was told to end.
+	// lastCleanUpTime does so for a run that was told to end.
 	lastCleanUpTime = 500 * time.Millisecond
 )
 
-// cleanUp is a context for what a run still does when its own may have ended.
+// cleanUp returns a context for the last work of a run whose own context may have ended.
 func cleanUp(ctx context.Context) (context.Context, context.CancelFunc) {
 	limit := cleanUpTime
 	if ctx.Err() != nil {
@@ -398,21 +394,20 @@ func cleanUp(ctx context.Context) (context.Context, context.CancelFunc) {
 	return context.WithTimeout(context.WithoutCancel(ctx), limit)
 }
 
-// goBack takes what was staged out of AWSPENDING, so that the next run of
-// anybody finds the target as it was. Should it fail, the version stays there,
-// is known as purser's by its id, and is taken over by the next run.
+// goBack takes what was staged out of AWSPENDING, so that the next run finds the target as
+// it was. If that fails, the next run recognizes the version by its id and takes it over.
 func (r *Runner) goBack(ctx context.Context, todo []*slot, cause error) error {
 	ctx, stop := cleanUp(ctx)
 	defer stop()
 	for _, s := range todo {
 		if s.version != "" {
-			_ = s.Store.Unstage(ctx, s.version) // the cause is what the person needs to read
+			_ = s.Store.Unstage(ctx, s.version) // the cause is what the person needs
 		}
 	}
 	return cause
 }
 
-// partly says which places moved before one failed.
+// partly adds to err which places moved before one failed.
 func partly(err error, moved []*slot) error {
 	if len(moved) == 0 {
 		return err
@@ -421,10 +416,10 @@ func partly(err error, moved []*slot) error {
 	for i, s := range moved {
 		names[i] = s.Target.String()
 	}
-	return fmt.Errorf("%s has the new token and the rest has not, run the same command again: %w", strings.Join(names, ", "), err)
+	return fmt.Errorf("only %s has the new token so far; run the same command again: %w", strings.Join(names, ", "), err)
 }
 
-// tidy takes away what an interrupted run left beside a value that is right.
+// tidy removes an interrupted run's version when the current value is right already.
 func (w *storing) tidy(ctx context.Context, s *slot) error {
 	left := s.found.At(credential.Pending)
 	if !s.same || w.DryRun || left == "" || left == s.version {

@@ -20,8 +20,8 @@ func request(w *world, token string, names ...string) lifecycle.StoreRequest {
 	return lifecycle.StoreRequest{Credential: someCredential, Places: w.places(names...), Find: give(token)}
 }
 
-// holds fails unless the target's current value has the token, keeps its other
-// key and is the only one staged.
+// holds fails unless the target's current value has the token, keeps its other key and is
+// the only one staged.
 func holds(t *testing.T, w *world, name, token string) {
 	t.Helper()
 	sh := w.shelf[name]
@@ -96,7 +96,7 @@ func refuseCalls(t *testing.T, w *world, names ...string) {
 	}
 }
 
-func TestStoreChangesNothingWhen(t *testing.T) {
+func TestStoreChangesNothingOnABadTokenOrPlace(t *testing.T) {
 	password := func(context.Context) (lifecycle.Candidate, error) {
 		return lifecycle.Candidate{Login: credential.Login{Username: "mockserver", Token: credential.NewSecret("a password")}, Kind: credential.Password, Where: "docker"}, nil
 	}
@@ -143,7 +143,7 @@ func TestStoreChangesNothingWhen(t *testing.T) {
 	}
 }
 
-func TestAPasswordIsStoredOnlyWhenInsistedOn(t *testing.T) {
+func TestAPasswordIsStoredOnlyOnRequest(t *testing.T) {
 	w := newWorld("a password")
 	w.put("a", "v1", oldToken)
 	r := request(w, "a password", "a")
@@ -169,7 +169,7 @@ func TestADryRunProvesAndChangesNothing(t *testing.T) {
 func TestAllPlacesOfACredentialMoveTogether(t *testing.T) {
 	w := newWorld(newToken)
 	w.put("a", "v1", oldToken)
-	w.put("b", "v1", newToken) // has it already
+	w.put("b", "v1", newToken) // already holds it
 	w.put("c", "v1", oldToken)
 	w.broken["Stage c"] = errCut
 	if _, err := w.runner(nil).Store(t.Context(), request(w, newToken, "a", "b", "c")); err == nil {
@@ -199,7 +199,6 @@ func TestAReadBackThatDiffersIsNotPromoted(t *testing.T) {
 	holds(t, w, "a", oldToken)
 }
 
-// spoilingStore gives back another value than was staged.
 type spoilingStore struct{ fakeStore }
 
 func (s spoilingStore) Read(ctx context.Context, at credential.Stage) (credential.VersionID, credential.Secret, error) {
@@ -210,7 +209,7 @@ func (s spoilingStore) Read(ctx context.Context, at credential.Stage) (credentia
 	return id, value, err
 }
 
-// laggingStore answers a number of reads after a write as if it had not been.
+// laggingStore answers a number of reads from the state before the last write.
 type laggingStore struct {
 	fakeStore
 	left *int
@@ -226,7 +225,7 @@ func (s laggingStore) Read(ctx context.Context, at credential.Stage) (credential
 	return s.fakeStore.Read(ctx, at)
 }
 
-func TestReadsThatLagAreRepeatedAndNotForEver(t *testing.T) {
+func TestLaggingReadsAreRepeatedAFewTimes(t *testing.T) {
 	for _, c := range []struct {
 		reads int
 		want  credential.Reason
@@ -252,9 +251,9 @@ func TestReadsThatLagAreRepeatedAndNotForEver(t *testing.T) {
 	}
 }
 
-// TestStoreSurvivesBeingCutAtEveryCall is promise 3: at every call to the
-// outside, before and after it takes effect, the run dies there; consumers then
-// still read a credential that works, and one plain run finishes the job.
+// TestStoreSurvivesBeingCutAtEveryCall kills the run at every call, before and after it
+// takes effect. Consumers then still read a credential that works, and one plain run
+// finishes the job.
 func TestStoreSurvivesBeingCutAtEveryCall(t *testing.T) {
 	cases := 0
 	for _, start := range []string{"replacing", "empty", "missing", "two places", "a left-over"} {
@@ -365,7 +364,7 @@ func TestTwoRunsAtOnceEndWithOneGoodCredential(t *testing.T) {
 	}
 }
 
-func TestTheExpiryIsNoted(t *testing.T) {
+func TestStoreNotesTheExpiry(t *testing.T) {
 	w := newWorld(newToken)
 	w.put("a", "v1", oldToken)
 	r := request(w, newToken, "a")

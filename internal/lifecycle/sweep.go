@@ -9,7 +9,7 @@ import (
 	"purser/internal/credential"
 )
 
-// listing is what a registry lists of an account, and the registry's time.
+// listing is an account's token list with the registry's time.
 type listing struct {
 	tokens []credential.ManagedToken
 	now    time.Time
@@ -20,8 +20,8 @@ func listNow(ctx context.Context, m Minter) (l listing, err error) {
 	return l, err
 }
 
-// seen is a list of this run; empty where nobody can list, and in a rehearsal, for which
-// nobody is to sign in.
+// seen returns this run's token list; it is empty without a minter and in a dry run, which
+// must not make anybody sign in.
 func (req RotateRequest) seen(ctx context.Context) (l listing, err error) {
 	switch {
 	case req.Mint == nil || req.DryRun:
@@ -33,10 +33,9 @@ func (req RotateRequest) seen(ctx context.Context) (l listing, err error) {
 	return l, err
 }
 
-// leftOver reports whether purser made the token for this credential at this place and no
-// target holds it. One that was current before the version before is left its overlap,
-// from the moment in which what is current now was made; with none, it is not, nor where
-// it is switched off.
+// leftOver reports whether purser made the token for this credential and place and no
+// target holds it. A token replaced before AWSPREVIOUS keeps its overlap, counted from
+// when the current version was made, unless it is switched off or overlap is 0.
 func (l listing) leftOver(t credential.ManagedToken, req StoreRequest, slots []*slot, overlap time.Duration) bool {
 	label, ok := credential.ParseLabel(t.Label)
 	if !ok || label.Name != req.Credential.Name || !label.MadeFor(home(req.Credential, slots)) {
@@ -50,7 +49,6 @@ func (l listing) leftOver(t credential.ManagedToken, req StoreRequest, slots []*
 	return !held(slots, label.Version) && !inOverlap
 }
 
-// sweep revokes what was left over at the registry.
 func (r *Runner) sweep(ctx context.Context, req StoreRequest, slots []*slot, overlap time.Duration) error {
 	l, err := listNow(ctx, req.Mint)
 	if err != nil {
@@ -63,17 +61,17 @@ func (r *Runner) sweep(ctx context.Context, req StoreRequest, slots []*slot, ove
 		}
 		label, _ := credential.ParseLabel(t.Label)
 		again := repeated(l.tokens, t)
-		age := max(now.Sub(t.Created), 0) // the registry's time is in whole seconds
+		age := max(now.Sub(t.Created), 0) // the registry's time has whole seconds
 		left := r.Leases != nil && !again && r.Leases.Abandoned(label.Version)
 		if young := orphanAge - age; young > 0 && !left {
-			r.report(StepTidied, fmt.Sprintf("a run made a token %s ago that nothing holds; waiting %s, since it may still be at work elsewhere",
+			r.report(StepTidied, fmt.Sprintf("a run made a token %s ago and has not stored it; waiting %s, since it may still be at work",
 				age.Round(time.Second), young.Round(time.Second)))
 			waited, over, err := r.outwait(ctx, young, slots, label.Version, again)
 			if err != nil {
 				return err
 			}
 			now, left = now.Add(waited), over
-		} else if err := lookAgain(ctx, slots); err != nil { // it may have been stored meanwhile
+		} else if err := lookAgain(ctx, slots); err != nil { // a run may have stored it meanwhile
 			return err
 		}
 		if held(slots, label.Version) && !again {
@@ -85,17 +83,17 @@ func (r *Runner) sweep(ctx context.Context, req StoreRequest, slots []*slot, ove
 		if left {
 			r.Leases.Forget(label.Version)
 		}
-		r.report(StepTidied, "a token that an interrupted run had left was revoked")
+		r.report(StepTidied, "purser revoked a token that an interrupted run left")
 	}
 	return nil
 }
 
-// longestLook is how long a run waits at most before it looks at the store again.
+// longestLook bounds the pause between two looks at the store.
 const longestLook = 8 * time.Second
 
-// outwait waits for a run that may still be at work, until it has stored its token, or is
-// known to be over, or the time is up. Of a token that was made again for its version only
-// the time tells. It says for how long it waited, and whether the run is over.
+// outwait waits for a run that may still be at work, until it has stored its token, is
+// known to be over, or the limit is reached. For a repeated token (again), only the time
+// counts. It returns how long it waited and whether the run is over.
 func (r *Runner) outwait(ctx context.Context, limit time.Duration, slots []*slot, id credential.VersionID, again bool) (waited time.Duration, over bool, err error) {
 	for pause := time.Second; waited < limit; pause = min(2*pause, longestLook) {
 		pause = min(pause, limit-waited)
@@ -117,7 +115,6 @@ func (r *Runner) outwait(ctx context.Context, limit time.Duration, slots []*slot
 	return waited, false, nil
 }
 
-// lookAgain describes the places anew.
 func lookAgain(ctx context.Context, slots []*slot) (err error) {
 	for _, s := range slots {
 		if s.found, err = s.Store.Describe(ctx); err != nil {
@@ -127,16 +124,15 @@ func lookAgain(ctx context.Context, slots []*slot) (err error) {
 	return nil
 }
 
-// repeated reports whether the token was made although there was one for its version
-// already. Whoever makes one looks afterwards, and gives up where it was not alone: so
-// it is the first that may be stored.
+// repeated reports whether the token was made although its version already had one. Every
+// run checks that after minting and gives up if so, hence only the first may be stored.
 func repeated(tokens []credential.ManagedToken, t credential.ManagedToken) bool {
 	return slices.ContainsFunc(tokens, func(o credential.ManagedToken) bool {
 		return o.Label == t.Label && o.Created.Before(t.Created)
 	})
 }
 
-// madeAt is when a version was made: its id says so, or the token that it holds.
+// madeAt returns when a version was made, according to its id or its token.
 func madeAt(tokens []credential.ManagedToken, name credential.Name, id credential.VersionID) time.Time {
 	if at := id.Time(); !at.IsZero() || id == "" {
 		return at
@@ -147,33 +143,24 @@ func madeAt(tokens []credential.ManagedToken, name credential.Name, id credentia
 	return time.Time{}
 }
 
-// held reports whether any target has the version in a stage.
 func held(slots []*slot, id credential.VersionID) bool {
 	return slices.ContainsFunc(slots, func(s *slot) bool {
 		return slices.ContainsFunc(s.found.Versions, func(v credential.Version) bool { return v.ID == id })
 	})
 }
 
-// superseded reports whether what is pending is older than what is current: the run that
-// staged it was overtaken, and will not promote it any more.
+// superseded reports whether the pending version is older than the current one: the run
+// that staged it was overtaken and will not promote it.
 func superseded(d credential.Description) bool {
 	pending, current := d.At(credential.Pending), d.At(credential.Current)
 	return pending != current && !pending.Time().IsZero() && pending.Time().Before(current.Time())
 }
 
-// dropSuperseded takes what is superseded out of AWSPENDING; the sweep ends its token.
+// dropSuperseded takes superseded versions out of AWSPENDING; the sweep revokes their
+// tokens.
 func (r *Runner) dropSuperseded(ctx context.Context, req RotateRequest, slots []*slot) error {
-	for _, s := range slots {
-		if req.DryRun || !superseded(s.found) {
-			continue
-		}
-		if err := s.Store.Unstage(ctx, s.found.At(credential.Pending)); err != nil {
-			return err
-		}
-		var err error
-		if s.found, err = s.Store.Describe(ctx); err != nil {
-			return err
-		}
+	if req.DryRun {
+		return nil
 	}
-	return nil
+	return unstage(ctx, slots, superseded)
 }

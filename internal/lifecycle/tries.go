@@ -7,28 +7,27 @@ import (
 	"purser/internal/credential"
 )
 
-// wrongLogins is how many refused logins of one account a command may cause. Registries
-// lock an account after more, and then refuse CI's good token as well. Docker Hub does not
+// wrongLogins is how many refused logins of one account a command may cause. After more,
+// registries lock the account and refuse CI's good token as well. Docker Hub does not
 // publish its number; common clients try a wrong secret two or three times.
 const wrongLogins = 3
 
-// Tries counts the refused logins of one command, by account, and keeps further ones from
-// being made. The zero value is ready; it is safe for concurrent use. A nil one counts
-// nothing and allows everything, which suits a command that tries one token.
+// Tries counts the refused logins of one command by account, and prevents too many. The
+// zero value is ready; it is safe for concurrent use. A nil Tries has no limit, which suits
+// a command that tries one token.
 type Tries struct {
 	mu       sync.Mutex
 	accounts map[string]*account
 }
 
-// account is what is known of one account's logins.
 type account struct {
 	mu      sync.Mutex
-	changed *sync.Cond // when a login has ended
-	good    int        // logins that were taken
+	changed *sync.Cond // a login has ended
+	good    int        // logins that were accepted
 	wrong   int        // logins that were refused
 	last    bool       // the last login was refused
-	running int        // logins that have no answer yet
-	alone   bool       // the one that is running is expected to be refused
+	running int        // logins without an answer yet
+	alone   bool       // the running login should be refused
 }
 
 func (t *Tries) of(c credential.Credential, user string) *account {
@@ -46,9 +45,9 @@ func (t *Tries) of(c credential.Credential, user string) *account {
 	return t.accounts[name]
 }
 
-// suspect makes a login that is hopefully taken, unless too many of the account were
-// refused before; then tried is false. As long as few were taken, few are made at once, so
-// that many that are wrong do not lock the account before the first answers are there.
+// suspect makes a login that should be accepted, unless too many of the account were
+// refused; then tried is false. It runs few logins at once until some are accepted, so that
+// many wrong ones do not lock the account before the first answers arrive.
 func (t *Tries) suspect(c credential.Credential, user string, login func() credential.Proof) (p credential.Proof, tried bool) {
 	if t == nil {
 		return login(), true
@@ -62,9 +61,9 @@ func (t *Tries) suspect(c credential.Credential, user string, login func() crede
 	return a.try(login)
 }
 
-// dead makes a login that is expected to be refused, unless too many of the account were
-// refused before; then tried is false. good makes one that is taken: it stands between two
-// that are refused, which starts the count anew wherever a registry counts those in a row.
+// dead makes a login that should be refused, unless too many of the account were refused;
+// then tried is false. Between two refusals it calls good, which makes an accepted login:
+// that resets the count of registries that count consecutive refusals.
 func (t *Tries) dead(c credential.Credential, user string, good func(), login func() credential.Proof) (p credential.Proof, tried bool) {
 	if t == nil {
 		return login(), true
@@ -85,7 +84,7 @@ func (t *Tries) dead(c credential.Credential, user string, good func(), login fu
 	})
 }
 
-// try makes a login without holding the lock.
+// try makes a login without holding the lock while it runs.
 func (a *account) try(login func() credential.Proof) (p credential.Proof, tried bool) {
 	if a.wrong >= wrongLogins {
 		return p, false
@@ -101,14 +100,14 @@ func (a *account) try(login func() credential.Proof) (p credential.Proof, tried 
 		case p.Verdict == credential.Granted:
 			a.good, a.last = a.good+1, false
 		case p.Fault != nil && p.Fault.Reason == credential.RateLimited:
-			a.wrong = wrongLogins // it counts more than we do
+			a.wrong = wrongLogins // the registry counted more refusals than purser
 		}
 		a.changed.Broadcast()
 	}()
 	return login(), true
 }
 
-// isDead reports whether the registry refused the token itself, and not what it was to do.
+// isDead reports whether the registry refused the token itself, not what it may do.
 func isDead(p credential.Proof) bool {
 	return p.Verdict == credential.Refused && p.Fault != nil &&
 		(p.Fault.Reason == credential.TokenRefused || p.Fault.Reason == credential.TokenExpired || p.Fault.Reason == credential.NeedsToken)

@@ -16,7 +16,7 @@ func refused() credential.Proof {
 
 func taken() credential.Proof { return credential.Proof{Verdict: credential.Granted} }
 
-func TestAGoodLoginStandsBetweenTwoThatAreRefused(t *testing.T) {
+func TestAGoodLoginSeparatesTwoRefusedOnes(t *testing.T) {
 	tries := &Tries{}
 	var logins []string
 	good := func() { logins = append(logins, "good") }
@@ -35,9 +35,8 @@ func TestAGoodLoginStandsBetweenTwoThatAreRefused(t *testing.T) {
 	}
 }
 
-// TestManyWrongTokensAtOnceAreFewLogins has every login be under way at the same time as
-// all others that may be.
-func TestManyWrongTokensAtOnceAreFewLogins(t *testing.T) {
+// TestManyWrongTokensAtOnceCauseFewLogins keeps every allowed login running at once.
+func TestManyWrongTokensAtOnceCauseFewLogins(t *testing.T) {
 	tries := &Tries{}
 	var mu sync.Mutex
 	logins := 0
@@ -54,9 +53,9 @@ func TestManyWrongTokensAtOnceAreFewLogins(t *testing.T) {
 	}
 }
 
-// TestTokensAreTriedTogetherOnceOneWasTaken hangs where they are not: the second and the
+// TestTokensAreTriedInParallelOnceOneIsAccepted hangs if they are not: the second and the
 // third wait for each other.
-func TestTokensAreTriedTogetherOnceOneWasTaken(*testing.T) {
+func TestTokensAreTriedInParallelOnceOneIsAccepted(*testing.T) {
 	tries := &Tries{}
 	tries.suspect(robots, "robot", taken)
 	var both sync.WaitGroup

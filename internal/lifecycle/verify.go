@@ -1,6 +1,7 @@
 package lifecycle
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"strings"
@@ -9,7 +10,7 @@ import (
 	"purser/internal/credential"
 )
 
-// verify reads what is current now, as a consumer would.
+// verify reads the current value as a consumer would.
 func (r *Runner) verify(ctx context.Context, s *slot, c credential.Credential, login credential.Login) (PlaceResult, error) {
 	res := PlaceResult{Target: s.Target, Outcome: OutcomeStored, Version: s.version, Keys: s.Target.Shape.Keys()}
 	if s.same {
@@ -28,21 +29,18 @@ func (r *Runner) verify(ctx context.Context, s *slot, c credential.Credential, l
 	}
 	res.Length, res.Identical = read.Token.Len(), read.Equal(login)
 	if !res.Identical {
-		return res, &credential.Fault{Reason: credential.ReadBackDiffers, Target: s.Target, What: s.Target.String() + " holds another login than was sent"}
+		return res, &credential.Fault{Reason: credential.ReadBackDiffers, Target: s.Target, What: s.Target.String() + " holds another login than purser sent"}
 	}
 	r.report(StepVerified, describeKeys(res))
 	return res, nil
 }
 
-// replicaWaits are the pauses between looks at copies in other regions.
-func replicaWaits() []time.Duration {
-	return []time.Duration{time.Second, 2 * time.Second, 4 * time.Second, 8 * time.Second, 15 * time.Second, 30 * time.Second}
-}
+var replicaWaits = []time.Duration{time.Second, 2 * time.Second, 4 * time.Second, 8 * time.Second, 15 * time.Second, 30 * time.Second}
 
-// settled waits until the copies of a place in other regions have what was stored, and
-// notes the stages of the version.
+// settled waits until a place's copies in other regions have the new version, and records
+// the version's stages.
 func (r *Runner) settled(ctx context.Context, s *slot, res PlaceResult) (PlaceResult, error) {
-	for _, pause := range append(replicaWaits(), 0) {
+	for _, pause := range append(replicaWaits, 0) {
 		d, err := s.Store.Describe(ctx)
 		if err != nil {
 			return res, err
@@ -62,7 +60,7 @@ func (r *Runner) settled(ctx context.Context, s *slot, res PlaceResult) (PlaceRe
 		case behind.Failed || pause == 0:
 			return res, &credential.Fault{
 				Reason: credential.ReplicaBehind, Target: s.Target, What: "the copy of " + s.Target.String() + " in " + behind.Region + " does not have the new token",
-				Why: or(behind.Why, "it is still being copied") + "; it is current in the secret itself and its other copies",
+				Why: cmp.Or(behind.Why, "it is still being copied") + "; the secret itself and its other copies have it",
 			}
 		}
 		if err := r.wait(ctx, pause); err != nil {
@@ -78,13 +76,6 @@ func regions(replicas []credential.Replica) string {
 		names[i] = c.Region
 	}
 	return strings.Join(names, ", ")
-}
-
-func or(text, otherwise string) string {
-	if text == "" {
-		return otherwise
-	}
-	return text
 }
 
 func describeKeys(p PlaceResult) string {

@@ -12,9 +12,9 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// Own has a command that is to be started be in namespaces of its own. Without root, it is
-// in a user namespace too, as the same user, with the rights that Open and Arrange take;
-// for that this process, which must not hold a secret, may be traced by its user again.
+// Own makes a command start in its own namespaces. Without root, it also gets a user
+// namespace, as the same user, with the rights that Open and Arrange need. For that its user
+// can trace this process again, so it must not hold a secret.
 func Own(cmd *exec.Cmd) {
 	if cmd.SysProcAttr == nil {
 		cmd.SysProcAttr = &syscall.SysProcAttr{}
@@ -25,23 +25,23 @@ func Own(cmd *exec.Cmd) {
 		return
 	}
 	a.Cloneflags |= syscall.CLONE_NEWUSER
-	// The kernel gives the new process's map of users to root where this one is not
-	// dumpable (proc(5)), and then its own parent cannot write it.
-	_ = unix.Prctl(unix.PR_SET_DUMPABLE, 1, 0, 0, 0) // where it fails, so does the start
+	// If this process is not dumpable, the kernel gives the new process's user map to root
+	// (proc(5)), and this process cannot write it.
+	_ = unix.Prctl(unix.PR_SET_DUMPABLE, 1, 0, 0, 0) // if this fails, so does the start
 	a.UidMappings = []syscall.SysProcIDMap{{ContainerID: os.Getuid(), HostID: os.Getuid(), Size: 1}}
 	a.GidMappings = []syscall.SysProcIDMap{{ContainerID: os.Getgid(), HostID: os.Getgid(), Size: 1}}
 	a.AmbientCaps = []uintptr{unix.CAP_NET_ADMIN, unix.CAP_NET_BIND_SERVICE, unix.CAP_SYS_ADMIN}
 }
 
-// Open has the loopback of this process's own network work, and keeps what it mounts to
-// itself. It is for processes that were started as Own says, and refuses others.
+// Open brings up loopback in this process's own network and makes its mounts private. It
+// refuses a process that was not started with Own.
 func Open() error {
 	for _, kind := range []string{"net", "mnt"} {
 		mine, err := os.Readlink("/proc/self/ns/" + kind)
 		if err != nil {
 			return err
 		}
-		// From a user namespace the parent's cannot be read: then it is another one.
+		// Inside a user namespace the parent's link is unreadable, so it is another namespace.
 		if parents, err := os.Readlink(fmt.Sprintf("/proc/%d/ns/%s", os.Getppid(), kind)); err == nil && parents == mine {
 			return errors.New("this process has no namespaces of its own")
 		}
@@ -65,8 +65,8 @@ func Open() error {
 	return nil
 }
 
-// Arrange has names lead to 127.0.0.1, and the system trust further certificates, which
-// are PEM. What it makes lies in dir. Open comes before it.
+// Arrange makes names resolve to 127.0.0.1 and the system trust more certificates, in PEM. It
+// puts its files into dir. Call Open first.
 func Arrange(dir string, names []string, roots []byte) error {
 	old, err := os.ReadFile(hostsFile)
 	if err != nil {
@@ -76,7 +76,7 @@ func Arrange(dir string, names []string, roots []byte) error {
 		return err
 	}
 	for i, path := range present(bundles, filepath.EvalSymlinks) {
-		old, err := os.ReadFile(path) //nolint:gosec // one of the list
+		old, err := os.ReadFile(path) //nolint:gosec // one of bundles
 		if err != nil {
 			return err
 		}
@@ -87,10 +87,10 @@ func Arrange(dir string, names []string, roots []byte) error {
 	return nil
 }
 
-// cover has a path show another text to this namespace.
+// cover makes a path show another text in this namespace.
 func cover(path, by string, text []byte) error {
-	const mode = 0o644                                   // as what is covered: others in the namespace read it
-	if err := os.WriteFile(by, text, mode); err != nil { //nolint:gosec // as the comment says
+	const mode = 0o644                                   // like the covered file: others in the namespace read it
+	if err := os.WriteFile(by, text, mode); err != nil { //nolint:gosec // see mode
 		return err
 	}
 	if err := unix.Mount(by, path, "", unix.MS_BIND, ""); err != nil {
@@ -99,9 +99,8 @@ func cover(path, by string, text []byte) error {
 	return nil
 }
 
-// Drop gives up the rights of a user namespace for what this process starts from now on.
+// Drop gives up the user namespace's rights for everything that this process starts later.
 func Drop() {
-	// In programs with C it is not to be had, and then the rights stay: they are rights
-	// over this namespace alone.
+	// Programs with C lack this call and keep the rights, which only cover this namespace.
 	_, _, _ = syscall.AllThreadsSyscall6(unix.SYS_PRCTL, unix.PR_CAP_AMBIENT, unix.PR_CAP_AMBIENT_CLEAR_ALL, 0, 0, 0, 0)
 }

@@ -4,14 +4,14 @@ package namespace
 
 import "os/exec"
 
-// Own does nothing here.
+// Own does nothing on this system.
 func Own(*exec.Cmd) {}
 
-// Open says that there are none.
+// Open fails on this system.
 func Open() error { return ErrUnsupported }
 
-// Arrange says that there are none.
+// Arrange fails on this system.
 func Arrange(string, []string, []byte) error { return ErrUnsupported }
 
-// Drop does nothing here.
+// Drop does nothing on this system.
 func Drop() {}

@@ -4,8 +4,7 @@ package process
 
 import "golang.org/x/sys/unix"
 
-// noCore takes the right to a core file away. The hard limit stays: a child
-// that is started may want its own.
+// noCore disables core files. The hard limit stays, since a child may want its own.
 func noCore() {
 	var limit unix.Rlimit
 	if unix.Getrlimit(unix.RLIMIT_CORE, &limit) == nil {

@@ -1,9 +1,9 @@
-// Package process keeps what a process holds in memory from the rest of the
-// machine: no core file, no tracing by the same user, no swap where that can be
-// had. Programs that handle secrets call Protect before they read one.
+// Package process protects a process's memory from the rest of the machine: no core file, no
+// tracing by the same user, no swap where possible. Programs that handle secrets call Protect
+// before they read one.
 //
-// What it does not do: keep anything from root, or wipe memory. A Go program
-// cannot promise that no copy of a string is left.
+// It hides nothing from root and does not wipe memory: a Go program cannot promise that no
+// copy of a string remains.
 package process
 
 import (
@@ -13,13 +13,13 @@ import (
 	"syscall"
 )
 
-// Protection is what a process is protected with.
+// Protection is the protection of this process.
 type Protection struct {
 	dump chan os.Signal
 }
 
-// Protect does what the system offers. It is called once, early; a part that
-// cannot be had is no reason not to run.
+// Protect applies what the system offers. Call it once, early; it ignores what fails, so that
+// the program still runs.
 func Protect() Protection {
 	protect()
 	p := Protection{dump: make(chan os.Signal, 1)}
@@ -27,32 +27,31 @@ func Protect() Protection {
 	return p
 }
 
-// LeaveQuit leaves SIGQUIT to whoever else listens for it, as what runs a program
-// in the foreground does, until the function that it returns is called.
+// LeaveQuit leaves SIGQUIT to other listeners, for a program that runs another in the
+// foreground, until the returned function is called.
 func (p Protection) LeaveQuit() (back func()) {
 	signal.Stop(p.dump)
 	signal.Notify(p.dump, fatalSignals()[1:]...)
 	return func() { signal.Notify(p.dump, fatalSignals()...) }
 }
 
-// exitBySignal is what shells report for a process that a signal ended, less the
-// signal's number.
+// exitBySignal plus the signal's number is what shells report for a process that a signal
+// ended.
 const exitBySignal = 128
 
-// quietCrash takes the signals on which the Go runtime prints every stack and
-// register, when another process sends them. The dump holds addresses and
-// lengths, and a register can hold eight bytes of anything. Where the program's
-// own mistake raises one, it stays a panic.
+// quietCrash catches signals from other processes on which the Go runtime would print every
+// stack and register. That dump has addresses and lengths, and a register can hold any eight
+// bytes. A signal from the program's own mistake stays a panic.
 func quietCrash(dump chan os.Signal) {
 	signal.Notify(dump, fatalSignals()...)
 	go func() {
 		sig, _ := (<-dump).(syscall.Signal)
-		fmt.Fprintf(os.Stderr, "purser: ended by %v; nothing is dumped, since it holds secrets\n", sig)
-		os.Exit(exitBySignal + int(sig)) //nolint:forbidigo // what the runtime would do, without the dump
+		fmt.Fprintf(os.Stderr, "purser: ended by %v, without a dump, which could contain secrets\n", sig)
+		os.Exit(exitBySignal + int(sig)) //nolint:forbidigo // as the runtime does, without the dump
 	}()
 }
 
-// fatalSignals are those on which the runtime dumps; the first is the one that a
+// fatalSignals are the signals on which the runtime dumps, starting with the one that a
 // person can type.
 func fatalSignals() []os.Signal {
 	return []os.Signal{

@@ -17,7 +17,7 @@ import (
 	"purser/internal/process"
 )
 
-// holder is this test binary run again as a process that holds a secret.
+// holder runs this test binary as a process that holds a secret.
 func holder(t *testing.T, env ...string) (*exec.Cmd, io.Reader) {
 	t.Helper()
 	cmd := exec.CommandContext(t.Context(), os.Args[0], "-test.run", "^TestMain$")
@@ -71,15 +71,15 @@ func TestTheProcessIsNotDumpable(t *testing.T) {
 	}
 	limits, err := os.ReadFile(filepath.Join("/proc", strconv.Itoa(cmd.Process.Pid), "limits"))
 	if os.IsPermission(err) {
-		return // which is the point
+		return // refused, as it should be
 	}
 	if err != nil || !strings.Contains(strings.Join(strings.Fields(string(limits)), " "), "Max core file size 0 ") {
 		t.Errorf("core files are limited to\n%s (%v)", limits, err)
 	}
 }
 
-// TestTheSameUserCannotAttach has both sides run as nobody where the test is
-// root, since root may trace anything.
+// TestTheSameUserCannotAttach runs both sides as nobody if the test is root, since root may
+// trace anything.
 func TestTheSameUserCannotAttach(t *testing.T) {
 	program := os.Args[0]
 	as := &syscall.SysProcAttr{}
@@ -124,10 +124,10 @@ func TestTheSameUserCannotAttach(t *testing.T) {
 	}
 }
 
-// forEverybody copies a program to where nobody can run it.
+// forEverybody copies a program to where user nobody can run it.
 func forEverybody(t *testing.T, program string) string {
 	t.Helper()
-	dir, err := os.MkdirTemp("", "purser-process-") //nolint:usetesting // only its user may look into a t.TempDir
+	dir, err := os.MkdirTemp("", "purser-process-") //nolint:usetesting // only its user can read a t.TempDir
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -143,7 +143,7 @@ func forEverybody(t *testing.T, program string) string {
 	return to
 }
 
-// attack says how far the same user comes with a process.
+// attack reports how far the same user gets with a process.
 func attack(pid string) {
 	n, _ := strconv.Atoi(pid)
 	_, memory := os.Open("/proc/" + pid + "/mem")

@@ -19,7 +19,7 @@ type allowedSigner struct {
 	key         ssh.PublicKey
 	fingerprint string
 	namespaces  string // a pattern list
-	anyName     bool   // there is no such option
+	anyName     bool   // namespaces is not set
 	after       time.Time
 	before      time.Time
 }
@@ -29,9 +29,9 @@ const (
 	quote = `"`
 )
 
-// ParseAllowedSigners reads the file. Its times are in the zone that local gives where
-// they do not end in Z. ssh-keygen passes over lines that it does not understand; here
-// they are errors, because a line with a mistake in it was meant to say something.
+// ParseAllowedSigners parses the file. Times that do not end in Z are in the zone local.
+// ssh-keygen skips lines that it does not understand; here they are errors, because a line
+// with a mistake was meant to say something.
 func ParseAllowedSigners(file []byte, local *time.Location) (AllowedSigners, error) {
 	var all AllowedSigners
 	number := 0
@@ -77,7 +77,7 @@ func parseAllowed(line string, local *time.Location) (allowedSigner, error) {
 }
 
 func parseKey(text string) (ssh.PublicKey, error) {
-	fields := strings.Fields(text) // what follows the key is a comment
+	fields := strings.Fields(text) // a comment may follow the key
 	if len(fields) < 2 || !isKeyType(fields[0]) {
 		return nil, errors.New("it has no public key")
 	}
@@ -87,15 +87,15 @@ func parseKey(text string) (ssh.PublicKey, error) {
 	}
 	key, err := ssh.ParsePublicKey(raw)
 	if err != nil {
-		return nil, fmt.Errorf("its public key cannot be read: %w", err)
+		return nil, fmt.Errorf("read its public key: %w", err)
 	}
 	if key.Type() != fields[0] {
-		return nil, fmt.Errorf("it says that the key is %q, and the key is %q", fields[0], key.Type())
+		return nil, fmt.Errorf("it says %q, but the key is %q", fields[0], key.Type())
 	}
 	return key, checkSSHKey(key)
 }
 
-// isKeyType tells the key from options, whose names never begin so.
+// isKeyType distinguishes the key from options, whose names never start like this.
 func isKeyType(field string) bool {
 	for _, prefix := range []string{"ssh-", "ecdsa-", "sk-"} {
 		if strings.HasPrefix(field, prefix) {
@@ -113,7 +113,7 @@ func (a *allowedSigner) parseOptions(text string, local *time.Location) error {
 		name, value, has := strings.Cut(option, "=")
 		name = strings.ToLower(name)
 		if seen[name] {
-			return fmt.Errorf("the option %q stands there twice", name)
+			return fmt.Errorf("the option %q is given twice", name)
 		}
 		seen[name] = true
 		if err := a.setOption(name, value, has, local); err != nil {
@@ -130,7 +130,7 @@ func (a *allowedSigner) setOption(name, value string, has bool, local *time.Loca
 	switch name {
 	case "namespaces", "valid-after", "valid-before":
 	case "cert-authority":
-		return errors.New("certificates do not sign receipts: give the keys themselves, without cert-authority")
+		return errors.New("certificates cannot sign receipts: list the keys themselves, without cert-authority")
 	default:
 		return fmt.Errorf("there is no option %q", name)
 	}
@@ -149,7 +149,7 @@ func (a *allowedSigner) setOption(name, value string, has bool, local *time.Loca
 	return err
 }
 
-// parseTime reads ssh-keygen's three forms of a time, which their lengths tell apart.
+// parseTime parses ssh-keygen's three time formats, which differ in length.
 func parseTime(text string, local *time.Location) (time.Time, error) {
 	digits, utc := strings.CutSuffix(text, "Z")
 	if utc {
@@ -167,7 +167,7 @@ func parseTime(text string, local *time.Location) (time.Time, error) {
 }
 
 // allows reports why the line does not allow its key to sign a receipt at a time. Both
-// limits are themselves allowed, to the second, as ssh-keygen has it.
+// limits are inclusive, to the second, as in ssh-keygen.
 func (a allowedSigner) allows(at time.Time) error {
 	at = at.Truncate(time.Second)
 	switch {
@@ -181,8 +181,8 @@ func (a allowedSigner) allows(at time.Time) error {
 	return nil
 }
 
-// matchList is ssh's pattern list (ssh_config(5), PATTERNS): one pattern with ! that
-// matches refuses, whatever the others say.
+// matchList matches ssh's pattern list (ssh_config(5), PATTERNS): a matching pattern with !
+// refuses, whatever the others say.
 func matchList(list, text string) bool {
 	matched := false
 	for pattern := range strings.SplitSeq(list, ",") {
@@ -204,15 +204,14 @@ func match(pattern, text string) bool {
 	return ok && err == nil
 }
 
-// cutField takes the first field of a line. A blank between quotation marks does not
-// end it.
+// cutField cuts the first field of a line, which may contain quoted blanks.
 func cutField(text string) (field, rest string, closed bool) {
 	field, rest, closed = cutUnquoted(text, blank)
 	return field, strings.TrimLeft(rest, blank), closed
 }
 
-// cutUnquoted cuts a text at the first separator that is not between quotation marks.
-// closed is false when a mark has no partner; a mark behind a backslash has no meaning.
+// cutUnquoted cuts a text at the first separator outside quotation marks. closed is false
+// if a quotation is not closed; a backslash escapes a mark.
 func cutUnquoted(text, separators string) (before, after string, closed bool) {
 	quoted := false
 	for i := 0; i < len(text); i++ {
@@ -228,8 +227,7 @@ func cutUnquoted(text, separators string) (before, after string, closed bool) {
 	return text, "", !quoted
 }
 
-// unquote takes the quotation marks from a text that stands between two; any other
-// text stays as it is.
+// unquote removes the quotation marks around a text; any other text stays as it is.
 func unquote(text string) string {
 	inside, opened := strings.CutPrefix(text, quote)
 	inside, closed := strings.CutSuffix(inside, quote)

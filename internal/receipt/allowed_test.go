@@ -10,7 +10,7 @@ import (
 	"purser/internal/receipt"
 )
 
-func TestAllowedSignersAllow(t *testing.T) {
+func TestAllowedSignersAllowTheirKeys(t *testing.T) {
 	k := newSSH(t)
 	line := seal(t, example(), k.signer)
 	key := strings.TrimSpace(string(ssh.MarshalAuthorizedKey(k.public)))
@@ -41,8 +41,8 @@ func TestAllowedSignersAllow(t *testing.T) {
 		{"local time, not yet", `me@x valid-after="202603041030" ` + key, "", "valid only from 2026-03-04T10:30:00-02:00"},
 		{"local time", `me@x valid-after="202603041000" ` + key, "me@x", ""},
 		{"again, later", `old@x valid-before="20260101Z" ` + key + "\n" + `me@x valid-after="20260101Z" ` + key, "me@x", ""},
-		{"nobody", "# nobody\n", "", "not one that is trusted"},
-		{"somebody else", "me@x " + other, "", "not one that is trusted"},
+		{"nobody", "# nobody\n", "", "is not trusted"},
+		{"somebody else", "me@x " + other, "", "is not trusted"},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			a, err := receipt.ParseAllowedSigners([]byte(test.file), time.FixedZone("", -2*3600))
@@ -61,7 +61,7 @@ func TestAllowedSignersAllow(t *testing.T) {
 	}
 }
 
-func TestAllowedSignersRefuse(t *testing.T) {
+func TestAllowedSignersRefuseMalformedLines(t *testing.T) {
 	k := newSSH(t)
 	key := strings.TrimSpace(string(ssh.MarshalAuthorizedKey(k.public)))
 	kind, encoded, _ := strings.Cut(key, " ")
@@ -74,7 +74,7 @@ func TestAllowedSignersRefuse(t *testing.T) {
 		{"unknown option", `me@x no-touch-required ` + key, `there is no option "no-touch-required"`},
 		{"empty option", `me@x ,namespaces="x" ` + key, `there is no option ""`},
 		{"authority", `*@x cert-authority ` + key, "cert-authority"},
-		{"twice", `me@x namespaces="a",NAMESPACES="b" ` + key, `"namespaces" stands there twice`},
+		{"twice", `me@x namespaces="a",NAMESPACES="b" ` + key, `"namespaces" is given twice`},
 		{"no value", `me@x namespaces ` + key, "namespaces needs a value"},
 		{"no marks", `me@x namespaces=file ` + key, "namespaces needs a value"},
 		{"empty value", `me@x namespaces="" ` + key, "namespaces needs a value"},
@@ -86,8 +86,8 @@ func TestAllowedSignersRefuse(t *testing.T) {
 		{"never valid", `me@x valid-after="20260203",valid-before="20260203" ` + key, "not later than"},
 		{"options only", `me@x namespaces="file"`, "it has no public key"},
 		{"no base64", `me@x ` + kind + ` !`, "not in base64"},
-		{"no key in it", `me@x ` + kind + ` AAAA`, "cannot be read"},
-		{"cut off", `me@x ` + key[:len(key)-8], "cannot be read"},
+		{"no key in it", `me@x ` + kind + ` AAAA`, "read its public key"},
+		{"cut off", `me@x ` + key[:len(key)-8], "read its public key"},
 		{"wrong kind", `me@x ssh-rsa ` + encoded, `the key is "ssh-ed25519"`},
 		{"options after the key's kind", `me@x ` + kind + ` namespaces="x" ` + encoded, "not in base64"},
 	} {
@@ -125,7 +125,7 @@ func FuzzAllowedSigners(f *testing.F) {
 			}
 			return
 		}
-		// Nobody is trusted whose key is not in the file.
+		// A key that is not in the file must not be trusted.
 		by, err := receipt.SSHVerifier(a, noon).Verify(t.Context(), k.signer.KeyID(), message, sig)
 		if err == nil && (by == "" || !strings.Contains(string(file), strings.TrimRight(encoded, "="))) {
 			t.Errorf("signed by %q", by)

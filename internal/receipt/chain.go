@@ -2,41 +2,40 @@ package receipt
 
 import "fmt"
 
-// Finding is what can be wrong with a receipt's place in its log.
+// Finding says what is wrong with a receipt's place in its log.
 type Finding string
 
-// The findings. An edited receipt has no good signature, so that Open finds it.
+// The findings. Open finds an edited receipt, by its signature.
 const (
-	Missing   Finding = "missing"   // receipts before this one are not there
-	Repeated  Finding = "repeated"  // the same receipt is there already
-	Reordered Finding = "reordered" // it stands behind a later one
+	Missing   Finding = "missing"   // its predecessors are missing
+	Repeated  Finding = "repeated"  // the log already has it
+	Reordered Finding = "reordered" // it comes after a later one
 	Forked    Finding = "forked"    // another receipt has its number
-	Replaced  Finding = "replaced"  // the one before it is not the one that it was written after
+	Replaced  Finding = "replaced"  // its predecessor is not the one it was written after
 )
 
-// Entry is a receipt in a log. CheckChains takes only those that Open accepted: one
-// that nobody vouches for has no place in a chain, and takes none away.
+// Entry is a receipt in a log. Pass CheckChains only receipts that Open accepted: one
+// without a trusted signature belongs in no chain.
 type Entry struct {
 	Line    int    // counted from 1
 	Hash    string // Hash of the line
 	Receipt Receipt
-	// Found and Why are filled in by CheckChains; "" where nothing is wrong.
+	// CheckChains sets Found and Why; they stay "" if nothing is wrong.
 	Found Finding
 	Why   string
 }
 
-// chain is what is known of the receipts of one credential.
 type chain struct {
-	byNumber map[int64][]*Entry // several only where the chain is forked
+	byNumber map[int64][]*Entry // several if the chain is forked
 	newest   *Entry
 }
 
-// CheckChains looks at the place of each entry of a log, which is in the log's order.
-// That the last receipts of a credential are missing does not show in a log: compare
-// Heads with those that were noted elsewhere.
+// CheckChains checks the place of each entry; log must be in the log's order. A log does not
+// show that a credential's last receipts are missing: compare Heads with hashes noted
+// elsewhere.
 func CheckChains(log []Entry) {
 	chains := chainsOf(log)
-	first := map[string]int{}      // the line at which a hash was seen first
+	first := map[string]int{}      // the first line with a hash
 	highest := map[string]*Entry{} // so far, by credential
 	for i := range log {
 		e := &log[i]
@@ -50,7 +49,7 @@ func CheckChains(log []Entry) {
 			continue
 		}
 		if h := highest[name]; h != nil && number < h.Receipt.Number {
-			e.Found, e.Why = Reordered, fmt.Sprintf("it is receipt %d of %s and stands behind receipt %d, line %d", number, name, h.Receipt.Number, h.Line)
+			e.Found, e.Why = Reordered, fmt.Sprintf("receipt %d of %s comes after receipt %d, line %d", number, name, h.Receipt.Number, h.Line)
 		} else {
 			highest[name] = e
 		}
@@ -60,8 +59,8 @@ func CheckChains(log []Entry) {
 	}
 }
 
-// Heads are the last receipts of each credential's chain, in the order of the log.
-// Whoever notes their hashes elsewhere can tell later that none was taken away.
+// Heads returns the last receipt of each credential's chain, in the log's order. Whoever
+// notes their hashes elsewhere can tell later that none was removed.
 func Heads(log []Entry) []Entry {
 	chains := chainsOf(log)
 	var heads []Entry
@@ -93,23 +92,23 @@ func chainsOf(log []Entry) map[string]*chain {
 	return chains
 }
 
-// link looks at what an entry says of the one before it, wherever that one stands.
+// link checks what an entry says of its predecessor, wherever that is in the log.
 func (c *chain) link(e *Entry) (Finding, string) {
 	name, number := e.Receipt.Credential, e.Receipt.Number
 	if other := c.byNumber[number][0]; other.Hash != e.Hash {
-		return Forked, fmt.Sprintf("line %d is receipt %d of %s as well", other.Line, number, name)
+		return Forked, fmt.Sprintf("line %d is also receipt %d of %s", other.Line, number, name)
 	}
 	if number == 1 {
 		return "", ""
 	}
 	before := c.byNumber[number-1]
 	if len(before) == 0 {
-		return Missing, fmt.Sprintf("it is receipt %d of %s, and the one before it is not there", number, name)
+		return Missing, fmt.Sprintf("receipt %d of %s is missing", number-1, name)
 	}
 	for _, b := range before {
 		if b.Hash == e.Receipt.Previous {
 			return "", ""
 		}
 	}
-	return Replaced, fmt.Sprintf("it was written after another receipt %d of %s than line %d", number-1, name, before[0].Line)
+	return Replaced, fmt.Sprintf("it follows another receipt %d of %s than line %d", number-1, name, before[0].Line)
 }

@@ -11,7 +11,6 @@ import (
 	"purser/internal/receipt"
 )
 
-// chainOf makes the lines of a log with a receipt for each name.
 func chainOf(t testing.TB, names ...string) [][]byte {
 	t.Helper()
 	type head struct {
@@ -33,7 +32,7 @@ func chainOf(t testing.TB, names ...string) [][]byte {
 	return lines
 }
 
-// entries are what a verifier that trusts every line makes of a log.
+// entries opens a log with a verifier that trusts every line.
 func entries(lines [][]byte) []receipt.Entry {
 	var log []receipt.Entry
 	for i, line := range lines {
@@ -44,7 +43,6 @@ func entries(lines [][]byte) []receipt.Entry {
 	return log
 }
 
-// findings are what is wrong with a log, as line:finding.
 func findings(lines [][]byte) string {
 	log := entries(lines)
 	receipt.CheckChains(log)
@@ -59,10 +57,10 @@ func findings(lines [][]byte) string {
 	return strings.Join(all, " ")
 }
 
-func TestAChainShowsWhatWasDoneToIt(t *testing.T) {
+func TestAChainRevealsTampering(t *testing.T) {
 	a := chainOf(t, "a", "a", "a", "a", "a")
 	mixed := chainOf(t, "a", "b", "a", "b", "a", "b")
-	other := chainOf(t, "b", "a", "a") // another log, whose a are not those of a
+	other := chainOf(t, "b", "a", "a") // another log: its receipts of a differ
 	unchained := [][]byte{pack(t, receipt.PayloadType, []byte(v1)), seal(t, example(), nil)}
 	edited := func(i int) []byte {
 		r, err := receipt.Unverified(a[i])
@@ -122,9 +120,7 @@ func TestHeadsAreTheLastOfEachChain(t *testing.T) {
 	}
 }
 
-// Whatever is taken out before the last of a credential, put in again, or moved among
-// its receipts, is found.
-func TestEveryDamageIsFound(t *testing.T) {
+func TestEveryRemovedRepeatedOrMovedReceiptIsFound(t *testing.T) {
 	random := rand.New(rand.NewPCG(1, 2))
 	for range 2000 {
 		names := make([]string, 2+random.IntN(12))
@@ -136,14 +132,14 @@ func TestEveryDamageIsFound(t *testing.T) {
 			t.Fatalf("a log as it was written: %s", found)
 		}
 		i := random.IntN(len(lines))
-		next := slices.Index(names[i+1:], names[i]) + i + 1 // of the same credential
+		next := slices.Index(names[i+1:], names[i]) + i + 1 // the credential's next receipt
 		var damaged [][]byte
 		what := ""
 		switch damage := random.IntN(3); {
 		case damage == 0:
 			what, damaged = fmt.Sprintf("%d put in again", i), slices.Insert(slices.Clone(lines), random.IntN(len(lines)+1), lines[i])
 		case next <= i:
-			continue // it is the last of its credential
+			continue // the credential's last receipt
 		case damage == 1:
 			what, damaged = fmt.Sprintf("%d taken out", i), slices.Delete(slices.Clone(lines), i, i+1)
 		default:
@@ -156,9 +152,8 @@ func TestEveryDamageIsFound(t *testing.T) {
 	}
 }
 
-// FuzzCheckChains has any log looked at, line by line as data gives it out of a good
-// one: nothing is found exactly where, for each credential, the lines are the first
-// ones in their order.
+// FuzzCheckChains builds a log from lines of a good one. It is clean exactly if each
+// credential's lines are its first ones, in order.
 func FuzzCheckChains(f *testing.F) {
 	lines := chainOf(f, "a", "b", "a", "a", "b", "c")
 	f.Add([]byte{0, 1, 2, 3, 4, 5})
@@ -169,7 +164,7 @@ func FuzzCheckChains(f *testing.F) {
 		count, good := map[string]int64{}, true
 		for _, n := range order[:min(len(order), 64)] {
 			if int(n) >= len(lines) {
-				log = append(log, order) // no receipt
+				log = append(log, order) // not a receipt
 				continue
 			}
 			log = append(log, lines[n])

@@ -10,7 +10,7 @@ import (
 	"purser/internal/receipt"
 )
 
-// disk is a file that has room for so many bytes, and may be one that cannot be cut.
+// disk is a file with limited room, which may fail to truncate.
 type disk struct {
 	bytes.Buffer
 	room       int
@@ -69,7 +69,7 @@ func TestAFullDiskLeavesNoHalfLine(t *testing.T) {
 	}
 }
 
-// FuzzBackwards reads any file from its end, and finds the lines that it has.
+// FuzzBackwards reads any file from its end and finds its lines.
 func FuzzBackwards(f *testing.F) {
 	f.Add([]byte("a\nb\n"), 1)
 	f.Add([]byte("\n\nx"), 70_000)

@@ -9,26 +9,26 @@ import (
 	"io"
 )
 
-// PayloadType says in the envelope what is inside. It is signed with the payload.
+// PayloadType names the envelope's content. The signature covers it.
 const PayloadType = "application/vnd.purser.receipt+json"
 
 var (
-	// ErrUnsigned is what Open says of a receipt that nobody signed.
+	// ErrUnsigned is Open's error for a receipt without a signature.
 	ErrUnsigned = errors.New("the receipt is not signed")
-	// ErrCutOff is what Open says of a line that ends too early.
-	ErrCutOff = errors.New("the line is cut off: purser was stopped while it wrote the receipt")
-	// ErrUnknownKey is in the error when no signature is by a key that is trusted.
-	ErrUnknownKey = errors.New("the key is not one that is trusted")
+	// ErrCutOff is Open's error for a line that ends too early.
+	ErrCutOff = errors.New("the line is cut off: purser was stopped while writing the receipt")
+	// ErrUnknownKey is in the error chain when no trusted key made a signature.
+	ErrUnknownKey = errors.New("the key is not trusted")
 )
 
-// Signer makes signatures with one key.
+// Signer signs with one key.
 type Signer interface {
 	KeyID() string
 	Sign(ctx context.Context, message []byte) ([]byte, error)
 }
 
-// Verifier knows whom to trust. It gives the signer's name, or an error with
-// ErrUnknownKey in it when the key is none of its own.
+// Verifier knows which keys to trust. It returns the signer's name; for a key that it does
+// not know, the error wraps ErrUnknownKey.
 type Verifier interface {
 	Verify(ctx context.Context, keyID string, message, signature []byte) (by string, err error)
 }
@@ -44,19 +44,19 @@ type signature struct {
 	Sig   []byte `json:"sig"`
 }
 
-// PAE is DSSE's pre-authentication encoding, the bytes that are signed. It is
-// exported so that a receipt can be checked with ssh-keygen and without purser.
+// PAE is DSSE's pre-authentication encoding: the bytes that are signed. It is exported so
+// that you can check a receipt with ssh-keygen and without purser.
 func PAE(payloadType string, payload []byte) []byte {
 	head := fmt.Sprintf("DSSEv1 %d %s %d ", len(payloadType), payloadType, len(payload))
 	return append([]byte(head), payload...)
 }
 
-// Seal makes the line for a receipt, without a line's end. With no signer it is an
-// envelope without signatures, which Open refuses.
+// Seal returns the line for a receipt, without the line's end. Without a signer the
+// envelope has no signatures, and Open refuses it.
 func Seal(ctx context.Context, r Receipt, s Signer) ([]byte, error) {
 	payload, err := r.encode()
 	if err != nil {
-		return nil, fmt.Errorf("write the receipt: %w", err)
+		return nil, fmt.Errorf("encode the receipt: %w", err)
 	}
 	e := envelope{PayloadType: PayloadType, Payload: payload}
 	if s != nil {
@@ -69,8 +69,8 @@ func Seal(ctx context.Context, r Receipt, s Signer) ([]byte, error) {
 	return json.Marshal(e)
 }
 
-// Open reads a line, with or without its end, and gives the receipt only when the
-// verifier trusts a signature of it.
+// Open parses a line, with or without its end. It returns the receipt only if the verifier
+// trusts a signature.
 func Open(ctx context.Context, line []byte, v Verifier) (Receipt, error) {
 	e, err := openEnvelope(line)
 	if err != nil {
@@ -80,22 +80,25 @@ func Open(ctx context.Context, line []byte, v Verifier) (Receipt, error) {
 	if err != nil {
 		return Receipt{}, err
 	}
-	r, err := decodeReceipt(e.Payload)
-	if err != nil {
-		return Receipt{}, fmt.Errorf("read the receipt: %w", err)
+	r, err := e.receipt()
+	if err == nil {
+		r.SignedBy = by
 	}
-	r.SignedBy = by
-	return r, nil
+	return r, err
 }
 
-// Unverified reads a line and looks at no signature: anybody may have written what it
-// says. It is for showing receipts that are not signed as what they are, and for the
-// time at which SSHVerifier shall look at a key that has been retired since.
+// Unverified parses a line without checking signatures: anybody may have written it. It
+// serves to show unsigned receipts as such, and to get the time at which SSHVerifier shall
+// judge a key that was retired since.
 func Unverified(line []byte) (Receipt, error) {
 	e, err := openEnvelope(line)
 	if err != nil {
 		return Receipt{}, err
 	}
+	return e.receipt()
+}
+
+func (e envelope) receipt() (Receipt, error) {
 	r, err := decodeReceipt(e.Payload)
 	if err != nil {
 		return Receipt{}, fmt.Errorf("read the receipt: %w", err)
@@ -112,7 +115,7 @@ func openEnvelope(line []byte) (envelope, error) {
 		return envelope{}, fmt.Errorf("read the receipt's envelope: %w", err)
 	}
 	if e.PayloadType != PayloadType {
-		return envelope{}, fmt.Errorf("read the receipt's envelope: it holds %q and not %q", e.PayloadType, PayloadType)
+		return envelope{}, fmt.Errorf("read the receipt's envelope: it contains %q, not %q", e.PayloadType, PayloadType)
 	}
 	return e, nil
 }
@@ -135,10 +138,10 @@ func (e envelope) signedBy(ctx context.Context, v Verifier) (string, error) {
 	return "", failed
 }
 
-// Verifiers are tried in turn.
+// Verifiers tries each verifier in turn.
 type Verifiers []Verifier
 
-// Verify asks each until one trusts the signature.
+// Verify returns the first accepting verifier's answer.
 func (vs Verifiers) Verify(ctx context.Context, keyID string, message, signature []byte) (string, error) {
 	failed := ErrUnknownKey
 	for _, v := range vs {
@@ -151,8 +154,8 @@ func (vs Verifiers) Verify(ctx context.Context, keyID string, message, signature
 	return "", failed
 }
 
-// moreTelling keeps one of two errors: that a signature by a trusted key is wrong says
-// more than that other keys are not known.
+// moreTelling keeps one of two errors: a wrong signature by a trusted key says more than an
+// unknown key.
 func moreTelling(have, next error) error {
 	if have == nil || errors.Is(have, ErrUnknownKey) {
 		return next

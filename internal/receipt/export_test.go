@@ -6,5 +6,5 @@ var (
 	WriteLine = writeLine
 )
 
-// Appending is the file that WriteLine writes to.
+// Appending is the file that WriteLine appends to.
 type Appending = appending

@@ -11,7 +11,7 @@ import (
 	"fmt"
 )
 
-// DigestSigner signs a SHA-256 digest with ECDSA over P-256, and gives the signature in
+// DigestSigner signs a SHA-256 digest with ECDSA over P-256 and returns the signature in
 // DER: KMS's Sign with MessageType DIGEST and ECDSA_SHA_256.
 type DigestSigner interface {
 	SignDigest(ctx context.Context, digest []byte) ([]byte, error)
@@ -25,10 +25,10 @@ type kmsSigner struct {
 // KMSSigner signs with a key that does not leave KMS. Its id is the key's ARN.
 func KMSSigner(keyARN string, s DigestSigner) Signer { return kmsSigner{keyARN, s} }
 
-// KeyID is the key's ARN.
+// KeyID returns the key's ARN.
 func (s kmsSigner) KeyID() string { return s.keyARN }
 
-// Sign hashes here, so that what is sent to KMS is short, whatever the receipt is.
+// Sign hashes locally, since KMS limits the length of a message.
 func (s kmsSigner) Sign(ctx context.Context, message []byte) ([]byte, error) {
 	digest := sha256.Sum256(message)
 	return s.signer.SignDigest(ctx, digest[:])
@@ -39,8 +39,8 @@ type publicKeyVerifier struct {
 	key   *ecdsa.PublicKey
 }
 
-// PublicKeyVerifier trusts one public key under one id, for KMS the key's ARN. The key
-// is in PEM or in DER, as KMS's GetPublicKey gives it.
+// PublicKeyVerifier trusts one public key under one id, for KMS the key's ARN. The key is
+// PEM or DER, as KMS's GetPublicKey returns it.
 func PublicKeyVerifier(keyID string, key []byte) (Verifier, error) {
 	public, err := ParsePublicKey(key)
 	if err != nil {
@@ -49,24 +49,24 @@ func PublicKeyVerifier(keyID string, key []byte) (Verifier, error) {
 	return publicKeyVerifier{keyID, public}, nil
 }
 
-// Verify gives the key's id as the signer's name: it is all that is known of them.
+// Verify returns the key's id as the signer's name, since nothing else is known.
 func (v publicKeyVerifier) Verify(_ context.Context, keyID string, message, signature []byte) (string, error) {
 	if keyID != v.keyID {
 		return "", ErrUnknownKey
 	}
 	digest := sha256.Sum256(message)
 	if !ecdsa.VerifyASN1(v.key, digest[:], signature) {
-		return "", errors.New("it is wrong: it is not by this key, or not of this receipt")
+		return "", errors.New("it is wrong: another key made it, or it is for another receipt")
 	}
 	return v.keyID, nil
 }
 
-// ParsePublicKey reads a public key in PEM or DER (SubjectPublicKeyInfo, RFC 5280). It
-// has to be ECDSA over P-256, the one kind that KMSSigner makes signatures with.
+// ParsePublicKey parses a public key in PEM or DER (SubjectPublicKeyInfo, RFC 5280). It must
+// be ECDSA over P-256, as KMSSigner's keys are.
 func ParsePublicKey(key []byte) (*ecdsa.PublicKey, error) {
 	if block, _ := pem.Decode(key); block != nil {
 		if block.Type != "PUBLIC KEY" {
-			return nil, fmt.Errorf("the PEM block is %q and not a public key", block.Type)
+			return nil, fmt.Errorf("the PEM block is %q, not a public key", block.Type)
 		}
 		key = block.Bytes
 	}

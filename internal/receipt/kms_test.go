@@ -15,7 +15,6 @@ import (
 
 const keyARN = "arn:aws:kms:eu-west-1:123456789012:key/11111111-2222-3333-4444-555555555555"
 
-// kms stands in for KMS's Sign.
 type kms struct{ key *ecdsa.PrivateKey }
 
 func (k kms) SignDigest(_ context.Context, digest []byte) ([]byte, error) {
@@ -44,7 +43,7 @@ func newKMS(t testing.TB) keys {
 	return keys{signer: receipt.KMSSigner(keyARN, kms{private}), verifier: v, by: keyARN, private: private}
 }
 
-func TestKMSKeyOfTheSameName(t *testing.T) {
+func TestAnotherKMSKeyOfTheSameNameIsRefused(t *testing.T) {
 	_, err := receipt.Open(t.Context(), seal(t, example(), newKMS(t).signer), newKMS(t).verifier)
 	wantError(t, err, "it is wrong")
 	if errors.Is(err, receipt.ErrUnknownKey) {
@@ -52,7 +51,7 @@ func TestKMSKeyOfTheSameName(t *testing.T) {
 	}
 }
 
-func TestKMSFails(t *testing.T) {
+func TestAFailureOfKMSIsReturned(t *testing.T) {
 	broken := errors.New("AccessDeniedException")
 	_, err := receipt.Seal(t.Context(), example(), receipt.KMSSigner(keyARN, failing{broken}))
 	if !errors.Is(err, broken) {
@@ -61,7 +60,7 @@ func TestKMSFails(t *testing.T) {
 	wantError(t, err, keyARN)
 }
 
-func TestParsePublicKey(t *testing.T) {
+func TestOnlyP256PublicKeysParse(t *testing.T) {
 	key := aPrivateKey(t, "ecdsa256")
 	block := func(kind string, der []byte) []byte { return pem.EncodeToMemory(&pem.Block{Type: kind, Bytes: der}) }
 	for _, test := range []struct {
@@ -75,7 +74,7 @@ func TestParsePublicKey(t *testing.T) {
 		{"P-521", block("PUBLIC KEY", der(t, aPrivateKey(t, "ecdsa521"))), "curve P-521"},
 		{"RSA", der(t, aPrivateKey(t, "rsa")), "not ECDSA (*rsa.PublicKey)"},
 		{"ed25519", der(t, aPrivateKey(t, "ed25519")), "not ECDSA (ed25519.PublicKey)"},
-		{"certificate", block("CERTIFICATE", der(t, key)), `"CERTIFICATE" and not a public key`},
+		{"certificate", block("CERTIFICATE", der(t, key)), `"CERTIFICATE", not a public key`},
 		{"nothing", nil, "read the public key"},
 		{"text", []byte("ssh-ed25519 AAAA"), "read the public key"},
 	} {

@@ -18,32 +18,31 @@ import (
 	"purser/internal/filelock"
 )
 
-// LongestLine is the length in bytes of a line that is read; receipts are far shorter.
+// LongestLine bounds a line that is read, in bytes; receipts are far shorter.
 const LongestLine = 1 << 20
 
-// chunk is how much of a file is read at once, from its end.
 const chunk = 64 << 10
 
-// lineStart is how every line of a log begins.
+// lineStart begins every line of a log.
 const lineStart = `{"payloadType":"` + PayloadType + `",`
 
 var (
-	// ErrOutside is in the error when a log is not where it has to be.
-	ErrOutside = errors.New("the file is outside of the folder")
-	errLink    = errors.New("a link is on the way to it")
+	// ErrOutside is in the error chain when a log is outside its folder.
+	ErrOutside = errors.New("the file is outside the folder")
+	errLink    = errors.New("its path contains a link")
 	errSpecial = errors.New("it is not a regular file")
-	errForeign = errors.New("it holds something other than receipts")
+	errForeign = errors.New("it contains something other than receipts")
 )
 
-// Log is a file of receipts, one a line.
+// Log is a file of receipts, one per line.
 type Log struct {
 	Path string
-	// Folder is where Path has to be; no link is followed below it. "" allows any path.
+	// Folder must contain Path, and no link is followed below it. "" allows any path.
 	Folder string
 }
 
-// Check reports what would keep Append from writing, as far as that can be told
-// without making the file.
+// Check reports what would keep Append from writing, as far as it can without creating the
+// file.
 func (l Log) Check() error {
 	f, err := l.open(os.O_RDWR)
 	if errors.Is(err, fs.ErrNotExist) {
@@ -56,9 +55,9 @@ func (l Log) Check() error {
 	return f.Close()
 }
 
-// Append gives a receipt its place in the chain of its credential, signs it, and writes
-// it behind the last one. It returns the line. The number is taken with the writing: a
-// run that is stopped before leaves no gap. Two at once wait for each other.
+// Append numbers a receipt in its credential's chain, signs it, appends it and returns the
+// line. It takes the number under the file's lock, as it writes: a run that stops earlier
+// leaves no gap, and concurrent runs wait for each other.
 func (l Log) Append(ctx context.Context, r Receipt, s Signer) (line []byte, err error) {
 	f, err := l.open(os.O_RDWR | os.O_CREATE)
 	if err != nil {
@@ -66,7 +65,7 @@ func (l Log) Append(ctx context.Context, r Receipt, s Signer) (line []byte, err 
 	}
 	defer func() { err = errors.Join(err, f.Close()) }()
 	if err := filelock.Lock(ctx, f); err != nil {
-		return nil, fmt.Errorf("wait for another purser that writes a receipt: %w", err)
+		return nil, fmt.Errorf("wait for another purser to write a receipt: %w", err)
 	}
 	info, err := f.Stat()
 	if err != nil {
@@ -81,7 +80,7 @@ func (l Log) Append(ctx context.Context, r Receipt, s Signer) (line []byte, err 
 	return line, writeLine(f, info.Size(), line)
 }
 
-// open opens the log, which is a regular file that holds nothing but receipts.
+// open opens the log, which must be a regular file of receipts.
 func (l Log) open(flag int) (*os.File, error) {
 	f, err := l.openAnywhere(flag | os.O_APPEND)
 	if err != nil {
@@ -118,8 +117,8 @@ func (l Log) openAnywhere(flag int) (*os.File, error) {
 	return folder.OpenFile(name, flag, mode)
 }
 
-// noLinks refuses links that stay inside of a folder; a Root refuses those that lead
-// out of it, also while somebody changes them.
+// noLinks refuses links within a folder. os.Root refuses those that lead out of it, even
+// while somebody changes them.
 func noLinks(folder *os.Root, name string) error {
 	for i := range len(name) + 1 {
 		if i < len(name) && !os.IsPathSeparator(name[i]) {
@@ -140,7 +139,7 @@ func noLinks(folder *os.Root, name string) error {
 	return nil
 }
 
-// isLog keeps receipts from being written into a file of another kind, whoever named it.
+// isLog keeps receipts out of files of another kind, whoever named them.
 func isLog(f *os.File) error {
 	info, err := f.Stat()
 	if err != nil {
@@ -154,7 +153,7 @@ func isLog(f *os.File) error {
 	if err != nil && !errors.Is(err, io.EOF) {
 		return err
 	}
-	// A first line that was cut off is the beginning of a receipt as well.
+	// A first line that was cut off is a prefix of lineStart.
 	first, _, _ := bytes.Cut(start[:n], []byte("\n"))
 	if !strings.HasPrefix(lineStart, string(first)) {
 		return errForeign
@@ -162,8 +161,8 @@ func isLog(f *os.File) error {
 	return nil
 }
 
-// next is the place in the chain of a credential behind its last receipt. What is no
-// receipt, and what is not chained, is passed over.
+// next returns the next place in a credential's chain. It skips lines that are no receipts
+// or not chained.
 func next(f io.ReaderAt, size int64, name string) (number int64, previous string, err error) {
 	quoted, err := json.Marshal(name)
 	if err != nil {
@@ -184,7 +183,7 @@ func next(f io.ReaderAt, size int64, name string) (number int64, previous string
 	return 1, "", nil
 }
 
-// payloadHas passes over lines faster than opening them does.
+// payloadHas rules lines out faster than opening them does.
 func payloadHas(line, part []byte) bool {
 	_, payload, _ := bytes.Cut(line, []byte(`"payload":"`))
 	payload, _, _ = bytes.Cut(payload, []byte(`"`))
@@ -192,8 +191,8 @@ func payloadHas(line, part []byte) bool {
 	return err == nil && bytes.Contains(text, part)
 }
 
-// backwards gives the lines of a file without their ends, the last first, and reads no
-// more than it has to. A line longer than LongestLine is left out.
+// backwards yields the lines of a file without their ends, last first, reading no more than
+// necessary. It omits lines longer than LongestLine.
 func backwards(f io.ReaderAt, size int64) iter.Seq2[[]byte, error] {
 	return func(yield func([]byte, error) bool) {
 		var rest []byte // the end of a line whose beginning has not been read
@@ -222,7 +221,6 @@ func backwards(f io.ReaderAt, size int64) iter.Seq2[[]byte, error] {
 	}
 }
 
-// appending is a file that is open for appending.
 type appending interface {
 	io.ReaderAt
 	io.Writer
@@ -230,9 +228,8 @@ type appending interface {
 	Truncate(size int64) error
 }
 
-// writeLine adds a line to a file of that size, on a line of its own, in one write. Of
-// a line that the disk has no room for, nothing stays; where that cannot be helped,
-// the part is a line that Open refuses.
+// writeLine appends a line to a file of that size, in one write and on a line of its own. If
+// the disk is full it removes the partial line; failing that, Open refuses the part.
 func writeLine(f appending, size int64, line []byte) error {
 	text := append(bytes.Clone(line), '\n')
 	if size > 0 {
@@ -240,7 +237,7 @@ func writeLine(f appending, size int64, line []byte) error {
 		if _, err := f.ReadAt(last, size-1); err != nil {
 			return err
 		}
-		if last[0] != '\n' { // a line that was cut off stays by itself
+		if last[0] != '\n' { // keep a cut-off line separate
 			text = append([]byte{'\n'}, text...)
 		}
 	}

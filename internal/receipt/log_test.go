@@ -42,7 +42,7 @@ func linesOf(text []byte) [][]byte {
 	return bytes.Split(bytes.TrimSuffix(text, []byte("\n")), []byte("\n"))
 }
 
-// numbers are those of the receipts in a file, with their credential.
+// numbers returns the credentials and numbers of a file's receipts.
 func numbers(t testing.TB, path string) string {
 	t.Helper()
 	var all []string
@@ -52,7 +52,7 @@ func numbers(t testing.TB, path string) string {
 	return strings.Join(all, " ")
 }
 
-func TestALogIsAChain(t *testing.T) {
+func TestALogNumbersAndChainsReceipts(t *testing.T) {
 	dir := t.TempDir()
 	l := receipt.Log{Path: filepath.Join(dir, "receipts.jsonl"), Folder: dir}
 	var want []byte
@@ -73,8 +73,8 @@ func TestALogIsAChain(t *testing.T) {
 	}
 }
 
-// What a crash, an older purser or an editor has left does not stop the next receipt.
-func TestALogGoesOnBehindWhatIsThere(t *testing.T) {
+// A crash, an older purser or an editor may have left such lines.
+func TestALogContinuesAfterDamagedLines(t *testing.T) {
 	before := chainOf(t, "a", "b", "a")
 	whole := string(bytes.Join(before, []byte("\n"))) + "\n"
 	half := string(before[2][:len(before[2])/2])
@@ -111,7 +111,7 @@ func TestALogGoesOnBehindWhatIsThere(t *testing.T) {
 	}
 }
 
-// A project's purser.yaml chooses a file of the project, and no other.
+// A project's purser.yaml may only name files of the project.
 func TestALogStaysInItsFolder(t *testing.T) {
 	outside, folder := t.TempDir(), t.TempDir()
 	rc := filepath.Join(outside, "bashrc")
@@ -162,8 +162,8 @@ func TestALogStaysInItsFolder(t *testing.T) {
 	appended(t, l, of("a"))
 }
 
-// A file that holds something else is left alone, whoever has named it.
-func TestALogIsAFileOfReceipts(t *testing.T) {
+// The file stays unchanged, whoever named it.
+func TestALogRefusesAFileOfAnotherKind(t *testing.T) {
 	dir := t.TempDir()
 	write(t, dir, "bashrc", []byte("alias ll='ls -l'\n"))
 	write(t, dir, "json", []byte(`{"payloadType":"application/json"}`+"\n"))
@@ -190,7 +190,7 @@ func TestALogIsAFileOfReceipts(t *testing.T) {
 	}
 }
 
-func TestAnyPathWhereItMayBe(t *testing.T) {
+func TestALogWithoutAFolderMayBeAnywhere(t *testing.T) {
 	dir := t.TempDir()
 	if err := os.Symlink(filepath.Join(dir, "real.jsonl"), filepath.Join(dir, "link.jsonl")); err != nil {
 		t.Skip("no links here: skipped")
@@ -213,7 +213,7 @@ const (
 	eachWrites = 25
 )
 
-// TestMain is another process that writes receipts, where it is asked to be.
+// TestMain serves as another process that writes receipts.
 func TestMain(m *testing.M) {
 	if path := os.Getenv("RECEIPT_LOG"); path != "" {
 		for range eachWrites {
@@ -246,7 +246,7 @@ func TestTwoProcessesDoNotForkAChain(t *testing.T) {
 	}
 }
 
-// slow is a key that waits for a touch; the lock is held for as long.
+// slow is a key that waits for a touch, with the lock held.
 type slow struct {
 	failing
 	asked chan<- struct{}
@@ -259,7 +259,7 @@ func (s slow) Sign(context.Context, []byte) ([]byte, error) {
 	return nil, nil
 }
 
-func TestWaitingForAnotherEnds(t *testing.T) {
+func TestWaitingForTheLogsLockEnds(t *testing.T) {
 	l := receipt.Log{Path: filepath.Join(t.TempDir(), "receipts.jsonl")}
 	asked, touch, done := make(chan struct{}), make(chan struct{}), make(chan error)
 	go func() {
@@ -298,7 +298,7 @@ func BenchmarkAppend(b *testing.B) {
 			if err := os.WriteFile(l.Path, bytes.Repeat(line, size/len(line)), 0o600); err != nil {
 				b.Fatal(err)
 			}
-			// A credential's first receipt reads the whole file.
+			// a credential's first receipt has to read the whole file
 			began := time.Now()
 			appended(b, l, of("a"))
 			first := time.Since(began)

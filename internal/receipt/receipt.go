@@ -1,12 +1,11 @@
-// Package receipt makes and reads signed records of what was changed, without a
-// value of anything secret: who put which token where, which one it replaced, and
-// what the registry said of it.
+// Package receipt writes and reads signed records of changes, without anything secret: who
+// put which token where, which one it replaced, and what the registry said of it.
 //
 // A receipt is one line of JSON: a DSSE envelope (PROTOCOL.md of
-// github.com/secure-systems-lab/dsse, version 1) around the record. It is signed with
-// an SSH key or with a key in KMS, so that whoever holds the log cannot rewrite it.
-// In a Log the receipts of a credential are numbered and each names the one before,
-// so that CheckChains finds one that is missing, repeated or moved.
+// github.com/secure-systems-lab/dsse, version 1) around the record. An SSH key or a KMS key
+// signs it, so that whoever holds the log cannot rewrite it. In a Log the receipts of a
+// credential are numbered and each names its predecessor, so that CheckChains finds any
+// that is missing, repeated or moved.
 package receipt
 
 import (
@@ -24,17 +23,17 @@ import (
 	"purser/internal/credential"
 )
 
-// Schema is the schema of every receipt that this package makes.
+// Schema is the schema of new receipts.
 const Schema = "purser/receipt/v2"
 
-// schemaV1 is that of receipts without a place in a chain. They are read still.
+// schemaV1 is the schema of receipts without a chain, which are still read.
 const schemaV1 = "purser/receipt/v1"
 
-// Command is what was asked for.
+// Command is the command that made the change.
 type Command string
 
-// The commands that change something, and Record, which is not one: respond had done
-// its work and wrote down what it found, in Receipt.Files.
+// The commands that change something, and Record: respond wrote down its findings, in
+// Receipt.Files.
 const (
 	Store    Command = "store"
 	Rotate   Command = "rotate"
@@ -47,23 +46,23 @@ const (
 
 var commands = []Command{Store, Rotate, Retire, Rollback, Revoke, Respond, Record}
 
-// Outcome is how it ended.
+// Outcome says how the command ended.
 type Outcome string
 
-// The two outcomes. A failed change has a receipt too: it may have ended a token.
+// The outcomes. A failed change has a receipt too, since it may have ended a token.
 const (
 	Done   Outcome = "done"
 	Failed Outcome = "failed"
 )
 
-// Receipt is the record of one change. Its fields are text, and not the program's
-// own types, because a record outlives the program that wrote it.
+// Receipt is the record of one change. Its fields are plain text, not the program's types,
+// because a record outlives the program.
 type Receipt struct {
-	Schema     string       `json:"schema"` // Seal fills it in
+	Schema     string       `json:"schema"` // set by Seal
 	ID         string       `json:"id"`
 	Time       time.Time    `json:"time"`               // UTC
 	Number     int64        `json:"number,omitempty"`   // counts a credential's receipts in a Log from 1; 0: not chained
-	Previous   string       `json:"previous,omitempty"` // Hash of the one before; "" for the first
+	Previous   string       `json:"previous,omitempty"` // Hash of the predecessor; "" for the first
 	Command    Command      `json:"command"`
 	Outcome    Outcome      `json:"outcome"`
 	Reason     string       `json:"reason,omitempty"` // why it failed
@@ -72,17 +71,17 @@ type Receipt struct {
 	Registry   string       `json:"registry"`
 	Account    string       `json:"account"`
 	Kind       string       `json:"kind"`
-	Token      *Token       `json:"token,omitempty"` // the one that is in use now
-	Ended      List[Token]  `json:"ended"`           // those that are no longer
+	Token      *Token       `json:"token,omitempty"` // now in use
+	Ended      List[Token]  `json:"ended"`           // no longer in use
 	Places     List[Place]  `json:"places"`
 	Proofs     List[Proof]  `json:"proofs"`
-	Files      List[File]   `json:"files,omitempty"` // the record's
+	Files      List[File]   `json:"files,omitempty"` // of a Record
 
-	// SignedBy is whose signature Open found. It is not a part of the record.
+	// SignedBy is the signer that Open found. It is not part of the record.
 	SignedBy string `json:"-"`
 }
 
-// Token names a token as its registry lists it: everything but the token.
+// Token is a token's entry in its registry's list.
 type Token struct {
 	ID    string `json:"id"`
 	Label string `json:"label"`
@@ -93,18 +92,18 @@ type Place struct {
 	Where    string       `json:"where"`
 	Region   string       `json:"region"`
 	Version  string       `json:"version"`
-	Replaced string       `json:"replaced"` // the version that was there before
+	Replaced string       `json:"replaced"` // the previous version
 	Stages   List[string] `json:"stages"`
 }
 
-// Proof is what the registry said when it was asked.
+// Proof is the registry's answer about a token.
 type Proof struct {
-	At           string           `json:"at"` // the step at which it was asked
+	At           string           `json:"at"` // the step that asked
 	Verdict      string           `json:"verdict"`
 	Repositories List[Repository] `json:"repositories"`
 }
 
-// Repository is what the registry said of one repository.
+// Repository is the registry's answer about one repository.
 type Repository struct {
 	Repository string       `json:"repository"`
 	Actions    List[string] `json:"actions"`
@@ -113,15 +112,15 @@ type Repository struct {
 
 // File is a file as it was when the receipt was written.
 type File struct {
-	Name   string `json:"name"` // without its folder
+	Name   string `json:"name"` // without the folder
 	SHA256 string `json:"sha256"`
 }
 
-// FileOf describes a file that holds data.
+// FileOf describes a file with that content.
 func FileOf(path string, data []byte) File { return File{filepath.Base(path), Hash(data)} }
 
-// Hash is the SHA-256 of data in hexadecimal, as sha256sum prints it. Of a receipt it
-// is that of its line without the line's end.
+// Hash returns the SHA-256 of data in hexadecimal, as sha256sum prints it. For a receipt,
+// pass its line without the line's end.
 func Hash(data []byte) string {
 	sum := sha256.Sum256(data)
 	return hex.EncodeToString(sum[:])
@@ -132,7 +131,7 @@ func isHash(text string) bool {
 	return err == nil && len(sum) == sha256.Size && text == strings.ToLower(text)
 }
 
-// ProofOf is what a proof found.
+// ProofOf converts a proof for a receipt.
 func ProofOf(at string, p credential.Proof) Proof {
 	out := Proof{At: at, Verdict: p.Verdict.String()}
 	for _, r := range p.Repositories {
@@ -141,7 +140,7 @@ func ProofOf(at string, p credential.Proof) Proof {
 	return out
 }
 
-// TokensOf names tokens that a registry lists.
+// TokensOf converts a registry's tokens for a receipt.
 func TokensOf(all []credential.ManagedToken) List[Token] {
 	var out List[Token]
 	for _, t := range all {
@@ -150,11 +149,11 @@ func TokensOf(all []credential.ManagedToken) List[Token] {
 	return out
 }
 
-// List is a slice that is [] in JSON when it is empty, never null: who reads a
-// receipt with jq does not have to ask first.
+// List is a slice that encodes as [] when empty, never as null, so that jq scripts need no
+// special case.
 type List[T any] []T
 
-// MarshalJSON writes the list.
+// MarshalJSON encodes the list.
 func (l List[T]) MarshalJSON() ([]byte, error) {
 	if l == nil {
 		return []byte("[]"), nil
@@ -162,9 +161,9 @@ func (l List[T]) MarshalJSON() ([]byte, error) {
 	return json.Marshal([]T(l))
 }
 
-// encode writes what is signed. It reads it back as Open will, so that no receipt is
-// made that cannot be opened, and looks for tokens, so that a mistake elsewhere does
-// not put one where records are kept for years.
+// encode returns the payload to sign. It decodes it again, so that no receipt is written
+// that Open rejects, and looks for tokens, so that a mistake elsewhere does not put one into
+// records that are kept for years.
 func (r Receipt) encode() ([]byte, error) {
 	r.Schema, r.Time = Schema, r.Time.UTC()
 	payload, err := json.Marshal(r)
@@ -175,13 +174,13 @@ func (r Receipt) encode() ([]byte, error) {
 		return nil, err
 	}
 	if holdsToken(payload) {
-		return nil, errors.New("a token stands in it")
+		return nil, errors.New("it contains a token")
 	}
 	return payload, nil
 }
 
-// decodeReceipt looks at the schema first: of a newer one, that is what to say, and
-// not which of its fields is unknown.
+// decodeReceipt checks the schema first: for a newer one, that is the error to report, not
+// an unknown field.
 func decodeReceipt(payload []byte) (Receipt, error) {
 	var head struct {
 		Schema string `json:"schema"`
@@ -213,17 +212,17 @@ func (r Receipt) check() error {
 	case r.Outcome != Done && r.Outcome != Failed:
 		return fmt.Errorf("it has an unknown outcome, %q", r.Outcome)
 	case r.Schema == schemaV1 && (r.Number != 0 || r.Previous != "" || len(r.Files) > 0 || r.Command == Record):
-		return fmt.Errorf("it says more than %q does", schemaV1)
+		return fmt.Errorf("it has fields that %q lacks", schemaV1)
 	}
 	for _, f := range r.Files {
 		if f.Name == "" || strings.ContainsAny(f.Name, `/\`) || !isHash(f.SHA256) {
-			return errors.New("its files are not names with a SHA-256")
+			return errors.New("its files need a name and a SHA-256")
 		}
 	}
 	return r.checkLink()
 }
 
-// mostNumber is the largest number that every reader of JSON reads exactly.
+// mostNumber is the largest number that every JSON reader reads exactly.
 const mostNumber = 1<<53 - 1
 
 func (r Receipt) checkLink() error {
@@ -231,16 +230,16 @@ func (r Receipt) checkLink() error {
 	case r.Number < 0 || r.Number > mostNumber:
 		return errors.New("its number is out of range")
 	case r.Number > 1 && !isHash(r.Previous):
-		return errors.New("it does not name the one before with a SHA-256")
+		return errors.New("it does not give its predecessor's SHA-256")
 	case r.Number <= 1 && r.Previous != "":
-		return errors.New("it names one before and is the first")
+		return errors.New("it is the first but names a predecessor")
 	}
 	return nil
 }
 
-// decodeExactly reads JSON in the one spelling in which this package writes it.
-// encoding/json alone takes a key twice, in any case, and text that is not UTF-8:
-// two programs could then read different things in what one signature covers.
+// decodeExactly accepts JSON only in the form in which this package writes it. encoding/json
+// accepts duplicate keys, keys in any case, and invalid UTF-8: two programs could then read
+// different things under one signature.
 func decodeExactly[T any](data []byte) (T, error) {
 	var v, none T
 	d := json.NewDecoder(bytes.NewReader(data))
@@ -253,13 +252,13 @@ func decodeExactly[T any](data []byte) (T, error) {
 		return none, err
 	}
 	if !bytes.Equal(again, data) {
-		return none, errors.New("it is not spelled as purser writes it")
+		return none, errors.New("it is not in the form that purser writes")
 	}
 	return v, nil
 }
 
-// holdsToken looks at the texts and not at their encoding, where a line's end before
-// a token would be a letter before it.
+// holdsToken checks decoded texts: in the encoding, the escape of a line's end would look
+// like a letter before a token.
 func holdsToken(payload []byte) bool {
 	d := json.NewDecoder(bytes.NewReader(payload))
 	for {

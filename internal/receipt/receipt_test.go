@@ -40,7 +40,7 @@ func example() receipt.Receipt {
 	}
 }
 
-// envelope takes a line apart without the package's own types.
+// envelope parses a line without the package's own types.
 type envelope struct {
 	PayloadType string              `json:"payloadType"`
 	Payload     string              `json:"payload"`
@@ -72,7 +72,6 @@ func pack(t testing.TB, payloadType string, payload []byte, signatures ...map[st
 	return line
 }
 
-// signed is an envelope around any payload with a right signature.
 func signed(t testing.TB, s receipt.Signer, payloadType string, payload []byte) []byte {
 	t.Helper()
 	sig, err := s.Sign(t.Context(), receipt.PAE(payloadType, payload))
@@ -102,7 +101,7 @@ func wantError(t testing.TB, err error, part string) {
 	}
 }
 
-// The vectors are DSSE's own, of protocol.md, and of its Go implementation's tests.
+// The vectors are from DSSE's protocol.md and its Go implementation's tests.
 func TestPAE(t *testing.T) {
 	for want, in := range map[string][2]string{
 		"DSSEv1 29 http://example.com/HelloWorld 11 hello world": {"http://example.com/HelloWorld", "hello world"},
@@ -115,7 +114,7 @@ func TestPAE(t *testing.T) {
 	}
 }
 
-// v1 is example as it was written before receipts were chained.
+// v1 is example as purser wrote it before receipts were chained.
 const v1 = `{"schema":"purser/receipt/v1",` + exampleRest
 
 const exampleRest = `"id":"purser-0195","time":"2026-03-04T12:00:00Z","command":"rotate","outcome":"failed","reason":"not-dead",` +
@@ -124,9 +123,9 @@ const exampleRest = `"id":"purser-0195","time":"2026-03-04T12:00:00Z","command":
 	`"places":[{"where":"arn:aws:secretsmanager:eu-west-1:123456789012:secret:x-AbCdEf","region":"eu-west-1","version":"v2","replaced":"v1","stages":["AWSCURRENT"]}],` +
 	`"proofs":[{"at":"read back","verdict":"granted","repositories":[{"repository":"docker.io/example/app","actions":["pull","push"],"upload":"opened and cancelled"}]}]}`
 
-// Receipts are kept for years and opened only in the spelling that was signed: when
-// this test fails, those that were made before cannot be opened any more.
-func TestTheSpellingDoesNotChange(t *testing.T) {
+// Receipts are kept for years and open only in the encoding that was signed: if
+// this test fails, older receipts no longer open.
+func TestTheEncodingOfReceiptsIsStable(t *testing.T) {
 	hash := receipt.Hash(nil)
 	for _, test := range []struct {
 		name string
@@ -154,7 +153,7 @@ func TestTheSpellingDoesNotChange(t *testing.T) {
 	}
 }
 
-func TestAReceiptWithoutAChainOpensStill(t *testing.T) {
+func TestAReceiptWithoutAChainStillOpens(t *testing.T) {
 	k := newSSH(t)
 	got, err := receipt.Open(t.Context(), signed(t, k.signer, receipt.PayloadType, []byte(v1)), k.verifier)
 	want := example()
@@ -164,7 +163,7 @@ func TestAReceiptWithoutAChainOpensStill(t *testing.T) {
 	}
 }
 
-func TestRoundTrip(t *testing.T) {
+func TestAReceiptSurvivesARoundTrip(t *testing.T) {
 	for name, k := range signers(t) {
 		t.Run(name, func(t *testing.T) {
 			line := seal(t, example(), k.signer)
@@ -190,7 +189,7 @@ func TestRoundTrip(t *testing.T) {
 	}
 }
 
-func TestALineThatIsCutOffSaysSo(t *testing.T) {
+func TestACutOffLineIsReportedAsSuch(t *testing.T) {
 	line := seal(t, example(), nil)
 	for n := 1; n < len(line); n++ {
 		if _, err := receipt.Unverified(line[:n]); !errors.Is(err, receipt.ErrCutOff) {
@@ -224,8 +223,8 @@ func TestOpenNeedsATrustedKey(t *testing.T) {
 		t.Error(err)
 	}
 
-	// One signature that is trusted is enough, and the error tells of the one that
-	// should have been.
+	// One trusted signature is enough; without one, the error is about the most
+	// telling signature.
 	e, payload := unpack(t, line)
 	stranger := signature("stranger", []byte("x"))
 	if _, err := receipt.Open(t.Context(), pack(t, receipt.PayloadType, payload, stranger, e.Signatures[0], stranger), all); err != nil {
@@ -236,7 +235,7 @@ func TestOpenNeedsATrustedKey(t *testing.T) {
 	wantError(t, err, "it is not an SSH signature")
 }
 
-// altered gives every JSON value that differs from v in one place.
+// altered yields every JSON value that differs from v in one place.
 func altered(v any) []any {
 	var all []any
 	switch v := v.(type) {
@@ -309,8 +308,8 @@ func TestTamperingIsRefused(t *testing.T) {
 	}
 }
 
-// A signature does not make a record of what is none.
-func TestSignedButStrange(t *testing.T) {
+// A signature does not make an invalid record valid.
+func TestASignedButInvalidReceiptIsRefused(t *testing.T) {
 	k := newSSH(t)
 	_, payload := unpack(t, seal(t, example(), nil))
 	replace := func(old, with string) []byte {
@@ -334,33 +333,33 @@ func TestSignedButStrange(t *testing.T) {
 		{"unknown field", replace(`"id":`, `"value":"x","id":`), `unknown field "value"`},
 		{"unknown field within", replace(`"region":`, `"value":"x","region":`), `unknown field "value"`},
 		{"the signer as a field", replace(`"id":`, `"SignedBy":"x","id":`), "unknown field"},
-		{"field twice", replace(`"id":`, `"id":"0","id":`), "not spelled"},
-		{"field in capitals", replace(`"id":`, `"ID":`), "not spelled"},
-		{"field missing", replace(`"kind":"personal access token",`, ``), "not spelled"},
-		{"spaces", replace(`"id":`, `"id": `), "not spelled"},
+		{"field twice", replace(`"id":`, `"id":"0","id":`), "not in the form"},
+		{"field in capitals", replace(`"id":`, `"ID":`), "not in the form"},
+		{"field missing", replace(`"kind":"personal access token",`, ``), "not in the form"},
+		{"spaces", replace(`"id":`, `"id": `), "not in the form"},
 		{"more after it", append(slices.Clone(payload), "{}"...), "invalid character"},
-		{"null for a list", replace(`"stages":["AWSCURRENT"]`, `"stages":null`), "not spelled"},
-		{"not UTF-8", replace(`"me@desk"`, "\"\xff\""), "not spelled"},
+		{"null for a list", replace(`"stages":["AWSCURRENT"]`, `"stages":null`), "not in the form"},
+		{"not UTF-8", replace(`"me@desk"`, "\"\xff\""), "not in the form"},
 		{"no id", replace(`"id":"purser-0195"`, `"id":""`), "no id"},
 		{"zone", replace(`12:00:00Z`, `12:00:00+02:00`), "not in UTC"},
-		{"other zero", replace(`12:00:00Z`, `12:00:00+00:00`), "not spelled"},
+		{"other zero", replace(`12:00:00Z`, `12:00:00+00:00`), "not in the form"},
 		{"no time", replace(`2026-03-04T12`, `0001-01-01T00`), "no time"},
 		{"command", replace(`"rotate"`, `"delete"`), "unknown command"},
 		{"outcome", replace(`"failed"`, `"perhaps"`), "unknown outcome"},
-		{"v1 with a number", replace(`v2","id":"purser-0195","time":"2026-03-04T12:00:00Z",`, `v1","id":"purser-0195","time":"2026-03-04T12:00:00Z","number":1,`), "it says more than"},
-		{"v1 with files", bytes.Replace(withFile("x.md", receipt.Hash(nil)), []byte("/v2"), []byte("/v1"), 1), "it says more than"},
-		{"number zero", replace(`00Z",`, `00Z","number":0,`), "not spelled"},
+		{"v1 with a number", replace(`v2","id":"purser-0195","time":"2026-03-04T12:00:00Z",`, `v1","id":"purser-0195","time":"2026-03-04T12:00:00Z","number":1,`), "it has fields that"},
+		{"v1 with files", bytes.Replace(withFile("x.md", receipt.Hash(nil)), []byte("/v2"), []byte("/v1"), 1), "it has fields that"},
+		{"number zero", replace(`00Z",`, `00Z","number":0,`), "not in the form"},
 		{"negative number", replace(`00Z",`, `00Z","number":-1,`), "number is out of range"},
 		{"number beyond JSON's", replace(`00Z",`, `00Z","number":9007199254740992,`), "number is out of range"},
-		{"a second without a first", replace(`00Z",`, `00Z","number":2,`), "does not name the one before"},
-		{"a hash of another length", replace(`00Z",`, `00Z","number":2,"previous":"e3b0",`), "does not name the one before"},
-		{"a hash in capitals", replace(`00Z",`, `00Z","number":2,"previous":"`+strings.ToUpper(receipt.Hash(nil))+`",`), "does not name the one before"},
-		{"a first behind one", replace(`00Z",`, `00Z","number":1,"previous":"`+receipt.Hash(nil)+`",`), "names one before"},
-		{"one before and no number", replace(`00Z",`, `00Z","previous":"`+receipt.Hash(nil)+`",`), "names one before"},
-		{"no files", replace(`"upload":"opened and cancelled"}]}]`, `"upload":"opened and cancelled"}]}],"files":[]`), "not spelled"},
-		{"a file with a folder", withFile("../x.md", receipt.Hash(nil)), "its files are not"},
-		{"a file without a name", withFile("", receipt.Hash(nil)), "its files are not"},
-		{"a file without a hash", withFile("x.md", ""), "its files are not"},
+		{"a second without a first", replace(`00Z",`, `00Z","number":2,`), "does not give its predecessor"},
+		{"a hash of another length", replace(`00Z",`, `00Z","number":2,"previous":"e3b0",`), "does not give its predecessor"},
+		{"a hash in capitals", replace(`00Z",`, `00Z","number":2,"previous":"`+strings.ToUpper(receipt.Hash(nil))+`",`), "does not give its predecessor"},
+		{"a first behind one", replace(`00Z",`, `00Z","number":1,"previous":"`+receipt.Hash(nil)+`",`), "names a predecessor"},
+		{"one before and no number", replace(`00Z",`, `00Z","previous":"`+receipt.Hash(nil)+`",`), "names a predecessor"},
+		{"no files", replace(`"upload":"opened and cancelled"}]}]`, `"upload":"opened and cancelled"}]}],"files":[]`), "not in the form"},
+		{"a file with a folder", withFile("../x.md", receipt.Hash(nil)), "its files need"},
+		{"a file without a name", withFile("", receipt.Hash(nil)), "its files need"},
+		{"a file without a hash", withFile("x.md", ""), "its files need"},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			_, err := receipt.Open(t.Context(), signed(t, k.signer, receipt.PayloadType, test.payload), k.verifier)
@@ -368,10 +367,10 @@ func TestSignedButStrange(t *testing.T) {
 		})
 	}
 	_, err := receipt.Open(t.Context(), signed(t, k.signer, "text/plain", payload), k.verifier)
-	wantError(t, err, `it holds "text/plain"`)
+	wantError(t, err, `it contains "text/plain"`)
 }
 
-func TestEnvelopeIsReadInOneWay(t *testing.T) {
+func TestAnEnvelopeHasOneEncoding(t *testing.T) {
 	k := newSSH(t)
 	line := string(seal(t, example(), k.signer))
 	evil := base64.StdEncoding.EncodeToString([]byte("{}"))
@@ -402,7 +401,7 @@ func (failing) KeyID() string                                        { return "k
 func (f failing) Sign(context.Context, []byte) ([]byte, error)       { return nil, f.error }
 func (f failing) SignDigest(context.Context, []byte) ([]byte, error) { return nil, f.error }
 
-func TestSealRefuses(t *testing.T) {
+func TestSealRefusesInvalidReceipts(t *testing.T) {
 	token := "dckr_pat_" + strings.Repeat("FAKE", 7)
 	for name, test := range map[string]struct {
 		change func(*receipt.Receipt)
@@ -413,10 +412,10 @@ func TestSealRefuses(t *testing.T) {
 		"no year":     {func(r *receipt.Receipt) { r.Time = noon.AddDate(9000, 0, 0) }, "year outside of range"},
 		"command":     {func(r *receipt.Receipt) { r.Command = "x" }, "unknown command"},
 		"outcome":     {func(r *receipt.Receipt) { r.Outcome = "" }, "unknown outcome"},
-		"not UTF-8":   {func(r *receipt.Receipt) { r.Account = "\xff" }, "not spelled"},
-		"token":       {func(r *receipt.Receipt) { r.Token.Label = token }, "a token stands in it"},
-		"token after": {func(r *receipt.Receipt) { r.Who[1] = "x\n" + token }, "a token stands in it"},
-		"token in":    {func(r *receipt.Receipt) { r.Places[0].Where = "<" + token + ">" }, "a token stands in it"},
+		"not UTF-8":   {func(r *receipt.Receipt) { r.Account = "\xff" }, "not in the form"},
+		"token":       {func(r *receipt.Receipt) { r.Token.Label = token }, "it contains a token"},
+		"token after": {func(r *receipt.Receipt) { r.Who[1] = "x\n" + token }, "it contains a token"},
+		"token in":    {func(r *receipt.Receipt) { r.Places[0].Where = "<" + token + ">" }, "it contains a token"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			r := example()
@@ -448,16 +447,16 @@ func FuzzOpen(f *testing.F) {
 	want := example()
 	want.SignedBy = k.by
 	f.Fuzz(func(t *testing.T, line []byte) {
-		// Nobody can sign another one.
+		// Nobody can forge a different receipt.
 		if got, err := receipt.Open(t.Context(), line, k.verifier); err == nil {
 			if diff := cmp.Diff(want, got); diff != "" {
 				t.Error(diff)
 			}
 		}
-		// What can be read can be written again.
+		// What opens can be sealed again.
 		if got, err := receipt.Unverified(line); err == nil {
 			again, err := receipt.Seal(t.Context(), got, nil)
-			if err != nil && !strings.Contains(err.Error(), "a token stands in it") {
+			if err != nil && !strings.Contains(err.Error(), "it contains a token") {
 				t.Fatal(err)
 			}
 			if err == nil {

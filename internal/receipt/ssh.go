@@ -15,11 +15,11 @@ import (
 	"purser/internal/credential"
 )
 
-// Namespace is in every SSH signature of a receipt, so that none is taken for the
-// signature of a commit or a file, nor the other way round (PROTOCOL.sshsig).
+// Namespace is part of every SSH signature of a receipt, so that nobody can pass one off as
+// the signature of a commit or file, or the other way round (PROTOCOL.sshsig).
 const Namespace = "purser-receipt"
 
-// leastRSABits is NIST's least for signatures (SP 800-131A).
+// leastRSABits is NIST's minimum for signatures (SP 800-131A).
 const leastRSABits = 2048
 
 type sshSigner struct {
@@ -27,11 +27,10 @@ type sshSigner struct {
 	key    ssh.PublicKey
 }
 
-// SSHSigner signs as `ssh-keygen -Y sign -n purser-receipt` does. The signature is the
-// blob without its armor. A key that SSHVerifier would refuse is refused here: that
-// should be known before anything is changed.
+// SSHSigner signs like `ssh-keygen -Y sign -n purser-receipt`, without the armor. It refuses
+// keys that SSHVerifier would refuse, so that you know before anything changes.
 func SSHSigner(signer ssh.Signer) (Signer, error) {
-	// An agent's key is not of its own type until it is parsed.
+	// An agent's key has its own type only after parsing.
 	key, err := ssh.ParsePublicKey(signer.PublicKey().Marshal())
 	if err != nil {
 		return nil, fmt.Errorf("read the public key: %w", err)
@@ -42,12 +41,11 @@ func SSHSigner(signer ssh.Signer) (Signer, error) {
 	return sshSigner{signer, key}, nil
 }
 
-// KeyID is the key's fingerprint as ssh-keygen shows it.
+// KeyID returns the key's fingerprint as ssh-keygen prints it.
 func (s sshSigner) KeyID() string { return ssh.FingerprintSHA256(s.key) }
 
-// Sign does not wait for the key longer than the context allows: behind an agent may be
-// a person who has to touch something. It verifies what it made, because an agent that
-// does not know a flag signs with SHA-1.
+// Sign waits for the key no longer than ctx: an agent may wait for a person's touch. It
+// verifies the signature, because an agent that does not know a flag signs with SHA-1.
 func (s sshSigner) Sign(ctx context.Context, message []byte) ([]byte, error) {
 	type result struct {
 		signature []byte
@@ -71,16 +69,15 @@ func (s sshSigner) Sign(ctx context.Context, message []byte) ([]byte, error) {
 	}
 }
 
-// LoadSSHKey reads a private key in any form that ssh-keygen writes. passphrase is
-// called only for a key that has one; nil is for when nobody can be asked. What it
-// gives is overwritten after use.
+// LoadSSHKey reads a private key in any form that ssh-keygen writes. It calls passphrase for
+// a key that has one, and overwrites the result after use; nil: there is nobody to ask.
 func LoadSSHKey(pem []byte, passphrase func() ([]byte, error)) (ssh.Signer, error) {
 	signer, err := ssh.ParsePrivateKey(pem)
 	if _, ok := errors.AsType[*ssh.PassphraseMissingError](err); !ok {
 		return signer, err
 	}
 	if passphrase == nil {
-		return nil, errors.New("the key has a passphrase, and nobody can be asked for it")
+		return nil, errors.New("the key has a passphrase, and there is nobody to ask for it")
 	}
 	text, err := passphrase()
 	if err != nil {
@@ -94,12 +91,12 @@ func LoadSSHKey(pem []byte, passphrase func() ([]byte, error)) (ssh.Signer, erro
 	return signer, err
 }
 
-// Agent is what is needed of an ssh-agent's client.
+// Agent is what AgentSigner needs of an ssh-agent's client.
 type Agent interface {
 	Signers() ([]ssh.Signer, error)
 }
 
-// AgentSigner signs with the key that an agent holds for a public key.
+// AgentSigner signs with the agent's key for a public key.
 func AgentSigner(client Agent, public ssh.PublicKey) (Signer, error) {
 	signers, err := client.Signers()
 	if err != nil {
@@ -118,15 +115,14 @@ type sshVerifier struct {
 	at      time.Time
 }
 
-// SSHVerifier trusts the keys that an allowed_signers file allows at a time. With the
-// time of now, a key that was retired is not trusted any more, also for what it signed
-// when it was in use; with the time that the receipt gives (see Unverified), who has a
-// retired key can still sign what pretends to be old.
+// SSHVerifier trusts the keys that an allowed_signers file allows at a time. At the present
+// time, it rejects everything that a retired key ever signed. At the receipt's own time (see
+// Unverified), whoever has a retired key can forge old receipts.
 func SSHVerifier(allowed AllowedSigners, at time.Time) Verifier {
 	return sshVerifier{allowed, at}
 }
 
-// Verify gives the principals of the first line that allows the key.
+// Verify returns the principals of the first line that allows the key.
 func (v sshVerifier) Verify(_ context.Context, keyID string, message, signature []byte) (string, error) {
 	failed := ErrUnknownKey
 	for _, a := range v.allowed {
@@ -145,21 +141,21 @@ func (v sshVerifier) Verify(_ context.Context, keyID string, message, signature 
 	return "", failed
 }
 
-// checkSSHSignature looks, besides the signature, at what of the blob the signature
-// does not cover: all of it has one form only.
+// checkSSHSignature also checks the parts of the blob that the signature does not cover, so
+// that every signature has one form.
 func checkSSHSignature(key ssh.PublicKey, message, blob []byte) error {
 	sig, err := sshsig.ParseSignature(blob)
 	switch {
 	case err != nil:
 		return fmt.Errorf("it is not an SSH signature: %w", err)
 	case !bytes.Equal(sig.Marshal(), blob):
-		return errors.New("it is not spelled as an SSH signature is")
+		return errors.New("it is not in the canonical form of an SSH signature")
 	case sig.HashAlgorithm != sshsig.HashSHA512:
-		return fmt.Errorf("it is made with %s and not %s", sig.HashAlgorithm, sshsig.HashSHA512)
+		return fmt.Errorf("it uses %s, not %s", sig.HashAlgorithm, sshsig.HashSHA512)
 	case sig.PublicKey.Type() == ssh.KeyAlgoRSA && sig.Signature.Format != ssh.KeyAlgoRSASHA512:
-		return fmt.Errorf("it is made with %s and not %s", sig.Signature.Format, ssh.KeyAlgoRSASHA512)
+		return fmt.Errorf("it uses %s, not %s", sig.Signature.Format, ssh.KeyAlgoRSASHA512)
 	case sig.Namespace != Namespace:
-		return fmt.Errorf("it is made for the namespace %q and not %q", sig.Namespace, Namespace)
+		return fmt.Errorf("it is for the namespace %q, not %q", sig.Namespace, Namespace)
 	}
 	if err := sshsig.Verify(bytes.NewReader(message), sig, key, sshsig.HashSHA512, Namespace); err != nil {
 		return fmt.Errorf("it is wrong: %w", err)
@@ -167,8 +163,8 @@ func checkSSHSignature(key ssh.PublicKey, message, blob []byte) error {
 	return nil
 }
 
-// checkSSHKey leaves out certificates, which would need their authority's rules, DSA,
-// and RSA that is too short.
+// checkSSHKey refuses certificates, which would need their authority's rules, DSA, and short
+// RSA keys.
 func checkSSHKey(key ssh.PublicKey) error {
 	switch key.Type() {
 	case ssh.KeyAlgoED25519, ssh.KeyAlgoSKED25519, ssh.KeyAlgoSKECDSA256,
@@ -180,7 +176,7 @@ func checkSSHKey(key ssh.PublicKey) error {
 		}
 		return nil
 	}
-	return fmt.Errorf("keys of type %q do not sign receipts", key.Type())
+	return fmt.Errorf("keys of type %q cannot sign receipts", key.Type())
 }
 
 func rsaBits(key ssh.PublicKey) int {

@@ -38,7 +38,7 @@ type keys struct {
 	public   ssh.PublicKey
 }
 
-// aPrivateKey makes a key; RSA keys are slow to make, and one serves all.
+// aPrivateKey makes a key; RSA keys are slow to make, so tests share one.
 func aPrivateKey(t testing.TB, kind string) crypto.Signer {
 	t.Helper()
 	var key crypto.Signer
@@ -74,7 +74,7 @@ func sshSigner(t testing.TB, key crypto.Signer) ssh.Signer {
 	return s
 }
 
-// allowedLine is a line of an allowed_signers file; options end in a blank.
+// allowedLine returns a line of an allowed_signers file; options end in a blank.
 func allowedLine(options string, key ssh.PublicKey) string {
 	return me + " " + options + string(ssh.MarshalAuthorizedKey(key))
 }
@@ -93,7 +93,7 @@ func newSSHOf(t testing.TB, kind string) keys {
 	return newSSHFrom(t, aPrivateKey(t, kind))
 }
 
-// newSSHFrom is for fuzzing, whose processes must have the same key.
+// newSSHFrom serves fuzzing, whose processes must have the same key.
 func newSSHFrom(t testing.TB, private crypto.Signer) keys {
 	t.Helper()
 	signer := sshSigner(t, private)
@@ -128,8 +128,8 @@ func TestKeyIDIsTheFingerprint(t *testing.T) {
 	}
 }
 
-// What ssh-keygen would sign or accept and a receipt does not.
-func TestSSHSignaturesOfAnotherKind(t *testing.T) {
+// ssh-keygen would make or accept these.
+func TestSSHSignaturesOfAnotherKindAreRefused(t *testing.T) {
 	k := newSSHOf(t, "rsa")
 	_, payload := unpack(t, seal(t, example(), nil))
 	message := receipt.PAE(receipt.PayloadType, payload)
@@ -154,9 +154,9 @@ func TestSSHSignaturesOfAnotherKind(t *testing.T) {
 		{"right", "", right.Marshal()},
 		{"armored", "it is not an SSH signature", sshsig.Armor(right)},
 		{"namespace", `the namespace "file"`, sign(private, message, sshsig.HashSHA512, "file").Marshal()},
-		{"hash", "it is made with sha256 and not sha512", sign(private, message, sshsig.HashSHA256, receipt.Namespace).Marshal()},
-		{"RSA with SHA-256", "it is made with rsa-sha2-256", sign(asSHA256{sha256Only}, message, sshsig.HashSHA512, receipt.Namespace).Marshal()},
-		{"reserved part", "not spelled", reserved},
+		{"hash", "it uses sha256, not sha512", sign(private, message, sshsig.HashSHA256, receipt.Namespace).Marshal()},
+		{"RSA with SHA-256", "it uses rsa-sha2-256", sign(asSHA256{sha256Only}, message, sshsig.HashSHA512, receipt.Namespace).Marshal()},
+		{"reserved part", "canonical form", reserved},
 		{"payload without PAE", "it is wrong", sign(private, payload, sshsig.HashSHA512, receipt.Namespace).Marshal()},
 		{"another key", "it is wrong", sign(sshSigner(t, aPrivateKey(t, "ed25519")), message, sshsig.HashSHA512, receipt.Namespace).Marshal()},
 	} {
@@ -173,15 +173,15 @@ func TestSSHSignaturesOfAnotherKind(t *testing.T) {
 	}
 }
 
-// asSHA256 signs with another algorithm than it is asked for, as an agent does that
-// does not know the flags.
+// asSHA256 ignores the requested algorithm, like an agent that does not know the
+// flags.
 type asSHA256 struct{ ssh.MultiAlgorithmSigner }
 
 func (s asSHA256) SignWithAlgorithm(random io.Reader, data []byte, _ string) (*ssh.Signature, error) {
 	return s.MultiAlgorithmSigner.SignWithAlgorithm(random, data, ssh.KeyAlgoRSASHA256)
 }
 
-func TestSignerChecksWhatItMade(t *testing.T) {
+func TestTheSignerVerifiesItsSignature(t *testing.T) {
 	private := sshSigner(t, aPrivateKey(t, "rsa"))
 	weak, err := ssh.NewSignerWithAlgorithms(private.(ssh.AlgorithmSigner), []string{ssh.KeyAlgoRSASHA256})
 	if err != nil {
@@ -192,10 +192,10 @@ func TestSignerChecksWhatItMade(t *testing.T) {
 		t.Fatal(err)
 	}
 	_, err = receipt.Seal(t.Context(), example(), s)
-	wantError(t, err, "rsa-sha2-256 and not rsa-sha2-512")
+	wantError(t, err, "rsa-sha2-256, not rsa-sha2-512")
 }
 
-// waiting is a key behind an agent that nobody touches.
+// waiting is an agent's key that nobody touches.
 type waiting struct {
 	ssh.Signer
 	until <-chan struct{}
@@ -220,7 +220,7 @@ func TestSignDoesNotWaitForever(t *testing.T) {
 	}
 }
 
-func TestKeysThatDoNotSign(t *testing.T) {
+func TestUnsuitableKeysAreRefused(t *testing.T) {
 	short := sshSigner(t, aPrivateKey(t, "rsa1024"))
 	_, err := receipt.SSHSigner(short)
 	wantError(t, err, "1024 bits")
@@ -237,9 +237,9 @@ func TestKeysThatDoNotSign(t *testing.T) {
 		t.Fatal(err)
 	}
 	_, err = receipt.SSHSigner(withCert)
-	wantError(t, err, "do not sign receipts")
+	wantError(t, err, "cannot sign receipts")
 	_, err = receipt.ParseAllowedSigners([]byte(allowedLine("", cert)), time.UTC)
-	wantError(t, err, "do not sign receipts")
+	wantError(t, err, "cannot sign receipts")
 }
 
 func TestLoadSSHKey(t *testing.T) {
@@ -265,7 +265,7 @@ func TestLoadSSHKey(t *testing.T) {
 		{"open", pem.EncodeToMemory(open), nil, ""},
 		{"closed", pem.EncodeToMemory(closed), say("FAKE passphrase", nil), ""},
 		{"wrong", pem.EncodeToMemory(closed), say("FAKE wrong", nil), "the key's passphrase is wrong"},
-		{"nobody to ask", pem.EncodeToMemory(closed), nil, "nobody can be asked"},
+		{"nobody to ask", pem.EncodeToMemory(closed), nil, "nobody to ask"},
 		{"no answer", pem.EncodeToMemory(closed), say("", nobody), "nobody there"},
 		{"no key", []byte("x"), nil, "no key found"},
 	} {
@@ -299,7 +299,7 @@ func TestLoadSSHKeyForgetsThePassphrase(t *testing.T) {
 	}
 }
 
-// The agent is x/crypto's, spoken to in the agent's protocol.
+// It speaks the agent protocol with x/crypto's agent.
 func TestAgentSigner(t *testing.T) {
 	ours, theirs := net.Pipe()
 	keyring := agent.NewKeyring()
@@ -332,7 +332,7 @@ func TestAgentSigner(t *testing.T) {
 	wantError(t, err, "ask ssh-agent for its keys")
 }
 
-// sshKeygen runs the real one in a directory.
+// sshKeygen runs the real ssh-keygen in a directory.
 func sshKeygen(t *testing.T, dir string, stdin []byte, args ...string) (string, error) {
 	t.Helper()
 	program, err := exec.LookPath("ssh-keygen")
@@ -352,7 +352,7 @@ func write(t *testing.T, dir, name string, text []byte) {
 	}
 }
 
-func TestRealSSHKeygenAcceptsOurs(t *testing.T) {
+func TestRealSSHKeygenAcceptsReceipts(t *testing.T) {
 	for _, kind := range []string{"ed25519", "ecdsa256", "ecdsa384", "ecdsa521", "rsa"} {
 		t.Run(kind, func(t *testing.T) {
 			dir, k := t.TempDir(), newSSHOf(t, kind)
@@ -376,7 +376,7 @@ func TestRealSSHKeygenAcceptsOurs(t *testing.T) {
 	}
 }
 
-func TestWeAcceptRealSSHKeygen(t *testing.T) {
+func TestReceiptsSignedByRealSSHKeygenAreAccepted(t *testing.T) {
 	for _, kind := range []string{"ed25519", "ecdsa", "rsa"} {
 		t.Run(kind, func(t *testing.T) {
 			dir := t.TempDir()

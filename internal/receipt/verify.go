@@ -12,12 +12,12 @@ import (
 	"purser/internal/credential"
 )
 
-// Verified is a receipt that was looked at.
+// Verified is the result of checking one receipt.
 type Verified struct {
 	Line    int      `json:"line"`
 	Good    bool     `json:"good"`
 	By      string   `json:"by,omitempty"`
-	Finding Finding  `json:"finding,omitempty"` // of its place in the file
+	Finding Finding  `json:"finding,omitempty"` // about its place in the file
 	Why     string   `json:"why,omitempty"`
 	SHA256  string   `json:"sha256,omitempty"`
 	Receipt *Receipt `json:"receipt,omitempty"`
@@ -30,7 +30,7 @@ type Head struct {
 	SHA256     string `json:"sha256"`
 }
 
-// Compared is something that a file of receipts was compared with.
+// Compared is the result of comparing the receipts with a head or a record.
 type Compared struct {
 	What string `json:"what"` // head or record
 	Name string `json:"name"` // the hash, or the file
@@ -39,7 +39,7 @@ type Compared struct {
 	Why  string `json:"why,omitempty"`
 }
 
-// Keys are those that may sign.
+// Keys are the trusted keys.
 type Keys struct {
 	Fixed   Verifiers
 	Allowed AllowedSigners
@@ -60,13 +60,12 @@ func (k Keys) LookAll(ctx context.Context, in io.Reader) ([]Verified, error) {
 		return nil, ended
 	}
 	if err := lines.Err(); err != nil {
-		return nil, &credential.Fault{Reason: credential.ReceiptBad, What: "the receipts cannot be read to their end", Why: err.Error()}
+		return nil, &credential.Fault{Reason: credential.ReceiptBad, What: "purser cannot read all of the receipts", Why: err.Error()}
 	}
 	return rows, nil
 }
 
-// Placed says of receipts that are not in their place that they are bad. It returns
-// all whose signature is good.
+// Placed marks receipts that are out of place as bad. It returns all with a good signature.
 func Placed(rows []Verified) []Entry {
 	var log []Entry
 	var at []int
@@ -85,7 +84,7 @@ func Placed(rows []Verified) []Entry {
 	return log
 }
 
-// HeadsOf are the last receipts of each credential.
+// HeadsOf returns the last receipt of each credential.
 func HeadsOf(log []Entry) []Head {
 	var heads []Head
 	for _, e := range Heads(log) {
@@ -94,7 +93,7 @@ func HeadsOf(log []Entry) []Head {
 	return heads
 }
 
-// CompareRecord finds the receipt of a file, also when the file has another name now.
+// CompareRecord finds the receipt of a file, even if the file was renamed.
 func CompareRecord(log []Entry, path string, data []byte) Compared {
 	row := Compared{What: "record", Name: credential.Quote(path), Why: "no receipt names it"}
 	for _, e := range log {
@@ -104,18 +103,18 @@ func CompareRecord(log []Entry, path string, data []byte) Compared {
 				row.Good, row.Line, row.Why = true, e.Line, ""
 				return row
 			case file.Name == filepath.Base(path):
-				row.Line, row.Why = e.Line, "it was changed since its receipt was written"
+				row.Line, row.Why = e.Line, "it has changed since its receipt was written"
 			}
 		}
 	}
 	return row
 }
 
-// Verdict is nil where all is good.
+// Verdict returns nil if everything is good.
 func Verdict(rows []Verified, beside []Compared) error {
 	bad := func(what string) error { return &credential.Fault{Reason: credential.ReceiptBad, What: what} }
 	if len(rows) == 0 {
-		return bad("there is no receipt in it")
+		return bad("the file contains no receipts")
 	}
 	good := 0
 	for _, row := range rows {
@@ -124,20 +123,20 @@ func Verdict(rows []Verified, beside []Compared) error {
 		}
 	}
 	if good < len(rows) {
-		return bad(fmt.Sprintf("%d of %d receipts are not good", len(rows)-good, len(rows)))
+		return bad(fmt.Sprintf("%d of %d receipts are bad", len(rows)-good, len(rows)))
 	}
 	for _, row := range beside {
 		if !row.Good {
-			return bad("the receipts do not agree with a " + row.What)
+			return bad("the receipts do not match a " + row.What)
 		}
 	}
 	return nil
 }
 
-// AnyName trusts a public key whatever a receipt calls it.
+// AnyName trusts a public key under any name that a receipt gives it.
 type AnyName struct{ Key []byte }
 
-// Verify trusts the key under the name that the receipt has.
+// Verify trusts the key under the receipt's name for it.
 func (v AnyName) Verify(ctx context.Context, keyID string, message, signature []byte) (string, error) {
 	under, err := PublicKeyVerifier(keyID, v.Key)
 	if err != nil {
@@ -146,7 +145,6 @@ func (v AnyName) Verify(ctx context.Context, keyID string, message, signature []
 	return under.Verify(ctx, keyID, message, signature)
 }
 
-// look opens one
 func (k Keys) look(ctx context.Context, n int, line []byte) Verified {
 	row := Verified{Line: n, SHA256: Hash(line)}
 	verifiers := k.Fixed

@@ -1,5 +1,4 @@
-// Package record writes the receipts of a command's changes: what was changed, by whom, with
-// which proofs, and what came of it.
+// Package record writes the receipts of a command's changes.
 package record
 
 import (
@@ -23,23 +22,23 @@ import (
 // Recorder writes the receipts of one command. A nil one writes none.
 type Recorder struct {
 	To     *wire.Recorder
-	Who    []string // whom the machine and AWS take this run for
+	Who    []string // this run's identities on the machine and at AWS
 	Now    func() time.Time
 	Random io.Reader
 	JSON   bool      // receipts for standard output go into the command's report
-	Out    io.Writer // where they go otherwise
+	Out    io.Writer // where else they go
 	Err    io.Writer
-	made   []json.RawMessage // those for standard output, with --output json
+	made   []json.RawMessage // those for the report
 }
 
-// Follow takes the identity at AWS out of what a flow reports.
+// Follow records the AWS identity that a flow reports.
 func (r *Recorder) Follow(e lifecycle.Event) {
 	if r != nil && e.Who && !slices.Contains(r.Who, e.Text) {
 		r.Who = append(r.Who, e.Text)
 	}
 }
 
-// Following has the recorder told of events besides whoever else is.
+// Following returns an event handler that also notifies the recorder.
 func (r *Recorder) Following(also func(lifecycle.Event)) func(lifecycle.Event) {
 	if r == nil {
 		return also
@@ -52,7 +51,7 @@ func (r *Recorder) Following(also func(lifecycle.Event)) func(lifecycle.Event) {
 	}
 }
 
-// Change is one thing that was done, or tried.
+// Change is one thing that was done or tried.
 type Change struct {
 	Command receipt.Command
 	Of      credential.Credential
@@ -61,13 +60,11 @@ type Change struct {
 	Err     error
 }
 
-// happened reports whether anything was changed.
 func (c Change) happened() bool {
 	stored := func(p lifecycle.PlaceResult) bool { return p.Outcome == lifecycle.OutcomeStored }
 	return slices.ContainsFunc(c.Store.Places, stored) || len(c.Ended) > 0 || c.Store.Made.ID != ""
 }
 
-// begin is a receipt of what a command did with a credential.
 func (r *Recorder) begin(command receipt.Command, c credential.Credential) (receipt.Receipt, error) {
 	id, err := credential.NewVersionID(r.Now(), r.Random, "")
 	return receipt.Receipt{
@@ -76,7 +73,7 @@ func (r *Recorder) begin(command receipt.Command, c credential.Credential) (rece
 	}, err
 }
 
-// Write records a change. Its error is joined to that of the change.
+// Write records a change. It joins its error to the change's.
 func (r *Recorder) Write(ctx context.Context, ch Change) error {
 	if r == nil || !ch.happened() {
 		return ch.Err
@@ -104,13 +101,13 @@ func (r *Recorder) Write(ctx context.Context, ch Change) error {
 	}
 	err = r.put(ctx, record)
 	if f, ok := present.AsFault(err); ok && ch.Err != nil {
-		// The command ends with the change's error, which says nothing of the receipt.
+		// The command ends with the change's error, which does not mention the receipt.
 		_, _ = fmt.Fprintf(r.Err, "note: %s: %s\n", f.What, f.Why)
 	}
 	return errors.Join(ch.Err, err)
 }
 
-// Files records what respond has written down about a credential.
+// Files records what respond wrote down about a credential.
 func (r *Recorder) Files(ctx context.Context, c credential.Credential, files []receipt.File) error {
 	if r == nil {
 		return nil
@@ -123,7 +120,6 @@ func (r *Recorder) Files(ctx context.Context, c credential.Credential, files []r
 	return r.put(ctx, record)
 }
 
-// put signs a receipt and writes it.
 func (r *Recorder) put(ctx context.Context, record receipt.Receipt) error {
 	line, err := r.To.Write(ctx, record)
 	switch {
@@ -136,7 +132,7 @@ func (r *Recorder) put(ctx context.Context, record receipt.Receipt) error {
 	return err
 }
 
-// Lines are the receipts for a report.
+// Lines returns the receipts for the report.
 func (r *Recorder) Lines() []json.RawMessage {
 	if r == nil {
 		return nil
@@ -144,8 +140,8 @@ func (r *Recorder) Lines() []json.RawMessage {
 	return r.made
 }
 
-// Rotation records a renewal, and the end of tokens: two changes, which may be days
-// apart.
+// Rotation records a renewal and the end of tokens as two changes: days may lie between
+// them.
 func (r *Recorder) Rotation(ctx context.Context, c credential.Credential, res lifecycle.RotateResult, err error) error {
 	if len(res.Caught.Places) > 0 {
 		if failed := r.Write(ctx, Change{Command: receipt.Store, Of: c, Store: res.Caught}); err == nil {

@@ -8,9 +8,9 @@ import (
 	"purser/internal/credential"
 )
 
-// TestWhatIsHeldBackIsBounded writes a quarter of a megabyte of what is always about to be the
-// secret.
-func TestWhatIsHeldBackIsBounded(t *testing.T) {
+// TestHeldBackDataIsBounded writes a quarter of a megabyte that is always about to become
+// the secret.
+func TestHeldBackDataIsBounded(t *testing.T) {
 	const body, most = "FAKEfakeFAKEfakeFAKEfake123", 16 << 10
 	r := New(credential.Login{Username: "mockserver", Token: credential.NewSecret("dckr_pat_" + body)})
 	for _, text := range []string{

@@ -6,33 +6,31 @@ import (
 )
 
 const (
-	// dumpLook is how many bytes are looked at to see whether they are in a dump.
-	dumpLook = 8
-	// dumpStride is the distance of two looks.
+	// dumpLook is how many bytes a look tests for being in a dump; dumpStride is the
+	// distance between looks.
+	dumpLook   = 8
 	dumpStride = 2 * runLength
-	// leastDump is the length of the shortest dump, in bytes: one look is all within
-	// it. Ten characters in hex are longer, and the time before a line of a log is not.
+	// leastDump is the length in bytes of the shortest dump, which always contains a whole
+	// look. Ten characters in hex are longer; the time at the start of a log line is not.
 	leastDump = dumpStride + dumpLook - 1
 	// longestSeparator bounds what separates the numbers of a dump.
 	longestSeparator = leastDump
-	// longestNumber is the length of the longest number in a dump: every look sees an
-	// end of one. Tables have longer ones, up to eight bytes in octal.
+	// longestNumber is the longest number in a dump: every look sees the end of one. Tables
+	// have longer ones, up to eight bytes in octal.
 	longestNumber, longestInTable = dumpLook - 1, 22
-	// longestColumn bounds the characters that a dump shows beside their numbers.
+	// longestColumn bounds the column of characters that a dump shows beside its numbers.
 	longestColumn = 80
-	// shortestOffset and longestOffset are the lengths of the number before a line
-	// of a dump.
+	// shortestOffset and longestOffset bound the number that starts a line of a dump.
 	shortestOffset, longestOffset = 6, 16
 )
 
 const ones = 0x0101010101010101
 
-// noDump is not zero when eight bytes of ASCII are no part of a dump: a letter after
-// f is beside another letter or a digit, or there is no digit and two letters are
-// side by side, or nothing separates anything. It has no branch, since text would
-// take it now and then.
+// noDump is nonzero when eight bytes of ASCII are not part of a dump: a letter after f is
+// next to another letter or a digit, or there is no digit and two letters are adjacent, or
+// nothing separates anything. It is branch-free, since text would take a branch at random.
 func noDump(x uint64) uint64 {
-	const bit = 0x20 * ones // where the answer for each byte is
+	const bit = 0x20 * ones // the bit with the answer for each byte
 	low, high, threes := x&(0x1f*ones), x>>1, x&(x<<1)
 	letters := (low + 0x1f*ones) &^ (low + 5*ones) & high & bit
 	digits := threes &^ high &^ ((x&(0x0f*ones) + 6*ones) << 1) & bit
@@ -42,34 +40,32 @@ func noDump(x uint64) uint64 {
 	return late&(words<<8|words>>8) | words&(words<<8)&ifZero(digits) | ifZero(words^bit)
 }
 
-// isText reports for most of what is no dump, faster than noDump, that it is none:
-// there is no digit, and two letters are side by side.
+// isText reports, faster than noDump, for most text that it is not a dump: there is no
+// digit, and two letters are adjacent.
 func isText(x uint64) bool {
 	const bit = 0x40 * ones
 	letters := x & bit & ((x&(0x1f*ones) + 0x1f*ones) << 1) &^ ((x&(0x1f*ones) + 5*ones) << 1)
 	return letters&(letters<<8) != 0 && x<<2&(x<<1)&^x&bit == 0
 }
 
-// ifZero is all ones for zero, and zero for what has no highest bit.
+// ifZero is all ones for zero, and zero for a value without the highest bit.
 func ifZero(x uint64) uint64 { return uint64(int64(x-1) >> 63) } //nolint:gosec // the sign fills it
 
-// inDump reports whether the byte at p can be part of a dump: of numbers, or of
-// single characters.
+// inDump reports whether the byte at p can be part of a dump: of numbers or of single
+// characters.
 func inDump(data []byte, p int) bool {
 	c := data[p]
 	return isDump[c] || isWord[c] && (p == 0 || !isWord[data[p-1]]) && (p+1 == len(data) || !isWord[data[p+1]])
 }
 
-// dump is a part of the data that looks like a dump. An open one may go on in what
-// comes.
+// dump is a part of the data that looks like a dump. An open one may continue in later data.
 type dump struct {
 	span
 	open  bool
 	table bool // its lines have offsets
 }
 
-// dumpAround is the dump that the bytes of a look at p are in, to the left no farther
-// than done.
+// dumpAround returns the dump around p, looking no farther left than done.
 func dumpAround(data []byte, p, done int) (d dump, ok bool) {
 	d.from, d.to = p, p
 	for d.from > done && (isDump[data[d.from-1]] || inDump(data, d.from-1)) {
@@ -82,8 +78,8 @@ func dumpAround(data []byte, p, done int) (d dump, ok bool) {
 	return d, d.to-d.from >= leastDump
 }
 
-// seemsLong reports whether the dump that a look at p is in may be long enough. It
-// may when it has half of what is missing on one side.
+// seemsLong reports whether the dump around p may be long enough: it has half of the
+// missing length on one side.
 func seemsLong(data []byte, p int) bool {
 	const half = dumpLook + dumpLook/2
 	if p < half || p+dumpLook+half > len(data) {
@@ -93,8 +89,8 @@ func seemsLong(data []byte, p int) bool {
 	return at(-half)|at(-dumpLook) == 0 || at(dumpLook)|at(half) == 0
 }
 
-// table is the dump that some of the lines that begin with an offset make, and the
-// rest of these lines. The numbers may have a column of characters beside them.
+// table returns the dump made by the first consecutive lines that begin with an offset, and
+// the remaining lines. A column of characters may follow the numbers.
 func table(data []byte, lines []span) (d dump, rest []span) {
 	d.span, d.table = lines[0], true
 	for rest = lines[1:]; len(rest) > 0 && rest[0].from == d.to; rest = rest[1:] {
@@ -104,8 +100,8 @@ func table(data []byte, lines []span) (d dump, rest []span) {
 	return d, rest
 }
 
-// dumpBefore is where the dump begins that the data ends with, however short, and
-// the end of the data where there is none.
+// dumpBefore returns where the dump at the end of the data begins, however short; without
+// one, the end of the data.
 func dumpBefore(data []byte, done int) int {
 	p := len(data)
 	for done = max(done, p-longestContext); p > done && inDump(data, p-1); p-- {
@@ -113,15 +109,15 @@ func dumpBefore(data []byte, done int) int {
 	return p
 }
 
-// squeeze makes the view of a dump without the offsets at the beginning of lines,
-// the characters at their end, and all that separates numbers.
+// squeeze makes the view of a dump without the offsets that start lines, the characters
+// that end them, and the separators between numbers.
 func (v *view) squeeze(data []byte, d dump) {
 	v.reset()
 	from, to, longest := d.from, d.to, longestNumber
 	if d.table {
 		longest = longestInTable
 	}
-	last := from // where the last number ended, or what may stand between two
+	last := from // where the last number ended, or the separator begins
 	for from < to {
 		end := from
 		for end < to && data[end] != '\n' && data[end] != '\r' {
@@ -133,7 +129,7 @@ func (v *view) squeeze(data []byte, d dump) {
 			case n > 0:
 				start, last, colon = from+n, from+n, c
 				if !d.table {
-					v.stop() // a table is looked at as such
+					v.stop() // tables have their own view
 				}
 			case end == len(data) && d.open && hexLength(data[from:end]) == end-from:
 				longest, last = longestInTable, from // it may become an offset
@@ -155,7 +151,6 @@ func (v *view) squeeze(data []byte, d dump) {
 	}
 }
 
-// words adds letters and digits, and returns where they end.
 func (v *view) words(data []byte, last, from, to, longest int) int {
 	for {
 		for from < to && !isWord[data[from]] {
@@ -175,8 +170,8 @@ func (v *view) words(data []byte, last, from, to, longest int) int {
 	}
 }
 
-// offset is the length of the offset before a line of a dump, and whether it ends
-// like that of xxd.
+// offset returns the length of the offset that starts a line of a dump, and whether it ends
+// in a colon, as xxd's does.
 func offset(line []byte) (n int, colon bool) {
 	n = hexLength(line)
 	if n < shortestOffset || n > longestOffset || n == len(line) {
@@ -204,7 +199,7 @@ func isHex(c byte) bool {
 	return isDigit(c) || 'a' <= c|0x20 && c|0x20 <= 'f'
 }
 
-// numbersEnd is where the numbers of a line end, and the characters begin.
+// numbersEnd returns where a line's numbers end and its characters begin.
 func numbersEnd(data []byte, from, to int, column bool) int {
 	for p := from; p < to; p++ {
 		switch {
@@ -217,8 +212,8 @@ func numbersEnd(data []byte, from, to int, column bool) int {
 	return to
 }
 
-// columnAfter is the end of the line at p where the line goes on with a column of
-// characters. It is not known while the line has no end.
+// columnAfter returns the end of the line at p if the line has a column of characters.
+// known is false while the line is incomplete.
 func columnAfter(data []byte, p int) (end int, known bool) {
 	end = min(p+longestColumn, len(data))
 	n := bytes.IndexAny(data[p:end], "\r\n")

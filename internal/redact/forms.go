@@ -13,15 +13,15 @@ import (
 	"strings"
 )
 
-// form is a spelling of a secret. On its wild sides are characters that hold bits
-// of the secret and bits of its neighbours, as in base64.
+// form is a spelling of a secret. The characters at its wild ends mix bits of the secret
+// with bits of its neighbours, as in base64.
 type form struct {
 	text       string
-	piece      int // length of the piece that counts
-	firm       int // length of the piece that is not shown while more may come
+	piece      int // length of the piece to redact
+	firm       int // length of the piece to hold back while more may come
 	wildBefore int
 	wildAfter  int
-	words      bool // the words beside it hold bytes of the secret as well
+	words      bool // adjacent words contain bytes of the secret too
 }
 
 type forms []form
@@ -47,7 +47,7 @@ func (all *forms) addSecret(secret string) {
 	for _, text := range texts {
 		all.addBase64(text)
 		for _, once := range grouped(text, inBase64) {
-			for _, f := range grouped(once.text, inBase64) { // a wild character is in two others
+			for _, f := range grouped(once.text, inBase64) { // a wild character spreads over two others
 				f.wildBefore, f.wildAfter = max(f.wildBefore, 2*once.wildBefore), max(f.wildAfter, 2*once.wildAfter)
 				all.add(f)
 			}
@@ -66,8 +66,7 @@ func (all *forms) addBase64(text string) {
 	}
 }
 
-// spellings are the ways in which a text is written where some characters mean
-// something.
+// spellings returns the escapings of a text that are in common use.
 func spellings(text string) []string {
 	quoted := strconv.Quote(text)
 	hexed := hex.EncodeToString([]byte(text))
@@ -86,7 +85,6 @@ func inJSON(text string) string {
 	return string(encoded[1 : len(encoded)-1])
 }
 
-// each formats the bytes of a text one by one.
 func each(text, format string) string {
 	var b strings.Builder
 	for _, c := range []byte(text) {
@@ -95,7 +93,7 @@ func each(text, format string) string {
 	return b.String()
 }
 
-// alphabet is an encoding of groups of bytes as characters of so many bits.
+// alphabet encodes groups of bytes as characters of that many bits.
 type alphabet struct {
 	encode      func([]byte) string
 	bytes, bits int
@@ -107,14 +105,14 @@ var (
 	inBase32    = alphabet{base32.StdEncoding.WithPadding(base32.NoPadding).EncodeToString, 5, 5}
 )
 
-// grouped are the forms that a text has inside something longer that is encoded:
-// one for each number of bytes that can stand before it in a group.
+// grouped returns the forms that a text takes inside longer encoded text: one for each
+// number of bytes that can precede it in a group.
 func grouped(text string, a alphabet) forms {
 	var all forms
 	for before := range a.bytes {
 		raw := append(make([]byte, before), text...)
 		bits := 8 * len(raw)
-		from, to := (8*before+a.bits-1)/a.bits, bits/a.bits // characters that hold nothing else
+		from, to := (8*before+a.bits-1)/a.bits, bits/a.bits // characters that hold only the text
 		if to-from < shortest {
 			continue
 		}
@@ -123,20 +121,19 @@ func grouped(text string, a alphabet) forms {
 	return all
 }
 
-// numbers are the ways to write one byte, without the characters that a dump
-// leaves out: 0x46, \x46, \u0046, &#x46; and &#70; among them. Hex alone is one of
-// the spellings.
+// numbers are the ways to write one byte, without the characters that the view of a dump
+// drops: among them 0x46, \x46, \u0046, &#x46; and &#70;. Plain hex is one of spellings.
 var numbers = []string{
 	"%d", "%03d", "%03o", "0%03o", "0o%03o", "%08b", "0b%08b",
 	"0x%02x", "0x%02X", "x%02x", "x%02X", "u%02x", "u%02X", "u00%02x", "u00%02X", "U000000%02x", "U000000%02X",
 }
 
-// telling is how many bytes of a secret are taken out of a dump, where they are
-// numbers; it is what runLength is in hex.
+// telling is how many bytes of a secret, written as numbers, are redacted in a dump:
+// runLength in hex.
 const telling = runLength / 2
 
-// addNumbers adds the secret as dumps show it: byte by byte, and in the words of a
-// little-endian machine, as od and hexdump do unless told otherwise.
+// addNumbers adds the secret as dumps show it: byte by byte, and in little-endian words,
+// the default of od and hexdump.
 func (all *forms) addNumbers(secret string) {
 	for _, format := range numbers {
 		all.add(number(each(secret, format), len(secret), false))
@@ -171,8 +168,8 @@ func number(text string, bytes int, words bool) form {
 	return form{text: text, piece: piece, firm: piece / 2, words: words}
 }
 
-// forDumps are forms as they are in a dump of characters, where only letters and
-// digits are looked at.
+// forDumps returns forms as a dump of characters shows them. The view of a dump has only
+// letters and digits.
 func forDumps(texts forms) forms {
 	var all forms
 	for _, f := range texts {

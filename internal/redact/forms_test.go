@@ -14,16 +14,16 @@ import (
 
 var update = flag.Bool("update", false, "write the table of docs/agents.md anew")
 
-// others are tokens as long as the first: a reader who cannot tell their outputs
+// The others are tokens as long as the first: a reader who cannot tell their outputs
 // apart has learnt nothing.
 var others = []string{"dckr_pat_FAKE2wGxu6RbFAKEs0Ty4-Mh_oN", "dckr_pat_0FAKEq7ZrFAKE-t5K_mX9vbFAKx", "dckr_pat_zFAKE-_FAKE8Hw3pLcFAKEnn2dJ"}
 
-// way is how a command prints what it reads, or a program writes it.
+// way is how a command or program prints a token.
 type way struct {
 	what    string
-	command string              // of a shell, reading the token; or
-	write   func(string) string // what a program does
-	shown   bool                // it is a limit: the token is in the output
+	command string              // a shell command that reads the token; or
+	write   func(string) string // a program's output
+	shown   bool                // a known limit: the token is in the output
 }
 
 func numbers(format string) func(string) string {
@@ -91,9 +91,9 @@ func (w way) print(t *testing.T, token string) (string, bool) {
 	return string(raw), err == nil
 }
 
-// TestTheTableOfWhatIsTakenOut compares what is left of tokens. A way that takes
-// them out leaves the same of each.
-func TestTheTableOfWhatIsTakenOut(t *testing.T) {
+// TestEveryListedFormIsRedacted compares what is left of several tokens: redaction leaves
+// the same of each.
+func TestEveryListedFormIsRedacted(t *testing.T) {
 	var table strings.Builder
 	table.WriteString("| what a command prints | for example | |\n|---|---|---|\n")
 	for _, w := range ways {
@@ -105,7 +105,7 @@ func TestTheTableOfWhatIsTakenOut(t *testing.T) {
 			}
 			r := redact.New(login(token))
 			got := passed(t, r, text, len(text))
-			left[strings.Join(strings.Fields(got), " ")] = true // columns of numbers have more blanks or fewer
+			left[strings.Join(strings.Fields(got), " ")] = true // the number of blanks between columns varies
 			if w.shown {
 				continue
 			}

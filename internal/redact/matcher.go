@@ -2,9 +2,8 @@ package redact
 
 import "encoding/binary"
 
-// matcher finds pieces of forms in a text. It looks at a few bytes, a gram, in
-// every stride, since every piece has all of a gram there, and asks a Bloom filter
-// whether any form has it.
+// matcher finds pieces of forms in a text. In every stride it looks up a few bytes, a gram,
+// in a Bloom filter of all forms: every piece contains a whole gram at one of these places.
 type matcher struct {
 	forms  forms
 	gram   int // length of a gram, gramLength or wideGram
@@ -15,7 +14,6 @@ type matcher struct {
 	known  [256]bool // the bytes of forms
 }
 
-// at is a place in a form.
 type at struct{ form, offset int }
 
 const (
@@ -28,7 +26,7 @@ const (
 // slot spreads grams over the filter (multiplicative hashing, Knuth).
 func slot(g uint64) uint64 { return g * 0x9e3779b97f4a7c15 >> (64 - bloomBits) }
 
-// newMatcher makes a matcher of forms whose pieces are not shorter than a gram.
+// newMatcher returns a matcher of forms whose pieces are at least a gram long.
 func newMatcher(all forms, gram int) *matcher {
 	m := &matcher{forms: all, gram: gram, least: runLength, grams: map[uint64][]at{}}
 	for i, f := range all {
@@ -46,7 +44,6 @@ func newMatcher(all forms, gram int) *matcher {
 	return m
 }
 
-// load is the gram at text[i:].
 func (m *matcher) load(text []byte, i int) uint64 {
 	if m.gram == wideGram {
 		return binary.LittleEndian.Uint64(text[i:])
@@ -54,37 +51,33 @@ func (m *matcher) load(text []byte, i int) uint64 {
 	return short(text, i)
 }
 
-// short is a gram of gramLength.
 func short(text []byte, i int) uint64 { return uint64(binary.LittleEndian.Uint32(text[i:])) }
 
-// has reports whether some form may have a gram.
 func (m *matcher) has(g uint64) bool { return m.bit(g) != 0 }
 
-// bit is 1 for a gram that some form may have, so that several are asked about with
-// one branch: that is faster where nearly no text has any.
+// bit is 1 for a gram that some form may have. It lets callers test several grams with one
+// branch, which is faster because nearly no text has any.
 func (m *matcher) bit(g uint64) uint64 {
 	s := slot(g)
 	return m.bloom[s/64] >> (s % 64) & 1
 }
 
-// run is a piece of a form in a text.
 type run struct {
 	form     *form
-	from, to int // in the text, with the wild sides
+	from, to int // in the text, with the wild ends
 	start    int // in the form
 	end      int
-	wild     int // how much of the wild side before is in the run
-	wildEnd  int // and of the wild side after
+	wild     int // length of the wild start in the run
+	wildEnd  int // length of the wild end in the run
 }
 
 func (r run) length() int { return r.end - r.start }
 
-// complete reports whether nothing that follows the text can belong to the run.
+// complete reports whether no later text can belong to the run.
 func (r run) complete(text []byte) bool {
 	return r.end == len(r.form.text) && (r.form.wildAfter == 0 || r.to < len(text))
 }
 
-// behead takes the first character away.
 func (r *run) behead() {
 	r.from++
 	if r.wild > 0 {
@@ -94,15 +87,14 @@ func (r *run) behead() {
 	r.start++
 }
 
-// cutAt lets the run end at a place in the text.
 func (r *run) cutAt(to int) {
 	over := r.to - to
 	wild := min(over, r.wildEnd)
 	r.to, r.wildEnd, r.end = to, r.wildEnd-wild, r.end-(over-wild)
 }
 
-// around are the runs with the gram at text[i:], but for those with the gram at
-// text[i-step:] as well.
+// around finds the runs with the gram at text[i:], except those that also have the gram at
+// text[i-step:].
 func (m *matcher) around(text []byte, i, step int, found func(run)) {
 	for _, place := range m.grams[m.load(text, i)] {
 		f := &m.forms[place.form]
@@ -137,8 +129,8 @@ func (r *run) growRight(text []byte) {
 	}
 }
 
-// find goes through a text. A step that is not the matcher's stride finds shorter
-// runs than pieces as well.
+// find searches a text. With a step below the matcher's stride, it also finds runs shorter
+// than pieces.
 func (m *matcher) find(text []byte, step int, found func(run)) {
 	i := step - 1
 	if m.gram == gramLength {
@@ -161,9 +153,9 @@ func (m *matcher) look(text []byte, i, step int, found func(run)) {
 	}
 }
 
-// tail is where the end of a text may be the beginning of a run, and where so much
-// of one that it is not to be shown. Whole pieces count when they are wanted: else
-// they are found already.
+// tail returns where the end of a text may be the start of a run, and from where so much of
+// one that it must not be shown. It counts complete pieces only if pieces is set; otherwise
+// the caller has found them already.
 func (m *matcher) tail(text []byte, pieces bool) (from, firm int) {
 	from, firm = len(text), len(text)
 	for from > 0 && len(text)-from < m.gram && m.known[text[from-1]] {
@@ -185,7 +177,7 @@ func (m *matcher) tail(text []byte, pieces bool) (from, firm int) {
 	return from, firm
 }
 
-// mostWild is how many characters are on a wild side at most.
+// mostWild bounds the characters of a wild end.
 const mostWild = 2
 
 func wildSide(text []byte, from, n int) int {

@@ -1,10 +1,10 @@
-// Package redact takes secrets out of a stream of bytes while it flows.
+// Package redact removes secrets from a stream of bytes.
 //
-// A secret has many forms: plain, escaped, base64, hex, numbers. The package looks
-// for every run of runLength characters of a form, in three views of the stream:
-// the bytes as they are, the ends of lines joined with the beginnings of the next
-// ones, and dumps without what separates their numbers. What it takes out depends
-// on the stream alone, never on how it was cut into writes.
+// A secret has many forms: plain, escaped, base64, hex, numbers. The package looks for
+// every run of runLength characters of a form in three views of the stream: the bytes
+// themselves, the ends of lines joined to the starts of the next, and dumps without the
+// separators of their numbers. The result depends only on the stream, never on how it was
+// split into writes.
 package redact
 
 import (
@@ -14,23 +14,23 @@ import (
 )
 
 const (
-	// runLength is the length of a piece of a secret that is taken out. A shorter
-	// secret is taken out as a whole.
+	// runLength is the length of a piece of a secret that is redacted. A shorter secret is
+	// redacted as a whole.
 	runLength = 12
-	// shortest is the length of the shortest secret that is looked for: taking
-	// every "abc" out of a log would spoil it and hide nothing.
+	// shortest is the length of the shortest secret to redact: removing every "abc" from a
+	// log would spoil it and hide nothing.
 	shortest = 4
 )
 
-// Redactor knows what to take out. It does not change and is safe for concurrent
-// use; each stream has a Writer of its own.
+// Redactor knows what to redact. It is immutable and safe for concurrent use; each stream
+// has its own Writer.
 type Redactor struct {
-	text *matcher // looks at the bytes of a stream, and at its joined lines
-	dump *matcher // looks at dumps, and knows the forms of numbers as well
+	text *matcher // for the bytes of a stream and its joined lines
+	dump *matcher // for dumps; also knows the forms of numbers
 }
 
-// New makes a Redactor for the tokens of logins. Their user names stay: they are
-// public. It is nil, and takes nothing out, when there is nothing to look for.
+// New returns a Redactor for the tokens of logins, but not for their user names, which are
+// public. It returns nil, which redacts nothing, if there is nothing to look for.
 func New(logins ...credential.Login) *Redactor {
 	var text, dump forms
 	for _, l := range logins {
@@ -41,7 +41,7 @@ func New(logins ...credential.Login) *Redactor {
 			continue
 		}
 		text.addSecret(secret)
-		// docker's own form of a login, encoded once more as in a Secret of Kubernetes.
+		// Cover docker's form of a login, and that encoded again, as in a Kubernetes Secret.
 		auth := base64.StdEncoding.EncodeToString([]byte(l.Username + ":" + whole))
 		public := (len(l.Username) + 1 + len(prefix)) / 3 * 4
 		if public < len(auth) {

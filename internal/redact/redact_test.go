@@ -29,7 +29,7 @@ func login(token string) credential.Login {
 	return credential.Login{Username: "mockserver", Token: credential.NewSecret(token)}
 }
 
-// passed is what comes out of a text that is written in pieces of n bytes.
+// passed returns what comes out when a text is written in pieces of n bytes.
 func passed(t testing.TB, r *redact.Redactor, text string, n int) string {
 	t.Helper()
 	var out bytes.Buffer
@@ -60,7 +60,7 @@ func auth(token string) string {
 	return base64.StdEncoding.EncodeToString([]byte("mockserver:" + token))
 }
 
-// spelled are texts with a token in them, in all usual ways.
+// spelled returns texts with a token in every usual form.
 func spelled(token string) map[string]string {
 	encoded, _ := json.Marshal(map[string]string{"username": "mockserver", "token": token})
 	config := `{"auths":{"https://index.docker.io/v1/":{"auth":"` + auth(token) + `"}}}`
@@ -79,7 +79,7 @@ func spelled(token string) map[string]string {
 	return all
 }
 
-func TestEverySpellingIsTakenOutAcrossEveryWrite(t *testing.T) {
+func TestEverySpellingIsRedactedAcrossWrites(t *testing.T) {
 	for _, secret := range []string{token, password, "FAKE1234"} {
 		r := redact.New(login(secret))
 		for name, text := range spelled(secret) {
@@ -93,7 +93,7 @@ func TestEverySpellingIsTakenOutAcrossEveryWrite(t *testing.T) {
 	}
 }
 
-func TestWhatIsPublicStays(t *testing.T) {
+func TestPublicPrefixesAndUserNamesStay(t *testing.T) {
 	r := redact.New(login(token))
 	for text, want := range map[string]string{
 		"user mockserver, token " + token + ".\n": "user mockserver, token dckr_pat_[redacted].\n",
@@ -114,9 +114,9 @@ func TestWhatIsPublicStays(t *testing.T) {
 	}
 }
 
-// TestAnythingElsePassesAsItIs writes random bytes of a small alphabet, which
-// are full of beginnings of the secret.
-func TestAnythingElsePassesAsItIs(t *testing.T) {
+// TestOtherTextPassesUnchanged writes random bytes of a small alphabet, full of beginnings
+// of the secret.
+func TestOtherTextPassesUnchanged(t *testing.T) {
 	r := redact.New(login(token), login(password))
 	random := rand.New(rand.NewPCG(1, 2))
 	for range 200 {
@@ -133,7 +133,7 @@ func TestAnythingElsePassesAsItIs(t *testing.T) {
 	}
 }
 
-func TestNothingIsHeldBackFromAPersonForLong(t *testing.T) {
+func TestIdleShowsWhatIsHeldBack(t *testing.T) {
 	r := redact.New(login(token))
 	var out bytes.Buffer
 	w := r.NewWriter(&out)
@@ -156,9 +156,9 @@ func TestNothingIsHeldBackFromAPersonForLong(t *testing.T) {
 	}
 }
 
-// TestAProgramThatPrintsSlowlyShowsNoMore writes the token with silence after every
-// character, which passes on what is too little to tell anything.
-func TestAProgramThatPrintsSlowlyShowsNoMore(t *testing.T) {
+// TestAProgramThatPrintsSlowlyIsRedacted pauses after every character of the token, when
+// Idle passes on what is too little to tell anything.
+func TestAProgramThatPrintsSlowlyIsRedacted(t *testing.T) {
 	r := redact.New(login(token))
 	for _, between := range []string{"", "\n", "\r\n  > "} {
 		var out bytes.Buffer
@@ -187,8 +187,8 @@ func TestWithoutASecretThereIsNoRedactor(t *testing.T) {
 	}
 }
 
-// TestRealPrograms has base64, xxd and od spell the token.
-func TestRealPrograms(t *testing.T) {
+// TestOutputOfRealProgramsIsRedacted has base64, xxd and od print the token.
+func TestOutputOfRealProgramsIsRedacted(t *testing.T) {
 	r := redact.New(login(token))
 	for _, command := range []string{"base64", "base64 -w 20", "od -An -tx1 | tr -d ' \\n'", "rev", "tr a-z A-Z", "openssl base64"} {
 		cmd := exec.CommandContext(t.Context(), "sh", "-c", "printf 'user:%s' \"$TOKEN\" | "+command)
@@ -223,7 +223,6 @@ func FuzzNoRunOfTheSecretPasses(f *testing.F) {
 	})
 }
 
-// buildLog is what a build prints: times, digests, paths and sentences.
 func buildLog() []byte {
 	random := rand.New(rand.NewPCG(5, 6))
 	var b bytes.Buffer
@@ -238,7 +237,6 @@ func buildLog() []byte {
 	return b.Bytes()[:benchSize]
 }
 
-// goSource has short lines, and many of them.
 func goSource(b *testing.B) []byte {
 	b.Helper()
 	source, err := os.ReadFile(filepath.Join(goRoot(b), "src/net/http/server.go"))
@@ -248,7 +246,6 @@ func goSource(b *testing.B) []byte {
 	return source[:benchSize]
 }
 
-// goRoot is where the source code of Go is.
 func goRoot(t testing.TB) string {
 	t.Helper()
 	root, err := exec.CommandContext(t.Context(), "go", "env", "GOROOT").Output()

@@ -6,26 +6,23 @@ import (
 	"slices"
 )
 
-// span is a part of a stream.
 type span struct{ from, to int }
 
-// scan is what is known of the end of a stream: what to take out, and how far it
-// can be passed on.
+// scan decides what to redact at the end of a stream, and how much of it can be passed on.
 type scan struct {
 	r          *Redactor
 	seam, dump view
 	lines      joiner
 	data       []byte
-	all        bool   // nothing comes after the data
-	floor      int    // no run begins before: that is decided
-	cuts       []span // what to take out; in order, and apart
-	hold       int    // what is before is decided
-	firm       int    // what is before may be shown in a moment of silence
-	keep       int    // what is before has no part in what is not decided
+	all        bool   // no more data will come
+	floor      int    // no run begins before
+	cuts       []span // what to redact; ordered and disjoint
+	hold       int    // everything before is decided
+	firm       int    // everything before may be shown in a moment of silence
+	keep       int    // undecided runs need nothing before
 }
 
-// over looks through data, in which no run begins before floor: what is there tells
-// what surrounds the rest.
+// over scans data, in which no run begins before floor: the data before floor is context.
 func (s *scan) over(data []byte, floor int, all bool) {
 	s.data, s.floor, s.all, s.cuts = data, floor, all, s.cuts[:0]
 	s.hold, s.firm, s.keep = len(data), len(data), len(data)
@@ -37,14 +34,12 @@ func (s *scan) over(data []byte, floor int, all bool) {
 	s.merge()
 }
 
-// asItIs finds runs in the bytes as they are.
 func (s *scan) asItIs() {
 	v, m := view{text: s.data, parts: []part{{}}, sure: len(s.data)}, s.r.text
 	m.find(v.text, m.stride, func(r run) { s.takeText(&v, r) })
 	s.undecided(m, &v)
 }
 
-// dumps finds runs in dumps.
 func (s *scan) dumps() {
 	data, done := s.data, 0
 	for lines := s.lines.offsets; len(lines) > 0; {
@@ -54,7 +49,7 @@ func (s *scan) dumps() {
 	}
 	for i := dumpStride - 1; i+dumpLook <= len(data); i += dumpStride {
 		if x := binary.LittleEndian.Uint64(data[i:]); isText(x) || noDump(x) != 0 || i < done || !seemsLong(data, i) {
-			continue // it does not look like a dump
+			continue // not a dump
 		}
 		if d, ok := dumpAround(data, i, done); ok {
 			s.inDump(d)
@@ -78,15 +73,15 @@ func (s *scan) inDump(d dump) {
 	}
 }
 
-// undecided holds back what may become a run with what comes: where the text ends
-// now, and where what may still change begins.
+// undecided holds back what later data may complete to a run: at the present end of the
+// text, and where text that may still change begins.
 func (s *scan) undecided(m *matcher, v *view) {
 	if s.all {
 		return
 	}
 	dump := v == &s.dump
 	raw := v.raw
-	if dump { // the word before may have bytes of the secret as well
+	if dump { // the previous word may contain bytes of the secret too
 		raw = func(i int) int { return v.parts[max(0, v.part(i)-1)].raw }
 	}
 	for _, end := range [...]int{v.sure, len(v.text)} {
@@ -100,16 +95,16 @@ func (s *scan) undecided(m *matcher, v *view) {
 	}
 }
 
-// clip takes away what is decided. A run is there only by chance: more of what was
-// before may say that it has no part in this one.
+// clip removes the part of a run before floor: earlier text has decided that it does not
+// belong to the run.
 func (s *scan) clip(v *view, r *run) {
 	for r.to-r.from > 1 && v.raw(r.from) < s.floor {
 		r.behead()
 	}
 }
 
-// takeText takes a run out of the view of the bytes as they are, or of lines. Where
-// it goes over the end of a line, it may have gone on in the prefix of the next.
+// takeText redacts a run in the view of the bytes or of joined lines. A run over the end of
+// a line may continue in the prefix of the next.
 func (s *scan) takeText(v *view, r run) {
 	s.clip(v, &r)
 	if end, n, more := s.overPrefix(v, r); r.length()+n >= r.form.piece {
@@ -123,8 +118,9 @@ func (s *scan) takeText(v *view, r run) {
 	}
 }
 
-// overPrefix is where a run ends whose last characters were taken for the prefix of
-// the next line, as "23 " was, how many these are, and whether more may come.
+// overPrefix handles a run whose last characters look like the prefix of the next line, as
+// "23 " does. It returns where the run ends, how many characters these are, and whether
+// more may come.
 func (s *scan) overPrefix(v *view, r run) (end, n int, more bool) {
 	to, rest := v.raw(r.to-1)+1, r.form.text[r.end:]
 	end = to
@@ -145,8 +141,8 @@ func (s *scan) overPrefix(v *view, r run) (end, n int, more bool) {
 	return end, n, more
 }
 
-// nextLine is where the next line that is not empty begins, and the end of the data
-// in the middle of a line.
+// nextLine returns where the next non-empty line begins; in the middle of a line, the end
+// of the data.
 func (s *scan) nextLine(p int) int {
 	line := len(s.data)
 	for from := p; p < len(s.data) && p-from < longestGap; p++ {
@@ -160,7 +156,7 @@ func (s *scan) nextLine(p int) int {
 	return len(s.data)
 }
 
-// takeDump takes out a run of a dump, with the column of characters beside it.
+// takeDump redacts a run in a dump, and the column of characters beside it.
 func (s *scan) takeDump(v *view, r run, table bool) {
 	s.clip(v, &r)
 	if r.length() < r.form.piece {
@@ -179,8 +175,8 @@ func (s *scan) takeDump(v *view, r run, table bool) {
 	s.cut(from, to, open || !known)
 }
 
-// withWords adds to a run the words of which it has a part, and otherwise those
-// beside it: they have other bytes of the secret.
+// withWords extends a run to the words that it covers in part, else to the adjacent words:
+// these contain other bytes of the secret.
 func (s *scan) withWords(v *view, r run) (from, to int) {
 	first, last := v.part(r.from), v.part(r.to-1)
 	if v.parts[first].at == r.from {
@@ -192,7 +188,7 @@ func (s *scan) withWords(v *view, r run) (from, to int) {
 	return v.parts[first].raw, wordEnd(s.data, v.parts[last].raw)
 }
 
-// cut takes out a part of the stream. Where it may go on, what follows waits.
+// cut redacts a part of the stream. If it may continue, what follows waits.
 func (s *scan) cut(from, to int, open bool) {
 	s.cuts = append(s.cuts, span{from, to})
 	if open && !s.all {
@@ -200,7 +196,7 @@ func (s *scan) cut(from, to int, open bool) {
 	}
 }
 
-// merge sees what is still needed of the data, and puts the cuts in order.
+// merge orders the cuts and finds what is still needed of the data.
 func (s *scan) merge() {
 	s.keep = min(s.keep, s.hold)
 	for _, c := range s.cuts {
@@ -221,11 +217,11 @@ func (s *scan) merge() {
 	s.cuts = s.cuts[:n]
 }
 
-// longestContext bounds the lines before what is still needed.
+// longestContext bounds the context before what is still needed.
 const longestContext = 512
 
-// start is where the data begins that later data has to be seen with: the line of
-// what is needed, and as many lines before it as tell whether it is in a dump.
+// start returns where the context of later data begins: at the line of what is needed, and
+// as many lines before it as show whether it is in a dump.
 func (s *scan) start() int {
 	least := max(0, s.keep-longestContext)
 	line := s.lineStart(s.keep, least)

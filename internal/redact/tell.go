@@ -11,9 +11,9 @@ import (
 	"purser/internal/credential"
 )
 
-// Tell gives a login to the redactor of a Buildkite agent: the token and what logs
-// show of it, since the agent replaces text literally. The values go through a
-// pipe; an agent that knows no redactor (before v3.67) is an error with its words.
+// Tell adds a login to the redactor of a Buildkite agent. The agent replaces literal text,
+// so Tell adds the token in each of its usual forms, through a pipe. The error of an agent
+// without a redactor (before v3.67) quotes the agent.
 func Tell(ctx context.Context, agent string, l credential.Login) error {
 	token := l.Token.Reveal()
 	values := map[string]string{

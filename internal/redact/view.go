@@ -8,23 +8,23 @@ import (
 	"slices"
 )
 
-// view is a text made of parts of a stream.
+// view is a text assembled from parts of a stream.
 type view struct {
 	text  []byte
 	parts []part
-	sure  int // what comes can still change the text from here on
+	sure  int // later data can change the text from here
 	end   int // where the last part ends in the stream
 }
 
-// part says where the text from at on is in the stream.
+// part maps the text from at on to its place in the stream.
 type part struct{ at, raw int }
 
-// stop stands in a view where parts do not belong together. No form has it.
+// stop separates unrelated parts in a view. No form contains it.
 const stop = '\n'
 
 func (v *view) reset() { v.text, v.parts, v.sure, v.end = v.text[:0], v.parts[:0], -1, 0 }
 
-// add appends data[from:to]. What is far from what is before does not belong to it.
+// add appends data[from:to], separated by a stop if it is far from the previous part.
 func (v *view) add(data []byte, from, to int) {
 	if from-v.end > longestGap {
 		v.stop()
@@ -40,7 +40,6 @@ func (v *view) stop() {
 	}
 }
 
-// finish ends the view of a stream of so many bytes.
 func (v *view) finish(stream int) {
 	if stream-v.end > longestGap {
 		v.stop()
@@ -50,41 +49,39 @@ func (v *view) finish(stream int) {
 	}
 }
 
-// raw is where text[i] is in the stream.
 func (v *view) raw(i int) int {
 	p := v.parts[v.part(i)]
 	return p.raw + i - p.at
 }
 
-// part is the number of the part that has text[i].
 func (v *view) part(i int) int {
 	n, _ := slices.BinarySearchFunc(v.parts, i+1, func(p part, at int) int { return cmp.Compare(p.at, at) })
 	return n - 1
 }
 
 const (
-	// longestPrefix bounds what stands before the content of a line: an indentation,
-	// a mark, a number, a time.
+	// longestPrefix bounds what precedes the content of a line: an indentation, a mark, a
+	// number, a time.
 	longestPrefix = 40
-	// longestGap bounds what is between the contents of lines that belong together.
+	// longestGap bounds the gap between the contents of lines that belong together.
 	longestGap = 100
 )
 
-// joiner makes the view of the ends of lines and the beginnings of the next ones.
+// joiner makes the view of line ends joined to the starts of the next lines.
 //
-// It leaves out what no run can go over, which is nearly everything. A run over the
-// end of a line has gramLength characters at the end of the one line or at the
-// beginning of the other, so that lines with neither gram are not joined. Lines
-// shorter than a gram prove nothing: two of them in a row are always joined.
+// It omits nearly everything, because no run can go over it. A run over the end of a line
+// has gramLength characters at the end of one line or at the start of the next, so lines
+// with neither gram are not joined. Lines shorter than a gram show nothing: two of them in
+// a row are always joined.
 type joiner struct {
 	v     *view
 	m     *matcher
 	data  []byte
-	last  span // the end of the line before, if it is not in the view
-	blink span // the tiny line after it, likewise
-	apart bool // last does not go on where the view ends
-	after bool // a run may go on from the line before
-	tiny  int  // lines shorter than a gram, in a row
+	last  span // the end of the previous line, if not in the view
+	blink span // the tiny line after it, if not in the view
+	apart bool // last does not continue the view
+	after bool // a run may continue from the previous line
+	tiny  int  // consecutive lines shorter than a gram
 
 	offsets []span // lines that begin with an offset, with their ends
 }
@@ -110,7 +107,6 @@ func (j *joiner) join(data []byte, m *matcher, v *view) {
 	v.finish(len(data))
 }
 
-// next takes the line of data[from:to].
 func (j *joiner) next(from, to, next int) {
 	if isDigit(j.data[from]) {
 		if n, _ := offset(j.data[from:to]); n > 0 {
@@ -118,7 +114,7 @@ func (j *joiner) next(from, to, next int) {
 		}
 	}
 	start := from
-	if from > 0 { // else it began before
+	if from > 0 { // otherwise the line began earlier
 		start += prefix(j.data, from, to)
 		if j.isCold(start, to, next) {
 			return
@@ -133,7 +129,7 @@ func (j *joiner) next(from, to, next int) {
 	}
 }
 
-// isCold skips a line that no run goes into or out of, as most are.
+// isCold skips a line that no run enters or leaves, as most are.
 func (j *joiner) isCold(from, to, next int) bool {
 	data, m := j.data, j.m
 	if to-from < gramLength || next == to || j.after || isTrimmed[data[to-1]] || m.least < eitherSide ||
@@ -144,12 +140,11 @@ func (j *joiner) isCold(from, to, next int) bool {
 	return true
 }
 
-// skip leaves out a line, but for its end when the next line needs it.
+// skip omits a line, but remembers its end in case the next line needs it.
 func (j *joiner) skip(from, to int) {
 	j.last, j.blink, j.apart, j.tiny = span{max(from, to-runLength), to}, span{}, true, 0
 }
 
-// line takes a line's content.
 func (j *joiner) line(from, to int) {
 	switch hot := j.isHot(from, to); {
 	case hot, j.after:
@@ -164,13 +159,13 @@ func (j *joiner) line(from, to int) {
 }
 
 const (
-	// eitherSide is the length of a run that has a gram on one side of every break.
+	// eitherSide is the length of a run that has a gram on one side of any line break.
 	eitherSide = 2*gramLength - 1
-	// overTiny is that of one that does with a tiny line between.
+	// overTiny is the length of one that does so around a tiny line.
 	overTiny = eitherSide + gramLength - 1
 )
 
-// isHot reports whether a run may go over one of the ends of a line.
+// isHot reports whether a run may go over an end of the line.
 func (j *joiner) isHot(from, to int) bool {
 	m := j.m
 	if to-from >= gramLength {
@@ -193,8 +188,7 @@ func (j *joiner) flush() {
 	j.last, j.blink, j.apart = span{}, span{}, false
 }
 
-// add adds a line. What is far from its ends is of no matter: a run there is found
-// without the joints.
+// add adds a line's ends. A run in the middle of the line is found without joining.
 func (j *joiner) add(from, to int) {
 	if to-from <= 2*runLength {
 		j.v.add(j.data, from, to)
@@ -205,7 +199,7 @@ func (j *joiner) add(from, to int) {
 	j.v.add(j.data, to-runLength, to)
 }
 
-// atReturn moves the end of a line to a carriage return before it.
+// atReturn moves the end of a line to an earlier carriage return.
 func atReturn(data []byte, from, to, next int) (int, int) {
 	switch n := bytes.IndexByte(data[from:to], '\r'); {
 	case n < 0:
@@ -217,11 +211,11 @@ func atReturn(data []byte, from, to, next int) (int, int) {
 	}
 }
 
-// prefix is the length of what stands before the content of a line: digits and
-// punctuation up to a blank or another separator. A token has none of these, so
-// that no part of one at the beginning of a line is taken for it.
+// prefix returns the length of what precedes the content of a line: digits and punctuation
+// up to a blank or another separator. Tokens contain no separator, so part of one at the
+// start of a line is not taken for a prefix.
 func prefix(data []byte, from, to int) int {
-	const letters = 0xc0 * ones // and a few marks, and what is not ASCII
+	const letters = 0xc0 * ones // and some punctuation, and non-ASCII
 	n := 0
 	for ; n+dumpLook <= longestPrefix && from+n+dumpLook <= to; n += dumpLook {
 		if x := binary.LittleEndian.Uint64(data[from+n:]) & letters; x != 0 {
@@ -250,8 +244,7 @@ func allPrefix(line []byte) bool {
 	return true
 }
 
-// trimmed is the end of a line without blanks, and without the marks that say that
-// it goes on.
+// trimmed returns the end of a line without blanks and continuation marks.
 func trimmed(data []byte, from, to int) int {
 	for to > from && isTrimmed[data[to-1]] {
 		to--
@@ -266,8 +259,8 @@ const (
 	leads                     // is part of a line's prefix
 )
 
-// kinds are those of bytes at the beginning of a line; isWord are letters and
-// digits; isDump is what dumps of numbers are made of.
+// kinds classifies bytes at the start of a line; isWord marks letters and digits; isDump
+// marks what dumps of numbers consist of.
 var (
 	kinds          [256]kind
 	isWord, isDump [256]bool

@@ -14,7 +14,7 @@ import (
 	"purser/internal/redact"
 )
 
-// prefixes are what stands before a line, by its number.
+// prefixes are what precedes a line, by its number.
 var prefixes = map[string]func(int) string{
 	"nothing":    func(int) string { return "" },
 	"a quote":    func(int) string { return "> " },
@@ -27,13 +27,12 @@ var prefixes = map[string]func(int) string{
 	"timestamps": func(n int) string { return fmt.Sprintf("2024-01-01T12:00:00.%09dZ ", n) },
 }
 
-// wrapping is a way to wrap a text.
 type wrapping struct {
 	width       int
 	prefix, end string
 }
 
-// apply wraps a text, and tells where what is between two places of it went.
+// apply wraps a text, and returns where the text between from and to went.
 func (w wrapping) apply(text string, from, to int) (wrapped string, start, stop int) {
 	var b strings.Builder
 	for i := range len(text) {
@@ -55,8 +54,8 @@ func (w wrapping) apply(text string, from, to int) (wrapped string, start, stop 
 	return b.String(), start, stop
 }
 
-// encoded are texts with the secret body after offset characters of something
-// else, and where it is in them.
+// encoded returns texts with the secret's body after offset other characters, and where it
+// is in them.
 func encoded(offset int) map[string]struct {
 	text     string
 	from, to int
@@ -79,13 +78,13 @@ func encoded(offset int) map[string]struct {
 	return all
 }
 
-func TestATokenIsTakenOutAtEveryWidth(t *testing.T) {
+func TestAWrappedTokenIsRedactedAtEveryWidth(t *testing.T) {
 	r := redact.New(login(token))
 	chunks := []int{1, 2, 3, 5, 8, 13, 29, 64, 1 << 20}
 	n := 0
 	for width := 1; width <= 80; width++ {
 		offsets := []int{0, 1, width / 2}
-		if width > len(body) { // one break, somewhere
+		if width > len(body) { // a single line break somewhere
 			offsets = []int{width - 1 - width%len(body)}
 		}
 		for _, offset := range offsets {
@@ -106,7 +105,7 @@ func TestATokenIsTakenOutAtEveryWidth(t *testing.T) {
 	}
 }
 
-// FuzzWritesDoNotMatter cuts texts full of pieces of the secret into writes.
+// FuzzWritesDoNotMatter splits texts full of pieces of the secret into writes.
 func FuzzWritesDoNotMatter(f *testing.F) {
 	for _, e := range encoded(3) {
 		for width := 1; width < 30; width += 4 {
@@ -130,8 +129,8 @@ func FuzzWritesDoNotMatter(f *testing.F) {
 	})
 }
 
-// TestOrdinaryTextPassesAsItIs has the source code of Go pass.
-func TestOrdinaryTextPassesAsItIs(t *testing.T) {
+// TestOrdinaryTextPassesUnchanged writes Go's source code.
+func TestOrdinaryTextPassesUnchanged(t *testing.T) {
 	var logins []credential.Login
 	for _, token := range append([]string{token, password}, others...) {
 		logins = append(logins, login(token))
@@ -156,8 +155,8 @@ func TestOrdinaryTextPassesAsItIs(t *testing.T) {
 	}
 }
 
-// TestWritesDoNotMatter is what fuzzing does not come to soon: pieces of the forms
-// of the secret between all that can stand between them.
+// TestWritesDoNotMatter covers what fuzzing takes long to find: pieces of the secret's
+// forms between everything that can separate them.
 func TestWritesDoNotMatter(t *testing.T) {
 	r := redact.New(login(token), login(password))
 	random := rand.New(rand.NewPCG(3, 4))

@@ -5,27 +5,27 @@ import (
 	"sync"
 )
 
-// Mark stands where something was taken out.
+// Mark replaces what was redacted.
 const Mark = "[redacted]"
 
-// Writer passes on what is written to it, without the secrets. It is safe for
-// concurrent use, so that Idle may be called from a timer.
+// Writer passes on what is written to it, without the secrets. It is safe for concurrent
+// use, so that a timer may call Idle.
 type Writer struct {
 	to io.Writer
 
 	mu     sync.Mutex
 	scan   scan
-	data   []byte // the end of what was written, that may belong to what comes
+	data   []byte // the end of the stream, as far as later data may need it
 	floor  int    // no run begins before this place in it
-	sent   int    // how much of it was passed on or taken out
-	marked bool   // a Mark was the last thing passed on
-	out    []byte // room for what is passed on
+	sent   int    // how much of it was passed on or redacted
+	marked bool   // the last output was a Mark
+	out    []byte // buffer for the output
 }
 
-// NewWriter makes a Writer that passes on to another.
+// NewWriter returns a Writer that passes on to another.
 func (r *Redactor) NewWriter(to io.Writer) *Writer { return &Writer{scan: scan{r: r}, to: to} }
 
-// Write passes on all but what may belong to what comes next. The error is the
+// Write passes on everything that later data cannot turn into a secret. The error is the
 // other writer's.
 func (w *Writer) Write(p []byte) (int, error) {
 	w.mu.Lock()
@@ -41,9 +41,9 @@ func (w *Writer) Write(p []byte) (int, error) {
 	return len(p), nil
 }
 
-// Idle is called when nothing was written for a moment, as before a question to a
-// person: what is held back is passed on when it is too little to tell anything.
-// It is still known when more is written.
+// Idle is called after a moment without writes, as before a question to a person. It passes
+// on what is held back if that is too little to tell anything, and remembers it for later
+// data.
 func (w *Writer) Idle() error {
 	w.mu.Lock()
 	defer w.mu.Unlock()
@@ -54,7 +54,7 @@ func (w *Writer) Idle() error {
 	return w.pass(w.scan.firm)
 }
 
-// Close passes on what is still held back. It does not close the other writer.
+// Close passes on what is held back. It does not close the other writer.
 func (w *Writer) Close() error {
 	w.mu.Lock()
 	defer w.mu.Unlock()
@@ -64,7 +64,7 @@ func (w *Writer) Close() error {
 	return err
 }
 
-// pass passes the data on up to a place, with marks for what is taken out.
+// pass passes on the data up to a place, with marks for redacted parts.
 func (w *Writer) pass(to int) error {
 	w.out = w.out[:0]
 	for _, c := range w.scan.cuts {
@@ -81,7 +81,7 @@ func (w *Writer) pass(to int) error {
 	}
 	rest := w.data[min(w.sent, to):to]
 	w.sent, w.marked = max(w.sent, to), w.marked && len(rest) == 0
-	if len(w.out) > 0 { // else there is nothing to take out, as usual
+	if len(w.out) > 0 { // usually there is nothing to redact
 		rest = append(w.out, rest...)
 		w.out = rest
 	}

@@ -8,41 +8,39 @@ import (
 	"purser/internal/credential"
 )
 
-// Bound is a store whose values leave it for one registry only: the one that they are
-// marked with, never one that merely stands in a configuration. A value without a mark
-// is let out where its form says that it is the registry's, where the configuration is
-// trusted, and otherwise when a person agrees. A way to the registry that the credential
-// alone names, such as certificates of its own, is agreed to in the same manner.
+// Bound is a store that releases its values only to the registry of their mark; a
+// configuration alone never suffices. An unmarked value is released if its form shows that
+// it is the registry's, if the configuration is trusted, or if a person agrees. A way to
+// the registry that only the credential names, such as extra certificates, needs the same
+// consent.
 //
-// Every flow reads through it, so that none can forget to look.
+// Every flow reads through it, so that none can forget the check.
 type Bound struct {
 	Store
 	cfg BoundConfig
 
-	mu   sync.Mutex             // guards what follows
-	mark *credential.Mark       // as Describe told it last; nil: it was not asked
-	said credential.Mark        // what was said in this run, should the store not keep it
-	mine []credential.VersionID // those that were staged here
+	mu   sync.Mutex             // guards the rest
+	mark *credential.Mark       // as Describe last returned it; nil: not asked yet
+	said credential.Mark        // what this run learned, in case the store does not keep it
+	mine []credential.VersionID // staged by this run
 }
 
-// BoundConfig says for whom a store is read.
+// BoundConfig says who reads a store.
 type BoundConfig struct {
 	Credential credential.Credential
 	Target     credential.Target
-	// Trusted says that the configuration is one that others cannot write.
-	Trusted bool
-	// Comparing says that what is current is only compared with what is about to replace
-	// it, and sent to no registry.
+	Trusted    bool // others cannot write the configuration
+	// Comparing means that the current value is only compared with its replacement, and not
+	// sent to any registry.
 	Comparing bool
-	// DryRun keeps what a person says from being written down.
-	DryRun bool
-	// Hold has nobody on this machine keep what is read, until it is released; nil: nobody does.
+	DryRun    bool // do not write down what a person says
+	// Hold keeps caches on this machine from keeping values until release; nil: there are none.
 	Hold func() (release func())
 	// Agree asks a person whether the value belongs to the credential's registry.
 	Agree func(ctx context.Context) error
 }
 
-// Bind makes a store give its values to the credential's registry alone.
+// Bind returns a store that releases its values only to the credential's registry.
 func Bind(s Store, cfg BoundConfig) *Bound { return &Bound{Store: s, cfg: cfg} }
 
 // Describe remembers the mark.
@@ -60,7 +58,7 @@ func (b *Bound) Describe(ctx context.Context) (credential.Description, error) {
 	return d, nil
 }
 
-// Stage remembers what is this run's own.
+// Stage remembers which versions this run staged.
 func (b *Bound) Stage(ctx context.Context, id credential.VersionID, value credential.Secret) error {
 	b.mu.Lock()
 	b.mine = append(b.mine, id)
@@ -68,7 +66,7 @@ func (b *Bound) Stage(ctx context.Context, id credential.VersionID, value creden
 	return b.Store.Stage(ctx, id, value)
 }
 
-// Bind marks, and remembers it.
+// Bind writes the mark and remembers it.
 func (b *Bound) Bind(ctx context.Context, m credential.Mark) error {
 	err := b.Store.Bind(ctx, m)
 	if err == nil {
@@ -77,8 +75,7 @@ func (b *Bound) Bind(ctx context.Context, m credential.Mark) error {
 	return err
 }
 
-// Promote has nobody keep what was current: not from before, and not from a read that is
-// under way.
+// Promote keeps caches from keeping the replaced value, even by a read that is under way.
 func (b *Bound) Promote(ctx context.Context, id, from credential.VersionID) error {
 	if b.cfg.Hold != nil {
 		defer b.cfg.Hold()()
@@ -92,8 +89,8 @@ func (b *Bound) remember(m credential.Mark) {
 	b.said, b.mark = m, &m
 }
 
-// Read gives a value that belongs to the credential's registry. Of any other it is
-// BelongsElsewhere, or what Agree says.
+// Read returns a value that belongs to the credential's registry. For any other value it
+// returns BelongsElsewhere, or what Agree says.
 func (b *Bound) Read(ctx context.Context, at credential.Stage) (credential.VersionID, credential.Secret, error) {
 	id, value, err := b.Store.Read(ctx, at)
 	if err != nil {
@@ -109,14 +106,14 @@ func (b *Bound) mayLeave(ctx context.Context, id credential.VersionID, at creden
 	host, via := b.cfg.Credential.Registry, b.cfg.Credential.Via
 	login, err := b.cfg.Target.Shape.Decode(value, host)
 	if err != nil {
-		return nil //nolint:nilerr // there is no login in it that could be sent; whoever decodes it says so
+		return nil //nolint:nilerr // no login to send; the caller will report it
 	}
 	home := credential.IsHome(host, login.Token)
 	if b.cfg.Comparing && at == credential.Current || home && via == "" {
 		return nil
 	}
 	if vendor := credential.Misplaced(host, login.Token); vendor != "" {
-		return b.elsewhere("it has the form of a token of " + vendor)
+		return b.elsewhere("it has the form of a " + vendor + " token")
 	}
 	mark, err := b.known(ctx)
 	if err != nil {
@@ -136,7 +133,7 @@ func (b *Bound) mayLeave(ctx context.Context, id credential.VersionID, at creden
 		said = credential.MarkOf(b.cfg.Credential)
 	}
 	if b.cfg.DryRun || b.Bind(ctx, said) != nil {
-		b.remember(said) // it could not be written down: it holds for this run
+		b.remember(said) // not written down: valid for this run only
 	}
 	return nil
 }
@@ -147,8 +144,7 @@ func (b *Bound) isMine(id credential.VersionID) bool {
 	return slices.Contains(b.mine, id)
 }
 
-// known is the mark. Who may read the value and not what stands beside it gets the
-// zero mark: then nobody has said it.
+// known returns the mark: the zero mark if the caller may read the value but not its mark.
 func (b *Bound) known(ctx context.Context) (credential.Mark, error) {
 	b.mu.Lock()
 	mark := b.mark
@@ -166,6 +162,6 @@ func (b *Bound) known(ctx context.Context) (credential.Mark, error) {
 func (b *Bound) elsewhere(why string) error {
 	return &credential.Fault{
 		Reason: credential.BelongsElsewhere, Target: b.cfg.Target, Registry: b.cfg.Credential.Registry, Credential: b.cfg.Credential.Name,
-		What: "the token in " + b.cfg.Target.String() + " does not belong to " + string(b.cfg.Credential.Registry), Why: why + "; it was not sent",
+		What: "the token in " + b.cfg.Target.String() + " does not belong to " + string(b.cfg.Credential.Registry), Why: why + "; purser did not send it",
 	}
 }

@@ -24,7 +24,7 @@ var private = credential.Credential{Name: "private", Registry: "registry.example
 
 const opaque = `{"username":"team","token":"no-known-form-FAKE"}`
 
-// subjects are a store that keeps its mark in a file, and one that keeps it in a tag.
+// subjects returns a store that keeps its mark in a file, and one that keeps it in a tag.
 func subjects(t *testing.T) []storetest.Subject {
 	t.Helper()
 	dir := t.TempDir()
@@ -47,9 +47,8 @@ func id(n int) credential.VersionID {
 
 func value(text string) credential.Secret { return credential.NewSecret(text) }
 
-// TestAValueLeavesForItsRegistryAlone is over every store, every mark and every reason to
-// trust.
-func TestAValueLeavesForItsRegistryAlone(t *testing.T) {
+// TestAValueIsReleasedOnlyToItsRegistry covers every store, mark and reason to trust.
+func TestAValueIsReleasedOnlyToItsRegistry(t *testing.T) {
 	refused := errors.New("the person said no")
 	detour := private
 	detour.Via = credential.ViaOf([]byte("PEM"), nil)
@@ -60,21 +59,21 @@ func TestAValueLeavesForItsRegistryAlone(t *testing.T) {
 			name  string
 			value string
 			mark  credential.Mark
-			cfg   store.BoundConfig // the credential private, where none is named
-			want  error             // nil: it is given
+			cfg   store.BoundConfig // with the credential private by default
+			want  error             // nil: the value is released
 			why   credential.Reason // "": any
 		}{
 			{"its own mark", opaque, credential.MarkOf(private), store.BoundConfig{Agree: no}, nil, ""},
 			{"another's mark", opaque, credential.Mark{Registry: "ghcr.io", Name: "private"}, store.BoundConfig{Agree: yes, Trusted: true}, refused, credential.BelongsElsewhere},
-			{"no mark, a person says no", opaque, credential.Mark{}, store.BoundConfig{Agree: no}, refused, ""},
-			{"no mark, a person says yes", opaque, credential.Mark{}, store.BoundConfig{Agree: yes}, nil, ""},
+			{"no mark, a person refuses", opaque, credential.Mark{}, store.BoundConfig{Agree: no}, refused, ""},
+			{"no mark, a person agrees", opaque, credential.Mark{}, store.BoundConfig{Agree: yes}, nil, ""},
 			{"no mark, a trusted configuration", opaque, credential.Mark{}, store.BoundConfig{Agree: no, Trusted: true}, nil, ""},
-			{"another vendor's form, whatever says so", `{"username":"team","token":"dckr_pat_FAKEfakeFAKEfakeFAKE"}`, credential.MarkOf(private), store.BoundConfig{Agree: yes, Trusted: true}, refused, credential.BelongsElsewhere},
+			{"another vendor's form, in any case", `{"username":"team","token":"dckr_pat_FAKEfakeFAKEfakeFAKE"}`, credential.MarkOf(private), store.BoundConfig{Agree: yes, Trusted: true}, refused, credential.BelongsElsewhere},
 			{"compared with what replaces it", opaque, credential.Mark{Registry: "ghcr.io"}, store.BoundConfig{Agree: no, Comparing: true}, nil, ""},
-			{"its own mark, a way that nobody agreed to", opaque, credential.MarkOf(private), store.BoundConfig{Agree: no, Credential: detour}, refused, ""},
+			{"its own mark, a way without consent", opaque, credential.MarkOf(private), store.BoundConfig{Agree: no, Credential: detour}, refused, ""},
 			{"its own mark, a way that a person agrees to", opaque, credential.MarkOf(private), store.BoundConfig{Agree: yes, Credential: detour}, nil, ""},
 			{"another's mark, a way that a person agrees to", opaque, credential.Mark{Registry: "ghcr.io", Name: "private"}, store.BoundConfig{Agree: yes, Credential: detour}, refused, credential.BelongsElsewhere},
-			{"a form that tells, a way that nobody agreed to", `{"username":"team","token":"dckr_pat_FAKEfakeFAKEfakeFAKE"}`, credential.Mark{}, store.BoundConfig{Agree: no, Credential: hub}, refused, ""},
+			{"a known form, a way without consent", `{"username":"team","token":"dckr_pat_FAKEfakeFAKEfakeFAKE"}`, credential.Mark{}, store.BoundConfig{Agree: no, Credential: hub}, refused, ""},
 		} {
 			raw := subject.Open(t, "bound/"+string(rune('a'+i))+"xx")
 			must(t, raw.Create(t.Context()), raw.Stage(t.Context(), id(1), value(c.value)), raw.Promote(t.Context(), id(1), id(1)))
@@ -97,8 +96,7 @@ func TestAValueLeavesForItsRegistryAlone(t *testing.T) {
 	}
 }
 
-// TestAPersonIsAskedOnce: what they say is written into the store.
-func TestAPersonIsAskedOnce(t *testing.T) {
+func TestAPersonIsAskedOnceAboutAnUnmarkedValue(t *testing.T) {
 	for _, subject := range subjects(t) {
 		raw := subject.Open(t, "bound/once")
 		must(t, raw.Create(t.Context()), raw.Stage(t.Context(), id(1), value(opaque)), raw.Promote(t.Context(), id(1), id(1)))
@@ -117,9 +115,8 @@ func TestAPersonIsAskedOnce(t *testing.T) {
 	}
 }
 
-// TestAWayIsAgreedToOnce: AWS keeps what the person said of the way. The encrypted file, which
-// whoever can write the checkout can edit, does not, and they are asked in every run.
-func TestAWayIsAgreedToOnce(t *testing.T) {
+// The encrypted file does not remember, since whoever can write the checkout can edit it.
+func TestSecretsManagerRemembersConsentToAWayAndTheFileDoesNot(t *testing.T) {
 	detour := private
 	detour.Via = credential.ViaOf([]byte("PEM"), nil)
 	for _, subject := range subjects(t) {

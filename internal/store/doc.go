@@ -1,8 +1,8 @@
-// Package store is the contract of the places where a credential's token is kept for its
-// consumers. Each kind of store is a folder that describes it (kind.go) and keeps the
-// contract (store.go), which storetest states as laws and runs over every one.
+// Package store defines the contract of the places that keep a credential's token for its
+// consumers (store.go). Each kind of store has a folder and describes itself (kind.go);
+// storetest runs the contract's laws over every kind.
 //
-// All know the same three stages, AWSPENDING, AWSCURRENT and AWSPREVIOUS. A store holds
-// opaque values; what is in them is a shape of package credential. bound.go gives values
-// to the registry that they belong to and to no other.
+// All stores have the stages AWSPENDING, AWSCURRENT and AWSPREVIOUS. Their values are
+// opaque; package credential knows the shapes. bound.go releases values only to the
+// registry that they belong to.
 package store

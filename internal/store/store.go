@@ -7,33 +7,32 @@ import (
 	"purser/internal/credential"
 )
 
-// Store keeps the versions of one target. Every error that a person can do
-// something about is a *credential.Fault. All methods may be repeated: doing
-// again what was done changes nothing.
+// Store keeps the versions of one target. Every error that a person can act on is a
+// *credential.Fault. All methods are idempotent.
 type Store interface {
-	// Open makes ready and says, for people, as whom the store is used.
+	// Open prepares the store and describes the identity that uses it.
 	Open(ctx context.Context) (who string, err error)
-	// Describe tells everything but values, and needs no right to read them. A
-	// target that does not exist is a fault with the reason SecretMissing.
+	// Describe returns everything but values, without the right to read them. A missing
+	// target is SecretMissing.
 	Describe(ctx context.Context) (credential.Description, error)
-	// Read gets the value in a stage. No version there is SecretEmpty.
+	// Read returns the value in a stage. An empty stage is SecretEmpty.
 	Read(ctx context.Context, at credential.Stage) (credential.VersionID, credential.Secret, error)
 
-	// Stage puts a value as version id into AWSPENDING, which leaves the version
-	// that had it. The first version of an empty target becomes AWSCURRENT too.
-	// The same id with another value is StoreRefused. An error that is
-	// credential.Untouched has stored nothing; after any other one it may be there.
+	// Stage stores a value as version id and moves AWSPENDING to it. The first version of
+	// an empty target also becomes AWSCURRENT. The same id with another value is
+	// StoreRefused. After an error that is credential.Untouched nothing was stored; after
+	// any other the version may be there.
 	Stage(ctx context.Context, id credential.VersionID, value credential.Secret) error
-	// Promote makes id AWSCURRENT if AWSCURRENT is still on from, which becomes
-	// AWSPREVIOUS, and takes AWSPENDING off id. If it is elsewhere: MidRotation.
+	// Promote moves AWSCURRENT from from, which becomes AWSPREVIOUS, to id, and takes
+	// AWSPENDING off id. If AWSCURRENT is elsewhere: MidRotation.
 	Promote(ctx context.Context, id, from credential.VersionID) error
-	// Unstage takes AWSPENDING off id where it is there.
+	// Unstage takes AWSPENDING off id if it is there.
 	Unstage(ctx context.Context, id credential.VersionID) error
-	// Create makes the empty target; one that exists is left as it is.
+	// Create creates the empty target if it does not exist.
 	Create(ctx context.Context) error
-	// Bind marks the values with what they belong to, for Describe. A version that the
-	// mark does not speak of keeps what it had.
+	// Bind marks the values with what they belong to, for Describe. Versions that the mark
+	// does not cover keep the earlier one.
 	Bind(ctx context.Context, m credential.Mark) error
-	// SetExpiry notes when the token in version id ends, for Describe.
+	// SetExpiry notes when the token in version id expires, for Describe.
 	SetExpiry(ctx context.Context, id credential.VersionID, at time.Time) error
 }

@@ -16,7 +16,7 @@ import (
 	"purser/internal/credential"
 )
 
-// Lists of what a trace shows. Whatever is not on one is left out or counted.
+// These lists are what a trace shows. Everything else is omitted or counted.
 var (
 	shownHeaders = []string{
 		"Content-Length", "Content-Type", "Date", "Docker-Distribution-Api-Version", "Retry-After",
@@ -30,9 +30,9 @@ var (
 	}
 )
 
-// Trace writes a few lines about each request: method, address, status, time,
-// and of headers and bodies what is on the lists. It learns the secrets that
-// requests carry, and shows nothing in which an answer repeats one of them.
+// Trace writes a few lines about each request: method, address, status, time, and the listed
+// headers and body members. It learns the secrets that requests and answers carry, and shows
+// no text that repeats one.
 type Trace struct {
 	out io.Writer
 
@@ -43,7 +43,7 @@ type Trace struct {
 // NewTrace writes to out.
 func NewTrace(out io.Writer) *Trace { return &Trace{out: out} }
 
-// Wrap traces what goes through next.
+// Wrap traces the requests that go through next.
 func (t *Trace) Wrap(next http.RoundTripper) http.RoundTripper { return traced{t, next} }
 
 type traced struct {
@@ -51,7 +51,7 @@ type traced struct {
 	next http.RoundTripper
 }
 
-// RoundTrip sends one request and writes about it.
+// RoundTrip sends a request and traces it.
 func (t traced) RoundTrip(r *http.Request) (*http.Response, error) {
 	sent, err := peek(&r.Body)
 	if err != nil {
@@ -67,7 +67,7 @@ func (t traced) RoundTrip(r *http.Request) (*http.Response, error) {
 	}
 	got, err := peek(&resp.Body)
 	if err != nil {
-		t.write("%s %s: %d, and the answer broke off after %v\n", r.Method, t.address(r.URL), resp.StatusCode, took)
+		t.write("%s %s: %d, but the answer was cut off after %v\n", r.Method, t.address(r.URL), resp.StatusCode, took)
 		return nil, err
 	}
 	t.learnAnswer(got)
@@ -76,7 +76,6 @@ func (t traced) RoundTrip(r *http.Request) (*http.Response, error) {
 	return resp, nil
 }
 
-// peek reads a body and puts it back.
 func peek(body *io.ReadCloser) ([]byte, error) {
 	if *body == nil || *body == http.NoBody {
 		return nil, nil
@@ -87,12 +86,11 @@ func peek(body *io.ReadCloser) ([]byte, error) {
 	return raw, err
 }
 
-// learn notes what is secret in a request.
 func (t *Trace) learn(r *http.Request, body []byte) {
 	_, password, _ := r.BasicAuth()
 	bearer, _ := strings.CutPrefix(r.Header.Get("Authorization"), "Bearer ")
 	if strings.Contains(bearer, " ") {
-		bearer = "" // another scheme; a signature of AWS is of no use to anybody
+		bearer = "" // another scheme; AWS's signatures are no secrets
 	}
 	t.remember(password, bearer, r.Header.Get("X-Amz-Security-Token"), r.Header.Get("X-Amz-Sso_bearer_token"))
 	var sent struct{ Secret, SecretString, ClientSecret, RefreshToken, DeviceCode, Code, CodeVerifier string }
@@ -102,8 +100,8 @@ func (t *Trace) learn(r *http.Request, body []byte) {
 	}
 }
 
-// learnValue notes what is secret in a stored value: everything but the names of
-// accounts, which stand in too many messages.
+// learnValue remembers the secrets in a stored value: everything but account names, which
+// occur in too many messages.
 func (t *Trace) learnValue(text string) {
 	var value map[string]json.RawMessage
 	if json.Unmarshal([]byte(text), &value) != nil {
@@ -118,7 +116,6 @@ func (t *Trace) learnValue(text string) {
 	}
 }
 
-// learnAnswer notes what is secret in an answer.
 func (t *Trace) learnAnswer(body []byte) {
 	var got struct {
 		Token                                                string `json:"token"`
@@ -132,7 +129,7 @@ func (t *Trace) learnAnswer(body []byte) {
 	}
 }
 
-// shortest is the length below which a text is no secret but a word.
+// shortest is the length from which a text counts as a secret, not as a word.
 const shortest = 8
 
 func (t *Trace) remember(texts ...string) {
@@ -185,8 +182,7 @@ func (t *Trace) headers(h http.Header) string {
 	return strings.Join(parts, ", ")
 }
 
-// body describes one: the members of a JSON object that are on the list, and
-// how many others there are.
+// body shows the listed members of a JSON object, and counts the others.
 func (t *Trace) body(raw []byte) string {
 	if len(raw) == 0 {
 		return ""

@@ -1,6 +1,5 @@
-// Package transport carries purser's HTTP requests: which certificates are
-// trusted, what may go over plain http, how much of an answer is read, and what
-// of it is shown when a person asks for --debug.
+// Package transport carries purser's HTTP requests. It decides which certificates to trust,
+// what may use plain http, how much of an answer to read, and what --debug shows.
 package transport
 
 import (
@@ -15,26 +14,26 @@ import (
 	"purser/internal/credential"
 )
 
-// New trusts the system's certificates, or roots instead where they are given.
-// A proxy of the environment is used for https only, where it carries a tunnel
-// that it cannot read; plain http, which is for loopback, never goes through one.
+// New returns a transport that trusts roots, or the system's certificates if roots is nil. It
+// uses the environment's proxy only for https, where the proxy carries a tunnel that it
+// cannot read; plain http, which is for loopback, never uses one.
 func New(roots *x509.CertPool) *http.Transport {
 	t := http.DefaultTransport.(*http.Transport).Clone() // documented type
 	t.TLSClientConfig = &tls.Config{RootCAs: roots, MinVersion: tls.VersionTLS12}
 	t.MaxIdleConnsPerHost = idlePerHost
 	t.Proxy = func(r *http.Request) (*url.URL, error) {
 		if r.URL.Scheme != "https" {
-			return nil, nil // the documented way to say: no proxy
+			return nil, nil // no proxy, as documented
 		}
 		return http.ProxyFromEnvironment(r)
 	}
 	return t
 }
 
-// idlePerHost keeps the connections of many calls at once for the next ones.
+// idlePerHost keeps the connections of concurrent calls for later ones.
 const idlePerHost = 64
 
-// Roots are PEM certificates to trust besides the system's; the path is for messages.
+// Roots returns the system's certificates plus the PEM ones; path is for the message.
 func Roots(pem []byte, path string) (*x509.CertPool, error) {
 	roots, err := x509.SystemCertPool()
 	if err != nil {
@@ -46,15 +45,14 @@ func Roots(pem []byte, path string) (*x509.CertPool, error) {
 	return roots, nil
 }
 
-// ErrPlainHTTP is why a request was not sent.
+// ErrPlainHTTP is why Guard refuses a request.
 var ErrPlainHTTP = errors.New("plain http is allowed on loopback only")
 
-// answerLimit is far above any answer that purser waits for; a secret has at
-// most 64 KiB.
+// answerLimit is far above any answer that purser needs, in bytes; a secret has at most
+// 64 KiB.
 const answerLimit = 2 << 20
 
-// Guard refuses to put a request on a connection that others can read, and ends
-// an answer that has no end.
+// Guard refuses requests over connections that others can read, and limits answers.
 func Guard(next http.RoundTripper) http.RoundTripper { return guard{next} }
 
 type guard struct{ next http.RoundTripper }
@@ -77,9 +75,9 @@ type bounded struct {
 	left int
 }
 
-var errEndless = errors.New("the answer is longer than any that is waited for")
+var errEndless = errors.New("the answer is larger than purser accepts")
 
-// Read gives what is left below the limit, then an error.
+// Read returns the answer up to the limit, then an error.
 func (b *bounded) Read(p []byte) (int, error) {
 	if b.left <= 0 {
 		return 0, errEndless

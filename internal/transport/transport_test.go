@@ -28,7 +28,7 @@ func request(t *testing.T, method, address, body string) *http.Request {
 	return r
 }
 
-func TestPlainHTTPIsSentToLoopbackOnly(t *testing.T) {
+func TestPlainHTTPGoesOnlyToLoopback(t *testing.T) {
 	for address, ok := range map[string]bool{
 		"https://registry.example.com/": true, "http://127.0.0.1:5000/": true, "http://localhost/": true, "http://[::1]:80/": true,
 		"http://registry.example.com/": false, "http://10.0.0.1/": false, "http://localhost.example.com/": false, "http://x.localhost/": false,
@@ -38,16 +38,15 @@ func TestPlainHTTPIsSentToLoopbackOnly(t *testing.T) {
 			sent = true
 			return &http.Response{Body: http.NoBody}, nil
 		}))
-		_, err := carry.RoundTrip(request(t, http.MethodGet, address, "")) //nolint:bodyclose // there is none
+		_, err := carry.RoundTrip(request(t, http.MethodGet, address, "")) //nolint:bodyclose // there is no body
 		if sent != ok || errors.Is(err, transport.ErrPlainHTTP) == ok {
 			t.Errorf("%s: sent %v, error %v", address, sent, err)
 		}
 	}
 }
 
-// TestAProxyGetsTunnelsOnly has a proxy that fails the test for any request but
-// CONNECT.
-func TestAProxyGetsTunnelsOnly(t *testing.T) {
+// TestAProxyGetsOnlyTunnels uses a proxy that fails the test for any request but CONNECT.
+func TestAProxyGetsOnlyTunnels(t *testing.T) {
 	var asked []string
 	proxy := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		asked = append(asked, r.Method+" "+r.Host)
@@ -70,7 +69,7 @@ func TestAProxyGetsTunnelsOnly(t *testing.T) {
 	}
 }
 
-func TestAnAnswerWithoutEndEnds(t *testing.T) {
+func TestAnEndlessAnswerIsCutOff(t *testing.T) {
 	carry := transport.Guard(roundTripper(func(*http.Request) (*http.Response, error) {
 		return &http.Response{Body: io.NopCloser(endless{})}, nil
 	}))
@@ -89,9 +88,9 @@ type endless struct{}
 
 func (endless) Read(p []byte) (int, error) { return len(p), nil }
 
-// TestATraceShowsNothingSecret sends the canary in every way in which purser
-// sends secrets, to a server that repeats it in every way.
-func TestATraceShowsNothingSecret(t *testing.T) {
+// TestATraceShowsNoSecrets sends the canary in every way in which purser sends secrets, to a
+// server that repeats it.
+func TestATraceShowsNoSecrets(t *testing.T) {
 	hostile := roundTripper(func(r *http.Request) (*http.Response, error) {
 		_, password, _ := r.BasicAuth()
 		return &http.Response{
@@ -138,7 +137,7 @@ func TestATraceShowsNothingSecret(t *testing.T) {
 	}
 }
 
-func TestATraceOfAStoredValueShowsItsNameAndNotItsText(t *testing.T) {
+func TestATraceShowsASecretsNameButNotItsValue(t *testing.T) {
 	var out strings.Builder
 	carry := transport.NewTrace(&out).Wrap(roundTripper(func(*http.Request) (*http.Response, error) {
 		return &http.Response{StatusCode: http.StatusOK, Body: io.NopCloser(strings.NewReader(`{"ARN":"arn:x","SecretString":"{\"username\":\"mockserver\",\"token\":\"` + canary + `\"}"}`))}, nil

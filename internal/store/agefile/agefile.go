@@ -1,5 +1,6 @@
-// Package agefile keeps a credential's token in a file encrypted with age, the default that
-// needs nothing else. kind.go describes the kind, format.go is the file, crypt.go its keys.
+// Package agefile stores a credential's token in a file encrypted with age, the default
+// store, which needs nothing else. kind.go describes the kind, format.go has the file's
+// format, crypt.go its keys.
 package agefile
 
 import (
@@ -15,25 +16,24 @@ import (
 // Config describes one encrypted file.
 type Config struct {
 	Path string
-	// Identity is the file with the age identity that opens it. It is made on
-	// the first write when it does not exist.
+	// Identity is the path of the age identity that opens the file. The first write creates
+	// it if it does not exist.
 	Identity string
-	// Passphrase asks for a passphrase; nil: the identity is used. confirm is
-	// set when the file holds nothing yet, so that a slip does not lock it up.
+	// Passphrase asks for a passphrase; nil: use the identity. confirm is set while the file
+	// has no value, so that a typing error does not lock it.
 	Passphrase func(ctx context.Context, confirm bool) (credential.Secret, error)
 	Now        func() time.Time // nil: time.Now
 	WorkFactor int              // of scrypt, as the power of two; 0: age's default
 }
 
-// File keeps a credential in a file with the three stages of Secrets
-// Manager. Values are encrypted, each by itself; ids, stages and dates are in
-// the open, so that Describe needs no key.
+// File keeps a credential in a file with the three stages of Secrets Manager. Each value is
+// encrypted by itself; ids, stages and dates are plain, so that Describe needs no key.
 type File struct {
 	cfg        Config
-	passphrase credential.Secret // once asked for
+	passphrase credential.Secret // "" until asked for
 }
 
-// New makes a store of an existing or future file; nothing is touched yet.
+// New returns a store of an existing or future file, without touching it.
 func New(cfg Config) *File {
 	if cfg.Now == nil {
 		cfg.Now = time.Now
@@ -41,7 +41,7 @@ func New(cfg Config) *File {
 	return &File{cfg: cfg}
 }
 
-// Open says which key is used.
+// Open names the key.
 func (a *File) Open(context.Context) (string, error) {
 	if a.cfg.Passphrase != nil {
 		return "a passphrase, asked for when it is needed", nil
@@ -54,7 +54,7 @@ func (a *File) Open(context.Context) (string, error) {
 	return "age identity " + a.cfg.Identity, nil
 }
 
-// Describe reads what is in the open.
+// Describe reads the plain part.
 func (a *File) Describe(context.Context) (credential.Description, error) {
 	file, info, err := a.load()
 	if err != nil {
@@ -62,7 +62,7 @@ func (a *File) Describe(context.Context) (credential.Description, error) {
 	}
 	d := credential.Description{Where: a.cfg.Path, Changed: info.ModTime(), Mark: file.mark()}
 	if file.Made != nil {
-		// The same path is on many machines; the same nanosecond is not.
+		// Many machines may have the same path, but not the same nanosecond.
 		d.Home = a.cfg.Path + " " + file.Made.Format(time.RFC3339Nano)
 	}
 	for _, v := range file.Versions {
@@ -91,12 +91,12 @@ func (a *File) Read(ctx context.Context, at credential.Stage) (credential.Versio
 		return v.ID, value, err
 	}
 	if says := file.registry(v); says != registry && says != credential.Elsewhere {
-		return v.ID, credential.Secret{}, a.fault(a.cfg.Path+" was tampered with", "its mark names another registry than the one that was encrypted with the value")
+		return v.ID, credential.Secret{}, a.fault(a.cfg.Path+" was tampered with", "its mark names another registry than the encrypted value does")
 	}
 	return v.ID, value, nil
 }
 
-// Bind writes the mark into the file, and again into each value that it speaks of.
+// Bind writes the mark into the file, and into each value that it covers.
 func (a *File) Bind(ctx context.Context, m credential.Mark) error {
 	m.Via = ""
 	return a.change(ctx, func(c *content) error {
@@ -118,7 +118,7 @@ func (a *File) Bind(ctx context.Context, m credential.Mark) error {
 	}, false)
 }
 
-// Create makes the file without a version in it.
+// Create creates the file without a version.
 func (a *File) Create(ctx context.Context) error {
 	return a.change(ctx, func(*content) error { return nil }, true)
 }
@@ -132,7 +132,7 @@ func (a *File) Stage(ctx context.Context, id credential.VersionID, value credent
 	if err := a.opens(ctx, file); err != nil {
 		return untouched(err)
 	}
-	// Encrypting may ask for a passphrase: others do not wait for that.
+	// Encrypt before taking the lock: it may ask for a passphrase.
 	sealed, err := a.encrypt(ctx, id, file.mark().For(id, credential.Pending), value)
 	if err != nil {
 		return untouched(err)
@@ -142,7 +142,7 @@ func (a *File) Stage(ctx context.Context, id credential.VersionID, value credent
 			return a.same(ctx, v, value)
 		}
 		if c.Mark != file.Mark {
-			return &credential.Fault{Reason: credential.MidRotation, Target: a.target(), What: "somebody else has bound the file to a registry meanwhile", Why: "nothing was changed"}
+			return &credential.Fault{Reason: credential.MidRotation, Target: a.target(), What: "somebody else bound the file to a registry meanwhile", Why: "nothing was changed"}
 		}
 		if len(file.Versions) == 0 { // somebody may have stored the first one meanwhile
 			if err := a.opens(ctx, c); err != nil {
@@ -158,9 +158,9 @@ func (a *File) Stage(ctx context.Context, id credential.VersionID, value credent
 	}, false)
 }
 
-// opens fails when the key at hand is not the one of the values in the file. A
-// mistyped passphrase, or an identity made anew on another machine, would
-// otherwise store a value that those who read the file cannot open.
+// opens fails if the key does not open the file's values. Otherwise a mistyped passphrase,
+// or a new identity on another machine, would store a value that the file's readers cannot
+// open.
 func (a *File) opens(ctx context.Context, c *content) error {
 	if len(c.Versions) == 0 {
 		return nil
@@ -173,12 +173,12 @@ func (a *File) opens(ctx context.Context, c *content) error {
 	return err
 }
 
-// same fails when the version holds another value. When it does not, nothing is
-// left to do: the version keeps the stages that it has got to, as at AWS.
+// same fails if the version holds another value. If it holds this one, the version keeps
+// its stages, as at AWS.
 func (a *File) same(ctx context.Context, v *version, value credential.Secret) error {
 	stored, _, err := a.decrypt(ctx, v)
 	if err == nil && !stored.Equal(value) {
-		return &credential.Fault{Reason: credential.StoreRefused, Target: a.target(), What: "the version id is taken by another value"}
+		return &credential.Fault{Reason: credential.StoreRefused, Target: a.target(), What: "another value already has this version id"}
 	}
 	return err
 }
@@ -209,7 +209,7 @@ func (a *File) Promote(ctx context.Context, id, from credential.VersionID) error
 	}, false)
 }
 
-// Unstage takes AWSPENDING off the version; one without a stage is dropped.
+// Unstage takes AWSPENDING off the version. save drops a version without a stage.
 func (a *File) Unstage(ctx context.Context, id credential.VersionID) error {
 	return a.change(ctx, func(c *content) error {
 		if v := c.at(credential.Pending); v != nil && v.ID == id {
@@ -219,7 +219,7 @@ func (a *File) Unstage(ctx context.Context, id credential.VersionID) error {
 	}, false)
 }
 
-// SetExpiry notes when the version's token ends.
+// SetExpiry notes when the version's token expires.
 func (a *File) SetExpiry(ctx context.Context, id credential.VersionID, at time.Time) error {
 	return a.change(ctx, func(c *content) error {
 		if v := c.find(id); v != nil {
@@ -231,7 +231,6 @@ func (a *File) SetExpiry(ctx context.Context, id credential.VersionID, at time.T
 
 func (a *File) target() credential.Target { return credential.Target{Kind: Key, Name: a.cfg.Path} }
 
-// fault is a problem with the file or its key that a person has to look at.
 func (a *File) fault(what, why string) *credential.Fault {
 	return &credential.Fault{Reason: credential.StoreFile, Target: a.target(), What: what, Why: why}
 }

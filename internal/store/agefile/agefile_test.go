@@ -21,7 +21,6 @@ import (
 
 const canary = "dckr_pat_" + "FAKEcanaryFAKEcanaryFAKE000"
 
-// ageHome is a folder with one encrypted file and its identity.
 type ageHome struct {
 	*testing.T
 	dir, path, identity string
@@ -50,7 +49,7 @@ func (h ageHome) filled() ageHome {
 	return h
 }
 
-// refused fails unless reading ends in a StoreFile fault that says why.
+// refused fails unless reading ends in a StoreFile fault that contains why.
 func (h ageHome) refused(why string) {
 	h.Helper()
 	_, _, err := h.store().Read(h.Context(), credential.Current)
@@ -75,7 +74,7 @@ func (h ageHome) write(path, text string) {
 	}
 }
 
-func TestTheFileAndItsIdentityAreTheOwnersAlone(t *testing.T) {
+func TestOnlyTheOwnerCanReadTheFileAndItsIdentity(t *testing.T) {
 	h := newAgeHome(t).filled()
 	for path, want := range map[string]fs.FileMode{
 		h.path: 0o600, h.identity: 0o600, filepath.Dir(h.path): 0o700 | fs.ModeDir, filepath.Dir(h.identity): 0o700 | fs.ModeDir,
@@ -102,14 +101,14 @@ func TestAnIdentityThatOthersMayReadIsRefused(t *testing.T) {
 	h.refused("chmod 600 " + h.identity)
 }
 
-func TestTheWrongIdentityIsNamed(t *testing.T) {
+func TestTheErrorNamesAWrongIdentity(t *testing.T) {
 	h := newAgeHome(t).filled()
 	other := newAgeHome(t).filled()
 	h.write(h.identity, h.read(other.identity))
 	h.refused("the identity " + h.identity + " is not the one it was encrypted for")
 }
 
-func TestAnIdentityThatIsNoneIsRefused(t *testing.T) {
+func TestAnInvalidIdentityIsRefused(t *testing.T) {
 	for _, text := range []string{"", "garbage", canary, "# comment only\n"} {
 		h := newAgeHome(t).filled()
 		h.write(h.identity, text)
@@ -117,7 +116,7 @@ func TestAnIdentityThatIsNoneIsRefused(t *testing.T) {
 	}
 }
 
-func TestAMissingIdentityIsNotMadeForReading(t *testing.T) {
+func TestReadingCreatesNoIdentity(t *testing.T) {
 	h := newAgeHome(t).filled()
 	if err := os.Remove(h.identity); err != nil {
 		t.Fatal(err)
@@ -128,15 +127,15 @@ func TestAMissingIdentityIsNotMadeForReading(t *testing.T) {
 	}
 }
 
-func TestDamageIsNoticed(t *testing.T) {
+func TestADamagedFileIsRefused(t *testing.T) {
 	for name, c := range map[string]struct {
 		spoil func(text string) string
 		why   string
 	}{
-		"cut off":         {func(text string) string { return text[:len(text)/2] }, "damaged or no file of purser's"},
-		"garbage":         {func(string) string { return canary }, "damaged or no file of purser's"},
+		"cut off":         {func(text string) string { return text[:len(text)/2] }, "damaged or not a purser file"},
+		"garbage":         {func(string) string { return canary }, "damaged or not a purser file"},
 		"another format":  {func(text string) string { return strings.Replace(text, "purser/v1", "purser/v9", 1) }, "its format is not purser/v1"},
-		"a changed value": {func(text string) string { return strings.Replace(text, "----\\nY", "----\\nZ", 1) }, "does not open"},
+		"a changed value": {func(text string) string { return strings.Replace(text, "----\\nY", "----\\nZ", 1) }, "purser cannot decrypt"},
 		"too long":        {func(text string) string { return text + strings.Repeat(" ", 2<<20) }, "it is larger than 1 MiB"},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -147,7 +146,7 @@ func TestDamageIsNoticed(t *testing.T) {
 	}
 }
 
-func TestAValueMovedToAnotherVersionIsNoticed(t *testing.T) {
+func TestAValueMovedToAnotherVersionIsRefused(t *testing.T) {
 	h := newAgeHome(t).filled()
 	s := h.store()
 	if err := s.Stage(t.Context(), id(2), value("two")); err != nil {
@@ -166,11 +165,11 @@ func TestAValueMovedToAnotherVersionIsNoticed(t *testing.T) {
 		t.Fatal(err)
 	}
 	h.write(h.path, string(text))
-	h.refused("belongs to another version")
+	h.refused("comes from another version")
 }
 
-// typing is the store as somebody uses it who types that passphrase; asked, when
-// not nil, collects whether it had to be confirmed.
+// typing returns the store of a person who types that passphrase; asked, if not nil,
+// collects whether it had to be confirmed.
 func (h ageHome) typing(passphrase string, asked *[]bool) *agefile.File {
 	return agefile.New(agefile.Config{Path: h.path, WorkFactor: 10, Passphrase: func(_ context.Context, confirm bool) (credential.Secret, error) {
 		if asked != nil {
@@ -180,7 +179,7 @@ func (h ageHome) typing(passphrase string, asked *[]bool) *agefile.File {
 	}})
 }
 
-// locked is a file with one version behind the passphrase "right FAKE".
+// locked returns a file with one version behind the passphrase "right FAKE".
 func (h ageHome) locked() ageHome {
 	h.Helper()
 	s := h.typing("right FAKE", nil)
@@ -200,7 +199,7 @@ func TestAWrongPassphraseIsRefused(t *testing.T) {
 	}
 }
 
-func TestAMistypedPassphraseLocksNoNewValueUp(t *testing.T) {
+func TestAMistypedPassphraseStoresNothing(t *testing.T) {
 	h := newAgeHome(t).locked()
 	before := h.read(h.path)
 	err := h.typing("wrong FAKE", nil).Stage(t.Context(), id(2), value("two"))
@@ -212,9 +211,9 @@ func TestAMistypedPassphraseLocksNoNewValueUp(t *testing.T) {
 	}
 }
 
-// TestTheLoserOfTheFirstWriteKeepsToTheWinnersPassphrase lets another process
-// store the first version while this one is still being asked.
-func TestTheLoserOfTheFirstWriteKeepsToTheWinnersPassphrase(t *testing.T) {
+// TestTheSecondOfTwoFirstWritesNeedsTheFirstsPassphrase: another process stores the first
+// version while this one asks.
+func TestTheSecondOfTwoFirstWritesNeedsTheFirstsPassphrase(t *testing.T) {
 	h := newAgeHome(t)
 	s := agefile.New(agefile.Config{Path: h.path, WorkFactor: 10, Passphrase: func(context.Context, bool) (credential.Secret, error) {
 		h.locked()
@@ -263,7 +262,7 @@ func TestDescribingNeedsNoKey(t *testing.T) {
 	}
 }
 
-func TestALostIdentityIsNotReplacedUnderAFileWithValues(t *testing.T) {
+func TestALostIdentityIsNotReplacedWhileTheFileHasValues(t *testing.T) {
 	h := newAgeHome(t).filled()
 	if err := os.Remove(h.identity); err != nil {
 		t.Fatal(err)
@@ -277,7 +276,7 @@ func TestALostIdentityIsNotReplacedUnderAFileWithValues(t *testing.T) {
 	}
 }
 
-func TestAValueTooLongForTheFileIsRefusedAndChangesNothing(t *testing.T) {
+func TestATooLongValueIsRefusedAndChangesNothing(t *testing.T) {
 	h := newAgeHome(t).filled()
 	before := h.read(h.path)
 	if err := h.store().Stage(t.Context(), id(2), value(strings.Repeat("x", 1<<20))); credential.ReasonOf(err) != credential.StoreRefused {
@@ -288,7 +287,7 @@ func TestAValueTooLongForTheFileIsRefusedAndChangesNothing(t *testing.T) {
 	}
 }
 
-func TestNothingIsMadeForAFileThatIsNotThere(t *testing.T) {
+func TestAMissingFileLeavesNothingBehind(t *testing.T) {
 	h := newAgeHome(t)
 	s := h.store()
 	for name, err := range map[string]error{
@@ -306,8 +305,8 @@ func TestNothingIsMadeForAFileThatIsNotThere(t *testing.T) {
 	}
 }
 
-// TestWaitingForTheLockEndsWithTheContext holds the lock by a clock that does
-// not come back: it is read while the file is being changed.
+// TestWaitingForTheLockEndsWithTheContext holds the lock with a clock that blocks: change
+// reads it while it edits the file.
 func TestWaitingForTheLockEndsWithTheContext(t *testing.T) {
 	if runtime.GOOS == "windows" {
 		t.Skip("no lock on this system, see internal/filelock")
@@ -337,7 +336,7 @@ func TestWaitingForTheLockEndsWithTheContext(t *testing.T) {
 	}
 }
 
-func TestALinkToNothingStaysOneWhenTheFileIsMade(t *testing.T) {
+func TestADanglingLinkStaysALinkWhenItsFileIsCreated(t *testing.T) {
 	h := newAgeHome(t)
 	link := filepath.Join(h.dir, "link.json")
 	for name, to := range map[string]string{link: "next.json", filepath.Join(h.dir, "next.json"): h.path} {
@@ -357,7 +356,7 @@ func TestALinkToNothingStaysOneWhenTheFileIsMade(t *testing.T) {
 	}
 }
 
-func TestASymbolicLinkStaysOne(t *testing.T) {
+func TestASymbolicLinkStaysALink(t *testing.T) {
 	h := newAgeHome(t).filled()
 	link := filepath.Join(h.dir, "link.json")
 	if err := os.Symlink(h.path, link); err != nil {
@@ -375,8 +374,8 @@ func TestASymbolicLinkStaysOne(t *testing.T) {
 	}
 }
 
-// TestAKilledWriterLeavesAWholeFile runs a process that stages and promotes
-// without end and kills it at ever other moments.
+// TestAKilledWriterLeavesAWholeFile kills a process that stages and promotes without end,
+// at ever different moments.
 func TestAKilledWriterLeavesAWholeFile(t *testing.T) {
 	if path := os.Getenv("PURSER_TEST_WRITER"); path != "" {
 		writeForever(t, path, os.Getenv("PURSER_TEST_IDENTITY"))
@@ -402,8 +401,7 @@ func TestAKilledWriterLeavesAWholeFile(t *testing.T) {
 	}
 }
 
-// changes waits until the file has been changed and a little more work is under
-// way, by looking at it.
+// changes waits until the file has changed and some more work is under way.
 func (h ageHome) changes(before string, looks int) {
 	h.Helper()
 	deadline := time.Now().Add(20 * time.Second)
@@ -417,8 +415,8 @@ func (h ageHome) changes(before string, looks int) {
 	}
 }
 
-// writerLimit ends a writer whose parent died without killing it; no round of
-// the test gets that far.
+// writerLimit ends a writer whose parent died without killing it; no round of the test
+// reaches it.
 const writerLimit = 100_000
 
 func writeForever(t *testing.T, path, identity string) {
@@ -441,9 +439,9 @@ func writeForever(t *testing.T, path, identity string) {
 	}
 }
 
-// TestAMarkThatSomebodyWroteIntoTheFileIsNoticed: the file is in a checkout, and its mark
-// stands in the open; each value has it again, encrypted.
-func TestAMarkThatSomebodyWroteIntoTheFileIsNoticed(t *testing.T) {
+// TestAForgedMarkIsRefused: the file may be in a checkout with its plain mark; each value
+// repeats the mark, encrypted.
+func TestAForgedMarkIsRefused(t *testing.T) {
 	for _, marked := range []bool{true, false} {
 		dir := t.TempDir()
 		path := filepath.Join(dir, "one.age.json")

@@ -24,7 +24,7 @@ func files(t *testing.T, passphrase func(context.Context, bool) (credential.Secr
 	}
 }
 
-func TestTheContractOfStores(t *testing.T) {
+func TestStoresKeepTheContract(t *testing.T) {
 	storetest.Keep(t,
 		storetest.Subject{Name: "encrypted file", Open: files(t, nil)},
 		storetest.Subject{Name: "encrypted file with a passphrase", Open: files(t, func(context.Context, bool) (credential.Secret, error) {

@@ -20,12 +20,11 @@ import (
 	"purser/internal/credential"
 )
 
-// envelope is what is encrypted: the value with the id of the version and the registry
-// that it belongs to, so that a value moved to another version, or a mark that somebody
-// else has written into the file, is noticed.
+// envelope is the plaintext of a value. The version's id and the registry in it reveal a
+// value that was moved to another version, and a forged mark.
 type envelope struct {
 	ID       credential.VersionID `json:"id"`
-	Registry credential.Host      `json:"registry,omitempty"` // "": nobody has said it
+	Registry credential.Host      `json:"registry,omitempty"` // "": not marked
 	Value    string               `json:"value"`
 }
 
@@ -36,7 +35,7 @@ func (a *File) encrypt(ctx context.Context, id credential.VersionID, registry cr
 	}
 	text := value.Reveal()
 	plain, err := json.Marshal(envelope{id, registry, text})
-	if err != nil || !utf8.ValidString(text) { // which JSON would change
+	if err != nil || !utf8.ValidString(text) { // JSON would change such a value
 		return "", a.fault("the value cannot be encrypted", "it is not text")
 	}
 	var sealed bytes.Buffer
@@ -52,7 +51,7 @@ func (a *File) encrypt(ctx context.Context, id credential.VersionID, registry cr
 	return sealed.String(), nil
 }
 
-// decrypt opens a version and gives the registry that was encrypted with it.
+// decrypt opens a version. It also returns the registry encrypted with the value.
 func (a *File) decrypt(ctx context.Context, v *version) (credential.Secret, credential.Host, error) {
 	none := credential.Secret{}
 	with, who, err := a.identity(ctx)
@@ -61,16 +60,16 @@ func (a *File) decrypt(ctx context.Context, v *version) (credential.Secret, cred
 	}
 	r, err := age.Decrypt(armor.NewReader(strings.NewReader(v.Value)), with)
 	if err != nil {
-		a.passphrase = credential.Secret{} // a wrong one is asked for again
-		return none, "", a.fault(a.cfg.Path+" does not open", who+" is not the one it was encrypted for, or it is damaged")
+		a.passphrase = credential.Secret{} // ask again after a wrong one
+		return none, "", a.fault("purser cannot decrypt "+a.cfg.Path, who+" is not the one it was encrypted for, or the file is damaged")
 	}
 	plain, err := io.ReadAll(io.LimitReader(r, sizeLimit))
 	var e envelope
 	if err != nil || json.Unmarshal(plain, &e) != nil {
-		return none, "", a.fault(a.cfg.Path+" is damaged", "a value in it cannot be decrypted whole")
+		return none, "", a.fault(a.cfg.Path+" is damaged", "a value in it is incomplete")
 	}
 	if e.ID != v.ID {
-		return none, "", a.fault(a.cfg.Path+" was tampered with", "a value in it belongs to another version than it stands at")
+		return none, "", a.fault(a.cfg.Path+" was tampered with", "a value in it comes from another version")
 	}
 	return credential.NewSecret(e.Value), e.Registry, nil
 }
@@ -130,10 +129,9 @@ func (a *File) ask(ctx context.Context, confirm bool) error {
 	return err
 }
 
-// identityLimit is far above a file with one identity and comments.
 const identityLimit = 64 << 10
 
-// checkIdentity refuses a key that others on the machine may read.
+// checkIdentity refuses a key that other users can read.
 func checkIdentity(path string) error {
 	if err := boundedfile.Check(path, identityLimit); err != nil {
 		return err
@@ -144,14 +142,14 @@ func checkIdentity(path string) error {
 	}
 	if runtime.GOOS != "windows" && info.Mode().Perm()&0o077 != 0 {
 		return &credential.Fault{
-			Reason: credential.StoreFile, What: "the identity " + path + " may be read by others", Why: "make it yours alone: chmod 600 " + path,
+			Reason: credential.StoreFile, What: "other users can read the identity " + path, Why: "restrict it: chmod 600 " + path,
 		}
 	}
 	return nil
 }
 
-// loadIdentity reads the native age identity. That it does not exist comes back
-// as fs.ErrNotExist inside a fault.
+// loadIdentity reads the native age identity. For a missing one it returns a fault that
+// wraps fs.ErrNotExist.
 func (a *File) loadIdentity() (key, error) {
 	if err := checkIdentity(a.cfg.Identity); err != nil {
 		if f, ok := errors.AsType[*credential.Fault](err); ok {
@@ -177,32 +175,36 @@ func (a *File) loadIdentity() (key, error) {
 	return key{}, a.fault("the age identity "+a.cfg.Identity+" cannot be used", "it is not a file with one AGE-SECRET-KEY line, as age-keygen makes it")
 }
 
-// makeIdentity makes the key where there is none. Two processes at once end
-// with the same one: the link fails for the second, which then reads the first's.
+// makeIdentity creates the key. Two processes at once end with the same one: the link fails
+// for the second, which then reads the first's.
 func (a *File) makeIdentity() (key, error) {
+	if err := writeIdentity(a.cfg.Identity); err != nil {
+		return key{}, a.fault("the age identity cannot be created", cause(err))
+	}
+	return a.loadIdentity()
+}
+
+func writeIdentity(path string) error {
 	id, err := age.GenerateHybridIdentity() // what age advises since 1.3
 	if err != nil {
-		return key{}, a.fault("the age identity cannot be made", err.Error())
+		return err
 	}
-	dir := filepath.Dir(a.cfg.Identity)
+	dir := filepath.Dir(path)
 	if err := os.MkdirAll(dir, 0o700); err != nil {
-		return key{}, a.fault("the age identity cannot be made", cause(err))
+		return err
 	}
-	text := "# made by purser for its encrypted files; keep it, they do not open without it\n# public key: " + id.Recipient().String() + "\n" + id.String() + "\n"
+	text := "# made by purser for its encrypted files; keep it: they cannot be decrypted without it\n# public key: " + id.Recipient().String() + "\n" + id.String() + "\n"
 	f, err := os.CreateTemp(dir, ".identity-*") // mode 0600
 	if err != nil {
-		return key{}, a.fault("the age identity cannot be made", cause(err))
+		return err
 	}
 	defer func() { _ = os.Remove(f.Name()) }()
 	_, err = f.WriteString(text)
 	if err := errors.Join(err, f.Sync(), f.Close()); err != nil {
-		return key{}, a.fault("the age identity cannot be made", cause(err))
+		return err
 	}
-	if err := os.Link(f.Name(), a.cfg.Identity); err != nil && !errors.Is(err, fs.ErrExist) {
-		return key{}, a.fault("the age identity cannot be made", cause(err))
+	if err := os.Link(f.Name(), path); err != nil && !errors.Is(err, fs.ErrExist) {
+		return err
 	}
-	if err := syncDir(dir); err != nil { // before anything is encrypted for it
-		return key{}, a.fault("the age identity cannot be made", cause(err))
-	}
-	return a.loadIdentity()
+	return syncDir(dir) // before anything is encrypted with it
 }

@@ -17,20 +17,19 @@ import (
 
 const (
 	format = "purser/v1"
-	// sizeLimit is far above three versions of the longest value that Secrets
-	// Manager takes, encrypted and armoured.
+	// sizeLimit is far above three versions of Secrets Manager's longest value, encrypted
+	// and armoured.
 	sizeLimit = 1 << 20
 )
 
-// content is the file.
 type content struct {
 	Format   string     `json:"format"`
-	Made     *time.Time `json:"made,omitempty"`     // when; files of the first versions do not say
-	Mark     string     `json:"registry,omitempty"` // what the values belong to; each says it again, encrypted
+	Made     *time.Time `json:"made,omitempty"`     // the first versions of purser did not write it
+	Mark     string     `json:"registry,omitempty"` // what the values belong to; each value repeats it, encrypted
 	Versions []version  `json:"versions"`
 }
 
-// version is one version; Value is an age file in its text form.
+// version is one version; Value is an armoured age file.
 type version struct {
 	ID      credential.VersionID `json:"id"`
 	Stages  []credential.Stage   `json:"stages"`
@@ -40,23 +39,29 @@ type version struct {
 }
 
 func (c *content) find(id credential.VersionID) *version {
-	for i := range c.Versions {
-		if c.Versions[i].ID == id {
-			return &c.Versions[i]
-		}
+	return c.first(func(v version) bool { return v.ID == id })
+}
+
+func (c *content) at(stage credential.Stage) *version {
+	return c.first(func(v version) bool { return slices.Contains(v.Stages, stage) })
+}
+
+func (c *content) first(is func(version) bool) *version {
+	if i := slices.IndexFunc(c.Versions, is); i >= 0 {
+		return &c.Versions[i]
 	}
 	return nil
 }
 
-// mark is what the file says of itself. It never vouches for a way to the registry: whoever
-// can edit the file could write that.
+// mark returns the file's own mark. It never vouches for a way to the registry: whoever can
+// edit the file could write that.
 func (c *content) mark() credential.Mark {
 	m := credential.ParseMark(c.Mark)
 	m.Via = ""
 	return m
 }
 
-// registry is what the file's mark says of a version.
+// registry returns the registry of a version according to the file's mark.
 func (c *content) registry(v *version) credential.Host {
 	at := credential.Pending
 	if slices.Contains(v.Stages, credential.Previous) {
@@ -65,23 +70,13 @@ func (c *content) registry(v *version) credential.Host {
 	return c.mark().For(v.ID, at)
 }
 
-func (c *content) at(stage credential.Stage) *version {
-	for i := range c.Versions {
-		if slices.Contains(c.Versions[i].Stages, stage) {
-			return &c.Versions[i]
-		}
-	}
-	return nil
-}
-
-// take removes a stage from whichever version has it.
 func (c *content) take(stage credential.Stage) {
 	for i := range c.Versions {
 		c.Versions[i].Stages = slices.DeleteFunc(c.Versions[i].Stages, func(s credential.Stage) bool { return s == stage })
 	}
 }
 
-// give moves a stage to a version: a stage is on one version at most.
+// give moves a stage to a version.
 func (c *content) give(id credential.VersionID, stage credential.Stage) {
 	c.take(stage)
 	v := c.find(id)
@@ -89,7 +84,7 @@ func (c *content) give(id credential.VersionID, stage credential.Stage) {
 	slices.Sort(v.Stages)
 }
 
-// load reads the file. One that does not exist is SecretMissing.
+// load reads the file. A missing file is SecretMissing.
 func (a *File) load() (*content, fs.FileInfo, error) {
 	raw, err := boundedfile.Read(a.cfg.Path, sizeLimit)
 	if errors.Is(err, fs.ErrNotExist) {
@@ -104,7 +99,7 @@ func (a *File) load() (*content, fs.FileInfo, error) {
 	}
 	var c content
 	if json.Unmarshal(raw, &c) != nil {
-		return nil, nil, a.fault(a.cfg.Path+" is damaged or no file of purser's", "it is not the JSON that purser writes")
+		return nil, nil, a.fault(a.cfg.Path+" is damaged or not a purser file", "it is not the JSON that purser writes")
 	}
 	if c.Format != format {
 		return nil, nil, a.fault(a.cfg.Path+" cannot be used", "its format is not "+format+"; a newer purser may have written it")
@@ -112,8 +107,8 @@ func (a *File) load() (*content, fs.FileInfo, error) {
 	return &c, info, nil
 }
 
-// change reads, changes and writes the file while no other process does. The
-// file on disk is at every moment the old one or the new one, whole.
+// change edits the file under its lock. At every moment the file on disk is complete: the
+// old one or the new one.
 func (a *File) change(ctx context.Context, edit func(*content) error, create bool) error {
 	path, err := a.resolve(create)
 	if err != nil {
@@ -126,7 +121,7 @@ func (a *File) change(ctx context.Context, edit func(*content) error, create boo
 	}
 	if err != nil {
 		f := a.fault("the encrypted file cannot be locked", cause(err))
-		f.Err = err // callers tell a cancelled wait from a broken file
+		f.Err = err // lets callers distinguish a cancelled wait from a broken file
 		return untouched(f)
 	}
 	defer unlock()
@@ -145,7 +140,7 @@ func (a *File) change(ctx context.Context, edit func(*content) error, create boo
 	return a.save(path, c)
 }
 
-// untouched marks an error of what came before the file was written.
+// untouched marks an error from before the file was written.
 func untouched(err error) error {
 	if f, ok := errors.AsType[*credential.Fault](err); ok {
 		f.Untouched = true
@@ -153,7 +148,7 @@ func untouched(err error) error {
 	return err
 }
 
-// save writes the versions that have a stage. The caller has the lock.
+// save writes the versions that have a stage. The caller holds the lock.
 func (a *File) save(path string, c *content) error {
 	c.Versions = slices.DeleteFunc(c.Versions, func(v version) bool { return len(v.Stages) == 0 })
 	text, err := json.MarshalIndent(c, "", "  ")
@@ -161,7 +156,7 @@ func (a *File) save(path string, c *content) error {
 		return a.fault("the encrypted file cannot be written", cause(err))
 	}
 	text = append(text, '\n')
-	if len(text) > sizeLimit { // load would refuse it from then on
+	if len(text) > sizeLimit { // load would refuse it
 		return &credential.Fault{
 			Reason: credential.StoreRefused, Target: a.target(), What: "the value is too long for the encrypted file", Untouched: true,
 		}
@@ -169,20 +164,19 @@ func (a *File) save(path string, c *content) error {
 	if err := writeWhole(path, text); err != nil {
 		return untouched(a.fault("the encrypted file cannot be written", cause(err)))
 	}
-	if err := syncDir(filepath.Dir(path)); err != nil { // it is there, and may not last
+	if err := syncDir(filepath.Dir(path)); err != nil { // it is written, but may not survive a crash
 		return a.fault("the encrypted file cannot be written", cause(err))
 	}
 	return nil
 }
 
-// missing is what every method but Create says when there is no file.
 func (a *File) missing() *credential.Fault {
 	return &credential.Fault{Reason: credential.SecretMissing, Target: a.target(), What: "there is no file " + a.cfg.Path}
 }
 
-// resolve follows a symbolic link, so that writing replaces what it points to
-// and not the link, and makes the folder when the file is to be made. Otherwise
-// nothing, not even a lock, is left beside a file that is not there.
+// resolve follows symbolic links, so that a write replaces the target and not the link. It
+// creates the folder if create is set; otherwise it leaves nothing, not even a lock, beside
+// a missing file.
 func (a *File) resolve(create bool) (string, error) {
 	path, err := realPath(a.cfg.Path)
 	switch {
@@ -200,9 +194,8 @@ func (a *File) resolve(create bool) (string, error) {
 	return path, nil
 }
 
-// realPath is where links lead to, also when nothing is there yet: EvalSymlinks
-// alone gives up at a link to a file that is still to be made. A ring of links
-// ends it, because EvalSymlinks has another error for that.
+// realPath follows links, even to a file that does not exist yet, at which EvalSymlinks
+// alone gives up. A loop of links ends in another error of EvalSymlinks.
 func realPath(path string) (string, error) {
 	for {
 		found, err := filepath.EvalSymlinks(path)
@@ -211,7 +204,7 @@ func realPath(path string) (string, error) {
 		}
 		to, err := os.Readlink(path)
 		if err != nil {
-			return path, nil //nolint:nilerr // no link: the file is just not there yet
+			return path, nil //nolint:nilerr // not a link: the file does not exist yet
 		}
 		if !filepath.IsAbs(to) {
 			dir, err := filepath.EvalSymlinks(filepath.Dir(path))
@@ -224,9 +217,9 @@ func realPath(path string) (string, error) {
 	}
 }
 
-// writeWhole puts a file in place of another in one step. An error has left the other
-// one as it was, and nothing beside it. The caller has the lock, so the temporary name
-// is its own, and what a killed process left under it is written over.
+// writeWhole replaces a file in one step. On an error, the old file is unchanged and
+// nothing is left beside it. The caller's lock protects the temporary name, so leftovers of
+// a killed process can be overwritten.
 func writeWhole(path string, text []byte) error {
 	temporary := path + ".tmp"
 	if err := os.Remove(temporary); err != nil && !errors.Is(err, fs.ErrNotExist) {
@@ -246,8 +239,8 @@ func writeWhole(path string, text []byte) error {
 	return err
 }
 
-// syncDir makes a rename last. Windows has no such call for folders: it refuses
-// it, and its file systems keep a journal of renames themselves.
+// syncDir makes a rename durable. Windows refuses the call for folders; its file systems
+// journal renames.
 func syncDir(dir string) error {
 	if runtime.GOOS == "windows" {
 		return nil
@@ -259,7 +252,7 @@ func syncDir(dir string) error {
 	return errors.Join(d.Sync(), d.Close())
 }
 
-// cause is a system error without the path that the message names already.
+// cause formats a system error without the operation's name.
 func cause(err error) string {
 	if e, ok := errors.AsType[*fs.PathError](err); ok {
 		return e.Path + ": " + e.Err.Error()

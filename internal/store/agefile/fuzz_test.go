@@ -15,9 +15,9 @@ var private = credential.Credential{Name: "private", Registry: "registry.example
 
 const opaque = `{"username":"team","token":"FAKEopaqueFAKEopaque"}`
 
-// FuzzAgeFile: whatever somebody makes of an encrypted file, no value comes out of it but
-// the one that was put in, in its own version, and for its own registry. VALUE in the text
-// stands for the encrypted value, which each process makes anew.
+// FuzzAgeFile: whatever an attacker makes of an encrypted file, it yields only the original
+// value, in its own version and for its own registry. VALUE in the text stands for the
+// encrypted value, which each process creates anew.
 func FuzzAgeFile(f *testing.F) {
 	dir := f.TempDir()
 	identity := filepath.Join(dir, "identity.txt")

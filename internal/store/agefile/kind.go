@@ -8,18 +8,18 @@ import (
 	"purser/internal/store"
 )
 
-// Key is the setting that names a file, and passphrase the one that has it open with one.
+// The settings of a target.
 const (
 	Key        = "file"
 	passphrase = "passphrase"
 )
 
-// Opener is what the kind asks of a program.
+// Opener is what this kind needs from a program.
 type Opener interface {
 	AgeFile(c credential.Credential, t credential.Target) (Config, error)
 }
 
-// Kind describes it.
+// Kind describes encrypted files.
 func Kind() store.Kind {
 	return store.Kind{
 		TargetKind: credential.TargetKind{
@@ -30,7 +30,7 @@ func Kind() store.Kind {
 				if !HasPassphrase(t) {
 					return ""
 				}
-				return "its file opens with a passphrase, and nobody can type one for a credential helper; an identity opens it by itself"
+				return "its file needs a passphrase, which nobody can type for a credential helper; use an identity instead"
 			},
 		},
 		What: "an encrypted file",

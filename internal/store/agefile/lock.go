@@ -7,9 +7,9 @@ import (
 	"purser/internal/filelock"
 )
 
-// lockFile takes the lock of the file at path. The file stays there: removing it
-// would let two processes lock two files of the same name. Where the system has no
-// locks, two runs at once may lose the earlier one's change, never break the file.
+// lockFile locks the file at path, which stays there: removing it would let two processes
+// lock two files of the same name. On systems without locks, of two runs at once one may
+// lose its change, but the file stays intact.
 func lockFile(ctx context.Context, path string) (unlock func(), err error) {
 	f, err := os.OpenFile(path, os.O_RDWR|os.O_CREATE, 0o600) //nolint:gosec // beside the file that it guards
 	if err != nil {

@@ -9,11 +9,9 @@ import (
 	"purser/internal/credential"
 )
 
-// TestAWriteThatFailsLeavesNothing has the folder refuse the new file, at the last step
-// and before it.
-func TestAWriteThatFailsLeavesNothing(t *testing.T) {
+func TestAFailedWriteLeavesNothing(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "file")
-	if err := os.MkdirAll(filepath.Join(path, "in it"), 0o700); err != nil { // which no file replaces
+	if err := os.MkdirAll(filepath.Join(path, "in it"), 0o700); err != nil { // a file cannot replace a folder with content
 		t.Fatal(err)
 	}
 	if err := writeWhole(path, []byte("text")); err == nil {
@@ -25,7 +23,7 @@ func TestAWriteThatFailsLeavesNothing(t *testing.T) {
 	}
 }
 
-func TestAWriteThatFailsIsSaidNotToHaveHappened(t *testing.T) {
+func TestAFailedWriteIsReportedAsUntouched(t *testing.T) {
 	dir := t.TempDir()
 	a := New(Config{Path: filepath.Join(dir, "ci.age.json"), Identity: filepath.Join(dir, "identity"), Now: time.Now})
 	if err := a.Create(t.Context()); err != nil {

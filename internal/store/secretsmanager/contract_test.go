@@ -24,10 +24,9 @@ const canary = "dckr_pat_" + "FAKEcanaryFAKEcanaryFAKE000"
 
 const region = "eu-west-2"
 
-func TestTheContractOfStores(t *testing.T) { storetest.Keep(t, subjects(t)...) }
+func TestStoresKeepTheContract(t *testing.T) { storetest.Keep(t, subjects(t)...) }
 
-// subjects are Secrets Manager as the stand-in speaks it and, where it is on the machine,
-// as moto does.
+// subjects returns Secrets Manager as the stand-in implements it and, if installed, moto.
 func subjects(t *testing.T) []storetest.Subject {
 	t.Helper()
 	stand := httptest.NewServer(sandboxaws.NewSecretsManager(sandboxaws.SecretsManagerConfig{Now: time.Now}))
@@ -37,7 +36,7 @@ func subjects(t *testing.T) []storetest.Subject {
 		all = append(all, storetest.Subject{
 			Name: "Secrets Manager, moto", Open: secretsAt(moto),
 			Deviations: map[string]string{
-				"a version id is taken once": "moto overwrites a version in AWSPENDING when its token comes with another value; AWS answers ResourceExistsException",
+				"a version id is used once": "moto overwrites a version in AWSPENDING when its token arrives with another value; AWS answers ResourceExistsException",
 			},
 		})
 	}
@@ -50,15 +49,15 @@ func id(n int) credential.VersionID {
 
 func value(text string) credential.Secret { return credential.NewSecret(text) }
 
-// motoOrNot starts moto, and says that it is skipped where it is not there,
-// without skipping the other subjects.
+// motoOrNot starts moto. Without it, it reports the skip but does not skip the other
+// subjects.
 func motoOrNot(t *testing.T) (url string, ok bool) {
 	t.Helper()
 	t.Run("Secrets Manager, moto", func(sub *testing.T) { url = realservers.Moto(keptUntil{sub, t}) })
 	return url, url != ""
 }
 
-// keptUntil is a test whose clean-up waits for the end of an outer one.
+// keptUntil is a test whose clean-up waits for the end of an outer test.
 type keptUntil struct {
 	*testing.T
 	outer *testing.T

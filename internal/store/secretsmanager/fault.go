@@ -19,8 +19,8 @@ func code(err error) string {
 	return ""
 }
 
-// reasonsByCode are the answers of AWS that have one meaning. Secrets Manager's
-// own are modelled exceptions; the rest are common to AWS services.
+// reasonsByCode has AWS's error codes with a single meaning. Secrets Manager's own are
+// modelled exceptions; the others are common to AWS services.
 var reasonsByCode = map[string]credential.Reason{
 	"AccessDeniedException": credential.AccessDenied, "AccessDenied": credential.AccessDenied,
 	"ForbiddenException": credential.AccessDenied, // IAM Identity Center: the role is not assigned
@@ -42,8 +42,8 @@ var reasonsByCode = map[string]credential.Reason{
 	"InternalFailure": credential.StoreUnreachable, "ServiceUnavailable": credential.StoreUnreachable,
 }
 
-// fault makes an error of the AWS SDK one that says what to do. The value that
-// was being sent is passed along so that no echo of it is quoted.
+// fault turns an error of the AWS SDK into a fault. It never quotes an echo of the sent
+// value.
 func (s *Secret) fault(ctx context.Context, doing string, err error, sent ...credential.Secret) *credential.Fault {
 	f := s.faultOf(ctx, doing, err, sent...)
 	if s.cfg.Explain != nil {
@@ -63,16 +63,19 @@ func (s *Secret) faultOf(ctx context.Context, doing string, err error, sent ...c
 	if r, ok := reasonsByCode[api.ErrorCode()]; ok {
 		f.Reason = r
 	} else if answer, ok := errors.AsType[*smithyhttp.ResponseError](err); ok && answer.HTTPStatusCode() >= http.StatusInternalServerError {
-		f.Reason = credential.StoreUnreachable // it may have taken effect
+		f.Reason = credential.StoreUnreachable // the request may have taken effect
 	}
-	f.Untouched = f.Reason != credential.StoreUnreachable // it was answered, and refused
+	f.Untouched = f.Reason != credential.StoreUnreachable // AWS answered with a refusal
 	message := api.ErrorMessage()
 	f.Why = "AWS says: " + credential.Quote(strings.TrimSpace(api.ErrorCode()+": "+message), sent...)
 	s.refine(ctx, f, message)
+	if f.Reason == credential.NotSignedIn {
+		f.What = "AWS rejected your credentials"
+	}
 	return f
 }
 
-// refine tells apart what AWS puts under one code.
+// refine separates cases that share one AWS error code.
 func (s *Secret) refine(ctx context.Context, f *credential.Fault, message string) {
 	has := func(text string) bool { return strings.Contains(strings.ToLower(message), text) }
 	switch f.Reason {
@@ -86,7 +89,7 @@ func (s *Secret) refine(ctx context.Context, f *credential.Fault, message string
 		}
 	case credential.SecretMissing:
 		f.What = "there is no secret " + s.cfg.Target.Name + " in " + s.cfg.Region
-		f.Why = "looked for " + s.wantedARN(ctx) + "; Terraform has not made it yet, or it is in another region or account"
+		f.Why = "purser looked for " + s.wantedARN(ctx) + "; Terraform has not created it yet, or it is in another region or account"
 	case credential.StoreRefused:
 		if has("deletion") || has("was deleted") {
 			f.Reason, f.What = credential.SecretDeleted, "the secret "+s.cfg.Target.Name+" is marked for deletion"
@@ -94,8 +97,7 @@ func (s *Secret) refine(ctx context.Context, f *credential.Fault, message string
 	}
 }
 
-// wantedARN is the ARN that the secret would have, up to the end that AWS
-// chooses.
+// wantedARN returns the ARN that the secret would have, except for AWS's random suffix.
 func (s *Secret) wantedARN(ctx context.Context) string {
 	if strings.HasPrefix(s.cfg.Target.Name, "arn:") {
 		return s.cfg.Target.Name
@@ -109,35 +111,31 @@ func (s *Secret) wantedARN(ctx context.Context) string {
 	return "arn:aws:secretsmanager:" + s.cfg.Region + ":" + account + ":secret:" + s.cfg.Target.Name + "-??????"
 }
 
-// noAnswer is for errors before or instead of an answer of the service. What
-// keeps credentials from being had is for Explain to say.
+// noAnswer handles errors without an answer from the service. Explain says why there are
+// no credentials.
 func (s *Secret) noAnswer(ctx context.Context, f *credential.Fault, doing string, err error) *credential.Fault {
 	if ended := credential.Ended(ctx, "trying to "+doing); ended != nil {
 		ended.Target = f.Target
 		return ended
 	}
 	_, sending := errors.AsType[*smithyhttp.RequestSendError](err)
+	_, unsigned := errors.AsType[*credential.Unsigned](err)
 	switch {
 	case errors.Is(ctx.Err(), context.Canceled):
 		f.Reason, f.Why = credential.StoreUnreachable, "interrupted"
-	case isUnsigned(err):
-		f.Reason, f.Why = credential.NotSignedIn, "no AWS credentials could be had"
+	case unsigned:
+		f.Reason, f.Why = credential.NotSignedIn, "purser found no AWS credentials"
 	case sending || errors.Is(err, context.DeadlineExceeded):
 		f.Reason, f.Why = credential.StoreUnreachable, "no answer from AWS in "+s.cfg.Region+": "+innermost(err)
 	default:
-		f.Reason, f.Why = credential.StoreUnreachable, "the answer of AWS cannot be read"
+		f.Reason, f.Why = credential.StoreUnreachable, "purser cannot read AWS's answer"
 	}
 	return f
 }
 
-func isUnsigned(err error) bool {
-	_, is := errors.AsType[*credential.Unsigned](err)
-	return is
-}
-
 func innermost(err error) string {
 	if errors.Is(err, context.DeadlineExceeded) {
-		return "it did not answer in time"
+		return "the request timed out"
 	}
 	return credential.Innermost(err)
 }

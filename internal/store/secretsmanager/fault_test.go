@@ -18,7 +18,6 @@ import (
 	"purser/internal/store/secretsmanager"
 )
 
-// faulty is a secret in a stand-in that misbehaves.
 func faulty(t *testing.T, operation string, f sandboxaws.Fault) store.Store {
 	t.Helper()
 	stand := sandboxaws.NewSecretsManager(sandboxaws.SecretsManagerConfig{})
@@ -35,9 +34,8 @@ func faulty(t *testing.T, operation string, f sandboxaws.Fault) store.Store {
 	return s
 }
 
-// TestAnswersOfAWSAreTakenForWhatTheyMean has the texts that the service is
-// known to send.
-func TestAnswersOfAWSAreTakenForWhatTheyMean(t *testing.T) {
+// TestAWSErrorsMapToReasons uses texts that the service is known to send.
+func TestAWSErrorsMapToReasons(t *testing.T) {
 	for _, c := range []struct {
 		code, message string
 		want          credential.Reason
@@ -68,7 +66,7 @@ func TestAnswersOfAWSAreTakenForWhatTheyMean(t *testing.T) {
 	}
 }
 
-func TestWhatIsNoAnswerOfAWSIsUnknown(t *testing.T) {
+func TestAMissingAnswerOfAWSIsUnreachable(t *testing.T) {
 	for name, f := range map[string]sandboxaws.Fault{
 		"cut": {}, "cut after the effect": {After: true}, "a page": {Status: 200, Body: "<html>sign in</html>"}, "half": {Status: 200, Body: `{"SecretStr`},
 		"500 with a page": {Status: 500, Body: "<html>"},
@@ -94,7 +92,7 @@ func TestAnEchoOfTheValueIsNotQuoted(t *testing.T) {
 	}
 }
 
-func TestALostAnswerToAPutIsMadeGoodByTheSameCall(t *testing.T) {
+func TestRepeatingAPutAfterALostAnswerSucceeds(t *testing.T) {
 	stand := sandboxaws.NewSecretsManager(sandboxaws.SecretsManagerConfig{})
 	server := httptest.NewServer(stand)
 	t.Cleanup(server.Close)
@@ -114,9 +112,9 @@ func TestALostAnswerToAPutIsMadeGoodByTheSameCall(t *testing.T) {
 	}
 }
 
-// TestCredentialsThatCannotBeHad are told from an answer by their type, whatever they say,
-// through all that the SDK wraps around them.
-func TestCredentialsThatCannotBeHad(t *testing.T) {
+// TestMissingCredentialsAreNotSignedIn: their type identifies them, whatever their text,
+// through all wrapping by the SDK.
+func TestMissingCredentialsAreNotSignedIn(t *testing.T) {
 	for name, c := range map[string]struct {
 		err  error
 		want credential.Reason

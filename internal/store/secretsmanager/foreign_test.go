@@ -22,8 +22,8 @@ func (o oneSecret) DescribeSecret(context.Context, *sm.DescribeSecretInput, ...f
 	return &sm.DescribeSecretOutput{Name: aws.String("team/app"), ARN: aws.String(o.arn)}, nil
 }
 
-// TestASecretInAnotherAccountIsSaidToBe: also where AWS does not tell as whom it is asked.
-func TestASecretInAnotherAccountIsSaidToBe(t *testing.T) {
+// TestASecretInAnotherAccountIsForeign: also if AWS does not tell who is calling.
+func TestASecretInAnotherAccountIsForeign(t *testing.T) {
 	const name, arn = "team/app", "arn:aws:secretsmanager:eu-west-2:111111111111:secret:team/app-AbCdEf"
 	for _, c := range []struct {
 		id, account string

@@ -24,13 +24,13 @@ const (
 	kmsPattern     = `^(arn:aws[a-z-]*:kms:[a-z0-9-]+:[0-9]{12}:(key|alias)/[A-Za-z0-9/_-]+|alias/[A-Za-z0-9/_-]+|mrk-[0-9a-f]{32}|[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12})$`
 )
 
-// Opener is what the kind asks of a program: a client for the account and region of a
+// Opener is what this kind needs from a program: a client for the account and region of a
 // target.
 type Opener interface {
 	SecretsManager(ctx context.Context, t credential.Target) (Config, error)
 }
 
-// Kind describes it.
+// Kind describes AWS Secrets Manager.
 func Kind() store.Kind {
 	return store.Kind{
 		TargetKind: credential.TargetKind{
@@ -75,7 +75,6 @@ func Kind() store.Kind {
 	}
 }
 
-// complete takes the region from an ARN.
 func complete(t credential.Target) (done credential.Target, setting, problem string) {
 	parts := strings.Split(t.Name, ":")
 	if parts[0] != "arn" || len(parts) <= arnRegion {
@@ -88,13 +87,13 @@ func complete(t credential.Target) (done credential.Target, setting, problem str
 	return t, "", ""
 }
 
-const arnRegion = 3 // the place of the region in an ARN
+const arnRegion = 3 // index of the region in an ARN
 
 const (
 	maxName = 512
 	arnForm = `^arn:aws[a-z-]*:secretsmanager:[a-z0-9-]+:[0-9]{12}:secret:[A-Za-z0-9/_+=.@-]+$`
-	// ecrCachePrefix is the beginning that Amazon ECR demands of the names of
-	// secrets for pull-through cache rules.
+	// ecrCachePrefix is how Amazon ECR requires the names of secrets for pull-through cache
+	// rules to start.
 	ecrCachePrefix = "ecr-pullthroughcache/"
 )
 
@@ -103,12 +102,12 @@ var (
 	arnIsForm = credential.NewPattern(arnForm)
 )
 
-// check reports why a target's name can be neither the name nor the ARN of a
-// secret in Secrets Manager. A name may end in a hyphen and six characters, as ci-docker
-// does: what AWS warns of is looking such a secret up by a part of its ARN.
+// check reports why a target's name is neither a valid name nor a valid ARN of a secret. A
+// name may end in a hyphen and six characters, as ci-docker does: AWS's warning is about
+// looking such a secret up by a part of its ARN.
 func check(t credential.Target) error {
 	bad := func(why string) error {
-		return &credential.Fault{Reason: credential.Usage, What: "the secret's name is not one that AWS can have", Why: why}
+		return &credential.Fault{Reason: credential.Usage, What: "the secret's name is invalid", Why: why}
 	}
 	name := t.Name
 	switch {
@@ -116,7 +115,7 @@ func check(t credential.Target) error {
 		return bad("it has the form of a token")
 	case strings.HasPrefix(name, "arn:"):
 		if !arnIsForm.MatchString(name) {
-			return bad("it begins as an ARN and is not one of a secret: arn:aws:secretsmanager:REGION:ACCOUNT:secret:NAME")
+			return bad("it starts like an ARN but is not a secret's: arn:aws:secretsmanager:REGION:ACCOUNT:secret:NAME")
 		}
 		name = name[strings.LastIndex(name, ":")+1:]
 	case name == "" || len(name) > maxName:
@@ -133,7 +132,7 @@ func check(t credential.Target) error {
 	return nil
 }
 
-// place is the secret, whoever reads it: an ARN is one for everybody.
+// place identifies the secret. An ARN does so for every profile.
 func place(t credential.Target) string {
 	if strings.HasPrefix(t.Name, "arn:") {
 		t.Profile = ""
@@ -162,38 +161,38 @@ func advise(f *credential.Fault, again string) (meaning string, next []string) {
 	}
 	switch f.Reason {
 	case credential.SecretMissing:
-		return "", []string{"let Terraform make it:\n\n" + terraform(f) + "\n", "or let purser make it: " + again + " --create"}
+		return "", []string{"create it with Terraform:\n\n" + terraform(f) + "\n", "or let purser create it: " + again + " --create"}
 	case credential.SecretDeleted:
-		return "", []string{"bring it back: " + of("restore-secret")}
+		return "", []string{"restore it: " + of("restore-secret")}
 	case credential.MidRotation:
 		return "", []string{
-			"let the other one finish, then run the same command again",
-			"see who it is: " + of("describe-secret"),
-			"if it is over and left its version: " + of("update-secret-version-stage") + " --version-stage AWSPENDING --remove-from-version-id VERSION",
+			"let the other rotation finish, then run the same command again",
+			"look at its versions: " + of("describe-secret"),
+			"if it is over but left its version there: " + of("update-secret-version-stage") + " --version-stage AWSPENDING --remove-from-version-id VERSION",
 		}
 	case credential.ReplicaBehind:
-		return "Its readers still get the token before, which goes on working for the overlap.", []string{
+		return "Its readers still get the old token, which keeps working for the overlap.", []string{
 			"run the same command again, which waits for it",
 			"if it has failed: " + of("replicate-secret-to-regions") + " --force-overwrite-replica-secret --add-replica-regions Region=REGION",
 		}
 	case credential.KeyDenied:
 		return "", []string{
 			"allow this identity kms:Decrypt and kms:GenerateDataKey on the secret's key, through Secrets Manager",
-			"see that the key is enabled: aws kms describe-key --key-id KEY --region " + region,
+			"check that the key is enabled: aws kms describe-key --key-id KEY --region " + region,
 		}
 	case credential.TerraformHolds:
 		return "Treat that token as leaked where others can read the file or its copies.", []string{
-			"take the aws_secretsmanager_secret_version out of the configuration, then: terraform state rm ADDRESS",
+			"remove the aws_secretsmanager_secret_version from the configuration, then: terraform state rm ADDRESS",
 			"revoke that token and store a new one: " + again,
 		}
 	case credential.KeyUnfit:
-		return "", []string{"in Terraform, take kms_key_id off the secret and apply; or store it in a secret of its own"}
+		return "", []string{"remove kms_key_id from the secret in Terraform and apply, or use another secret"}
 	}
 	return "", nil
 }
 
-// terraform is what makes a secret that is missing: the empty secret only, since a value
-// in Terraform is a value in its state.
+// terraform returns the HCL of a missing secret, without a value: Terraform would keep that
+// in its state.
 func terraform(f *credential.Fault) string {
 	name, registry := string(f.Credential), string(f.Registry)
 	if name == "" {

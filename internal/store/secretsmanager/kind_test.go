@@ -12,7 +12,7 @@ import (
 	_ "purser/internal/wire/kinds"
 )
 
-func TestNamesThatSecretsCanHave(t *testing.T) {
+func TestSecretNamesAreChecked(t *testing.T) {
 	for _, text := range []string{"mockserver-build/dockerhub", "a", "a/b_c+d=e.f@g-h", "x-abcde", "ci-docker", "my-secret", "build-images", "ci-tokens", "team/token-abcdef", "arn:aws:secretsmanager:eu-west-2:123456789012:secret:mockserver-build/dockerhub-AbCdEf"} {
 		if err := (credential.Target{Kind: "secret", Name: text}).Check(); err != nil {
 			t.Errorf("the name (%q) = %v", text, err)
@@ -25,8 +25,7 @@ func TestNamesThatSecretsCanHave(t *testing.T) {
 	}
 }
 
-// TestAKeyThatItsConsumerCannotUse is said by the secret itself, to whoever describes it.
-func TestAKeyThatItsConsumerCannotUse(t *testing.T) {
+func TestDescribeReportsAKeyThatTheConsumerCannotUse(t *testing.T) {
 	const name = "ecr-pullthroughcache/dockerhub"
 	stand := sandboxaws.NewSecretsManager(sandboxaws.SecretsManagerConfig{Now: time.Now})
 	server := httptest.NewServer(stand)

@@ -15,8 +15,8 @@ import (
 	"purser/internal/store/secretsmanager"
 )
 
-// TestANameMayEndLikeAnARN keeps a secret whose name is that of another one with an
-// ending as AWS makes them. Each is found by its own name.
+// TestANameMayEndLikeAnARN stores a secret whose name is another's plus an ending as in an
+// ARN. Each is found by its own name.
 func TestANameMayEndLikeAnARN(t *testing.T) {
 	for _, subject := range subjects(t) {
 		t.Run(subject.Name, func(t *testing.T) {
@@ -42,12 +42,12 @@ func TestANameMayEndLikeAnARN(t *testing.T) {
 	}
 }
 
-// recording is an API that notes by what secrets are asked for, and may look another one
-// up.
+// recording is an API that records the ids of requested secrets, and may look up another
+// one.
 type recording struct {
 	*sm.Client
 	asked  []string
-	answer string // what is looked up instead; "": what is asked for
+	answer string // what to look up instead; "": the requested id
 }
 
 func (r *recording) look(id *string) *string {
@@ -83,7 +83,7 @@ func (r *recording) TagResource(ctx context.Context, in *sm.TagResourceInput, o 
 	return r.Client.TagResource(ctx, in, o...)
 }
 
-// namesRig is a stand-in with two secrets, whose ARNs it returns.
+// namesRig starts a stand-in with two secrets, and returns their ARNs.
 func namesRig(t *testing.T) (api *recording, open func(id string) *secretsmanager.Secret, arns map[string]string) {
 	t.Helper()
 	server := httptest.NewServer(sandboxaws.NewSecretsManager(sandboxaws.SecretsManagerConfig{}))
@@ -103,7 +103,7 @@ func namesRig(t *testing.T) (api *recording, open func(id string) *secretsmanage
 
 func newRecording(endpoint string) *recording { return &recording{Client: api(endpoint)} }
 
-func TestASecretIsLookedUpByItsNameOnceAndThenByItsARN(t *testing.T) {
+func TestASecretIsLookedUpByNameOnceAndThenByARN(t *testing.T) {
 	api, open, arns := namesRig(t)
 	s := open("ci-docker")
 	if err := s.Stage(t.Context(), id(1), value("FAKE one")); err != nil {
@@ -156,7 +156,7 @@ func TestAnAnswerAboutAnotherSecretIsRefused(t *testing.T) {
 			t.Errorf("%s: %v", wanted, err)
 		}
 	}
-	// A part of an ARN that ends like a whole one is that to AWS.
+	// To AWS, a part of an ARN that ends like a full one is full.
 	part := arns["ci-docker"][:len(arns["ci-docker"])-7]
 	if _, err := open(part).Describe(t.Context()); credential.ReasonOf(err) != credential.SecretMissing {
 		t.Errorf("%s: %v", part, err)

@@ -11,8 +11,8 @@ import (
 	sandboxaws "purser/internal/sandbox/aws"
 )
 
-// TestCopiesInOtherRegionsAreDescribed has both implementations make a copy.
-func TestCopiesInOtherRegionsAreDescribed(t *testing.T) {
+// TestDescribeListsCopiesInOtherRegions runs over both implementations.
+func TestDescribeListsCopiesInOtherRegions(t *testing.T) {
 	box := sandboxaws.NewSecretsManager(sandboxaws.SecretsManagerConfig{})
 	stand := httptest.NewServer(box)
 	t.Cleanup(stand.Close)

@@ -10,27 +10,26 @@ import (
 	"purser/internal/store"
 )
 
-// noSuchVersion names a version that no secret has: its form is not one that
-// purser, the service or an SDK makes.
+// noSuchVersion is a version id that no secret has: neither purser, nor the service, nor an
+// SDK makes ids of this form.
 const noSuchVersion = "purser-doctor-no-such-version-0000000"
 
-// right is one thing that an identity needs to be allowed, and what is known about it.
 type right struct {
 	action  string // as AWS's policies spell it
 	verdict credential.Verdict
 	fault   *credential.Fault // why it is refused; nil otherwise
 }
 
-// Examine looks at the key and at the rights of who calls.
+// Examine checks the key and the caller's rights.
 func (s *Secret) Examine(ctx context.Context, d credential.Description) []store.Finding {
 	all := []store.Finding{keyFinding(d)}
 	for _, r := range s.rights(ctx) {
 		f := store.Finding{About: "Right", Verdict: r.verdict, Text: r.action, Fault: r.fault}
 		switch {
 		case r.verdict == credential.Unknown && r.fault == nil:
-			f.Text += ": cannot be tried without writing"
+			f.Text += ": purser cannot test it without writing"
 		case r.verdict == credential.Unknown:
-			f.Text += ": could not be told"
+			f.Text += ": unknown"
 		}
 		all = append(all, f)
 	}
@@ -42,17 +41,16 @@ func keyFinding(d credential.Description) store.Finding {
 	case d.Unfit != nil:
 		return store.Finding{About: "Key", Verdict: credential.Refused, Fault: d.Unfit}
 	case d.OwnKey:
-		return store.Finding{About: "Key", Verdict: credential.Unknown, Text: d.Key + "; whether it lets this identity in shows when a value is read"}
+		return store.Finding{About: "Key", Verdict: credential.Unknown, Text: d.Key + "; only reading a value shows whether it allows this identity"}
 	}
 	return store.Finding{About: "Key", Verdict: credential.Granted, Text: "AWS's own, " + ownKey}
 }
 
-// rights finds out what this identity may do with the secret, without reading a
-// value and without changing anything: it asks for a version, and to take a
-// label off a version, that do not exist. AWS checks permissions before it
-// looks (recorded: a missing secret under a policy for other ARNs is answered
-// AccessDenied), so any other answer means that the call is allowed. Writing has
-// no such form and stays unknown.
+// rights finds out what this identity may do with the secret without reading or changing a
+// value: it asks for a version, and to take a label off a version, that do not exist. AWS
+// checks permissions first (recorded: a missing secret under a policy for other ARNs is
+// answered AccessDenied), so any other answer means that the call is allowed. Writing has
+// no such harmless form and stays unknown.
 func (s *Secret) rights(ctx context.Context) []right {
 	_, readErr := s.cfg.API.GetSecretValue(ctx, &sm.GetSecretValueInput{
 		SecretId: s.id(), VersionId: aws.String(noSuchVersion),
@@ -78,7 +76,7 @@ func (s *Secret) right(ctx context.Context, action string, err error) right {
 	case credential.AccessDenied, credential.KeyDenied:
 		r.verdict, r.fault = credential.Refused, f
 	case credential.SecretMissing, credential.StoreRefused, credential.MidRotation, credential.SecretDeleted:
-		// It was let in, and found that there is nothing.
+		// AWS allowed the call and found nothing.
 	default:
 		r.verdict, r.fault = credential.Unknown, f
 	}

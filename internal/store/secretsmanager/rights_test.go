@@ -28,8 +28,8 @@ func rightsOf(t *testing.T, s store.Store) map[string]credential.Verdict {
 
 const get, move, put, tag = "secretsmanager:GetSecretValue", "secretsmanager:UpdateSecretVersionStage", "secretsmanager:PutSecretValue", "secretsmanager:TagResource"
 
-// TestRightsAreTriedWithoutReadingOrChanging runs over the stand-in and moto.
-func TestRightsAreTriedWithoutReadingOrChanging(t *testing.T) {
+// TestExamineNeitherReadsNorChangesAValue runs over the stand-in and moto.
+func TestExamineNeitherReadsNorChangesAValue(t *testing.T) {
 	for _, subject := range subjects(t) {
 		s := subject.Open(t, "team/rights")
 		for _, err := range []error{s.Create(t.Context()), s.Stage(t.Context(), id(1), value(canary)), s.Promote(t.Context(), id(1), id(1))} {
@@ -49,7 +49,7 @@ func TestRightsAreTriedWithoutReadingOrChanging(t *testing.T) {
 	}
 }
 
-func TestARefusedRightIsToldFromAnOutage(t *testing.T) {
+func TestExamineDistinguishesARefusalFromAnOutage(t *testing.T) {
 	for name, c := range map[string]struct {
 		fault sandboxaws.Fault
 		want  credential.Verdict

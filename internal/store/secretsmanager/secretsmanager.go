@@ -1,5 +1,5 @@
-// Package secretsmanager keeps a credential's token in a secret of AWS Secrets Manager.
-// kind.go describes the kind; fault.go takes AWS's answers for what they mean.
+// Package secretsmanager stores a credential's token in a secret of AWS Secrets Manager.
+// kind.go describes the kind; fault.go interprets AWS's errors.
 package secretsmanager
 
 import (
@@ -17,7 +17,7 @@ import (
 	"purser/internal/credential"
 )
 
-// API is what is called of the AWS SDK's client.
+// API is the part of the AWS SDK's client that purser calls.
 type API interface {
 	DescribeSecret(context.Context, *sm.DescribeSecretInput, ...func(*sm.Options)) (*sm.DescribeSecretOutput, error)
 	GetSecretValue(context.Context, *sm.GetSecretValueInput, ...func(*sm.Options)) (*sm.GetSecretValueOutput, error)
@@ -27,42 +27,40 @@ type API interface {
 	TagResource(context.Context, *sm.TagResourceInput, ...func(*sm.Options)) (*sm.TagResourceOutput, error)
 }
 
-// Caller says as whom AWS knows this process: the ARN and the account. Its
-// error is one of the AWS SDK.
+// Caller returns the ARN and account of this process's AWS identity. Its error comes from
+// the AWS SDK.
 type Caller func(ctx context.Context) (arn, account string, err error)
 
 // Config describes one secret.
 type Config struct {
 	API    API
-	Caller Caller // nil: the identity is not asked for
+	Caller Caller // nil: do not ask for the identity
 	Target credential.Target
 	Region string // where the API is; for messages
-	// RotationToken is what AWS gives to a rotation that it has begun and wants to see
-	// with the new version; zero: none.
+	// RotationToken is what AWS gives to a rotation that it began and expects back with the
+	// new version; zero: none.
 	RotationToken credential.Secret
-	// Explain adds to a fault what is known of the caller's credentials; nil: nothing.
+	// Explain adds what is known of the caller's credentials to a fault; nil: nothing.
 	Explain func(ctx context.Context, f *credential.Fault)
 }
 
-// Secret is one secret of AWS Secrets Manager. Stages are named in
-// every call: without one, policies with a condition on the stage deny it.
+// Secret is one secret of AWS Secrets Manager. Every call names a stage: policies with a
+// condition on the stage deny calls without one.
 //
-// A secret that is named without its ARN is looked up by its name once, and called by
-// its whole ARN from then on: AWS takes what ends in a hyphen and six characters for a
-// whole ARN in some places, and advises against such names (API reference of
-// CreateSecret, Name), but they are common.
+// It looks a secret up by its name once, and uses the full ARN from then on: in some places
+// AWS takes a name that ends in a hyphen and six characters for a full ARN. AWS advises
+// against such names (API reference of CreateSecret, Name), but they are common.
 type Secret struct {
 	cfg Config
-	arn atomic.Pointer[string] // the whole ARN, once AWS has told it
+	arn atomic.Pointer[string] // the full ARN, once known
 }
 
-// New makes a store of an existing or future secret; nothing is
-// called yet.
+// New returns a store of an existing or future secret, without calling AWS.
 func New(cfg Config) *Secret {
 	return &Secret{cfg: cfg}
 }
 
-// id is what the secret is looked up by: its ARN, where that is known.
+// id returns the secret's ARN if known, else its name.
 func (s *Secret) id() *string {
 	if arn := s.arn.Load(); arn != nil {
 		return arn
@@ -70,7 +68,7 @@ func (s *Secret) id() *string {
 	return &s.cfg.Target.Name
 }
 
-// known is the id for a call that changes the secret, which is looked up first.
+// known returns the id for a call that changes the secret, after looking the secret up.
 func (s *Secret) known(ctx context.Context) (*string, error) {
 	if s.arn.Load() == nil {
 		if _, err := s.Describe(ctx); err != nil {
@@ -80,31 +78,29 @@ func (s *Secret) known(ctx context.Context) (*string, error) {
 	return s.id(), nil
 }
 
-// found checks that an answer is about the secret that was asked for, and remembers its
-// ARN.
+// found checks that an answer is about the requested secret, and remembers its ARN.
 func (s *Secret) found(name, arn *string) error {
 	wanted, got := s.cfg.Target.Name, aws.ToString(name)
 	if strings.HasPrefix(wanted, "arn:") {
 		got = aws.ToString(arn)
 		if len(got) > suffix && wanted == got[:len(got)-suffix] {
-			wanted = got // it was named without what AWS puts behind
+			wanted = got // the ARN lacks AWS's suffix
 		}
 	}
 	if got != wanted || aws.ToString(arn) == "" {
 		return &credential.Fault{
 			Reason: credential.StoreRefused, Target: s.cfg.Target, What: "AWS found another secret than " + s.cfg.Target.Name,
-			Why: "it answers for " + cmp.Or(credential.Quote(got), "one without a name") + "; name the secret by its whole ARN",
+			Why: "it answered for " + cmp.Or(credential.Quote(got), "one without a name") + "; use the secret's full ARN",
 		}
 	}
 	s.arn.Store(arn)
 	return nil
 }
 
-// suffix is the length of what AWS puts behind a name in an ARN.
+// suffix is the length of AWS's random suffix in an ARN.
 const suffix = len("-AbCdEf")
 
-// Open asks AWS who is calling, so that a missing session is found before
-// anything else, and says it in words.
+// Open asks AWS who is calling, to find a missing session before anything else.
 func (s *Secret) Open(ctx context.Context) (string, error) {
 	where := s.cfg.Region
 	if s.cfg.Target.Profile != "" {
@@ -115,20 +111,20 @@ func (s *Secret) Open(ctx context.Context) (string, error) {
 	}
 	arn, _, err := s.cfg.Caller(ctx)
 	if err != nil {
-		if f := s.fault(ctx, "ask AWS who is calling", err); f.Reason != credential.AccessDenied || f.SignIn == credential.NotAssigned {
+		if f := s.fault(ctx, "look up your AWS identity", err); f.Reason != credential.AccessDenied || f.SignIn == credential.NotAssigned {
 			return "", f
 		}
-		return where + " (AWS does not tell as whom)", nil
+		return where + " (AWS does not tell the identity)", nil
 	}
 	return where + " as " + arn[strings.LastIndex(arn, ":")+1:], nil
 }
 
-// expiryTag holds when a version's token ends: "<time> <version id>". A tag is
-// readable without the right to read the value; naming the version keeps it
-// from speaking about a later one.
+// expiryTag tags when a version's token expires: "<time> <version id>". Tags are readable
+// without the right to read the value; the version id keeps the tag from applying to a
+// later version.
 const expiryTag = "purser:expires"
 
-// markTag holds what the values belong to. AWS copies a secret's tags to its replicas.
+// markTag tags what the values belong to. AWS copies a secret's tags to its replicas.
 const markTag = "purser:registry"
 
 // Describe reads everything but the value.
@@ -170,10 +166,10 @@ func (s *Secret) Describe(ctx context.Context) (credential.Description, error) {
 	return d, nil
 }
 
-// ownKey is AWS's own key for secrets, which it does not tell of.
+// ownKey names AWS's own key for secrets, which DescribeSecret omits.
 const ownKey = "aws/secretsmanager"
 
-// unfit is a key of somebody's own where the consumer can use AWS's alone.
+// unfit returns a fault if the consumer needs AWS's own key and the secret has another.
 func (s *Secret) unfit(d credential.Description) *credential.Fault {
 	if s.cfg.Target.Shape != credential.ShapeECRCache || !d.OwnKey {
 		return nil
@@ -184,8 +180,8 @@ func (s *Secret) unfit(d credential.Description) *credential.Fault {
 	}
 }
 
-// foreign is the account of a secret that is not known to be in the caller's own. Only an
-// ARN leads elsewhere: AWS looks a name up in the caller's account.
+// foreign returns the account of a secret that may not be the caller's own. Only an ARN can
+// lead elsewhere: AWS looks names up in the caller's account.
 func (s *Secret) foreign(ctx context.Context, arn string) (account string) {
 	const accountField = 4
 	parts := strings.Split(arn, ":")
@@ -217,7 +213,7 @@ func expiry(tags []types.Tag, current credential.VersionID) time.Time {
 	return time.Time{}
 }
 
-// Read gets the value in a stage.
+// Read returns the value in a stage.
 func (s *Secret) Read(ctx context.Context, at credential.Stage) (credential.VersionID, credential.Secret, error) {
 	out, err := s.cfg.API.GetSecretValue(ctx, &sm.GetSecretValueInput{
 		SecretId: s.id(), VersionStage: aws.String(string(at)),
@@ -238,8 +234,8 @@ func (s *Secret) Read(ctx context.Context, at credential.Stage) (credential.Vers
 	return id, credential.NewSecret(*out.SecretString), nil
 }
 
-// missingOrEmpty tells a secret that is not there from one without a value in
-// the stage. AWS has one code for both and documents no text to tell them by.
+// missingOrEmpty distinguishes a missing secret from an empty stage. AWS has one code for
+// both and documents no text to tell them apart.
 func (s *Secret) missingOrEmpty(ctx context.Context, at credential.Stage, f *credential.Fault) *credential.Fault {
 	if f.Reason != credential.SecretMissing {
 		return f
@@ -253,9 +249,9 @@ func (s *Secret) missingOrEmpty(ctx context.Context, at credential.Stage, f *cre
 	}
 }
 
-// Stage puts a value as a version of its own, beside the current one. The id is
-// the call's ClientRequestToken, so that sending it again changes nothing. AWS
-// makes the first version of an empty secret current at once.
+// Stage puts a value as a new version beside the current one. The id is the call's
+// ClientRequestToken, so a repeated call changes nothing. AWS makes the first version of an
+// empty secret current at once.
 func (s *Secret) Stage(ctx context.Context, id credential.VersionID, value credential.Secret) error {
 	secret, err := s.known(ctx)
 	if err != nil {
@@ -275,8 +271,8 @@ func (s *Secret) Stage(ctx context.Context, id credential.VersionID, value crede
 	return nil
 }
 
-// Promote moves AWSCURRENT to the version, provided that it is still where the
-// caller saw it: AWS compares and swaps. AWSPREVIOUS follows by itself.
+// Promote moves AWSCURRENT to the version if it is still where the caller saw it: AWS
+// compares and swaps. AWS moves AWSPREVIOUS itself.
 func (s *Secret) Promote(ctx context.Context, id, from credential.VersionID) error {
 	d, err := s.Describe(ctx)
 	if err != nil {
@@ -302,8 +298,7 @@ func (s *Secret) Unstage(ctx context.Context, id credential.VersionID) error {
 	return s.clearPending(ctx, d, id)
 }
 
-// clearPending takes AWSPENDING off the version. That it is no longer there is
-// what was wanted.
+// clearPending takes AWSPENDING off the version, if it is there.
 func (s *Secret) clearPending(ctx context.Context, d credential.Description, id credential.VersionID) error {
 	if d.At(credential.Pending) != id {
 		return nil
@@ -316,7 +311,7 @@ func (s *Secret) clearPending(ctx context.Context, d credential.Description, id 
 }
 
 func (s *Secret) move(ctx context.Context, stage credential.Stage, to, from credential.VersionID) error {
-	in := &sm.UpdateSecretVersionStageInput{SecretId: s.id(), VersionStage: aws.String(string(stage))} // described before
+	in := &sm.UpdateSecretVersionStageInput{SecretId: s.id(), VersionStage: aws.String(string(stage))} // Describe set the id
 	if to != "" {
 		in.MoveToVersionId = aws.String(string(to))
 	}
@@ -339,7 +334,7 @@ func (s *Secret) moved() *credential.Fault {
 	}
 }
 
-// Create makes the empty secret. One that is there already is no error.
+// Create creates the empty secret unless it exists.
 func (s *Secret) Create(ctx context.Context) error {
 	in := &sm.CreateSecretInput{
 		Name: &s.cfg.Target.Name, Description: aws.String("Registry token, kept by purser"),
@@ -349,8 +344,8 @@ func (s *Secret) Create(ctx context.Context) error {
 	}
 	if strings.HasPrefix(s.cfg.Target.Name, "arn:") {
 		return &credential.Fault{
-			Reason: credential.Usage, Target: s.cfg.Target, What: "a secret cannot be made by its ARN",
-			Why: "AWS chooses the end of the ARN; give the name",
+			Reason: credential.Usage, Target: s.cfg.Target, What: "purser cannot create a secret from an ARN",
+			Why: "AWS chooses the end of the ARN; use the name",
 		}
 	}
 	out, err := s.cfg.API.CreateSecret(ctx, in)
@@ -363,18 +358,17 @@ func (s *Secret) Create(ctx context.Context) error {
 	return nil
 }
 
-// Bind writes the mark into a tag, which DescribeSecret shows to whoever may not read
-// the value.
+// Bind writes the mark into a tag, which DescribeSecret shows without the right to read the
+// value.
 func (s *Secret) Bind(ctx context.Context, m credential.Mark) error {
-	return s.tag(ctx, markTag, m.String(), "the registry that it belongs to")
+	return s.tag(ctx, markTag, m.String(), "its registry")
 }
 
-// SetExpiry notes in a tag when the version's token ends.
+// SetExpiry notes in a tag when the version's token expires.
 func (s *Secret) SetExpiry(ctx context.Context, id credential.VersionID, at time.Time) error {
 	return s.tag(ctx, expiryTag, at.UTC().Format(time.RFC3339)+" "+string(id), "the token's expiry")
 }
 
-// tag needs the right to tag the secret.
 func (s *Secret) tag(ctx context.Context, key, value, what string) error {
 	secret, err := s.known(ctx)
 	if err != nil {

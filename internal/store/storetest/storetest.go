@@ -1,4 +1,4 @@
-// Package storetest is the contract of stores as laws, for the tests of each kind.
+// Package storetest states the contract of stores as laws, for the tests of each kind.
 package storetest
 
 import (
@@ -13,13 +13,12 @@ import (
 	"purser/internal/store"
 )
 
-// Subject is a store under the contract. Open gives a store of a target of that
-// name; two with the same name are two processes at one target.
+// Subject is a store under test. Open returns a store of a target of that name; two stores
+// of one name act as two processes.
 type Subject struct {
 	Name string
 	Open func(t *testing.T, name string) store.Store
-	// Deviations names the laws that the software behind the store is known to
-	// break, with how.
+	// Deviations maps the laws that the software behind the store breaks to how it does.
 	Deviations map[string]string
 }
 
@@ -29,7 +28,7 @@ func id(n int) credential.VersionID {
 
 func value(text string) credential.Secret { return credential.NewSecret(text) }
 
-// world is one target that a law is about.
+// world is one target under a law.
 type world struct {
 	*testing.T
 	store.Store
@@ -38,7 +37,7 @@ type world struct {
 
 // laws are the contract, one behaviour each.
 var laws = map[string]func(w world){
-	"a target that is not there is missing": func(w world) {
+	"a target that does not exist is missing": func(w world) {
 		_, err := w.Describe(w.Context())
 		w.reason(err, credential.SecretMissing)
 		_, _, err = w.Read(w.Context(), credential.Current)
@@ -53,10 +52,10 @@ var laws = map[string]func(w world){
 			w.Errorf("an empty target is described with %d versions", len(d.Versions))
 		}
 	},
-	"a mark is described, to every process, and stays": func(w world) {
+	"every process sees a mark, which stays": func(w world) {
 		w.with(1)
 		if d := w.describe(); !d.Mark.IsZero() {
-			w.Errorf("nobody has marked it, and it is %v", d.Mark)
+			w.Errorf("it is marked %v before anybody marked it", d.Mark)
 		}
 		mark := credential.Mark{Registry: "registry.example.net:5000", Name: "app"}
 		w.must(w.Bind(w.Context(), mark))
@@ -71,13 +70,13 @@ var laws = map[string]func(w world){
 		w.holds(credential.Current, id(2), "two")
 		w.holds(credential.Previous, id(1), "v1")
 	},
-	"an empty target is marked": func(w world) {
+	"an empty target can be marked": func(w world) {
 		w.must(w.Create(w.Context()))
 		w.must(w.Bind(w.Context(), credential.Mark{Registry: "other.example.net", Name: "app"}))
 		w.must(w.Stage(w.Context(), id(1), value("one")))
 		w.holds(credential.Current, id(1), "one")
 	},
-	"another registry's mark leaves what was stored before to the first": func(w world) {
+	"another registry's mark does not cover earlier values": func(w world) {
 		const late = credential.VersionID("purser-00000001-0000-7000-8000-000000000001")
 		w.with(1)
 		w.must(w.Bind(w.Context(), credential.Mark{Registry: "registry.example.net", Name: "app"}))
@@ -86,7 +85,7 @@ var laws = map[string]func(w world){
 		w.must(w.Promote(w.Context(), late, id(1)))
 		mark := w.describe().Mark
 		if now, before := mark.For(late, credential.Current), mark.For(id(1), credential.Previous); now != "other.example.net" || before != credential.Elsewhere {
-			w.Errorf("what is current belongs to %s, and what was before to %s", now, before)
+			w.Errorf("the current version belongs to %s, the previous one to %s", now, before)
 		}
 		w.holds(credential.Current, late, "two")
 		w.holds(credential.Previous, id(1), "v1")
@@ -96,30 +95,30 @@ var laws = map[string]func(w world){
 		w.must(w.Stage(w.Context(), id(1), value("one")))
 		w.holds(credential.Current, id(1), "one")
 	},
-	"staging leaves what is current": func(w world) {
+	"staging keeps the current version": func(w world) {
 		w.with(1)
 		w.must(w.Stage(w.Context(), id(2), value("two")))
 		w.holds(credential.Current, id(1), "v1")
 		w.holds(credential.Pending, id(2), "two")
 	},
-	"staging the same again changes nothing": func(w world) {
+	"staging the same version again changes nothing": func(w world) {
 		w.with(1)
 		w.must(w.Stage(w.Context(), id(2), value("two")))
 		w.must(w.Stage(w.Context(), id(2), value("two")))
 		w.holds(credential.Pending, id(2), "two")
 	},
-	"staging again what was promoted leaves it promoted": func(w world) {
+	"staging a promoted version again keeps it promoted": func(w world) {
 		w.with(1)
 		w.must(w.Stage(w.Context(), id(1), value("v1")))
 		w.holds(credential.Current, id(1), "v1")
 		w.free()
 	},
-	"a version id is taken once": func(w world) {
+	"a version id is used once": func(w world) {
 		w.with(1)
 		w.must(w.Stage(w.Context(), id(2), value("two")))
 		err := w.Stage(w.Context(), id(2), value("other"))
 		if w.reason(err, credential.StoreRefused); !credential.Untouched(err) {
-			w.Error("it does not say that it has left what was there")
+			w.Error("the error is not Untouched")
 		}
 		w.holds(credential.Pending, id(2), "two")
 	},
@@ -153,7 +152,7 @@ var laws = map[string]func(w world){
 		w.holds(credential.Current, id(1), "one")
 		w.free()
 	},
-	"promoting from what is no longer current is refused": func(w world) {
+	"promoting from a version that is no longer current is refused": func(w world) {
 		w.with(1)
 		w.must(w.Stage(w.Context(), id(2), value("two")))
 		w.must(w.Promote(w.Context(), id(2), id(1)))
@@ -163,7 +162,7 @@ var laws = map[string]func(w world){
 		w.holds(credential.Previous, id(1), "v1")
 		w.holds(credential.Pending, id(3), "three")
 	},
-	"unstaging takes pending away, once and only from its version": func(w world) {
+	"unstaging clears pending, only for its version": func(w world) {
 		w.with(1)
 		w.must(w.Stage(w.Context(), id(2), value("two")))
 		w.must(w.Unstage(w.Context(), id(1)))
@@ -183,7 +182,7 @@ var laws = map[string]func(w world){
 		w.holds(credential.Current, id(2), "ours")
 		w.holds(credential.Previous, theirs, "theirs")
 	},
-	"promoting the one before goes back to it": func(w world) {
+	"promoting the previous version rolls back": func(w world) {
 		w.with(2)
 		w.must(w.Promote(w.Context(), id(1), id(2)))
 		w.holds(credential.Current, id(1), "v1")
@@ -194,13 +193,13 @@ var laws = map[string]func(w world){
 		w.holds(credential.Current, id(3), "v3")
 		w.holds(credential.Previous, id(2), "v2")
 	},
-	"a value comes back byte for byte": func(w world) {
+	"a value is returned byte for byte": func(w world) {
 		text := `{"a":"é\u00e9 \"\\ <&>","b":` + "\n\t" + `"` + strings.Repeat("x", 60_000) + `"}` + "\n"
 		w.must(w.Create(w.Context()))
 		w.must(w.Stage(w.Context(), id(1), value(text)))
 		w.holds(credential.Current, id(1), text)
 	},
-	"an expiry is told while its version is current": func(w world) {
+	"an expiry is described while its version is current": func(w world) {
 		at := time.Date(2027, 1, 31, 0, 0, 0, 0, time.UTC)
 		w.with(1)
 		w.must(w.SetExpiry(w.Context(), id(1), at))
@@ -218,7 +217,7 @@ var laws = map[string]func(w world){
 		w.Store = w.again()
 		w.holds(credential.Current, id(2), "v2")
 	},
-	"of two at once one wins and nothing breaks": func(w world) {
+	"of two concurrent runs one wins and nothing breaks": func(w world) {
 		w.with(1)
 		var wg sync.WaitGroup
 		errs := make([]error, 2)
@@ -258,7 +257,6 @@ func (w world) reason(err error, want credential.Reason) {
 	}
 }
 
-// with makes versions 1 to n, the last one current.
 func (w world) with(n int) {
 	w.Helper()
 	w.must(w.Create(w.Context()))
@@ -286,7 +284,6 @@ func (w world) holds(stage credential.Stage, id credential.VersionID, text strin
 	}
 }
 
-// free holds that nothing is pending.
 func (w world) free() {
 	const stage = credential.Pending
 	w.Helper()
@@ -295,7 +292,7 @@ func (w world) free() {
 	}
 }
 
-// Keep holds subjects to every law.
+// Keep runs every law over the subjects.
 func Keep(t *testing.T, subjects ...Subject) {
 	t.Helper()
 	names := make([]string, 0, len(laws))
