@@ -33,6 +33,12 @@ import (
 const exitLeak = 99
 
 func TestMain(m *testing.M) {
+	// A command that tests run in this process starts its own program again for that, which is
+	// the test's: without this it would run all of them, and each of those again.
+	if len(os.Args) > 1 && os.Args[1] == sweepArgument {
+		main()
+		return
+	}
 	testscript.Main(m, map[string]func(){"watched-purser": watchedPurser, "xdg-open": agreeingBrowser, "stubborn-purser": stubbornPurser})
 }
 
