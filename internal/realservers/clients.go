@@ -11,6 +11,7 @@ import (
 	"testing"
 )
 
+// Client is a program that pushes images.
 type Client string
 
 // The clients are separate implementations of the registry protocol, except that skopeo and docker

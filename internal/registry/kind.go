@@ -26,6 +26,7 @@ type Kind struct {
 	Accounts Accounts
 }
 
+// Page is a page for tokens.
 type Page struct {
 	URL        string
 	Note       string // a remark for the reader; may be empty

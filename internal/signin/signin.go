@@ -47,6 +47,7 @@ type How struct {
 	Again     bool // even if the session is still valid
 }
 
+// Result is a session.
 type Result struct {
 	Until   time.Time
 	Renewed bool // without a person

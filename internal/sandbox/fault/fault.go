@@ -31,13 +31,14 @@ type Queue struct {
 	waiting map[string]Fault
 }
 
-// Set adds a fault, replacing any other for the same kind.
 // Clear removes all faults.
 func (f *Queue) Clear() {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	f.waiting = nil
 }
+
+// Set adds a fault, replacing any other for the same kind.
 func (f *Queue) Set(kind string, fault Fault) {
 	f.mu.Lock()
 	defer f.mu.Unlock()

@@ -29,6 +29,7 @@ var levelActions = map[Level][]string{
 	PublicRead: {"pull"}, Read: {"pull"}, ReadWrite: {"pull", "push"}, Admin: {"pull", "push", "delete", "*"},
 }
 
+// Token is a registry token of an account.
 type Token struct {
 	ID      string // a UUID
 	Owner   string
