@@ -158,7 +158,7 @@ var threats = []threat{
 	{
 		byNetwork, storedToken, "repeats the token in an error, floods, or sends terminal escapes", []string{"store", "check", "doctor", "tokens list", "respond"},
 		"purser quotes nothing that holds a piece of what it sent, cleans the rest, and stops reading at a limit.",
-		[]string{"script/strange", "internal/transport.TestAnEndlessAnswerIsCutOff", "internal/audit.TestTextsOfReadersAreMadeFitToBeShown", "internal/registry/dockerhub.TestUnexpectedAnswersToTokenManagement"},
+		[]string{"script/strange", "internal/transport.TestAnEndlessAnswerIsCutOff", "internal/audit.TestTextsOfReadersAreQuoted", "internal/registry/dockerhub.TestUnexpectedAnswersToTokenManagement"},
 	},
 	{
 		byCloud, freshToken, "offers a secret of the attacker's, marked as if it were yours", []string{"store", "rotate", "respond"},
