@@ -38,7 +38,7 @@ func awsRotations() []awsCase {
 			row{
 				"rotate-no-function", "RotateSecret with a function that does not exist", "400 AccessDeniedException: Secrets Manager cannot invoke the specified " +
 					"Lambda function. Ensure that the function policy grants access to the principal secretsmanager.amazonaws.com.", recorded,
-				"the stand-in is told by its owner what the rotation function is, and takes any ARN for it",
+				"the stand-in's owner gives it the rotation function, so it takes any ARN",
 			},
 			func(c *awsCaller) string {
 				c.create("one")
@@ -72,7 +72,7 @@ func awsRotations() []awsCase {
 	}
 }
 
-// awsProtocol are about what is asked in a wrong way, and STS.
+// awsProtocol has malformed requests, and STS.
 func awsProtocol() []awsCase {
 	list := func(c *awsCaller) string {
 		return c.short(c.call("ListSecrets", members{"Filters": filters("name", c.name)}))

@@ -43,8 +43,8 @@ const (
 func secretsManagerArea() area[string] {
 	return area[string]{
 		name: "Secrets Manager and STS",
-		about: "Asked in raw HTTP, AWS JSON 1.1 with a Signature Version 4. NAME stands for a secret's name, v1, v2 for\n" +
-			"versions in the order in which they were made.",
+		about: "The suite asks in raw HTTP, AWS JSON 1.1 with a Signature Version 4. NAME stands for a secret's name, v1 and v2\n" +
+			"for versions in the order in which they were made.",
 		parts: []part[string]{{sandboxPart, standInForAWS}, {"moto", moto}},
 		questions: awsQuestions(awsNames(), awsTokens(), awsPuts(), awsMoves(), awsReads(), awsBatches(),
 			awsLists(), awsDeletions(), awsSettings(), awsRotations(), awsProtocol()),

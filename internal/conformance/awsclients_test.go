@@ -26,8 +26,8 @@ type awsPlace struct {
 func awsClientsArea() area[awsPlace] {
 	return area[awsPlace]{
 		name: "Clients of AWS",
-		about: "The AWS CLI and boto3, each with its own environment variables: to the sandbox over TLS by AWS_ENDPOINT_URL\n" +
-			"and AWS_CA_BUNDLE, to moto in plain http.",
+		about: "The AWS CLI and boto3 each have their own environment variables. They reach the sandbox over TLS by\n" +
+			"AWS_ENDPOINT_URL and AWS_CA_BUNDLE, and moto in plain http.",
 		full:      true,
 		parts:     []part[awsPlace]{{sandboxPart, sandboxForClients}, {"moto", motoForClients}},
 		questions: append(askBy("aws CLI", awsCLI), askBy("boto3", boto3)...),

@@ -33,7 +33,7 @@ func awsTasks() []awsTask {
 			says: labels,
 		},
 		{
-			id: "create-taken", title: "create a secret that is there", prepare: one, operation: "CreateSecret",
+			id: "create-taken", title: "create a secret that already exists", prepare: one, operation: "CreateSecret",
 			documented: failure("ResourceExistsException", "CreateSecret", "The operation failed because the secret NAME already exists."),
 			input: func(name string) members {
 				return members{"Name": name, "ClientRequestToken": versionID(2), "SecretString": "two"}

@@ -26,10 +26,10 @@ type clientPlace struct {
 func registryClientsArea() area[clientPlace] {
 	return area[clientPlace]{
 		name: "Clients of registries",
-		about: "The clients as they are, each with a configuration of its own: to the sandbox as docker.io, through the proxy and\n" +
-			"the certificate authority of its environment; to the registry of the distribution project on loopback. Of a\n" +
-			"refusal, the first words are shown that a reader would look for. The token for reading is a personal access\n" +
-			"token of that level in the sandbox, and there an account whose rights are cut.",
+		about: "The clients are unchanged, and each has its own configuration. They reach the sandbox as docker.io, through the\n" +
+			"proxy and the certificate authority of its environment, and the distribution project's registry on loopback. For\n" +
+			"a refusal, the table shows the first words that a reader would look for. The token for reading is a personal\n" +
+			"access token of that level in the sandbox, and an account with reduced rights at the other registry.",
 		full:      true,
 		parts:     []part[clientPlace]{{sandboxPart, sandboxAsHub}, {"distribution 3", registryOnLoopback}},
 		questions: clientQuestions(),
@@ -144,7 +144,7 @@ func clientQuestions() []question[clientPlace] {
 		asks("login", "sign in", "works", "", pusher, signIn)
 		asks("login-low", "sign in with a token for reading", "works", "", low, signIn)
 		if c.name == "crane" {
-			asks("login-wrong", "sign in with a wrong token, which it stores unasked", "works", "", wrong, signIn)
+			asks("login-wrong", "sign in with a wrong token, which it stores without checking it", "works", "", wrong, signIn)
 		} else {
 			asks("login-wrong", "sign in with a wrong token", "refused", "", wrong, signIn)
 		}

@@ -24,7 +24,7 @@ func signInCases() []hubCase {
 			func(c *hubCaller) string { return c.exchange("mockserver", c.box.PushToken.Reveal()).named() },
 		},
 		{
-			row{"exchange-life", "how long its bearer lives, in seconds", "600", seenLive, ""},
+			row{"exchange-life", "how long its bearer token is valid, in seconds", "600", seenLive, ""},
 			func(c *hubCaller) string {
 				claims := pushClaims(c)
 				from, _ := claims["iat"].(float64)

@@ -28,8 +28,8 @@ const (
 func hubArea() area[struct{}] {
 	return area[struct{}]{
 		name: "Docker Hub's API",
-		about: "Nobody else has written one, so that the sandbox alone is asked. The account mockserver has a second factor;\n" +
-			"the organization acme belongs to it.",
+		about: "Nobody else has written a stand-in for it, so the suite asks only the sandbox. The account mockserver has a second\n" +
+			"factor, and owns the organization acme.",
 		parts:     []part[struct{}]{{sandboxPart, func(t *testing.T) struct{} { t.Helper(); return struct{}{} }}},
 		questions: hubQuestions(signInCases(), tokenListCases(), tokenChangeCases(), organizationCases(), hubRestCases()),
 	}

@@ -82,7 +82,7 @@ func blobCases() []registryCase {
 		{
 			row{
 				"cancel", "an upload cancelled with a bearer for pull and push", "204", hubAPIDoc + "; UNCONFIRMED live",
-				"the distribution project's registries, of which Docker Hub's descends, demand delete: purser has to get along with both",
+				"the distribution project's registries, of which Docker Hub's descends, require the right to delete: purser has to work with both",
 			},
 			func(c *registryCaller) string {
 				header := c.may("pull,push")
@@ -101,7 +101,7 @@ func blobCases() []registryCase {
 		{
 			row{
 				"upload-status", "the state of an upload", "204, Range", spec,
-				"go-containerregistry's registry, which keeps the images, has no state of uploads; no client asks for it but one that goes on with an upload",
+				"go-containerregistry's registry, which keeps the images, keeps no state of uploads; only a client that resumes an upload asks for it",
 			},
 			func(c *registryCaller) string {
 				header := c.may("pull,push")
@@ -136,15 +136,15 @@ func blobCases() []registryCase {
 		},
 		{
 			row{
-				"upload-no-digest", "an upload whose digest is none", "400 DIGEST_INVALID", spec,
-				"go-containerregistry's registry, which keeps the images, has this code for it",
+				"upload-no-digest", "an upload with a malformed digest", "400 DIGEST_INVALID", spec,
+				"go-containerregistry's registry, which keeps the images, uses this code for it",
 			},
 			func(c *registryCaller) string { return c.finish(c.may("pull,push"), blob, "sha256:none").short() },
 		},
 		{
 			row{
 				"upload-unknown", "an upload that was never begun", "404 BLOB_UPLOAD_UNKNOWN", spec,
-				"go-containerregistry's registry, which keeps the images, has no state of uploads",
+				"go-containerregistry's registry, which keeps the images, keeps no state of uploads",
 			},
 			func(c *registryCaller) string {
 				at := "/v2/" + c.repo + "/blobs/uploads/00000000-0000-4000-8000-000000000000"

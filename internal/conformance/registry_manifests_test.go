@@ -122,7 +122,7 @@ func tagCases() []registryCase {
 			},
 		},
 		{
-			row{"tags-last", "the tags behind one", "200 two", spec, ""},
+			row{"tags-last", "the tags after one", "200 two", spec, ""},
 			func(c *registryCaller) string {
 				text, header := c.image("pull,push", "one")
 				c.putManifest(header, "two", text)
@@ -142,8 +142,8 @@ func tagCases() []registryCase {
 		},
 		{
 			row{
-				"referrers", "what refers to a manifest, where nothing does", "200 application/vnd.oci.image.index.v1+json", spec,
-				"off, as it is not in the distribution project's registries either",
+				"referrers", "the referrers of a manifest without any", "200 application/vnd.oci.image.index.v1+json", spec,
+				"the sandbox turns it off, because the distribution project's registries lack it too",
 			},
 			func(c *registryCaller) string {
 				text, header := c.image("pull,push", "one")

@@ -45,8 +45,9 @@ type registryPlace struct {
 func registryArea() area[registryPlace] {
 	return area[registryPlace]{
 		name: "Registries and token services",
-		about: "Asked in raw HTTP. The two registries of the distribution project have that project's token server in front\n" +
-			"of them, whose accounts nginx cuts; the sandbox is asked under Docker Hub's names. REPO stands for a repository.",
+		about: "The suite asks in raw HTTP. The two registries of the distribution project have that project's token server in\n" +
+			"front of them, and nginx reduces the rights of its accounts. The sandbox answers under Docker Hub's names. REPO stands for a\n" +
+			"repository.",
 		parts: []part[registryPlace]{
 			{sandboxPart, sandboxRegistry},
 			{"distribution 2.8", func(t *testing.T) registryPlace { t.Helper(); return realRegistry(t, realservers.Registry2(t)) }},

@@ -65,7 +65,7 @@ func tokenCases() []registryCase {
 			},
 		},
 		{
-			row{"token-expires", "how long a bearer lives, in seconds", "300", seenLive, ""},
+			row{"token-expires", "how long a bearer token is valid, in seconds", "300", seenLive, ""},
 			func(c *registryCaller) string {
 				var answer struct {
 					Expires int `json:"expires_in"`
@@ -75,7 +75,7 @@ func tokenCases() []registryCase {
 			},
 		},
 		{
-			row{"token-not-before", "from when on a bearer is taken", "exp iat+300, nbf iat-300", seenLive, ""},
+			row{"token-not-before", "the time when a bearer token becomes valid", "exp iat+300, nbf iat-300", seenLive, ""},
 			func(c *registryCaller) string {
 				claims := c.signIn(c.at.push).claims()
 				at := func(name string) float64 { n, _ := claims[name].(float64); return n }
@@ -178,10 +178,10 @@ func grantCases() []registryCase {
 		asking("grant-delete", "delete with a token for reading and writing", "401: access token has insufficient scopes", seenLive+unsure, low, known("pull,push,delete")),
 		asking("grant-foreign", "pull and push for another's private repository", "200 nothing", seenLive, push, foreign),
 		asking("grant-wrong", "a wrong secret", "401: incorrect username or password", seenLive, wrong, known("pull")),
-		asking("grant-nobody", "pull of a public repository for nobody", "200 pull", seenLive, nobody, known("pull")),
-		asking("grant-nobody-push", "pull and push of a public repository for nobody", "200 pull", seenLive, nobody, known("pull,push")),
-		asking("grant-nobody-private", "pull of a private repository for nobody", "200 nothing", seenLive, nobody, foreign),
-		asking("grant-bad-name", "a repository name that is none", "400: invalid repository name", seenLive, push,
+		asking("grant-nobody", "anonymous pull of a public repository", "200 pull", seenLive, nobody, known("pull")),
+		asking("grant-nobody-push", "anonymous pull and push of a public repository", "200 pull", seenLive, nobody, known("pull,push")),
+		asking("grant-nobody-private", "anonymous pull of a private repository", "200 nothing", seenLive, nobody, foreign),
+		asking("grant-bad-name", "a malformed repository name", "400: invalid repository name", seenLive, push,
 			func(*registryCaller) string { return "repository:UPPER/case:pull" }),
 		{
 			row{"grant-two", "two scopes, one of them for another's repository", "200 pull+push", tokenSpec, ""},

@@ -137,17 +137,17 @@ const introduction = `# Where the stand-ins differ from AWS and Docker
 
 <!-- Written by go test ./internal/conformance -update; do not edit. -->
 
-One suite of questions is put to purser's sandbox and to software of other people that speaks the same
-protocols. Each answer is held against the one that AWS and Docker document, and against the one that was
-recorded before: a part that begins to answer otherwise fails the test, and the sandbox fails it as well where
-it differs from what is documented and no reason is written down.
+One test suite asks purser's sandbox, and other people's software for the same protocols, the same questions.
+It compares each answer with the one that AWS and Docker document, and with the one that it recorded before.
+A part that begins to answer differently fails the test. The sandbox also fails it if it differs from the
+documentation and nobody wrote down a reason.
 
     go test ./internal/conformance            # ask again, and compare
     go test ./internal/conformance -update    # ask again, and write this page
 
-A part that is not on the machine is skipped by name, and its column stays as last recorded. Nothing outside
-the machine is asked: what AWS and Docker answer is from their documents, from AWS's model of its API, and from
-answers of theirs that others recorded. UNCONFIRMED marks what none of these settles.
+The test skips a part that is not on the machine, names it, and keeps its column as last recorded. It contacts
+nothing outside the machine: the answers of AWS and Docker are from their documents, from AWS's model of its API,
+and from their answers that others recorded. UNCONFIRMED marks what none of these settles.
 
 `
 
@@ -163,7 +163,7 @@ func (b *book) render() string {
 }
 
 func (b *book) renderVersions(w *strings.Builder) {
-	w.WriteString("| asked | version |\n|---|---|\n")
+	w.WriteString("| part | version |\n|---|---|\n")
 	names := make([]string, 0, len(b.Versions))
 	for name := range b.Versions {
 		names = append(names, name)
@@ -220,9 +220,9 @@ func (b *book) counts(t table) string {
 		each = append(each, fmt.Sprintf("%s %d of %d", part, same[part], asked[part]))
 	}
 	if len(each) == 1 {
-		return fmt.Sprintf("%d cases, of which it answers %d as documented.", len(t.rows), all)
+		return fmt.Sprintf("It answers %[2]d of %[1]d cases as documented.", len(t.rows), all)
 	}
-	return fmt.Sprintf("%d cases, of which all parts answer %d as documented: %s.", len(t.rows), all, strings.Join(each, ", "))
+	return fmt.Sprintf("All parts answer %[2]d of %[1]d cases as documented: %[3]s.", len(t.rows), all, strings.Join(each, ", "))
 }
 
 func (b *book) differs(t table, r row) bool {

@@ -40,7 +40,7 @@ var rules = []rule{
 	forbid(`\bfor what it is\b|\bas what it is\b`, `write as what`),
 	forbid(`\btrying on\b`, `write "another attempt"`),
 	forbid(`\bthose of purser\.yaml\b`, `write "every credential"`),
-	forbid(`\bthe (token|version|one) before\b`, `write "the previous …"`),
+	forbid(`\bthe (token|version|one) before( *$|[.,;]| (is|was|has|when|stays|in)\b)`, `write "the previous …"`),
 	forbid(`\bsigned by who\b`, `write "signed by a trusted key"`),
 	forbid(`\b(is|are) no \w+ that can\b`, `write "cannot"`),
 	forbid(`\bwhat was done is done\b|\bwhat is so already\b`, `say what does not change`),
@@ -60,7 +60,7 @@ var rules = []rule{
 	forbid(`\bthat there is\b`, `leave it out, or write "that exists"`),
 	forbid(`\bin vain\b`, `write "needlessly", or what was wasted`),
 	forbid(`\blook(s|ed)? after\b`, `say what it does`),
-	forbid(`\bspeaks? for (it|them)sel`, `say what it proves`),
+	forbid(`\bspeaks? for (it|them)sel(f|ves)\b`, `say what it proves`),
 	forbid(`\bwhich\b[^.:;]*\bthat\b[^.:;]*\bwhat\b`, `make two sentences of it`),
 	forbid(`\bwhat\b[^.:;]*\bwhat\b[^.:;]*\bwhat\b`, `make two sentences of it`),
 }
