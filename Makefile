@@ -6,6 +6,8 @@ GOLANGCI := go tool -modfile=tools/go.mod golangci-lint
 # of it waits for processes that are to end, so that more of it runs at once than most machines have cores.
 LONG := ./cmd/purser ./cmd/purser-lambda ./cmd/purser-exposure ./internal/redact ./internal/soak ./internal/conformance
 SIDE_BY_SIDE := Retiring|Rotations|Waiting|RotateDue|Agent|Decision|Ending
+# What the prose check reads: Markdown, and of Go files the comments and strings. Add a folder to switch it on.
+PROSE := README.md ARCHITECTURE.md CHANGELOG.md CONTRIBUTING.md SECURITY.md docs deploy
 FUZZTIME := 10s
 SOAK := 20m
 SEED := 0
@@ -36,10 +38,11 @@ doctor: ## what of the tools that tests use is on this machine, and what is not 
 tools: ## install the programs that the tests are run against
 	@scripts/test-tools.sh
 
-lint: ## check form and house rules
+lint: ## check form, house rules and prose
 	@files=$$(gofmt -l .); [[ -z $$files ]] || { printf 'not formatted; run gofmt -w on:\n%s\n' "$$files" >&2; exit 1; }
 	@go vet ./...
 	@$(GOLANGCI) run ./...
+	@go run ./scripts/prose $(PROSE)
 	@scripts/vulnerabilities.sh
 
 fuzz: ## run each fuzz test for FUZZTIME (10s)

@@ -8,6 +8,8 @@ import (
 	"testing"
 
 	"github.com/spf13/cobra"
+
+	"purser/internal/present"
 )
 
 // documented finds the commands in a text: lines of code blocks and spans
@@ -99,4 +101,31 @@ func TestEveryCommandHasHelpWithExamples(t *testing.T) {
 			t.Errorf("%s has no help or no example", c.CommandPath())
 		}
 	})
+}
+
+// TestTheSampleOfTheReadme holds what the README shows of store to what a run prints, but
+// for the version and the signs of a terminal.
+func TestTheSampleOfTheReadme(t *testing.T) {
+	code, printed := newScene(t).purser("store", "dockerhub", "--token-stdin")
+	if code != present.ExitOK {
+		t.Fatalf("%d\n%s", code, printed)
+	}
+	printed = regexp.MustCompile(`purser-[0-9a-f]+…`).ReplaceAllString(printed, "purser-01a2079d…")
+	printed = "$ pass show docker/ci | purser store dockerhub --token-stdin\n" + strings.ReplaceAll(printed, "ok: ", "✓ ")
+	const file, begin, end = "../../README.md", "```console\n", "```\n"
+	raw, err := os.ReadFile(file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	before, rest, _ := strings.Cut(string(raw), begin)
+	_, after, ok := strings.Cut(rest, end)
+	want := before + begin + printed + end + after
+	switch {
+	case !ok:
+		t.Fatalf("%s has no sample", file)
+	case *update:
+		writeFile(t, file, want)
+	case want != string(raw):
+		t.Errorf("%s does not show what a run prints (go test -run Readme -update writes it):\n%s", file, printed)
+	}
 }

@@ -115,7 +115,7 @@ func ownVariables() []Variable {
 		{"PURSER_CONFIG", "The configuration file, unless `--config` names one.", "", func(e *Environment, v string) { e.Config = v }},
 		{"PURSER_AGE_IDENTITY", "The file with the age identity that opens encrypted files, instead of `purser/identity.txt` in the configuration directory.", "", func(e *Environment, v string) { e.AgeIdentity = v }},
 		{"PURSER_SECRET_ID", "The secret that the credential helper reads, if there is no configuration file.", helperProgram, func(e *Environment, v string) { e.SecretID = v }},
-		{"PURSER_REGISTRY", "The registry of the token in PURSER_SECRET_ID, or several separated by commas; docker.io when unset.", helperProgram, func(e *Environment, v string) { e.Registry = v }},
+		{"PURSER_REGISTRY", "The registry of the token in PURSER_SECRET_ID, or several separated by commas; docker's own registry when unset.", helperProgram, func(e *Environment, v string) { e.Registry = v }},
 		{"PURSER_SHAPE", "The JSON keys in PURSER_SECRET_ID, written as `shape` in purser.yaml.", helperProgram, func(e *Environment, v string) { e.Shape = v }},
 		{"PURSER_CREDENTIAL", "The credential that the helper gives if several serve one registry, or several separated by commas.", helperProgram, func(e *Environment, v string) { e.Credential = v }},
 		{"PURSER_HELPER_TIMEOUT", "How long the credential helper may take, such as `10s`; two seconds when unset.", helperProgram, func(e *Environment, v string) { e.HelperTimeout, _ = ParseDuration(v) }},

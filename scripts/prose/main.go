@@ -1,6 +1,7 @@
 // Command prose checks what people read against our rules of style. It takes files and
-// folders: Markdown is checked as a whole, Go in its comments and strings. It prints each
-// finding as FILE:LINE, the words, and what to write instead, and fails if there is one.
+// folders. It reads all of Markdown, the comments of Go, and the strings of Go but for
+// tests. It prints each finding as FILE:LINE, the words, and what to write instead, and
+// fails if there is one.
 package main
 
 import (
@@ -52,8 +53,15 @@ func run(places []string, out io.Writer) (found int, err error) {
 
 // passagesOf reads the passages of a file, none where it is of another kind.
 func passagesOf(path string) ([]passage, error) {
-	split := map[string]func(string) ([]passage, error){".md": markdown, ".go": goSource}[filepath.Ext(path)]
-	if split == nil {
+	var split func(string) ([]passage, error)
+	switch {
+	case strings.HasSuffix(path, ".md"):
+		split = markdown
+	case strings.HasSuffix(path, "_test.go"):
+		split = comments // strings are data there
+	case strings.HasSuffix(path, ".go"):
+		split = commentsAndStrings
+	default:
 		return nil, nil
 	}
 	raw, err := os.ReadFile(path) //nolint:gosec // whoever runs it names the files

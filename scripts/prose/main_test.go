@@ -38,6 +38,7 @@ func TestGoodEnglishAndCodePass(t *testing.T) {
 		"a link":        {"a.md", "See [this](docs/as nobody.md).\n"},
 		"two comments":  {"a.go", "package a\n\nvar x int // as\nvar y int // nobody\n"},
 		"directive":     {"a.go", "package a\n\nvar x int //nolint:gosec // as nobody\n"},
+		"test data":     {"a_test.go", "package a\n\nconst x = \"as nobody\"\n"},
 		"other file":    {"a.txt", "as nobody"},
 	} {
 		t.Run(name, func(t *testing.T) {

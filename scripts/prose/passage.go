@@ -80,8 +80,11 @@ func plain(text string) string {
 
 var directive = regexp.MustCompile(`^//(go:|nolint|line |export )`)
 
-// goSource splits a Go file into its comments and strings.
-func goSource(text string) ([]passage, error) {
+func comments(text string) ([]passage, error)           { return goSource(text, false) }
+func commentsAndStrings(text string) ([]passage, error) { return goSource(text, true) }
+
+// goSource splits a Go file into its comments, and its strings if they are wanted.
+func goSource(text string, stringsToo bool) ([]passage, error) {
 	var s scanner.Scanner
 	var problems scanner.ErrorList
 	file := token.NewFileSet().AddFile("", -1, len(text))
@@ -105,7 +108,7 @@ func goSource(text string) ([]passage, error) {
 				p.lines = append(p.lines, line{last, plain(strings.TrimSpace(text))})
 			}
 			continue
-		case tok == token.STRING:
+		case tok == token.STRING && stringsToo:
 			p := passage{}
 			value, _ := strconv.Unquote(lit) // what does not unquote does not compile
 			for i, text := range strings.Split(value, "\n") {

@@ -59,7 +59,7 @@ var rules = []rule{
 	forbid(`\bhow it is come by\b|\bcome by\b`, `write "get"`),
 	forbid(`\bthat there is\b`, `leave it out, or write "that exists"`),
 	forbid(`\bin vain\b`, `write "needlessly", or what was wasted`),
-	forbid(`\blook(s|ed)? after\b`, `say what it does`),
+	forbid(`\blook(s|ed) after\b`, `say what it does`),
 	forbid(`\bspeaks? for (it|them)sel(f|ves)\b`, `say what it proves`),
 	forbid(`\bwhich\b[^.:;]*\bthat\b[^.:;]*\bwhat\b`, `make two sentences of it`),
 	forbid(`\bwhat\b[^.:;]*\bwhat\b[^.:;]*\bwhat\b`, `make two sentences of it`),
