@@ -1,11 +1,14 @@
 SHELL := bash
 .SHELLFLAGS := -euo pipefail -c
 GOLANGCI := go tool -modfile=tools/go.mod golangci-lint
-# What takes long, and has little for the race detector: it starts hundreds of processes,
-# or looks at millions of lines. What of it runs side by side is given to it by itself. Most
-# of it waits for processes that are to end, so that more of it runs at once than most machines have cores.
+# These packages take long and give the race detector little: they start hundreds of
+# processes, or read millions of lines. make test runs their concurrent tests (SIDE_BY_SIDE)
+# under the race detector separately. Most of them wait for processes to end, so more of
+# them run at the same time than most machines have cores.
 LONG := ./cmd/purser ./cmd/purser-lambda ./cmd/purser-exposure ./internal/redact ./internal/soak ./internal/conformance
 SIDE_BY_SIDE := Retiring|Rotations|Waiting|RotateDue|Agent|Decision|Ending
+# What the prose check reads: Markdown, and of Go files the comments and strings. Add a folder to switch it on.
+PROSE := README.md ARCHITECTURE.md CHANGELOG.md CONTRIBUTING.md SECURITY.md docs deploy
 FUZZTIME := 10s
 SOAK := 20m
 SEED := 0
@@ -13,10 +16,10 @@ SINCE := HEAD
 
 .PHONY: release release-snapshot release-tools hostile soak help test quick doctor tools lint fuzz bench exposure build faults lambda
 
-help: ## say what there is
+help: ## list the targets
 	@sed -n 's/^\([a-z-]*\):.*## /  make \1\t/p' $(firstword $(MAKEFILE_LIST)) | expand -t 24
 
-test: tools lint ## everything that a change must pass; installs the tools it needs
+test: tools lint ## run everything that a change must pass; installs the tools it needs
 	@race=-race; command -v "$$(go env CC)" >/dev/null || { race=; echo 'no C compiler: without the race detector' >&2; }; \
 	times=$$(mktemp); trap 'rm -f "$$times"' EXIT; log() { go test -json -timeout 20m "$$@" | go run ./scripts/testlog "$$times"; }; \
 	failed=0; log -p 3 -parallel 4 $(LONG) & long=$$!; \
@@ -26,20 +29,21 @@ test: tools lint ## everything that a change must pass; installs the tools it ne
 	echo 'the slowest ten:'; sort -rn "$$times" | sed -n 1,10p; \
 	exit $$failed
 
-quick: ## format, vet and the tests of what differs from SINCE (HEAD), in seconds
+quick: ## check format, vet and the tests of what differs from SINCE (HEAD), in seconds
 	@scripts/quick.sh $(SINCE)
 
-doctor: ## what of the tools that tests use is on this machine, and what is not tested without
+doctor: ## list the test tools that this machine has, and what it cannot test without the others
 	@NO_INSTALL=1 scripts/test-tools.sh
 	@go version; git --version; command -v docker >/dev/null || echo 'no docker: nothing needs it'
 
-tools: ## install the programs that the tests are run against
+tools: ## install the programs that the tests run
 	@scripts/test-tools.sh
 
-lint: ## check form and house rules
+lint: ## check form, house rules and prose
 	@files=$$(gofmt -l .); [[ -z $$files ]] || { printf 'not formatted; run gofmt -w on:\n%s\n' "$$files" >&2; exit 1; }
 	@go vet ./...
 	@$(GOLANGCI) run ./...
+	@go run ./scripts/prose $(PROSE)
 	@scripts/vulnerabilities.sh
 
 fuzz: ## run each fuzz test for FUZZTIME (10s)
@@ -51,18 +55,18 @@ bench: ## measure, and compare with other tools
 	@go test -run '^$$' -bench . -benchmem ./...
 	@go run ./bench
 
-faults: ## the table of faults that runs are put to, one line each, and their number
+faults: ## print the faults that tests put runs through, one line each, and their number
 	@go test -count=1 -v -run 'CutAtEveryCall|InvokedTwice|InEveryOrder|KilledAtEveryRequest' ./internal/lifecycle ./cmd/purser ./cmd/purser-lambda \
 		| sed -nE 's/^.*_test\.go:[0-9]+: fault: //p; /^(--- FAIL|FAIL|panic)/p' \
 		| awk '{ print } / green$$/ { green++; next } { red++ } END { printf "%d cases are green, %d lines are not\n", green, red; exit red > 0 || green < 200 }'
 
-soak: ## random commands, kills and faults for SOAK (20m), with every promise looked at; SEED=N repeats a run
+soak: ## run random commands, kills and faults for SOAK (20m), and check every promise; SEED=N repeats a run
 	@go test -count=1 -v -timeout 0 ./internal/soak -soak $(SOAK) -soak-seed $(SEED) | grep -v '^=== '
 
-hostile: ## the threat model, row by row: what is tried, and whether it is held
+hostile: ## try every row of the threat model, and print whether it is held
 	@cd cmd/purser && go test -count=1 -run '^TestTheThreatModelHolds$$' -args -hold
 
-lambda: ## the rotation function's zip files, into bin/
+lambda: ## build the rotation function's zip files into bin/
 	@go run ./deploy/lambda bin
 
 exposure: build ## search everything that leaves purser for secrets; needs strace and root
@@ -70,15 +74,15 @@ exposure: build ## search everything that leaves purser for secrets; needs strac
 	@CGO_ENABLED=0 go build -trimpath -o bin/ ./cmd/purser-exposure
 	@sudo=; [[ $$(id -u) == 0 ]] || sudo=sudo; $$sudo bin/purser-exposure --purser bin/purser --helper bin/docker-credential-purser --leaking bin/leaking/purser
 
-build: ## the programs, into bin/
+build: ## build the programs into bin/
 	@CGO_ENABLED=0 go build -trimpath -ldflags='-s -w' -o bin/ ./cmd/purser ./cmd/docker-credential-purser ./cmd/purser-lambda
 
 release-tools: ## install what release-snapshot uses: goreleaser, syft
 	go install github.com/goreleaser/goreleaser/v2@v2.15.1
 	go install github.com/anchore/syft/cmd/syft@v1.57.1
 
-release-snapshot: ## all of a release, into dist/, published nowhere
+release-snapshot: ## build a whole release into dist/, and publish nothing
 	@deploy/release/release.sh snapshot
 
-release: ## for the release workflow, on a tag
+release: ## publish a release; the release workflow runs it, on a tag
 	@deploy/release/release.sh publish

@@ -191,7 +191,7 @@ func contenders(ctx context.Context, dir string, server *httptest.Server) ([]*co
 		{name: "the same, from the keyring", program: helper, args: []string{"get"}, input: hub, env: env},
 		{name: "the same, another registry", program: helper, args: []string{"get"}, input: "quay.io", env: env, note: "not found"},
 		{name: "the same, `version`", program: helper, args: []string{"version"}, env: env},
-		{name: "`true`: what starting any program takes", program: "true", env: env},
+		{name: "`true`: the cost of starting any program", program: "true", env: env},
 		{name: "`docker-credential-ecr-login get`", program: find("docker-credential-ecr-login"), args: []string{"get"}, input: "123456789012.dkr.ecr." + region + ".amazonaws.com", env: env},
 		{name: "`docker-credential-pass get`", program: "docker-credential-pass", args: []string{"get"}, input: "https://example.com", env: append(slices.Clone(env), pass...)},
 		{name: "`chamber read -q`", program: find("chamber"), args: []string{"read", "-q", "mockserver-build", "dockerhub"}, env: env},

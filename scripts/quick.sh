@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# Format, vet and the tests of what differs from the last commit, or from the commit that
-# is named: for the time between two thoughts. make test is what a change must pass.
+# Checks format, vet and the tests of what differs from the last commit, or from the commit
+# that you name, while you work. A change must pass make test.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 since=${1:-HEAD}

@@ -140,14 +140,13 @@ func (o operation) run(t *testing.T, s site) {
 func TestTheDocumentedClientsMatchTheMatrix(t *testing.T) {
 	var b strings.Builder
 	b.WriteString("# Clients that work with the credential helper\n\n" +
-		"Each row is run by a test, with `docker-credential-purser` and nothing else, against a registry that\n" +
-		"asks a token server for rights, over TLS with a private certificate authority (docker and buildx\n" +
-		"over plain http, which they speak to loopback).\n\n| client | what it does | commands |\n|---|---|---|\n")
+		"A test runs each row with `docker-credential-purser` and no other login. The registry asks a token server for\n" +
+		"rights, over TLS with a private certificate authority (docker and buildx use plain http, as they do on loopback).\n\n| client | what it does | commands |\n|---|---|---|\n")
 	for _, o := range operations {
 		fmt.Fprintf(&b, "| %s | %s | `%s` |\n", o.client, o.name, strings.Join(o.commands, "`, `"))
 	}
-	b.WriteString("\nHOST is the registry, REPO a repository in it, IMAGE an image in the OCI layout, STORAGE where podman and\n" +
-		"buildah keep images.\n")
+	b.WriteString("\nHOST is the registry, REPO is a repository in it, IMAGE is an image in the OCI layout, and STORAGE says where\n" +
+		"podman and buildah keep images.\n")
 	const path = "../../docs/clients.md"
 	if *update {
 		if err := os.WriteFile(path, []byte(b.String()), 0o644); err != nil {

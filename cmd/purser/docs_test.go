@@ -100,3 +100,38 @@ func TestEveryCommandHasHelpWithExamples(t *testing.T) {
 		}
 	})
 }
+
+// TestTheSamplesAreWhatRunsPrint holds output that pages show to runs, but for the
+// version, the folder and the signs of a terminal.
+func TestTheSamplesAreWhatRunsPrint(t *testing.T) {
+	for _, sample := range []struct {
+		file, shown string // what a person types
+		args        []string
+		set         func(*scene)
+	}{
+		{"../../README.md", "pass show docker/ci | purser store dockerhub --token-stdin", []string{"store", "dockerhub", "--token-stdin"}, func(*scene) {}},
+		{"../../docs/doctor.md", "purser doctor", []string{"doctor"}, func(s *scene) { s.remove(true) }},
+	} {
+		s := newScene(t)
+		sample.set(s)
+		_, printed := s.purser(sample.args...)
+		printed = regexp.MustCompile(`purser-[0-9a-f]+…`).ReplaceAllString(printed, "purser-01a2079d…")
+		printed = strings.NewReplacer(s.dir, "/home/me/project", "ok: ", "✓ ", "bad: ", "✗ ").Replace(printed)
+		const begin, end = "```console\n", "```\n"
+		raw, err := os.ReadFile(sample.file)
+		if err != nil {
+			t.Fatal(err)
+		}
+		before, rest, _ := strings.Cut(string(raw), begin)
+		_, after, ok := strings.Cut(rest, end)
+		want := before + begin + "$ " + sample.shown + "\n" + printed + end + after
+		switch {
+		case !ok:
+			t.Errorf("%s has no sample", sample.file)
+		case *update:
+			writeFile(t, sample.file, want)
+		case want != string(raw):
+			t.Errorf("%s does not show what a run prints (go test ./cmd/purser -run Samples -update writes it):\n%s", sample.file, printed)
+		}
+	}
+}

@@ -4,6 +4,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"regexp"
 	"strings"
 	"testing"
 
@@ -13,7 +14,41 @@ import (
 // TestTheExamplesScripts runs what a project's pipeline runs, with the real clients and
 // unchanged, in purser sandbox shell: in a network of its own, and led by variables.
 func TestTheExamplesScripts(t *testing.T) {
-	bin := t.TempDir()
+	bin := examplePrograms(t)
+	for name, flags := range map[string]string{"a network of its own": "", "led by variables": " --no-namespace"} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			runExample(t, bin, "exec purser sandbox shell"+flags+"\n"+exampleSession,
+				"ok: Verified", "ok: Verified", "ok: Verified", "Login Succeeded", "Login Succeeded",
+				"warning: the overview was not updated: 403 access denied: insufficient scope",
+				"Login Succeeded", "Pushed: ghcr.io/mock-server/charts/mockserver:1.2.3", "version: 1.2.3", `"1.2.3"`, `"latest"`, "done")
+		})
+	}
+}
+
+// TestTheTutorial types the commands of docs/tutorial.md, from the first to the last.
+func TestTheTutorial(t *testing.T) {
+	page, err := os.ReadFile("../../docs/tutorial.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	var typed strings.Builder
+	for _, block := range regexp.MustCompile("(?s)```sh\n(.*?)```").FindAllStringSubmatch(string(page), -1) {
+		typed.WriteString(block[1])
+	}
+	const strict = "set -euo pipefail\n" // of the shell inside as well
+	session := strings.Replace(typed.String(), "purser sandbox shell\n", "purser sandbox shell\n"+strict, 1)
+	runExample(t, examplePrograms(t), "rm purser.yaml\n"+strict+session+"echo the end\n",
+		"release-docker.sh:10", "ok: Verified", "ok: Verified", "ok: Verified", "refused with code 3",
+		"Login Succeeded", "https://index.docker.io/v1/", "Pushed: ghcr.io/mock-server/charts/mockserver:1.2.3",
+		"warning: the overview was not updated: 403 access denied: insufficient scope",
+		"registry.invalid", "mockserver/mockserver", "the end")
+}
+
+// examplePrograms are purser, its helper and what the example's scripts start, in a folder.
+func examplePrograms(t *testing.T) (bin string) {
+	t.Helper()
+	bin = buildHelper(t)
 	for _, program := range []string{"aws", "docker", "skopeo", "helm", "jq", "curl"} {
 		if err := os.Symlink(realservers.Need(t, program), filepath.Join(bin, program)); err != nil {
 			t.Fatal(err)
@@ -24,42 +59,41 @@ func TestTheExamplesScripts(t *testing.T) {
 	if out, err := build.CombinedOutput(); err != nil {
 		t.Fatalf("%v\n%s", err, out)
 	}
+	return bin
+}
+
+// runExample types a session into a shell in the project's folder, and looks for words in
+// its output, in their order.
+func runExample(t *testing.T, bin, session string, inOrder ...string) {
+	t.Helper()
 	bash, buildx := realservers.Need(t, "bash"), realservers.Need(t, "buildx")
-	for name, flags := range map[string]string{"a network of its own": "", "led by variables": " --no-namespace"} {
-		t.Run(name, func(t *testing.T) {
-			t.Parallel()
-			work := exampleFolder(t, buildx)
-			cmd := exec.CommandContext(t.Context(), bash, "-c", "purser sandbox shell"+flags)
-			cmd.Dir = work
-			cmd.Env = []string{
-				"PATH=" + bin + ":" + os.Getenv("PATH"), "HOME=" + work, "DOCKER_CONFIG=" + filepath.Join(work, "docker"), "TMPDIR=" + t.TempDir(),
-				"SHELL=" + bash, "IMAGE=" + filepath.Join(work, "image"), "CHART=" + filepath.Join(work, "chart"), "HELM_REGISTRY_CONFIG=" + filepath.Join(work, "helm.json"), "REGISTRY_AUTH_FILE=" + filepath.Join(work, "docker", "config.json"),
-			}
-			cmd.Stdin = strings.NewReader(exampleSession)
-			out, err := cmd.CombinedOutput()
-			said := string(out)
-			if strings.Contains(said, "Without a network of its own") {
-				t.Log("this system gives a command no network of its own: led by variables")
-			}
-			if err != nil {
-				t.Fatalf("%v\n%s", err, said)
-			}
-			at := 0
-			for _, want := range []string{
-				"ok: Verified", "ok: Verified", "ok: Verified", "Login Succeeded", "Login Succeeded",
-				"warning: the overview was not updated: 403 access denied: insufficient scope",
-				"Login Succeeded", "Pushed: ghcr.io/mock-server/charts/mockserver:1.2.3", "version: 1.2.3", `"1.2.3"`, `"latest"`, "done",
-			} {
-				i := strings.Index(said[at:], want)
-				if i < 0 {
-					t.Fatalf("%q is missing, or comes too early:\n%s", want, said)
-				}
-				at += i + len(want)
-			}
-			if strings.Contains(said, "FAKE") {
-				t.Errorf("a token was shown:\n%s", said)
-			}
-		})
+	work := exampleFolder(t, buildx)
+	cmd := exec.CommandContext(t.Context(), bash)
+	cmd.Dir = work
+	cmd.Env = []string{
+		"PATH=" + bin + ":" + os.Getenv("PATH"), "HOME=" + work, "DOCKER_CONFIG=" + filepath.Join(work, "docker"), "TMPDIR=" + t.TempDir(),
+		"SHELL=" + bash, "IMAGE=" + filepath.Join(work, "image"), "CHART=" + filepath.Join(work, "chart"), "HELM_REGISTRY_CONFIG=" + filepath.Join(work, "helm.json"), "REGISTRY_AUTH_FILE=" + filepath.Join(work, "docker", "config.json"),
+		"PURSER_HELPER_TIMEOUT=30s",
+	}
+	cmd.Stdin = strings.NewReader(session)
+	out, err := cmd.CombinedOutput()
+	said := string(out)
+	if strings.Contains(said, "Without a network of its own") {
+		t.Log("this system gives a command no network of its own: led by variables")
+	}
+	if err != nil {
+		t.Fatalf("%v\n%s", err, said)
+	}
+	at := 0
+	for _, want := range inOrder {
+		i := strings.Index(said[at:], want)
+		if i < 0 {
+			t.Fatalf("%q is missing, or comes too early:\n%s", want, said)
+		}
+		at += i + len(want)
+	}
+	if strings.Contains(said, "FAKE") {
+		t.Errorf("a token was shown:\n%s", said)
 	}
 }
 

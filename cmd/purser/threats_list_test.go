@@ -44,17 +44,17 @@ var readingCommands = []string{"check", "rotate", "rollback", "revoke", "respond
 var threats = []threat{
 	{
 		byCheckout, storedToken, "names another registry for the secret", append([]string{"store", "exec", "status"}, readingCommands...),
-		"The store's mark and the token's form say where a value may go.",
+		"The store's mark and the token's form decide where a value may go.",
 		[]string{"hostile/another-registry", "hostile/encrypted-file", "internal/store.TestAValueIsReleasedOnlyToItsRegistry", "internal/lifecycle.TestRebindingDoesNotClaimTheOldRegistrysToken"},
 	},
 	{
 		byCheckout, storedToken, "names a secret that was stored by hand", readingCommands,
-		"A person says once whose it is; without one purser does not send it.",
+		"A person says once whose it is; otherwise purser does not send it.",
 		[]string{"hostile/by-hand", "internal/store.TestAPersonIsAskedOnceAboutAnUnmarkedValue"},
 	},
 	{
 		byCheckout, storedToken, "trusts its own certificates, or lets another host ask for the token", append([]string{"store"}, readingCommands...),
-		"A person agrees to these very certificates and hosts, and the mark keeps it.",
+		"A person agrees to exactly these certificates and hosts, and the mark records it.",
 		[]string{"hostile/certificates", "hostile/token-service", "internal/store.TestSecretsManagerRemembersConsentToAWayAndTheFileDoesNot", "internal/wire.TestCertificatesThatChangeMeanwhileAreNotTrusted", "internal/credential.TestAMarkVouchesOnlyForTheWayThatAPersonAgreedTo"},
 	},
 	{
@@ -64,12 +64,12 @@ var threats = []threat{
 	},
 	{
 		byCheckout, whatIsCurrent, "names another account or repository", []string{"store", "rotate", "check", "tokens create"},
-		"The registry has to grant what is needed before anything becomes current; a token that was made in vain is revoked.",
+		"The registry has to grant what is needed before anything becomes current; purser revokes a token that it made needlessly.",
 		[]string{"hostile/repository"},
 	},
 	{
 		byCheckout, yourFiles, "names files of yours as store, receipts, certificates or configuration", []string{"store", "check", "status", "doctor", "init", "terraform", "configure-docker"},
-		"purser writes over no file that is not its own, quotes nothing from one, and keeps receipts in the project.",
+		"purser overwrites no file that is not its own, quotes nothing from one, and keeps receipts in the project.",
 		[]string{"hostile/your-files", "internal/config.TestATokenInAnyPlaceIsInNoError", "internal/receipt.TestALogStaysInItsFolder"},
 	},
 	{
@@ -78,7 +78,7 @@ var threats = []threat{
 		[]string{"hostile/programs"},
 	},
 	{
-		byCheckout, yourConsent, "dresses up what a person is asked", append([]string{"store", "init"}, readingCommands...),
+		byCheckout, yourConsent, "disguises the question that a person answers", append([]string{"store", "init"}, readingCommands...),
 		"The configuration takes no character that is not printed, and no line break in a name.",
 		[]string{"hostile/question", "internal/askpage.TestThePageSaysWhoseTokenItIsAndWhereItGoes"},
 	},
@@ -99,12 +99,12 @@ var threats = []threat{
 	},
 	{
 		byJob, storedToken, "prints the token into the job's log", []string{"exec", "job start"},
-		"exec takes it out of the output in every usual encoding; a Buildkite agent is told first, or nothing runs.",
+		"exec takes it out of the output in every usual encoding; purser tells a Buildkite agent first, or runs nothing.",
 		[]string{"script/exec", "script/job", "internal/redact.TestEverySpellingIsRedactedAcrossWrites"},
 	},
 	{
 		byNeighbour, storedToken, "leaves a purser.yaml in a folder above, or writes yours", append([]string{"configure-docker", "docker-credential-purser"}, readingCommands...),
-		"A file that others may write, or that is another user's, is not read.",
+		"purser does not read a file that others may write or that is another user's.",
 		[]string{"internal/config.TestAFoundFileIsThePersonsOwn", "internal/config.TestAFileSaysWhetherItIsTrusted"},
 	},
 	{
@@ -119,7 +119,7 @@ var threats = []threat{
 	},
 	{
 		byNeighbour, yourConsent, "finds or fills the page that asks a person", []string{"store", "mcp: store", "tokens create", "rotate", "respond"},
-		"The page's address stands in no argument; it takes one answer, and strangers cannot keep the person out.",
+		"The page's address is in no argument; it takes one answer, and strangers cannot keep the person out.",
 		[]string{"internal/askpage.TestWhoIsNotAnswered", "internal/askpage.TestTheTokenIsGivenOnce", "internal/askpage.TestHalfOpenConnectionsDoNotStarveThePerson", "internal/wire.TestTheOpenerIsNotToldTheAddress"},
 	},
 	{
@@ -129,7 +129,7 @@ var threats = []threat{
 	},
 	{
 		byProcess, freshToken, "reads arguments, memory or core files", []string{"store", "tokens create", "exec", "docker-credential-purser"},
-		"purser refuses a token among its arguments, cannot be attached to (Linux), and leaves no core.",
+		"purser refuses a token among its arguments, forbids a debugger to attach (Linux), and leaves no core.",
 		[]string{"script/arguments", "internal/process.TestTheProcessIsNotDumpable", "internal/process.TestACrashIsQuietAndLeavesNoCore"},
 	},
 	{
@@ -139,7 +139,7 @@ var threats = []threat{
 	},
 	{
 		byAgent, freshToken, "passes a token to a tool, or reads one from a result", []string{"mcp: status", "mcp: check", "mcp: doctor", "mcp: store", "mcp: tokens_list"},
-		"No tool has a field for one, what has a token's form is refused, and no result holds a value.",
+		"No tool has a field for one, purser refuses anything that looks like a token, and no result holds a value.",
 		[]string{"cmd/purser.TestWhatAnAgentMayNotDo", "cmd/purser.TestAnAgentDrivesAWholeStore"},
 	},
 	{
@@ -151,8 +151,8 @@ var threats = []threat{
 		},
 	},
 	{
-		byNetwork, whatIsCurrent, "grants less than was asked for, or to anybody", []string{"store", "check", "rotate", "rollback", "doctor"},
-		"A proof reads what was granted and repeats the upload without a token; what is unknown stops the run.",
+		byNetwork, whatIsCurrent, "grants less than purser asked for, or grants it to anybody", []string{"store", "check", "rotate", "rollback", "doctor"},
+		"A proof reads what the registry granted and repeats the upload without a token; an unknown answer stops the run.",
 		[]string{"internal/registry.TestARegistryThatLetsAnybodyPushProvesNothing", "internal/registry.TestWhatSaysNothingAboutTheTokenIsUnknown"},
 	},
 	{
@@ -162,7 +162,7 @@ var threats = []threat{
 	},
 	{
 		byCloud, freshToken, "offers a secret of the attacker's, marked as if it were yours", []string{"store", "rotate", "respond"},
-		"A secret in another account does not speak for itself.",
+		"A secret in another account cannot prove that it is yours.",
 		[]string{"hostile/another-account", "internal/store/secretsmanager.TestASecretInAnotherAccountIsForeign"},
 	},
 	{
@@ -177,7 +177,7 @@ var threats = []threat{
 	},
 	{
 		byReader, storedToken, "looks at output, --debug, a crash or a panic", append([]string{"store", "exec", "doctor", "status", "tokens list", "receipt verify"}, readingCommands...),
-		"A secret prints as [redacted]; --debug shows headers and bodies by an allow-list; a panic says where and not with what.",
+		"A secret prints as [redacted]; --debug shows headers and bodies by an allow-list; a panic says where it happened, and shows no value.",
 		[]string{"script/debug", "internal/transport.TestATraceShowsNoSecrets", "internal/credential.TestNoPrintingVerbShowsASecret", "internal/credential.TestNoLoggerShowsASecret", "internal/credential.TestAPanicWithASecretDoesNotShowIt"},
 	},
 	{
@@ -192,7 +192,7 @@ var threats = []threat{
 	},
 	{
 		byEditor, theRecord, "changes, drops or adds a line", []string{"receipt verify", "store", "rotate", "rollback", "revoke", "respond"},
-		"Each receipt is signed by a key that you name, numbered, and names the one before.",
+		"Each receipt is signed by a key that you name, has a number, and names the previous one.",
 		[]string{"internal/receipt.TestTamperingIsRefused", "internal/receipt.TestAChainRevealsTampering", "internal/receipt.TestOpenNeedsATrustedKey", "script/receipt-chain"},
 	},
 }
@@ -213,7 +213,7 @@ var harmless = map[string]string{
 	"sandbox shell":  "runs a shell that sees stand-ins in the place of registries and AWS",
 	"sandbox inside": "is what run starts; not for people",
 	"sandbox try":    "shows the main job with made-up tokens",
-	"rehearse":       "rotates with stand-ins; nothing real is asked",
+	"rehearse":       "rotates with stand-ins, and contacts nothing real",
 	"schema":         "prints the schema of purser.yaml",
 	"version":        "prints the version",
 	"logout aws":     "ends what login aws began; the session is the AWS tools' own file",

@@ -148,17 +148,18 @@ func TestTheThreatModelInTheDocument(t *testing.T) {
 
 func threatsDocument(all []string) string {
 	var b strings.Builder
-	b.WriteString(`# Who may attack purser, and what stops them
+	b.WriteString(`# The threat model
 
 <!-- Written by go test ./cmd/purser -run Threat -update; do not edit. -->
 
-Each row is a way in which somebody may get at something, with the commands that it concerns, what stops it, and the tests that
-try it. A name in the last column that begins with hostile/ is a script in cmd/purser/testdata/hostile, which acts as the attacker;
-script/ is one in cmd/purser/testdata/script.
+Each row is an attack: who attacks, what they are after, what they do, the commands that it concerns, the defence, and
+the tests that try the attack. In the last column, hostile/ names a script in cmd/purser/testdata/hostile that acts as the
+attacker, and script/ names one in cmd/purser/testdata/script.
 
     make hostile
 
-runs all of them and prints each row as held or not. What purser does not defend against is in [SECURITY.md](../SECURITY.md#what-is-not).
+This runs all of them and prints whether each row is held. [SECURITY.md](../SECURITY.md#what-purser-does-not-defend-against)
+lists what purser does not defend against.
 
 | | who | after | does what | with | what stops it | tests |
 |---|---|---|---|---|---|---|
@@ -166,7 +167,7 @@ runs all of them and prints each row as held or not. What purser does not defend
 	for i, row := range threats {
 		fmt.Fprintf(&b, "| %d | %s | %s | %s | %s | %s | %s |\n", i+1, row.actor, row.asset, row.attack, spans(row.commands), row.stops, spans(row.held))
 	}
-	b.WriteString("\n## Every command and tool\n\nA number is a row above.\n\n| command or tool | rows, or why it touches no secret |\n|---|---|\n")
+	b.WriteString("\n## Every command and tool\n\nThe numbers are the rows above.\n\n| command or tool | rows, or why it touches no secret |\n|---|---|\n")
 	slices.Sort(all)
 	for _, c := range all {
 		name := strings.TrimSpace("purser " + c)

@@ -11,7 +11,7 @@ import (
 )
 
 // TestTheActionPutsPurserOnThePath has a stand-in of GitHub's runner: its variables, its
-// files, and a tool cache that lives on from one job to the next.
+// files, and a tool cache that stays from one job to the next.
 func TestTheActionPutsPurserOnThePath(t *testing.T) {
 	if runtime.GOOS != "linux" {
 		t.Skip("the archives of this test are for Linux")

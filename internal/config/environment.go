@@ -112,51 +112,51 @@ const (
 
 func ownVariables() []Variable {
 	return []Variable{
-		{"PURSER_CONFIG", "The configuration file, where `--config` does not name one.", "", func(e *Environment, v string) { e.Config = v }},
+		{"PURSER_CONFIG", "The configuration file, unless `--config` names one.", "", func(e *Environment, v string) { e.Config = v }},
 		{"PURSER_AGE_IDENTITY", "The file with the age identity that opens encrypted files, instead of `purser/identity.txt` in the configuration directory.", "", func(e *Environment, v string) { e.AgeIdentity = v }},
-		{"PURSER_SECRET_ID", "The secret that the credential helper gives, where no configuration file names one.", helperProgram, func(e *Environment, v string) { e.SecretID = v }},
-		{"PURSER_REGISTRY", "The registry that the token in PURSER_SECRET_ID is for, or several with commas between them; docker's own where it is not set.", helperProgram, func(e *Environment, v string) { e.Registry = v }},
-		{"PURSER_SHAPE", "The JSON keys in PURSER_SECRET_ID, as `shape` in purser.yaml.", helperProgram, func(e *Environment, v string) { e.Shape = v }},
-		{"PURSER_CREDENTIAL", "The credential that the helper gives, where several serve one registry; or several with commas between them.", helperProgram, func(e *Environment, v string) { e.Credential = v }},
-		{"PURSER_HELPER_TIMEOUT", "How long the credential helper may take, such as `10s`, instead of two seconds.", helperProgram, func(e *Environment, v string) { e.HelperTimeout, _ = ParseDuration(v) }},
-		{"PURSER_HELPER_CACHE", "How long the kernel keeps a login for the next call of the credential helper, such as `10s`, at most five minutes and a minute where it is not set; `off` for not at all. For so long a token may still be given that another machine has ended.", helperProgram, func(e *Environment, v string) { e.HelperCache = parseHelperCache(v) }},
-		{"PURSER_CONFIG_TEXT", "The configuration itself, as `purser.yaml` has it, where PURSER_CONFIG names no file.", lambdaProgram, func(e *Environment, v string) { e.ConfigText = v }},
-		{"PURSER_MANAGEMENT_SECRET_ID", "The name or ARN of a secret in AWS with the keys `username` and `password`: an account at the registry that may make the tokens, without a second factor. For runs without a person.", "", func(e *Environment, v string) { e.ManagementSecret = v }},
-		{"PURSER_EVENT_BUS", "The name or ARN of the EventBridge bus that is told what became of rotations; `default` where it is not set, `off` for none.", lambdaProgram, func(e *Environment, v string) { e.EventBus = v }},
-		{"NO_COLOR", "Output has no colour when this is set to anything.", "", func(e *Environment, _ string) { e.NoColor = true }},
-		{"TERM", "Output has no colour when this is `dumb`.", "", func(e *Environment, v string) { e.Term = v }},
-		{"ACCESSIBLE", "Forms ask line by line, for screen readers, when this is set to anything or TERM is `dumb`.", "", func(e *Environment, _ string) { e.Accessible = true }},
-		{"HOME", "The home directory, for `~/` in paths and where the directories below are not set.", "", func(e *Environment, v string) { e.Home = absolute(v) }},
-		{"USER", "Who runs purser, for receipts.", "", func(e *Environment, v string) { e.User = v }},
-		{"SHELL", "The shell of `purser sandbox shell`.", "", func(e *Environment, v string) { e.Shell = v }},
+		{"PURSER_SECRET_ID", "The secret that the credential helper reads, if there is no configuration file.", helperProgram, func(e *Environment, v string) { e.SecretID = v }},
+		{"PURSER_REGISTRY", "The registry of the token in PURSER_SECRET_ID, or several separated by commas; docker's own registry when unset.", helperProgram, func(e *Environment, v string) { e.Registry = v }},
+		{"PURSER_SHAPE", "The JSON keys in PURSER_SECRET_ID, written as `shape` in purser.yaml.", helperProgram, func(e *Environment, v string) { e.Shape = v }},
+		{"PURSER_CREDENTIAL", "The credential that the helper gives if several serve one registry, or several separated by commas.", helperProgram, func(e *Environment, v string) { e.Credential = v }},
+		{"PURSER_HELPER_TIMEOUT", "How long the credential helper may take, such as `10s`; two seconds when unset.", helperProgram, func(e *Environment, v string) { e.HelperTimeout, _ = ParseDuration(v) }},
+		{"PURSER_HELPER_CACHE", "How long the kernel keeps a login for the next call of the credential helper, such as `10s`; at most five minutes, and a minute when unset. `off` turns the cache off. For that long, the helper may still give a token that another machine has ended.", helperProgram, func(e *Environment, v string) { e.HelperCache = parseHelperCache(v) }},
+		{"PURSER_CONFIG_TEXT", "The text of the configuration, as in `purser.yaml`, if PURSER_CONFIG names no file.", lambdaProgram, func(e *Environment, v string) { e.ConfigText = v }},
+		{"PURSER_MANAGEMENT_SECRET_ID", "The name or ARN of a secret in AWS with the keys `username` and `password`, for runs without a person. It is an account at the registry that may make the tokens and has no second factor.", "", func(e *Environment, v string) { e.ManagementSecret = v }},
+		{"PURSER_EVENT_BUS", "The name or ARN of the EventBridge bus to which the function reports rotations; `default` when unset, `off` for none.", lambdaProgram, func(e *Environment, v string) { e.EventBus = v }},
+		{"NO_COLOR", "Any value turns colour off.", "", func(e *Environment, _ string) { e.NoColor = true }},
+		{"TERM", "`dumb` turns colour off.", "", func(e *Environment, v string) { e.Term = v }},
+		{"ACCESSIBLE", "With any value, or if TERM is `dumb`, forms ask line by line, for screen readers.", "", func(e *Environment, _ string) { e.Accessible = true }},
+		{"HOME", "The home directory, for `~/` in paths and as the default for the directories below.", "", func(e *Environment, v string) { e.Home = absolute(v) }},
+		{"USER", "The user who runs purser, for receipts.", "", func(e *Environment, v string) { e.User = v }},
+		{"SHELL", "The shell that `purser sandbox shell` starts.", "", func(e *Environment, v string) { e.Shell = v }},
 		{"PURSER_SANDBOX", "The folder of the sandbox that `purser sandbox up` left running.", "", func(e *Environment, v string) { e.Sandbox = absolute(v) }},
-		{"SSH_AUTH_SOCK", "Where the SSH agent is that signs receipts.", "", func(e *Environment, v string) { e.SSHAuthSock = v }},
+		{"SSH_AUTH_SOCK", "The socket of the SSH agent that signs receipts.", "", func(e *Environment, v string) { e.SSHAuthSock = v }},
 		{"XDG_CONFIG_HOME", "The configuration directory, instead of `~/.config`.", "", func(e *Environment, v string) { e.XDGConfigHome = absolute(v) }},
-		{"XDG_DATA_HOME", "The data directory, instead of `~/.local/share`; encrypted files are kept in `purser` in it.", "", func(e *Environment, v string) { e.XDGDataHome = absolute(v) }},
-		{"XDG_RUNTIME_DIR", "The directory of the session: other clients keep a login in `containers/auth.json` in it, and purser its private folders.", "", func(e *Environment, v string) { e.XDGRuntimeDir = absolute(v) }},
-		{"TMPDIR", "The directory for private folders, where there is no XDG_RUNTIME_DIR.", "", func(e *Environment, v string) { e.TempDir = absolute(v) }},
-		{"PATH", "Where programs are looked for. `purser exec` puts the folder of the credential helper in front of it.", "", func(e *Environment, v string) { e.Path = v }},
-		{"CI", "With anything but `false`, commands that read what is stored take their configuration as the credential helper does, never from the working directory.", "", func(e *Environment, v string) { e.CI = !strings.EqualFold(v, "false") }},
-		{"BUILDKITE", "With `true`, the agent's redactor is told the token before it is used.", "", func(e *Environment, v string) { e.Buildkite = v == "true" }},
+		{"XDG_DATA_HOME", "The data directory, instead of `~/.local/share`. purser keeps encrypted files in its folder `purser`.", "", func(e *Environment, v string) { e.XDGDataHome = absolute(v) }},
+		{"XDG_RUNTIME_DIR", "The directory of the session. Other clients keep a login there in `containers/auth.json`, and purser keeps its private folders there.", "", func(e *Environment, v string) { e.XDGRuntimeDir = absolute(v) }},
+		{"TMPDIR", "The directory for private folders, if XDG_RUNTIME_DIR is unset.", "", func(e *Environment, v string) { e.TempDir = absolute(v) }},
+		{"PATH", "The folders where purser finds programs. `purser exec` puts the folder of the credential helper in front.", "", func(e *Environment, v string) { e.Path = v }},
+		{"CI", "With any value but `false`, commands that read a stored value take their configuration as the credential helper does, never from the working directory.", "", func(e *Environment, v string) { e.CI = !strings.EqualFold(v, "false") }},
+		{"BUILDKITE", "With `true`, purser gives the token to the agent's redactor before it uses the token.", "", func(e *Environment, v string) { e.Buildkite = v == "true" }},
 	}
 }
 
 func dockerVariables() []Variable {
 	return []Variable{
 		{"DOCKER_CONFIG", "The directory of docker's `config.json`, instead of `~/.docker`.", "", func(e *Environment, v string) { e.DockerConfig = v }},
-		{"DOCKER_AUTH_CONFIG", "Credentials in the environment itself. Only whether it is set is noticed, as docker looks there before its config file.", "docker", func(e *Environment, _ string) { e.DockerAuthConfig = true }},
-		{"BUILDX_CONFIG", "The directory in which buildx keeps its builders, instead of `buildx` in that of docker.", "", func(e *Environment, v string) { e.BuildxConfig = v }},
-		{"REGISTRY_AUTH_FILE", "The file in which podman, skopeo and buildah keep logins.", "", func(e *Environment, v string) { e.RegistryAuthFile = v }},
+		{"DOCKER_AUTH_CONFIG", "Credentials in the environment itself. purser notices only whether it is set, because docker looks there before its config file.", "docker", func(e *Environment, _ string) { e.DockerAuthConfig = true }},
+		{"BUILDX_CONFIG", "The directory where buildx keeps its builders, instead of `buildx` in docker's.", "", func(e *Environment, v string) { e.BuildxConfig = v }},
+		{"REGISTRY_AUTH_FILE", "The file where podman, skopeo and buildah keep logins.", "", func(e *Environment, v string) { e.RegistryAuthFile = v }},
 	}
 }
 
 func networkVariables() []Variable {
 	return []Variable{
-		{"HTTPS_PROXY", "The proxy for requests to registries and to AWS. Only whether it is set is noticed.", "Go", func(e *Environment, _ string) { e.Proxy = true }},
-		{"NO_PROXY", "The hosts that are asked without the proxy.", "Go", func(e *Environment, v string) { e.NoProxy = v }},
-		{"SSH_CONNECTION", "The browser is on another machine, so that signing in shows a code. Only whether it is set is noticed.", "", func(e *Environment, _ string) { e.RemoteSession = true }},
-		{"BROWSER", "Commands that open an address, with `:` between them; the first that there is is used, with the address in the place of `%s` or at the end. With `none`, no browser is opened, and addresses are printed.", "", func(e *Environment, v string) { e.Browser = v }},
-		{"SSH_TTY", "The same.", "", func(e *Environment, _ string) { e.RemoteSession = true }},
+		{"HTTPS_PROXY", "The proxy for requests to registries and to AWS. purser notices only whether it is set.", "Go", func(e *Environment, _ string) { e.Proxy = true }},
+		{"NO_PROXY", "The hosts that Go contacts without the proxy.", "Go", func(e *Environment, v string) { e.NoProxy = v }},
+		{"SSH_CONNECTION", "If it is set, the browser is on another machine, so signing in shows a code.", "", func(e *Environment, _ string) { e.RemoteSession = true }},
+		{"BROWSER", "Commands that open an address, separated by `:`. purser runs the first one that exists, with the address in place of `%s` or at the end. With `none`, purser opens no browser and prints addresses.", "", func(e *Environment, v string) { e.Browser = v }},
+		{"SSH_TTY", "The same as SSH_CONNECTION.", "", func(e *Environment, _ string) { e.RemoteSession = true }},
 		{"SSL_CERT_FILE", "The file of certificates to trust, instead of the system's.", "Go", func(e *Environment, v string) { e.SSLCertFile = v }},
 	}
 }
@@ -167,21 +167,21 @@ func awsVariables() []Variable {
 	const sdk = awsReader
 	container := func(e *Environment, _ string) { e.AWSContainer = true }
 	return []Variable{
-		{"AWS_PROFILE", "The AWS profile, where neither a flag nor purser.yaml names one.", sdk, func(e *Environment, v string) { e.AWSProfile = v }},
-		{"AWS_REGION", "The AWS region, where neither a flag nor purser.yaml names one.", sdk, func(e *Environment, v string) { e.AWSRegion = v }},
-		{"AWS_DEFAULT_REGION", "The AWS region, where AWS_REGION is not set either.", sdk, func(e *Environment, v string) { e.AWSRegion = firstOf(e.AWSRegion, v) }},
-		{"AWS_ENDPOINT_URL", "Another address for AWS's services, as for a stand-in.", sdk, func(e *Environment, v string) { e.AWSEndpointURL = v }},
+		{"AWS_PROFILE", "The AWS profile, if neither a flag nor purser.yaml names one.", sdk, func(e *Environment, v string) { e.AWSProfile = v }},
+		{"AWS_REGION", "The AWS region, if neither a flag nor purser.yaml names one.", sdk, func(e *Environment, v string) { e.AWSRegion = v }},
+		{"AWS_DEFAULT_REGION", "The AWS region, if AWS_REGION is unset too.", sdk, func(e *Environment, v string) { e.AWSRegion = firstOf(e.AWSRegion, v) }},
+		{"AWS_ENDPOINT_URL", "Another address for AWS's services, such as a stand-in's.", sdk, func(e *Environment, v string) { e.AWSEndpointURL = v }},
 		{"AWS_CONFIG_FILE", "AWS's configuration file, instead of `~/.aws/config`.", sdk, func(e *Environment, v string) { e.AWSConfigFile = v }},
 		{"AWS_SHARED_CREDENTIALS_FILE", "AWS's credentials file, instead of `~/.aws/credentials`.", sdk, func(e *Environment, v string) { e.AWSSharedCredentialsFile = v }},
-		{"AWS_ACCESS_KEY_ID", "Credentials of the environment's own. Where it is set, the profile in purser.yaml is ignored.", sdk, func(e *Environment, _ string) { e.AWSAccessKey = true }},
-		{"AWS_WEB_IDENTITY_TOKEN_FILE", "Credentials of the environment's own, as Kubernetes and CI services give. Where it is set, the profile in purser.yaml is ignored.", sdk, func(e *Environment, _ string) { e.AWSWebIdentity = true }},
-		{"AWS_ROLE_ARN", "The role that the token of AWS_WEB_IDENTITY_TOKEN_FILE is for.", sdk, func(*Environment, string) {}},
+		{"AWS_ACCESS_KEY_ID", "The environment's own credentials. If it is set, purser ignores the profile in purser.yaml.", sdk, func(e *Environment, _ string) { e.AWSAccessKey = true }},
+		{"AWS_WEB_IDENTITY_TOKEN_FILE", "The environment's own credentials, as Kubernetes and CI services provide them. If it is set, purser ignores the profile in purser.yaml.", sdk, func(e *Environment, _ string) { e.AWSWebIdentity = true }},
+		{"AWS_ROLE_ARN", "The role for the token of AWS_WEB_IDENTITY_TOKEN_FILE.", sdk, func(*Environment, string) {}},
 		{"AWS_ENDPOINT_URL_SSO", "Another address for the portal of IAM Identity Center.", sdk, func(e *Environment, v string) { e.AWSEndpointURLSSO = v }},
 		{"AWS_ENDPOINT_URL_SSO_OIDC", "Another address for signing in to IAM Identity Center.", sdk, func(e *Environment, v string) { e.AWSEndpointURLSSOOIDC = v }},
 		{"AWS_EC2_METADATA_SERVICE_ENDPOINT", "Another address for the metadata service of EC2 instances.", sdk, func(e *Environment, v string) { e.AWSMetadataEndpoint = v }},
-		{"AWS_EC2_METADATA_DISABLED", "With `true`, the metadata service is not asked for credentials.", sdk, func(e *Environment, v string) { e.AWSMetadataDisabled = strings.EqualFold(v, "true") }},
-		{"AWS_CONTAINER_CREDENTIALS_RELATIVE_URI", "Credentials of the environment's own, as ECS gives. Where it is set, the profile in purser.yaml is ignored.", sdk, container},
-		{"AWS_CONTAINER_CREDENTIALS_FULL_URI", "The same, as EKS Pod Identity gives.", sdk, container},
+		{"AWS_EC2_METADATA_DISABLED", "With `true`, the SDK does not ask the metadata service for credentials.", sdk, func(e *Environment, v string) { e.AWSMetadataDisabled = strings.EqualFold(v, "true") }},
+		{"AWS_CONTAINER_CREDENTIALS_RELATIVE_URI", "The environment's own credentials, as ECS provides them. If it is set, purser ignores the profile in purser.yaml.", sdk, container},
+		{"AWS_CONTAINER_CREDENTIALS_FULL_URI", "The same, as EKS Pod Identity provides them.", sdk, container},
 	}
 }
 

@@ -7,16 +7,16 @@ import (
 
 const referenceHead = `# Configuration reference
 
-This page is made from the declarations in ` + "`internal/config`" + `; do not edit it.
+<!-- Written by go test ./internal/config -update, from the declarations there; do not edit. -->
 
 ## purser.yaml
 
-purser reads the file that ` + "`--config`" + ` names, else the one that ` + "`PURSER_CONFIG`" + ` names, else
+purser reads the file that ` + "`--config`" + ` names, or else the one that ` + "`PURSER_CONFIG`" + ` names, or else
 the nearest ` + "`purser.yaml`" + ` from the working directory upwards. An editor that knows JSON Schema
-completes it with ` + "`purser.schema.json`" + `.
+completes the file with ` + "`purser.schema.json`" + `.
 
-The file is YAML without anchors, aliases, merge keys, tags and block text. Unknown keys are errors.
-An error names the file, the line, the column and the key, and never repeats what is written there.
+The file is YAML without anchors, aliases, merge keys, tags and block text. An unknown key is an error.
+An error names the file, the line, the column and the key, and never repeats the value.
 
 ` + "```yaml" + `
 ` + Example + "```" + `
@@ -47,7 +47,7 @@ func Reference() string {
 	for _, o := range allObjects() {
 		o.reference(&b)
 	}
-	b.WriteString("\n## Environment variables\n\nNone of them carries a token for purser, and none ever will: the environment of a process can be read by others.\n\n")
+	b.WriteString("\n## Environment variables\n\nNone of them carries a token to purser, and none ever will, because others can read the environment of a process.\n\n")
 	b.WriteString("| variable | read by | meaning |\n|---|---|---|\n")
 	for _, v := range Variables() {
 		fmt.Fprintf(&b, "| `%s` | %s | %s |\n", v.Name, firstOf(v.Reader, "purser"), v.Doc)
@@ -62,13 +62,13 @@ func (o *object) reference(b *strings.Builder) {
 	}
 	fmt.Fprintf(b, "\n### %s\n\n%s\n", heading, o.doc)
 	if len(o.oneOf) > 0 {
-		fmt.Fprintf(b, "Exactly one of %s is set.\n", quotedList(o.oneOf, " and "))
+		fmt.Fprintf(b, "Set exactly one of %s.\n", quotedList(o.oneOf, " and "))
 	}
-	b.WriteString("\n| key | value | when left out | meaning |\n|---|---|---|---|\n")
+	b.WriteString("\n| key | value | default | meaning |\n|---|---|---|---|\n")
 	for _, s := range o.settings {
 		without := s.without
 		if s.required {
-			without = "*it is required*"
+			without = "*required*"
 		}
 		fmt.Fprintf(b, "| `%s` | %s | %s | %s |\n", s.name, s.valueText(), without, s.doc)
 	}

@@ -32,13 +32,13 @@ func fileTable() table[fileDraft] {
 	},
 		field[fileDraft]{setting{
 			name: "aws", form: anObject, object: aws.object,
-			doc:     "What every target in AWS uses that does not say otherwise.",
+			doc:     "The AWS profile and region of every target that does not name its own.",
 			without: "the environment's profile and region",
 			example: map[string]any{"profile": "mockserver-build", "region": "eu-west-2"},
 		}, func(d *decoder, f *fileDraft, v value) { f.aws = decode(d, aws, v) }},
 		field[fileDraft]{setting{
 			name: "receipts", form: anObject, object: receipts.object,
-			doc:     "A signed record of each change, without a value of anything secret.",
+			doc:     "Where purser writes a signed record of each change. A record holds no secret value.",
 			without: "no records",
 			example: map[string]any{"key": "~/.ssh/id_ed25519", "file": "receipts.jsonl"},
 		}, func(d *decoder, f *fileDraft, v value) { f.receipts = decode(d, receipts, v) }},
@@ -60,11 +60,11 @@ func fileTable() table[fileDraft] {
 func awsTable() table[AWS] {
 	return declare(object{
 		name: "aws", title: "AWS", place: "aws",
-		doc: "The account and region of AWS that the targets share.",
+		doc: "The AWS profile and region that the targets share.",
 	},
 		field[AWS]{setting{
 			name: "profile", pattern: freePattern, rule: profileRule, example: "mockserver-build",
-			doc:     "The AWS profile to sign in with. It is ignored where the environment has credentials of its own, as in CI.",
+			doc:     "The AWS profile to sign in with. purser ignores it if the environment has its own credentials, as in CI.",
 			without: "AWS_PROFILE, or AWS's default profile",
 		}, func(_ *decoder, a *AWS, v value) { a.Profile = v.text }},
 		field[AWS]{setting{
@@ -78,21 +78,21 @@ func awsTable() table[AWS] {
 func receiptsTable() table[receiptsDraft] {
 	return declare(object{
 		name: "receipts", title: "Receipts", place: "receipts",
-		doc: "Records of changes: who changed what, when, with which proofs. Each is a line of JSON, a DSSE envelope.",
+		doc: "Records of changes: who changed what, when, and with which proofs. Each record is a DSSE envelope on one line of JSON.",
 	},
 		field[receiptsDraft]{setting{
 			name: "key", required: true, pattern: freePattern, rule: freeRule,
-			doc:     "What signs them: the file of an SSH key, where a public one (`.pub`) is looked for in the SSH agent; or a KMS key for ECDSA_SHA_256, by ARN or as alias/NAME. `none` for records that are not signed.",
+			doc:     "What signs the records: the file of an SSH key, or a KMS key for ECDSA_SHA_256, by ARN or as alias/NAME. For a public key (`.pub`), purser uses the SSH agent. `none` leaves the records unsigned.",
 			example: "~/.ssh/id_ed25519",
 		}, func(_ *decoder, r *receiptsDraft, v value) { r.key = v }},
 		field[receiptsDraft]{setting{
 			name: "file", pattern: freePattern, rule: freeRule,
-			doc:     "The file to append them to, in the folder of purser.yaml and reached without links; elsewhere only in configuration that no checkout can write. `-` for standard output, which a rotation function has in CloudWatch.",
+			doc:     "The file to which purser appends them, in the folder of purser.yaml and reached without links. Only configuration that no checkout can write may name a file elsewhere. `-` means standard output, which goes to CloudWatch from a rotation function.",
 			without: "no file", example: "receipts.jsonl",
 		}, func(_ *decoder, r *receiptsDraft, v value) { r.file = v }},
 		field[receiptsDraft]{setting{
 			name: "event-bus", pattern: `^[A-Za-z0-9._/:-]+$`, rule: "a bus has a name or an ARN",
-			doc:     "The EventBridge bus to put them on as events of the kind `Receipt`, by name or ARN.",
+			doc:     "The EventBridge bus to which purser sends them as events of the kind `Receipt`, by name or ARN.",
 			without: "no events", example: "default",
 		}, func(_ *decoder, r *receiptsDraft, v value) { r.EventBus = v.text }},
 	)
@@ -102,11 +102,11 @@ func credentialTable() table[credentialDraft] {
 	target, rotate := targetTable(), rotateTable()
 	return declare(object{
 		name: "credential", title: "Credential", place: "credentials.NAME",
-		doc: "One credential: a registry, an account, what its consumers do there, and where its token is kept for them.",
+		doc: "One credential: a registry, an account, what its consumers do there, and where they find its token.",
 	}, slices.Concat(accountFields(), []field[credentialDraft]{
 		{setting{
 			name: "store", form: oneOrMany, object: target.object,
-			doc:     "Where the token is kept: one target, or a list of targets that are kept alike.",
+			doc:     "Where purser keeps the token: one target, or a list of targets that all hold the same token.",
 			without: "a file encrypted with age in your data directory",
 			example: map[string]any{"secret": "mockserver-build/dockerhub"},
 		}, func(d *decoder, c *credentialDraft, v value) {
@@ -118,7 +118,7 @@ func credentialTable() table[credentialDraft] {
 		}},
 		{setting{
 			name: "rotate", form: anObject, object: rotate.object,
-			doc:     "How often the token is renewed.",
+			doc:     "How often purser renews the token.",
 			without: "no schedule",
 			example: map[string]any{"every": "90d", "overlap": "24h"},
 		}, func(d *decoder, c *credentialDraft, v value) {
@@ -126,7 +126,7 @@ func credentialTable() table[credentialDraft] {
 		}},
 		{setting{
 			name: "readers", form: texts, pattern: wordPattern, rule: "a reader is an ARN, or a kind and a name such as policy/NAME or role/NAME",
-			doc:     "The AWS principals and policies that may read the secret, each as an ARN or as a kind and a name. Audits compare them with what is the case.",
+			doc:     "The AWS principals and policies that may read the secret, each as an ARN or as a kind and a name. Audits compare them with the actual ones.",
 			without: "not compared",
 			example: []any{"policy/buildkite-read-dockerhub-secret"},
 		}, func(_ *decoder, c *credentialDraft, v value) { c.readers = v.texts() }},
@@ -139,19 +139,19 @@ func accountFields() []field[credentialDraft] {
 	return []field[credentialDraft]{
 		{setting{
 			name: "registry", required: true, pattern: hostPattern, rule: "a registry is a host name such as docker.io or ghcr.io",
-			doc:     "The registry's host, with a port where it needs one. All names by which docker knows one registry mean that one.",
+			doc:     "The registry's host, with a port if it needs one. Every name that docker has for one registry means the same registry.",
 			example: "docker.io",
 		}, func(_ *decoder, c *credentialDraft, v value) { c.registry = v }},
 		{setting{
 			name: "username", pattern: userPattern, rule: "an account's name has no white space and no colon",
-			doc:     "The account at the registry. A token of another account is refused.",
+			doc:     "The account at the registry. purser refuses a token of another account.",
 			without: "the account that the token belongs to",
 			example: "mockserver",
 		}, func(_ *decoder, c *credentialDraft, v value) { c.username = v.text }},
 		{setting{
 			name: "repositories", form: texts, required: true,
 			pattern: `^[A-Za-z0-9._:/-]+$`, rule: "a repository is written as mockserver/mockserver, without a tag",
-			doc:     "The repositories that the consumers use; the token is proved on every one. Where docker takes a single word for library/WORD, purser does.",
+			doc:     "The repositories that the consumers use. purser proves the token on each of them. A single word means library/WORD wherever it does in docker.",
 			example: []any{"mockserver/mockserver"},
 		}, func(_ *decoder, c *credentialDraft, v value) { c.repositories = v.good() }},
 		{setting{
@@ -166,13 +166,13 @@ func trustFields() []field[credentialDraft] {
 	return []field[credentialDraft]{
 		{setting{
 			name: "ca", pattern: freePattern, rule: freeRule,
-			doc:     "A file of PEM certificates to trust for this registry, relative to purser.yaml. Where others could write purser.yaml, a person has to agree.",
+			doc:     "A file of PEM certificates to trust for this registry, relative to purser.yaml. If others could write purser.yaml, purser asks a person to agree.",
 			without: "the system's certificates",
 			example: "registry-ca.pem",
 		}, func(_ *decoder, c *credentialDraft, v value) { c.ca = v }},
 		{setting{
 			name: "auth-hosts", form: texts, pattern: hostPattern, rule: hostRule,
-			doc:     "Hosts besides the registry's own domain that may ask for the token, as some registries leave signing in to another host. Where others could write purser.yaml, a person has to agree.",
+			doc:     "Hosts outside the registry's own domain that may ask for the token, because some registries delegate sign-in to another host. If others could write purser.yaml, purser asks a person to agree.",
 			without: "the registry's own domain only",
 			example: []any{"auth.example.net"},
 		}, func(_ *decoder, c *credentialDraft, v value) { c.authHosts = v.good() }},
@@ -182,11 +182,11 @@ func trustFields() []field[credentialDraft] {
 func rotateTable() table[rotateDraft] {
 	return declare(object{
 		name: "rotate", title: "Rotation", place: "credentials.NAME.rotate",
-		doc: "How often a token is renewed. Durations are numbers with w, d, h, m or s behind them, in this order: 90d, 1d12h.",
+		doc: "How often purser renews a token. Write a duration as numbers followed by w, d, h, m or s, in this order: 90d, 1d12h.",
 	},
 		field[rotateDraft]{setting{
 			name: "every", required: true, pattern: durationPattern, rule: durationRule,
-			doc:     "How old a token may become. It is longer than the overlap.",
+			doc:     "How old a token may become. It must be longer than the overlap.",
 			example: "90d",
 		}, func(d *decoder, r *rotateDraft, v value) {
 			var ok bool
@@ -196,7 +196,7 @@ func rotateTable() table[rotateDraft] {
 		}},
 		field[rotateDraft]{setting{
 			name: "overlap", pattern: durationPattern, rule: durationRule,
-			doc:     "How long the old token stays alive beside the new one: longer than any job runs that has already read it, and at least the 5m for which a credential helper may keep it. `rotate --now` ends it at once.",
+			doc:     "How long the old token keeps working beside the new one. Make it longer than any job that may have read the old token. It must be at least 5m, because a credential helper may keep a token that long. `rotate --now` ends the old token immediately.",
 			without: "24h", fallback: "24h", example: "24h",
 		}, func(d *decoder, r *rotateDraft, v value) {
 			r.Overlap, r.overlapSet = d.duration(v)

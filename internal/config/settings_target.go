@@ -20,7 +20,7 @@ func targetTable() table[targetDraft] {
 	}
 	return declare(object{
 		name: "target", title: "Target", place: "credentials.NAME.store",
-		doc:   "One place where a token is kept: " + strings.Join(what, ", or ") + ".",
+		doc:   "One place where purser keeps a token: " + strings.Join(what, ", or ") + ".",
 		oneOf: names,
 	}, append(fields, shapeField())...)
 }
@@ -62,7 +62,7 @@ func shapeField() field[targetDraft] {
 	shape := shapeTable()
 	return field[targetDraft]{setting{
 		name: "shape", form: nameOrObject, enum: credential.ShapeNames(), object: shape.object,
-		doc:     "Which JSON keys the consumers expect: the name of a shape, or the two keys.",
+		doc:     "The JSON keys that the consumers expect: the name of a shape, or the two keys.",
 		without: "token", fallback: "token", example: "ecr-pull-through-cache",
 	}, func(d *decoder, t *targetDraft, v value) {
 		if v.kind == word {

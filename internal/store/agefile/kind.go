@@ -37,11 +37,11 @@ func Kind() store.Kind {
 		Settings: []store.Setting{
 			{
 				Name: Key, Path: true, Example: "dockerhub.age.json", Without: "a secret is named",
-				Doc: "The path of a file encrypted with age, relative to purser.yaml; ~/ is your home directory.",
+				Doc: "The path of a file encrypted with age, relative to purser.yaml. ~/ is your home directory.",
 			},
 			{
 				Name: passphrase, Flag: true, Without: "false",
-				Doc: "Whether the file opens with a passphrase that is asked for, instead of with your age identity.",
+				Doc: "Whether a passphrase opens the file, instead of your age identity. purser asks you for it.",
 			},
 		},
 		Open: func(_ context.Context, from any, c credential.Credential, t credential.Target) (store.Store, error) {

@@ -56,7 +56,7 @@ func Kind() store.Kind {
 			},
 			{
 				Name: kmsKey, Pattern: kmsPattern, Rule: "a KMS key is a key's id or ARN, or an alias as alias/NAME",
-				Doc:     "The KMS key that encrypts the secret, by id, ARN or alias. It matters when the secret is created.",
+				Doc:     "The KMS key that encrypts the secret, by id, ARN or alias. purser uses it when it creates the secret.",
 				Without: "AWS's own key, " + ownKey, Example: "alias/build-secrets",
 			},
 		},
