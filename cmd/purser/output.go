@@ -41,7 +41,9 @@ func (a *app) printError(err error) {
 }
 
 // told is standard output, or standard error, for what a command tells.
-func (a *app) told(w io.Writer) present.Out { return present.Out{To: w, NoColor: a.env.NoColor} }
+func (a *app) told(w io.Writer) present.Out {
+	return present.Out{To: w, NoColor: a.env.NoColor, Given: a.given}
+}
 
 func (a *app) line(w io.Writer, v credential.Verdict, label, text string) {
 	a.told(w).Line(v, label, text)

@@ -174,6 +174,9 @@ type Fault struct {
 	Change     string        // what to write instead, in lines; may be empty
 	SignIn     string        // how the AWS profile comes to credentials; "" when unknown
 	Wait       time.Duration // how long to leave the registry alone; 0 when unknown
+	Given      Given         // the command line that failed
+	Declared   *Declared     // what makes the target that is missing; nil when unknown
+	Denial     *Denial       // what a cloud did not allow; nil when unknown
 }
 
 // Error is What and Why in one line.

@@ -105,15 +105,15 @@ func (i *Record) AddReads(t credential.Target, reads audit.Reads, asked bool) {
 	}
 }
 
-// Conclude says what is left to a person.
-func (i *Record) Conclude(err error) {
+// Conclude says what is left to a person. again is the command that looks once more.
+func (i *Record) Conclude(err error, again string) {
 	check := func(format string, a ...any) { i.Check = append(i.Check, fmt.Sprintf(format, a...)) }
 	if err != nil {
 		i.Failure = credential.Quote(err.Error())
-		check("run purser respond %s again: it did not get to its end", i.Credential)
+		check("it did not get to its end; run it again: %s", again)
 	}
 	if i.DryRun {
-		check("nothing was changed yet: purser respond %s", i.Credential)
+		check("nothing was changed yet: %s", again)
 	}
 	holders := 0
 	for _, r := range i.Readers {
@@ -132,7 +132,7 @@ func (i *Record) Conclude(err error) {
 	}
 	check("readers and sources that you do not know: find out whose they are")
 	check("where the token came out (a log, a commit, a transcript): take it away there, although it is dead")
-	check("CloudTrail is some minutes late: look once more in a quarter of an hour, with purser respond %s --dry-run", i.Credential)
+	check("CloudTrail is some minutes late: look once more in a quarter of an hour, with %s --dry-run", again)
 	// Lists are [] in JSON, never null.
 	i.Tokens, i.Places, i.Readers = some(i.Tokens), some(i.Places), some(i.Readers)
 	i.Pushes, i.Log, i.Missing, i.Check = some(i.Pushes), some(i.Log), some(i.Missing), some(i.Check)

@@ -77,9 +77,10 @@ func (s *Secret) refine(ctx context.Context, f *credential.Fault, message string
 	has := func(text string) bool { return strings.Contains(strings.ToLower(message), text) }
 	switch f.Reason {
 	case credential.AccessDenied:
-		if has("kms") && !has("secretsmanager:") {
+		if has("kms") && !has("secretsmanager:") || deniesKey(message) {
 			f.Reason = credential.KeyDenied
 		}
+		s.deny(ctx, f, message)
 	case credential.NotSignedIn:
 		if has("signature expired") || has("not yet current") {
 			f.Reason = credential.ClockSkew
@@ -92,6 +93,12 @@ func (s *Secret) refine(ctx context.Context, f *credential.Fault, message string
 			f.Reason, f.What = credential.SecretDeleted, "the secret "+s.cfg.Target.Name+" is marked for deletion"
 		}
 	}
+}
+
+// deniesKey reports whether a denial is about the secret's key, whatever else it names.
+func deniesKey(message string) bool {
+	said := deniedForm.FindStringSubmatch(message)
+	return said != nil && strings.HasPrefix(said[2], "kms:")
 }
 
 // wantedARN is the ARN that the secret would have, up to the end that AWS
