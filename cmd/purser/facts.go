@@ -42,7 +42,7 @@ func (a *app) placed(f *credential.Fault) {
 	if f == nil {
 		return
 	}
-	f.Given = a.given
+	f.Given, f.Proxy = a.given, a.env.Proxy
 	if f.Reason == credential.SecretMissing && f.Target.Kind == config.SecretKind {
 		here, _ := filepath.Abs(a.dir)
 		root := here

@@ -4,6 +4,7 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"maps"
+	"net/url"
 	"os"
 	"path/filepath"
 	"slices"
@@ -47,7 +48,7 @@ type Environment struct {
 	DockerAuthConfig bool   // DOCKER_AUTH_CONFIG is set; it holds credentials
 	RegistryAuthFile string // REGISTRY_AUTH_FILE
 
-	Proxy       bool   // HTTPS_PROXY is set; it may hold a password
+	Proxy       string // the host in HTTPS_PROXY, which may hold a password besides; "" when it is not set
 	NoProxy     string // NO_PROXY
 	SSLCertFile string // SSL_CERT_FILE
 
@@ -152,7 +153,7 @@ func dockerVariables() []Variable {
 
 func networkVariables() []Variable {
 	return []Variable{
-		{"HTTPS_PROXY", "The proxy for requests to registries and to AWS. Only whether it is set is noticed.", "Go", func(e *Environment, _ string) { e.Proxy = true }},
+		{"HTTPS_PROXY", "The proxy for requests to registries and to AWS. Only its host is shown.", "Go", func(e *Environment, v string) { e.Proxy = proxyHost(v) }},
 		{"NO_PROXY", "The hosts that are asked without the proxy.", "Go", func(e *Environment, v string) { e.NoProxy = v }},
 		{"SSH_CONNECTION", "The browser is on another machine, so that signing in shows a code. Only whether it is set is noticed.", "", func(e *Environment, _ string) { e.RemoteSession = true }},
 		{"BROWSER", "Commands that open an address, with `:` between them; the first that there is is used, with the address in the place of `%s` or at the end. With `none`, no browser is opened, and addresses are printed.", "", func(e *Environment, v string) { e.Browser = v }},
@@ -183,6 +184,18 @@ func awsVariables() []Variable {
 		{"AWS_CONTAINER_CREDENTIALS_RELATIVE_URI", "Credentials of the environment's own, as ECS gives. Where it is set, the profile in purser.yaml is ignored.", sdk, container},
 		{"AWS_CONTAINER_CREDENTIALS_FULL_URI", "The same, as EKS Pod Identity gives.", sdk, container},
 	}
+}
+
+// proxyHost is the host of a proxy, without the password that may stand before it.
+func proxyHost(address string) string {
+	if !strings.Contains(address, "://") {
+		address = "http://" + address
+	}
+	u, err := url.Parse(address)
+	if err != nil || u.Host == "" {
+		return "an address that cannot be read"
+	}
+	return credential.Quote(u.Host)
 }
 
 // absolute drops a relative path: the XDG specification has such ones ignored.

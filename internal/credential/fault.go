@@ -167,6 +167,8 @@ type Fault struct {
 	// What the next command is made of; empty where it does not apply.
 	Credential Name
 	Registry   Host
+	Host       string // which did not answer as it should; "" when unknown
+	Proxy      string // which requests pass through; "" for none
 	Account    string
 	Repository Repository
 	Access     Access

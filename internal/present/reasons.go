@@ -139,13 +139,18 @@ var rows = map[credential.Reason]row{
 		return advice{saysNothing + " Trying again at once makes the wait longer.", []string{"wait " + wait + ", " + tryAgain(f)}}
 	}},
 	credential.RegistryUnreachable: {ExitUnknown, func(f *credential.Fault) advice {
-		return advice{saysNothing, []string{"look whether it answers at all: curl -sSI https://" + f.Registry.API() + "/v2/", tryAgain(f)}}
+		return advice{saysNothing + throughProxy(f), []string{"look whether it answers at all: " + ask(f), tryAgain(f)}}
 	}},
 	credential.RegistryStrange: {ExitUnknown, func(f *credential.Fault) advice {
-		return advice{saysNothing + " A proxy, a sign-in page of the network or an outage answers so.", []string{"look at what answers: curl -sSI https://" + f.Registry.API() + "/v2/", tryAgain(f)}}
+		return advice{saysNothing + " A proxy, a sign-in page of the network or an outage answers so." + throughProxy(f), []string{"look at what answers: " + ask(f), tryAgain(f)}}
 	}},
-	credential.RegistryUnsafe: {ExitUnknown, next("check the registry's name in purser.yaml; where the other host is right, name it under auth-hosts")},
-	credential.ProofEmpty:     {ExitUnknown, next("name a repository that only this account may use")},
+	credential.RegistryUnsafe: {ExitUnknown, func(f *credential.Fault) advice {
+		if f.Host != "" { // it redirects
+			return advice{strings.TrimSpace(throughProxy(f)), []string{"look at where it leads: " + ask(f), "sign in to the network where it asks for that, or correct HTTPS_PROXY, " + tryAgain(f)}}
+		}
+		return advice{Next: []string{"check the registry's name in purser.yaml; where the other host is right, name it under auth-hosts"}}
+	}},
+	credential.ProofEmpty: {ExitUnknown, next("name a repository that only this account may use")},
 
 	credential.ProfileMissing: {ExitAWS, func(f *credential.Fault) advice {
 		return advice{Next: []string{
@@ -175,14 +180,20 @@ var rows = map[credential.Reason]row{
 	credential.SecretDeleted: {ExitMissing, func(f *credential.Fault) advice {
 		return advice{Next: []string{"bring " + f.Target.String() + " back where it is kept"}}
 	}},
-	credential.SecretEmpty:      {ExitBad, func(f *credential.Fault) advice { return advice{Next: []string{toStore(f)}} }},
-	credential.ValueStrange:     {ExitBad, meaning("purser does not write over what it does not understand.", "set shape in purser.yaml to what is stored, or store this credential in a secret of its own")},
-	credential.MidRotation:      {ExitFailed, next("let the other one finish, then run the same command again")},
-	credential.Overtaken:        {ExitUnknown, meaning("Runs at the same time do no harm. One of them does the work.", "run the same command again")},
-	credential.StoreUnreachable: {ExitUnknown, meaning(saysNothing, "try again; running it twice does no harm")},
-	credential.StoreRefused:     {ExitFailed, nil},
-	credential.StoreFile:        {ExitFailed, nil},
-	credential.KeyUnfit:         {ExitMissing, next("store it in a place of its own, with a key that its consumers can use")},
+	credential.SecretEmpty:  {ExitBad, func(f *credential.Fault) advice { return advice{Next: []string{toStore(f)}} }},
+	credential.ValueStrange: {ExitBad, meaning("purser does not write over what it does not understand.", "set shape in purser.yaml to what is stored, or store this credential in a secret of its own")},
+	credential.MidRotation:  {ExitFailed, next("let the other one finish, then run the same command again")},
+	credential.Overtaken:    {ExitUnknown, meaning("Runs at the same time do no harm. One of them does the work.", "run the same command again")},
+	credential.StoreUnreachable: {ExitUnknown, func(f *credential.Fault) advice {
+		steps := []string{"try again; running it twice does no harm"}
+		if f.Host != "" {
+			steps = []string{"look whether it answers at all: " + ask(f), "then try again; running it twice does no harm"}
+		}
+		return advice{saysNothing + throughProxy(f), steps}
+	}},
+	credential.StoreRefused: {ExitFailed, nil},
+	credential.StoreFile:    {ExitFailed, nil},
+	credential.KeyUnfit:     {ExitMissing, next("store it in a place of its own, with a key that its consumers can use")},
 	credential.DockerPlaintext: {ExitFailed, func(f *credential.Fault) advice {
 		return advice{Next: []string{"take it out: " + typed(f, "doctor") + " --fix", "and revoke it, when others could read the file"}}
 	}},
@@ -260,6 +271,23 @@ func Worst(codes ...int) int {
 		}
 	}
 	return ExitOK
+}
+
+// ask is how a person asks the host that did not answer as it should.
+func ask(f *credential.Fault) string {
+	address := "https://" + f.Host + "/"
+	if f.Host == "" || f.Host == f.Registry.API() {
+		address = "https://" + f.Registry.API() + "/v2/"
+	}
+	return "curl -sSI " + credential.ShellWord(address)
+}
+
+// throughProxy names the proxy that requests pass through.
+func throughProxy(f *credential.Fault) string {
+	if f.Proxy == "" {
+		return ""
+	}
+	return " Requests go through the proxy " + f.Proxy + " (HTTPS_PROXY)."
 }
 
 func tryAgain(f *credential.Fault) string {

@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/base64"
 	"encoding/json"
+	"fmt"
 	"net/http"
 	"net/url"
 	"slices"
@@ -135,7 +136,7 @@ func (c *Client) Refusal(a *Answer, login *credential.Login) *credential.Fault {
 // RateLimited is the fault of an answer that asks to be left alone.
 func (c *Client) RateLimited(a *Answer, login *credential.Login) *credential.Fault {
 	f := &credential.Fault{
-		Reason: credential.RateLimited, What: a.URL.Host + " asks to be left alone for a while (429)",
+		Reason: credential.RateLimited, Host: a.URL.Host, What: a.URL.Host + " asks to be left alone for a while (429)",
 		Why: Says(a, login), Wait: c.retryAfter(a.Header),
 	}
 	if f.Wait == 0 && strings.Contains(strings.ToLower(errorText(a.Body)), "failed login") {
@@ -151,17 +152,30 @@ func Unexpected(a *Answer, login *credential.Login) *credential.Fault {
 	if a.Status >= 300 && a.Status < 400 {
 		f.Reason = credential.RegistryUnsafe
 		f.What = a.URL.Host + " sends elsewhere, which is not followed with a token"
-		f.Why = "it redirects to " + redirectHost(a)
+		f.Why = "it redirects to " + redirectHost(a) + "; a proxy or a network's sign-in page does that as well"
 	}
 	return f
 }
 
 // Strange is the fault of an answer that says nothing about a token.
 func Strange(a *Answer, why string) *credential.Fault {
-	return &credential.Fault{
-		Reason: credential.RegistryStrange, Why: why,
-		What: a.URL.Host + " gave an answer that a registry does not give (" + http.StatusText(a.Status) + ")",
+	f := &credential.Fault{Reason: credential.RegistryStrange, Host: a.URL.Host, Why: why}
+	status := fmt.Sprintf(" (%d)", a.Status)
+	switch {
+	case a.Status >= http.StatusInternalServerError:
+		f.What = a.URL.Host + " is unavailable" + status
+	case isPage(a):
+		f.What = a.URL.Host + " answered with a web page, which is not from a registry" + status
+		f.Why = strings.TrimPrefix(why+"; ", "; ") + "a proxy or a network's sign-in page answers in its place"
+	default:
+		f.What = a.URL.Host + " gave an answer that a registry does not give" + status
 	}
+	return f
+}
+
+// isPage tells a page for people from an answer for programs.
+func isPage(a *Answer) bool {
+	return strings.HasPrefix(a.Header.Get("Content-Type"), "text/html") || strings.HasPrefix(strings.TrimSpace(string(a.Body)), "<")
 }
 
 func redirectHost(a *Answer) string {

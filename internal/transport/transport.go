@@ -4,6 +4,7 @@
 package transport
 
 import (
+	"context"
 	"crypto/tls"
 	"crypto/x509"
 	"errors"
@@ -22,6 +23,7 @@ func New(roots *x509.CertPool) *http.Transport {
 	t := http.DefaultTransport.(*http.Transport).Clone() // documented type
 	t.TLSClientConfig = &tls.Config{RootCAs: roots, MinVersion: tls.VersionTLS12}
 	t.MaxIdleConnsPerHost = idlePerHost
+	TellOfProxy(t)
 	t.Proxy = func(r *http.Request) (*url.URL, error) {
 		if r.URL.Scheme != "https" {
 			return nil, nil // the documented way to say: no proxy
@@ -29,6 +31,16 @@ func New(roots *x509.CertPool) *http.Transport {
 		return http.ProxyFromEnvironment(r)
 	}
 	return t
+}
+
+// TellOfProxy has a proxy that lets nothing through told by its name.
+func TellOfProxy(t *http.Transport) {
+	t.OnProxyConnectResponse = func(_ context.Context, proxy *url.URL, _ *http.Request, answer *http.Response) error {
+		if answer.StatusCode == http.StatusOK {
+			return nil
+		}
+		return &credential.ProxyRefusal{Proxy: credential.Quote(proxy.Host), Status: answer.StatusCode}
+	}
 }
 
 // idlePerHost keeps the connections of many calls at once for the next ones.

@@ -266,7 +266,11 @@ func (w *Wire) awsFiles(t credential.Target) error {
 // clients of the SDK, some of which speak plain http to the machine's own
 // metadata service; no token passes there.
 func (w *Wire) awsHTTP(sdk http.RoundTripper) *http.Client {
-	return &http.Client{Transport: w.traced(transport.Guard(sdk)), Timeout: awsTimeout}
+	return &http.Client{
+		Transport: w.traced(transport.Guard(sdk)), Timeout: awsTimeout,
+		// A redirect is an answer, never followed: it would carry a session along.
+		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
+	}
 }
 
 // carrier is the SDK's own client, with the proxy and the certificates that the
@@ -277,7 +281,10 @@ type carrier struct{ aws.HTTPClient }
 func (c carrier) RoundTrip(r *http.Request) (*http.Response, error) { return c.Do(r) }
 
 // manyIdle keeps the connections of many calls at once for the next ones.
-func manyIdle(t *http.Transport) { t.MaxIdleConnsPerHost = idlePerHost }
+func manyIdle(t *http.Transport) {
+	t.MaxIdleConnsPerHost = idlePerHost
+	transport.TellOfProxy(t)
+}
 
 const idlePerHost = 64
 

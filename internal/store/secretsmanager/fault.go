@@ -1,9 +1,12 @@
 package secretsmanager
 
 import (
+	"cmp"
 	"context"
 	"errors"
+	"fmt"
 	"net/http"
+	"net/url"
 	"strings"
 
 	"github.com/aws/smithy-go"
@@ -56,7 +59,7 @@ func (s *Secret) faultOf(ctx context.Context, doing string, err error, sent ...c
 	f := &credential.Fault{Reason: credential.StoreRefused, What: "AWS did not let purser " + doing, Target: s.cfg.Target, Err: err}
 	f.Target.Region = s.cfg.Region
 	api, answered := errors.AsType[smithy.APIError](err)
-	if !answered {
+	if !answered || api.ErrorCode() == "UnknownError" { // the SDK's word for what is no answer of AWS
 		f.What = "purser could not " + doing
 		return s.noAnswer(ctx, f, doing, err)
 	}
@@ -130,21 +133,37 @@ func (s *Secret) noAnswer(ctx context.Context, f *credential.Fault, doing string
 	case isUnsigned(err):
 		f.Reason, f.Why = credential.NotSignedIn, "no AWS credentials could be had"
 	case sending || errors.Is(err, context.DeadlineExceeded):
-		f.Reason, f.Why = credential.StoreUnreachable, "no answer from AWS in "+s.cfg.Region+": "+innermost(err)
+		f.Reason, f.Host = credential.StoreUnreachable, credential.HostOf(err)
+		f.Why = "no answer from " + cmp.Or(f.Host, "AWS in "+s.cfg.Region) + ": " + credential.Unanswered(err, "AWS_CA_BUNDLE")
 	default:
 		f.Reason, f.Why = credential.StoreUnreachable, "the answer of AWS cannot be read"
+		s.page(f, err)
 	}
 	return f
+}
+
+// page tells what answers in the place of AWS: a page for people, or a way to elsewhere.
+func (s *Secret) page(f *credential.Fault, err error) {
+	answer, ok := errors.AsType[*smithyhttp.ResponseError](err)
+	if !ok || answer.Response == nil || answer.Response.Response == nil {
+		return
+	}
+	if r := answer.Response.Request; r != nil && r.URL != nil {
+		f.Host = r.URL.Host
+	}
+	where, header := cmp.Or(f.Host, "AWS in "+s.cfg.Region), answer.Response.Header
+	to, _ := url.Parse(header.Get("Location"))
+	switch {
+	case answer.HTTPStatusCode() >= http.StatusInternalServerError:
+		f.Why = fmt.Sprintf("%s is unavailable (%d)", where, answer.HTTPStatusCode())
+	case answer.HTTPStatusCode()/100 == 3 && to != nil && to.Host != "":
+		f.Why = where + " redirects to " + credential.Quote(to.Host) + ": a proxy or a network's sign-in page does that"
+	case strings.HasPrefix(header.Get("Content-Type"), "text/html"):
+		f.Why = fmt.Sprintf("%s answered with a web page (%d): a proxy or a network's sign-in page answers in its place", where, answer.HTTPStatusCode())
+	}
 }
 
 func isUnsigned(err error) bool {
 	_, is := errors.AsType[*credential.Unsigned](err)
 	return is
-}
-
-func innermost(err error) string {
-	if errors.Is(err, context.DeadlineExceeded) {
-		return "it did not answer in time"
-	}
-	return credential.Innermost(err)
 }
