@@ -3,6 +3,7 @@ package main
 import (
 	"fmt"
 	"io"
+	"slices"
 
 	"purser/internal/credential"
 	"purser/internal/lifecycle"
@@ -24,9 +25,11 @@ func (a *app) reporter(also func(lifecycle.Event)) func(lifecycle.Event) {
 	}
 }
 
-func (a *app) printNotes(p credential.Proof) {
-	for _, n := range p.Notes {
-		_, _ = fmt.Fprintf(a.out, "note: %s\n", n)
+func (a *app) printNotes(c credential.Credential, res lifecycle.StoreResult) {
+	for _, n := range append(slices.Clone(res.Proof.Notes), present.Endless(c, res)) {
+		if n != "" {
+			_, _ = fmt.Fprintf(a.out, "note: %s\n", n)
+		}
 	}
 }
 

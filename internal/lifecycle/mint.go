@@ -110,7 +110,8 @@ func (w *storing) mint(ctx context.Context) (Candidate, error) {
 	if w.Leases != nil {
 		m.lease = w.Leases.Take(w.id)
 	}
-	t, token, err := w.Mint.Mint(ctx, credential.MintRequest{Label: label, Access: c.Access, Repositories: c.Repositories, Expires: w.Expires})
+	asked := w.end()
+	t, token, err := w.Mint.Mint(ctx, credential.MintRequest{Label: label, Access: c.Access, Repositories: c.Repositories, Expires: asked})
 	if err != nil {
 		if credential.ReasonOf(err) == credential.MaybeMinted {
 			w.revokeByLabel(ctx, w.Mint, label)
@@ -123,8 +124,9 @@ func (w *storing) mint(ctx context.Context) (Candidate, error) {
 		w.made = nil // it was given up
 		return Candidate{}, err
 	}
+	w.heed(asked, t.Expires)
 	login := credential.Login{Username: w.Mint.Account(), Token: token}
-	return Candidate{Login: login, Kind: credential.Classify(c.Registry, login), Where: "the registry, which made it as " + label}, nil
+	return Candidate{Login: login, Kind: credential.Classify(c.Registry, login), Where: "the registry, which made it as " + label + ", " + w.ends(t.Expires)}, nil
 }
 
 // leftOver is what an interrupted run has staged and not promoted, when it is good.

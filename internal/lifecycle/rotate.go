@@ -298,7 +298,7 @@ func due(req RotateRequest, slots []*slot, now time.Time) (bool, string) {
 	case req.Finish:
 		return false, "when the store begins a rotation"
 	case next.IsZero():
-		return false, "never by itself: purser.yaml has no rotate.every, and no end of the token is known"
+		return false, "no schedule: set rotate.every, or note when the token expires with --expires"
 	case !now.Before(next):
 		return true, "since " + next.UTC().Format(time.DateOnly) + ": " + reason
 	}

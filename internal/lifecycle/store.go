@@ -69,6 +69,9 @@ type StoreResult struct {
 	Proof  credential.Proof
 	Made   credential.ManagedToken // by this run, with its id and label; zero when none was
 	Places []PlaceResult
+	// Expires is when the token ends, as its registry says or the person did; zero: unknown,
+	// or never.
+	Expires time.Time
 
 	version credential.VersionID // under which the run stores
 }
@@ -83,6 +86,8 @@ type storing struct {
 	login credential.Login     // what goes in; zero until it is proved
 	made  *minted              // the token that this run has made; nil: none
 	res   StoreResult
+
+	unasked bool // Expires is purser's own choice
 }
 
 // Store is the main job: source, prove, stage, prove what was stored, promote,
@@ -107,7 +112,7 @@ func (w *storing) run(ctx context.Context) (err error) {
 	}
 	if w.Mint != nil {
 		if w.DryRun {
-			w.report(StepToken, "nothing was made; a token of "+w.Mint.Account()+" would be, for "+strings.Join(w.Credential.Access.Actions(), " and "))
+			w.report(StepToken, "nothing was made; a token of "+w.Mint.Account()+" would be, for "+strings.Join(w.Credential.Access.Actions(), " and ")+", "+w.ends(w.end()))
 			return nil
 		}
 		if err := w.prepareMint(ctx); err != nil {
@@ -214,7 +219,7 @@ func (w *storing) candidate(ctx context.Context) (err error) {
 		}
 		return err
 	}
-	w.login = login
+	w.login, w.res.Expires = login, w.Expires
 	return nil
 }
 
@@ -338,10 +343,8 @@ func (w *storing) replace(ctx context.Context, todo []*slot) error {
 		if err := w.promote(ctx, s); err != nil {
 			return partly(err, todo[:i])
 		}
-		if !w.Expires.IsZero() {
-			if err := s.Store.SetExpiry(ctx, s.version, w.Expires); err != nil {
-				return fmt.Errorf("the token is stored and current in %s, and its expiry could not be noted: %w", s.Target, err)
-			}
+		if err := w.noteEnd(ctx, s); err != nil {
+			return fmt.Errorf("the token is stored and current in %s, and its expiry could not be noted: %w", s.Target, err)
 		}
 		w.report(StepStored, s.storedText())
 	}

@@ -106,6 +106,7 @@ type StoreJSON struct {
 	Kind       string      `json:"kind,omitempty"`
 	Source     string      `json:"source,omitempty"`
 	DryRun     bool        `json:"dry_run"`
+	Expires    *time.Time  `json:"expires,omitempty"`
 	Proof      *proofJSON  `json:"proof,omitempty"`
 	Places     []PlaceJSON `json:"places"`
 }
@@ -184,7 +185,7 @@ func ErrorReport(err error) *ErrorJSON {
 
 // StoreReport is what became of storing.
 func StoreReport(res lifecycle.StoreResult, dryRun bool) *StoreJSON {
-	s := &StoreJSON{Credential: string(res.Name), Kind: string(res.Kind), Source: res.Source, DryRun: dryRun, Places: []PlaceJSON{}}
+	s := &StoreJSON{Credential: string(res.Name), Kind: string(res.Kind), Source: res.Source, DryRun: dryRun, Expires: Moment(res.Expires), Places: []PlaceJSON{}}
 	if res.Source != "" {
 		s.Proof = proofReport(res.Proof)
 	}

@@ -61,6 +61,8 @@ type Accounts struct {
 	Patient bool
 	// Form is how personal tokens begin; "": dckr_pat_. It is set before use.
 	Form string
+	// LongestLife is the most that a token lives; one that asks for more gets this. 0: any.
+	LongestLife time.Duration
 
 	mu            sync.Mutex // guards what follows
 	organizations map[string]*Organization
