@@ -69,7 +69,7 @@ func (a *app) loginAccount(ctx context.Context, host credential.Host, own bool) 
 			Why: "it does so when it signs in with a browser (docker 27.2 and later), and not with a name and a password",
 		}
 	}
-	return a.signedIn(host, h, "docker keeps the session until "+h.Expires().Local().Format("15:04")+", and has made itself a token with all rights: purser tokens list")
+	return a.signedIn(host, h, "docker keeps the session until "+h.Expires().Local().Format("15:04")+", and has made itself a token with all rights: "+present.Typed(a.given, "tokens list"))
 }
 
 // dockerLogin lets docker ask the person.

@@ -47,7 +47,7 @@ func (a *app) check(ctx context.Context, names []string) error {
 	codes := make([]int, 0, len(results))
 	for _, res := range results {
 		for _, p := range res.Places {
-			if p.Fault != nil {
+			if a.placed(p.Fault); p.Fault != nil {
 				codes = append(codes, present.ExitCode(p.Fault))
 			}
 		}

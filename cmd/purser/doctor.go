@@ -83,6 +83,9 @@ func counted(n int, thing string) string {
 
 // tell prints a finding.
 func (v *visit) tell(f doctor.Finding) {
+	if fault, ok := present.AsFault(f.Fault); ok {
+		v.placed(fault)
+	}
 	v.findings = append(v.findings, f)
 	if v.output.JSON {
 		return

@@ -2,13 +2,16 @@ package main
 
 import (
 	"context"
+	"path/filepath"
 	"slices"
 	"sync/atomic"
 	"time"
 
+	"purser/internal/config"
 	"purser/internal/credential"
 	"purser/internal/lifecycle"
 	"purser/internal/present"
+	"purser/internal/terraform"
 )
 
 // touched is whether a run may have changed something, at a store or at a registry: only
@@ -29,8 +32,25 @@ func (t *touched) after(err error) error {
 func (a *app) facts(err error) error {
 	if f, ok := present.AsFault(err); ok {
 		f.Unchanged = !a.touched.it.Load()
+		a.placed(f)
 	}
 	return err
+}
+
+// placed adds to a failure what the command line and the project say about it.
+func (a *app) placed(f *credential.Fault) {
+	if f == nil {
+		return
+	}
+	f.Given, f.Proxy = a.given, a.env.Proxy
+	if f.Reason == credential.SecretMissing && f.Target.Kind == config.SecretKind {
+		here, _ := filepath.Abs(a.dir)
+		root := here
+		if path, err := config.Find(a.config, a.env, here); err == nil && path != "" {
+			root, _ = filepath.Abs(filepath.Dir(path))
+		}
+		f.Declared = terraform.Declares(root, here, f.Target.Name)
+	}
 }
 
 // notedStore is a store whose changes are noted.

@@ -70,7 +70,9 @@ func (a *app) byForm(c credential.Credential, w *wire.Wire, flags storeFlags) (f
 		}
 		page = f
 		text := "open this page in your browser and give the token there: "
-		if opened, err := w.OpenBrowser(ctx, f.Address(), func() {}); err == nil {
+		if opened, err := w.OpenBrowser(ctx, f.Address(), func() {
+			_, _ = fmt.Fprintln(a.err, "no browser opened; open the page yourself: "+f.Address())
+		}); err == nil {
 			remove = opened
 			text = "a page has opened in your browser; give the token there. If not, open "
 		}

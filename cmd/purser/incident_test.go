@@ -37,7 +37,7 @@ func TestWhoStillHasIt(t *testing.T) {
 			t.Errorf("%s has it: %t", r.Principal, r.HasIt)
 		}
 	}
-	i.Conclude(errors.New("no"))
+	i.Conclude(errors.New("no"), "purser respond dockerhub")
 	if text := i.Markdown(); len(i.Readers) != 5 || !strings.Contains(text, "3 readers still have the old token") || !strings.Contains(text, "2 CloudTrail events") || !strings.Contains(text, "It did not finish") {
 		t.Errorf("the record:\n%s", text)
 	}
@@ -46,7 +46,7 @@ func TestWhoStillHasIt(t *testing.T) {
 // TestARecordIsNotMadeByWhoReads keeps what others have written from becoming Markdown.
 func TestARecordIsNotMadeByWhoReads(t *testing.T) {
 	i := &incident.Record{Credential: "dockerhub", Readers: []incident.Reader{{Principal: "a|b\n# c", Session: "<script>[x](http://x)`", Sources: []string{"*_"}}}}
-	i.Conclude(nil)
+	i.Conclude(nil, "purser respond dockerhub")
 	for line := range strings.Lines(i.Markdown()) {
 		if strings.HasPrefix(line, "# c") || strings.Contains(line, "<script>") || strings.Contains(line, "](http") && !strings.Contains(line, `\]`) {
 			t.Errorf("it is Markdown: %s", line)

@@ -162,7 +162,7 @@ func (a *app) writeConfig(ctx context.Context, f initFlags, drafts []config.Entr
 		return nil
 	}
 	if out.Wrote {
-		a.line(a.out, credential.Granted, "Config", "wrote "+path+"; next: purser doctor")
+		a.line(a.out, credential.Granted, "Config", "wrote "+path+"; next: "+present.Typed(a.given, "doctor"))
 	}
 	return nil
 }

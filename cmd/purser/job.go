@@ -100,7 +100,7 @@ func (a *app) startJob(ctx context.Context, names []string, dir string, plain bo
 			_, _ = fmt.Fprintf(a.out, "unset %s\n", name)
 			continue
 		}
-		_, _ = fmt.Fprintf(a.out, "export %s=%s\n", name, present.QuoteShell(c.Vars[name]))
+		_, _ = fmt.Fprintf(a.out, "export %s=%s\n", name, credential.QuoteShell(c.Vars[name]))
 	}
 	return nil
 }

@@ -188,13 +188,13 @@ func (a *app) loginAWS(ctx context.Context, f loginFlags) error {
 	if err != nil {
 		return err
 	}
-	res, err := a.signIn(ctx, w, p, signin.How{NoBrowser: f.noBrowser || a.env.RemoteSession, Again: f.again})
+	res, err := a.signIn(ctx, w, p, signin.How{NoBrowser: f.noBrowser || w.Browser() != nil, Again: f.again})
 	if err != nil {
 		return err
 	}
 	if res.Kept && a.ended(ctx, p) {
 		// AWS can end a session before its time.
-		if res, err = a.signIn(ctx, w, p, signin.How{NoBrowser: f.noBrowser || a.env.RemoteSession, Again: true}); err != nil {
+		if res, err = a.signIn(ctx, w, p, signin.How{NoBrowser: f.noBrowser || w.Browser() != nil, Again: true}); err != nil {
 			return err
 		}
 	}
@@ -284,7 +284,7 @@ func (a *app) offerSignIn(ctx context.Context, w *wire.Wire, targets []credentia
 		if a.tty.Confirm(ctx, "The AWS profile "+p.Name+" is not signed in. Sign in now?") != nil {
 			continue
 		}
-		if _, err := a.signIn(ctx, w, p, signin.How{NoBrowser: a.env.RemoteSession}); err != nil {
+		if _, err := a.signIn(ctx, w, p, signin.How{NoBrowser: w.Browser() != nil}); err != nil {
 			return err
 		}
 	}

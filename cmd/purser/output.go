@@ -3,6 +3,7 @@ package main
 import (
 	"fmt"
 	"io"
+	"slices"
 
 	"purser/internal/credential"
 	"purser/internal/lifecycle"
@@ -24,9 +25,11 @@ func (a *app) reporter(also func(lifecycle.Event)) func(lifecycle.Event) {
 	}
 }
 
-func (a *app) printNotes(p credential.Proof) {
-	for _, n := range p.Notes {
-		_, _ = fmt.Fprintf(a.out, "note: %s\n", n)
+func (a *app) printNotes(c credential.Credential, res lifecycle.StoreResult) {
+	for _, n := range append(slices.Clone(res.Proof.Notes), present.Endless(c, res)) {
+		if n != "" {
+			_, _ = fmt.Fprintf(a.out, "note: %s\n", n)
+		}
 	}
 }
 
@@ -41,7 +44,9 @@ func (a *app) printError(err error) {
 }
 
 // told is standard output, or standard error, for what a command tells.
-func (a *app) told(w io.Writer) present.Out { return present.Out{To: w, NoColor: a.env.NoColor} }
+func (a *app) told(w io.Writer) present.Out {
+	return present.Out{To: w, NoColor: a.env.NoColor, Given: a.given}
+}
 
 func (a *app) line(w io.Writer, v credential.Verdict, label, text string) {
 	a.told(w).Line(v, label, text)

@@ -111,7 +111,7 @@ func (a *app) respond(ctx context.Context, name string, f respondFlags) error {
 		}
 		return trail, err
 	}}, c, req, res, began, since)
-	i.Conclude(err)
+	i.Conclude(err, present.Typed(a.given, "respond", string(c.Name)))
 	return a.reported(ctx, c, i, f.record, rec, err)
 }
 

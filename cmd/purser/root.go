@@ -49,6 +49,7 @@ type app struct {
 
 	output arguments.Output
 	config string
+	given  credential.Given
 	debug  bool
 	limit  arguments.Limit
 	ending *ending // of the command that runs
@@ -122,6 +123,7 @@ func (a *app) execute(ctx context.Context, args []string) error {
 	stop := func() {}
 	defer func() { stop() }()
 	root.PersistentPreRun = func(cmd *cobra.Command, _ []string) {
+		a.given = arguments.Given(cmd, a.config)
 		if a.limit > 0 {
 			var limited context.Context
 			limited, stop = endAfter(cmd.Context(), time.Duration(a.limit))
@@ -173,7 +175,7 @@ second signal ends it at once.`,
 	root.SetHelpCommand(helpCommand())
 	flags := root.PersistentFlags()
 	flags.VarP(&a.output, "output", "o", "how to print: text or json")
-	flags.StringVar(&a.config, "config", "", "the configuration `FILE` (default purser.yaml, here or in a folder above)")
+	flags.StringVar(&a.config, "config", a.config, "the configuration `FILE` (default purser.yaml, here or in a folder above)")
 	flags.BoolVar(&a.debug, "debug", false, "show the requests on standard error, without what is secret in them")
 	flags.Var(&a.limit, "timeout", "give up after this time, such as 30s")
 	host := a.host()

@@ -287,6 +287,10 @@ func hubCommand(ts *testscript.TestScript, neg bool, args []string) {
 		bearer, err := box.Hub.Session("mockserver", life)
 		ts.Check(err)
 		ts.Check(os.WriteFile(ts.MkAbs(args[1]), []byte(bearer.Reveal()), 0o600))
+	case "cap": // hub cap DURATION is the most that a token lives
+		life, err := time.ParseDuration(args[1])
+		ts.Check(err)
+		box.Accounts.LongestLife = life
 	case "end":
 		box.Hub.EndSessions("mockserver")
 	case "tokens":

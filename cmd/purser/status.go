@@ -41,13 +41,13 @@ func (a *app) status(ctx context.Context, names []string) error {
 	rows := r.Status(ctx, work)
 	codes := make([]int, 0, len(rows))
 	for _, row := range rows {
-		if row.Fault != nil {
+		if a.placed(row.Fault); row.Fault != nil {
 			codes = append(codes, present.ExitCode(row.Fault))
 		}
 	}
 	code := present.Worst(codes...)
 	if a.output.JSON {
-		a.writeJSON(present.Exited(code).With("credentials", present.StatusReport(rows)))
+		a.writeJSON(present.Exited(code).With("credentials", present.StatusReport(rows, a.given)))
 	} else {
 		a.told(a.out).Status(rows, a.err, a.now())
 	}

@@ -171,7 +171,7 @@ func (a *app) store(ctx context.Context, text string, f storeFlags) error {
 		return a.printJSON(present.ReportOf(err).With("store", present.StoreReport(res, f.dryRun)).With("receipts", rec.Lines()), err)
 	}
 	if err == nil {
-		a.printNotes(res.Proof)
+		a.printNotes(c, res)
 		a.keyless(it.root, from.mint, res)
 	}
 	return err

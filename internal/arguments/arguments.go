@@ -186,3 +186,23 @@ func (l *Limit) Set(text string) error {
 
 // Type names the value in help.
 func (*Limit) Type() string { return "TIME" }
+
+// Given is a command line, for the commands that are proposed after it.
+func Given(cmd *cobra.Command, config string) credential.Given {
+	g := credential.Given{Command: strings.TrimPrefix(cmd.CommandPath(), cmd.Root().Name()+" ")}
+	if config != "" {
+		g.Flags = append(g.Flags, credential.GivenFlag{Name: "config", Value: config})
+	}
+	cmd.Flags().Visit(func(f *pflag.Flag) {
+		values := []string{f.Value.String()}
+		if list, ok := f.Value.(pflag.SliceValue); ok {
+			values = list.GetSlice()
+		}
+		for _, v := range values {
+			if f.Name != "config" {
+				g.Flags = append(g.Flags, credential.GivenFlag{Name: f.Name, Value: v})
+			}
+		}
+	})
+	return g
+}

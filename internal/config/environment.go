@@ -4,6 +4,7 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"maps"
+	"net/url"
 	"os"
 	"path/filepath"
 	"slices"
@@ -47,7 +48,7 @@ type Environment struct {
 	DockerAuthConfig bool   // DOCKER_AUTH_CONFIG is set; it holds credentials
 	RegistryAuthFile string // REGISTRY_AUTH_FILE
 
-	Proxy       bool   // HTTPS_PROXY is set; it may hold a password
+	Proxy       string // the host in HTTPS_PROXY, which may hold a password besides; "" when it is not set
 	NoProxy     string // NO_PROXY
 	SSLCertFile string // SSL_CERT_FILE
 
@@ -152,7 +153,7 @@ func dockerVariables() []Variable {
 
 func networkVariables() []Variable {
 	return []Variable{
-		{"HTTPS_PROXY", "The proxy for requests to registries and to AWS. purser notices only whether it is set.", "Go", func(e *Environment, _ string) { e.Proxy = true }},
+		{"HTTPS_PROXY", "The proxy for requests to registries and to AWS. purser shows only its host.", "Go", func(e *Environment, v string) { e.Proxy = proxyHost(v) }},
 		{"NO_PROXY", "The hosts that Go contacts without the proxy.", "Go", func(e *Environment, v string) { e.NoProxy = v }},
 		{"SSH_CONNECTION", "If it is set, the browser is on another machine, so signing in shows a code.", "", func(e *Environment, _ string) { e.RemoteSession = true }},
 		{"BROWSER", "Commands that open an address, separated by `:`. purser runs the first one that exists, with the address in place of `%s` or at the end. With `none`, purser opens no browser and prints addresses.", "", func(e *Environment, v string) { e.Browser = v }},
@@ -183,6 +184,18 @@ func awsVariables() []Variable {
 		{"AWS_CONTAINER_CREDENTIALS_RELATIVE_URI", "The environment's own credentials, as ECS provides them. If it is set, purser ignores the profile in purser.yaml.", sdk, container},
 		{"AWS_CONTAINER_CREDENTIALS_FULL_URI", "The same, as EKS Pod Identity provides them.", sdk, container},
 	}
+}
+
+// proxyHost is the host of a proxy, without the password that may stand before it.
+func proxyHost(address string) string {
+	if !strings.Contains(address, "://") {
+		address = "http://" + address
+	}
+	u, err := url.Parse(address)
+	if err != nil || u.Host == "" {
+		return "an address that cannot be read"
+	}
+	return credential.Quote(u.Host)
 }
 
 // absolute drops a relative path: the XDG specification has such ones ignored.

@@ -101,6 +101,8 @@ type Fault struct {
 	// These fill in the next command; empty where they do not apply.
 	Credential Name
 	Registry   Host
+	Host       string // which did not answer as it should; "" when unknown
+	Proxy      string // which requests pass through; "" for none
 	Account    string
 	Repository Repository
 	Access     Access
@@ -108,6 +110,9 @@ type Fault struct {
 	Change     string        // replacement text, in lines; may be empty
 	SignIn     string        // how the AWS profile gets credentials; "" when unknown
 	Wait       time.Duration // how long to leave the registry alone; 0 when unknown
+	Given      Given         // the command line that failed
+	Declared   *Declared     // what makes the target that is missing; nil when unknown
+	Denial     *Denial       // what a cloud did not allow; nil when unknown
 }
 
 // Error returns What and Why in one line.

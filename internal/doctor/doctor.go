@@ -254,8 +254,8 @@ func (d *Doctor) registry(c credential.Credential) {
 		return
 	}
 	var through []string
-	if d.Env.Proxy {
-		through = append(through, "through the proxy of HTTPS_PROXY")
+	if d.Env.Proxy != "" {
+		through = append(through, "through the proxy "+d.Env.Proxy+" of HTTPS_PROXY")
 	}
 	if c.CAFile != "" {
 		through = append(through, "trusting "+c.CAFile)

@@ -105,15 +105,15 @@ func (i *Record) AddReads(t credential.Target, reads audit.Reads, asked bool) {
 	}
 }
 
-// Conclude lists what a person still has to do.
-func (i *Record) Conclude(err error) {
+// Conclude lists what a person still has to do. again is the command that looks once more.
+func (i *Record) Conclude(err error, again string) {
 	check := func(format string, a ...any) { i.Check = append(i.Check, fmt.Sprintf(format, a...)) }
 	if err != nil {
 		i.Failure = credential.Quote(err.Error())
-		check("run purser respond %s again: it did not finish", i.Credential)
+		check("run it again, because it did not finish: %s", again)
 	}
 	if i.DryRun {
-		check("nothing was changed yet: run purser respond %s", i.Credential)
+		check("nothing was changed yet: run %s", again)
 	}
 	holders := 0
 	for _, r := range i.Readers {
@@ -134,7 +134,7 @@ func (i *Record) Conclude(err error) {
 	}
 	check("check readers and sources that you do not recognize")
 	check("remove the token from where it leaked (a log, a commit, a transcript), although it is dead")
-	check("CloudTrail lags by some minutes: look again in 15 minutes with purser respond %s --dry-run", i.Credential)
+	check("CloudTrail lags by some minutes: look again in 15 minutes with %s --dry-run", again)
 	// Lists are [] in JSON, never null.
 	i.Tokens, i.Places, i.Readers = some(i.Tokens), some(i.Places), some(i.Readers)
 	i.Pushes, i.Log, i.Missing, i.Check = some(i.Pushes), some(i.Log), some(i.Missing), some(i.Check)

@@ -97,8 +97,8 @@ func TestStatusSaysWhatLagsAndWhatIsMissingWithoutReading(t *testing.T) {
 	want := map[string]string{
 		"old": "lags behind another place of this credential, rotation is due", "new": "",
 		"by AWS": "another place of this credential holds another version", "by purser": "another place of this credential holds another version",
-		"missing": "SecretMissing", "empty": "empty: run purser store dockerhub", "rotating": "a rotation is under way",
-		"interrupted": "a run was interrupted: run purser store dockerhub again", "expired": "the token has expired",
+		"missing": "SecretMissing", "empty": "empty", "rotating": "a rotation is under way",
+		"interrupted": "a run was interrupted", "expired": "the token has expired",
 	}
 	for _, row := range rows {
 		got := strings.Join(row.Notes, ", ")

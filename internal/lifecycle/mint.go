@@ -105,7 +105,8 @@ func (w *storing) mint(ctx context.Context) (Candidate, error) {
 	if w.Leases != nil {
 		m.lease = w.Leases.Take(w.id)
 	}
-	t, token, err := w.Mint.Mint(ctx, credential.MintRequest{Label: label, Access: c.Access, Repositories: c.Repositories, Expires: w.Expires})
+	asked := w.end()
+	t, token, err := w.Mint.Mint(ctx, credential.MintRequest{Label: label, Access: c.Access, Repositories: c.Repositories, Expires: asked})
 	if err != nil {
 		if credential.ReasonOf(err) == credential.MaybeMinted {
 			w.revokeByLabel(ctx, w.Mint, label)
@@ -118,8 +119,9 @@ func (w *storing) mint(ctx context.Context) (Candidate, error) {
 		w.made = nil // giveUp has revoked it
 		return Candidate{}, err
 	}
+	w.heed(asked, t.Expires)
 	login := credential.Login{Username: w.Mint.Account(), Token: token}
-	return Candidate{Login: login, Kind: credential.Classify(c.Registry, login), Where: "the registry, labelled " + label}, nil
+	return Candidate{Login: login, Kind: credential.Classify(c.Registry, login), Where: "the registry, labelled " + label + ", " + w.ends(t.Expires)}, nil
 }
 
 // leftOver returns the token that an interrupted run staged and did not promote, if it works.

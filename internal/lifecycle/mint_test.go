@@ -21,6 +21,8 @@ type mint struct {
 	made   int
 	slow   time.Duration // how long making one takes
 	onMint func()        // may be nil
+
+	ends func(asked time.Time) time.Time // the end that it gives; nil: the one that it is asked for
 }
 
 func newMint(w *world) *mint {
@@ -42,7 +44,10 @@ func (m *mint) Mint(_ context.Context, r credential.MintRequest) (t credential.M
 			m.onMint()
 		}
 		secret := fmt.Sprintf("dckr_pat_FAKEmadeFAKEmadeFAKEmade%03d", m.made)
-		t = credential.ManagedToken{ID: fmt.Sprint("id-", m.made), Label: r.Label, Created: m.now, Active: true}
+		t = credential.ManagedToken{ID: fmt.Sprint("id-", m.made), Label: r.Label, Created: m.now, Active: true, Expires: r.Expires}
+		if m.ends != nil {
+			t.Expires = m.ends(r.Expires)
+		}
 		m.tokens, m.secret[t.ID], m.w.good[secret] = append(m.tokens, t), secret, true
 		s = credential.NewSecret(secret)
 	})

@@ -21,6 +21,7 @@ type StatusRow struct {
 	Exact       bool      // Since is exact, not an upper bound
 	Due         time.Time // when the next rotation is due; zero: no schedule
 	Notes       []string  // what lags, is missing or is under way
+	Run         string    // the command that puts it right; "" for none
 }
 
 // describesAtOnce protects this machine's connections; Secrets Manager itself answers tens
@@ -97,16 +98,17 @@ func (r *Runner) explainRow(c credential.Credential, row *StatusRow, newest cred
 	switch {
 	case pending == "" || pending == current:
 	case pending.IsOurs():
-		command := "purser store "
+		row.Run = "store"
 		if c.Rotate.Every > 0 {
-			command = "purser rotate "
+			row.Run = "rotate"
 		}
-		note("a run was interrupted: run " + command + string(row.Name) + " again")
+		note("a run was interrupted")
 	default:
 		note("a rotation is under way")
 	}
 	if current == "" {
-		note("empty: run purser store " + string(row.Name))
+		row.Run = "store"
+		note("empty")
 		return
 	}
 	if newest != "" && current != newest {

@@ -69,6 +69,9 @@ type StoreResult struct {
 	Proof  credential.Proof
 	Made   credential.ManagedToken // the id and label of this run's token; zero: none
 	Places []PlaceResult
+	// Expires is when the token ends, as its registry says or the person did; zero: unknown,
+	// or never.
+	Expires time.Time
 
 	version credential.VersionID // under which the run stores
 }
@@ -81,6 +84,8 @@ type storing struct {
 	login credential.Login     // what to store; zero until it is proved
 	made  *minted              // this run's new token; nil: none
 	res   StoreResult
+
+	unasked bool // Expires is purser's own choice
 }
 
 // Store does the main job: source, prove, stage, prove what was stored, promote, verify.
@@ -105,7 +110,7 @@ func (w *storing) run(ctx context.Context) (err error) {
 	}
 	if w.Mint != nil {
 		if w.DryRun {
-			w.report(StepToken, "nothing was changed; purser would make a token for "+w.Mint.Account()+" that may "+strings.Join(w.Credential.Access.Actions(), " and "))
+			w.report(StepToken, "nothing was changed; purser would make a token for "+w.Mint.Account()+" that may "+strings.Join(w.Credential.Access.Actions(), " and ")+", "+w.ends(w.end()))
 			return nil
 		}
 		if err := w.prepareMint(ctx); err != nil {
@@ -212,7 +217,7 @@ func (w *storing) candidate(ctx context.Context) (err error) {
 		}
 		return err
 	}
-	w.login = login
+	w.login, w.res.Expires = login, w.Expires
 	return nil
 }
 
@@ -334,10 +339,8 @@ func (w *storing) replace(ctx context.Context, todo []*slot) error {
 		if err := w.promote(ctx, s); err != nil {
 			return partly(err, todo[:i])
 		}
-		if !w.Expires.IsZero() {
-			if err := s.Store.SetExpiry(ctx, s.version, w.Expires); err != nil {
-				return fmt.Errorf("the token is current in %s, but purser could not note its expiry: %w", s.Target, err)
-			}
+		if err := w.noteEnd(ctx, s); err != nil {
+			return fmt.Errorf("the token is current in %s, but purser could not note its expiry: %w", s.Target, err)
 		}
 		w.report(StepStored, s.storedText())
 	}

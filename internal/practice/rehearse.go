@@ -311,10 +311,24 @@ func (r *stagedRun) print() error {
 		slices.Sort(rights[s])
 		_, _ = fmt.Fprintf(r.Out, "\n%s takes %s.\n", s, strings.Join(rights[s], ", "))
 	}
+	_, _ = fmt.Fprintf(r.Out, "\n%s\n", r.ends())
 	if r.c.Registry == hubRegistry {
 		_, _ = fmt.Fprintf(r.Out, "\nTokens are made and ended with a sign-in of %s at Docker Hub: docker's session, a password, or PURSER_MANAGEMENT_SECRET_ID.\n", r.c.Username)
 	} else {
 		_, _ = fmt.Fprintf(r.Out, "\n%s has no interface for tokens that purser knows: a person makes the new one and ends the old one.\n", r.c.Registry)
 	}
 	return nil
+}
+
+// ends says when a token of the credential ends by itself, should no run renew it.
+func (r *stagedRun) ends() string {
+	life := lifecycle.Life(r.c)
+	days := fmt.Sprintf("%d days", life/(24*time.Hour))
+	switch {
+	case life == 0:
+		return "A new token has no end: purser.yaml has no rotate.every."
+	case r.c.Registry == hubRegistry:
+		return "A new token ends by itself after " + days + ": rotate.every, the overlap, and a week for renewals that come late; a year at most."
+	}
+	return "purser cannot choose when a token of " + string(r.c.Registry) + " ends: choose " + days + " or more on its page, and give the date with --expires."
 }

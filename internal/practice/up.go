@@ -82,7 +82,7 @@ func (h *Host) tellSandbox(up Running) {
 		return
 	}
 	for _, name := range slices.Sorted(maps.Keys(up.Variables)) {
-		_, _ = fmt.Fprintf(h.Out, "export %s=%s\n", name, present.QuoteShell(up.Variables[name]))
+		_, _ = fmt.Fprintf(h.Out, "export %s=%s\n", name, credential.QuoteShell(up.Variables[name]))
 	}
 }
 

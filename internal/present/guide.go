@@ -8,6 +8,7 @@ import (
 
 	"purser/internal/askpage"
 	"purser/internal/credential"
+	"purser/internal/lifecycle"
 )
 
 // Guide is what a person does on the registry's page to get a token, step by step.
@@ -34,8 +35,8 @@ func Guide(c credential.Credential) []askpage.Step {
 // rotated, among what registries' pages offer.
 func expiration(c credential.Credential) string {
 	const day = 24 * time.Hour
-	switch needed := c.Rotate.Every + c.Rotate.Overlap; {
-	case c.Rotate.Every == 0 || needed > 90*day:
+	switch needed := lifecycle.Life(c); {
+	case needed == 0 || needed > 90*day:
 		return "one year"
 	case needed > 30*day:
 		return "90 days"
@@ -81,4 +82,13 @@ func Told(c credential.Credential, raw []byte) string {
 	}
 	login := credential.Login{Username: c.Username, Token: credential.NewSecret(string(raw))}
 	return fmt.Sprintf("%s, %d characters", cmp.Or(credential.Around(login.Token), string(credential.Classify(c.Registry, login))), len(raw))
+}
+
+// Endless says what is missing where nobody knows when a token ends that a person has given,
+// and nothing renews it; "" where something does.
+func Endless(c credential.Credential, res lifecycle.StoreResult) string {
+	if c.Rotate.Every > 0 || !res.Expires.IsZero() || res.Made.ID != "" {
+		return ""
+	}
+	return "nothing renews this token: set rotate.every in purser.yaml, or say with --expires when it ends"
 }

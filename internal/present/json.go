@@ -79,6 +79,25 @@ type ErrorJSON struct {
 	Why     string   `json:"why,omitempty"`
 	Meaning string   `json:"meaning,omitempty"`
 	Next    []string `json:"next,omitempty"`
+	Denied  *Denied  `json:"denied,omitempty"`
+}
+
+// Denied is what a cloud did not allow, and the least statement that does.
+type Denied struct {
+	Action    string          `json:"action"`
+	Resource  string          `json:"resource"`
+	Identity  string          `json:"identity,omitempty"`
+	Policy    string          `json:"policy,omitempty"`
+	Name      string          `json:"policy_arn,omitempty"`
+	Explicit  bool            `json:"explicit_deny"`
+	Statement json.RawMessage `json:"statement,omitempty"`
+}
+
+func deniedReport(d *credential.Denial) *Denied {
+	if d == nil {
+		return nil
+	}
+	return &Denied{Action: d.Action, Resource: d.Resource, Identity: d.Identity, Policy: d.Policy, Name: d.PolicyName, Explicit: d.Explicit, Statement: json.RawMessage(d.Grant)}
 }
 
 // StoreJSON is what became of storing.
@@ -87,6 +106,7 @@ type StoreJSON struct {
 	Kind       string      `json:"kind,omitempty"`
 	Source     string      `json:"source,omitempty"`
 	DryRun     bool        `json:"dry_run"`
+	Expires    *time.Time  `json:"expires,omitempty"`
 	Proof      *proofJSON  `json:"proof,omitempty"`
 	Places     []PlaceJSON `json:"places"`
 }
@@ -160,12 +180,12 @@ func ErrorReport(err error) *ErrorJSON {
 		return &ErrorJSON{Reason: "failed", What: credential.Quote(err.Error())}
 	}
 	adv := Advise(f)
-	return &ErrorJSON{Reason: cmp.Or(string(f.Reason), "failed"), What: f.What, Why: f.Why, Meaning: adv.Meaning, Next: adv.Next}
+	return &ErrorJSON{Reason: cmp.Or(string(f.Reason), "failed"), What: f.What, Why: f.Why, Meaning: adv.Meaning, Next: adv.Next, Denied: deniedReport(f.Denial)}
 }
 
 // StoreReport is what became of storing.
 func StoreReport(res lifecycle.StoreResult, dryRun bool) *StoreJSON {
-	s := &StoreJSON{Credential: string(res.Name), Kind: string(res.Kind), Source: res.Source, DryRun: dryRun, Places: []PlaceJSON{}}
+	s := &StoreJSON{Credential: string(res.Name), Kind: string(res.Kind), Source: res.Source, DryRun: dryRun, Expires: Moment(res.Expires), Places: []PlaceJSON{}}
 	if res.Source != "" {
 		s.Proof = proofReport(res.Proof)
 	}
@@ -212,19 +232,19 @@ func CheckReport(results []lifecycle.CheckResult) (all []CredentialJSON) {
 }
 
 // StatusReport is the table of status.
-func StatusReport(rows []lifecycle.StatusRow) (all []CredentialJSON) {
+func StatusReport(rows []lifecycle.StatusRow, given credential.Given) (all []CredentialJSON) {
 	for _, r := range rows {
 		last := len(all) - 1
 		if last < 0 || all[last].Name != string(r.Name) {
 			all = append(all, CredentialJSON{Name: string(r.Name), Registry: string(r.Registry), Account: r.Account})
 			last++
 		}
-		all[last].Places = append(all[last].Places, statusPlace(r))
+		all[last].Places = append(all[last].Places, statusPlace(r, given))
 	}
 	return all
 }
 
-func statusPlace(r lifecycle.StatusRow) PlaceJSON {
+func statusPlace(r lifecycle.StatusRow, given credential.Given) PlaceJSON {
 	p := PlaceJSON{Where: r.Target.String(), Region: r.Target.Region, Shape: r.Target.Shape.String()}
 	if r.Fault != nil {
 		p.Error = ErrorReport(r.Fault)
@@ -238,7 +258,7 @@ func statusPlace(r lifecycle.StatusRow) PlaceJSON {
 		}
 	}
 	p.Since, p.Exact = Moment(r.Since), r.Exact
-	p.Expires, p.Due, p.Notes = Moment(r.Description.Expires), Moment(r.Due), r.Notes
+	p.Expires, p.Due, p.Notes = Moment(r.Description.Expires), Moment(r.Due), statusNotes(r, given)
 	return p
 }
 

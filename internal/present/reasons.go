@@ -39,7 +39,7 @@ type row struct {
 // about it. It is complete: a test holds every reason against it.
 var rows = map[credential.Reason]row{
 	credential.Usage:           {ExitUsage, next("purser help")},
-	credential.NoConfiguration: {ExitUsage, next("write one: purser init")},
+	credential.NoConfiguration: {ExitUsage, func(f *credential.Fault) advice { return advice{Next: []string{"write one: " + typed(f, "init")}} }},
 	credential.TokenInArguments: {ExitUsage, func(f *credential.Fault) advice {
 		return advice{"Treat it as leaked: whoever can read the history or the process list can push with it.", []string{
 			"revoke that token: " + TokenPage(f.Registry),
@@ -70,7 +70,9 @@ var rows = map[credential.Reason]row{
 	}},
 	credential.Interrupted: {ExitUnknown, meaning(saysNothing, "run the same command again: it finishes what this one has begun")},
 	credential.TimedOut:    {ExitUnknown, meaning(saysNothing, "run the same command again: it finishes what this one has begun; --timeout allows it more time")},
-	credential.OutputLost:  {ExitFailed, meaning("What the command has changed is changed all the same.", "make room for its output, or read all of it; see what is stored: purser status")},
+	credential.OutputLost: {ExitFailed, func(f *credential.Fault) advice {
+		return advice{"What the command has changed is changed all the same.", []string{"make room for its output, or read all of it; see what is stored: " + typed(f, "status")}}
+	}},
 
 	credential.TokenRefused: {ExitBad, func(f *credential.Fault) advice {
 		return advice{"The token of " + account(f) + " is expired, revoked or mistyped; the registry does not say which.", makeToken(f)}
@@ -81,7 +83,7 @@ var rows = map[credential.Reason]row{
 	credential.NotPermitted: {ExitBad, func(f *credential.Fault) advice {
 		return advice{"A new token of the same account would not help.", []string{
 			"give " + account(f) + " write access to " + repository(f) + ", or correct username or repositories in purser.yaml",
-			"then: " + check(f),
+			"then: " + proveAgain(f),
 		}}
 	}},
 	credential.WrongOwner: {ExitBad, func(f *credential.Fault) advice {
@@ -115,15 +117,19 @@ var rows = map[credential.Reason]row{
 	credential.MintRefused: {ExitFailed, func(f *credential.Fault) advice {
 		return advice{Next: []string{"see what " + maker(f).Vendor() + " says above", "or " + byHand(f)}}
 	}},
-	credential.MaybeMinted: {ExitUnknown, meaning("purser has looked for it by its label and ended what it found.", "run the same command again: it ends whatever is left of it", "see the tokens: purser tokens list")},
-	credential.TokenLimit:  {ExitFailed, meaning("Tokens that are switched off or have run out count as well.", "find what nobody uses: purser tokens list", "end it: purser tokens revoke ID")},
+	credential.MaybeMinted: {ExitUnknown, func(f *credential.Fault) advice {
+		return advice{"purser has looked for it by its label and ended what it found.", []string{"run the same command again: it ends whatever is left of it", "see the tokens: " + listTokens(f)}}
+	}},
+	credential.TokenLimit: {ExitFailed, func(f *credential.Fault) advice {
+		return advice{"Tokens that are switched off or have run out count as well.", []string{"find what nobody uses: " + listTokens(f), "end it: " + typed(f, "tokens revoke", "ID")}}
+	}},
 	credential.PlanLacks: {ExitFailed, func(f *credential.Fault) advice {
 		return advice{Next: []string{"use a personal token: set username in purser.yaml to a person's account, then " + toStore(f) + " --mint"}}
 	}},
 	credential.NotDead: {ExitUnknown, func(f *credential.Fault) advice {
-		return advice{"What is current is not touched by it.", []string{"look again in some minutes: purser rotate " + name(f), "see the tokens: purser tokens list"}}
+		return advice{"What is current is not touched by it.", []string{"look again in some minutes: " + typed(f, "rotate", name(f)), "see the tokens: " + listTokens(f)}}
 	}},
-	credential.NoSuchToken: {ExitFailed, next("purser tokens list")},
+	credential.NoSuchToken: {ExitFailed, func(f *credential.Fault) advice { return advice{Next: []string{listTokens(f)}} }},
 
 	credential.RateLimited: {ExitUnknown, func(f *credential.Fault) advice {
 		wait := "some minutes"
@@ -133,18 +139,23 @@ var rows = map[credential.Reason]row{
 		return advice{saysNothing + " Trying again at once makes the wait longer.", []string{"wait " + wait + ", " + tryAgain(f)}}
 	}},
 	credential.RegistryUnreachable: {ExitUnknown, func(f *credential.Fault) advice {
-		return advice{saysNothing, []string{"look whether it answers at all: curl -sSI https://" + f.Registry.API() + "/v2/", tryAgain(f)}}
+		return advice{saysNothing + throughProxy(f), []string{"look whether it answers at all: " + ask(f), tryAgain(f)}}
 	}},
 	credential.RegistryStrange: {ExitUnknown, func(f *credential.Fault) advice {
-		return advice{saysNothing + " A proxy, a sign-in page of the network or an outage answers so.", []string{"look at what answers: curl -sSI https://" + f.Registry.API() + "/v2/", tryAgain(f)}}
+		return advice{saysNothing + " A proxy, a sign-in page of the network or an outage answers so." + throughProxy(f), []string{"look at what answers: " + ask(f), tryAgain(f)}}
 	}},
-	credential.RegistryUnsafe: {ExitUnknown, next("check the registry's name in purser.yaml; where the other host is right, name it under auth-hosts")},
-	credential.ProofEmpty:     {ExitUnknown, next("name a repository that only this account may use")},
+	credential.RegistryUnsafe: {ExitUnknown, func(f *credential.Fault) advice {
+		if f.Host != "" { // it redirects
+			return advice{strings.TrimSpace(throughProxy(f)), []string{"look at where it leads: " + ask(f), "sign in to the network where it asks for that, or correct HTTPS_PROXY, " + tryAgain(f)}}
+		}
+		return advice{Next: []string{"check the registry's name in purser.yaml; where the other host is right, name it under auth-hosts"}}
+	}},
+	credential.ProofEmpty: {ExitUnknown, next("name a repository that only this account may use")},
 
 	credential.ProfileMissing: {ExitAWS, func(f *credential.Fault) advice {
 		return advice{Next: []string{
 			"see the profiles that there are: grep '^\\[' ~/.aws/config",
-			"or make it: purser login aws --profile " + profile(f) + " --start-url URL --sso-region REGION --account ACCOUNT --role ROLE",
+			"or make it: " + makeProfile(f),
 		}}
 	}},
 	credential.NotSignedIn:   {ExitAWS, adviseSignIn},
@@ -169,17 +180,25 @@ var rows = map[credential.Reason]row{
 	credential.SecretDeleted: {ExitMissing, func(f *credential.Fault) advice {
 		return advice{Next: []string{"bring " + f.Target.String() + " back where it is kept"}}
 	}},
-	credential.SecretEmpty:      {ExitBad, func(f *credential.Fault) advice { return advice{Next: []string{toStore(f)}} }},
-	credential.ValueStrange:     {ExitBad, meaning("purser does not write over what it does not understand.", "set shape in purser.yaml to what is stored, or store this credential in a secret of its own")},
-	credential.MidRotation:      {ExitFailed, next("let the other one finish, then run the same command again")},
-	credential.Overtaken:        {ExitUnknown, meaning("Runs at the same time do no harm. One of them does the work.", "run the same command again")},
-	credential.StoreUnreachable: {ExitUnknown, meaning(saysNothing, "try again; running it twice does no harm")},
-	credential.StoreRefused:     {ExitFailed, nil},
-	credential.StoreFile:        {ExitFailed, nil},
-	credential.KeyUnfit:         {ExitMissing, next("store it in a place of its own, with a key that its consumers can use")},
-	credential.DockerPlaintext:  {ExitFailed, next("take it out: purser doctor --fix", "and revoke it, when others could read the file")},
-	credential.AgentRedactor:    {ExitFailed, next("update the agent: its redactor came with v3.67", "or do without, where nothing prints the token: --no-redact")},
-	credential.HelperMissing:    {ExitFailed, next("install it, or take its name out of credsStore and credHelpers in docker's config.json")},
+	credential.SecretEmpty:  {ExitBad, func(f *credential.Fault) advice { return advice{Next: []string{toStore(f)}} }},
+	credential.ValueStrange: {ExitBad, meaning("purser does not write over what it does not understand.", "set shape in purser.yaml to what is stored, or store this credential in a secret of its own")},
+	credential.MidRotation:  {ExitFailed, next("let the other one finish, then run the same command again")},
+	credential.Overtaken:    {ExitUnknown, meaning("Runs at the same time do no harm. One of them does the work.", "run the same command again")},
+	credential.StoreUnreachable: {ExitUnknown, func(f *credential.Fault) advice {
+		steps := []string{"try again; running it twice does no harm"}
+		if f.Host != "" {
+			steps = []string{"look whether it answers at all: " + ask(f), "then try again; running it twice does no harm"}
+		}
+		return advice{saysNothing + throughProxy(f), steps}
+	}},
+	credential.StoreRefused: {ExitFailed, nil},
+	credential.StoreFile:    {ExitFailed, nil},
+	credential.KeyUnfit:     {ExitMissing, next("store it in a place of its own, with a key that its consumers can use")},
+	credential.DockerPlaintext: {ExitFailed, func(f *credential.Fault) advice {
+		return advice{Next: []string{"take it out: " + typed(f, "doctor") + " --fix", "and revoke it, when others could read the file"}}
+	}},
+	credential.AgentRedactor: {ExitFailed, next("update the agent: its redactor came with v3.67", "or do without, where nothing prints the token: --no-redact")},
+	credential.HelperMissing: {ExitFailed, next("install it, or take its name out of credsStore and credHelpers in docker's config.json")},
 	credential.TerraformOverwrites: {ExitFailed, func(f *credential.Fault) advice {
 		return advice{Next: []string{
 			"take the resource out, or have it leave the value alone:\n\n" + Indent(cmp.Or(f.Change, "lifecycle { ignore_changes = [secret_string] }"), "      ") + "\n",
@@ -193,7 +212,7 @@ var rows = map[credential.Reason]row{
 	}},
 	credential.ReplicaBehind: {ExitFailed, meaning("Its readers still get the token before, which goes on working for the overlap.", "run the same command again, which waits for it")},
 	credential.RotationOverdue: {ExitFailed, func(f *credential.Fault) advice {
-		return advice{Next: []string{"purser rotate " + name(f)}}
+		return advice{Next: []string{typed(f, "rotate", name(f))}}
 	}},
 	credential.ReceiptFailed: {ExitFailed, next("see receipts in purser.yaml; `none` as its key writes them without a signature")},
 	credential.ReceiptFile: {ExitUsage, next("name a new file, or one of receipts, in the folder of purser.yaml, without links",
@@ -254,6 +273,23 @@ func Worst(codes ...int) int {
 	return ExitOK
 }
 
+// ask is how a person asks the host that did not answer as it should.
+func ask(f *credential.Fault) string {
+	address := "https://" + f.Host + "/"
+	if f.Host == "" || f.Host == f.Registry.API() {
+		address = "https://" + f.Registry.API() + "/v2/"
+	}
+	return "curl -sSI " + credential.ShellWord(address)
+}
+
+// throughProxy names the proxy that requests pass through.
+func throughProxy(f *credential.Fault) string {
+	if f.Proxy == "" {
+		return ""
+	}
+	return " Requests go through the proxy " + f.Proxy + " (HTTPS_PROXY)."
+}
+
 func tryAgain(f *credential.Fault) string {
 	if f.Unchanged {
 		return "then try again; nothing was changed"
@@ -264,7 +300,36 @@ func tryAgain(f *credential.Fault) string {
 // maker is the registry that makes the tokens that a fault is about.
 func maker(f *credential.Fault) credential.Host { return cmp.Or(f.Registry, credential.Default()) }
 
-func login(f *credential.Fault) string { return "purser login " + registry.KindOf(maker(f)).Name }
+func login(f *credential.Fault) string { return typed(f, "login "+registry.KindOf(maker(f)).Name) }
+
+func listTokens(f *credential.Fault) string { return typed(f, "tokens list") }
+
+// proveAgain proves what was proved in vain, which flags may have named.
+func proveAgain(f *credential.Fault) string {
+	if f.Given.Command == "store" && len(f.Given.Flags) > 0 {
+		return toStore(f)
+	}
+	return typed(f, "check", name(f))
+}
+
+// loginAWS signs in with the profile of what has failed.
+func loginAWS(f *credential.Fault, more ...string) string {
+	if f.Target.Profile != "" || !f.Given.Has("profile") {
+		more = append([]string{"--profile", profile(f)}, more...)
+	}
+	return typed(f, "login aws", more...)
+}
+
+// makeProfile is loginAWS with all that a new profile needs.
+func makeProfile(f *credential.Fault) string {
+	var missing []string
+	for _, p := range []struct{ flag, value string }{{"start-url", "URL"}, {"sso-region", "REGION"}, {"account", "ACCOUNT"}, {"role", "ROLE"}} {
+		if f.Given.Command != "login aws" || !f.Given.Has(p.flag) {
+			missing = append(missing, "--"+p.flag, p.value)
+		}
+	}
+	return loginAWS(f, missing...)
+}
 
 func byHand(f *credential.Fault) string {
 	return "make the token on " + maker(f).Vendor() + "'s page, step by step: " + toStore(f) + " --from prompt"
@@ -290,11 +355,11 @@ func adviseSignIn(f *credential.Fault) advice {
 		return advice{Next: []string{"sign in to the profile that it assumes the role with, and see that the role trusts it", again}}
 	case "machine":
 		return advice{Next: []string{
-			"on a laptop: name a profile with --profile or in purser.yaml, and sign in: purser login aws --profile " + profile(f),
+			"on a laptop: name a profile with --profile or in purser.yaml, and sign in: " + loginAWS(f),
 			"on EC2: give the instance a role; in a container there: aws ec2 modify-instance-metadata-options --http-put-response-hop-limit 2 --instance-id ID",
 		}}
 	default:
-		return advice{Next: []string{"purser login aws --profile " + profile(f), again}}
+		return advice{Next: []string{loginAWS(f), again}}
 	}
 }
 
@@ -330,8 +395,7 @@ func tokenLevel(f *credential.Fault) string {
 	return ""
 }
 
-func toStore(f *credential.Fault) string { return "purser store " + name(f) }
-func check(f *credential.Fault) string   { return "purser check " + name(f) }
+func toStore(f *credential.Fault) string { return typed(f, "store", name(f)) }
 
 func name(f *credential.Fault) string { return cmp.Or(string(f.Credential), "NAME") }
 
@@ -339,7 +403,9 @@ func account(f *credential.Fault) string { return cmp.Or(f.Account, "the account
 
 func repository(f *credential.Fault) string { return cmp.Or(string(f.Repository), "the repository") }
 
-func profile(f *credential.Fault) string { return cmp.Or(f.Target.Profile, "PROFILE") }
+func profile(f *credential.Fault) string {
+	return credential.ShellWord(cmp.Or(f.Target.Profile, "PROFILE"))
+}
 
 // roundUp is a waiting time in the words of a person who waits.
 func roundUp(d time.Duration) string {

@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"fmt"
 	"io"
+	"slices"
 	"strings"
 	"text/tabwriter"
 	"time"
@@ -23,6 +24,7 @@ const (
 type Out struct {
 	To      io.Writer
 	NoColor bool
+	Given   credential.Given // the command line, which the commands that are proposed repeat
 }
 
 // mark is the sign in front of a line on a terminal. Elsewhere lines begin with
@@ -96,7 +98,7 @@ func (o Out) Status(rows []lifecycle.StatusRow, errs io.Writer, now time.Time) {
 			continue
 		}
 		_, _ = fmt.Fprintf(t, "%s\t%s\t%s\t%s\t%s\t%s\t%s\t%s\t%s\n", r.Name, r.Registry, cmp.Or(r.Account, "-"), r.Target,
-			versionText(r), ageText(r, now), stagesText(r.Description), DateText(r.Description.Expires), cmp.Or(strings.Join(r.Notes, "; "), "-"))
+			versionText(r), ageText(r, now), stagesText(r.Description), DateText(r.Description.Expires), cmp.Or(strings.Join(statusNotes(r, o.Given), "; "), "-"))
 	}
 	_ = t.Flush()
 	for _, r := range rows {
@@ -104,6 +106,15 @@ func (o Out) Status(rows []lifecycle.StatusRow, errs io.Writer, now time.Time) {
 			_, _ = io.WriteString(errs, "\n"+ErrorText(r.Fault))
 		}
 	}
+}
+
+// statusNotes are a row's notes, and the command that puts it right.
+func statusNotes(r lifecycle.StatusRow, given credential.Given) []string {
+	notes := slices.Clone(r.Notes)
+	if r.Run != "" {
+		notes = append(notes, "run "+Typed(given, r.Run, string(r.Name)))
+	}
+	return notes
 }
 
 func versionText(r lifecycle.StatusRow) string {
@@ -162,6 +173,3 @@ func DateText(t time.Time) string {
 	}
 	return t.Format(time.DateOnly)
 }
-
-// QuoteShell makes a text one word for a shell.
-func QuoteShell(text string) string { return "'" + strings.ReplaceAll(text, "'", `'\''`) + "'" }

@@ -2,11 +2,9 @@ package registry
 
 import (
 	"context"
-	"crypto/x509"
 	"errors"
 	"fmt"
 	"io"
-	"net"
 	"net/http"
 	"net/url"
 	"strconv"
@@ -153,33 +151,11 @@ func connectionFault(ctx context.Context, host string, err error) *credential.Fa
 	if f := credential.Ended(ctx, "asking "+host); f != nil {
 		return f
 	}
-	f := &credential.Fault{Reason: credential.RegistryUnreachable, What: "no answer from " + host, Err: err}
-	var (
-		dns     *net.DNSError
-		timeout net.Error
-	)
-	_, isCA := errors.AsType[x509.UnknownAuthorityError](err)
-	_, isName := errors.AsType[x509.HostnameError](err)
-	_, isInvalid := errors.AsType[x509.CertificateInvalidError](err)
-	switch {
-	case errors.Is(ctx.Err(), context.Canceled):
+	f := &credential.Fault{Reason: credential.RegistryUnreachable, Host: host, What: "no answer from " + host, Err: err}
+	if errors.Is(ctx.Err(), context.Canceled) {
 		f.Why = "interrupted"
-	case isCA:
-		f.Why = "its certificate is signed by an authority that this machine does not trust; name a private one with ca: in purser.yaml or --ca"
-	case isName:
-		f.Why = "its certificate is for another name"
-	case isInvalid:
-		f.Why = "its certificate is not valid now: expired, not yet valid, or this machine's clock is off"
-	case errors.As(err, &dns):
-		f.Why = "its name cannot be looked up: a typing error, or no network"
-	case errors.As(err, &timeout) && timeout.Timeout():
-		f.Why = "it did not answer in time"
-	case errors.Is(err, http.ErrSchemeMismatch):
-		f.Why = "it speaks plain http, which is allowed on loopback only"
-	case errors.Is(err, io.EOF), errors.Is(err, io.ErrUnexpectedEOF):
-		f.Why = "it closed the connection"
-	default:
-		f.Why = credential.Innermost(err)
+	} else {
+		f.Why = credential.Unanswered(err, "ca: in purser.yaml or --ca")
 	}
 	return f
 }

@@ -135,7 +135,7 @@ func (c *Client) Refusal(a *Answer, login *credential.Login) *credential.Fault {
 // RateLimited is the fault for a 429.
 func (c *Client) RateLimited(a *Answer, login *credential.Login) *credential.Fault {
 	f := &credential.Fault{
-		Reason: credential.RateLimited, What: a.URL.Host + " limits requests (429)",
+		Reason: credential.RateLimited, Host: a.URL.Host, What: a.URL.Host + " limits requests (429)",
 		Why: Says(a, login), Wait: c.retryAfter(a.Header),
 	}
 	if f.Wait == 0 && strings.Contains(strings.ToLower(errorText(a.Body)), "failed login") {
@@ -151,18 +151,30 @@ func Unexpected(a *Answer, login *credential.Login) *credential.Fault {
 	if a.Status >= 300 && a.Status < 400 {
 		f.Reason = credential.RegistryUnsafe
 		f.What = a.URL.Host + " redirects, and purser follows no redirect with a token"
-		f.Why = "it redirects to " + redirectHost(a)
+		f.Why = "it redirects to " + redirectHost(a) + "; a proxy or a network's sign-in page does that too"
 	}
 	return f
 }
 
 // Strange is the fault for an answer that says nothing about a token.
 func Strange(a *Answer, why string) *credential.Fault {
-	what := "%s gave an unexpected answer (%d)"
-	if a.Status >= http.StatusInternalServerError {
-		what = "%s is unavailable (%d)"
+	f := &credential.Fault{Reason: credential.RegistryStrange, Host: a.URL.Host, Why: why}
+	status := fmt.Sprintf(" (%d)", a.Status)
+	switch {
+	case a.Status >= http.StatusInternalServerError:
+		f.What = a.URL.Host + " is unavailable" + status
+	case isPage(a):
+		f.What = a.URL.Host + " answered with a web page" + status
+		f.Why = strings.TrimPrefix(why+"; ", "; ") + "a proxy or a network's sign-in page answers in its place"
+	default:
+		f.What = a.URL.Host + " gave an unexpected answer" + status
 	}
-	return &credential.Fault{Reason: credential.RegistryStrange, Why: why, What: fmt.Sprintf(what, a.URL.Host, a.Status)}
+	return f
+}
+
+// isPage tells a page for people from an answer for programs.
+func isPage(a *Answer) bool {
+	return strings.HasPrefix(a.Header.Get("Content-Type"), "text/html") || strings.HasPrefix(strings.TrimSpace(string(a.Body)), "<")
 }
 
 func redirectHost(a *Answer) string {

@@ -64,7 +64,10 @@ func (c *Client) byBrowser(ctx context.Context, p Profile) (token, error) {
 	server := &http.Server{Handler: callback(l.Addr().String(), state, came), ReadHeaderTimeout: 10 * time.Second}
 	go func() { _ = server.Serve(l) }() // ends with the listener
 	defer func() { _ = server.Close() }()
-	c.Show(Prompt{URL: address, Opened: c.Open(ctx, address) == nil})
+	if c.Open(ctx, address) != nil {
+		return c.byCode(ctx, p, false) // a browser elsewhere could not come back to this machine
+	}
+	c.Show(Prompt{URL: address, Opened: true})
 	var b back
 	select {
 	case <-ctx.Done():

@@ -282,7 +282,8 @@ func (c *Client) fault(ctx context.Context, p Profile, err error) error {
 	case answered:
 		f.Why = "AWS says: " + credential.Quote(strings.TrimSpace(api.ErrorCode()+": "+api.ErrorMessage()))
 	default:
-		f.Reason, f.Why = credential.StoreUnreachable, "no answer from IAM Identity Center in "+p.SSORegion
+		f.Reason, f.Host = credential.StoreUnreachable, credential.HostOf(err)
+		f.Why = "no answer from IAM Identity Center in " + p.SSORegion + ": " + credential.Unanswered(err, "SSL_CERT_FILE")
 	}
 	return f
 }

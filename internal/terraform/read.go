@@ -4,6 +4,7 @@
 package terraform
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -176,9 +177,19 @@ func FindRisks(root, secret string) []Risk {
 // Find finds the resource that creates a secret, in a folder and three levels below. at is file:line,
 // or "". If nothing was found, err is about a file that does not parse.
 func Find(root, secret string) (at string, err error) {
-	if secret == "" {
-		return "", nil
+	_, found, err := find(root, secret)
+	if found == nil {
+		return "", err
 	}
+	return found.At, nil
+}
+
+// find is Find with the configuration. At is a path from root's folder on.
+func find(root, secret string) (*Configuration, *Secret, error) {
+	if secret == "" {
+		return nil, nil, nil
+	}
+	var err error
 	for _, dir := range folders(root, "aws_secretsmanager_secret") {
 		c, problem := Read(dir)
 		if problem != nil {
@@ -187,23 +198,50 @@ func Find(root, secret string) (at string, err error) {
 		}
 		for _, s := range c.Secrets {
 			if s.Name == secret && !s.Data {
-				return filepath.Join(dir, s.At), nil
+				s.At = filepath.Join(dir, s.At)
+				return c, &s, nil
 			}
 		}
 	}
-	return "", err
+	return nil, nil, err
+}
+
+// Declares is what makes a secret in a project, told for somebody who types commands in
+// the folder from; nil where nothing does.
+func Declares(root, from, secret string) *credential.Declared {
+	c, s, err := find(root, secret)
+	if err != nil || s == nil {
+		return nil
+	}
+	near := func(path string) string {
+		if rel, err := filepath.Rel(from, path); err == nil {
+			return rel
+		}
+		return path
+	}
+	d := &credential.Declared{
+		Address: s.Address, At: near(s.At), Dir: near(c.Dir), Region: cmp.Or(s.Region, c.Region), Applied: ReadState(c.Dir, secret).ARN,
+	}
+	if credential.Quote(d.Dir) != d.Dir {
+		d.Dir = "" // a command with it would be a trap
+	}
+	return d
 }
 
 const (
 	depthLimit = 3   // levels below the root
 	walkLimit  = 200 // files of Terraform that are looked into
+	entryLimit = 20_000
 )
 
 // folders lists the folders with a file that contains word, so that few files are parsed.
 func folders(root, word string) []string {
 	var found []string
-	looked := 0
+	looked, seen := 0, 0
 	_ = filepath.WalkDir(root, func(path string, d fs.DirEntry, err error) error {
+		if seen++; seen > entryLimit {
+			return filepath.SkipAll
+		}
 		if err != nil {
 			return nil //nolint:nilerr // Terraform could not read it here either
 		}

@@ -10,9 +10,10 @@ import (
 // State is what a folder's local state file says about a secret. Most states are remote, and then it
 // is empty.
 type State struct {
-	Local   bool // there is a state file beside the configuration
-	Applied bool // it has the secret
-	Value   bool // it has a value of the secret: readable text
+	Local   bool   // there is a state file beside the configuration
+	Applied bool   // it has the secret
+	Value   bool   // it has a value of the secret: readable text
+	ARN     string // under which it was applied; "" when unknown
 	Path    string
 }
 
@@ -48,6 +49,9 @@ func ReadState(dir, secret string) State {
 		for _, i := range r.Instances {
 			if r.Type == "aws_secretsmanager_secret" && i.Attributes.Name == secret {
 				s.Applied, arn = s.Applied || r.Mode == "managed", i.Attributes.ARN
+				if r.Mode == "managed" {
+					s.ARN = arn
+				}
 			}
 		}
 	}

@@ -3,6 +3,7 @@
 package transport
 
 import (
+	"context"
 	"crypto/tls"
 	"crypto/x509"
 	"errors"
@@ -21,6 +22,7 @@ func New(roots *x509.CertPool) *http.Transport {
 	t := http.DefaultTransport.(*http.Transport).Clone() // documented type
 	t.TLSClientConfig = &tls.Config{RootCAs: roots, MinVersion: tls.VersionTLS12}
 	t.MaxIdleConnsPerHost = idlePerHost
+	TellOfProxy(t)
 	t.Proxy = func(r *http.Request) (*url.URL, error) {
 		if r.URL.Scheme != "https" {
 			return nil, nil // no proxy, as documented
@@ -28,6 +30,16 @@ func New(roots *x509.CertPool) *http.Transport {
 		return http.ProxyFromEnvironment(r)
 	}
 	return t
+}
+
+// TellOfProxy names the proxy in the error when it refuses a connection.
+func TellOfProxy(t *http.Transport) {
+	t.OnProxyConnectResponse = func(_ context.Context, proxy *url.URL, _ *http.Request, answer *http.Response) error {
+		if answer.StatusCode == http.StatusOK {
+			return nil
+		}
+		return &credential.ProxyRefusal{Proxy: credential.Quote(proxy.Host), Status: answer.StatusCode}
+	}
 }
 
 // idlePerHost keeps the connections of concurrent calls for later ones.

@@ -5,6 +5,7 @@ import (
 	"io"
 	"net/http"
 	"net/http/httptest"
+	"net/url"
 	"slices"
 	"strings"
 	"testing"
@@ -153,5 +154,47 @@ func TestATraceShowsASecretsNameButNotItsValue(t *testing.T) {
 	}
 	if !strings.Contains(out.String(), `SecretId="mockserver-build/dockerhub"`) {
 		t.Errorf("the trace says too little:\n%s", out.String())
+	}
+}
+
+// TestAProxyThatLetsNothingThroughIsNamed has proxies between purser and a host, and one
+// whose certificate the machine does not know.
+func TestAProxyThatLetsNothingThroughIsNamed(t *testing.T) {
+	for status, want := range map[int]string{
+		http.StatusProxyAuthRequired: "wants a user name and a password (407)",
+		http.StatusForbidden:         "does not let the connection through (403)",
+	} {
+		proxy := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(status) }))
+		t.Cleanup(proxy.Close)
+		carry := transport.New(nil)
+		at, err := url.Parse(proxy.URL)
+		if err != nil {
+			t.Fatal(err)
+		}
+		at.User = url.UserPassword("anna", "secret-of-anna")
+		carry.Proxy = http.ProxyURL(at)
+		_, err = carry.RoundTrip(request(t, http.MethodGet, "https://registry.example.com/v2/", "")) //nolint:bodyclose // there is none
+		why := credential.Unanswered(err, "--ca")
+		if !strings.Contains(why, want) || !strings.Contains(why, at.Host) || strings.Contains(why, "secret-of-anna") {
+			t.Errorf("%d: %s", status, why)
+		}
+	}
+	gone := httptest.NewServer(http.NotFoundHandler())
+	gone.Close()
+	carry := transport.New(nil)
+	at, err := url.Parse(gone.URL)
+	if err != nil {
+		t.Fatal(err)
+	}
+	carry.Proxy = http.ProxyURL(at)
+	_, err = carry.RoundTrip(request(t, http.MethodGet, "https://registry.example.com/v2/", "")) //nolint:bodyclose // there is none
+	if why := credential.Unanswered(err, "--ca"); !strings.Contains(why, "the proxy of HTTPS_PROXY cannot be reached") {
+		t.Error(why)
+	}
+	looks := httptest.NewTLSServer(http.NotFoundHandler())
+	t.Cleanup(looks.Close)
+	_, err = transport.New(nil).RoundTrip(request(t, http.MethodGet, looks.URL, "")) //nolint:bodyclose // there is none
+	if why := credential.Unanswered(err, "--ca"); !strings.Contains(why, "signed by “O=Acme Co”") || !strings.Contains(why, "a proxy that looks into TLS") || !strings.HasSuffix(why, "with --ca") {
+		t.Error(why)
 	}
 }

@@ -11,6 +11,7 @@ import (
 	"runtime"
 	"slices"
 	"strings"
+	"time"
 )
 
 var errNoBrowser = errors.New("the browser is on another machine")
@@ -111,7 +112,11 @@ func (w *Wire) opener(what string) ([]string, error) {
 	return slices.Concat([]string{path}, line[1:], []string{what}), err
 }
 
-// startOpener starts the opener, and does not wait for it.
+// openerFails is how long an opener has to say that it cannot: in a container and without
+// a display it does so at once. One that opens may live as long as it likes.
+const openerFails = 500 * time.Millisecond
+
+// startOpener starts the opener. failed is called where it fails later.
 func (w *Wire) startOpener(ctx context.Context, what string, failed func()) error {
 	line, err := w.opener(what)
 	if err != nil {
@@ -121,8 +126,17 @@ func (w *Wire) startOpener(ctx context.Context, what string, failed func()) erro
 	if err := cmd.Start(); err != nil {
 		return err
 	}
+	ended := make(chan error, 1)
+	go func() { ended <- cmd.Wait() }()
+	soon := time.NewTimer(openerFails)
+	defer soon.Stop()
+	select {
+	case err := <-ended:
+		return err
+	case <-soon.C:
+	}
 	go func() {
-		if cmd.Wait() != nil { // it lives as long as it likes
+		if <-ended != nil {
 			failed()
 		}
 	}()

@@ -2,6 +2,7 @@ package wire_test
 
 import (
 	"os"
+	"os/exec"
 	"path/filepath"
 	"regexp"
 	"runtime"
@@ -38,16 +39,14 @@ func standIn(t *testing.T, end string) (record func() string) {
 const secretPath = "R9FAKEfakeFAKEfakeFAKEfake4x8K2m"
 
 func TestTheOpenerIsNotToldTheAddress(t *testing.T) {
-	record := standIn(t, "3")
+	record := standIn(t, "0")
 	runtimeDir := t.TempDir()
 	w := &wire.Wire{Env: config.Environment{XDGRuntimeDir: runtimeDir}}
 	address := "http://127.0.0.1:4711/" + secretPath
-	ended := make(chan struct{})
-	remove, err := w.OpenBrowser(t.Context(), address, func() { close(ended) })
+	remove, err := w.OpenBrowser(t.Context(), address, func() {})
 	if err != nil {
 		t.Fatal(err)
 	}
-	<-ended // an opener that fails is told of
 	said := record()
 	if strings.Contains(said, secretPath) || strings.Contains(said, "4711") {
 		t.Errorf("the opener knows the address: %s", said)
@@ -69,14 +68,13 @@ func TestTheOpenerIsNotToldTheAddress(t *testing.T) {
 
 func TestWithoutASessionFolderThePageIsInATemporaryOne(t *testing.T) {
 	for name, runtimeDir := range map[string]string{"none": "", "one that is not there": "/nonexistent/runtime"} {
-		standIn(t, "3")
-		temp, ended := t.TempDir(), make(chan struct{})
+		standIn(t, "0")
+		temp := t.TempDir()
 		w := &wire.Wire{Env: config.Environment{XDGRuntimeDir: runtimeDir, TempDir: temp}}
-		remove, err := w.OpenBrowser(t.Context(), "http://127.0.0.1:4711/"+secretPath, func() { close(ended) })
+		remove, err := w.OpenBrowser(t.Context(), "http://127.0.0.1:4711/"+secretPath, func() {})
 		if err != nil {
 			t.Fatal(err)
 		}
-		<-ended
 		pages, _ := filepath.Glob(filepath.Join(temp, "purser-page-*", "open.html"))
 		if remove(); len(pages) != 1 {
 			t.Errorf("%s: %s", name, pages)
@@ -89,20 +87,19 @@ func TestBROWSERChoosesTheOpener(t *testing.T) {
 		"": "xdg-open FILE", "nosuch": "xdg-open FILE", " : ": "xdg-open FILE",
 		"mine": "mine FILE", "nosuch:mine --new": "mine --new FILE", "mine --at=%s --new:xdg-open": "mine --at=FILE --new",
 	} {
-		dir, called := t.TempDir(), make(chan struct{})
+		dir := t.TempDir()
 		for _, name := range []string{"xdg-open", "mine"} {
-			script := "#!/bin/sh\necho ${0##*/} \"$@\" >" + dir + "/called\nexit 3\n"
+			script := "#!/bin/sh\necho ${0##*/} \"$@\" >" + dir + "/called\n"
 			if err := os.WriteFile(filepath.Join(dir, name), []byte(script), 0o700); err != nil {
 				t.Fatal(err)
 			}
 		}
 		t.Setenv("PATH", dir)
 		w := &wire.Wire{Env: config.Environment{TempDir: t.TempDir(), Browser: browser}}
-		remove, err := w.OpenBrowser(t.Context(), "http://127.0.0.1:4711/"+secretPath, func() { close(called) })
+		remove, err := w.OpenBrowser(t.Context(), "http://127.0.0.1:4711/"+secretPath, func() {})
 		if err != nil {
 			t.Fatal(err)
 		}
-		<-called
 		remove()
 		got, err := os.ReadFile(filepath.Join(dir, "called"))
 		page := regexp.MustCompile(`/\S*/open\.html`).ReplaceAllString(strings.TrimSpace(string(got)), "FILE")
@@ -123,4 +120,42 @@ func TestNoBrowserIsOpenedOverSSHOrWithBROWSERNone(t *testing.T) {
 			t.Errorf("%s: left behind: %v", name, left)
 		}
 	}
+}
+
+// TestAnOpenerThatCannotOpenIsNotSaidToHaveOpened is a container with an xdg-open and no
+// display: it fails at once, and the page is left to the person to open.
+func TestAnOpenerThatCannotOpenIsNotSaidToHaveOpened(t *testing.T) {
+	standIn(t, "3")
+	temp := t.TempDir()
+	w := &wire.Wire{Env: config.Environment{TempDir: temp}}
+	if _, err := w.OpenBrowser(t.Context(), "http://127.0.0.1:4711/"+secretPath, func() {}); err == nil {
+		t.Error("it is said to have opened")
+	}
+	if left, _ := os.ReadDir(temp); len(left) > 0 {
+		t.Errorf("left behind: %v", left)
+	}
+}
+
+// TestAnOpenerThatFailsLaterIsToldOf: some wait for the browser.
+func TestAnOpenerThatFailsLaterIsToldOf(t *testing.T) {
+	dir := t.TempDir()
+	gate := filepath.Join(dir, "gate")
+	if err := exec.CommandContext(t.Context(), "mkfifo", gate).Run(); err != nil {
+		t.Skip("no mkfifo here")
+	}
+	if err := os.WriteFile(filepath.Join(dir, "mine"), []byte("#!/bin/sh\nread x <"+gate+"\nexit 3\n"), 0o700); err != nil {
+		t.Fatal(err)
+	}
+	t.Setenv("PATH", dir+":"+os.Getenv("PATH"))
+	w := &wire.Wire{Env: config.Environment{TempDir: t.TempDir(), Browser: "mine"}}
+	failed := make(chan struct{})
+	remove, err := w.OpenBrowser(t.Context(), "http://127.0.0.1:4711/"+secretPath, func() { close(failed) })
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer remove()
+	if err := os.WriteFile(gate, []byte("go\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	<-failed
 }

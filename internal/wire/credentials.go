@@ -4,7 +4,6 @@ import (
 	"cmp"
 	"context"
 	"crypto/rand"
-	"net/http"
 	"time"
 
 	"purser/internal/awsaccount"
@@ -27,7 +26,7 @@ func (w *Wire) ProfileName(t credential.Target) string {
 func (w *Wire) SignIn(show func(signin.Prompt)) *signin.Client {
 	return &signin.Client{
 		Cache: signin.Cache{Dir: w.Env.SSOCacheDir()}, Now: w.Now, Random: rand.Reader, Show: show, Open: w.openAddress, Wait: wait,
-		HTTP:         &http.Client{Transport: w.traced(transport.Guard(transport.New(nil))), Timeout: awsTimeout},
+		HTTP:         w.awsHTTP(transport.New(nil)),
 		OIDCEndpoint: w.Env.AWSEndpointURLSSOOIDC, PortalEndpoint: w.Env.AWSEndpointURLSSO,
 	}
 }

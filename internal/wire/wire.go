@@ -257,7 +257,11 @@ func (w *Wire) awsFiles(t credential.Target) error {
 // awsHTTP carries stored values. Other clients of the SDK get the credentials, some over plain http from
 // the machine's metadata service; no token passes there.
 func (w *Wire) awsHTTP(sdk http.RoundTripper) *http.Client {
-	return &http.Client{Transport: w.traced(transport.Guard(sdk)), Timeout: awsTimeout}
+	return &http.Client{
+		Transport: w.traced(transport.Guard(sdk)), Timeout: awsTimeout,
+		// A redirect is an answer, never followed: it would carry a session along.
+		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
+	}
 }
 
 // carrier wraps the SDK's client, which has the proxy and certificates of the AWS configuration.
@@ -266,7 +270,10 @@ type carrier struct{ aws.HTTPClient }
 func (c carrier) RoundTrip(r *http.Request) (*http.Response, error) { return c.Do(r) }
 
 // manyIdle keeps the connections of many calls at once for the next ones.
-func manyIdle(t *http.Transport) { t.MaxIdleConnsPerHost = idlePerHost }
+func manyIdle(t *http.Transport) {
+	t.MaxIdleConnsPerHost = idlePerHost
+	transport.TellOfProxy(t)
+}
 
 const idlePerHost = 64
 

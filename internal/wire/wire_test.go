@@ -1,10 +1,14 @@
 package wire_test
 
 import (
+	"net/http"
+	"net/http/httptest"
 	"os"
 	"path/filepath"
 	"strings"
+	"sync/atomic"
 	"testing"
+	"time"
 
 	"purser/internal/config"
 	"purser/internal/credential"
@@ -84,5 +88,33 @@ func TestCertificatesThatChangeMeanwhileAreNotTrusted(t *testing.T) {
 	writeFile(t, c.CAFile, "-----BEGIN CERTIFICATE-----\nchanged")
 	if _, err := (&wire.Wire{}).Registry(c); credential.ReasonOf(err) != credential.RegistryUnsafe {
 		t.Errorf("%v", err)
+	}
+}
+
+// TestNothingOfAWSFollowsARedirect has whoever answers for AWS send purser elsewhere.
+func TestNothingOfAWSFollowsARedirect(t *testing.T) {
+	var trapped atomic.Bool
+	trap := httptest.NewServer(http.HandlerFunc(func(http.ResponseWriter, *http.Request) { trapped.Store(true) }))
+	t.Cleanup(trap.Close)
+	for _, status := range []int{http.StatusFound, http.StatusTemporaryRedirect} {
+		server := httptest.NewServer(http.RedirectHandler(trap.URL, status))
+		t.Cleanup(server.Close)
+		w := &wire.Wire{Now: time.Now, AWS: &wire.LocalAWS{Endpoint: server.URL}}
+		target := credential.Target{Kind: "secret", Name: "team/ci", Region: "eu-west-2"}
+		place, err := w.Bare(t.Context(), credential.Credential{Name: "ci"}, target)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, err = place.Describe(t.Context()); err == nil || !strings.Contains(err.Error(), "redirects to") {
+			t.Errorf("%d: %v", status, err)
+		}
+		resp, err := w.SignIn(nil).HTTP.Get(server.URL)
+		if err != nil || resp.StatusCode != status {
+			t.Errorf("signing in, %d: %v", status, err)
+		}
+		_ = resp.Body.Close()
+	}
+	if trapped.Load() {
+		t.Error("a request went where it was sent to")
 	}
 }

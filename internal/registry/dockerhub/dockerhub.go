@@ -67,7 +67,7 @@ func reach(ctx context.Context, c *registry.Client) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	if a.Status >= http.StatusInternalServerError {
+	if a.Status >= http.StatusInternalServerError || a.Status >= 300 && a.Status < 400 {
 		return "", registry.Unexpected(a, nil)
 	}
 	return api().Host + " answers", nil

@@ -61,6 +61,8 @@ type Accounts struct {
 	Patient bool
 	// Form is the prefix of personal tokens; "": dckr_pat_. Set it before use.
 	Form string
+	// LongestLife is the most that a token lives; one that asks for more gets this. 0: any.
+	LongestLife time.Duration
 
 	mu            sync.Mutex // guards what follows
 	organizations map[string]*Organization

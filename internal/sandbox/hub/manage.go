@@ -349,6 +349,9 @@ func (l *tokenList) mint(w http.ResponseWriter, req *http.Request) {
 	t.Label, t.Resources = label, resources
 	if body.Expires != nil {
 		t.Expires = *body.Expires
+		if latest := t.Created.Add(a.LongestLife); a.LongestLife > 0 && t.Expires.After(latest) {
+			t.Expires = latest
+		}
 	}
 	if l.hub.Minted != nil {
 		l.hub.Minted(t.Secret)

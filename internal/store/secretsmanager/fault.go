@@ -1,9 +1,12 @@
 package secretsmanager
 
 import (
+	"cmp"
 	"context"
 	"errors"
+	"fmt"
 	"net/http"
+	"net/url"
 	"strings"
 
 	"github.com/aws/smithy-go"
@@ -56,7 +59,7 @@ func (s *Secret) faultOf(ctx context.Context, doing string, err error, sent ...c
 	f := &credential.Fault{Reason: credential.StoreRefused, What: "AWS did not let purser " + doing, Target: s.cfg.Target, Err: err}
 	f.Target.Region = s.cfg.Region
 	api, answered := errors.AsType[smithy.APIError](err)
-	if !answered {
+	if !answered || api.ErrorCode() == "UnknownError" { // the SDK's word for what is no answer of AWS
 		f.What = "purser could not " + doing
 		return s.noAnswer(ctx, f, doing, err)
 	}
@@ -80,9 +83,10 @@ func (s *Secret) refine(ctx context.Context, f *credential.Fault, message string
 	has := func(text string) bool { return strings.Contains(strings.ToLower(message), text) }
 	switch f.Reason {
 	case credential.AccessDenied:
-		if has("kms") && !has("secretsmanager:") {
+		if has("kms") && !has("secretsmanager:") || deniesKey(message) {
 			f.Reason = credential.KeyDenied
 		}
+		s.deny(ctx, f, message)
 	case credential.NotSignedIn:
 		if has("signature expired") || has("not yet current") {
 			f.Reason = credential.ClockSkew
@@ -95,6 +99,12 @@ func (s *Secret) refine(ctx context.Context, f *credential.Fault, message string
 			f.Reason, f.What = credential.SecretDeleted, "the secret "+s.cfg.Target.Name+" is marked for deletion"
 		}
 	}
+}
+
+// deniesKey reports whether a denial is about the secret's key, whatever else it names.
+func deniesKey(message string) bool {
+	said := deniedForm.FindStringSubmatch(message)
+	return said != nil && strings.HasPrefix(said[2], "kms:")
 }
 
 // wantedARN returns the ARN that the secret would have, except for AWS's random suffix.
@@ -126,16 +136,32 @@ func (s *Secret) noAnswer(ctx context.Context, f *credential.Fault, doing string
 	case unsigned:
 		f.Reason, f.Why = credential.NotSignedIn, "purser found no AWS credentials"
 	case sending || errors.Is(err, context.DeadlineExceeded):
-		f.Reason, f.Why = credential.StoreUnreachable, "no answer from AWS in "+s.cfg.Region+": "+innermost(err)
+		f.Reason, f.Host = credential.StoreUnreachable, credential.HostOf(err)
+		f.Why = "no answer from " + cmp.Or(f.Host, "AWS in "+s.cfg.Region) + ": " + credential.Unanswered(err, "AWS_CA_BUNDLE")
 	default:
 		f.Reason, f.Why = credential.StoreUnreachable, "purser cannot read AWS's answer"
+		s.page(f, err)
 	}
 	return f
 }
 
-func innermost(err error) string {
-	if errors.Is(err, context.DeadlineExceeded) {
-		return "the request timed out"
+// page tells what answers in the place of AWS: a page for people, or a way to elsewhere.
+func (s *Secret) page(f *credential.Fault, err error) {
+	answer, ok := errors.AsType[*smithyhttp.ResponseError](err)
+	if !ok || answer.Response == nil || answer.Response.Response == nil {
+		return
 	}
-	return credential.Innermost(err)
+	if r := answer.Response.Request; r != nil && r.URL != nil {
+		f.Host = r.URL.Host
+	}
+	where, header := cmp.Or(f.Host, "AWS in "+s.cfg.Region), answer.Response.Header
+	to, _ := url.Parse(header.Get("Location"))
+	switch {
+	case answer.HTTPStatusCode() >= http.StatusInternalServerError:
+		f.Why = fmt.Sprintf("%s is unavailable (%d)", where, answer.HTTPStatusCode())
+	case answer.HTTPStatusCode()/100 == 3 && to != nil && to.Host != "":
+		f.Why = where + " redirects to " + credential.Quote(to.Host) + ": a proxy or a network's sign-in page does that"
+	case strings.HasPrefix(header.Get("Content-Type"), "text/html"):
+		f.Why = fmt.Sprintf("%s answered with a web page (%d): a proxy or a network's sign-in page answers in its place", where, answer.HTTPStatusCode())
+	}
 }

@@ -3,6 +3,7 @@ package secretsmanager_test
 import (
 	"context"
 	"errors"
+	"net/http"
 	"net/http/httptest"
 	"strings"
 	"testing"
@@ -144,4 +145,49 @@ func TestAMissingSecretIsLookedForByItsARN(t *testing.T) {
 	if !strings.Contains(err.Error(), byARN) {
 		t.Errorf("error = %v", err)
 	}
+}
+
+// TestWhatAnswersInThePlaceOfAWSIsTold has a proxy's page, a network's sign-in page and an
+// outage, and looks at the host that people are sent to.
+func TestWhatAnswersInThePlaceOfAWSIsTold(t *testing.T) {
+	for name, c := range map[string]struct {
+		status   int
+		location string
+		want     string
+	}{
+		"a page":             {200, "", "answered with a web page (200): a proxy or a network's sign-in page"},
+		"a refusing page":    {403, "", "answered with a web page (403)"},
+		"an outage":          {503, "", "is unavailable (503)"},
+		"a way to elsewhere": {302, "https://portal.hotel.example/login", "redirects to portal.hotel.example"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+				w.Header().Set("Content-Type", "text/html; charset=utf-8")
+				if c.location != "" {
+					w.Header().Set("Location", c.location)
+				}
+				w.WriteHeader(c.status)
+				_, _ = w.Write([]byte("<!doctype html><title>Sign in</title>"))
+			}))
+			t.Cleanup(server.Close)
+			_, err := secretsAt(server.URL)(t, "team/ci").Describe(t.Context())
+			f, ok := errors.AsType[*credential.Fault](err)
+			if !ok || f.Reason != credential.StoreUnreachable {
+				t.Fatalf("%v (%s)", err, credential.ReasonOf(err))
+			}
+			at := strings.TrimPrefix(server.URL, "http://")
+			if f.Host != at || !strings.Contains(f.Why, c.want) || !strings.Contains(f.Why, at) {
+				t.Errorf("host %q, why: %s", f.Host, f.Why)
+			}
+		})
+	}
+	t.Run("a certificate of somebody's", func(t *testing.T) {
+		server := httptest.NewTLSServer(http.NotFoundHandler())
+		t.Cleanup(server.Close)
+		_, err := secretsAt(server.URL)(t, "team/ci").Describe(t.Context())
+		f, _ := errors.AsType[*credential.Fault](err)
+		if f == nil || !strings.Contains(f.Why, "Acme Co") || !strings.Contains(f.Why, "AWS_CA_BUNDLE") || f.Host == "" {
+			t.Errorf("%v", err)
+		}
+	})
 }

@@ -1,6 +1,7 @@
 package secretsmanager
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -98,8 +99,9 @@ const (
 )
 
 var (
-	nameForm  = credential.NewPattern(`^[A-Za-z0-9/_+=.@-]+$`)
-	arnIsForm = credential.NewPattern(arnForm)
+	nameForm     = credential.NewPattern(`^[A-Za-z0-9/_+=.@-]+$`)
+	arnIsForm    = credential.NewPattern(arnForm)
+	regionIsForm = credential.NewPattern(regionPattern)
 )
 
 // check reports why a target's name is neither a valid name nor a valid ARN of a secret. A
@@ -156,11 +158,18 @@ func advise(f *credential.Fault, again string) (meaning string, next []string) {
 	if region == "" {
 		region = "REGION"
 	}
+	as := " --region " + region + asProfile(f)
 	of := func(command string) string {
-		return "aws secretsmanager " + command + " --secret-id " + f.Target.Name + " --region " + region
+		return "aws secretsmanager " + command + " --secret-id " + f.Target.Name + as
+	}
+	if f.Denial != nil {
+		return adviseDenied(f)
 	}
 	switch f.Reason {
 	case credential.SecretMissing:
+		if f.Declared != nil {
+			return adviseDeclared(f)
+		}
 		return "", []string{"create it with Terraform:\n\n" + terraform(f) + "\n", "or let purser create it: " + again + " --create"}
 	case credential.SecretDeleted:
 		return "", []string{"restore it: " + of("restore-secret")}
@@ -178,7 +187,7 @@ func advise(f *credential.Fault, again string) (meaning string, next []string) {
 	case credential.KeyDenied:
 		return "", []string{
 			"allow this identity kms:Decrypt and kms:GenerateDataKey on the secret's key, through Secrets Manager",
-			"check that the key is enabled: aws kms describe-key --key-id KEY --region " + region,
+			"check that the key is enabled: aws kms describe-key --key-id KEY" + as,
 		}
 	case credential.TerraformHolds:
 		return "Treat that token as leaked where others can read the file or its copies.", []string{
@@ -189,6 +198,53 @@ func advise(f *credential.Fault, again string) (meaning string, next []string) {
 		return "", []string{"remove kms_key_id from the secret in Terraform and apply, or use another secret"}
 	}
 	return "", nil
+}
+
+// adviseDeclared is about a missing secret that the project's Terraform makes: a second
+// resource would be in the way of the first. What the files say is the project's own word.
+func adviseDeclared(f *credential.Fault) (meaning string, next []string) {
+	d := f.Declared
+	meaning = credential.Quote(d.At) + " makes it"
+	if d.Address != "" {
+		meaning += ", as " + credential.Quote(d.Address)
+	}
+	elsewhere := cmp.Or(arnPart(d.Applied, arnRegion), d.Region)
+	differs := elsewhere != f.Target.Region && regionIsForm.MatchString(elsewhere)
+	switch {
+	case d.Applied != "":
+		meaning += "; it was applied there, as " + credential.Quote(d.Applied) + "."
+	case differs:
+		meaning += ", in " + elsewhere + "."
+	default:
+		meaning += ". Is it only planned, or applied in another region or account?"
+	}
+	do := func(what string) string { return "run terraform " + what + " in that file's folder" }
+	if d.Dir != "" {
+		do = func(what string) string { return "terraform -chdir=" + credential.ShellWord(d.Dir) + " " + what }
+	}
+	if d.Applied == "" {
+		next = append(next, "see what is planned: "+do("plan"), "make it: "+do("apply"))
+	}
+	looked := cmp.Or(f.Target.Region, "this region")
+	if f.Target.Profile != "" {
+		looked += " with the profile " + f.Target.Profile
+	}
+	correct := "correct region or profile, in purser.yaml or as flags"
+	if differs {
+		correct = "set its region to " + elsewhere + ", in purser.yaml or with --region"
+	}
+	if account := arnPart(d.Applied, arnAccount); account != "" && !differs {
+		correct = "use a profile of account " + account
+	}
+	return meaning, append(next, "if it is there already, "+correct+": it was looked for in "+looked)
+}
+
+// arnPart is a part of an ARN of a secret; "" where there is none.
+func arnPart(arn string, part int) string {
+	if !arnIsForm.MatchString(arn) {
+		return ""
+	}
+	return strings.Split(arn, ":")[part]
 }
 
 // terraform returns the HCL of a missing secret, without a value: Terraform would keep that

@@ -53,6 +53,7 @@ type Config struct {
 type Secret struct {
 	cfg Config
 	arn atomic.Pointer[string] // the full ARN, once known
+	kms atomic.Pointer[string] // the key's id or ARN, if the secret has its own
 }
 
 // New returns a store of an existing or future secret, without calling AWS.
@@ -136,6 +137,7 @@ func (s *Secret) Describe(ctx context.Context) (credential.Description, error) {
 	if err := s.found(out.Name, out.ARN); err != nil {
 		return credential.Description{}, err
 	}
+	s.kms.Store(out.KmsKeyId)
 	d := credential.Description{
 		Where: aws.ToString(out.ARN), Home: aws.ToString(out.ARN), Key: cmp.Or(aws.ToString(out.KmsKeyId), ownKey), OwnKey: out.KmsKeyId != nil,
 		Changed: aws.ToTime(out.LastChangedDate), Deleted: aws.ToTime(out.DeletedDate),
