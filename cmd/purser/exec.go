@@ -155,6 +155,7 @@ func (a *app) runCommand(ctx context.Context, cmd childproc.Command) (int, error
 	signal.Notify(signals, childproc.Signals()...)
 	defer signal.Stop(signals)
 	if cmd.In == nil { // else the command has streams of its own
+		a.lent = true
 		cmd.In, cmd.Out, cmd.Err = a.in, present.Original(a.out), present.Original(a.err)
 	}
 	cmd.Signals, cmd.DeadlineGrace = signals, exitGrace

@@ -30,10 +30,20 @@ func (a *app) printNotes(p credential.Proof) {
 	}
 }
 
+// report prints a report where one is wanted and standard output has nothing yet, and says
+// whether that is so: there is one, or what a program has printed.
+func (a *app) report(r present.Report) bool {
+	s, ok := a.out.(*present.Stream)
+	if !a.output.JSON || a.lent || ok && s.Used.Load() {
+		return false
+	}
+	a.writeJSON(r)
+	return true
+}
+
 // printError says what happened, why, and what to type next.
 func (a *app) printError(err error) {
-	if a.output.JSON {
-		a.writeJSON(present.ReportOf(err))
+	if a.report(present.ReportOf(err)) {
 		return
 	}
 	_, _ = io.WriteString(a.err, present.ErrorText(err))

@@ -52,6 +52,7 @@ type app struct {
 	limit  arguments.Limit
 	ending *ending // of the command that runs
 
+	lent      bool // standard output was, to a program that purser ran
 	evaluated bool // a shell evaluates what the command prints: see jobFailed
 
 	touched *touched     // by the command that runs
@@ -63,7 +64,7 @@ type app struct {
 func run(ctx context.Context, args []string, a *app) int {
 	out, errs := &present.Stream{To: a.out}, &present.Stream{To: a.err}
 	a.out, a.err, a.ending, a.touched, a.loaded = out, errs, &ending{overdue: make(chan struct{})}, &touched{}, nil
-	a.evaluated = startsJob(args)
+	a.lent, a.evaluated = false, startsJob(args)
 	done := make(chan int, 1)
 	go func() { done <- a.run(ctx, args) }()
 	select {
@@ -79,6 +80,7 @@ func (a *app) run(ctx context.Context, args []string) (code int) {
 		if bug := recover(); bug != nil {
 			code = present.ExitFailed
 			_, _ = io.WriteString(a.err, bugText(bug))
+			a.report(present.Crashed(fmt.Sprintf("a bug in purser (%T)", bug)))
 			a.jobFailed(code)
 		}
 	}()
@@ -89,6 +91,8 @@ func (a *app) run(ctx context.Context, args []string) (code int) {
 	}
 	if err != nil {
 		a.printError(err)
+	} else {
+		a.report(present.ReportOf(nil)) // of a command that has nothing else to tell
 	}
 	return present.ExitCode(err)
 }
@@ -128,18 +132,31 @@ func (a *app) execute(ctx context.Context, args []string) error {
 		}
 		a.ending.watch(cmd.Context())
 	}
-	root.SetFlagErrorFunc(func(_ *cobra.Command, err error) error {
+	root.SetFlagErrorFunc(func(cmd *cobra.Command, err error) error {
 		a.output.JSON = a.output.JSON || arguments.AskForJSON(args)
-		return arguments.FlagFault(err)
+		return arguments.FlagFault(cmd, err)
+	})
+	help := root.HelpFunc()
+	root.SetHelpFunc(func(cmd *cobra.Command, rest []string) {
+		if a.output.JSON = a.output.JSON || arguments.AskForJSON(args); !a.output.JSON {
+			help(cmd, rest)
+			return
+		}
+		var text strings.Builder
+		cmd.SetOut(&text)
+		help(cmd, rest)
+		a.writeJSON(present.ReportOf(nil).With("help", text.String()))
 	})
 	root.SetArgs(args)
 	root.SetIn(a.in)
 	root.SetOut(a.out)
 	root.SetErr(a.err)
-	return root.ExecuteContext(ctx)
+	cmd, err := root.ExecuteContextC(ctx)
+	return arguments.GuideFlags(cmd, err)
 }
 
 func (a *app) root() *cobra.Command {
+	var version bool
 	root := &cobra.Command{
 		Use:   "purser",
 		Short: "Keep the registry tokens of CI: prove, store, check, without showing them",
@@ -164,11 +181,15 @@ second signal ends it at once.`,
   purser respond dockerhub                  a token may have leaked: stop, replace, report
   purser status                             a table of all credentials, without values`,
 		SilenceErrors: true, SilenceUsage: true,
-		Version: purserVersion(),
-		Args:    arguments.None,
-		RunE:    func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
+		Args: arguments.None,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			if version {
+				return a.tellVersion()
+			}
+			return cmd.Help()
+		},
 	}
-	root.SetVersionTemplate("purser {{.Version}}\n")
+	root.Flags().BoolVarP(&version, "version", "v", false, "print purser's version")
 	root.SetHelpCommand(helpCommand())
 	flags := root.PersistentFlags()
 	flags.VarP(&a.output, "output", "o", "how to print: text or json")
@@ -178,6 +199,7 @@ second signal ends it at once.`,
 	host := a.host()
 	root.AddCommand(a.initCommand(), a.loginCommand(), a.logoutCommand(), a.storeCommand(), a.tokensCommand(), a.doctorCommand(), a.terraformCommand(), a.configureDockerCommand(), a.execCommand(), a.jobCommand(), a.checkCommand(), a.statusCommand(), a.rotateCommand(), a.rollbackCommand(), a.revokeCommand(), a.respondCommand(), a.receiptCommand(), host.RehearseCommand(), a.schemaCommand(), host.SandboxCommand(), a.mcpCommand(), a.versionCommand(), a.sweepCommand())
 	a.complete(root)
+	arguments.Guide(root)
 	return root
 }
 
@@ -220,7 +242,7 @@ func (a *app) host() *practice.Host {
 		Project: a.project, Self: a.self, Run: a.runCommand,
 		Purser: func(ctx context.Context, args []string, on practice.Scene) int {
 			return run(ctx, args, &app{
-				env: on.Env, in: on.In, out: a.out, err: a.out, tty: a.tty, now: on.Now, random: a.random,
+				env: on.Env, in: on.In, out: on.Out, err: on.Out, tty: a.tty, now: on.Now, random: a.random,
 				transport: on.Transport, aws: &wire.LocalAWS{Endpoint: on.AWS}, dir: on.Dir, wait: on.Wait,
 				consent: func(context.Context, present.Decision) error { return nil }, // the stand-ins hold nobody's token
 			})

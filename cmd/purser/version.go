@@ -17,15 +17,17 @@ func (a *app) versionCommand() *cobra.Command {
 		Example: `  purser version
   purser --version`,
 		Args: arguments.None,
-		RunE: func(*cobra.Command, []string) error {
-			if a.output.JSON {
-				a.writeJSON(present.ReportOf(nil).With("version", purserVersion()))
-				return nil
-			}
-			_, err := fmt.Fprintln(a.out, "purser", purserVersion())
-			return err
-		},
+		RunE: func(*cobra.Command, []string) error { return a.tellVersion() },
 	}
+}
+
+func (a *app) tellVersion() error {
+	if a.output.JSON {
+		a.writeJSON(present.ReportOf(nil).With("version", purserVersion()))
+		return nil
+	}
+	_, err := fmt.Fprintln(a.out, "purser", purserVersion())
+	return err
 }
 
 // purserVersion is the module's, as Go has noted it.

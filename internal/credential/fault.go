@@ -172,6 +172,7 @@ type Fault struct {
 	Access     Access
 	Target     Target
 	Change     string        // what to write instead, in lines; may be empty
+	Help       string        // the command whose help says how it is typed; "" where help is of no use
 	SignIn     string        // how the AWS profile comes to credentials; "" when unknown
 	Wait       time.Duration // how long to leave the registry alone; 0 when unknown
 }

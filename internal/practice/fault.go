@@ -18,7 +18,6 @@ import (
 	"purser/internal/boundedfile"
 	"purser/internal/config"
 	"purser/internal/credential"
-	"purser/internal/present"
 	"purser/internal/sandbox"
 	sandboxaws "purser/internal/sandbox/aws"
 	sandboxhub "purser/internal/sandbox/hub"
@@ -137,13 +136,8 @@ func (h *Host) sandboxFault(ctx context.Context, args []string, f faultFlags) er
 		}
 		specs = append(specs, f.spec)
 	}
-	if _, err := h.control(ctx, "/fault", specs); err != nil {
-		return err
-	}
-	if h.JSON() {
-		present.ReportOf(nil).Write(h.Out)
-	}
-	return nil
+	_, err := h.control(ctx, "/fault", specs)
+	return err
 }
 
 func faultWhy(err error) string {

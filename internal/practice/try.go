@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"os"
 	"path/filepath"
 	"strings"
@@ -87,10 +88,23 @@ func findScenario(args []string) (scenario, error) {
 // tour is one run of sandbox try.
 type tour struct {
 	*Host
+	out     io.Writer // for people
+	told    tourJSON
 	sandbox *sandbox.Sandbox
 	dir     string
 	ahead   time.Duration // how much later it is than it is
 	unasked string        // the secret with an account that makes tokens; "" for none
+}
+
+// tourJSON is a tour as JSON.
+type tourJSON struct {
+	Scenario string     `json:"scenario"`
+	Commands []stopJSON `json:"commands"`
+}
+
+type stopJSON struct {
+	Command string `json:"command"`
+	Exit    int    `json:"exit"`
 }
 
 // TourConfig is the purser.yaml of a tour.
@@ -106,7 +120,10 @@ credentials:
 `
 
 func (h *Host) try(ctx context.Context, s scenario) (err error) {
-	t := &tour{Host: h}
+	t := &tour{Host: h, out: h.Out, told: tourJSON{Scenario: s.name}}
+	if h.JSON() {
+		t.out = h.Err
+	}
 	t.sandbox, err = sandbox.Start(ctx, sandbox.Options{Random: h.Random, Now: t.clock, AWSNow: h.Now})
 	if err != nil {
 		return fmt.Errorf("start the stand-ins: %w", err)
@@ -128,6 +145,9 @@ no secret in it, says what is wanted:
 		return err
 	}
 	t.say("That was all: the stand-ins are stopped and their files are gone. No byte of a token\nwas shown.")
+	if h.JSON() {
+		present.ReportOf(nil).With("tour", &t.told).Write(h.Out)
+	}
 	return nil
 }
 
@@ -151,7 +171,7 @@ func (t *tour) stops(ctx context.Context, all ...stop) error {
 	return nil
 }
 
-func (t *tour) say(text string) { _, _ = fmt.Fprintf(t.Out, "\n%s\n", text) }
+func (t *tour) say(text string) { _, _ = fmt.Fprintf(t.out, "\n%s\n", text) }
 
 // later lets time pass.
 func (t *tour) later(d time.Duration, text string) {
@@ -166,13 +186,15 @@ func (t *tour) visit(ctx context.Context, s stop) error {
 	if !s.stdin.IsZero() {
 		input = "… | "
 	}
-	_, _ = fmt.Fprintf(t.Out, "\n$ %spurser %s\n", input, strings.Join(s.args, " "))
+	_, _ = fmt.Fprintf(t.out, "\n$ %spurser %s\n", input, strings.Join(s.args, " "))
 	on := Scene{
 		Env: config.Environment{Home: t.dir, NoColor: t.Env.NoColor, Term: t.Env.Term, ManagementSecret: t.unasked},
-		In:  strings.NewReader(s.stdin.Reveal()), Now: t.clock, Transport: t.sandbox.Transport(), AWS: t.sandbox.SecretsManagerURL, Dir: t.dir,
+		In:  strings.NewReader(s.stdin.Reveal()), Out: t.out, Now: t.clock, Transport: t.sandbox.Transport(), AWS: t.sandbox.SecretsManagerURL, Dir: t.dir,
 		Wait: func(_ context.Context, d time.Duration) error { t.ahead += d; return nil },
 	}
-	if code := t.Purser(ctx, s.args, on); code != s.want {
+	code := t.Purser(ctx, s.args, on)
+	t.told.Commands = append(t.told.Commands, stopJSON{"purser " + strings.Join(s.args, " "), code})
+	if code != s.want {
 		return fmt.Errorf("purser %s ended with code %d; the tour expects %d", s.args[0], code, s.want)
 	}
 	return nil

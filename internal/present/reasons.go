@@ -38,7 +38,12 @@ type row struct {
 // rows is the only place where a failure is turned into an exit code and into what to do
 // about it. It is complete: a test holds every reason against it.
 var rows = map[credential.Reason]row{
-	credential.Usage:           {ExitUsage, next("purser help")},
+	credential.Usage: {ExitUsage, func(f *credential.Fault) advice {
+		if f.Help == "" { // what is wrong is somewhere else than on the command line
+			return advice{}
+		}
+		return advice{Next: []string{f.Help}}
+	}},
 	credential.NoConfiguration: {ExitUsage, next("write one: purser init")},
 	credential.TokenInArguments: {ExitUsage, func(f *credential.Fault) advice {
 		return advice{"Treat it as leaked: whoever can read the history or the process list can push with it.", []string{
