@@ -89,15 +89,15 @@ func findScenario(args []string) (scenario, error) {
 type tour struct {
 	*Host
 	out     io.Writer // for people
-	told    tourJSON
+	told    Toured
 	sandbox *sandbox.Sandbox
 	dir     string
 	ahead   time.Duration // how much later it is than it is
 	unasked string        // the secret with an account that makes tokens; "" for none
 }
 
-// tourJSON is a tour as JSON.
-type tourJSON struct {
+// Toured is a tour as JSON.
+type Toured struct {
 	Scenario string     `json:"scenario"`
 	Commands []stopJSON `json:"commands"`
 }
@@ -120,7 +120,7 @@ credentials:
 `
 
 func (h *Host) try(ctx context.Context, s scenario) (err error) {
-	t := &tour{Host: h, out: h.Out, told: tourJSON{Scenario: s.name}}
+	t := &tour{Host: h, out: h.Out, told: Toured{Scenario: s.name}}
 	if h.JSON() {
 		t.out = h.Err
 	}
