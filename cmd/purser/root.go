@@ -17,6 +17,7 @@ import (
 
 	"purser/internal/account"
 	"purser/internal/arguments"
+	"purser/internal/completion"
 	"purser/internal/config"
 	"purser/internal/consumer"
 	"purser/internal/credential"
@@ -198,16 +199,27 @@ second signal ends it at once.`,
 	flags.Var(&a.limit, "timeout", "give up after this time, such as 30s")
 	host := a.host()
 	root.AddCommand(a.initCommand(), a.loginCommand(), a.logoutCommand(), a.storeCommand(), a.tokensCommand(), a.doctorCommand(), a.terraformCommand(), a.configureDockerCommand(), a.execCommand(), a.jobCommand(), a.checkCommand(), a.statusCommand(), a.rotateCommand(), a.rollbackCommand(), a.revokeCommand(), a.respondCommand(), a.receiptCommand(), host.RehearseCommand(), a.schemaCommand(), host.SandboxCommand(), a.mcpCommand(), a.versionCommand(), a.sweepCommand())
-	a.complete(root)
+	root.AddCommand(completion.Command(a.out))
+	completion.Offer(root, completion.Sources{
+		Project: a.project, Profiles: func() ([]string, error) { return a.wire().Profiles().Names() }, Tokens: a.knownTokens,
+		Scenarios: practice.Scenarios(), Faults: practice.FaultPlaces(),
+	})
 	arguments.Guide(root)
 	return root
+}
+
+// knownTokens are those of an account, where a session is at hand. Nothing is printed.
+func (a *app) knownTokens(ctx context.Context, host credential.Host, of string) []credential.ManagedToken {
+	quiet := *a
+	quiet.debug, quiet.err = false, io.Discard
+	return quiet.desk(quiet.wire()).Known(ctx, account.Owner{Registry: host, Account: of})
 }
 
 // helpCommand is cobra's, which shows the root's help for a command that there is not.
 func helpCommand() *cobra.Command {
 	return &cobra.Command{
 		Use:   "help [COMMAND]",
-		Short: "Show a command's help",
+		Short: "Show a command's help", ValidArgsFunction: completion.Commands,
 		Example: `  purser help store
   purser help sandbox fault`,
 		RunE: func(cmd *cobra.Command, args []string) error {

@@ -112,6 +112,21 @@ func (d *Desk) Found(ctx context.Context, of Owner, yes bool, wanted Use) (regis
 	return h, nil
 }
 
+// Known are the tokens of an account where docker has a session that has not ended: for
+// completion, which asks nobody and tells no error. A password store may want to be unlocked,
+// which is to ask.
+func (d *Desk) Known(ctx context.Context, of Owner) []credential.ManagedToken {
+	if state, err := (source.DockerConfig{Dir: d.Env.DockerConfigDir(), Registry: of.Registry}).State(); err != nil || state.Helper == "pass" {
+		return nil
+	}
+	h, err := d.Found(ctx, of, true, Use{})
+	if err != nil || h == nil || !d.Now().Before(h.Expires()) {
+		return nil
+	}
+	tokens, _, _ := h.Tokens(ctx) // without an answer there are none
+	return tokens
+}
+
 // SignIn asks for name, password and second factor.
 func (d *Desk) SignIn(ctx context.Context, of Owner) (registry.Account, error) {
 	_, _ = fmt.Fprintf(d.Err, "Sign in to %s. A company's single sign-on has no password: make the token on its page then, with --from prompt.\n", of.Registry.Vendor())

@@ -44,6 +44,20 @@ type faultSpec struct {
 	Times      int     `json:"times,omitempty"`
 }
 
+// FaultPlaces are those of the stand-ins that are always there.
+func FaultPlaces() []string {
+	all := []string{"clock"}
+	for _, place := range []struct {
+		name  string
+		kinds []string
+	}{{"hub", sandboxhub.Faults()}, {"registry", sandboxregistry.Faults()}, {githubRegistry, sandboxregistry.Faults()}, {"aws", sandboxaws.Operations()}} {
+		for _, kind := range place.kinds {
+			all = append(all, place.name+":"+kind)
+		}
+	}
+	return all
+}
+
 type faultFlags struct {
 	spec                    faultSpec
 	retryAfter, delay, skew string

@@ -66,20 +66,27 @@ func scenarios() []scenario {
 	}
 }
 
+// Scenarios are the names of the tours.
+func Scenarios() []string {
+	var names []string
+	for _, s := range scenarios() {
+		names = append(names, s.name)
+	}
+	return names
+}
+
 func findScenario(args []string) (scenario, error) {
 	all := scenarios()
 	if len(args) == 0 {
 		return all[0], nil
 	}
-	var names []string
 	for _, s := range all {
 		if s.name == args[0] {
 			return s, nil
 		}
-		names = append(names, s.name)
 	}
-	why := "there are " + strings.Join(names, ", ")
-	if near := config.Nearest(args[0], names); near != "" {
+	why := "there are " + strings.Join(Scenarios(), ", ")
+	if near := config.Nearest(args[0], Scenarios()); near != "" {
 		why = "did you mean " + near + "? " + why
 	}
 	return scenario{}, &credential.Fault{Reason: credential.Usage, What: "there is no such scenario", Why: why}
