@@ -198,7 +198,7 @@ second signal ends it at once.`,
 	flags.BoolVar(&a.debug, "debug", false, "show the requests on standard error, without what is secret in them")
 	flags.Var(&a.limit, "timeout", "give up after this time, such as 30s")
 	host := a.host()
-	root.AddCommand(a.initCommand(), a.loginCommand(), a.logoutCommand(), a.storeCommand(), a.tokensCommand(), a.doctorCommand(), a.terraformCommand(), a.configureDockerCommand(), a.execCommand(), a.jobCommand(), a.checkCommand(), a.statusCommand(), a.rotateCommand(), a.rollbackCommand(), a.revokeCommand(), a.respondCommand(), a.receiptCommand(), host.RehearseCommand(), a.schemaCommand(), host.SandboxCommand(), a.mcpCommand(), a.versionCommand(), a.sweepCommand())
+	root.AddCommand(a.initCommand(), a.loginCommand(), a.logoutCommand(), a.storeCommand(), a.tokensCommand(), a.doctorCommand(), a.terraformCommand(), a.configureDockerCommand(), a.execCommand(), a.jobCommand(), a.checkCommand(), a.statusCommand(), a.rotateCommand(), a.rollbackCommand(), a.revokeCommand(), a.respondCommand(), a.receiptCommand(), host.RehearseCommand(), a.schemaCommand(), a.manCommand(), host.SandboxCommand(), a.mcpCommand(), a.versionCommand(), a.sweepCommand())
 	root.AddCommand(completion.Command(a.out))
 	completion.Offer(root, completion.Sources{
 		Project: a.project, Profiles: func() ([]string, error) { return a.wire().Profiles().Names() }, Tokens: a.knownTokens,

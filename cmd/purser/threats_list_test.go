@@ -215,6 +215,9 @@ var harmless = map[string]string{
 	"sandbox try":    "shows the main job with made-up tokens",
 	"rehearse":       "rotates with stand-ins; nothing real is asked",
 	"schema":         "prints the schema of purser.yaml",
+	"schema output":  "prints the schema of reports",
+	"completion":     "prints a script for a shell; what completes a line is asked of purser later",
+	"man":            "writes manual pages",
 	"version":        "prints the version",
 	"logout aws":     "ends what login aws began; the session is the AWS tools' own file",
 }

@@ -7,6 +7,7 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"strconv"
 	"strings"
 	"time"
 
@@ -68,10 +69,11 @@ type Environment struct {
 	// names them. It is "" when no variable does.
 	AWSIdentity string
 
-	User        string // USER
-	Shell       string // SHELL
-	Sandbox     string // PURSER_SANDBOX
-	SSHAuthSock string // SSH_AUTH_SOCK
+	User        string    // USER
+	Shell       string    // SHELL
+	Sandbox     string    // PURSER_SANDBOX
+	SourceDate  time.Time // SOURCE_DATE_EPOCH; the zero time where it is not set
+	SSHAuthSock string    // SSH_AUTH_SOCK
 
 	RemoteSession bool // SSH_CONNECTION or SSH_TTY is set
 
@@ -129,6 +131,7 @@ func ownVariables() []Variable {
 		{"HOME", "The home directory, for `~/` in paths and where the directories below are not set.", "", func(e *Environment, v string) { e.Home = absolute(v) }},
 		{"USER", "Who runs purser, for receipts.", "", func(e *Environment, v string) { e.User = v }},
 		{"SHELL", "The shell of `purser sandbox shell`.", "", func(e *Environment, v string) { e.Shell = v }},
+		{"SOURCE_DATE_EPOCH", "The date in manual pages, in seconds since 1970, for builds that can be repeated.", "", func(e *Environment, v string) { e.SourceDate = parseEpoch(v) }},
 		{"PURSER_SANDBOX", "The folder of the sandbox that `purser sandbox up` left running.", "", func(e *Environment, v string) { e.Sandbox = absolute(v) }},
 		{"SSH_AUTH_SOCK", "Where the SSH agent is that signs receipts.", "", func(e *Environment, v string) { e.SSHAuthSock = v }},
 		{"XDG_CONFIG_HOME", "The configuration directory, instead of `~/.config`.", "", func(e *Environment, v string) { e.XDGConfigHome = absolute(v) }},
@@ -183,6 +186,15 @@ func awsVariables() []Variable {
 		{"AWS_CONTAINER_CREDENTIALS_RELATIVE_URI", "Credentials of the environment's own, as ECS gives. Where it is set, the profile in purser.yaml is ignored.", sdk, container},
 		{"AWS_CONTAINER_CREDENTIALS_FULL_URI", "The same, as EKS Pod Identity gives.", sdk, container},
 	}
+}
+
+// parseEpoch reads seconds since 1970. What is no number is as if it were not set.
+func parseEpoch(text string) time.Time {
+	seconds, err := strconv.ParseInt(text, 10, 64)
+	if err != nil {
+		return time.Time{}
+	}
+	return time.Unix(seconds, 0).UTC()
 }
 
 // absolute drops a relative path: the XDG specification has such ones ignored.

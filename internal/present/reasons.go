@@ -23,6 +23,26 @@ const (
 	ExitUnknown = 6 // could not tell: no answer, 429, 5xx, a signal, --timeout
 )
 
+// ExitMeaning is an exit code with what it says.
+type ExitMeaning struct {
+	Code    int
+	Meaning string
+}
+
+// ExitCodes are all with which a command of purser's ends, but for those that pass on the code
+// of a program.
+func ExitCodes() []ExitMeaning {
+	return []ExitMeaning{
+		{ExitOK, "It is done."},
+		{ExitFailed, "It failed, or a person is needed."},
+		{ExitUsage, "The usage or the configuration is wrong."},
+		{ExitBad, "The credential is bad: the registry rejects it, or consumers cannot use what is stored."},
+		{ExitAWS, "You are not signed in at AWS, or AWS does not allow it."},
+		{ExitMissing, "Something is missing that Terraform makes."},
+		{ExitUnknown, "It is unknown: no answer, a rate limit, an outage, a signal, or --timeout ran out. Try again later."},
+	}
+}
+
 // advice is what a person is told after what happened and why.
 type advice struct {
 	Meaning string   // what it may mean, a sentence; may be empty
