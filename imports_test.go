@@ -59,7 +59,7 @@ var mayImport = map[string][]string{
 	// What the commands do, each a room; cmd/purser puts them together.
 	"internal/account":       {"internal/arguments", "internal/config", "internal/credential", "internal/lifecycle", "internal/present", "internal/registry", "internal/source", "internal/wire"},
 	"internal/agent":         {"internal/present"},
-	"internal/manual":        {"internal/atomicfile", "internal/config", "internal/present"},
+	"internal/manual":        {"internal/arguments", "internal/atomicfile", "internal/config", "internal/credential", "internal/present"},
 	"internal/completion":    {"internal/config", "internal/credential", "internal/registry"},
 	"internal/consumer":      {"internal/config", "internal/credential", "internal/source", "internal/wire"},
 	"internal/doctor":        {"internal/config", "internal/credential", "internal/lifecycle", "internal/present", "internal/signin", "internal/source", "internal/store", "internal/terraform", "internal/wire"},

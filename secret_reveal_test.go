@@ -23,7 +23,7 @@ var reveals = map[string]string{
 	"cmd/docker-credential-purser/helper.go answer 1":         "the answer to docker's client, which is what the program is for",
 	"cmd/docker-credential-purser/once.go pack 1":             "the entry in the kernel's keyring",
 	"cmd/docker-credential-purser/once.go recall 1":           "the same, read back",
-	"cmd/purser/exec.go inject 1":                             "a variable of the command, where --env asks for it",
+	"internal/consumer/variables.go Inject 1":                 "a variable of the command, where --env asks for it",
 	"internal/keyringcache/keyringcache_linux.go put 1":       "the entry in the kernel's keyring",
 	"internal/redact/redact.go New 2":                         "makes the pieces that are taken out",
 	"internal/redact/tell.go Tell 1":                          "tells a Buildkite agent what to take out, through a pipe",

@@ -70,6 +70,18 @@ func (a *app) interactive() bool {
 	return f.Close() == nil
 }
 
+func (a *app) tellManual(folder string, files []string, err error) error {
+	switch {
+	case err != nil:
+		return err
+	case a.output.JSON:
+		a.writeJSON(present.ReportOf(nil).With("manual", files))
+		return nil
+	}
+	a.line(a.out, credential.Granted, "Manual", counted(len(files), "page")+" in "+folder)
+	return nil
+}
+
 func (a *app) writeJSON(r present.Report) { r.Write(a.out) }
 
 // printJSON prints a command's report and ends it with the error's exit code.

@@ -8,8 +8,6 @@ import (
 	"io"
 	"net/http"
 	"os"
-	"path"
-	"runtime"
 	"strings"
 	"time"
 
@@ -22,6 +20,7 @@ import (
 	"purser/internal/consumer"
 	"purser/internal/credential"
 	"purser/internal/lifecycle"
+	"purser/internal/manual"
 	"purser/internal/practice"
 	"purser/internal/present"
 	"purser/internal/wire"
@@ -80,7 +79,7 @@ func (a *app) run(ctx context.Context, args []string) (code int) {
 	defer func() {
 		if bug := recover(); bug != nil {
 			code = present.ExitFailed
-			_, _ = io.WriteString(a.err, bugText(bug))
+			_, _ = io.WriteString(a.err, present.BugText(bug))
 			a.report(present.Crashed(fmt.Sprintf("a bug in purser (%T)", bug)))
 			a.jobFailed(code)
 		}
@@ -96,25 +95,6 @@ func (a *app) run(ctx context.Context, args []string) (code int) {
 		a.report(present.ReportOf(nil)) // of a command that has nothing else to tell
 	}
 	return present.ExitCode(err)
-}
-
-// bugText says where a bug of purser's is. What the panic carried is not shown:
-// it may be anything, a secret included.
-func bugText(bug any) string {
-	var b strings.Builder
-	fmt.Fprintf(&b, "purser: a bug in purser (%T), please report it; a second run finishes what this one has begun\n", bug)
-	callers := make([]uintptr, 32)
-	const runtimeFrames = 3 // Callers, this function, the deferred one
-	frames := runtime.CallersFrames(callers[:runtime.Callers(runtimeFrames, callers)])
-	for {
-		frame, more := frames.Next()
-		if strings.Contains(frame.Function, "purser") {
-			fmt.Fprintf(&b, "  at %s, %s:%d\n", frame.Function, path.Base(frame.File), frame.Line)
-		}
-		if !more {
-			return b.String()
-		}
-	}
 }
 
 func (a *app) execute(ctx context.Context, args []string) error {
@@ -191,14 +171,15 @@ second signal ends it at once.`,
 		},
 	}
 	root.Flags().BoolVarP(&version, "version", "v", false, "print purser's version")
-	root.SetHelpCommand(helpCommand())
+	root.SetHelpCommand(arguments.HelpCommand())
+	root.InitDefaultHelpCmd()
 	flags := root.PersistentFlags()
 	flags.VarP(&a.output, "output", "o", "how to print: text or json")
 	flags.StringVar(&a.config, "config", "", "the configuration `FILE` (default purser.yaml, here or in a folder above)")
 	flags.BoolVar(&a.debug, "debug", false, "show the requests on standard error, without what is secret in them")
 	flags.Var(&a.limit, "timeout", "give up after this time, such as 30s")
 	host := a.host()
-	root.AddCommand(a.initCommand(), a.loginCommand(), a.logoutCommand(), a.storeCommand(), a.tokensCommand(), a.doctorCommand(), a.terraformCommand(), a.configureDockerCommand(), a.execCommand(), a.jobCommand(), a.checkCommand(), a.statusCommand(), a.rotateCommand(), a.rollbackCommand(), a.revokeCommand(), a.respondCommand(), a.receiptCommand(), host.RehearseCommand(), a.schemaCommand(), a.manCommand(), host.SandboxCommand(), a.mcpCommand(), a.versionCommand(), a.sweepCommand())
+	root.AddCommand(a.initCommand(), a.loginCommand(), a.logoutCommand(), a.storeCommand(), a.tokensCommand(), a.doctorCommand(), a.terraformCommand(), a.configureDockerCommand(), a.execCommand(), a.jobCommand(), a.checkCommand(), a.statusCommand(), a.rotateCommand(), a.rollbackCommand(), a.revokeCommand(), a.respondCommand(), a.receiptCommand(), host.RehearseCommand(), a.schemaCommand(), manual.Command(purserVersion(), a.env.SourceDate, a.now, a.tellManual), host.SandboxCommand(), a.mcpCommand(), a.versionCommand(), a.sweepCommand())
 	root.AddCommand(completion.Command(a.out))
 	completion.Offer(root, completion.Sources{
 		Project: a.project, Profiles: func() ([]string, error) { return a.wire().Profiles().Names() }, Tokens: a.knownTokens,
@@ -213,24 +194,6 @@ func (a *app) knownTokens(ctx context.Context, host credential.Host, of string) 
 	quiet := *a
 	quiet.debug, quiet.err = false, io.Discard
 	return quiet.desk(quiet.wire()).Known(ctx, account.Owner{Registry: host, Account: of})
-}
-
-// helpCommand is cobra's, which shows the root's help for a command that there is not.
-func helpCommand() *cobra.Command {
-	return &cobra.Command{
-		Use:   "help [COMMAND]",
-		Short: "Show a command's help", ValidArgsFunction: completion.Commands,
-		Example: `  purser help store
-  purser help sandbox fault`,
-		RunE: func(cmd *cobra.Command, args []string) error {
-			found, rest, err := cmd.Root().Find(args)
-			if err != nil || len(rest) > 0 {
-				return cmp.Or(arguments.None(found, rest), err)
-			}
-			found.InitDefaultHelpFlag() // which its help is to name
-			return found.Help()
-		},
-	}
 }
 
 // desk is where people sign in to registries.

@@ -3,6 +3,7 @@
 package arguments
 
 import (
+	"cmp"
 	"errors"
 	"slices"
 	"strings"
@@ -107,6 +108,24 @@ func namesFlag(cmd *cobra.Command, text string) bool {
 		}
 	}
 	return false
+}
+
+// HelpCommand is cobra's, which shows the root's help for a command that there is not.
+func HelpCommand() *cobra.Command {
+	return &cobra.Command{
+		Use:   "help [COMMAND]",
+		Short: "Show a command's help",
+		Example: `  purser help store
+  purser help sandbox fault`,
+		RunE: func(cmd *cobra.Command, args []string) error {
+			found, rest, err := cmd.Root().Find(args)
+			if err != nil || len(rest) > 0 {
+				return cmp.Or(None(found, rest), err)
+			}
+			found.InitDefaultHelpFlag() // which its help is to name
+			return found.Help()
+		},
+	}
 }
 
 func usageOf(f *pflag.Flag) string { return "it is: " + strings.ReplaceAll(f.Usage, "`", "") }

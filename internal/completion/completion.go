@@ -38,8 +38,8 @@ var words = map[string][]string{
 	"shape": credential.ShapeNames(), "SHELL": shells,
 }
 
-// Commands completes the words of a command below the root, for its help.
-func Commands(cmd *cobra.Command, args []string, _ string) ([]string, cobra.ShellCompDirective) {
+// commands completes the words of a command below the root, for its help.
+func commands(cmd *cobra.Command, args []string, _ string) ([]string, cobra.ShellCompDirective) {
 	found, rest, err := cmd.Root().Find(args)
 	if err != nil || len(rest) > 0 {
 		return none(nil, nil, "")
@@ -83,6 +83,8 @@ func (s Sources) argument(cmd *cobra.Command) completer {
 		return once(s.Faults)
 	case words[name] != nil:
 		return once(words[name])
+	case name == "COMMAND":
+		return commands
 	case name == "FILE", name == "FOLDER", usage != "" && name == "--": // a command to run
 		return nil
 	}
