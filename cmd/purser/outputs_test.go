@@ -129,6 +129,51 @@ func TestTheSchemaOfReportsHasEveryField(t *testing.T) {
 	}
 }
 
+// TestTheDocumentOfReportsIsTheSchemas holds the tables of docs/json-output.md to the schema and to
+// the reasons.
+func TestTheDocumentOfReportsIsTheSchemas(t *testing.T) {
+	const file = "../../docs/json-output.md"
+	raw, err := os.ReadFile(file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	schema, err := schemaAsMap()
+	if err != nil {
+		t.Fatal(err)
+	}
+	var parts, reasons strings.Builder
+	parts.WriteString("| field | command, and what it holds |\n|---|---|\n")
+	properties := schema["properties"].(map[string]any)
+	for _, name := range slices.Sorted(maps.Keys(properties)) {
+		if about, _ := properties[name].(map[string]any)["description"].(string); !slices.Contains([]string{"schema", "exit", "error"}, name) {
+			fmt.Fprintf(&parts, "| `%s` | %s |\n", name, about)
+		}
+	}
+	reasons.WriteString("| exit code | reasons |\n|---|---|\n")
+	byCode := map[int][]string{present.ExitFailed: {"`failed`"}}
+	for _, r := range present.Reasons() {
+		code := present.ExitCode(&credential.Fault{Reason: r})
+		byCode[code] = append(byCode[code], "`"+string(r)+"`")
+	}
+	for _, code := range slices.Sorted(maps.Keys(byCode)) {
+		fmt.Fprintf(&reasons, "| %d | %s |\n", code, strings.Join(byCode[code], ", "))
+	}
+	want := string(raw)
+	for name, table := range map[string]string{"parts": parts.String(), "reasons": reasons.String()} {
+		before, rest, _ := strings.Cut(want, "<!-- "+name+" -->\n")
+		_, after, ok := strings.Cut(rest, "<!-- end of "+name+" -->\n")
+		if !ok {
+			t.Fatalf("%s has no place for the %s", file, name)
+		}
+		want = before + "<!-- " + name + " -->\n" + table + "<!-- end of " + name + " -->\n" + after
+	}
+	if *update {
+		writeFile(t, file, want)
+	} else if want != string(raw) {
+		t.Errorf("%s is not what the schema says (go test -run DocumentOfReports -update writes it)", file)
+	}
+}
+
 // sameFields holds a type against what the schema says of it.
 func sameFields(t *testing.T, at string, schema, node map[string]any, typ reflect.Type) {
 	t.Helper()
