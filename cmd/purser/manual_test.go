@@ -28,9 +28,8 @@ func TestEveryCommandHasAManualPage(t *testing.T) {
 		return dir
 	}
 	dir, again := write(), write("--date", "2023-11-14")
-	seen, root := 0, (&app{}).root()
-	root.InitDefaultHelpCmd()
-	eachCommand(root, func(c *cobra.Command) {
+	seen := 0
+	eachCommand((&app{}).root(), func(c *cobra.Command) {
 		if c.Hidden {
 			return
 		}

@@ -247,9 +247,7 @@ func TestEveryOutcomeIsAReport(t *testing.T) {
 	t.Setenv("PATH", buildHelper(t)+string(filepath.ListSeparator)+os.Getenv("PATH"))
 	rows := outcomes(t)
 	seen := map[string]bool{}
-	root := (&app{}).root()
-	root.InitDefaultHelpCmd()
-	eachCommand(root, func(c *cobra.Command) {
+	eachCommand((&app{}).root(), func(c *cobra.Command) {
 		path := strings.TrimPrefix(strings.TrimPrefix(c.CommandPath(), "purser"), " ")
 		seen[path] = true
 		if len(rows[path]) == 0 {

@@ -172,7 +172,6 @@ second signal ends it at once.`,
 	}
 	root.Flags().BoolVarP(&version, "version", "v", false, "print purser's version")
 	root.SetHelpCommand(arguments.HelpCommand())
-	root.InitDefaultHelpCmd()
 	flags := root.PersistentFlags()
 	flags.VarP(&a.output, "output", "o", "how to print: text or json")
 	flags.StringVar(&a.config, "config", "", "the configuration `FILE` (default purser.yaml, here or in a folder above)")
@@ -181,6 +180,7 @@ second signal ends it at once.`,
 	host := a.host()
 	root.AddCommand(a.initCommand(), a.loginCommand(), a.logoutCommand(), a.storeCommand(), a.tokensCommand(), a.doctorCommand(), a.terraformCommand(), a.configureDockerCommand(), a.execCommand(), a.jobCommand(), a.checkCommand(), a.statusCommand(), a.rotateCommand(), a.rollbackCommand(), a.revokeCommand(), a.respondCommand(), a.receiptCommand(), host.RehearseCommand(), a.schemaCommand(), manual.Command(purserVersion(), a.env.SourceDate, a.now, a.tellManual), host.SandboxCommand(), a.mcpCommand(), a.versionCommand(), a.sweepCommand())
 	root.AddCommand(completion.Command(a.out))
+	root.InitDefaultHelpCmd()
 	completion.Offer(root, completion.Sources{
 		Project: a.project, Profiles: func() ([]string, error) { return a.wire().Profiles().Names() }, Tokens: a.knownTokens,
 		Scenarios: practice.Scenarios(), Faults: practice.FaultPlaces(),

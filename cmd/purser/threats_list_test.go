@@ -200,6 +200,7 @@ var threats = []threat{
 // harmless are the commands that touch no secret, and why.
 var harmless = map[string]string{
 	"":               "prints its help",
+	"help":           "prints the help of a command",
 	"job":            "prints its help",
 	"login":          "prints its help",
 	"receipt":        "prints its help",
