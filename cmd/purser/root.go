@@ -160,7 +160,9 @@ second signal ends it at once.`,
   purser check                              prove what is stored, for cron
   purser rotate --due --yes                 renew what is due, for a schedule
   purser respond dockerhub                  a token may have leaked: stop, replace, report
-  purser status                             a table of all credentials, without values`,
+  purser status                             a table of all credentials, without values
+  purser completion --help                  have your shell complete commands and credentials
+  purser schema output                      what --output json prints, for scripts`,
 		SilenceErrors: true, SilenceUsage: true,
 		Args: arguments.None,
 		RunE: func(cmd *cobra.Command, _ []string) error {

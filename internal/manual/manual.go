@@ -55,7 +55,7 @@ func (b Book) page(cmd *cobra.Command) string {
 	var p page
 	// A date is read, and so its hyphens are plain ones.
 	date := b.Date.UTC().Format(time.DateOnly)
-	fmt.Fprintf(&p, ".TH \"%s\" 1 %s \"purser %s\" \"purser manual\"\n", quoted(strings.ToUpper(name(cmd))), date, quoted(b.Version))
+	fmt.Fprintf(&p.b, ".TH \"%s\" 1 %s \"purser %s\" \"purser manual\"\n", quoted(strings.ToUpper(name(cmd))), date, quoted(b.Version))
 	p.section("NAME")
 	p.text(name(cmd) + " - " + cmd.Short)
 	p.section("SYNOPSIS")
@@ -87,18 +87,18 @@ func (b Book) page(cmd *cobra.Command) string {
 		p.item(config.SystemPath, "The configuration of a build agent, which no checkout can change.")
 	}
 	p.seeAlso(cmd)
-	return p.String()
+	return p.b.String()
 }
 
 // page is one that is being written.
-type page struct{ strings.Builder }
+type page struct{ b strings.Builder }
 
 func (p *page) macro(name string, arguments ...string) {
-	fmt.Fprintf(p, ".%s", name)
+	fmt.Fprintf(&p.b, ".%s", name)
 	for _, a := range arguments {
-		fmt.Fprintf(p, " \"%s\"", quoted(a))
+		fmt.Fprintf(&p.b, " \"%s\"", quoted(a))
 	}
-	p.WriteByte('\n')
+	p.b.WriteByte('\n')
 }
 
 // quoted is an argument of a macro, between quotes.
@@ -108,7 +108,7 @@ func (p *page) section(title string) { p.macro("SH", title) }
 
 // item is a word with what it means.
 func (p *page) item(word, meaning string) {
-	p.WriteString(".TP\n")
+	p.b.WriteString(".TP\n")
 	p.macro("B", word)
 	p.text(meaning)
 }
@@ -117,7 +117,7 @@ func (p *page) item(word, meaning string) {
 func (p *page) text(text string) {
 	for i, paragraph := range strings.Split(text, "\n\n") {
 		if i > 0 {
-			p.WriteString(".PP\n")
+			p.b.WriteString(".PP\n")
 		}
 		if strings.HasPrefix(paragraph, "  ") {
 			p.verbatim(paragraph)
@@ -130,15 +130,15 @@ func (p *page) text(text string) {
 }
 
 func (p *page) verbatim(text string) {
-	p.WriteString(".nf\n")
+	p.b.WriteString(".nf\n")
 	for line := range strings.SplitSeq(strings.TrimRight(text, "\n"), "\n") {
 		if line == "" {
-			p.WriteString(".sp\n")
+			p.b.WriteString(".sp\n")
 			continue
 		}
 		p.line(strings.TrimPrefix(line, "  "))
 	}
-	p.WriteString(".fi\n")
+	p.b.WriteString(".fi\n")
 }
 
 // line writes one that is no request, whatever it begins with.
@@ -147,7 +147,7 @@ func (p *page) line(text string) {
 	if strings.HasPrefix(text, ".") {
 		text = `\&` + text
 	}
-	p.WriteString(text + "\n")
+	p.b.WriteString(text + "\n")
 }
 
 func (p *page) commands(cmd *cobra.Command) {
