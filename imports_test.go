@@ -59,6 +59,8 @@ var mayImport = map[string][]string{
 	// What the commands do, each a room; cmd/purser puts them together.
 	"internal/account":       {"internal/arguments", "internal/config", "internal/credential", "internal/lifecycle", "internal/present", "internal/registry", "internal/source", "internal/wire"},
 	"internal/agent":         {"internal/present"},
+	"internal/manual":        {"internal/arguments", "internal/atomicfile", "internal/config", "internal/credential", "internal/present"},
+	"internal/completion":    {"internal/config", "internal/credential", "internal/registry"},
 	"internal/consumer":      {"internal/config", "internal/credential", "internal/source", "internal/wire"},
 	"internal/doctor":        {"internal/config", "internal/credential", "internal/lifecycle", "internal/present", "internal/signin", "internal/source", "internal/store", "internal/terraform", "internal/wire"},
 	"internal/draft":         {"internal/ciscript", "internal/config", "internal/credential", "internal/registry", "internal/terraform"},
@@ -73,8 +75,8 @@ var mayImport = map[string][]string{
 		"internal/credential", "internal/config", "internal/registry", "internal/wire", "internal/lifecycle", "internal/receipt", "internal/process",
 	},
 	"cmd/purser": {
-		"internal/account", "internal/agent", "internal/arguments", "internal/askpage", "internal/atomicfile", "internal/audit", "internal/boundedfile", "internal/buildinfo", "internal/childproc", "internal/config",
-		"internal/consumer", "internal/credential", "internal/doctor", "internal/draft", "internal/incident", "internal/keyringcache", "internal/lease", "internal/lifecycle", "internal/practice",
+		"internal/account", "internal/agent", "internal/arguments", "internal/askpage", "internal/atomicfile", "internal/audit", "internal/boundedfile", "internal/buildinfo", "internal/childproc", "internal/completion", "internal/config",
+		"internal/consumer", "internal/credential", "internal/doctor", "internal/draft", "internal/incident", "internal/keyringcache", "internal/lease", "internal/lifecycle", "internal/manual", "internal/practice",
 		"internal/present", "internal/process", "internal/receipt", "internal/record", "internal/redact", "internal/registry", "internal/signin", "internal/source", "internal/terraform", "internal/wire",
 		"deploy/terraform",
 	},
@@ -84,7 +86,7 @@ var mayImport = map[string][]string{
 var maySee = map[string][]string{
 	"github.com/aws/":                        {"internal/store/secretsmanager", "internal/awsaccount", "internal/wire", "internal/signin", "internal/audit", "cmd/purser-lambda"},
 	"github.com/aws/aws-lambda-go/":          {"cmd/purser-lambda"},
-	"github.com/spf13/":                      {"cmd/purser", "internal/arguments", "internal/practice"},
+	"github.com/spf13/":                      {"cmd/purser", "internal/arguments", "internal/completion", "internal/manual", "internal/practice"},
 	"filippo.io/age":                         {"internal/store/agefile"},
 	"github.com/docker/":                     {"internal/source", "cmd/docker-credential-purser"},
 	"github.com/google/go-containerregistry": {"internal/sandbox/registry", "internal/realservers"},

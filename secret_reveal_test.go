@@ -22,7 +22,7 @@ var reveals = map[string]string{
 	"cmd/docker-credential-purser/helper.go answer 1":         "answers docker, the purpose of the program",
 	"cmd/docker-credential-purser/once.go pack 1":             "the entry in the kernel's keyring",
 	"cmd/docker-credential-purser/once.go recall 1":           "the same, read back",
-	"cmd/purser/exec.go inject 1":                             "a variable of the command, where --env asks for it",
+	"internal/consumer/variables.go Inject 1":                 "a variable of the command, where --env asks for it",
 	"internal/keyringcache/keyringcache_linux.go put 1":       "the entry in the kernel's keyring",
 	"internal/redact/redact.go New 2":                         "makes the patterns to redact",
 	"internal/redact/tell.go Tell 1":                          "pipes the token to a Buildkite agent's redactor",

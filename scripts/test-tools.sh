@@ -6,10 +6,10 @@
 set -euo pipefail
 
 say() { printf 'test tools: %s\n' "$*" >&2; }
-have() { command -v "$1" >/dev/null || [[ -x /usr/sbin/$1 ]]; }
+have() { command -v "$1" >/dev/null || [[ -x /usr/sbin/$1 || $1 == /* && -r $1 ]]; }
 may_install() { [[ -z ${NO_INSTALL:-} ]]; }
 
-# program, Debian package, what is not tested without it
+# program or file, Debian package, what is not tested without it
 packages='
 make                    make                               everything that make runs
 gcc                     gcc                                data races (the tests run without the race detector)
@@ -23,6 +23,11 @@ chromium                chromium                           the token form in a r
 strace                  strace                             the search for secrets in system calls
 buildah                 buildah                            pulls and pushes by buildah
 podman                  podman                             pulls and pushes by podman
+/usr/share/bash-completion/bash_completion  bash-completion  completion in bash
+zsh                     zsh                                completion in zsh
+fish                    fish                               completion in fish
+mandoc                  mandoc                             the manual pages in mandoc
+man                     man-db                             the manual pages in man
 hyperfine               hyperfine                          the comparison of speed with other tools
 time                    time                               the memory in the comparison with other tools
 '

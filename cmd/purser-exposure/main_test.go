@@ -40,10 +40,10 @@ func TestEveryCommandHasAFlow(t *testing.T) {
 	}
 }
 
-// commandsOf lists all commands, using shell completion.
+// commandsOf lists all commands, as shells complete those of help.
 func commandsOf(t *testing.T, program string, under ...string) []string {
 	t.Helper()
-	out, err := exec.CommandContext(t.Context(), program, append(append([]string{"__completeNoDesc"}, under...), "")...).Output()
+	out, err := exec.CommandContext(t.Context(), program, append(append([]string{"__completeNoDesc", "help"}, under...), "")...).Output()
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -9,7 +9,6 @@ import (
 	"os/exec"
 	"os/signal"
 	"regexp"
-	"strings"
 	"syscall"
 	"time"
 
@@ -74,7 +73,7 @@ const sweepArgument = "remove-after"
 const exitGrace = 10 * time.Second
 
 func (a *app) exec(ctx context.Context, names, command []string, f execFlags) error {
-	userVar, tokenVar, err := envNames(f.env)
+	userVar, tokenVar, err := consumer.EnvNames(f.env)
 	if err != nil {
 		return err
 	}
@@ -103,7 +102,7 @@ func (a *app) exec(ctx context.Context, names, command []string, f execFlags) er
 	}
 	defer remove()
 	if f.env != "" {
-		if err := inject(c, userVar, tokenVar, logins); err != nil {
+		if err := c.Inject(userVar, tokenVar, logins); err != nil {
 			return err
 		}
 	}
@@ -117,19 +116,6 @@ func (a *app) exec(ctx context.Context, names, command []string, f execFlags) er
 		return &present.Reported{Code: code}
 	}
 	return nil
-}
-
-var variableName = regexp.MustCompile(`^[A-Za-z_][A-Za-z0-9_]*$`)
-
-func envNames(text string) (user, token string, err error) {
-	if text == "" {
-		return "", "", nil
-	}
-	user, token, ok := strings.Cut(text, ",")
-	if !ok || !variableName.MatchString(user) || !variableName.MatchString(token) || user == token {
-		return "", "", &credential.Fault{Reason: credential.Usage, What: "the value of --env is not right", Why: "it is the names of two variables, as REGISTRY_USER,REGISTRY_TOKEN"}
-	}
-	return user, token, nil
 }
 
 func filter(logins []credential.Login, plain bool) func(io.Writer) childproc.Filter {
@@ -155,6 +141,7 @@ func (a *app) runCommand(ctx context.Context, cmd childproc.Command) (int, error
 	signal.Notify(signals, childproc.Signals()...)
 	defer signal.Stop(signals)
 	if cmd.In == nil { // else the command has streams of its own
+		a.lent = true
 		cmd.In, cmd.Out, cmd.Err = a.in, present.Original(a.out), present.Original(a.err)
 	}
 	cmd.Signals, cmd.DeadlineGrace = signals, exitGrace
@@ -222,15 +209,6 @@ func (a *app) sweepCommand() *cobra.Command {
 
 // privateName is what os.MkdirTemp makes of purser's pattern.
 var privateName = regexp.MustCompile(`[/\\]purser-[0-9]+$`)
-
-// inject puts the login into the command's environment, which was asked for.
-func inject(c *consumer.Consumer, userVar, tokenVar string, logins []credential.Login) error {
-	if len(logins) != 1 {
-		return &credential.Fault{Reason: credential.Usage, What: "--env needs one credential", Why: fmt.Sprintf("there are %d; name the one: purser exec --env %s,%s NAME -- …", len(logins), userVar, tokenVar)}
-	}
-	c.Vars[userVar], c.Vars[tokenVar] = logins[0].Username, logins[0].Token.Reveal()
-	return nil
-}
 
 // self is the path of this program.
 func (a *app) self() (string, error) {

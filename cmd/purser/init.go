@@ -72,10 +72,11 @@ is written without a yes.`,
 
 // initJSON is what init did.
 type initJSON struct {
-	Path  string   `json:"path"`
-	Wrote bool     `json:"wrote"`
-	Diff  string   `json:"diff"`
-	Found []string `json:"found"`
+	Path    string   `json:"path"`
+	Changed bool     `json:"changed"` // what is in the file differs from what it should be
+	Wrote   bool     `json:"wrote"`
+	Diff    string   `json:"diff"`
+	Found   []string `json:"found"`
 }
 
 func (a *app) init(ctx context.Context, f initFlags) error {
@@ -136,12 +137,12 @@ func (a *app) writeConfig(ctx context.Context, f initFlags, drafts []config.Entr
 	}
 	name := filepath.Base(path)
 	out.Diff = udiff.Unified(name, name, string(before), string(after))
+	out.Changed = out.Diff != ""
 	if !a.output.JSON {
 		_, _ = fmt.Fprint(a.out, out.Diff)
 	}
 	switch {
-	case f.dry:
-	case out.Diff == "":
+	case f.dry, !out.Changed:
 	case f.yes, before == nil && (a.output.JSON || !a.interactive()): // a new file overwrites nothing
 		out.Wrote = true
 	case a.output.JSON || !a.interactive():
@@ -161,8 +162,11 @@ func (a *app) writeConfig(ctx context.Context, f initFlags, drafts []config.Entr
 		a.writeJSON(present.ReportOf(nil).With("init", &out))
 		return nil
 	}
-	if out.Wrote {
+	switch {
+	case out.Wrote:
 		a.line(a.out, credential.Granted, "Config", "wrote "+path+"; next: "+present.Typed(a.given, "doctor"))
+	case !out.Changed:
+		a.line(a.out, credential.Granted, "Config", path+" already says this; nothing had to change")
 	}
 	return nil
 }

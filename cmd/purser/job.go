@@ -2,17 +2,14 @@ package main
 
 import (
 	"context"
-	"errors"
 	"fmt"
-	"io/fs"
 	"maps"
-	"os"
-	"path/filepath"
 	"slices"
 
 	"github.com/spf13/cobra"
 
 	"purser/internal/arguments"
+	"purser/internal/consumer"
 	"purser/internal/credential"
 	"purser/internal/present"
 )
@@ -51,7 +48,7 @@ never from the working directory.`,
 		Short:   "Remove what start made",
 		Example: `  purser job end --dir /tmp/job-1`,
 		Args:    arguments.None,
-		RunE:    func(*cobra.Command, []string) error { return endJob(dir) },
+		RunE:    func(*cobra.Command, []string) error { return consumer.EndJob(dir) },
 	}
 	for _, c := range []*cobra.Command{start, end} {
 		c.Flags().StringVar(&dir, "dir", "", "the private `FOLDER`")
@@ -60,11 +57,8 @@ never from the working directory.`,
 	return cmd
 }
 
-// jobMark is a file that says that a folder is purser's to remove.
-const jobMark = "purser-job"
-
 func (a *app) startJob(ctx context.Context, names []string, dir string, plain bool) error {
-	if err := checkJobFolder(dir); err != nil {
+	if err := consumer.CheckJobFolder(dir); err != nil {
 		return err
 	}
 	c, err := a.machine().Consumer(names, true)
@@ -80,15 +74,7 @@ func (a *app) startJob(ctx context.Context, names []string, dir string, plain bo
 			return err
 		}
 	}
-	if err := os.Mkdir(dir, 0o700); err != nil {
-		why := "its parent is not there, or may not be written"
-		if errors.Is(err, fs.ErrExist) {
-			why = "it is there already; another job may be using it"
-		}
-		return &credential.Fault{Reason: credential.Usage, What: "the folder " + credential.Quote(dir) + " cannot be made", Why: why}
-	}
-	if err := errors.Join(os.WriteFile(filepath.Join(dir, jobMark), nil, 0o600), c.Fill(a.machine(), dir)); err != nil {
-		_ = os.RemoveAll(dir)
+	if err := c.StartJob(a.machine(), dir); err != nil {
 		return err
 	}
 	if a.output.JSON {
@@ -121,25 +107,4 @@ func (a *app) jobFailed(code int) {
 	if a.evaluated {
 		_, _ = fmt.Fprintf(a.out, "case $- in *i*) (exit %d) ;; *) exit %[1]d ;; esac\n", code)
 	}
-}
-
-func checkJobFolder(dir string) error {
-	if filepath.IsAbs(dir) {
-		return nil
-	}
-	return &credential.Fault{Reason: credential.Usage, What: "the value of --dir is not right", Why: "it is an absolute path, since steps may run in different folders"}
-}
-
-// endJob removes a folder only when start made it.
-func endJob(dir string) error {
-	if err := checkJobFolder(dir); err != nil {
-		return err
-	}
-	if _, err := os.Lstat(dir); errors.Is(err, fs.ErrNotExist) {
-		return nil
-	}
-	if info, err := os.Lstat(filepath.Join(dir, jobMark)); err != nil || !info.Mode().IsRegular() {
-		return &credential.Fault{Reason: credential.Usage, What: "the folder " + credential.Quote(dir) + " was not removed", Why: "purser job start did not make it"}
-	}
-	return os.RemoveAll(dir)
 }

@@ -123,11 +123,9 @@ func (a *app) forgetLogins() error {
 	case err != nil:
 		return fmt.Errorf("clear the kernel's keyring: %w", err)
 	}
-	if a.output.JSON {
-		a.writeJSON(present.ReportOf(nil))
-		return nil
+	if !a.output.JSON {
+		a.line(a.out, credential.Granted, "Helper", text)
 	}
-	a.line(a.out, credential.Granted, "Helper", text)
 	return nil
 }
 

@@ -33,10 +33,20 @@ func (a *app) printNotes(c credential.Credential, res lifecycle.StoreResult) {
 	}
 }
 
+// report prints a report where one is wanted and standard output has nothing yet, and says
+// whether that is so: there is one, or what a program has printed.
+func (a *app) report(r present.Report) bool {
+	s, ok := a.out.(*present.Stream)
+	if !a.output.JSON || a.lent || ok && s.Used.Load() {
+		return false
+	}
+	a.writeJSON(r)
+	return true
+}
+
 // printError says what happened, why, and what to type next.
 func (a *app) printError(err error) {
-	if a.output.JSON {
-		a.writeJSON(present.ReportOf(err))
+	if a.report(present.ReportOf(err)) {
 		return
 	}
 	_, _ = io.WriteString(a.err, present.ErrorText(err))
@@ -63,6 +73,18 @@ func (a *app) interactive() bool {
 		return false
 	}
 	return f.Close() == nil
+}
+
+func (a *app) tellManual(folder string, files []string, err error) error {
+	switch {
+	case err != nil:
+		return err
+	case a.output.JSON:
+		a.writeJSON(present.ReportOf(nil).With("manual", files))
+		return nil
+	}
+	a.line(a.out, credential.Granted, "Manual", counted(len(files), "page")+" in "+folder)
+	return nil
 }
 
 func (a *app) writeJSON(r present.Report) { r.Write(a.out) }

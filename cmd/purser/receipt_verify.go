@@ -181,11 +181,11 @@ func (a *app) trustedKeys(ctx context.Context, f verifyFlags) (receipt.Keys, err
 			t.Profile, t.Region = file.AWS.Profile, file.AWS.Region
 		}
 		public, arn, err := a.wire().KMSKey(ctx, t, f.kmsKey)
-		if err != nil {
-			return bad("the key of --kms-key", err)
+		if _, told := present.AsFault(err); told {
+			return k, err
 		}
-		v, err := receipt.PublicKeyVerifier(arn, public)
-		if err != nil {
+		v, bug := receipt.PublicKeyVerifier(arn, public)
+		if err = cmp.Or(err, bug); err != nil {
 			return bad("the key of --kms-key", err)
 		}
 		k.Fixed = append(k.Fixed, v)

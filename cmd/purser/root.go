@@ -8,8 +8,6 @@ import (
 	"io"
 	"net/http"
 	"os"
-	"path"
-	"runtime"
 	"strings"
 	"time"
 
@@ -18,10 +16,12 @@ import (
 	"purser/internal/account"
 	"purser/internal/arguments"
 	"purser/internal/buildinfo"
+	"purser/internal/completion"
 	"purser/internal/config"
 	"purser/internal/consumer"
 	"purser/internal/credential"
 	"purser/internal/lifecycle"
+	"purser/internal/manual"
 	"purser/internal/practice"
 	"purser/internal/present"
 	"purser/internal/wire"
@@ -54,6 +54,7 @@ type app struct {
 	limit  arguments.Limit
 	ending *ending // of the command that runs
 
+	lent      bool // standard output was, to a program that purser ran
 	evaluated bool // a shell evaluates what the command prints: see jobFailed
 
 	touched *touched     // by the command that runs
@@ -65,7 +66,7 @@ type app struct {
 func run(ctx context.Context, args []string, a *app) int {
 	out, errs := &present.Stream{To: a.out}, &present.Stream{To: a.err}
 	a.out, a.err, a.ending, a.touched, a.loaded = out, errs, &ending{overdue: make(chan struct{})}, &touched{}, nil
-	a.evaluated = startsJob(args)
+	a.lent, a.evaluated = false, startsJob(args)
 	done := make(chan int, 1)
 	go func() { done <- a.run(ctx, args) }()
 	select {
@@ -80,7 +81,8 @@ func (a *app) run(ctx context.Context, args []string) (code int) {
 	defer func() {
 		if bug := recover(); bug != nil {
 			code = present.ExitFailed
-			_, _ = io.WriteString(a.err, bugText(bug))
+			_, _ = io.WriteString(a.err, present.BugText(bug))
+			a.report(present.Crashed(fmt.Sprintf("a bug in purser (%T)", bug)))
 			a.jobFailed(code)
 		}
 	}()
@@ -91,27 +93,10 @@ func (a *app) run(ctx context.Context, args []string) (code int) {
 	}
 	if err != nil {
 		a.printError(err)
+	} else {
+		a.report(present.ReportOf(nil)) // of a command that has nothing else to tell
 	}
 	return present.ExitCode(err)
-}
-
-// bugText says where a bug of purser's is. What the panic carried is not shown:
-// it may be anything, a secret included.
-func bugText(bug any) string {
-	var b strings.Builder
-	fmt.Fprintf(&b, "purser: a bug in purser (%T), please report it; a second run finishes what this one has begun\n", bug)
-	callers := make([]uintptr, 32)
-	const runtimeFrames = 3 // Callers, this function, the deferred one
-	frames := runtime.CallersFrames(callers[:runtime.Callers(runtimeFrames, callers)])
-	for {
-		frame, more := frames.Next()
-		if strings.Contains(frame.Function, "purser") {
-			fmt.Fprintf(&b, "  at %s, %s:%d\n", frame.Function, path.Base(frame.File), frame.Line)
-		}
-		if !more {
-			return b.String()
-		}
-	}
 }
 
 func (a *app) execute(ctx context.Context, args []string) error {
@@ -131,18 +116,31 @@ func (a *app) execute(ctx context.Context, args []string) error {
 		}
 		a.ending.watch(cmd.Context())
 	}
-	root.SetFlagErrorFunc(func(_ *cobra.Command, err error) error {
+	root.SetFlagErrorFunc(func(cmd *cobra.Command, err error) error {
 		a.output.JSON = a.output.JSON || arguments.AskForJSON(args)
-		return arguments.FlagFault(err)
+		return arguments.FlagFault(cmd, err)
+	})
+	help := root.HelpFunc()
+	root.SetHelpFunc(func(cmd *cobra.Command, rest []string) {
+		if a.output.JSON = a.output.JSON || arguments.AskForJSON(args); !a.output.JSON {
+			help(cmd, rest)
+			return
+		}
+		var text strings.Builder
+		cmd.SetOut(&text)
+		help(cmd, rest)
+		a.writeJSON(present.ReportOf(nil).With("help", text.String()))
 	})
 	root.SetArgs(args)
 	root.SetIn(a.in)
 	root.SetOut(a.out)
 	root.SetErr(a.err)
-	return root.ExecuteContext(ctx)
+	cmd, err := root.ExecuteContextC(ctx)
+	return arguments.GuideFlags(cmd, err)
 }
 
 func (a *app) root() *cobra.Command {
+	var version bool
 	root := &cobra.Command{
 		Use:   "purser",
 		Short: "Keep the registry tokens of CI: prove, store, check, without showing them",
@@ -165,41 +163,42 @@ second signal ends it at once.`,
   purser check                              prove what is stored, for cron
   purser rotate --due --yes                 renew what is due, for a schedule
   purser respond dockerhub                  a token may have leaked: stop, replace, report
-  purser status                             a table of all credentials, without values`,
+  purser status                             a table of all credentials, without values
+  purser completion --help                  have your shell complete commands and credentials
+  purser schema output                      what --output json prints, for scripts`,
 		SilenceErrors: true, SilenceUsage: true,
-		Version: buildinfo.This().Version,
-		Args:    arguments.None,
-		RunE:    func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
+		Args: arguments.None,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			if version {
+				return a.tellVersion()
+			}
+			return cmd.Help()
+		},
 	}
-	root.SetVersionTemplate("purser {{.Version}}\n")
-	root.SetHelpCommand(helpCommand())
+	root.Flags().BoolVarP(&version, "version", "v", false, "print purser's version")
+	root.SetHelpCommand(arguments.HelpCommand())
 	flags := root.PersistentFlags()
 	flags.VarP(&a.output, "output", "o", "how to print: text or json")
 	flags.StringVar(&a.config, "config", a.config, "the configuration `FILE` (default purser.yaml, here or in a folder above)")
 	flags.BoolVar(&a.debug, "debug", false, "show the requests on standard error, without what is secret in them")
 	flags.Var(&a.limit, "timeout", "give up after this time, such as 30s")
 	host := a.host()
-	root.AddCommand(a.initCommand(), a.loginCommand(), a.logoutCommand(), a.storeCommand(), a.tokensCommand(), a.doctorCommand(), a.terraformCommand(), a.configureDockerCommand(), a.execCommand(), a.jobCommand(), a.checkCommand(), a.statusCommand(), a.rotateCommand(), a.rollbackCommand(), a.revokeCommand(), a.respondCommand(), a.receiptCommand(), host.RehearseCommand(), a.schemaCommand(), host.SandboxCommand(), a.mcpCommand(), a.versionCommand(), a.sweepCommand())
-	a.complete(root)
+	root.AddCommand(a.initCommand(), a.loginCommand(), a.logoutCommand(), a.storeCommand(), a.tokensCommand(), a.doctorCommand(), a.terraformCommand(), a.configureDockerCommand(), a.execCommand(), a.jobCommand(), a.checkCommand(), a.statusCommand(), a.rotateCommand(), a.rollbackCommand(), a.revokeCommand(), a.respondCommand(), a.receiptCommand(), host.RehearseCommand(), a.schemaCommand(), manual.Command(buildinfo.This().Version, a.env.SourceDate, a.now, a.tellManual), host.SandboxCommand(), a.mcpCommand(), a.versionCommand(), a.sweepCommand())
+	root.AddCommand(completion.Command(a.out))
+	root.InitDefaultHelpCmd()
+	completion.Offer(root, completion.Sources{
+		Project: a.project, Profiles: func() ([]string, error) { return a.wire().Profiles().Names() }, Tokens: a.knownTokens,
+		Scenarios: practice.Scenarios(), Faults: practice.FaultPlaces(),
+	})
+	arguments.Guide(root)
 	return root
 }
 
-// helpCommand is cobra's, which shows the root's help for a command that there is not.
-func helpCommand() *cobra.Command {
-	return &cobra.Command{
-		Use:   "help [COMMAND]",
-		Short: "Show a command's help",
-		Example: `  purser help store
-  purser help sandbox fault`,
-		RunE: func(cmd *cobra.Command, args []string) error {
-			found, rest, err := cmd.Root().Find(args)
-			if err != nil || len(rest) > 0 {
-				return cmp.Or(arguments.None(found, rest), err)
-			}
-			found.InitDefaultHelpFlag() // which its help is to name
-			return found.Help()
-		},
-	}
+// knownTokens are those of an account, where a session is at hand. Nothing is printed.
+func (a *app) knownTokens(ctx context.Context, host credential.Host, of string) []credential.ManagedToken {
+	quiet := *a
+	quiet.debug, quiet.err = false, io.Discard
+	return quiet.desk(quiet.wire()).Known(ctx, account.Owner{Registry: host, Account: of})
 }
 
 // desk is where people sign in to registries.
@@ -223,7 +222,7 @@ func (a *app) host() *practice.Host {
 		Project: a.project, Self: a.self, Run: a.runCommand,
 		Purser: func(ctx context.Context, args []string, on practice.Scene) int {
 			return run(ctx, args, &app{
-				env: on.Env, in: on.In, out: a.out, err: a.out, tty: a.tty, now: on.Now, random: a.random,
+				env: on.Env, in: on.In, out: on.Out, err: on.Out, tty: a.tty, now: on.Now, random: a.random,
 				transport: on.Transport, aws: &wire.LocalAWS{Endpoint: on.AWS}, dir: on.Dir, wait: on.Wait,
 				consent: func(context.Context, present.Decision) error { return nil }, // the stand-ins hold nobody's token
 			})

@@ -197,7 +197,7 @@ func (a *app) rollback(ctx context.Context, name string, yes, dry, undo bool) er
 	res, err := r.Rollback(ctx, req)
 	err = a.facts(rec.Write(ctx, record.Change{Command: receipt.Rollback, Of: c, Store: res, Err: credential.About(err, c)}))
 	if a.output.JSON {
-		return a.printJSON(present.ReportOf(err).With("receipts", rec.Lines()), err)
+		return a.printJSON(present.ReportOf(err).With("store", present.StoreReport(res, dry)).With("receipts", rec.Lines()), err)
 	}
 	return err
 }

@@ -32,6 +32,9 @@ func purserCommand(ts *testscript.TestScript, neg bool, args []string) {
 	if s.code == exitLeak {
 		ts.Fatalf("the output shows a token")
 	}
+	if s.code == exitForm {
+		ts.Fatalf("the output is no report")
+	}
 	if neg != (err != nil) {
 		ts.Fatalf("purser %s ended with code %d", strings.Join(args, " "), s.code)
 	}

@@ -18,6 +18,7 @@ import (
 
 	"github.com/rogpeppe/go-internal/testscript"
 
+	"purser/internal/arguments"
 	"purser/internal/config"
 	"purser/internal/credential"
 	"purser/internal/keyringcache"
@@ -28,9 +29,9 @@ import (
 	sandboxhub "purser/internal/sandbox/hub"
 )
 
-// exitLeak is how a script's purser ends when its output shows a token: a code
-// that no script expects.
-const exitLeak = 99
+// exitLeak and exitForm are how a script's purser ends when its output shows a token, or is no
+// report where one was asked for: codes that no script expects.
+const exitLeak, exitForm = 99, 98
 
 func TestMain(m *testing.M) {
 	// A command that tests run in this process starts its own program again for that, which is
@@ -63,6 +64,12 @@ func watchedPurser() {
 	}
 	code := run(ctx, os.Args[1:], a)
 	stop()
+	if arguments.AskForJSON(os.Args[1:]) && !a.lent {
+		if why := notAReport(out.String(), code); why != "" {
+			fmt.Fprintln(os.Stderr, "NOT A REPORT:", why)
+			code = exitForm
+		}
+	}
 	files, _ := filepath.Glob(filepath.Join(os.Getenv("PURSER_TEST_TOKENS"), "*.token"))
 	for _, file := range files {
 		raw, err := os.ReadFile(file)

@@ -200,6 +200,7 @@ var threats = []threat{
 // harmless are the commands that touch no secret, and why.
 var harmless = map[string]string{
 	"":               "prints its help",
+	"help":           "prints the help of a command",
 	"job":            "prints its help",
 	"login":          "prints its help",
 	"receipt":        "prints its help",
@@ -215,6 +216,9 @@ var harmless = map[string]string{
 	"sandbox try":    "shows the main job with made-up tokens",
 	"rehearse":       "rotates with stand-ins, and contacts nothing real",
 	"schema":         "prints the schema of purser.yaml",
+	"schema output":  "prints the schema of reports",
+	"completion":     "prints a script for a shell; what completes a line is asked of purser later",
+	"man":            "writes manual pages",
 	"version":        "prints the version",
 	"logout aws":     "ends what login aws began; the session is the AWS tools' own file",
 }

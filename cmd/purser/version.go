@@ -19,14 +19,16 @@ the platform, and whether the source differed from the commit.`,
 		Example: `  purser version
   purser --version`,
 		Args: arguments.None,
-		RunE: func(*cobra.Command, []string) error {
-			build := buildinfo.This()
-			if a.output.JSON {
-				a.writeJSON(present.ReportOf(nil).With("version", build.Version).With("build", build))
-				return nil
-			}
-			_, err := fmt.Fprintln(a.out, "purser", build.Version)
-			return err
-		},
+		RunE: func(*cobra.Command, []string) error { return a.tellVersion() },
 	}
+}
+
+func (a *app) tellVersion() error {
+	build := buildinfo.This()
+	if a.output.JSON {
+		a.writeJSON(present.ReportOf(nil).With("version", build.Version).With("build", build))
+		return nil
+	}
+	_, err := fmt.Fprintln(a.out, "purser", build.Version)
+	return err
 }

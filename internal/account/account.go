@@ -112,6 +112,21 @@ func (d *Desk) Found(ctx context.Context, of Owner, yes bool, wanted Use) (regis
 	return h, nil
 }
 
+// Known returns an account's tokens if docker has a session for it that has not ended. It is
+// for completion, so it asks for nothing and reports no errors. It does not try a password
+// store, which may want to be unlocked.
+func (d *Desk) Known(ctx context.Context, of Owner) []credential.ManagedToken {
+	if state, err := (source.DockerConfig{Dir: d.Env.DockerConfigDir(), Registry: of.Registry}).State(); err != nil || state.Helper == "pass" {
+		return nil
+	}
+	h, err := d.Found(ctx, of, true, Use{})
+	if err != nil || h == nil || !d.Now().Before(h.Expires()) {
+		return nil
+	}
+	tokens, _, _ := h.Tokens(ctx) // without an answer there are none
+	return tokens
+}
+
 // SignIn asks for account name, password and second factor.
 func (d *Desk) SignIn(ctx context.Context, of Owner) (registry.Account, error) {
 	_, _ = fmt.Fprintf(d.Err, "Sign in to %s. With single sign-on you have no password here: make the token on its page and use --from prompt.\n", of.Registry.Vendor())

@@ -3,6 +3,7 @@
 package arguments
 
 import (
+	"cmp"
 	"errors"
 	"slices"
 	"strings"
@@ -54,7 +55,7 @@ func behindShorthand(arg string) string {
 
 // FlagFault says what is wrong with a flag without repeating what was typed: it
 // may be a token in the wrong place.
-func FlagFault(err error) error {
+func FlagFault(cmd *cobra.Command, err error) error {
 	f := &credential.Fault{Reason: credential.Usage, What: "a flag is not right", Why: "what was typed is not repeated here"}
 	if e, ok := errors.AsType[*pflag.InvalidValueError](err); ok {
 		f.What, f.Why = "the value of --"+e.GetFlag().Name+" is not right", usageOf(e.GetFlag())
@@ -68,7 +69,63 @@ func FlagFault(err error) error {
 	if _, ok := errors.AsType[*pflag.NotExistError](err); ok {
 		f.What = "there is no such flag"
 	}
-	return f
+	return withHelp(cmd, f)
+}
+
+// Guide has a mistake in the arguments of a command, or of one below it, lead to that
+// command's help.
+func Guide(cmd *cobra.Command) {
+	if check := cmd.Args; check != nil {
+		cmd.Args = func(cmd *cobra.Command, args []string) error { return withHelp(cmd, check(cmd, args)) }
+	}
+	for _, c := range cmd.Commands() {
+		Guide(c)
+	}
+}
+
+// GuideFlags does the same for what a command found wrong with its flags. What is wrong
+// elsewhere, in a file or at a registry, no help explains.
+func GuideFlags(cmd *cobra.Command, err error) error {
+	if f, ok := errors.AsType[*credential.Fault](err); ok && namesFlag(cmd, f.What) {
+		return withHelp(cmd, err)
+	}
+	return err
+}
+
+func withHelp(cmd *cobra.Command, err error) error {
+	if f, ok := errors.AsType[*credential.Fault](err); ok && f.Reason == credential.Usage {
+		root := cmd.Root().Name()
+		f.Help = root + " help" + strings.TrimPrefix(cmd.CommandPath(), root)
+	}
+	return err
+}
+
+// namesFlag reports whether a text names one of a command's flags.
+func namesFlag(cmd *cobra.Command, text string) bool {
+	for word := range strings.FieldsSeq(text) {
+		if name, ok := strings.CutPrefix(strings.TrimRight(word, ",.:;"), "--"); ok && cmd.Flag(name) != nil {
+			return true
+		}
+	}
+	return false
+}
+
+// HelpCommand is cobra's, which shows the root's help for a command that there is not.
+func HelpCommand() *cobra.Command {
+	return &cobra.Command{
+		Use:   "help [COMMAND]",
+		Short: "Show a command's help",
+		Example: `  purser help store
+  purser help sandbox fault`,
+		RunE: func(cmd *cobra.Command, args []string) error {
+			found, rest, err := cmd.Root().Find(args)
+			if err != nil || len(rest) > 0 {
+				return cmp.Or(None(found, rest), err)
+			}
+			found.InitDefaultHelpFlag() // which its help is to name
+			return found.Help()
+		},
+	}
 }
 
 func usageOf(f *pflag.Flag) string { return "it is: " + strings.ReplaceAll(f.Usage, "`", "") }

@@ -8,6 +8,7 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"strconv"
 	"strings"
 	"time"
 
@@ -69,10 +70,11 @@ type Environment struct {
 	// names them. It is "" when no variable does.
 	AWSIdentity string
 
-	User        string // USER
-	Shell       string // SHELL
-	Sandbox     string // PURSER_SANDBOX
-	SSHAuthSock string // SSH_AUTH_SOCK
+	User        string    // USER
+	Shell       string    // SHELL
+	Sandbox     string    // PURSER_SANDBOX
+	SourceDate  time.Time // SOURCE_DATE_EPOCH; the zero time where it is not set
+	SSHAuthSock string    // SSH_AUTH_SOCK
 
 	RemoteSession bool // SSH_CONNECTION or SSH_TTY is set
 
@@ -130,6 +132,7 @@ func ownVariables() []Variable {
 		{"HOME", "The home directory, for `~/` in paths and as the default for the directories below.", "", func(e *Environment, v string) { e.Home = absolute(v) }},
 		{"USER", "The user who runs purser, for receipts.", "", func(e *Environment, v string) { e.User = v }},
 		{"SHELL", "The shell that `purser sandbox shell` starts.", "", func(e *Environment, v string) { e.Shell = v }},
+		{"SOURCE_DATE_EPOCH", "The date in manual pages, in seconds since 1970, for reproducible builds.", "", func(e *Environment, v string) { e.SourceDate = parseEpoch(v) }},
 		{"PURSER_SANDBOX", "The folder of the sandbox that `purser sandbox up` left running.", "", func(e *Environment, v string) { e.Sandbox = absolute(v) }},
 		{"SSH_AUTH_SOCK", "The socket of the SSH agent that signs receipts.", "", func(e *Environment, v string) { e.SSHAuthSock = v }},
 		{"XDG_CONFIG_HOME", "The configuration directory, instead of `~/.config`.", "", func(e *Environment, v string) { e.XDGConfigHome = absolute(v) }},
@@ -196,6 +199,15 @@ func proxyHost(address string) string {
 		return "an address that cannot be read"
 	}
 	return credential.Quote(u.Host)
+}
+
+// parseEpoch parses seconds since 1970. Other text counts as unset.
+func parseEpoch(text string) time.Time {
+	seconds, err := strconv.ParseInt(text, 10, 64)
+	if err != nil {
+		return time.Time{}
+	}
+	return time.Unix(seconds, 0).UTC()
 }
 
 // absolute drops a relative path: the XDG specification has such ones ignored.

@@ -108,6 +108,7 @@ type Fault struct {
 	Access     Access
 	Target     Target
 	Change     string        // replacement text, in lines; may be empty
+	Help       string        // the command whose help shows how to type it; "" if help is of no use
 	SignIn     string        // how the AWS profile gets credentials; "" when unknown
 	Wait       time.Duration // how long to leave the registry alone; 0 when unknown
 	Given      Given         // the command line that failed

@@ -32,6 +32,7 @@ func Gather(ctx context.Context, from Sources, c credential.Credential, req life
 	i := &Record{
 		Schema: present.SchemaVersion, Credential: string(c.Name), Registry: string(c.Registry), Account: c.Username, Repositories: present.Texts(c.Repositories),
 		DryRun: req.DryRun, Began: began.UTC(), Since: since.UTC(), Version: string(res.Version), Stopped: present.Moment(res.Stopped), Replaced: present.Moment(res.Replaced), Ended: present.Moment(res.Ended),
+		Tokens: []Token{}, Places: []Place{}, Readers: []Reader{}, Pushes: []Push{}, Log: []Event{}, Missing: []string{}, Check: []string{}, // lists in JSON, also where nothing is in them
 	}
 	for _, t := range res.Leaked {
 		i.Tokens = append(i.Tokens, Token{ID: t.ID, Label: credential.Quote(t.Label), Created: t.Created.UTC(), LastUsed: present.Moment(t.LastUsed)})

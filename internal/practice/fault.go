@@ -18,7 +18,6 @@ import (
 	"purser/internal/boundedfile"
 	"purser/internal/config"
 	"purser/internal/credential"
-	"purser/internal/present"
 	"purser/internal/sandbox"
 	sandboxaws "purser/internal/sandbox/aws"
 	sandboxhub "purser/internal/sandbox/hub"
@@ -43,6 +42,20 @@ type faultSpec struct {
 	Limit      int     `json:"limit,omitempty"`
 	EndSession string  `json:"end_sessions_of,omitempty"`
 	Times      int     `json:"times,omitempty"`
+}
+
+// FaultPlaces are those of the stand-ins that are always there.
+func FaultPlaces() []string {
+	all := []string{"clock"}
+	for _, place := range []struct {
+		name  string
+		kinds []string
+	}{{"hub", sandboxhub.Faults()}, {"registry", sandboxregistry.Faults()}, {githubRegistry, sandboxregistry.Faults()}, {"aws", sandboxaws.Operations()}} {
+		for _, kind := range place.kinds {
+			all = append(all, place.name+":"+kind)
+		}
+	}
+	return all
 }
 
 type faultFlags struct {
@@ -137,13 +150,8 @@ func (h *Host) sandboxFault(ctx context.Context, args []string, f faultFlags) er
 		}
 		specs = append(specs, f.spec)
 	}
-	if _, err := h.control(ctx, "/fault", specs); err != nil {
-		return err
-	}
-	if h.JSON() {
-		present.ReportOf(nil).Write(h.Out)
-	}
-	return nil
+	_, err := h.control(ctx, "/fault", specs)
+	return err
 }
 
 func faultWhy(err error) string {

@@ -33,6 +33,7 @@ type Host struct {
 type Scene struct {
 	Env       config.Environment
 	In        io.Reader
+	Out       io.Writer // for all that it prints
 	Now       func() time.Time
 	Transport http.RoundTripper
 	AWS       string // the stand-in's URL

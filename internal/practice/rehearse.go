@@ -47,8 +47,8 @@ Nothing real is asked, and nothing is changed.`,
 	}
 }
 
-// rehearsedJSON is a call of a rehearsal.
-type rehearsedJSON struct {
+// Rehearsed is a call of a rehearsal.
+type Rehearsed struct {
 	Service string `json:"service"`
 	Call    string `json:"call"`
 	On      string `json:"on,omitempty"`
@@ -98,7 +98,7 @@ type stagedRun struct {
 	connect func() *wire.Wire
 
 	mu    sync.Mutex // guards calls
-	calls []rehearsedJSON
+	calls []Rehearsed
 }
 
 // rehearsal adds the credential's account, repositories and places to the stand-ins.
@@ -201,7 +201,7 @@ func (r *stagedRun) given(context.Context) (lifecycle.Candidate, error) {
 	return lifecycle.Candidate{Login: l, Kind: credential.Classify(r.c.Registry, l), Where: "a person"}, nil
 }
 
-func (r *stagedRun) note(c rehearsedJSON) {
+func (r *stagedRun) note(c Rehearsed) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	r.calls = append(r.calls, c)
@@ -217,7 +217,7 @@ func (r *stagedRun) watched(next http.Handler) http.Handler {
 		req.Body = io.NopCloser(bytes.NewReader(body))
 		service, operation, ours := strings.Cut(req.Header.Get("X-Amz-Target"), ".")
 		if !ours {
-			r.note(rehearsedJSON{Service: "sts", Call: "GetCallerIdentity", Needs: "nothing"})
+			r.note(Rehearsed{Service: "sts", Call: "GetCallerIdentity", Needs: "nothing"})
 		} else {
 			r.note(r.awsCall(service, operation, body))
 		}
@@ -228,13 +228,13 @@ func (r *stagedRun) watched(next http.Handler) http.Handler {
 // standInEnding matches the random suffix of a stand-in's ARN.
 var standInEnding = regexp.MustCompile(`^-[A-Za-z0-9]{6}$`)
 
-func (r *stagedRun) awsCall(service, operation string, body []byte) rehearsedJSON {
+func (r *stagedRun) awsCall(service, operation string, body []byte) Rehearsed {
 	var in struct {
 		SecretId, Name, VersionStage string
 		VersionStages                []string
 	}
 	_ = json.Unmarshal(body, &in) // what is not there is empty
-	c := rehearsedJSON{Service: service, Call: operation, On: cmp.Or(in.SecretId, in.Name), Needs: service + ":" + operation}
+	c := Rehearsed{Service: service, Call: operation, On: cmp.Or(in.SecretId, in.Name), Needs: service + ":" + operation}
 	if stage := cmp.Or(in.VersionStage, strings.Join(in.VersionStages, ",")); stage != "" {
 		c.Call += " " + stage
 	}
@@ -267,7 +267,7 @@ var idForm = regexp.MustCompile(`[0-9a-f]{8}-[0-9a-f-]{20,}|[0-9]{15,}`)
 
 // RoundTrip records and sends a request.
 func (t *watchedTransport) RoundTrip(req *http.Request) (*http.Response, error) {
-	c := rehearsedJSON{Service: req.URL.Host, Call: req.Method + " " + idForm.ReplaceAllString(req.URL.Path, "ID"), Needs: "nothing"}
+	c := Rehearsed{Service: req.URL.Host, Call: req.Method + " " + idForm.ReplaceAllString(req.URL.Path, "ID"), Needs: "nothing"}
 	if scope := req.URL.Query().Get("scope"); scope != "" {
 		c.On = scope
 	}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"os"
 	"path/filepath"
 	"strings"
@@ -64,20 +65,27 @@ func scenarios() []scenario {
 	}
 }
 
+// Scenarios are the names of the tours.
+func Scenarios() []string {
+	var names []string
+	for _, s := range scenarios() {
+		names = append(names, s.name)
+	}
+	return names
+}
+
 func findScenario(args []string) (scenario, error) {
 	all := scenarios()
 	if len(args) == 0 {
 		return all[0], nil
 	}
-	var names []string
 	for _, s := range all {
 		if s.name == args[0] {
 			return s, nil
 		}
-		names = append(names, s.name)
 	}
-	why := "there are " + strings.Join(names, ", ")
-	if near := config.Nearest(args[0], names); near != "" {
+	why := "there are " + strings.Join(Scenarios(), ", ")
+	if near := config.Nearest(args[0], Scenarios()); near != "" {
 		why = "did you mean " + near + "? " + why
 	}
 	return scenario{}, &credential.Fault{Reason: credential.Usage, What: "there is no such scenario", Why: why}
@@ -85,10 +93,23 @@ func findScenario(args []string) (scenario, error) {
 
 type tour struct {
 	*Host
+	out     io.Writer // for people
+	told    Toured
 	sandbox *sandbox.Sandbox
 	dir     string
 	ahead   time.Duration // added to the real clock
 	unasked string        // a secret with an account that makes tokens; may be ""
+}
+
+// Toured is a tour as JSON.
+type Toured struct {
+	Scenario string     `json:"scenario"`
+	Commands []stopJSON `json:"commands"`
+}
+
+type stopJSON struct {
+	Command string `json:"command"`
+	Exit    int    `json:"exit"`
 }
 
 // TourConfig is the purser.yaml of a tour.
@@ -104,7 +125,10 @@ credentials:
 `
 
 func (h *Host) try(ctx context.Context, s scenario) (err error) {
-	t := &tour{Host: h}
+	t := &tour{Host: h, out: h.Out, told: Toured{Scenario: s.name}}
+	if h.JSON() {
+		t.out = h.Err
+	}
 	t.sandbox, err = sandbox.Start(ctx, sandbox.Options{Random: h.Random, Now: t.clock, AWSNow: h.Now})
 	if err != nil {
 		return fmt.Errorf("start the stand-ins: %w", err)
@@ -126,6 +150,9 @@ no secret in it, says what is wanted:
 		return err
 	}
 	t.say("That was all: the stand-ins are stopped and their files are gone. No byte of a token\nwas shown.")
+	if h.JSON() {
+		present.ReportOf(nil).With("tour", &t.told).Write(h.Out)
+	}
 	return nil
 }
 
@@ -149,7 +176,7 @@ func (t *tour) stops(ctx context.Context, all ...stop) error {
 	return nil
 }
 
-func (t *tour) say(text string) { _, _ = fmt.Fprintf(t.Out, "\n%s\n", text) }
+func (t *tour) say(text string) { _, _ = fmt.Fprintf(t.out, "\n%s\n", text) }
 
 // later advances the clock.
 func (t *tour) later(d time.Duration, text string) {
@@ -164,13 +191,15 @@ func (t *tour) visit(ctx context.Context, s stop) error {
 	if !s.stdin.IsZero() {
 		input = "… | "
 	}
-	_, _ = fmt.Fprintf(t.Out, "\n$ %spurser %s\n", input, strings.Join(s.args, " "))
+	_, _ = fmt.Fprintf(t.out, "\n$ %spurser %s\n", input, strings.Join(s.args, " "))
 	on := Scene{
 		Env: config.Environment{Home: t.dir, NoColor: t.Env.NoColor, Term: t.Env.Term, ManagementSecret: t.unasked},
-		In:  strings.NewReader(s.stdin.Reveal()), Now: t.clock, Transport: t.sandbox.Transport(), AWS: t.sandbox.SecretsManagerURL, Dir: t.dir,
+		In:  strings.NewReader(s.stdin.Reveal()), Out: t.out, Now: t.clock, Transport: t.sandbox.Transport(), AWS: t.sandbox.SecretsManagerURL, Dir: t.dir,
 		Wait: func(_ context.Context, d time.Duration) error { t.ahead += d; return nil },
 	}
-	if code := t.Purser(ctx, s.args, on); code != s.want {
+	code := t.Purser(ctx, s.args, on)
+	t.told.Commands = append(t.told.Commands, stopJSON{"purser " + strings.Join(s.args, " "), code})
+	if code != s.want {
 		return fmt.Errorf("purser %s ended with code %d; the tour expects %d", s.args[0], code, s.want)
 	}
 	return nil

@@ -198,7 +198,7 @@ func (h *Host) sandboxServe(ctx context.Context, folder string, temporary bool, 
 	var once sync.Once
 	mux := http.NewServeMux()
 	mux.HandleFunc("POST /stop", func(w http.ResponseWriter, _ *http.Request) {
-		_ = json.NewEncoder(w).Encode(stopJSON{last})
+		_ = json.NewEncoder(w).Encode(stoppedJSON{last})
 		once.Do(func() { close(stopped) })
 	})
 	mux.HandleFunc("POST /fault", s.takeFault)
@@ -232,21 +232,15 @@ func (h *Host) sandboxDown(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	var stop stopJSON
+	var stop stoppedJSON
 	if err := json.Unmarshal(said, &stop); err != nil || stop.Last == "" {
 		return fmt.Errorf("stop the sandbox in %s: its answer is not understood", h.Env.Sandbox)
 	}
-	if err := h.gone(ctx, stop.Last); err != nil {
-		return err
-	}
-	if h.JSON() {
-		present.ReportOf(nil).Write(h.Out)
-	}
-	return nil
+	return h.gone(ctx, stop.Last)
 }
 
-// stopJSON says what a sandbox removes last.
-type stopJSON struct {
+// stoppedJSON says what a sandbox removes last.
+type stoppedJSON struct {
 	Last string `json:"last"`
 }
 

@@ -3,6 +3,7 @@ package present
 import (
 	"bytes"
 	"cmp"
+	_ "embed"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -19,6 +20,15 @@ import (
 // SchemaVersion is the version of what --output json prints. Fields are added
 // within a version, never renamed or taken away.
 const SchemaVersion = "purser/v1"
+
+// outputSchema describes Report with all parts that commands add. A test holds what they print
+// against it.
+//
+//go:embed output.schema.json
+var outputSchema []byte
+
+// OutputSchema is the JSON Schema of what --output json prints, draft 2020-12.
+func OutputSchema() []byte { return bytes.Clone(outputSchema) }
 
 // Report is what every command prints as JSON: how it ended, and what it has to tell, by
 // name. Exit is the process's exit code.
@@ -38,6 +48,11 @@ type part struct {
 // ReportOf is the report of a command that ends with an error, or with nil.
 func ReportOf(err error) Report {
 	return Report{Schema: SchemaVersion, Exit: ExitCode(err), Error: ErrorReport(err)}
+}
+
+// Crashed is the report of a command that a bug has ended.
+func Crashed(what string) Report {
+	return Report{Schema: SchemaVersion, Exit: ExitFailed, Error: &ErrorJSON{Reason: "failed", What: what, Next: []string{"please report it; a second run finishes what this one has begun"}}}
 }
 
 // Exited is the report of a command that ends with a code, and whose parts say why.

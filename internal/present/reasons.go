@@ -23,6 +23,26 @@ const (
 	ExitUnknown = 6 // could not tell: no answer, 429, 5xx, a signal, --timeout
 )
 
+// ExitMeaning is an exit code with what it says.
+type ExitMeaning struct {
+	Code    int
+	Meaning string
+}
+
+// ExitCodes are all with which a command of purser's ends, but for those that pass on the code
+// of a program.
+func ExitCodes() []ExitMeaning {
+	return []ExitMeaning{
+		{ExitOK, "It is done."},
+		{ExitFailed, "It failed, or a person is needed."},
+		{ExitUsage, "The usage or the configuration is wrong."},
+		{ExitBad, "The credential is bad: the registry rejects it, or consumers cannot use what is stored."},
+		{ExitAWS, "You are not signed in at AWS, or AWS does not allow it."},
+		{ExitMissing, "Something is missing that Terraform makes."},
+		{ExitUnknown, "It is unknown: no answer, a rate limit, an outage, a signal, or --timeout ran out. Try again later."},
+	}
+}
+
 // advice is what a person is told after what happened and why.
 type advice struct {
 	Meaning string   // what it may mean, a sentence; may be empty
@@ -38,7 +58,12 @@ type row struct {
 // rows is the only place where a failure is turned into an exit code and into what to do
 // about it. It is complete: a test holds every reason against it.
 var rows = map[credential.Reason]row{
-	credential.Usage:           {ExitUsage, next("purser help")},
+	credential.Usage: {ExitUsage, func(f *credential.Fault) advice {
+		if f.Help == "" { // the mistake is not on the command line
+			return advice{}
+		}
+		return advice{Next: []string{f.Help}}
+	}},
 	credential.NoConfiguration: {ExitUsage, func(f *credential.Fault) advice { return advice{Next: []string{"write one: " + typed(f, "init")}} }},
 	credential.TokenInArguments: {ExitUsage, func(f *credential.Fault) advice {
 		return advice{"Treat it as leaked: whoever can read the history or the process list can push with it.", []string{

@@ -117,5 +117,18 @@ func KindIn(text string) *Kind {
 	return nil
 }
 
+// Hosts are the registries that the kinds know by name.
+func Hosts() []string {
+	var all []string
+	for _, k := range kinds {
+		for _, host := range k.Vendor.Hosts {
+			if !strings.HasPrefix(host, ".") {
+				all = append(all, host)
+			}
+		}
+	}
+	return all
+}
+
 // Host is the kind's own registry.
 func (k *Kind) Host() credential.Host { return credential.Host(k.Vendor.Hosts[0]) }

@@ -13,6 +13,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/kms"
 	"github.com/aws/aws-sdk-go-v2/service/kms/types"
+	"github.com/aws/smithy-go"
 	"golang.org/x/crypto/ssh"
 	"golang.org/x/crypto/ssh/agent"
 
@@ -189,6 +190,12 @@ func (w *Wire) KMSKey(ctx context.Context, t credential.Target, key string) (pub
 		return nil, "", err
 	}
 	out, err := kms.NewFromConfig(clients.config).GetPublicKey(ctx, &kms.GetPublicKeyInput{KeyId: &key})
+	if _, answered := errors.AsType[smithy.APIError](err); err != nil && !answered {
+		if ended := credential.Ended(ctx, "asking AWS KMS for a key"); ended != nil {
+			return nil, "", ended
+		}
+		return nil, "", &credential.Fault{Reason: credential.StoreUnreachable, Target: t, What: "AWS KMS does not answer", Why: credential.Quote(credential.Innermost(err))}
+	}
 	if err != nil {
 		return nil, "", fmt.Errorf("get the public key of %s: %s", key, credential.Quote(err.Error()))
 	}

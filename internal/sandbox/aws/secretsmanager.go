@@ -8,7 +8,9 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
+	"maps"
 	"net/http"
+	"slices"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -215,6 +217,9 @@ var smOperations = map[string]smOperation{
 	"UpdateSecretVersionStage":     smWrites(smRegion.updateSecretVersionStage),
 	"ValidateResourcePolicy":       smReads(smRegion.validateResourcePolicy),
 }
+
+// Operations are the names of the service's operations.
+func Operations() []string { return slices.Sorted(maps.Keys(smOperations)) }
 
 func smReads[In, Out any](do func(smRegion, In) (Out, error)) smOperation {
 	return func(s smRegion, body []byte) (any, error) {

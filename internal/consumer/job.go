@@ -1,0 +1,51 @@
+package consumer
+
+import (
+	"errors"
+	"io/fs"
+	"os"
+	"path/filepath"
+
+	"purser/internal/credential"
+)
+
+// jobMark is a file that says that a folder is purser's to remove.
+const jobMark = "purser-job"
+
+// StartJob makes the private folder of a job, which must not be there yet.
+func (c *Consumer) StartJob(m *Machine, dir string) error {
+	if err := os.Mkdir(dir, 0o700); err != nil {
+		why := "its parent is not there, or may not be written"
+		if errors.Is(err, fs.ErrExist) {
+			why = "it is there already; another job may be using it"
+		}
+		return &credential.Fault{Reason: credential.Usage, What: "the folder " + credential.Quote(dir) + " cannot be made", Why: why}
+	}
+	if err := errors.Join(os.WriteFile(filepath.Join(dir, jobMark), nil, 0o600), c.Fill(m, dir)); err != nil {
+		_ = os.RemoveAll(dir)
+		return err
+	}
+	return nil
+}
+
+// CheckJobFolder wants a path that all steps of a job understand.
+func CheckJobFolder(dir string) error {
+	if filepath.IsAbs(dir) {
+		return nil
+	}
+	return &credential.Fault{Reason: credential.Usage, What: "the value of --dir is not right", Why: "it is an absolute path, since steps may run in different folders"}
+}
+
+// EndJob removes a folder only when start made it.
+func EndJob(dir string) error {
+	if err := CheckJobFolder(dir); err != nil {
+		return err
+	}
+	if _, err := os.Lstat(dir); errors.Is(err, fs.ErrNotExist) {
+		return nil
+	}
+	if info, err := os.Lstat(filepath.Join(dir, jobMark)); err != nil || !info.Mode().IsRegular() {
+		return &credential.Fault{Reason: credential.Usage, What: "the folder " + credential.Quote(dir) + " was not removed", Why: "purser job start did not make it"}
+	}
+	return os.RemoveAll(dir)
+}

@@ -1,0 +1,27 @@
+package present
+
+import (
+	"fmt"
+	"path"
+	"runtime"
+	"strings"
+)
+
+// BugText says where a bug of purser's is, from the function that recovers from a panic. What
+// the panic carried is not shown: it may be anything, a secret included.
+func BugText(bug any) string {
+	var b strings.Builder
+	fmt.Fprintf(&b, "purser: a bug in purser (%T), please report it; a second run finishes what this one has begun\n", bug)
+	callers := make([]uintptr, 32)
+	const runtimeFrames = 3 // Callers, this function, the deferred one
+	frames := runtime.CallersFrames(callers[:runtime.Callers(runtimeFrames, callers)])
+	for {
+		frame, more := frames.Next()
+		if strings.Contains(frame.Function, "purser") {
+			fmt.Fprintf(&b, "  at %s, %s:%d\n", frame.Function, path.Base(frame.File), frame.Line)
+		}
+		if !more {
+			return b.String()
+		}
+	}
+}
