@@ -36,12 +36,14 @@ func (a *app) printError(err error) {
 		a.writeJSON(present.ReportOf(err))
 		return
 	}
-	_, _ = io.WriteString(a.err, present.ErrorText(err))
+	a.told(a.err).Error(err)
 	a.jobFailed(present.ExitCode(err))
 }
 
 // told is standard output, or standard error, for what a command tells.
-func (a *app) told(w io.Writer) present.Out { return present.Out{To: w, NoColor: a.env.NoColor} }
+func (a *app) told(w io.Writer) present.Out {
+	return present.Out{To: w, NoColor: a.env.NoColor, Dumb: a.env.Term == "dumb"}
+}
 
 func (a *app) line(w io.Writer, v credential.Verdict, label, text string) {
 	a.told(w).Line(v, label, text)

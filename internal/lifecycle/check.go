@@ -38,8 +38,9 @@ const checksAtOnce = 16
 
 // Check reads each credential as its consumers would and proves it. The results
 // are in the order of the work, whatever order they came in. nil done is
-// allowed; otherwise it is called once for each result, as soon as it is known.
-func (r *Runner) Check(ctx context.Context, work []Work, done func(CheckResult)) []CheckResult {
+// allowed; otherwise it is called once for each result, as soon as it is known, with its
+// place in that order, and by one at a time.
+func (r *Runner) Check(ctx context.Context, work []Work, done func(int, CheckResult)) []CheckResult {
 	results := make([]CheckResult, len(work))
 	var mu sync.Mutex // guards done
 	each(len(work), checksAtOnce, func(i int) {
@@ -47,7 +48,7 @@ func (r *Runner) Check(ctx context.Context, work []Work, done func(CheckResult))
 		if done != nil {
 			mu.Lock()
 			defer mu.Unlock()
-			done(results[i])
+			done(i, results[i])
 		}
 	})
 	return results

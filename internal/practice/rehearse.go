@@ -14,9 +14,9 @@ import (
 	"path/filepath"
 	"regexp"
 	"slices"
+	"strconv"
 	"strings"
 	"sync"
-	"text/tabwriter"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -288,12 +288,11 @@ func (t *watchedTransport) RoundTrip(req *http.Request) (*http.Response, error) 
 // print shows the calls, and then the rights by secret, as a policy has them.
 func (r *stagedRun) print() error {
 	_, _ = fmt.Fprintf(r.Out, "A rotation of %s makes these calls. Stand-ins answered; nothing real was asked.\n\n", r.c.Name)
-	t := tabwriter.NewWriter(r.Out, 0, 0, 2, ' ', 0)
-	_, _ = fmt.Fprintln(t, "\tSERVICE\tCALL\tON\tNEEDS")
+	t := present.Table{Columns: []present.Column{{}, {Head: "SERVICE", Goes: 1}, {Head: "CALL", Least: 20}, {Head: "ON", Goes: 2}, {Head: "NEEDS", Least: 16}}}
 	rights := map[string][]string{}
 	var secrets []string
 	for i, c := range r.calls {
-		_, _ = fmt.Fprintf(t, "%d\t%s\t%s\t%s\t%s\n", i+1, c.Service, c.Call, cmp.Or(c.On, "-"), c.Needs)
+		t.Rows = append(t.Rows, []string{strconv.Itoa(i + 1), c.Service, c.Call, cmp.Or(c.On, "-"), c.Needs})
 		if c.Service != "secretsmanager" {
 			continue
 		}
@@ -306,7 +305,7 @@ func (r *stagedRun) print() error {
 			}
 		}
 	}
-	_ = t.Flush()
+	present.Out{To: r.Out}.Table(t)
 	for _, s := range secrets {
 		slices.Sort(rights[s])
 		_, _ = fmt.Fprintf(r.Out, "\n%s takes %s.\n", s, strings.Join(rights[s], ", "))
