@@ -15,7 +15,7 @@ import (
 //  1. Columns with a Least get narrower: text goes on in the next line, a label is cut, an
 //     id is cut to the part that tells it from the others.
 //  2. Columns with a Goes are left out, the highest first, and a line below names them.
-//  3. What is left are names and notes, which go on in the next line. No name is ever cut.
+//  3. What is left goes on in the next line. No name is ever cut, and no two ids look alike.
 //
 // --wide, and output that is not a terminal, have all of it. docs/checking.md says the same.
 type Table struct {
@@ -102,13 +102,21 @@ func (t Table) fit(width int) (shown, widths []int) {
 		}
 	}
 	for total(shown, widths) > width {
-		widest := slices.MaxFunc(shown, func(a, b int) int { return cmp.Compare(widths[a], widths[b]) })
-		if widths[widest] <= widestRune {
+		widest := slices.MaxFunc(shown, func(a, b int) int { return cmp.Compare(t.spare(a, widths), t.spare(b, widths)) })
+		if t.spare(widest, widths) <= 0 {
 			break
 		}
 		widths[widest]--
 	}
 	return shown, widths
+}
+
+// spare is by how much a column that is not left out can still get narrower.
+func (t Table) spare(column int, widths []int) int {
+	if t.Columns[column].How == Prefix {
+		return 0
+	}
+	return widths[column] - widestRune
 }
 
 // widths are those that each column would have, and those that it needs.
@@ -198,27 +206,41 @@ func (t Table) cell(column int, text string, width int) []string {
 	return folded(text, width)
 }
 
-// folded is a text in lines of a width, broken between words, and where it has to be in them.
+// folded is a text in lines of a width, broken between words and commands, and in those that
+// are wider.
 func folded(text string, width int) (lines []string) {
 	line := ""
-	for _, word := range strings.Fields(text) {
-		if line != "" && runewidth.StringWidth(line+" "+word) <= width {
-			line += " " + word
-			continue
+	for _, unit := range units(text) {
+		words := []string{unit}
+		if runewidth.StringWidth(unit) > width {
+			words = strings.Fields(unit)
 		}
-		if line != "" {
-			lines = append(lines, line)
-		}
-		for runewidth.StringWidth(word) > width {
-			piece := runewidth.Truncate(word, max(width, widestRune), "")
-			if piece == "" {
-				break // of no width that is known
+		for _, word := range words {
+			if line != "" && runewidth.StringWidth(line+" "+word) <= width {
+				line += " " + word
+				continue
 			}
-			lines, word = append(lines, piece), word[len(piece):]
+			if line != "" {
+				lines = append(lines, line)
+			}
+			var pieces []string
+			pieces, line = broken(word, width)
+			lines = append(lines, pieces...)
 		}
-		line = word
 	}
 	return append(lines, line)
+}
+
+// broken is a word in pieces of a width, and what is left of it.
+func broken(word string, width int) (pieces []string, rest string) {
+	for runewidth.StringWidth(word) > width {
+		piece := runewidth.Truncate(word, max(width, widestRune), "")
+		if piece == "" || len(piece) == len(word) {
+			break
+		}
+		pieces, word = append(pieces, piece), word[len(piece):]
+	}
+	return pieces, word
 }
 
 // widestRune is how many columns a letter may take.

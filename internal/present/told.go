@@ -92,38 +92,50 @@ func checkedText(p lifecycle.PlaceCheck) string {
 
 // Status is the table of all credentials; what is wrong with one is said on errs.
 func (o Out) Status(rows []lifecycle.StatusRow, errs Out, now time.Time) {
-	t := Table{Columns: []Column{
-		{Head: "CREDENTIAL"}, {Head: "REGISTRY", Goes: 3}, {Head: "ACCOUNT", Goes: 2}, {Head: "STORED IN", Goes: 1}, {Head: "VERSION", Goes: 6},
-		{Head: "AGE", Goes: 4}, {Head: "STAGES", Goes: 5}, {Head: "EXPIRES"}, {Head: "NOTES", Least: 16},
-	}}
 	var missed []string
-	var faults []error
+	var known []lifecycle.StatusRow
 	var cut error
-	noted := 0
+	faults, noted := 0, 0
 	for _, r := range rows {
-		row := []string{string(r.Name), string(r.Registry), cmp.Or(r.Account, "-"), r.Target.String(), "-", "-", "-", "-", ""}
 		switch {
 		case r.Fault == nil:
-			copy(row[4:], []string{versionText(r), ageText(r, now), stagesText(r.Description), DateText(r.Description.Expires), cmp.Or(strings.Join(r.Notes, "; "), "-")})
-		case CutShort(r.Fault) && len(rows) > 1:
+			noted += min(len(r.Notes), 1)
+		case len(rows) > 1 && CutShort(r.Fault):
 			cut, missed = r.Fault, append(missed, string(r.Name))
 			continue
 		default:
-			row[8] = inWords(r.Fault.What)
-			faults = append(faults, r.Fault)
+			faults++
 		}
-		noted += min(len(r.Notes), 1)
-		t.Rows = append(t.Rows, row)
+		known = append(known, r)
 	}
-	o.Table(t)
+	o.Table(statusTable(known, now))
 	if IsTerminal(o.To) { // elsewhere programs read the table by its lines
-		o.Sums(len(rows), "places", Count{len(t.Rows) - len(faults) - noted, "fine"}, Count{noted, "with a note"}, Count{len(faults), "that purser could not look at"}, Count{len(missed), "not described"})
+		o.Sums(len(rows), "places", Count{len(known) - faults - noted, "fine"}, Count{noted, "with a note"}, Count{faults, "failed"}, Count{len(missed), "not described"})
 	}
-	for _, err := range faults {
-		_, _ = io.WriteString(errs.To, "\n")
-		errs.Error(err)
+	for _, r := range known {
+		if r.Fault != nil {
+			_, _ = io.WriteString(errs.To, "\n")
+			errs.Error(r.Fault)
+		}
 	}
 	errs.Unfinished(cut, "described", len(rows), missed)
+}
+
+func statusTable(rows []lifecycle.StatusRow, now time.Time) Table {
+	t := Table{Columns: []Column{
+		{Head: "CREDENTIAL"}, {Head: "REGISTRY", Goes: 3}, {Head: "ACCOUNT", Goes: 2}, {Head: "STORED IN", Goes: 1}, {Head: "VERSION", Goes: 6},
+		{Head: "AGE", Goes: 4}, {Head: "STAGES", Goes: 5}, {Head: "EXPIRES"}, {Head: "NOTES", Least: 24},
+	}}
+	for _, r := range rows {
+		row := []string{string(r.Name), string(r.Registry), cmp.Or(r.Account, "-"), r.Target.String()}
+		if r.Fault != nil {
+			row = append(row, "-", "-", "-", "-", inWords(r.Fault.What))
+		} else {
+			row = append(row, versionText(r), ageText(r, now), stagesText(r.Description), DateText(r.Description.Expires), cmp.Or(strings.Join(r.Notes, "; "), "-"))
+		}
+		t.Rows = append(t.Rows, row)
+	}
+	return t
 }
 
 func versionText(r lifecycle.StatusRow) string {
