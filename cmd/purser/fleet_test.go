@@ -45,8 +45,14 @@ const (
 // newFleet names n credentials c000, c001 and so on. rotation is their rotate setting.
 func newFleet(tb testing.TB, n int, rotation string) *fleet {
 	tb.Helper()
+	return newFleetBehind(tb, n, rotation, nil)
+}
+
+// newFleetBehind has something stand in front of all that answers.
+func newFleetBehind(tb testing.TB, n int, rotation string, around func(http.Handler) http.Handler) *fleet {
+	tb.Helper()
 	f := &fleet{TB: tb, now: time.Now(), asked: map[string]int{}}
-	box, err := sandbox.Start(tb.Context(), sandbox.Options{Now: f.clock, AWSNow: time.Now})
+	box, err := sandbox.Start(tb.Context(), sandbox.Options{Now: f.clock, AWSNow: time.Now, Around: around})
 	if err != nil {
 		tb.Fatal(err)
 	}

@@ -287,7 +287,8 @@ func (t *watchedTransport) RoundTrip(req *http.Request) (*http.Response, error) 
 
 // print shows the calls, and then the rights by secret, as a policy has them.
 func (r *stagedRun) print() error {
-	_, _ = fmt.Fprintf(r.Out, "A rotation of %s makes these calls. Stand-ins answered; nothing real was asked.\n\n", r.c.Name)
+	out := present.Out{To: r.Out}
+	out.Text(fmt.Sprintf("A rotation of %s makes these calls. Stand-ins answered; nothing real was asked.\n", r.c.Name))
 	t := present.Table{Columns: []present.Column{{}, {Head: "SERVICE", Goes: 1}, {Head: "CALL", Least: 20}, {Head: "ON", Goes: 2}, {Head: "NEEDS", Least: 16}}}
 	rights := map[string][]string{}
 	var secrets []string
@@ -305,15 +306,15 @@ func (r *stagedRun) print() error {
 			}
 		}
 	}
-	present.Out{To: r.Out}.Table(t)
+	out.Table(t)
 	for _, s := range secrets {
 		slices.Sort(rights[s])
-		_, _ = fmt.Fprintf(r.Out, "\n%s takes %s.\n", s, strings.Join(rights[s], ", "))
+		out.Text(fmt.Sprintf("\n%s takes %s.", s, strings.Join(rights[s], ", ")))
 	}
 	if r.c.Registry == hubRegistry {
-		_, _ = fmt.Fprintf(r.Out, "\nTokens are made and ended with a sign-in of %s at Docker Hub: docker's session, a password, or PURSER_MANAGEMENT_SECRET_ID.\n", r.c.Username)
+		out.Text(fmt.Sprintf("\nTokens are made and ended with a sign-in of %s at Docker Hub: docker's session, a password, or PURSER_MANAGEMENT_SECRET_ID.", r.c.Username))
 	} else {
-		_, _ = fmt.Fprintf(r.Out, "\n%s has no interface for tokens that purser knows: a person makes the new one and ends the old one.\n", r.c.Registry)
+		out.Text(fmt.Sprintf("\n%s has no interface for tokens that purser knows: a person makes the new one and ends the old one.", r.c.Registry))
 	}
 	return nil
 }

@@ -3,7 +3,6 @@ package present
 import (
 	"context"
 	"fmt"
-	"io"
 	"strings"
 	"time"
 
@@ -26,7 +25,7 @@ func (o Out) Sums(all int, things string, counts ...Count) {
 		}
 	}
 	if all > 1 {
-		_, _ = io.WriteString(o.To, fill("", fmt.Sprintf("%d %s: %s", all, things, strings.Join(parts, ", ")), 0, Width(o.To))+"\n")
+		o.Text(fmt.Sprintf("%d %s: %s", all, things, strings.Join(parts, ", ")))
 	}
 }
 

@@ -6,8 +6,11 @@ import (
 	"fmt"
 	"io"
 	"slices"
+	"strings"
 	"sync"
 	"time"
+
+	"github.com/mattn/go-runewidth"
 
 	"purser/internal/credential"
 )
@@ -149,16 +152,24 @@ func (p *Progress) draw() {
 	if p.over || p.partial || p.asking > 0 {
 		return
 	}
-	_, _ = io.WriteString(p.to, "\r\x1b[K"+fit("", p.text(), p.width()))
+	_, _ = io.WriteString(p.to, "\r\x1b[K"+p.row(p.width()-len("^C"))) // which the terminal shows behind it
 	p.drawn = true
 }
 
-func (p *Progress) text() string {
-	text := fmt.Sprintf("%d of %d %s in %s", p.done, len(p.names), p.verb, p.now().Sub(p.began).Round(time.Second))
+// row is what there is to say, in as many words as there is place for.
+func (p *Progress) row(columns int) string {
+	done, took := fmt.Sprintf("%d of %d", p.done, len(p.names)), p.now().Sub(p.began).Round(time.Second).String()
+	said := []string{done + " " + p.verb + " in " + took, done + " in " + took}
 	if i := slices.IndexFunc(p.names, func(name string) bool { return name != "" }); i >= 0 {
-		text += "; waiting for " + p.names[i]
+		short, _, _ := strings.Cut(p.names[i], " (")
+		said = []string{said[0] + "; waiting for " + p.names[i], said[1] + "; waiting for " + p.names[i], said[1] + "; waiting for " + short, done + ": " + short}
 	}
-	return text
+	for _, text := range said {
+		if runewidth.StringWidth(text) < columns {
+			return text
+		}
+	}
+	return fit("", done, max(columns, 1))
 }
 
 // erase takes the row away until it is drawn again.

@@ -166,7 +166,10 @@ func (t Terminal) Pasted(ctx context.Context, before, question string, told func
 		return nil, fmt.Errorf("turn off the terminal's echo: %w", err)
 	}
 	defer func() { _ = term.Restore(fd, state) }()
-	_, _ = io.WriteString(f, strings.ReplaceAll(before, "\n", "\r\n")+question)
+	for line := range strings.Lines(before) {
+		_, _ = io.WriteString(f, strings.ReplaceAll(fill("", strings.TrimSuffix(line, "\n"), len("1. "), columns(fd)), "\n", "\r\n")+"\r\n")
+	}
+	_, _ = io.WriteString(f, question)
 	if runewidth.StringWidth(question) >= columns(fd) {
 		_, _ = io.WriteString(f, "\r\n") // it has more than one row, and only the last can be drawn again
 		question = ""

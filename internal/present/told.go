@@ -57,6 +57,15 @@ func (o Out) Line(v credential.Verdict, label, text string) {
 	_, _ = io.WriteString(o.To, coloured+strings.TrimPrefix(row, mark)+"\n")
 }
 
+// Text is a paragraph, or several.
+func (o Out) Text(text string) {
+	var b strings.Builder
+	for line := range strings.SplitSeq(text, "\n") {
+		b.WriteString(fill("", line, 0, Width(o.To)) + "\n")
+	}
+	_, _ = io.WriteString(o.To, b.String())
+}
+
 // Error says what happened, why, and what to type next.
 func (o Out) Error(err error) { _, _ = io.WriteString(o.To, errorText(err, Width(o.To))) }
 
