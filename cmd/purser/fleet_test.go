@@ -9,6 +9,7 @@ import (
 	"maps"
 	"net/http"
 	"path/filepath"
+	"regexp"
 	"strings"
 	"sync"
 	"testing"
@@ -36,6 +37,9 @@ type fleet struct {
 	waiting []chan struct{}
 	party   int // how many wait before time passes; 0: nobody waits for anybody
 }
+
+// goEnding is what nobody is told.
+var goEnding = regexp.MustCompile(`context (canceled|deadline exceeded)`)
 
 const (
 	fleetAccount    = "robot"

@@ -79,7 +79,7 @@ func (a *app) rotate(ctx context.Context, names []string, f rotateFlags) error {
 	var codes []int
 	for _, x := range a.newRotations(w, file, f, expires, len(credentials)).run(ctx, credentials) {
 		lines = append(lines, x.recorder.Lines()...)
-		all = append(all, present.Rotation{Name: x.c.Name, Result: x.res, Err: x.err, DryRun: f.dryRun, NotBegun: x.silent()})
+		all = append(all, present.Rotation{Name: x.c.Name, Result: x.res, Err: x.err, DryRun: f.dryRun, Silent: x.silent()})
 		codes = append(codes, present.ExitCode(x.err))
 	}
 	code := present.Worst(codes...)

@@ -42,7 +42,6 @@ type rotating struct {
 	request  lifecycle.RotateRequest
 	res      lifecycle.RotateResult
 	err      error
-	begun    bool // something was told of it in an earlier block
 }
 
 func (a *app) newRotations(w *wire.Wire, file *config.File, f rotateFlags, expires time.Time, n int) *rotations {
@@ -164,13 +163,15 @@ func (x *rotating) open() {
 func (x *rotating) run(ctx context.Context) {
 	defer func() { x.block.End() }()
 	ctx = present.WithTurn(ctx, x.turn)
+	if x.err == nil && ctx.Err() != nil {
+		x.err = credential.Stopped(ctx, "rotating other credentials")
+	}
 	if x.err == nil {
 		x.step(ctx)
 	}
 	for renewed := x.res.Store; x.err == nil && x.all.flags.wait && x.res.Wait > 0 && !x.request.DryRun; x.res.Store = renewed {
 		x.show()
 		x.block.End()
-		x.begun = true
 		x.err = x.pause(ctx, x.res.Wait)
 		x.block = x.all.blocks.Add()
 		x.open()
@@ -201,9 +202,10 @@ func (x *rotating) show() {
 	}
 }
 
-// silent reports whether the run was ended before anything was told of this credential.
+// silent reports whether the run was ended while nothing was done about this credential:
+// before it was begun, or while it was waited for.
 func (x *rotating) silent() bool {
-	return x.all.many && !x.begun && present.CutShort(x.err) && x.block.Silent()
+	return x.all.many && present.CutShort(x.err) && x.block.Silent()
 }
 
 // turn waits until a question to the person would stand under what is told of this

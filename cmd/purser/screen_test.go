@@ -143,8 +143,6 @@ func TestAPipeHasAllColumns(t *testing.T) {
 	}
 }
 
-var goEnding = regexp.MustCompile(`context (canceled|deadline exceeded)`)
-
 // gate holds, for as long as its client waits, who reads the secrets of credentials from a
 // number on.
 func gate(from int) func(http.Handler) http.Handler {

@@ -228,7 +228,7 @@ func TestGoEndingsReachNobody(t *testing.T) {
 			o.check(lifecycle.CheckResult{Places: []lifecycle.PlaceCheck{{Fault: f}}})
 			o.Status([]lifecycle.StatusRow{{Fault: f}}, o, at)
 			o.Status([]lifecycle.StatusRow{{Fault: f}, {Fault: f}}, o, at)
-			o.Rotations([]Rotation{{Name: "a", Err: err, NotBegun: true}, {Name: "b", Err: err}}, o)
+			o.Rotations([]Rotation{{Name: "a", Err: err, Silent: true}, {Name: "b", Err: err}}, o)
 			_ = json.NewEncoder(&b).Encode(RotationReport([]Rotation{{Err: err}}))
 			if text := b.String(); strings.Contains(text, "context ") {
 				t.Errorf("%v:\n%s", err, text)

@@ -7,16 +7,16 @@ import (
 
 // Rotation is what became of one credential's.
 type Rotation struct {
-	Name     credential.Name
-	Result   lifecycle.RotateResult
-	Err      error
-	DryRun   bool
-	NotBegun bool // the run was ended before
+	Name   credential.Name
+	Result lifecycle.RotateResult
+	Err    error
+	DryRun bool
+	Silent bool // the run was ended before it was begun, or while it was waited for, and nothing was told of that
 }
 
 // Rotations is the last line about many, and on errs what the run did not come to.
 func (o Out) Rotations(all []Rotation, errs Out) {
-	var renewed, failed int
+	var renewed, failed, unbegun int
 	var cut error
 	var left []string
 	how := "renewed"
@@ -24,17 +24,20 @@ func (o Out) Rotations(all []Rotation, errs Out) {
 		if r.DryRun {
 			how = "to be renewed"
 		}
-		switch {
-		case r.NotBegun:
+		if r.Silent {
 			cut, left = r.Err, append(left, string(r.Name))
-		case r.Err != nil:
+		}
+		switch {
+		case r.Silent && len(r.Result.Store.Places) == 0:
+			unbegun++
+		case r.Err != nil && !r.Silent:
 			failed++
 		case len(r.Result.Store.Places) > 0 || r.DryRun && r.Result.Due:
 			renewed++
 		}
 	}
-	o.Sums(len(all), "credentials", Count{renewed, how}, Count{len(all) - renewed - failed - len(left), "as they were"}, Count{failed, "failed"}, Count{len(left), "not begun"})
-	errs.Unfinished(cut, "begun", len(all), left)
+	o.Sums(len(all), "credentials", Count{renewed, how}, Count{len(all) - renewed - failed - unbegun, "as they were"}, Count{failed, "failed"}, Count{unbegun, "not begun"})
+	errs.Unfinished(cut, "finished", len(all), left)
 }
 
 // RotationJSON is a credential's rotation as JSON.
