@@ -29,6 +29,7 @@ purser's credential helper where that is installed.
 worst of what was found.`,
 		Example: `  purser doctor
   purser doctor dockerhub
+  purser doctor --wide
   purser doctor --output json
   purser doctor --fix`,
 		RunE: func(cmd *cobra.Command, args []string) error {

@@ -3,6 +3,7 @@ package credential
 import (
 	"context"
 	"errors"
+	"strings"
 	"time"
 )
 
@@ -39,6 +40,14 @@ func Wait(ctx context.Context, d time.Duration, doing string) error {
 		return nil
 	}
 }
+
+// InWords is the text of an error as a person is told it: Go's words for the end of a wait
+// say nothing to them.
+func InWords(text string) string { return goEndings.Replace(text) }
+
+var goEndings = strings.NewReplacer(
+	context.DeadlineExceeded.Error(), "no answer in time", context.Canceled.Error(), "interrupted", "operation was canceled", "interrupted",
+)
 
 // Innermost is the text of the first cause in err's chain, such as "connection refused",
 // fit to be shown.

@@ -25,7 +25,7 @@ const (
 // terminal escapes taken out, and nothing at all of it when it holds six or
 // more consecutive characters of one of the secrets in plain, URL-escaped, hex,
 // base64 or reversed form, or a word in the form of a token, whosever it is. A
-// hostile server echoes what it was sent.
+// hostile server echoes what it was sent. How Go says that a wait has ended is in words.
 func Quote(text string, secrets ...Secret) string {
 	for _, s := range secrets {
 		if Shows(text, s) {
@@ -37,7 +37,7 @@ func Quote(text string, secrets ...Secret) string {
 	}
 	var b strings.Builder
 	n := 0
-	for _, r := range strings.TrimSpace(text) {
+	for _, r := range InWords(strings.TrimSpace(text)) {
 		if n == quoteLimit {
 			b.WriteString("…")
 			break

@@ -23,14 +23,14 @@ func errorText(err error, width int) string {
 	const label = "purser: "
 	f, ok := AsFault(err)
 	if !ok {
-		b.WriteString(fill(label, inWords(credential.Quote(err.Error())), len(label), width) + "\n")
+		b.WriteString(fill(label, credential.InWords(credential.Quote(err.Error())), len(label), width) + "\n")
 		return b.String()
 	}
 	what := f.What
 	if prefix, wrapped := strings.CutSuffix(err.Error(), f.Error()); wrapped && prefix != "" {
 		what = prefix + what
 	}
-	b.WriteString(fill(label, inWords(what), len(label), width) + "\n")
+	b.WriteString(fill(label, credential.InWords(what), len(label), width) + "\n")
 	writeCause(&b, f, "  ", width)
 	return b.String()
 }
@@ -45,7 +45,7 @@ func writeCause(b *strings.Builder, f *credential.Fault, margin string, width in
 		}
 	}
 	if f.Why != "" {
-		say("why:  ", inWords(f.Why))
+		say("why:  ", credential.InWords(f.Why))
 	}
 	adv := Advise(f)
 	if adv.Meaning != "" {
@@ -59,15 +59,6 @@ func writeCause(b *strings.Builder, f *credential.Fault, margin string, width in
 		say(label, next)
 	}
 }
-
-// inWords is text of an error as a person is told it: Go's words for the end of a wait say
-// nothing to them.
-func inWords(text string) string { return goEndings.Replace(text) }
-
-var goEndings = strings.NewReplacer(
-	context.DeadlineExceeded.Error(), "no answer in time", context.Canceled.Error(), "interrupted",
-	"operation was canceled", "interrupted",
-)
 
 // AsFault is the fault in an error's chain. The end of a context is one, whoever ended it.
 func AsFault(err error) (*credential.Fault, bool) {

@@ -157,10 +157,10 @@ func ErrorReport(err error) *ErrorJSON {
 	}
 	f, ok := AsFault(err)
 	if !ok {
-		return &ErrorJSON{Reason: "failed", What: inWords(credential.Quote(err.Error()))}
+		return &ErrorJSON{Reason: "failed", What: credential.InWords(credential.Quote(err.Error()))}
 	}
 	adv := Advise(f)
-	return &ErrorJSON{Reason: cmp.Or(string(f.Reason), "failed"), What: inWords(f.What), Why: inWords(f.Why), Meaning: adv.Meaning, Next: adv.Next}
+	return &ErrorJSON{Reason: cmp.Or(string(f.Reason), "failed"), What: credential.InWords(f.What), Why: credential.InWords(f.Why), Meaning: adv.Meaning, Next: adv.Next}
 }
 
 // StoreReport is what became of storing.

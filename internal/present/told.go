@@ -53,7 +53,7 @@ func (o Out) mark(v credential.Verdict) (mark, coloured string) {
 func (o Out) Line(v credential.Verdict, label, text string) {
 	mark, coloured := o.mark(v)
 	prefix := fmt.Sprintf("%s %-10s ", mark, label)
-	row := fill(prefix, inWords(text), runewidth.StringWidth(prefix), Width(o.To))
+	row := fill(prefix, credential.InWords(text), runewidth.StringWidth(prefix), Width(o.To))
 	_, _ = io.WriteString(o.To, coloured+strings.TrimPrefix(row, mark)+"\n")
 }
 
@@ -138,7 +138,7 @@ func statusTable(rows []lifecycle.StatusRow, now time.Time) Table {
 	for _, r := range rows {
 		row := []string{string(r.Name), string(r.Registry), cmp.Or(r.Account, "-"), r.Target.String()}
 		if r.Fault != nil {
-			row = append(row, "-", "-", "-", "-", inWords(r.Fault.What))
+			row = append(row, "-", "-", "-", "-", credential.InWords(r.Fault.What))
 		} else {
 			row = append(row, versionText(r), ageText(r, now), stagesText(r.Description), DateText(r.Description.Expires), cmp.Or(strings.Join(r.Notes, "; "), "-"))
 		}
