@@ -20,6 +20,7 @@ docker-credential-pass  golang-docker-credential-helpers   reading tokens from a
 pass                    pass                               reading tokens from a real credential helper
 gpg                     gnupg                              reading tokens from a real credential helper
 chromium                chromium                           the token form in a real browser
+tmux                    tmux                               the prompt, tables and progress in a real terminal emulator
 strace                  strace                             the search for secrets in system calls
 buildah                 buildah                            pulls and pushes by buildah
 podman                  podman                             pulls and pushes by podman

@@ -274,7 +274,7 @@ type saidJSON struct {
 	Exit      int
 	Error     *present.ErrorJSON
 	Sandbox   *practice.Running
-	Rotations []rotationJSON
+	Rotations []present.RotationJSON
 }
 
 func TestARepositoryThatIsNamedTwiceIsProvedOnce(t *testing.T) {

@@ -23,6 +23,7 @@ Exit codes for schedules: 0 all good; 3 one is bad; 4 not signed in or not allow
 AWS; 5 a secret is missing; 6 could not tell (no answer, rate limit, outage).`,
 		Example: `  purser check
   purser check dockerhub
+  purser check --wide
   purser check --output json`,
 		RunE: func(cmd *cobra.Command, args []string) error { return a.check(cmd.Context(), args) },
 	}
@@ -43,7 +44,9 @@ func (a *app) check(ctx context.Context, names []string) error {
 	if err != nil {
 		return err
 	}
-	results := a.runner(w, nil).Check(ctx, work, nil)
+	ctx, told := a.told(a.out).Checks(ctx, a.now, present.Names(credentials), a.output.JSON)
+	results := a.runner(w, nil).Check(ctx, work, told.Done)
+	told.End(a.told(a.err))
 	codes := make([]int, 0, len(results))
 	for _, res := range results {
 		for _, p := range res.Places {
@@ -55,8 +58,6 @@ func (a *app) check(ctx context.Context, names []string) error {
 	code := present.Worst(codes...)
 	if a.output.JSON {
 		a.writeJSON(present.Exited(code).With("credentials", present.CheckReport(results)))
-	} else {
-		a.told(a.out).Check(results)
 	}
 	if code != present.ExitOK {
 		return &present.Reported{Code: code}

@@ -2,14 +2,10 @@ package main
 
 import (
 	"context"
-	"errors"
 	"fmt"
-	"io"
-	"strings"
 
 	"github.com/spf13/cobra"
 
-	"purser/internal/config"
 	"purser/internal/credential"
 	"purser/internal/doctor"
 	"purser/internal/present"
@@ -33,6 +29,7 @@ purser's credential helper where that is installed.
 worst of what was found.`,
 		Example: `  purser doctor
   purser doctor dockerhub
+  purser doctor --wide
   purser doctor --output json
   purser doctor --fix`,
 		RunE: func(cmd *cobra.Command, args []string) error {
@@ -61,7 +58,8 @@ func (v *visit) run(ctx context.Context, names []string, fix bool) error {
 	}
 	v.tell(doctor.Finding{Check: "Config", Verdict: credential.Granted, Text: fmt.Sprintf("%s names %s", file.Path, counted(len(file.Credentials), "credential"))})
 	w := v.wire()
-	d := doctor.Doctor{Wire: w, Env: v.env, Now: v.now, Tell: v.tell}
+	ctx, row := v.told(v.out).Follow(ctx, v.now, "looked at", present.Names(chosen))
+	d := doctor.Doctor{Wire: w, Env: v.env, Now: v.now, Tell: v.tell, Looked: row.Done}
 	if fix {
 		d.Confirm = v.tty.Confirm
 		for _, c := range chosen {
@@ -70,7 +68,11 @@ func (v *visit) run(ctx context.Context, names []string, fix bool) error {
 			}
 		}
 	}
-	d.Look(ctx, file.Path, chosen)
+	left := len(chosen) - d.Look(ctx, file.Path, chosen)
+	row.End()
+	if len(chosen) > 1 && !v.output.JSON {
+		doctor.Sums(v.told(v.out), v.findings, left)
+	}
 	return v.end()
 }
 
@@ -90,50 +92,17 @@ func (v *visit) tell(f doctor.Finding) {
 	if v.output.JSON {
 		return
 	}
-	label := f.Check
 	if f.Credential != "" {
 		f.Text = string(f.Credential) + ": " + f.Text
 	}
-	v.line(v.out, f.Verdict, label, f.Text)
-	if f.Fault == nil {
-		return
-	}
-	var b strings.Builder
-	if _, ok := errors.AsType[*config.Error](f.Fault); ok {
-		fmt.Fprintf(&b, "%s\n", present.Indent(f.Fault.Error(), "    "))
-	} else if fault, ok := present.AsFault(f.Fault); ok {
-		if fault.Why != "" {
-			fmt.Fprintf(&b, "    why:  %s\n", fault.Why)
-		}
-		present.WriteAdvice(&b, present.Advise(fault), "    ")
-	}
-	_, _ = io.WriteString(v.out, b.String())
-}
-
-// doctorJSON is a finding as JSON.
-type doctorJSON struct {
-	Credential string             `json:"credential,omitempty"`
-	Check      string             `json:"check"`
-	Verdict    string             `json:"verdict"`
-	Text       string             `json:"text"`
-	Error      *present.ErrorJSON `json:"error,omitempty"`
+	v.told(v.out).Finding(f.Verdict, f.Check, f.Text, f.Fault)
 }
 
 // end prints what is not printed yet and chooses the exit code.
 func (v *visit) end() error {
-	var codes []int
-	var rows []doctorJSON
-	for _, f := range v.findings {
-		if f.Fault != nil {
-			codes = append(codes, present.ExitCode(f.Fault))
-		}
-		rows = append(rows, doctorJSON{
-			Credential: string(f.Credential), Check: strings.ToLower(f.Check), Verdict: f.Verdict.String(), Text: f.Text, Error: present.ErrorReport(f.Fault),
-		})
-	}
-	code := present.Worst(codes...)
+	code := doctor.Worst(v.findings)
 	if v.output.JSON {
-		v.writeJSON(present.Exited(code).With("doctor", rows))
+		v.writeJSON(present.Exited(code).With("doctor", doctor.Report(v.findings)))
 	}
 	if code != present.ExitOK {
 		return &present.Reported{Code: code}

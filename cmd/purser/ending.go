@@ -1,8 +1,8 @@
 package main
 
 import (
+	"cmp"
 	"context"
-	"errors"
 	"io"
 	"os"
 	"os/signal"
@@ -87,24 +87,20 @@ func (e *ending) fault(doing string) *credential.Fault {
 	return credential.Ended(e.ctx, doing)
 }
 
-// plain makes an error of a context one that says what happened.
+// plain makes an error of a context one that says what the command was ended by.
 func (e *ending) plain(err error) error {
-	_, told := present.AsFault(err)
-	if told || !errors.Is(err, context.Canceled) && !errors.Is(err, context.DeadlineExceeded) {
-		return err
+	if f, ok := present.AsFault(err); ok && credential.ReasonOf(err) == "" {
+		return cmp.Or(e.fault("in the middle of its work"), f)
 	}
-	if f := e.fault("in the middle of its work"); f != nil {
-		return f
-	}
-	return &credential.Fault{Reason: credential.TimedOut, What: "it took too long", Err: err}
+	return err
 }
 
 // cut ends a command that does not end by itself, with the report that it would have
 // made. What it is at goes on until the process ends, and is not heard any more.
 func (a *app) cut(out, errs *present.Stream) int {
 	f := a.ending.fault("at something that does not end when it is told to")
-	out.Closed.Store(true)
-	errs.Closed.Store(true)
+	out.Close()
+	errs.Close()
 	last := *a
 	last.out, last.err = out.To, errs.To
 	told := make(chan struct{})

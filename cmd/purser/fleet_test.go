@@ -9,6 +9,7 @@ import (
 	"maps"
 	"net/http"
 	"path/filepath"
+	"regexp"
 	"strings"
 	"sync"
 	"testing"
@@ -37,6 +38,9 @@ type fleet struct {
 	party   int // how many wait before time passes; 0: nobody waits for anybody
 }
 
+// goEnding is what nobody is told.
+var goEnding = regexp.MustCompile(`context (canceled|deadline exceeded)`)
+
 const (
 	fleetAccount    = "robot"
 	fleetManagement = "fleet/management"
@@ -45,8 +49,14 @@ const (
 // newFleet names n credentials c000, c001 and so on. rotation is their rotate setting.
 func newFleet(tb testing.TB, n int, rotation string) *fleet {
 	tb.Helper()
+	return newFleetBehind(tb, n, rotation, nil)
+}
+
+// newFleetBehind has something stand in front of all that answers.
+func newFleetBehind(tb testing.TB, n int, rotation string, around func(http.Handler) http.Handler) *fleet {
+	tb.Helper()
 	f := &fleet{TB: tb, now: time.Now(), asked: map[string]int{}}
-	box, err := sandbox.Start(tb.Context(), sandbox.Options{Now: f.clock, AWSNow: time.Now})
+	box, err := sandbox.Start(tb.Context(), sandbox.Options{Now: f.clock, AWSNow: time.Now, Around: around})
 	if err != nil {
 		tb.Fatal(err)
 	}

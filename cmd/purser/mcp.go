@@ -17,6 +17,7 @@ import (
 	"purser/internal/arguments"
 	"purser/internal/buildinfo"
 	"purser/internal/credential"
+	"purser/internal/doctor"
 	"purser/internal/lifecycle"
 	"purser/internal/present"
 )
@@ -63,8 +64,8 @@ type toolReport struct {
 	Error       *present.ErrorJSON       `json:"error,omitempty"`
 	Store       *present.StoreJSON       `json:"store,omitempty"`
 	Credentials []present.CredentialJSON `json:"credentials,omitempty"`
-	Doctor      []doctorJSON             `json:"doctor,omitempty"`
-	Tokens      []tokenJSON              `json:"tokens,omitempty"`
+	Doctor      []doctor.Reported        `json:"doctor,omitempty"`
+	Tokens      []account.Row            `json:"tokens,omitempty"`
 }
 
 func (a *app) serveMCP(ctx context.Context, server *mcp.Server, t mcp.Transport) error {

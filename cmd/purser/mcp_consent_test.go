@@ -12,6 +12,7 @@ import (
 	"github.com/modelcontextprotocol/go-sdk/mcp"
 
 	"purser/internal/credential"
+	"purser/internal/doctor"
 	"purser/internal/present"
 )
 
@@ -254,7 +255,7 @@ func TestAnAgentIsNotOfferedAWayPastThePerson(t *testing.T) {
 		}
 		e := present.ErrorReport(f)
 		raw, err := json.Marshal(present.ReportOf(f).With("store", &present.StoreJSON{Places: []present.PlaceJSON{{Error: e}}}).
-			With("credentials", []present.CredentialJSON{{Places: []present.PlaceJSON{{Error: e}}}}).With("doctor", []doctorJSON{{Error: e}}))
+			With("credentials", []present.CredentialJSON{{Places: []present.PlaceJSON{{Error: e}}}}).With("doctor", []doctor.Reported{{Error: e}}))
 		if err != nil {
 			t.Fatal(err)
 		}

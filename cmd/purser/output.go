@@ -49,13 +49,13 @@ func (a *app) printError(err error) {
 	if a.report(present.ReportOf(err)) {
 		return
 	}
-	_, _ = io.WriteString(a.err, present.ErrorText(err))
+	a.told(a.err).Error(err)
 	a.jobFailed(present.ExitCode(err))
 }
 
 // told is standard output, or standard error, for what a command tells.
 func (a *app) told(w io.Writer) present.Out {
-	return present.Out{To: w, NoColor: a.env.NoColor, Given: a.given}
+	return present.Out{To: w, NoColor: a.env.NoColor, Dumb: a.env.Term == "dumb", Given: a.given}
 }
 
 func (a *app) line(w io.Writer, v credential.Verdict, label, text string) {

@@ -22,8 +22,10 @@ import (
 	"github.com/google/jsonschema-go/jsonschema"
 	"github.com/spf13/cobra"
 
+	"purser/internal/account"
 	"purser/internal/config"
 	"purser/internal/credential"
+	"purser/internal/doctor"
 	"purser/internal/incident"
 	"purser/internal/practice"
 	"purser/internal/present"
@@ -103,10 +105,10 @@ func TestTheSchemaOfReportsHasEveryField(t *testing.T) {
 	}
 	properties := schema["properties"].(map[string]any)
 	parts := map[string]any{
-		"schema": "", "exit": 0, "error": present.ErrorJSON{}, "credentials": []present.CredentialJSON{}, "store": present.StoreJSON{}, "rotations": []rotationJSON{},
+		"schema": "", "exit": 0, "error": present.ErrorJSON{}, "credentials": []present.CredentialJSON{}, "store": present.StoreJSON{}, "rotations": []present.RotationJSON{},
 		"receipts": nil, // whose type is the package's own, and which a run shows below
-		"tokens":   []tokenJSON{}, "session": sessionJSON{}, "init": initJSON{}, "verified": []receipt.Verified{}, "heads": []receipt.Head{},
-		"compared": []receipt.Compared{}, "clients": []clientJSON{}, "variables": map[string]string{}, "doctor": []doctorJSON{}, "terraform": terraformJSON{},
+		"tokens":   []account.Row{}, "session": sessionJSON{}, "init": initJSON{}, "verified": []receipt.Verified{}, "heads": []receipt.Head{},
+		"compared": []receipt.Compared{}, "clients": []clientJSON{}, "variables": map[string]string{}, "doctor": []doctor.Reported{}, "terraform": terraformJSON{},
 		"incident": incident.Record{}, "rehearsal": []practice.Rehearsed{}, "sandbox": practice.Running{}, "tour": practice.Toured{}, "manual": []string{}, "version": "", "help": "",
 	}
 	if got, want := slices.Sorted(maps.Keys(properties)), slices.Sorted(maps.Keys(parts)); !slices.Equal(got, want) {

@@ -51,6 +51,7 @@ type app struct {
 	config string
 	given  credential.Given
 	debug  bool
+	wide   bool
 	limit  arguments.Limit
 	ending *ending // of the command that runs
 
@@ -64,7 +65,8 @@ type app struct {
 // run executes one command line and returns the exit code. It returns soon after ctx
 // has ended, whatever the command is at.
 func run(ctx context.Context, args []string, a *app) int {
-	out, errs := &present.Stream{To: a.out}, &present.Stream{To: a.err}
+	screen := &present.Screen{Wide: &a.wide}
+	out, errs := &present.Stream{To: a.out, Screen: screen}, &present.Stream{To: a.err, Screen: screen}
 	a.out, a.err, a.ending, a.touched, a.loaded = out, errs, &ending{overdue: make(chan struct{})}, &touched{}, nil
 	a.lent, a.evaluated = false, startsJob(args)
 	done := make(chan int, 1)
@@ -181,6 +183,7 @@ second signal ends it at once.`,
 	flags.VarP(&a.output, "output", "o", "how to print: text or json")
 	flags.StringVar(&a.config, "config", a.config, "the configuration `FILE` (default purser.yaml, here or in a folder above)")
 	flags.BoolVar(&a.debug, "debug", false, "show the requests on standard error, without what is secret in them")
+	flags.BoolVar(&a.wide, "wide", false, "show all of each table and line, however narrow the terminal is")
 	flags.Var(&a.limit, "timeout", "give up after this time, such as 30s")
 	host := a.host()
 	root.AddCommand(a.initCommand(), a.loginCommand(), a.logoutCommand(), a.storeCommand(), a.tokensCommand(), a.doctorCommand(), a.terraformCommand(), a.configureDockerCommand(), a.execCommand(), a.jobCommand(), a.checkCommand(), a.statusCommand(), a.rotateCommand(), a.rollbackCommand(), a.revokeCommand(), a.respondCommand(), a.receiptCommand(), host.RehearseCommand(), a.schemaCommand(), manual.Command(buildinfo.This().Version, a.env.SourceDate, a.now, a.tellManual), host.SandboxCommand(), a.mcpCommand(), a.versionCommand(), a.sweepCommand())

@@ -56,22 +56,6 @@ when to end the old one.`,
 	return cmd
 }
 
-// rotationJSON is a credential's rotation as JSON.
-type rotationJSON struct {
-	Credential string `json:"credential"`
-	Due        bool   `json:"due"`
-	Why        string `json:"why"`
-	Renewed    bool   `json:"renewed"`
-	Retired    bool   `json:"retired"`
-	CaughtUp   bool   `json:"caught_up,omitempty"` // places that lagged behind have the token now
-	// Proof says how the retired token is known to be dead: refused or not-listed.
-	Proof   string             `json:"retired_proof,omitempty"`
-	Wait    float64            `json:"wait_seconds,omitempty"`
-	Waiting string             `json:"waiting,omitempty"`
-	Store   *present.StoreJSON `json:"store,omitempty"`
-	Error   *present.ErrorJSON `json:"error,omitempty"`
-}
-
 func (a *app) rotate(ctx context.Context, names []string, f rotateFlags) error {
 	if (len(names) > 0) == (f.due || f.all) || f.due && f.all {
 		return &credential.Fault{Reason: credential.Usage, What: "rotate needs the NAME of a credential, or --due, or --all", Why: "one of the three"}
@@ -90,19 +74,19 @@ func (a *app) rotate(ctx context.Context, names []string, f rotateFlags) error {
 	}
 	w := a.wire()
 	w.Trusted = file.Trusted
-	rows := []rotationJSON{}
+	var all []present.Rotation
 	var lines []json.RawMessage
 	var codes []int
 	for _, x := range a.newRotations(w, file, f, expires, len(credentials)).run(ctx, credentials) {
 		lines = append(lines, x.recorder.Lines()...)
-		rows = append(rows, x.report())
-		if x.err != nil {
-			codes = append(codes, present.ExitCode(x.err))
-		}
+		all = append(all, present.Rotation{Name: x.c.Name, Result: x.res, Err: x.err, DryRun: f.dryRun, Silent: x.silent()})
+		codes = append(codes, present.ExitCode(x.err))
 	}
 	code := present.Worst(codes...)
 	if a.output.JSON {
-		a.writeJSON(present.Exited(code).With("rotations", rows).With("receipts", lines))
+		a.writeJSON(present.Exited(code).With("rotations", present.RotationReport(all)).With("receipts", lines))
+	} else {
+		a.told(a.out).Rotations(all, a.told(a.err))
 	}
 	if code != present.ExitOK {
 		return &present.Reported{Code: code}

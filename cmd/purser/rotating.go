@@ -2,7 +2,6 @@ package main
 
 import (
 	"context"
-	"fmt"
 	"strings"
 	"time"
 
@@ -60,7 +59,12 @@ func (r *rotations) run(ctx context.Context, credentials []credential.Credential
 		each[i] = &rotating{all: r, c: c, block: r.blocks.Add()}
 		each[i].err = r.prepare(ctx, each[i])
 	}
-	r.seats.Run(len(each), func(i int) { each[i].run(ctx) })
+	ctx, row := r.told(r.out).Follow(ctx, r.now, "rotated", present.Names(credentials))
+	r.seats.Run(len(each), func(i int) {
+		each[i].run(ctx)
+		row.Done(i)
+	})
+	row.End()
 	return each
 }
 
@@ -151,7 +155,7 @@ func (r *rotations) recorder(ctx context.Context, x *rotating) (*record.Recorder
 func (x *rotating) open() {
 	x.out, x.app.err = x.block.Writer(x.all.out), x.block.Writer(x.all.err)
 	if x.all.many && !x.output.JSON {
-		_, _ = fmt.Fprintf(x.out, "%s\n", x.c.Name)
+		x.block.Head(x.all.out, string(x.c.Name)+"\n")
 	}
 }
 
@@ -159,6 +163,9 @@ func (x *rotating) open() {
 func (x *rotating) run(ctx context.Context) {
 	defer func() { x.block.End() }()
 	ctx = present.WithTurn(ctx, x.turn)
+	if x.err == nil && ctx.Err() != nil {
+		x.err = credential.Stopped(ctx, "rotating other credentials")
+	}
 	if x.err == nil {
 		x.step(ctx)
 	}
@@ -190,9 +197,15 @@ func (x *rotating) show() {
 	if f, ok := present.AsFault(x.err); ok {
 		f.Unchanged = f.Unchanged && !x.all.touched.it.Load() // tokens are made and ended by one for all
 	}
-	if x.err != nil && !x.output.JSON {
+	if x.err != nil && !x.output.JSON && !x.silent() {
 		x.printError(x.err)
 	}
+}
+
+// silent reports whether the run was ended while nothing was done about this credential:
+// before it was begun, or while it was waited for.
+func (x *rotating) silent() bool {
+	return x.all.many && present.CutShort(x.err) && x.block.Silent()
 }
 
 // turn waits until a question to the person would stand under what is told of this
@@ -217,16 +230,4 @@ func (x *rotating) find(ask func(context.Context) (lifecycle.Candidate, error)) 
 		}
 		return ask(ctx)
 	}
-}
-
-// report is the credential's row.
-func (x *rotating) report() rotationJSON {
-	row := rotationJSON{
-		Credential: string(x.c.Name), Due: x.res.Due, Why: x.res.Why, Renewed: len(x.res.Store.Places) > 0, CaughtUp: len(x.res.Caught.Places) > 0, Retired: x.res.Retired, Proof: string(x.res.Ending),
-		Wait: x.res.Wait.Seconds(), Waiting: x.res.Waiting, Error: present.ErrorReport(x.err),
-	}
-	if x.res.Store.Source != "" {
-		row.Store = present.StoreReport(x.res.Store, x.request.DryRun)
-	}
-	return row
 }

@@ -6,12 +6,14 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"os"
 	"strings"
 	"sync"
 	"testing"
 	"time"
 
 	"purser/internal/present"
+	sandboxaws "purser/internal/sandbox/aws"
 )
 
 func TestBlocksArePrintedInOrder(t *testing.T) {
@@ -146,13 +148,41 @@ func TestWaitingIsSideBySide(t *testing.T) {
 	}
 }
 
-// TestAnInterruptEndsTheWait: it says so, and what was renewed stays in the report.
+// TestAnInterruptEndsTheWait: it is said once, and what was renewed stays in the report.
 func TestAnInterruptEndsTheWait(t *testing.T) {
-	f := newFleet(t, 2, "every: 90d, overlap: 1h")
+	f := newFleet(t, 12, "every: 90d, overlap: 1h")
 	f.purser(present.ExitOK, "rotate", "--all")
 	f.app.wait = func(context.Context, time.Duration) error { return context.Canceled }
-	out := f.purser(present.ExitFailed, "rotate", "--all", "--force", "--wait")
-	if n := strings.Count(out, "purser: context canceled"); n != 2 {
-		t.Errorf("it was said %d times\n%s", n, out)
+	out := f.purser(present.ExitUnknown, "rotate", "--all", "--force", "--wait")
+	_, end, _ := strings.Cut(out, "12 credentials: ")
+	const want = `12 renewed
+purser: it was interrupted
+  why:  purser had finished 0 of 12; it had not finished c000, c001, c002 and 9 more
+        This says nothing about the token.
+  next: run the same command again: it finishes what this one has begun
+`
+	if end != want {
+		t.Errorf("in the end it says\n%s", end)
+	}
+}
+
+// TestARotationThatIsInterruptedTellsOfWhatItDid: what had not begun is in the last lines alone.
+func TestARotationThatIsInterruptedTellsOfWhatItDid(t *testing.T) {
+	f := newFleet(t, 60, "every: 90d, overlap: 1h")
+	ctx, end := context.WithCancelCause(t.Context())
+	f.box.SecretsManager.Fault("PutSecretValue", sandboxaws.Fault{Struck: func() { end(interrupted(os.Interrupt)) }, Status: 500})
+	f.out.Reset()
+	a := *f.app
+	code := run(ctx, []string{"rotate", "--all"}, &a)
+	out := f.out.String()
+	named := 0
+	for i := range 60 {
+		named += strings.Count("\n"+out, fmt.Sprintf("\nc%03d\n", i))
+	}
+	if code != present.ExitUnknown || named > present.AtOnce || !strings.Contains(out, "60 credentials: ") || !strings.Contains(out, " not begun") || strings.Count(out, "\n") > present.AtOnce*12 {
+		t.Errorf("it ended with %d, and names %d\n%s", code, named, out)
+	}
+	if text := goEnding.FindString(out); text != "" {
+		t.Errorf("it says %q:\n%s", text, out)
 	}
 }

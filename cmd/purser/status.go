@@ -16,8 +16,11 @@ func (a *app) statusCommand() *cobra.Command {
 		Long: `status shows where each credential is kept, which version is current since when, when
 it ends or is due, and what lags or is missing. It describes secrets and never reads
 them, so it works without the right to read values; it asks no registry. To know
-whether a token works, use purser check.`,
+whether a token works, use purser check.
+
+At a terminal the table fits its width; --wide shows all columns.`,
 		Example: `  purser status
+  purser status --wide
   purser status dockerhub --output json`,
 		RunE: func(cmd *cobra.Command, args []string) error { return a.status(cmd.Context(), args) },
 	}
@@ -38,7 +41,9 @@ func (a *app) status(ctx context.Context, names []string) error {
 		return err
 	}
 	r := &lifecycle.Runner{Prover: w, Now: a.now, Random: a.random}
-	rows := r.Status(ctx, work)
+	ctx, row := a.told(a.out).Follow(ctx, a.now, "described", present.Places(credentials))
+	rows := r.Status(ctx, work, row.Done)
+	row.End()
 	codes := make([]int, 0, len(rows))
 	for _, row := range rows {
 		if a.placed(row.Fault); row.Fault != nil {
@@ -49,7 +54,7 @@ func (a *app) status(ctx context.Context, names []string) error {
 	if a.output.JSON {
 		a.writeJSON(present.Exited(code).With("credentials", present.StatusReport(rows, a.given)))
 	} else {
-		a.told(a.out).Status(rows, a.err, a.now())
+		a.told(a.out).Status(rows, a.told(a.err), a.now())
 	}
 	if code != present.ExitOK {
 		return &present.Reported{Code: code}

@@ -3,17 +3,11 @@ package main
 import (
 	"cmp"
 	"context"
-	"fmt"
-	"slices"
-	"strings"
-	"text/tabwriter"
-	"time"
 
 	"github.com/spf13/cobra"
 
 	"purser/internal/account"
 	"purser/internal/arguments"
-	"purser/internal/config"
 	"purser/internal/credential"
 	"purser/internal/lifecycle"
 	"purser/internal/present"
@@ -46,8 +40,12 @@ cannot manage tokens. None is ever shown; a new one goes where its credential is
 		Short: "A table of all tokens, and where each is stored",
 		Long: `list shows label, rights, dates and use of each token, and where it is stored: purser
 finds the version that a token's label names in the secrets of purser.yaml. One that
-purser made and that no secret holds is nobody's.`,
+purser made and that no secret holds is nobody's.
+
+At a terminal the table fits its width, and has as much of an id as tokens revoke needs;
+--wide shows all columns.`,
 		Example: `  purser tokens list
+  purser tokens list --wide
   purser tokens list --account acme --output json`,
 		Args: arguments.None,
 		RunE: func(cmd *cobra.Command, _ []string) error { return a.listTokens(cmd.Context(), f) },
@@ -99,20 +97,6 @@ it and stores it where the credential is kept. It is never shown.`,
 	return cmd
 }
 
-type tokenJSON struct {
-	ID           string     `json:"id"`
-	Label        string     `json:"label"`
-	Organization string     `json:"organization,omitempty"`
-	Scopes       []string   `json:"scopes"`
-	Created      time.Time  `json:"created"`
-	Expires      *time.Time `json:"expires,omitempty"`
-	LastUsed     *time.Time `json:"last_used,omitempty"`
-	Active       bool       `json:"active"`
-	Automatic    bool       `json:"automatic,omitempty"` // a sign-in made it
-	Stored       string     `json:"stored,omitempty"`    // where, and in which stage
-	Outcome      string     `json:"outcome,omitempty"`
-}
-
 // owner is whose tokens the flags name.
 func (f tokensFlags) owner() (account.Owner, error) {
 	host, err := credential.ParseHost(f.registry)
@@ -144,47 +128,15 @@ func (a *app) listTokens(ctx context.Context, f tokensFlags) error {
 		a.writeJSON(present.ReportOf(nil).With("tokens", rows))
 		return nil
 	}
-	t := tabwriter.NewWriter(a.out, 0, 0, 2, ' ', 0)
-	_, _ = fmt.Fprintln(t, "LABEL\tRIGHTS\tCREATED\tENDS\tLAST USED\tSTATE\tSTORED\tID")
-	for _, r := range rows {
-		state := "active"
-		if !r.Active {
-			state = "off"
-		}
-		_, _ = fmt.Fprintf(t, "%s\t%s\t%s\t%s\t%s\t%s\t%s\t%s\n", cmp.Or(r.Label, "-"), cmp.Or(strings.Join(r.Scopes, ", "), "-"), present.DateText(r.Created),
-			optionalDate(r.Expires, "never"), optionalDate(r.LastUsed, "not yet"), state, r.Stored, r.ID)
-	}
-	return t.Flush()
+	a.told(a.out).Table(account.Table(rows))
+	return nil
 }
 
-func optionalDate(t *time.Time, none string) string {
-	if t == nil {
-		return none
-	}
-	return present.DateText(*t)
-}
-
-func (a *app) tokenRows(ctx context.Context, w *wire.Wire, tokens []credential.ManagedToken) []tokenJSON {
-	file, err := a.project(false)
-	if err != nil || file == nil {
-		file = &config.File{}
-	}
-	places := func(ctx context.Context, c credential.Credential) ([]lifecycle.Place, error) {
+func (a *app) tokenRows(ctx context.Context, w *wire.Wire, tokens []credential.ManagedToken) []account.Row {
+	file, _ := a.project(false) // without one, nothing is known of where they are
+	return account.Rows(ctx, file, func(ctx context.Context, c credential.Credential) ([]lifecycle.Place, error) {
 		return a.places(ctx, w, c)
-	}
-	where := account.Holders(ctx, file, places, tokens)
-	rows := []tokenJSON{}
-	for _, t := range tokens {
-		r := tokenJSON{
-			ID: credential.Quote(t.ID), Label: credential.Quote(t.Label), Organization: t.Organization, Created: t.Created, Expires: present.Moment(t.Expires), LastUsed: present.Moment(t.LastUsed),
-			Active: t.Active, Automatic: t.Automatic, Stored: where[t.ID], Scopes: []string{},
-		}
-		for _, s := range t.Scopes {
-			r.Scopes = append(r.Scopes, credential.Quote(s))
-		}
-		rows = append(rows, r)
-	}
-	return rows
+	}, tokens)
 }
 
 func (a *app) changeTokens(ctx context.Context, verb, question string, ids []string, f tokensFlags) error {
@@ -208,7 +160,7 @@ func (a *app) changeTokens(ctx context.Context, verb, question string, ids []str
 	if err != nil {
 		return err
 	}
-	chosen, err := pickTokens(of.Registry, tokens, ids)
+	chosen, err := account.Pick(of.Registry, tokens, ids)
 	if err != nil {
 		return err
 	}
@@ -245,30 +197,4 @@ func (a *app) changeTokens(ctx context.Context, verb, question string, ids []str
 		a.writeJSON(present.ReportOf(nil).With("tokens", rows).With("receipts", rec.Lines()))
 	}
 	return nil
-}
-
-// shortestID is how much of an id names a token.
-const shortestID = 8
-
-func pickTokens(host credential.Host, tokens []credential.ManagedToken, ids []string) ([]credential.ManagedToken, error) {
-	var all []credential.ManagedToken
-	for _, id := range ids {
-		var hits []credential.ManagedToken
-		for _, t := range tokens {
-			if t.ID == id || len(id) >= shortestID && strings.HasPrefix(t.ID, id) {
-				hits = append(hits, t)
-			}
-		}
-		if len(hits) != 1 {
-			why := "purser tokens list shows the ids; eight characters of one are enough"
-			if len(hits) > 1 {
-				why = fmt.Sprintf("%d ids begin so; give more of it", len(hits))
-			}
-			return nil, &credential.Fault{Reason: credential.NoSuchToken, Registry: host, What: "there is no such token: " + credential.Quote(id), Why: why}
-		}
-		if !slices.ContainsFunc(all, func(t credential.ManagedToken) bool { return t.ID == hits[0].ID }) {
-			all = append(all, hits[0])
-		}
-	}
-	return all, nil
 }

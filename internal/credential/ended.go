@@ -3,6 +3,7 @@ package credential
 import (
 	"context"
 	"errors"
+	"strings"
 	"time"
 )
 
@@ -38,6 +39,13 @@ func Wait(ctx context.Context, d time.Duration, doing string) error {
 		return nil
 	}
 }
+
+// InWords replaces Go's words for the end of a wait, which say nothing to a person.
+func InWords(text string) string { return goEndings.Replace(text) }
+
+var goEndings = strings.NewReplacer(
+	context.DeadlineExceeded.Error(), "no answer in time", context.Canceled.Error(), "interrupted", "operation was canceled", "interrupted",
+)
 
 // Innermost returns the text of the first cause in err's chain, such as "connection
 // refused", quoted for display.

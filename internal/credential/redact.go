@@ -20,10 +20,10 @@ const (
 )
 
 // Quote makes text from a registry, a helper or a cloud service fit to show: one line, at
-// most 200 characters, control characters and terminal escapes escaped. It withholds the
-// whole text if that contains any token, or six or more consecutive characters of one of
-// the secrets: plain, URL-escaped, hex, base64 or reversed. Hostile servers echo what they
-// were sent.
+// most 200 characters, control characters and terminal escapes escaped, and Go's words for
+// the end of a wait in plain ones. It withholds the whole text if that contains any token,
+// or six or more consecutive characters of one of the secrets: plain, URL-escaped, hex,
+// base64 or reversed. Hostile servers echo what they were sent.
 func Quote(text string, secrets ...Secret) string {
 	for _, s := range secrets {
 		if Shows(text, s) {
@@ -35,7 +35,7 @@ func Quote(text string, secrets ...Secret) string {
 	}
 	var b strings.Builder
 	n := 0
-	for _, r := range strings.TrimSpace(text) {
+	for _, r := range InWords(strings.TrimSpace(text)) {
 		if n == quoteLimit {
 			b.WriteString("…")
 			break

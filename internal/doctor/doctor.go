@@ -8,6 +8,7 @@ import (
 	"context"
 	"errors"
 	"path/filepath"
+	"slices"
 	"strings"
 	"time"
 
@@ -40,37 +41,68 @@ type Doctor struct {
 	Confirm func(ctx context.Context, question string) error
 	// Tell is called with each finding, in order.
 	Tell func(Finding)
+	// Looked is called when all of a credential has been looked at, by its place in the order;
+	// nil: nobody is.
+	Looked func(int)
 
 	ctx   context.Context // of the one visit
 	path  string          // of purser.yaml
+	cut   bool            // it was told that the run was ended
 	asked map[string]bool // what several credentials share is looked at once
 }
 
 func (d *Doctor) fixes() bool { return d.Confirm != nil }
 
-// Look looks at credentials of the configuration at path.
-func (d *Doctor) Look(ctx context.Context, path string, credentials []credential.Credential) {
+// Look looks at credentials of the configuration at path, until ctx ends, and says how many
+// it has looked at.
+func (d *Doctor) Look(ctx context.Context, path string, credentials []credential.Credential) (done int) {
 	d.ctx, d.path, d.asked = ctx, path, map[string]bool{}
-	for _, c := range credentials {
-		for _, t := range c.Targets {
-			d.target(c, d.Wire.Target(c, t))
+	for i, c := range credentials {
+		d.credential(c)
+		if ctx.Err() != nil {
+			if !d.cut {
+				d.bad("", "Doctor", "", credential.Stopped(ctx, "looking at "+string(c.Name)))
+			}
+			return i
 		}
-		d.terraformOf(c)
-		d.registry(c)
-		d.docker(c)
+		if d.Looked != nil {
+			d.Looked(i)
+		}
+	}
+	return len(credentials)
+}
+
+func (d *Doctor) credential(c credential.Credential) {
+	looks := []func(){func() { d.terraformOf(c) }, func() { d.registry(c) }, func() { d.docker(c) }}
+	for _, t := range slices.Backward(c.Targets) {
+		looks = append([]func(){func() { d.target(c, d.Wire.Target(c, t)) }}, looks...)
+	}
+	for _, look := range looks {
+		if d.ctx.Err() == nil {
+			look()
+		}
 	}
 }
 
+// tell tells a finding. Of those that say no more than that the run was ended, one is enough.
+func (d *Doctor) tell(f Finding) {
+	cut := present.CutShort(f.Fault)
+	if !cut || !d.cut {
+		d.Tell(f)
+	}
+	d.cut = d.cut || cut
+}
+
 func (d *Doctor) good(name credential.Name, check, text string) {
-	d.Tell(Finding{Credential: name, Check: check, Verdict: credential.Granted, Text: text})
+	d.tell(Finding{Credential: name, Check: check, Verdict: credential.Granted, Text: text})
 }
 
 func (d *Doctor) unknown(name credential.Name, check, text string) {
-	d.Tell(Finding{Credential: name, Check: check, Verdict: credential.Unknown, Text: text})
+	d.tell(Finding{Credential: name, Check: check, Verdict: credential.Unknown, Text: text})
 }
 
 func (d *Doctor) bad(name credential.Name, check, text string, err error) {
-	d.Tell(Bad(name, check, text, err))
+	d.tell(Bad(name, check, text, err))
 }
 
 // Bad is a thing that is missing, or one that could not be looked at: the fault

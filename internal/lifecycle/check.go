@@ -37,8 +37,9 @@ type PlaceCheck struct {
 const checksAtOnce = 16
 
 // Check reads each credential as its consumers would and proves it. Results are in the
-// order of the work. Check calls done, if not nil, with each result as soon as it is known.
-func (r *Runner) Check(ctx context.Context, work []Work, done func(CheckResult)) []CheckResult {
+// order of the work. Check calls done, if not nil, with each result as soon as it is known
+// and its place in that order, one call at a time.
+func (r *Runner) Check(ctx context.Context, work []Work, done func(int, CheckResult)) []CheckResult {
 	results := make([]CheckResult, len(work))
 	var mu sync.Mutex // guards done
 	each(len(work), checksAtOnce, func(i int) {
@@ -46,7 +47,7 @@ func (r *Runner) Check(ctx context.Context, work []Work, done func(CheckResult))
 		if done != nil {
 			mu.Lock()
 			defer mu.Unlock()
-			done(results[i])
+			done(i, results[i])
 		}
 	})
 	return results

@@ -57,7 +57,7 @@ func TestCheckKeepsTheOrderOfTheWork(t *testing.T) {
 		work = append(work, lifecycle.Work{Credential: c, Places: w.places(name)})
 	}
 	seen := 0
-	for i, res := range w.runner(nil).Check(t.Context(), work, func(lifecycle.CheckResult) { seen++ }) {
+	for i, res := range w.runner(nil).Check(t.Context(), work, func(int, lifecycle.CheckResult) { seen++ }) {
 		if res.Name != work[i].Credential.Name || res.Verdict != credential.Granted {
 			t.Fatalf("result %d is %s, %v", i, res.Name, res.Verdict)
 		}
@@ -93,7 +93,7 @@ func TestStatusSaysWhatLagsAndWhatIsMissingWithoutReading(t *testing.T) {
 		{Credential: c, Places: w.places("old", "new")},
 		{Credential: someCredential, Places: w.places("by AWS", "by purser")},
 		{Credential: someCredential, Places: w.places("missing", "empty", "rotating", "interrupted", "expired")},
-	})
+	}, nil)
 	want := map[string]string{
 		"old": "lags behind another place of this credential, rotation is due", "new": "",
 		"by AWS": "another place of this credential holds another version", "by purser": "another place of this credential holds another version",

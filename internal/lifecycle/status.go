@@ -28,8 +28,9 @@ type StatusRow struct {
 // of thousands of calls a second.
 const describesAtOnce = 256
 
-// Status describes every place of every credential, many at once.
-func (r *Runner) Status(ctx context.Context, work []Work) []StatusRow {
+// Status describes every place of every credential, many at once. nil done is allowed;
+// otherwise it is called for each place that is described, by its place among all.
+func (r *Runner) Status(ctx context.Context, work []Work, done func(int)) []StatusRow {
 	var rows []StatusRow
 	var stores []Store
 	for _, w := range work {
@@ -41,6 +42,9 @@ func (r *Runner) Status(ctx context.Context, work []Work) []StatusRow {
 		}
 	}
 	each(len(rows), describesAtOnce, func(i int) {
+		if done != nil {
+			defer done(i)
+		}
 		d, err := stores[i].Describe(ctx)
 		if err != nil {
 			rows[i].Fault = asFault(err)

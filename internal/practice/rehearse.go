@@ -14,9 +14,9 @@ import (
 	"path/filepath"
 	"regexp"
 	"slices"
+	"strconv"
 	"strings"
 	"sync"
-	"text/tabwriter"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -287,13 +287,13 @@ func (t *watchedTransport) RoundTrip(req *http.Request) (*http.Response, error) 
 
 // print shows the calls, then the rights by secret as a policy would.
 func (r *stagedRun) print() error {
-	_, _ = fmt.Fprintf(r.Out, "A rotation of %s makes these calls. Stand-ins answered; nothing real was asked.\n\n", r.c.Name)
-	t := tabwriter.NewWriter(r.Out, 0, 0, 2, ' ', 0)
-	_, _ = fmt.Fprintln(t, "\tSERVICE\tCALL\tON\tNEEDS")
+	out := present.Out{To: r.Out}
+	out.Text(fmt.Sprintf("A rotation of %s makes these calls. Stand-ins answered; nothing real was asked.\n", r.c.Name))
+	t := present.Table{Columns: []present.Column{{}, {Head: "SERVICE", Goes: 1}, {Head: "CALL", Least: 20}, {Head: "ON", Goes: 2}, {Head: "NEEDS", Least: 16}}}
 	rights := map[string][]string{}
 	var secrets []string
 	for i, c := range r.calls {
-		_, _ = fmt.Fprintf(t, "%d\t%s\t%s\t%s\t%s\n", i+1, c.Service, c.Call, cmp.Or(c.On, "-"), c.Needs)
+		t.Rows = append(t.Rows, []string{strconv.Itoa(i + 1), c.Service, c.Call, cmp.Or(c.On, "-"), c.Needs})
 		if c.Service != "secretsmanager" {
 			continue
 		}
@@ -306,16 +306,16 @@ func (r *stagedRun) print() error {
 			}
 		}
 	}
-	_ = t.Flush()
+	out.Table(t)
 	for _, s := range secrets {
 		slices.Sort(rights[s])
-		_, _ = fmt.Fprintf(r.Out, "\n%s takes %s.\n", s, strings.Join(rights[s], ", "))
+		out.Text(fmt.Sprintf("\n%s takes %s.", s, strings.Join(rights[s], ", ")))
 	}
 	_, _ = fmt.Fprintf(r.Out, "\n%s\n", r.ends())
 	if r.c.Registry == hubRegistry {
-		_, _ = fmt.Fprintf(r.Out, "\nTokens are made and ended with a sign-in of %s at Docker Hub: docker's session, a password, or PURSER_MANAGEMENT_SECRET_ID.\n", r.c.Username)
+		out.Text(fmt.Sprintf("\nTokens are made and ended with a sign-in of %s at Docker Hub: docker's session, a password, or PURSER_MANAGEMENT_SECRET_ID.", r.c.Username))
 	} else {
-		_, _ = fmt.Fprintf(r.Out, "\n%s has no interface for tokens that purser knows: a person makes the new one and ends the old one.\n", r.c.Registry)
+		out.Text(fmt.Sprintf("\n%s has no interface for tokens that purser knows: a person makes the new one and ends the old one.", r.c.Registry))
 	}
 	return nil
 }

@@ -1,6 +1,7 @@
 package present
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"strings"
@@ -10,42 +11,65 @@ import (
 )
 
 // ErrorText says what happened, why, and what to type next.
-func ErrorText(err error) string {
+func ErrorText(err error) string { return errorText(err, 0) }
+
+// errorText is fitted to a terminal's width; 0 for none.
+func errorText(err error, width int) string {
 	var b strings.Builder
 	if _, ok := errors.AsType[*config.Error](err); ok {
 		fmt.Fprintf(&b, "purser: the configuration is not right; nothing was done\n%s\n", Indent(err.Error(), "  "))
 		return b.String()
 	}
+	const label = "purser: "
 	f, ok := AsFault(err)
 	if !ok {
-		fmt.Fprintf(&b, "purser: %s\n", credential.Quote(err.Error()))
+		b.WriteString(fill(label, credential.InWords(credential.Quote(err.Error())), len(label), width) + "\n")
 		return b.String()
 	}
 	what := f.What
 	if prefix, wrapped := strings.CutSuffix(err.Error(), f.Error()); wrapped && prefix != "" {
 		what = prefix + what
 	}
-	fmt.Fprintf(&b, "purser: %s\n", what)
-	if f.Why != "" {
-		fmt.Fprintf(&b, "  why:  %s\n", f.Why)
-	}
-	WriteAdvice(&b, Advise(f), "  ")
+	b.WriteString(fill(label, credential.InWords(what), len(label), width) + "\n")
+	writeCause(&b, f, "  ", width)
 	return b.String()
 }
 
-// WriteAdvice writes advice below what happened.
-func WriteAdvice(b *strings.Builder, adv advice, margin string) {
+// writeCause writes why something is so, and what to do about it.
+func writeCause(b *strings.Builder, f *credential.Fault, margin string, width int) {
+	say := func(label, text string) {
+		first, rest, more := strings.Cut(text, "\n") // what comes behind is to be copied
+		b.WriteString(fill(margin+label, first, len(margin+label), width) + "\n")
+		if more {
+			b.WriteString(rest + "\n")
+		}
+	}
+	if f.Why != "" {
+		say("why:  ", credential.InWords(f.Why))
+	}
+	adv := Advise(f)
 	if adv.Meaning != "" {
-		fmt.Fprintf(b, "%s      %s\n", margin, adv.Meaning)
+		say("      ", adv.Meaning)
 	}
 	for i, next := range adv.Next {
 		label := "next: "
 		if i > 0 {
 			label = "      "
 		}
-		fmt.Fprintf(b, "%s%s%s\n", margin, label, next)
+		say(label, next)
 	}
 }
 
-// AsFault is the fault in an error's chain.
-func AsFault(err error) (*credential.Fault, bool) { return errors.AsType[*credential.Fault](err) }
+// AsFault is the fault in an error's chain. The end of a context is one, whoever ended it.
+func AsFault(err error) (*credential.Fault, bool) {
+	if f, ok := errors.AsType[*credential.Fault](err); ok {
+		return f, true
+	}
+	switch {
+	case errors.Is(err, context.DeadlineExceeded):
+		return &credential.Fault{Reason: credential.TimedOut, What: "it took too long", Err: err}, true
+	case errors.Is(err, context.Canceled):
+		return &credential.Fault{Reason: credential.Interrupted, What: "it was interrupted", Err: err}, true
+	}
+	return nil, false
+}

@@ -192,10 +192,10 @@ func ErrorReport(err error) *ErrorJSON {
 	}
 	f, ok := AsFault(err)
 	if !ok {
-		return &ErrorJSON{Reason: "failed", What: credential.Quote(err.Error())}
+		return &ErrorJSON{Reason: "failed", What: credential.InWords(credential.Quote(err.Error()))}
 	}
 	adv := Advise(f)
-	return &ErrorJSON{Reason: cmp.Or(string(f.Reason), "failed"), What: f.What, Why: f.Why, Meaning: adv.Meaning, Next: adv.Next, Denied: deniedReport(f.Denial)}
+	return &ErrorJSON{Reason: cmp.Or(string(f.Reason), "failed"), What: credential.InWords(f.What), Why: credential.InWords(f.Why), Meaning: adv.Meaning, Next: adv.Next, Denied: deniedReport(f.Denial)}
 }
 
 // StoreReport is what became of storing.

@@ -281,8 +281,8 @@ func ExitCode(err error) int {
 	if err == nil {
 		return ExitOK
 	}
-	if r, ok := rows[credential.ReasonOf(err)]; ok {
-		return r.exit
+	if f, ok := AsFault(err); ok && rows[f.Reason].exit != ExitOK {
+		return rows[f.Reason].exit
 	}
 	return ExitFailed
 }

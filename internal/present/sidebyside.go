@@ -23,6 +23,7 @@ type Block struct {
 	place int
 	kept  []kept
 	ended bool
+	head  *kept // is written before all else; nil: it has been, or there is none
 }
 
 // kept is text that waits for its turn.
@@ -80,6 +81,16 @@ func (b *Block) Await(ctx context.Context) error {
 	return ctx.Err()
 }
 
+// Head is written to a stream before anything else is, and not when nothing is.
+func (b *Block) Head(to io.Writer, text string) { b.head = &kept{to, []byte(text)} }
+
+// Silent reports whether nothing was written below the head.
+func (b *Block) Silent() bool {
+	b.of.mu.Lock()
+	defer b.of.mu.Unlock()
+	return b.head != nil
+}
+
 // Writer is a stream as the block writes to it.
 func (b *Block) Writer(to io.Writer) io.Writer { return &blockWriter{b, to} }
 
@@ -92,10 +103,18 @@ type blockWriter struct {
 func (w *blockWriter) Write(text []byte) (int, error) {
 	w.block.of.mu.Lock()
 	defer w.block.of.mu.Unlock()
-	if w.block.of.first == w.block.place {
-		return w.to.Write(text)
+	if head := w.block.head; head != nil {
+		w.block.head = nil
+		_, _ = w.block.write(head.to, head.text) // the text itself tells what is wrong
 	}
-	w.block.kept = append(w.block.kept, kept{w.to, bytes.Clone(text)})
+	return w.block.write(w.to, text)
+}
+
+func (b *Block) write(to io.Writer, text []byte) (int, error) {
+	if b.of.first == b.place {
+		return to.Write(text)
+	}
+	b.kept = append(b.kept, kept{to, bytes.Clone(text)})
 	return len(text), nil
 }
 

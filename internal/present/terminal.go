@@ -33,21 +33,28 @@ func (t Terminal) Open() (*os.File, error) {
 	return f, nil
 }
 
-// turn opens the terminal when nobody else asks there.
-func (t Terminal) turn(ctx context.Context) (*os.File, error) {
+// turn opens the terminal when nobody else asks there, and nothing is drawn there, until done.
+func (t Terminal) turn(ctx context.Context) (f *os.File, done func(), err error) {
 	if err := AwaitTurn(ctx); err != nil {
-		return nil, err
+		return nil, nil, err
 	}
-	return t.Open()
+	if f, err = t.Open(); err != nil {
+		return nil, nil, err
+	}
+	again := hushed(ctx)
+	return f, func() {
+		_ = f.Close()
+		again()
+	}, nil
 }
 
 // Secret asks for text that is not echoed.
 func (t Terminal) Secret(ctx context.Context, question string) ([]byte, error) {
-	f, err := t.turn(ctx)
+	f, done, err := t.turn(ctx)
 	if err != nil {
 		return nil, err
 	}
-	defer func() { _ = f.Close() }()
+	defer done()
 	fd := int(f.Fd())
 	before, err := term.GetState(fd)
 	if err != nil {
@@ -69,11 +76,11 @@ func (t Terminal) Secret(ctx context.Context, question string) ([]byte, error) {
 
 // Confirm asks a question that is answered with yes or no; no is the default.
 func (t Terminal) Confirm(ctx context.Context, question string) error {
-	f, err := t.turn(ctx)
+	f, done, err := t.turn(ctx)
 	if err != nil {
 		return err
 	}
-	defer func() { _ = f.Close() }()
+	defer done()
 	_, _ = io.WriteString(f, question+" [y/N] ")
 	line, err := Interruptible(ctx, asking, func() ([]byte, error) { return bufio.NewReader(f).ReadBytes('\n') })
 	if err != nil {
@@ -88,11 +95,11 @@ func (t Terminal) Confirm(ctx context.Context, question string) error {
 
 // Line asks for text that is echoed.
 func (t Terminal) Line(ctx context.Context, question string) (string, error) {
-	f, err := t.turn(ctx)
+	f, done, err := t.turn(ctx)
 	if err != nil {
 		return "", err
 	}
-	defer func() { _ = f.Close() }()
+	defer done()
 	_, _ = io.WriteString(f, question)
 	line, err := Interruptible(ctx, asking, func() ([]byte, error) { return bufio.NewReader(io.LimitReader(f, lineLimit)).ReadBytes('\n') })
 	if err != nil {
@@ -148,18 +155,21 @@ func IsTerminal(w io.Writer) bool {
 // Pasted asks for text that is not echoed, and says about it what told makes of it
 // while it arrives.
 func (t Terminal) Pasted(ctx context.Context, before, question string, told func([]byte) string) ([]byte, error) {
-	f, err := t.turn(ctx)
+	f, done, err := t.turn(ctx)
 	if err != nil {
 		return nil, err
 	}
-	defer func() { _ = f.Close() }()
+	defer done()
 	fd := int(f.Fd())
 	state, err := term.MakeRaw(fd) // the echo is off before the question is there
 	if err != nil {
 		return nil, fmt.Errorf("turn off the terminal's echo: %w", err)
 	}
 	defer func() { _ = term.Restore(fd, state) }()
-	_, _ = io.WriteString(f, strings.ReplaceAll(before, "\n", "\r\n")+question)
+	for line := range strings.Lines(before) {
+		_, _ = io.WriteString(f, strings.ReplaceAll(fill("", strings.TrimSuffix(line, "\n"), len("1. "), columns(fd)), "\n", "\r\n")+"\r\n")
+	}
+	_, _ = io.WriteString(f, question)
 	if runewidth.StringWidth(question) >= columns(fd) {
 		_, _ = io.WriteString(f, "\r\n") // it has more than one row, and only the last can be drawn again
 		question = ""

@@ -2,13 +2,16 @@ package present
 
 import (
 	"cmp"
+	"errors"
 	"fmt"
 	"io"
 	"slices"
 	"strings"
-	"text/tabwriter"
 	"time"
 
+	"github.com/mattn/go-runewidth"
+
+	"purser/internal/config"
 	"purser/internal/credential"
 	"purser/internal/lifecycle"
 )
@@ -24,12 +27,14 @@ const (
 type Out struct {
 	To      io.Writer
 	NoColor bool
-	Given   credential.Given // the command line, which the commands that are proposed repeat
+	Dumb    bool // it cannot draw a line again
+
+	Given credential.Given // the command line, which proposed commands repeat
 }
 
-// mark is the sign in front of a line on a terminal. Elsewhere lines begin with
-// a word, so that a log can be searched.
-func (o Out) mark(v credential.Verdict) string {
+// mark is the sign in front of a line on a terminal, in colour there. Elsewhere lines begin
+// with a word, so that a log can be searched.
+func (o Out) mark(v credential.Verdict) (mark, coloured string) {
 	sign, word, colour := "?", "unknown", dim
 	switch v {
 	case credential.Granted:
@@ -40,39 +45,48 @@ func (o Out) mark(v credential.Verdict) string {
 	}
 	switch {
 	case !IsTerminal(o.To):
-		return word + ":"
+		return word + ":", word + ":"
 	case o.NoColor:
-		return sign
+		return sign, sign
 	}
-	return colour + sign + plain
+	return sign, colour + sign + plain
 }
 
 // Line says one thing that is now known.
 func (o Out) Line(v credential.Verdict, label, text string) {
-	_, _ = fmt.Fprintf(o.To, "%s %-10s %s\n", o.mark(v), label, text)
+	mark, coloured := o.mark(v)
+	prefix := fmt.Sprintf("%s %-10s ", mark, label)
+	row := fill(prefix, credential.InWords(text), runewidth.StringWidth(prefix), Width(o.To))
+	_, _ = io.WriteString(o.To, coloured+strings.TrimPrefix(row, mark)+"\n")
 }
 
-// Check tells what each check has found.
-func (o Out) Check(results []lifecycle.CheckResult) {
-	for _, res := range results {
-		for _, p := range res.Places {
-			text := "not answered"
-			switch {
-			case p.Fault != nil:
-				text = p.Fault.What
-			case p.Verdict == credential.Granted:
-				text = checkedText(p)
-			}
-			o.Line(p.Verdict, string(res.Name), p.Target.String()+": "+text)
-			if p.Fault != nil {
-				var b strings.Builder
-				if p.Fault.Why != "" {
-					fmt.Fprintf(&b, "    why:  %s\n", p.Fault.Why)
-				}
-				WriteAdvice(&b, Advise(p.Fault), "    ")
-				_, _ = io.WriteString(o.To, b.String())
-			}
-		}
+// Text is a paragraph, or several.
+func (o Out) Text(text string) {
+	var b strings.Builder
+	for line := range strings.SplitSeq(text, "\n") {
+		b.WriteString(fill("", line, 0, Width(o.To)) + "\n")
+	}
+	_, _ = io.WriteString(o.To, b.String())
+}
+
+// Error says what happened, why, and what to type next.
+func (o Out) Error(err error) { _, _ = io.WriteString(o.To, errorText(err, Width(o.To))) }
+
+// because says, below a line, why it is so and what to do.
+func (o Out) because(f *credential.Fault) {
+	const margin = "    "
+	var b strings.Builder
+	writeCause(&b, f, margin, Width(o.To))
+	_, _ = io.WriteString(o.To, b.String())
+}
+
+// Finding is a line with what is wrong, where something is.
+func (o Out) Finding(v credential.Verdict, label, text string, err error) {
+	o.Line(v, label, text)
+	if _, ok := errors.AsType[*config.Error](err); ok {
+		_, _ = fmt.Fprintf(o.To, "%s\n", Indent(err.Error(), "    "))
+	} else if f, ok := AsFault(err); ok {
+		o.because(f)
 	}
 }
 
@@ -89,23 +103,51 @@ func checkedText(p lifecycle.PlaceCheck) string {
 }
 
 // Status is the table of all credentials; what is wrong with one is said on errs.
-func (o Out) Status(rows []lifecycle.StatusRow, errs io.Writer, now time.Time) {
-	t := tabwriter.NewWriter(o.To, 0, 0, 2, ' ', 0)
-	_, _ = fmt.Fprintln(t, "CREDENTIAL\tREGISTRY\tACCOUNT\tSTORED IN\tVERSION\tAGE\tSTAGES\tEXPIRES\tNOTES")
+func (o Out) Status(rows []lifecycle.StatusRow, errs Out, now time.Time) {
+	var missed []string
+	var known []lifecycle.StatusRow
+	var cut error
+	faults, noted := 0, 0
 	for _, r := range rows {
-		if r.Fault != nil {
-			_, _ = fmt.Fprintf(t, "%s\t%s\t%s\t%s\t-\t-\t-\t-\t%s\n", r.Name, r.Registry, cmp.Or(r.Account, "-"), r.Target, r.Fault.What)
+		switch {
+		case r.Fault == nil:
+			noted += min(len(statusNotes(r, o.Given)), 1)
+		case len(rows) > 1 && CutShort(r.Fault):
+			cut, missed = r.Fault, append(missed, string(r.Name))
 			continue
+		default:
+			faults++
 		}
-		_, _ = fmt.Fprintf(t, "%s\t%s\t%s\t%s\t%s\t%s\t%s\t%s\t%s\n", r.Name, r.Registry, cmp.Or(r.Account, "-"), r.Target,
-			versionText(r), ageText(r, now), stagesText(r.Description), DateText(r.Description.Expires), cmp.Or(strings.Join(statusNotes(r, o.Given), "; "), "-"))
+		known = append(known, r)
 	}
-	_ = t.Flush()
-	for _, r := range rows {
+	o.Table(statusTable(known, o.Given, now))
+	if IsTerminal(o.To) { // elsewhere programs read the table by its lines
+		o.Sums(len(rows), "places", Count{len(known) - faults - noted, "fine"}, Count{noted, "with a note"}, Count{faults, "failed"}, Count{len(missed), "not described"})
+	}
+	for _, r := range known {
 		if r.Fault != nil {
-			_, _ = io.WriteString(errs, "\n"+ErrorText(r.Fault))
+			_, _ = io.WriteString(errs.To, "\n")
+			errs.Error(r.Fault)
 		}
 	}
+	errs.Unfinished(cut, "described", len(rows), missed)
+}
+
+func statusTable(rows []lifecycle.StatusRow, given credential.Given, now time.Time) Table {
+	t := Table{Columns: []Column{
+		{Head: "CREDENTIAL"}, {Head: "REGISTRY", Goes: 3}, {Head: "ACCOUNT", Goes: 2}, {Head: "STORED IN", Goes: 1}, {Head: "VERSION", Goes: 6},
+		{Head: "AGE", Goes: 4}, {Head: "STAGES", Goes: 5}, {Head: "EXPIRES"}, {Head: "NOTES", Least: 24},
+	}}
+	for _, r := range rows {
+		row := []string{string(r.Name), string(r.Registry), cmp.Or(r.Account, "-"), r.Target.String()}
+		if r.Fault != nil {
+			row = append(row, "-", "-", "-", "-", credential.InWords(r.Fault.What))
+		} else {
+			row = append(row, versionText(r), ageText(r, now), stagesText(r.Description), DateText(r.Description.Expires), cmp.Or(strings.Join(statusNotes(r, given), "; "), "-"))
+		}
+		t.Rows = append(t.Rows, row)
+	}
+	return t
 }
 
 // statusNotes are a row's notes, and the command that puts it right.

@@ -116,7 +116,7 @@ func TestTheCommandsOfStatusRepeatFlagsAsWell(t *testing.T) {
 		t.Errorf("as JSON: %q", notes)
 	}
 	var b, errs strings.Builder
-	Out{To: &b, Given: given}.Status([]lifecycle.StatusRow{row}, &errs, time.Now())
+	Out{To: &b, Given: given}.Status([]lifecycle.StatusRow{row}, Out{To: &errs}, time.Now())
 	if !strings.Contains(b.String(), want) {
 		t.Errorf("as text: %s", b.String())
 	}
