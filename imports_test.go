@@ -58,7 +58,7 @@ var mayImport = map[string][]string{
 	"internal/present":          {"internal/credential", "internal/config", "internal/registry", "internal/lifecycle", "internal/askpage"}, // what it tells of
 	// What the commands do, each a room; cmd/purser puts them together.
 	"internal/account":       {"internal/arguments", "internal/config", "internal/credential", "internal/lifecycle", "internal/present", "internal/registry", "internal/source", "internal/wire"},
-	"internal/agent":         {"internal/present"},
+	"internal/agent":         {"internal/credential", "internal/present", "docs", "skills"}, // which it serves
 	"internal/consumer":      {"internal/config", "internal/credential", "internal/source", "internal/wire"},
 	"internal/doctor":        {"internal/config", "internal/credential", "internal/lifecycle", "internal/present", "internal/signin", "internal/source", "internal/store", "internal/terraform", "internal/wire"},
 	"internal/draft":         {"internal/ciscript", "internal/config", "internal/credential", "internal/registry", "internal/terraform"},

@@ -132,10 +132,10 @@ func (s *site) ownOrigin(req *http.Request) bool {
 // view is what every page is made of. It holds nothing of a token.
 type view struct {
 	Nonce, Once, Path, Problem string
-	CSS                  template.CSS
-	JS                   template.JS
-	Form                 Config
-	Decision             Decision
+	CSS                        template.CSS
+	JS                         template.JS
+	Form                       Config
+	Decision                   Decision
 }
 
 func (s *site) view() view {
