@@ -7,6 +7,7 @@ import (
 	"net/http"
 	"net/url"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"regexp"
 	"strings"
@@ -17,6 +18,7 @@ import (
 
 	"purser/internal/credential"
 	"purser/internal/present"
+	"purser/internal/sandbox"
 )
 
 // What clients of agents can show.
@@ -476,5 +478,54 @@ func TestWhatTheSkillRefersToIsThere(t *testing.T) {
 	}
 	for _, uri := range reference.FindAllString(s.session.InitializeResult().Instructions, -1) {
 		read(uri)
+	}
+}
+
+// TestAPersonSignsInForAnAgent over real standard input and output: the result has the
+// address of AWS's page, and the wait ends when the person has signed in there.
+func TestAPersonSignsInForAnAgent(t *testing.T) {
+	box, err := sandbox.Start(t.Context(), sandbox.Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = box.Close() })
+	dir := t.TempDir()
+	vars, err := box.Environment(dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	writeFile(t, filepath.Join(dir, "purser.yaml"), scriptConfig)
+	writeFile(t, filepath.Join(dir, "aws-config"), `[profile mockserver-build]
+sso_session = mockserver-build
+sso_account_id = 123456789012
+sso_role_name = AdministratorAccess
+region = eu-west-2
+[sso-session mockserver-build]
+sso_start_url = https://mockserver.awsapps.example/start
+sso_region = eu-west-2
+sso_registration_scopes = sso:account:access
+`)
+	server := exec.CommandContext(t.Context(), "watched-purser", "mcp")
+	server.Dir = dir
+	server.Env = append(vars, "HOME="+dir, "PATH="+os.Getenv("PATH"), "WORK="+dir, "BROWSER=none", "AWS_CONFIG_FILE="+filepath.Join(dir, "aws-config"), "AWS_ACCESS_KEY_ID=", "AWS_SECRET_ACCESS_KEY=")
+	session, err := mcp.NewClient(&mcp.Implementation{Name: "test", Version: "1"}, nil).Connect(t.Context(), &mcp.CommandTransport{Command: server}, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	s := &agentSession{T: t, box: box, dir: dir, session: session, silent: true}
+	r, failed := s.call(t.Context(), "login", nil)
+	if failed || r.Waiting == nil || !strings.HasPrefix(r.Waiting.Address, "https://") || !strings.Contains(r.Waiting.For, "sign in to the AWS profile mockserver-build") {
+		t.Fatalf("%+v %+v", r.Error, r.Waiting)
+	}
+	browser := exec.CommandContext(t.Context(), "xdg-open", r.Waiting.Address) // trusts the stand-in's certificates
+	browser.Env = server.Env
+	if out, err := browser.CombinedOutput(); err != nil {
+		t.Fatalf("%v %s", err, out)
+	}
+	if r, failed = s.call(t.Context(), "wait", map[string]any{"id": r.Waiting.ID}); failed || r.Session == nil || r.Session.Outcome != "signed-in" {
+		t.Errorf("%+v %+v", r.Error, r.Session)
+	}
+	if err := session.Close(); err != nil {
+		t.Error(err)
 	}
 }
