@@ -132,7 +132,7 @@ func startAgentSession(t *testing.T, c agentClient) *agentSession {
 	go func() { ended <- run(ctx, []string{"mcp"}, a) }()
 	options := &mcp.ClientOptions{
 		ProgressNotificationHandler: func(_ context.Context, n *mcp.ProgressNotificationClientRequest) { s.lines <- n.Params.Message },
-		LoggingMessageHandler:       func(_ context.Context, n *mcp.LoggingMessageRequest) { s.lines <- fmt.Sprint(n.Params.Data) },
+		LoggingMessageHandler:       func(_ context.Context, n *mcp.LoggingMessageRequest) { s.lines <- fmt.Sprint(n.Params.Data) }, //nolint:staticcheck // clients still listen so
 	}
 	if c.modes != nil {
 		options.Capabilities = &mcp.ClientCapabilities{Elicitation: c.modes}
@@ -148,7 +148,7 @@ func startAgentSession(t *testing.T, c agentClient) *agentSession {
 		t.Fatal(err)
 	}
 	if c.logs {
-		if err := s.session.SetLoggingLevel(t.Context(), &mcp.SetLoggingLevelParams{Level: "info"}); err != nil {
+		if err := s.session.SetLoggingLevel(t.Context(), &mcp.SetLoggingLevelParams{Level: "info"}); err != nil { //nolint:staticcheck // clients still ask so
 			t.Fatal(err)
 		}
 	}

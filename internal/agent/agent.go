@@ -122,8 +122,8 @@ func (s *Server) handler(t tool) mcp.ToolHandler {
 		case t.name == adviceTool:
 			return s.advice(in), nil
 		case id != "":
-			c, err := s.find(id)
-			if err != nil || c.tool.name != t.name {
+			c := s.find(id)
+			if c == nil || c.tool.name != t.name {
 				return failed(noSuchCall), nil
 			}
 			c.answer(req.Params.InputResponses)
@@ -141,15 +141,16 @@ var noSuchCall = &credential.Fault{
 	Reason: credential.Usage, What: "no call waits under this id", Why: "its result was taken already, it was stopped, or it never was",
 }
 
-func (s *Server) find(id string) (*call, error) {
+// find is the call with an id; nil for none.
+func (s *Server) find(id string) *call {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	for _, c := range s.calls {
 		if c.id == id {
-			return c, nil
+			return c
 		}
 	}
-	return nil, noSuchCall
+	return nil
 }
 
 // start runs a command line in a call of its own, which ends with the server at the latest.

@@ -179,9 +179,9 @@ func (s *Server) wait(ctx context.Context, req *mcp.CallToolRequest, in input) (
 	if id == "" {
 		id = in.text("id")
 	}
-	c, err := s.find(id)
-	if err != nil {
-		return failed(err), nil
+	c := s.find(id)
+	if c == nil {
+		return failed(noSuchCall), nil
 	}
 	if in.yes("stop") {
 		c.stop()
@@ -193,7 +193,7 @@ func (s *Server) wait(ctx context.Context, req *mcp.CallToolRequest, in input) (
 
 // listens reports whether the client has asked to be told what happens during a call.
 func (s *Server) listens(req *mcp.CallToolRequest) bool {
-	_, logs := req.Params.Meta[mcp.MetaKeyLogLevel]
+	_, logs := req.Params.Meta[mcp.MetaKeyLogLevel] //nolint:staticcheck // clients still ask so
 	return logs || s.logs.Load() || req.Params.GetProgressToken() != nil
 }
 

@@ -2,6 +2,7 @@ package agent
 
 import (
 	"encoding/json"
+	"errors"
 	"strings"
 	"testing"
 
@@ -64,7 +65,7 @@ func TestWhatIsWrongWithArgumentsIsNotRepeated(t *testing.T) {
 		{"terraform", `{"source":"/FAKE","write":true}`, "leads out of the project"},
 	} {
 		_, err := named(t, c.name).read(json.RawMessage(c.arguments))
-		f, ok := err.(*credential.Fault)
+		f, ok := errors.AsType[*credential.Fault](err)
 		if !ok || f.Reason != credential.Usage || !strings.Contains(f.What, c.what) || strings.Contains(f.Error(), "FAKE") {
 			t.Errorf("%s %s: %v", c.name, c.arguments, err)
 		}
