@@ -430,6 +430,10 @@ func TestALeakIsAnsweredThroughAnAgent(t *testing.T) {
 	if failed || strings.Join(p.reached, " ") != "url url" {
 		t.Errorf("respond: %+v, asked %v", r.Error, p.reached)
 	}
+	const pages = 3 // that of store as well
+	for range pages {
+		<-s.over // the client is told that it may close the page
+	}
 	if r, failed := s.call(t.Context(), "check", nil); failed {
 		t.Errorf("check: %+v", r)
 	}

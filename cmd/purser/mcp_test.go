@@ -55,6 +55,7 @@ type agentSession struct {
 	session *mcp.ClientSession
 	lines   chan string // of progress, or of the log
 	silent  bool        // no progress is asked for
+	over    chan string // the pages that the client may close
 }
 
 // toolReport is what tests read of a tool's result.
@@ -120,7 +121,7 @@ func startAgentSession(t *testing.T, c agentClient) *agentSession {
 	t.Cleanup(func() { _ = box.Close() })
 	dir := t.TempDir()
 	writeFile(t, filepath.Join(dir, "purser.yaml"), strings.Replace(scriptConfig, "profile: mockserver-build, ", "", 1))
-	s := &agentSession{T: t, box: box, dir: dir, said: &transcript{}, lines: make(chan string, 100), silent: c.silent}
+	s := &agentSession{T: t, box: box, dir: dir, said: &transcript{}, lines: make(chan string, 100), silent: c.silent, over: make(chan string, 100)}
 	fromClient, toServer := io.Pipe()
 	fromServer, toClient := io.Pipe()
 	a := &app{
@@ -133,6 +134,9 @@ func startAgentSession(t *testing.T, c agentClient) *agentSession {
 	options := &mcp.ClientOptions{
 		ProgressNotificationHandler: func(_ context.Context, n *mcp.ProgressNotificationClientRequest) { s.lines <- n.Params.Message },
 		LoggingMessageHandler:       func(_ context.Context, n *mcp.LoggingMessageRequest) { s.lines <- fmt.Sprint(n.Params.Data) }, //nolint:staticcheck // clients still listen so
+	}
+	options.ElicitationCompleteHandler = func(_ context.Context, n *mcp.ElicitationCompleteNotificationRequest) {
+		s.over <- n.Params.ElicitationID
 	}
 	if c.modes != nil {
 		options.Capabilities = &mcp.ClientCapabilities{Elicitation: c.modes}
