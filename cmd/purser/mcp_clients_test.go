@@ -33,6 +33,16 @@ var (
 // brief is less than any person takes, for tests in which nobody comes.
 const brief = 20 * time.Millisecond
 
+// callForPerson calls a tool, and waits until a person has to do something.
+func (s *agentSession) callForPerson(name string, arguments map[string]any) (toolReport, bool) {
+	s.Helper()
+	r, failed := s.call(s.Context(), name, arguments)
+	for r.Waiting != nil && !strings.Contains(r.Waiting.For, "person") {
+		r, failed = s.call(s.Context(), "wait", map[string]any{"id": r.Waiting.ID})
+	}
+	return r, failed
+}
+
 // aPerson does what their client shows them, and notes how they were reached.
 type aPerson struct {
 	reached []string
@@ -198,7 +208,7 @@ func TestAClientThatAgreesByItselfAgreesToNothing(t *testing.T) {
 		s.signedIn()
 		before := len(s.box.Accounts.Tokens("mockserver"))
 		for _, c := range destroyingCalls {
-			r, failed := s.call(t.Context(), c.tool, c.arguments)
+			r, failed := s.callForPerson(c.tool, c.arguments)
 			if failed || r.Waiting == nil {
 				t.Fatalf("%s: %+v", c.tool, r.Error)
 			}
@@ -217,7 +227,7 @@ func TestAClientThatAgreesByItselfAgreesToNothing(t *testing.T) {
 // ids or by answering in the place of its client.
 func TestAnAgentThatKnowsTheAddressCannotPostTheForm(t *testing.T) {
 	s := startAgentSession(t, agentClient{silent: true, patience: brief})
-	r, failed := s.call(t.Context(), "store", map[string]any{"name": "dockerhub", "create": true})
+	r, failed := s.callForPerson("store", map[string]any{"name": "dockerhub", "create": true})
 	if failed || r.Waiting == nil || r.Waiting.Address == "" || !strings.Contains(r.text, r.Waiting.Address) {
 		t.Fatalf("no address: %+v %+v", r.Error, r.Waiting)
 	}
@@ -316,7 +326,7 @@ func TestAClientThatCannotShowWhatItSaysFallsBack(t *testing.T) {
 // TestACallThatNobodyAnswersIsReturnedBeforeTheClientGivesUp, also to clients that listen.
 func TestACallThatNobodyAnswersIsReturnedBeforeTheClientGivesUp(t *testing.T) {
 	s := startAgentSession(t, agentClient{patience: brief})
-	r, failed := s.call(t.Context(), "store", map[string]any{"name": "dockerhub", "create": true})
+	r, failed := s.callForPerson("store", map[string]any{"name": "dockerhub", "create": true})
 	for range 2 {
 		if failed || r.Waiting == nil || r.Waiting.Address == "" || len(r.Waiting.Next) != 2 {
 			t.Fatalf("%+v", r)
