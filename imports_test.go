@@ -58,7 +58,7 @@ var mayImport = map[string][]string{
 	"internal/present":          {"internal/credential", "internal/config", "internal/registry", "internal/lifecycle", "internal/askpage"}, // what it tells of
 	// What the commands do, each a room; cmd/purser puts them together.
 	"internal/account":       {"internal/arguments", "internal/config", "internal/credential", "internal/lifecycle", "internal/present", "internal/registry", "internal/source", "internal/wire"},
-	"internal/agent":         {"internal/present"},
+	"internal/agent":         {"internal/credential", "internal/present", "docs", "skills"}, // which it serves
 	"internal/manual":        {"internal/arguments", "internal/atomicfile", "internal/config", "internal/credential", "internal/present"},
 	"internal/completion":    {"internal/config", "internal/credential", "internal/registry"},
 	"internal/consumer":      {"internal/config", "internal/credential", "internal/source", "internal/wire"},

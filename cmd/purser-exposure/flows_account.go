@@ -129,7 +129,7 @@ func agentStores(answer, until string) func(*scene) error {
 		s.run.Until = until
 		s.run.Input = credential.NewSecret(`{"jsonrpc":"2.0","id":1,"method":"initialize","params":{"protocolVersion":"2025-06-18","capabilities":{},"clientInfo":{"name":"search","version":"1"}}}
 {"jsonrpc":"2.0","method":"notifications/initialized"}
-{"jsonrpc":"2.0","id":2,"method":"tools/call","params":{"name":"store","arguments":{"name":"dockerhub","from":"mint","create":true}}}
+{"jsonrpc":"2.0","id":2,"method":"tools/call","params":{"_meta":{"progressToken":1},"name":"store","arguments":{"name":"dockerhub","from":"mint","create":true}}}
 `)
 		return nil
 	})
@@ -145,18 +145,30 @@ func pageAnswered(answer func(*scene) url.Values) func(*scene) error {
 			defer stop()
 			_, address, _ := strings.Cut(appears(ctx, at), "url=")
 			address, _, _ = strings.Cut(address, `"`)
-			req, err := http.NewRequestWithContext(ctx, http.MethodPost, address, strings.NewReader(answer(s).Encode()))
-			if err != nil {
-				return
-			}
-			req.Header.Set("Content-Type", "application/x-www-form-urlencoded")
-			if resp, err := (&http.Client{}).Do(req); err == nil {
-				_, _ = io.Copy(io.Discard, resp.Body)
-				_ = resp.Body.Close()
-			}
+			given := answer(s)
+			_, own, _ := strings.Cut(exchanged(ctx, http.MethodGet, address, ""), `name="once" value="`)
+			own, _, _ = strings.Cut(own, `"`)
+			given.Set("once", own)
+			exchanged(ctx, http.MethodPost, address, given.Encode())
 		}()
 		return s.file("xdg-open", "#!/bin/sh\nsed -n p \"$1\" >"+at+".part && mv "+at+".part "+at+"\n", true)
 	}
+}
+
+// exchanged sends a request, a form where there is a body, and reads the answer.
+func exchanged(ctx context.Context, method, address, body string) string {
+	req, err := http.NewRequestWithContext(ctx, method, address, strings.NewReader(body))
+	if err != nil {
+		return ""
+	}
+	req.Header.Set("Content-Type", "application/x-www-form-urlencoded")
+	resp, err := (&http.Client{}).Do(req)
+	if err != nil {
+		return ""
+	}
+	defer func() { _ = resp.Body.Close() }()
+	text, _ := io.ReadAll(resp.Body)
+	return string(text)
 }
 
 // personPatience is for how long the browser is waited for.

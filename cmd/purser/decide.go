@@ -2,10 +2,9 @@ package main
 
 import (
 	"context"
-	"errors"
-	"fmt"
 	"sync"
 
+	"purser/internal/agent"
 	"purser/internal/askpage"
 	"purser/internal/credential"
 	"purser/internal/lifecycle"
@@ -19,8 +18,7 @@ var onePerson sync.Mutex
 
 // decide asks a person, where whoever started purser cannot answer: on the page or in
 // the client's own dialog that a.consent gives, else at the terminal. Without any of
-// them it is ConsentNeeded. Call it before anything changes and before a token is asked
-// for: some clients bring the answer by having the command run again.
+// them it is ConsentNeeded. Call it before anything changes.
 func (a *app) decide(ctx context.Context, d present.Decision) error {
 	if err := present.AwaitTurn(ctx); err != nil {
 		return err
@@ -37,35 +35,27 @@ func (a *app) decide(ctx context.Context, d present.Decision) error {
 	return err
 }
 
-// decideOnPage asks on a page in the person's browser. Its address goes to the browser
-// alone: an agent that had it could answer.
-func (a *app) decideOnPage(ctx context.Context, d present.Decision) error {
+// decideOnPage asks on a page. Its address goes to show alone: an agent that had it could
+// answer.
+func (a *app) decideOnPage(ctx context.Context, d present.Decision, show agent.Show) error {
 	page, err := askpage.OpenDecision(ctx, askpage.Decision{Question: d.Question, Facts: d.Facts, Random: a.random})
 	if err != nil {
 		return err
 	}
 	defer func() { _ = page.Close() }() // it is over in any case
-	ctx, stop := context.WithCancelCause(ctx)
-	defer stop(nil)
-	remove, err := a.wire().OpenBrowser(ctx, page.Address(), func() { stop(errNotOpened) })
+	ctx, failed, why := agent.Watch(ctx)
+	defer failed(nil)
+	remove, err := show(ctx, page.Address(), failed)
 	if err != nil {
-		return d.Unasked()
+		return err
 	}
 	defer remove()
-	_, _ = fmt.Fprintln(a.err, "a page has opened in the person's browser, and purser waits for the answer: "+d.Question)
 	yes, err := page.Answer(ctx)
-	switch {
-	case errors.Is(context.Cause(ctx), errNotOpened):
-		return d.Unasked()
-	case err != nil:
-		return err
-	case !yes:
+	if err == nil && !yes {
 		return present.Declined(nil)
 	}
-	return nil
+	return why(err)
 }
-
-var errNotOpened = errors.New("the browser did not open")
 
 // facts say whose token a credential's is and where it goes.
 func facts(w *wire.Wire, c credential.Credential) []string {

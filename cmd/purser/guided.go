@@ -6,6 +6,7 @@ import (
 	"os"
 	"strings"
 
+	"purser/internal/agent"
 	"purser/internal/askpage"
 	"purser/internal/credential"
 	"purser/internal/lifecycle"
@@ -69,17 +70,16 @@ func (a *app) byForm(c credential.Credential, w *wire.Wire, flags storeFlags) (f
 			return lifecycle.Candidate{}, err
 		}
 		page = f
-		text := "open this page in your browser and give the token there: "
-		if opened, err := w.OpenBrowser(ctx, f.Address(), func() {
-			_, _ = fmt.Fprintln(a.err, "no browser opened; open the page yourself: "+f.Address())
-		}); err == nil {
-			remove = opened
-			text = "a page has opened in your browser; give the token there. If not, open "
-		}
-		_, _ = fmt.Fprintln(a.err, text+f.Address())
+		ctx, failed, why := agent.Watch(ctx)
+		defer failed(nil)
+		remove = a.showForm(ctx, w, c, f.Address(), failed)
 		token, err := f.Ask(ctx)
 		if err != nil {
-			return lifecycle.Candidate{}, err
+			return lifecycle.Candidate{}, why(err)
+		}
+		if a.person != nil {
+			remove() // the person has done what was waited for
+			remove = func() {}
 		}
 		login := credential.Login{Username: c.Username, Token: token}
 		return lifecycle.Candidate{Login: login, Kind: credential.Classify(c.Registry, login), Where: "the browser form"}, nil
@@ -100,6 +100,24 @@ func (a *app) byForm(c credential.Credential, w *wire.Wire, flags storeFlags) (f
 		_ = page.Close() // it is over in any case
 	}
 	return find, follow, end
+}
+
+// showForm brings the form to the person. remove is called when it is over.
+func (a *app) showForm(ctx context.Context, w *wire.Wire, c credential.Credential, address string, failed func(error)) (remove func()) {
+	if a.person != nil {
+		return a.person.Open(ctx, agent.Page{Address: address, Wanted: "give the token for " + string(c.Name)}, failed)
+	}
+	text := "open this page in your browser and give the token there: "
+	remove, err := w.OpenBrowser(ctx, address, func() {
+		_, _ = fmt.Fprintln(a.err, "no browser opened; open the page yourself: "+address)
+	})
+	if err == nil {
+		text = "a page has opened in your browser; give the token there. If not, open "
+	} else {
+		remove = func() {}
+	}
+	_, _ = fmt.Fprintln(a.err, text+address)
+	return remove
 }
 
 // input is what standard input has; a stream of another program's is left alone.

@@ -145,6 +145,11 @@ func (a *app) writeConfig(ctx context.Context, f initFlags, drafts []config.Entr
 	case f.dry, !out.Changed:
 	case f.yes, before == nil && (a.output.JSON || !a.interactive()): // a new file overwrites nothing
 		out.Wrote = true
+	case a.person != nil:
+		if err := a.decide(ctx, present.Decision{Question: "Write this to " + path + "?", Facts: strings.Split(strings.TrimSpace(out.Diff), "\n")}); err != nil {
+			return err
+		}
+		out.Wrote = true
 	case a.output.JSON || !a.interactive():
 		return &credential.Fault{Reason: credential.Declined, What: "nothing was written", Why: path + " is there, and there is nobody to ask; give --yes to change it"}
 	default:

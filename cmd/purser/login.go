@@ -9,6 +9,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"purser/internal/agent"
 	"purser/internal/arguments"
 	"purser/internal/config"
 	"purser/internal/credential"
@@ -246,7 +247,15 @@ func (a *app) introduce(ctx context.Context, w *wire.Wire, p signin.Profile, out
 
 // signIn shows the person what to do, on standard error.
 func (a *app) signIn(ctx context.Context, w *wire.Wire, p signin.Profile, how signin.How) (signin.Result, error) {
-	return w.SignIn(func(prompt signin.Prompt) {
+	ctx, failed, why := agent.Watch(ctx)
+	defer failed(nil)
+	remove := func() {}
+	defer func() { remove() }()
+	res, err := w.SignIn(func(prompt signin.Prompt) {
+		if a.person != nil {
+			remove = a.person.Open(ctx, signInPage(p, prompt), failed)
+			return
+		}
 		text := "open this page in a browser to sign in:"
 		if prompt.Opened {
 			text = "a browser was opened to sign in; if it was not:"
@@ -256,6 +265,15 @@ func (a *app) signIn(ctx context.Context, w *wire.Wire, p signin.Profile, how si
 			_, _ = fmt.Fprintf(a.err, "the page shows this code: %s\n", credential.Quote(prompt.Code))
 		}
 	}).SignIn(ctx, p, how)
+	return res, why(err)
+}
+
+func signInPage(p signin.Profile, prompt signin.Prompt) agent.Page {
+	wanted := "sign in to the AWS profile " + p.Name
+	if prompt.Code != "" {
+		wanted += ", when the page shows the code " + credential.Quote(prompt.Code)
+	}
+	return agent.Page{Address: prompt.URL, Wanted: wanted, Opened: prompt.Opened}
 }
 
 // offerSignIn asks once for each profile whose session has ended, where there

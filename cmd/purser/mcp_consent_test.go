@@ -3,6 +3,8 @@ package main
 import (
 	"context"
 	"encoding/json"
+	"maps"
+	"net/url"
 	"os"
 	"path/filepath"
 	"strings"
@@ -44,11 +46,7 @@ printf '{"ServerURL":"%s","Username":"mockserver","Secret":"%s"}' "$url" "$secre
 
 // consentCalls are the calls that take something that the person has, and what the
 // person has to be told before.
-var consentCalls = map[string]struct {
-	tool      string
-	arguments map[string]any
-	facts     []string
-}{
+var consentCalls = map[string]consentCall{
 	"a token that Docker Hub makes": {"store", map[string]any{"name": "dockerhub", "from": "mint", "create": true},
 		[]string{"registry: docker.io", "account: mockserver", "stored in: mockserver-build/dockerhub in eu-west-2", "session of mockserver", "make and revoke tokens for dockerhub?"}},
 	"the token that docker has": {"store", map[string]any{"name": "dockerhub", "from": "docker", "create": true},
@@ -57,13 +55,31 @@ var consentCalls = map[string]struct {
 		[]string{"registry: docker.io", "session of mockserver", "list the account's tokens?"}},
 }
 
+// destroyingCalls are the calls that end a token or take the current one away.
+var destroyingCalls = map[string]consentCall{
+	"renewing":       {"rotate", map[string]any{"names": []string{"dockerhub"}, "force": true}, []string{"registry: docker.io", "Renew dockerhub?"}},
+	"going back":     {"rollback", map[string]any{"name": "dockerhub"}, []string{"account: mockserver", "docker has a session"}},
+	"a leak":         {"respond", map[string]any{"name": "dockerhub"}, []string{"Switch off the token of dockerhub now?"}},
+	"ending a token": {"revoke", map[string]any{"name": "dockerhub"}, []string{"End the AWSCURRENT token of dockerhub?"}},
+}
+
+type consentCall struct {
+	tool      string
+	arguments map[string]any
+	facts     []string
+}
+
 // unused fails where something of the person's was used.
 func (s *agentSession) unused(tokens int) {
 	s.Helper()
 	if n := len(s.box.Accounts.Tokens("mockserver")); n != tokens {
 		s.Errorf("the account has %d tokens, and had %d", n, tokens)
 	}
-	if r, _ := s.call(s.Context(), "status", nil); r.Exit != present.ExitMissing {
+	r, _ := s.call(s.Context(), "status", nil)
+	for r.Waiting != nil {
+		r, _ = s.call(s.Context(), "wait", map[string]any{"id": r.Waiting.ID})
+	}
+	if r.code() != present.ExitMissing {
 		s.Errorf("something was stored: %+v", r)
 	}
 }
@@ -86,10 +102,15 @@ func TestAnAgentCannotAgreeForThePerson(t *testing.T) {
 			}
 		}
 	}
-	for name, c := range consentCalls {
+	calls := maps.Clone(consentCalls)
+	maps.Copy(calls, destroyingCalls)
+	for name, c := range calls {
 		r, failed := s.call(t.Context(), c.tool, c.arguments)
-		if !failed || r.Error == nil || r.Error.Reason != string(credential.ConsentNeeded) {
-			t.Errorf("%s: %+v", name, r.Error)
+		if !failed || r.reason() != credential.ConsentNeeded {
+			t.Fatalf("%s: %+v", name, r.Error)
+		}
+		if next := r.Error.Next[0]; !strings.HasPrefix(next, "a person types this at a terminal: purser "+strings.ReplaceAll(c.tool, "_", " ")) {
+			t.Errorf("%s: the next step is %s", name, next)
 		}
 		for _, argument := range []string{"agreed", "yes", "consent"} {
 			with := map[string]any{argument: true}
@@ -218,59 +239,27 @@ func TestABrowserThatDoesNotOpenEndsTheQuestion(t *testing.T) {
 	}
 }
 
-// TestEveryDecisionOfACallIsAsked drives a command that asks twice: a yes to the one
-// counts for that one alone, in both ways of asking.
+// TestEveryDecisionOfACallIsAsked drives a tool that asks twice: a yes to the one counts
+// for that one alone, in both ways in which clients are asked.
 func TestEveryDecisionOfACallIsAsked(t *testing.T) {
 	for _, protocol := range []string{"2025-11-25", "2026-07-28"} {
 		for no, want := range map[int]credential.Reason{0: "", 1: credential.Declined, 2: credential.Declined} {
 			var asked []string
-			s := startAgentSession(t, agentClient{protocol: protocol, revokes: true, dialog: func(p *mcp.ElicitParams) *mcp.ElicitResult {
+			s := startAgentSession(t, agentClient{protocol: protocol, modes: canOpen, dialog: func(p *mcp.ElicitParams) *mcp.ElicitResult {
 				asked = append(asked, p.Message)
-				if len(asked) == no {
-					return &mcp.ElicitResult{Action: "decline"}
-				}
-				return &mcp.ElicitResult{Action: "accept", Content: map[string]any{"agree": true}}
+				go answerPage(p.URL, url.Values{"answer": {map[bool]string{true: "no", false: "yes"}[len(asked) == no]}})
+				return &mcp.ElicitResult{Action: "accept"}
 			}})
 			s.signedIn()
 			before := s.box.Accounts.Tokens("mockserver")
-			r, failed := s.call(t.Context(), "revoke", map[string]any{"names": []string{before[0].ID}})
+			r, failed := s.call(t.Context(), "revoke", map[string]any{"name": "dockerhub", "id": before[0].ID})
 			after := len(s.box.Accounts.Tokens("mockserver"))
 			switch {
 			case want == "" && (failed || len(asked) != 2 || asked[0] == asked[1] || after != len(before)-1):
 				t.Errorf("%s: %+v, %d tokens, asked %q", protocol, r.Error, after, asked)
-			case want != "" && (!failed || r.Error == nil || r.Error.Reason != string(want) || len(asked) != no || after != len(before)):
+			case want != "" && (!failed || r.reason() != want || len(asked) != no || after != len(before)):
 				t.Errorf("%s, no to question %d: %+v, %d tokens, asked %q", protocol, no, r.Error, after, asked)
 			}
-		}
-	}
-}
-
-// TestAnAgentIsNotOfferedAWayPastThePerson shows every failure as a tool does, where
-// it stands in a report, and looks at what to do next.
-func TestAnAgentIsNotOfferedAWayPastThePerson(t *testing.T) {
-	for _, reason := range present.Reasons() {
-		f := &credential.Fault{
-			Reason: reason, What: "what happened", Why: "the cause", Credential: "dockerhub", Registry: "docker.io", Account: "mockserver",
-			Repository: "mockserver/mockserver", Access: credential.Push, Target: credential.Target{Kind: "secret", Name: "mockserver-build/dockerhub", Region: "eu-west-2"},
-		}
-		e := present.ErrorReport(f)
-		raw, err := json.Marshal(present.ReportOf(f).With("store", &present.StoreJSON{Places: []present.PlaceJSON{{Error: e}}}).
-			With("credentials", []present.CredentialJSON{{Places: []present.PlaceJSON{{Error: e}}}}).With("doctor", []doctor.Reported{{Error: e}}))
-		if err != nil {
-			t.Fatal(err)
-		}
-		r, ok := reportForAgent(raw)
-		if !ok || r.Error == nil || r.Doctor[0].Error == nil {
-			t.Fatalf("%s: no report", reason)
-		}
-		shown, _ := json.Marshal(r)
-		for _, flag := range []string{"--yes", " -y", "--token-stdin", "--allow-password", "--despite-terraform", "--no-redact"} {
-			if strings.Contains(string(shown)+summary(r), flag) {
-				t.Errorf("%s: an agent is offered %s: %s", reason, flag, shown)
-			}
-		}
-		if n := len(e.Next); n > 0 && len(r.Error.Next) == 0 {
-			t.Errorf("%s: nothing is left of %q", reason, e.Next)
 		}
 	}
 }

@@ -5,6 +5,7 @@ import (
 	"context"
 	"crypto/rand"
 	"encoding/json"
+	"fmt"
 	"io"
 	"net/http"
 	"net/url"
@@ -19,8 +20,10 @@ import (
 
 	"github.com/modelcontextprotocol/go-sdk/mcp"
 
+	"purser/internal/account"
 	"purser/internal/config"
 	"purser/internal/credential"
+	"purser/internal/doctor"
 	"purser/internal/present"
 	"purser/internal/sandbox"
 	"purser/internal/wire"
@@ -52,7 +55,47 @@ type agentSession struct {
 	dir     string // of purser.yaml, and the home
 	said    *transcript
 	session *mcp.ClientSession
-	lines   chan string // of progress
+	lines   chan string // of progress, or of the log
+	silent  bool        // no progress is asked for
+	over    chan string // the pages that the client may close
+}
+
+// toolReport is what tests read of a tool's result.
+type toolReport struct {
+	Schema      string                   `json:"schema"`
+	Exit        *int                     `json:"exit"`
+	Error       *present.ErrorJSON       `json:"error"`
+	Store       *present.StoreJSON       `json:"store"`
+	Credentials []present.CredentialJSON `json:"credentials"`
+	Doctor      []doctor.Reported        `json:"doctor"`
+	Tokens      []account.Row            `json:"tokens"`
+	Rotations   []present.RotationJSON   `json:"rotations"`
+	Init        *initJSON                `json:"init"`
+	Session     *sessionJSON             `json:"session"`
+	Terraform   *terraformJSON           `json:"terraform"`
+	Exec        []struct {
+		Commands []string `json:"commands"`
+	} `json:"exec"`
+	Waiting *struct {
+		ID, For, Address string
+		Next             []string
+	} `json:"waiting"`
+	text string // for clients that show text only
+}
+
+// code is the exit code; -1 of a call that still waits.
+func (r toolReport) code() int {
+	if r.Exit == nil {
+		return -1
+	}
+	return *r.Exit
+}
+
+func (r toolReport) reason() credential.Reason {
+	if r.Error == nil {
+		return ""
+	}
+	return credential.Reason(r.Error.Reason)
 }
 
 func newAgentSession(t *testing.T) *agentSession {
@@ -63,9 +106,12 @@ func newAgentSession(t *testing.T) *agentSession {
 // agentClient is what an agent's client can do.
 type agentClient struct {
 	dialog   func(*mcp.ElicitParams) *mcp.ElicitResult // shows the person what the server asks; nil: it cannot
+	modes    *mcp.ElicitationCapabilities              // nil: those that the client has by itself
 	protocol string                                    // "": the latest
 	browser  bool                                      // the machine has one
-	revokes  bool                                      // the server has one more tool, which asks twice
+	silent   bool                                      // it asks for no progress
+	logs     bool                                      // it asks for log messages
+	patience time.Duration
 }
 
 func startAgentSession(t *testing.T, c agentClient) *agentSession {
@@ -77,26 +123,25 @@ func startAgentSession(t *testing.T, c agentClient) *agentSession {
 	t.Cleanup(func() { _ = box.Close() })
 	dir := t.TempDir()
 	writeFile(t, filepath.Join(dir, "purser.yaml"), strings.Replace(scriptConfig, "profile: mockserver-build, ", "", 1))
-	s := &agentSession{T: t, box: box, dir: dir, said: &transcript{}, lines: make(chan string, 100)}
+	s := &agentSession{T: t, box: box, dir: dir, said: &transcript{}, lines: make(chan string, 100), silent: c.silent, over: make(chan string, 100)}
 	fromClient, toServer := io.Pipe()
 	fromServer, toClient := io.Pipe()
 	a := &app{
 		env: config.Environment{Home: dir, Browser: map[bool]string{false: "none"}[c.browser], TempDir: dir}, in: fromClient, out: io.MultiWriter(toClient, s.said), err: io.Discard, now: time.Now, random: rand.Reader,
-		transport: box.Transport(), aws: &wire.LocalAWS{Endpoint: box.SecretsManagerURL}, dir: dir, tty: present.Terminal{Path: filepath.Join(dir, "no terminal")},
+		transport: box.Transport(), aws: &wire.LocalAWS{Endpoint: box.SecretsManagerURL}, dir: dir, tty: present.Terminal{Path: filepath.Join(dir, "no terminal")}, patience: c.patience,
 	}
 	ctx, stop := context.WithCancel(t.Context())
 	ended := make(chan int, 1)
-	go func() {
-		if !c.revokes {
-			ended <- run(ctx, []string{"mcp"}, a)
-			return
-		}
-		server := a.mcpServer()
-		mcp.AddTool(server, &mcp.Tool{Name: "revoke"}, tool(a, func(in namesInput) []string { return append([]string{"tokens", "revoke", "--"}, in.Names...) }))
-		ended <- present.ExitCode(a.serveMCP(ctx, server, &mcp.IOTransport{Reader: fromClient, Writer: present.KeptOpen{Writer: a.out}}))
-	}()
+	go func() { ended <- run(ctx, []string{"mcp"}, a) }()
 	options := &mcp.ClientOptions{
 		ProgressNotificationHandler: func(_ context.Context, n *mcp.ProgressNotificationClientRequest) { s.lines <- n.Params.Message },
+		LoggingMessageHandler:       func(_ context.Context, n *mcp.LoggingMessageRequest) { s.lines <- fmt.Sprint(n.Params.Data) }, //nolint:staticcheck // clients still listen so
+	}
+	options.ElicitationCompleteHandler = func(_ context.Context, n *mcp.ElicitationCompleteNotificationRequest) {
+		s.over <- n.Params.ElicitationID
+	}
+	if c.modes != nil {
+		options.Capabilities = &mcp.ClientCapabilities{Elicitation: c.modes}
 	}
 	if c.dialog != nil {
 		options.ElicitationHandler = func(_ context.Context, req *mcp.ElicitRequest) (*mcp.ElicitResult, error) {
@@ -107,6 +152,11 @@ func startAgentSession(t *testing.T, c agentClient) *agentSession {
 	s.session, err = client.Connect(t.Context(), &mcp.IOTransport{Reader: fromServer, Writer: toServer}, &mcp.ClientSessionOptions{ProtocolVersion: c.protocol})
 	if err != nil {
 		t.Fatal(err)
+	}
+	if c.logs {
+		if err := s.session.SetLoggingLevel(t.Context(), &mcp.SetLoggingLevelParams{Level: "info"}); err != nil { //nolint:staticcheck // clients still ask so
+			t.Fatal(err)
+		}
 	}
 	t.Cleanup(func() {
 		_ = s.session.Close()
@@ -132,7 +182,9 @@ func startAgentSession(t *testing.T, c agentClient) *agentSession {
 func (s *agentSession) call(ctx context.Context, name string, arguments map[string]any) (toolReport, bool) {
 	s.Helper()
 	params := &mcp.CallToolParams{Name: name, Arguments: arguments}
-	params.SetProgressToken("p")
+	if !s.silent {
+		params.SetProgressToken("p")
+	}
 	res, err := s.session.CallTool(ctx, params)
 	if err != nil {
 		if ctx.Err() != nil {
@@ -144,6 +196,9 @@ func (s *agentSession) call(ctx context.Context, name string, arguments map[stri
 	raw, err := json.Marshal(res.StructuredContent)
 	if err != nil || json.Unmarshal(raw, &r) != nil {
 		s.Fatalf("%v %s", err, raw)
+	}
+	for _, c := range res.Content {
+		r.text += c.(*mcp.TextContent).Text
 	}
 	return r, res.IsError
 }
@@ -157,13 +212,27 @@ func (s *agentSession) give(token credential.Secret) {
 		if address == "" {
 			continue
 		}
-		resp, err := http.PostForm(address, url.Values{"token": {token.Reveal()}})
-		if err == nil {
-			_, _ = io.Copy(io.Discard, resp.Body)
-			_ = resp.Body.Close()
-		}
+		answerPage(address, url.Values{"token": {token.Reveal()}})
 		return
 	}
+}
+
+// answerPage is a person in a browser: opens a page and sends its form. It returns what
+// the page said, and the status.
+func answerPage(address string, answer url.Values) (page string, status int) {
+	resp, err := http.Get(address)
+	if err != nil {
+		return "", 0
+	}
+	raw, _ := io.ReadAll(resp.Body)
+	_ = resp.Body.Close()
+	answer.Set("once", string(once.FindSubmatch(raw)[1]))
+	if resp, err = http.PostForm(address, answer); err != nil {
+		return string(raw), 0
+	}
+	_, _ = io.Copy(io.Discard, resp.Body)
+	_ = resp.Body.Close()
+	return string(raw), resp.StatusCode
 }
 
 // TestAnAgentDrivesAWholeStore and never sees the token.
@@ -182,10 +251,10 @@ func TestAnAgentDrivesAWholeStore(t *testing.T) {
 		}
 	}
 	slices.Sort(names)
-	if got := strings.Join(names, " "); got != "check doctor status store tokens_list" {
+	if got := strings.Join(names, " "); got != "check doctor exec_advice init login respond revoke rollback rotate status store terraform tokens_list wait" {
 		t.Errorf("tools: %s", got)
 	}
-	if r, failed := s.call(t.Context(), "check", nil); !failed || r.Exit != present.ExitMissing {
+	if r, failed := s.call(t.Context(), "check", nil); !failed || r.code() != present.ExitMissing {
 		t.Errorf("check before: %+v", r)
 	}
 	go s.give(s.box.PushToken)
@@ -219,7 +288,7 @@ func TestWhatAnAgentMayNotDo(t *testing.T) {
 		"tokens without a session": {"tokens_list", nil, credential.SessionNeeded},
 	} {
 		r, failed := s.call(t.Context(), c.tool, c.arguments)
-		if !failed || r.Error == nil || r.Error.Reason != string(c.reason) || r.Exit == present.ExitOK {
+		if !failed || r.Error == nil || r.Error.Reason != string(c.reason) || r.code() == present.ExitOK {
 			t.Errorf("%s: %+v %+v", name, r, r.Error)
 		}
 	}
@@ -241,14 +310,11 @@ func TestAnAgentCancels(t *testing.T) {
 	}()
 	s.call(ctx, "store", map[string]any{"name": "dockerhub", "create": true})
 	at := <-address
-	if r, _ := s.call(t.Context(), "status", nil); r.Exit != present.ExitMissing {
+	if r, _ := s.call(t.Context(), "status", nil); r.code() != present.ExitMissing {
 		t.Errorf("status after: %+v", r)
 	}
-	if resp, err := http.PostForm(at, url.Values{"token": {s.box.PushToken.Reveal()}}); err == nil {
-		_ = resp.Body.Close()
-		if resp.StatusCode == http.StatusOK || resp.StatusCode == http.StatusAccepted {
-			t.Error("the page still takes a token")
-		}
+	if _, status := answerPage(at, url.Values{"token": {s.box.PushToken.Reveal()}}); status == http.StatusOK || status == http.StatusAccepted {
+		t.Error("the page still takes a token")
 	}
 }
 
@@ -262,12 +328,28 @@ func TestTheSkillIsOne(t *testing.T) {
 	if front == nil || len(front[1]) > 1024 {
 		t.Fatal("the skill's front matter is not right")
 	}
-	for _, trigger := range []string{"docker hub token", "rotate", "docker push", "registry"} {
+	for _, trigger := range []string{"docker hub credentials", "configure docker hub", "docker hub token", "rotate", "leaked", "docker push", "registry"} {
 		if !strings.Contains(strings.ToLower(front[1]), trigger) {
 			t.Errorf("the description does not say %q", trigger)
 		}
 	}
-	if !strings.Contains(string(raw), "Never ask for, read, type or repeat a token") {
-		t.Error("the contract is not there")
+	for _, part := range []string{"Never ask for, read, type or repeat a token", "go install ./cmd/purser", "purser respond NAME", "`wait` with `waiting.id`"} {
+		if !strings.Contains(string(raw), part) {
+			t.Errorf("the skill does not say %q", part)
+		}
+	}
+	tools, err := newAgentSession(t).session.ListTools(t.Context(), nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, tool := range tools.Tools {
+		if !strings.Contains(string(raw), "`"+tool.Name+"`") {
+			t.Errorf("the skill does not say when to call %s", tool.Name)
+		}
+	}
+	for _, m := range regexp.MustCompile("`([a-z]+-[a-z-]+)`").FindAllStringSubmatch(string(raw), -1) {
+		if !slices.Contains(present.Reasons(), credential.Reason(m[1])) {
+			t.Errorf("%s is no reason", m[1])
+		}
 	}
 }

@@ -14,6 +14,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"purser/internal/account"
+	"purser/internal/agent"
 	"purser/internal/arguments"
 	"purser/internal/buildinfo"
 	"purser/internal/completion"
@@ -46,6 +47,9 @@ type app struct {
 	asks      bool                                          // a person is there to be asked whatever standard output is
 	hold      func() (release func())                       // has credential helpers keep no login until it is released; nil: none do
 	consent   func(context.Context, present.Decision) error // asks a person where no terminal is; nil: only a terminal can
+
+	person   *agent.Person // for whom an agent runs purser; nil: none does
+	patience time.Duration // of agents' clients; 0: the usual
 
 	output arguments.Output
 	config string

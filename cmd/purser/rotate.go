@@ -74,6 +74,11 @@ func (a *app) rotate(ctx context.Context, names []string, f rotateFlags) error {
 	}
 	w := a.wire()
 	w.Trusted = file.Trusted
+	if a.person != nil && !f.dryRun {
+		if err := a.decide(ctx, present.WhetherToRenew(credentials, func(c credential.Credential) []string { return facts(w, c) })); err != nil {
+			return err
+		}
+	}
 	var all []present.Rotation
 	var lines []json.RawMessage
 	var codes []int

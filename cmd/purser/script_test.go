@@ -108,8 +108,9 @@ func agreeingBrowser() {
 	if at := os.Getenv("FORM_ASKED"); at != "" {
 		_ = os.WriteFile(at, page, 0o600)
 	}
+	own := []string{string(once.FindSubmatch(page)[1])}
 	if strings.Contains(string(page), `name="answer"`) {
-		if resp, err = http.PostForm(address, url.Values{"answer": {os.Getenv("DECISION")}}); err == nil {
+		if resp, err = http.PostForm(address, url.Values{"answer": {os.Getenv("DECISION")}, "once": own}); err == nil {
 			_ = resp.Body.Close()
 		}
 		return
@@ -118,12 +119,15 @@ func agreeingBrowser() {
 	if err != nil {
 		return
 	}
-	if resp, err = http.PostForm(address, url.Values{"token": {string(raw)}}); err == nil {
+	if resp, err = http.PostForm(address, url.Values{"token": {string(raw)}, "once": own}); err == nil {
 		page, _ := io.ReadAll(resp.Body) // to the end of what becomes of it
 		_ = os.WriteFile(os.Getenv("FORM_PAGE"), page, 0o600)
 		_ = resp.Body.Close()
 	}
 }
+
+// once finds what stands in a page's form, as a browser posts it.
+var once = regexp.MustCompile(`name="once" value="([\w-]*)"|$`)
 
 // forwards finds the address to which a private page forwards.
 var forwards = regexp.MustCompile(`http://127\.0\.0\.1:\d+/[\w-]+`)

@@ -37,7 +37,7 @@ const (
 )
 
 // readingCommands are the commands that read a stored value and send it to its registry.
-var readingCommands = []string{"check", "rotate", "rollback", "revoke", "respond", "mcp: check"}
+var readingCommands = []string{"check", "rotate", "rollback", "revoke", "respond", "mcp: check", "mcp: rotate", "mcp: rollback", "mcp: revoke", "mcp: respond"}
 
 // threats is the model. Who can do more than its actors, and what purser does not hold, is
 // in SECURITY.md.
@@ -58,7 +58,7 @@ var threats = []threat{
 		[]string{"hostile/certificates", "hostile/token-service", "internal/store.TestSecretsManagerRemembersConsentToAWayAndTheFileDoesNot", "internal/wire.TestCertificatesThatChangeMeanwhileAreNotTrusted", "internal/credential.TestAMarkVouchesOnlyForTheWayThatAPersonAgreedTo"},
 	},
 	{
-		byCheckout, freshToken, "adds a place that gets a copy of the token", []string{"store", "rotate", "respond", "tokens create", "mcp: store"},
+		byCheckout, freshToken, "adds a place that gets a copy of the token", []string{"store", "rotate", "respond", "tokens create", "mcp: store", "mcp: rotate", "mcp: respond"},
 		"A place that the store does not mark as the credential's needs a person.",
 		[]string{"hostile/new-place", "internal/lifecycle.TestATokenGoesToANewPlaceOnlyWithConsent"},
 	},
@@ -68,7 +68,7 @@ var threats = []threat{
 		[]string{"hostile/repository"},
 	},
 	{
-		byCheckout, yourFiles, "names files of yours as store, receipts, certificates or configuration", []string{"store", "check", "status", "doctor", "init", "terraform", "configure-docker"},
+		byCheckout, yourFiles, "names files of yours as store, receipts, certificates or configuration", []string{"store", "check", "status", "doctor", "init", "terraform", "configure-docker", "mcp: init", "mcp: terraform"},
 		"purser overwrites no file that is not its own, quotes nothing from one, and keeps receipts in the project.",
 		[]string{"hostile/your-files", "internal/config.TestATokenInAnyPlaceIsInNoError", "internal/receipt.TestALogStaysInItsFolder"},
 	},
@@ -78,7 +78,7 @@ var threats = []threat{
 		[]string{"hostile/programs"},
 	},
 	{
-		byCheckout, yourConsent, "disguises the question that a person answers", append([]string{"store", "init"}, readingCommands...),
+		byCheckout, yourConsent, "disguises the question that a person answers", append([]string{"store", "init", "mcp: init"}, readingCommands...),
 		"The configuration takes no character that is not printed, and no line break in a name.",
 		[]string{"hostile/question", "internal/askpage.TestThePageSaysWhoseTokenItIsAndWhereItGoes"},
 	},
@@ -118,9 +118,9 @@ var threats = []threat{
 		[]string{"internal/store/agefile.TestOnlyTheOwnerCanReadTheFileAndItsIdentity", "internal/store/agefile.TestAnIdentityThatOthersMayReadIsRefused", "cmd/docker-credential-purser.TestWhatIsKeptIsForgotten"},
 	},
 	{
-		byNeighbour, yourConsent, "finds or fills the page that asks a person", []string{"store", "mcp: store", "tokens create", "rotate", "respond"},
+		byNeighbour, yourConsent, "finds or fills the page that asks a person", []string{"store", "mcp: store", "tokens create", "rotate", "respond", "mcp: login"},
 		"The page's address is in no argument; it takes one answer, and strangers cannot keep the person out.",
-		[]string{"internal/askpage.TestWhoIsNotAnswered", "internal/askpage.TestTheTokenIsGivenOnce", "internal/askpage.TestHalfOpenConnectionsDoNotStarveThePerson", "internal/wire.TestTheOpenerIsNotToldTheAddress"},
+		[]string{"internal/askpage.TestWhoIsNotAnswered", "internal/askpage.TestWhatIsNoDecision", "internal/askpage.TestTheTokenIsGivenOnce", "internal/askpage.TestHalfOpenConnectionsDoNotStarveThePerson", "internal/wire.TestTheOpenerIsNotToldTheAddress"},
 	},
 	{
 		byNeighbour, aSession, "answers the sign-in page's callback", []string{"login aws"},
@@ -133,12 +133,25 @@ var threats = []threat{
 		[]string{"script/arguments", "internal/process.TestTheProcessIsNotDumpable", "internal/process.TestACrashIsQuietAndLeavesNoCore"},
 	},
 	{
-		byAgent, yourConsent, "answers for the person, through MCP or with a flag", []string{"mcp", "mcp: store", "mcp: tokens_list", "store", "rotate", "revoke", "tokens revoke"},
+		byAgent, yourConsent, "answers for the person, through MCP or with a flag", []string{"mcp", "mcp: store", "mcp: tokens_list", "mcp: init", "mcp: rotate", "mcp: rollback", "mcp: respond", "mcp: revoke", "store", "rotate", "revoke", "tokens revoke"},
 		"No tool takes an answer, and no error offers an agent the flag that gives one.",
-		[]string{"cmd/purser.TestAnAgentCannotAgreeForThePerson", "cmd/purser.TestEveryDecisionOfACallIsAsked", "cmd/purser.TestAnAgentIsNotOfferedAWayPastThePerson", "cmd/purser.TestNobodyIsOfferedTheFlagThatAnswersForThem"},
+		[]string{"cmd/purser.TestAnAgentCannotAgreeForThePerson", "cmd/purser.TestEveryDecisionOfACallIsAsked", "internal/agent.TestAnAgentIsNotOfferedAWayPastThePerson", "cmd/purser.TestNobodyIsOfferedTheFlagThatAnswersForThem"},
 	},
 	{
-		byAgent, freshToken, "passes a token to a tool, or reads one from a result", []string{"mcp: status", "mcp: check", "mcp: doctor", "mcp: store", "mcp: tokens_list"},
+		byAgent, yourConsent, "posts to the page itself, guesses a call's id, or answers in the place of its client", []string{"mcp: wait", "mcp: store", "mcp: tokens_list", "mcp: rotate", "mcp: rollback", "mcp: respond", "mcp: revoke"},
+		"No result and no message to the agent has the address of a page that asks for a yes; a page takes only what its own form sends; an id gives back a result and nothing else.",
+		[]string{
+			"cmd/purser.TestTheAgentIsNeverToldWhereAYesIsGiven", "cmd/purser.TestAnAgentThatKnowsTheAddressCannotPostTheForm", "cmd/purser.TestAnAnswerThatNobodyAskedForCountsForNothing",
+			"cmd/purser.TestAClientThatAgreesByItselfAgreesToNothing", "internal/askpage.TestWhatIsNoDecision",
+		},
+	},
+	{
+		byAgent, yourFiles, "has purser read or write outside of the project", []string{"mcp: init", "mcp: terraform"},
+		"A tool takes no path that leads out of the project, shows what init would write, and asks before a file changes.",
+		[]string{"internal/agent.TestWhatIsWrongWithArgumentsIsNotRepeated", "cmd/purser.TestTheOtherTools"},
+	},
+	{
+		byAgent, freshToken, "passes a token to a tool, or reads one from a result", []string{"mcp: status", "mcp: check", "mcp: doctor", "mcp: store", "mcp: tokens_list", "mcp: init", "mcp: login", "mcp: rotate", "mcp: rollback", "mcp: respond", "mcp: revoke", "mcp: terraform", "mcp: exec_advice", "mcp: wait"},
 		"No tool has a field for one, purser refuses anything that looks like a token, and no result holds a value.",
 		[]string{"cmd/purser.TestWhatAnAgentMayNotDo", "cmd/purser.TestAnAgentDrivesAWholeStore"},
 	},

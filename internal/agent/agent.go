@@ -1,134 +1,218 @@
-// Package agent is what AI agents' clients are given over the Model Context Protocol
-// besides a command's report: what happens meanwhile (progress.go), a person's decision
-// that the agent cannot make (this file), and errors without the ways past a person.
+// Package agent serves purser's commands to AI agents over the Model Context Protocol:
+// the tools (tools.go), calls that outlive a request because a person has to do something
+// first (call.go), how that person is reached where the agent cannot answer for them
+// (person.go), results and errors (report.go), and the documentation (resources.go).
 package agent
 
 import (
 	"context"
-	"encoding/json"
-	"slices"
-	"strings"
+	"crypto/rand"
+	"encoding/base64"
+	"errors"
+	"fmt"
+	"io"
+	"sync"
+	"sync/atomic"
+	"time"
 
 	"github.com/modelcontextprotocol/go-sdk/mcp"
 
+	"purser/internal/credential"
 	"purser/internal/present"
 )
 
-// Instructions tell an agent what purser is for, and what it never does.
-const Instructions = `purser keeps the registry tokens of CI. Never ask a person for a token, a password or a code, never read one from a file or a variable, and never pass one to a tool: no tool takes one. To store a token call store; a page opens in the person's browser and asks there. Before purser uses docker's session or login, or makes a token, it asks the person itself; you cannot answer for them, and when they say no, stop. Results have no values: what is stored is described by its keys, its length and whether it matches. Every failure has error.next, the next command to type; give it to the person as it is.`
+// instructions tell an agent what purser is for, and what it never does.
+const instructions = `purser keeps the registry tokens of CI. Never ask a person for a token, a password or a code, never read one from a file or a variable, and never pass one to a tool: no tool takes one. To store a token call store; a page asks the person for it. Before purser uses docker's session or login, makes or ends a token, or goes back to another one, it asks the person itself; you cannot answer for them, and when they say no, stop.
+When a result has "waiting", a person has to do something first: tell them what waiting.for says, give them waiting.address as it is where there is one, do not open it yourself, and call wait with waiting.id.
+When a token may have leaked, call respond at once. Results have no values: what is stored is described by its keys, its length and whether it matches. Every failure has error.reason, error.what, error.why and error.next, the next step; give it to the person as it is. The pages are resources under purser://docs/, the skill is purser://skills/registry-credentials/SKILL.md, and the fields of results are described in purser://docs/ai-agents.md.`
 
-// Asker has a person decide while a tool runs: in the client's own dialog where it has
-// one, else on a page in the person's browser. No argument of a tool answers.
-type Asker struct {
-	page func(context.Context, present.Decision) error
-	req  *mcp.CallToolRequest
-
-	// Of clients that bring the answer with a second call.
-	agreed  []string            // the keys of what the person has agreed to in this call
-	missing mcp.InputRequestMap // what this call lacks an answer to
-	stop    context.CancelFunc  // ends this call
+// Purser is what the tools run.
+type Purser struct {
+	Version string
+	Makers  string // the registries where purser makes and ends tokens, in words
+	Random  io.Reader
+	// Patience is how long a call takes before the agent gets an id to wait with instead of
+	// a result: clients give up on calls that take minutes. 0 is 45 seconds.
+	Patience time.Duration
+	// Run runs a command line, writes its report as JSON and returns the exit code.
+	Run func(ctx context.Context, args []string, person *Person, report io.Writer) int
+	// Page asks a person on a page of purser's own, whose address show is given.
+	Page func(ctx context.Context, d present.Decision, show Show) error
+	// Browser shows an address in the person's browser, and nobody else.
+	Browser Show
+	// Credentials are those of purser.yaml, all when none is named.
+	Credentials func(names []string) ([]credential.Credential, error)
 }
 
-// roundTripsSince is the version of the protocol from which a server asks by its
-// result, and the client calls the tool again with the answer (SEP-2322).
-const roundTripsSince = "2026-07-28"
+// Show brings a page's address to the person. failed is told when it turns out that it did
+// not get there, or that the person refuses; remove is called when the page is over.
+type Show func(ctx context.Context, address string, failed func(error)) (remove func(), err error)
 
-// NewAsker takes up what earlier calls have brought. What the person agreed to comes
-// back in the request's state. It is not signed: the client that carries it brings the
-// answers as well.
-func NewAsker(page func(context.Context, present.Decision) error, req *mcp.CallToolRequest, stop context.CancelFunc) *Asker {
-	return &Asker{page: page, req: req, agreed: strings.Fields(req.Params.RequestState), stop: stop}
+// ErrNotShown says that a page could not be shown.
+var ErrNotShown = errors.New("the page could not be shown")
+
+// usualPatience is less than the minute after which many clients give up on a call.
+const usualPatience = 45 * time.Second
+
+// maxCalls bounds the calls that wait for a person or for the agent to take their result.
+const maxCalls = 16
+
+// Server serves the tools and the documentation.
+type Server struct {
+	*mcp.Server
+	purser Purser
+	logs   atomic.Bool // the client has asked for log messages
+
+	mu    sync.Mutex // guards what follows
+	calls []*call    // the oldest first
 }
 
-// Decide asks.
-func (k *Asker) Decide(ctx context.Context, d present.Decision) error {
-	client := k.req.Session.InitializeParams()
-	switch {
-	case client == nil || client.Capabilities == nil || !showsForms(client.Capabilities.Elicitation):
-	case client.ProtocolVersion >= roundTripsSince:
-		return k.byRoundTrip(d)
-	default:
-		res, err := k.req.Session.Elicit(ctx, question(d))
-		if err == nil {
-			return answerOf(res)
-		}
-		if ctx.Err() != nil {
-			return ctx.Err()
-		}
-		// The client cannot do what it said it can: the page can.
+// New makes a server that runs p.
+func New(p Purser) *Server {
+	if p.Patience == 0 {
+		p.Patience = usualPatience
 	}
-	return k.page(ctx, d)
-}
-
-// showsForms: a client that names no mode has the first one there was.
-func showsForms(c *mcp.ElicitationCapabilities) bool {
-	return c != nil && (c.Form != nil || c.URL == nil)
-}
-
-// byRoundTrip takes the answer that the client has brought, or ends the call for lack
-// of one.
-func (k *Asker) byRoundTrip(d present.Decision) error {
-	key := d.Key()
-	if slices.Contains(k.agreed, key) {
-		return nil
+	if p.Random == nil {
+		p.Random = rand.Reader
 	}
-	if res, ok := k.req.Params.InputResponses[key].(*mcp.ElicitResult); ok {
-		err := answerOf(res)
-		if err == nil {
-			k.agreed = append(k.agreed, key)
+	s := &Server{purser: p, Server: mcp.NewServer(&mcp.Implementation{Name: "purser", Version: p.Version}, &mcp.ServerOptions{Instructions: instructions})}
+	s.AddReceivingMiddleware(func(next mcp.MethodHandler) mcp.MethodHandler {
+		return func(ctx context.Context, method string, req mcp.Request) (mcp.Result, error) {
+			if method == "logging/setLevel" {
+				s.logs.Store(true)
+			}
+			return next(ctx, method, req)
 		}
-		return err
-	}
-	k.missing = mcp.InputRequestMap{key: question(d)}
-	k.stop()
-	return d.Unasked()
-}
-
-// Result asks the client for the answer that the call lacks; nil when it lacks none.
-func (k *Asker) Result() *mcp.CallToolResult {
-	if k.missing == nil {
-		return nil
-	}
-	return &mcp.CallToolResult{InputRequests: k.missing, RequestState: strings.Join(k.agreed, " ")}
-}
-
-// question is a decision as the client shows it. The box makes a client that accepts
-// without asking anyone fail.
-func question(d present.Decision) *mcp.ElicitParams {
-	const schema = `{"type":"object","properties":{"agree":{"type":"boolean","title":"Yes, do this","description":"purser goes on only if you tick this"}},"required":["agree"]}`
-	return &mcp.ElicitParams{Mode: "form", Message: d.Text(), RequestedSchema: json.RawMessage(schema)}
-}
-
-// answerOf is nil for a yes.
-func answerOf(res *mcp.ElicitResult) error {
-	if agree, _ := res.Content["agree"].(bool); res.Action == "accept" && agree {
-		return nil
-	}
-	return present.Declined(nil)
-}
-
-// Withhold takes out of every error's next steps, in a command's report, those that go
-// past a person or past a safeguard. Scripts may know them; an agent is not offered them.
-func Withhold(report any) {
-	switch v := report.(type) {
-	case []any:
-		for _, in := range v {
-			Withhold(in)
-		}
-	case map[string]any:
-		if next, ok := v["next"].([]any); ok {
-			v["next"] = slices.DeleteFunc(next, func(line any) bool { text, _ := line.(string); return goesPast(text) })
-		}
-		for _, in := range v {
-			Withhold(in)
-		}
-	}
-}
-
-// goesPast reports whether a line names a flag that answers for a person, or hands a
-// token over without one.
-func goesPast(line string) bool {
-	return slices.ContainsFunc([]string{"--yes", "--token-stdin", "--allow-password", "--despite-terraform", "--no-redact"}, func(flag string) bool {
-		return strings.Contains(line, flag)
 	})
+	for _, t := range tools(p.Makers) {
+		s.AddTool(t.described(), s.handler(t))
+	}
+	s.addPages()
+	return s
+}
+
+// Serve serves one client, and ends every call that is left when the client has gone.
+func (s *Server) Serve(ctx context.Context, t mcp.Transport) error {
+	err := s.Run(ctx, t)
+	s.mu.Lock()
+	left := s.calls
+	s.calls = nil
+	s.mu.Unlock()
+	for _, c := range left {
+		c.stop()
+		<-c.done
+	}
+	if errors.Is(err, context.Canceled) || errors.Is(err, io.EOF) {
+		return nil
+	}
+	return err
+}
+
+// handler runs a tool. A request that brings the person's answer to a question, as clients
+// of the protocol's later versions do, goes on with the call that asked.
+func (s *Server) handler(t tool) mcp.ToolHandler {
+	return func(ctx context.Context, req *mcp.CallToolRequest) (*mcp.CallToolResult, error) {
+		in, err := t.read(req.Params.Arguments)
+		if err != nil {
+			return failed(err), nil
+		}
+		switch id := req.Params.RequestState; {
+		case t.name == waitTool:
+			return s.wait(ctx, req, in)
+		case t.name == adviceTool:
+			return s.advice(in), nil
+		case id != "":
+			c := s.find(id)
+			if c == nil || c.tool.name != t.name {
+				return failed(noSuchCall), nil
+			}
+			c.answer(req.Params.InputResponses)
+			return s.follow(ctx, req, c)
+		}
+		c, err := s.start(ctx, req, t, t.line(in))
+		if err != nil {
+			return failed(err), nil
+		}
+		return s.follow(ctx, req, c)
+	}
+}
+
+var noSuchCall = &credential.Fault{
+	Reason: credential.Usage, What: "no call waits under this id", Why: "its result was taken already, it was stopped, or it never was",
+}
+
+// find is the call with an id; nil for none.
+func (s *Server) find(id string) *call {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for _, c := range s.calls {
+		if c.id == id {
+			return c
+		}
+	}
+	return nil
+}
+
+// start runs a command line in a call of its own, which ends with the server at the latest.
+func (s *Server) start(ctx context.Context, req *mcp.CallToolRequest, t tool, line []string) (*call, error) {
+	id, err := newID(s.purser.Random)
+	if err != nil {
+		return nil, err
+	}
+	ctx, stop := context.WithCancel(context.WithoutCancel(ctx))
+	c := &call{id: id, tool: t, session: req.Session, stop: stop, done: make(chan struct{}), changed: make(chan struct{})}
+	if err := s.keep(c); err != nil {
+		stop()
+		return nil, err
+	}
+	go func() {
+		defer close(c.done)
+		defer stop()
+		var report buffer
+		code := s.purser.Run(ctx, line, &Person{server: s, call: c}, &report)
+		c.result = resultOf(report.Bytes(), code, line, c.last())
+	}()
+	return c, nil
+}
+
+// keep adds a call. The result that the agent has left longest makes room for it.
+func (s *Server) keep(c *call) error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for i, old := range s.calls {
+		if len(s.calls) < maxCalls {
+			break
+		}
+		if old.ended() {
+			s.calls = append(s.calls[:i:i], s.calls[i+1:]...)
+		}
+	}
+	if len(s.calls) >= maxCalls {
+		return &credential.Fault{
+			Reason: credential.Usage, What: fmt.Sprintf("%d calls wait for a person already", maxCalls), Why: "wait for one of them, or stop one, with the tool wait",
+		}
+	}
+	s.calls = append(s.calls, c)
+	return nil
+}
+
+func (s *Server) forget(c *call) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for i := range s.calls {
+		if s.calls[i] == c {
+			s.calls = append(s.calls[:i:i], s.calls[i+1:]...)
+			return
+		}
+	}
+}
+
+// newID is one that nobody can guess.
+func newID(random io.Reader) (string, error) {
+	const length = 18
+	raw := make([]byte, length)
+	if _, err := io.ReadFull(random, raw); err != nil {
+		return "", fmt.Errorf("choose an id: %w", err)
+	}
+	return base64.RawURLEncoding.EncodeToString(raw), nil
 }

@@ -10,6 +10,7 @@ import (
 	"io"
 	"net"
 	"net/http"
+	"net/url"
 	"strings"
 	"sync"
 	"time"
@@ -184,7 +185,7 @@ func (f *Form) take(w http.ResponseWriter, req *http.Request) {
 		refuse(http.StatusForbidden, otherPageText)
 		return
 	}
-	token, err := readToken(w, req)
+	token, values, err := readToken(w, req)
 	if err != nil {
 		status := http.StatusBadRequest
 		if _, long := errors.AsType[*http.MaxBytesError](err); long {
@@ -192,6 +193,10 @@ func (f *Form) take(w http.ResponseWriter, req *http.Request) {
 			status = http.StatusRequestEntityTooLarge
 		}
 		refuse(status, "purser cannot read this as a token.")
+		return
+	}
+	if !f.shown(values) {
+		refuse(http.StatusForbidden, unseenText)
 		return
 	}
 	if problem := f.cfg.Check(token); problem != "" {
@@ -218,15 +223,15 @@ func (f *Form) take(w http.ResponseWriter, req *http.Request) {
 	f.stream(w, req, true)
 }
 
-func readToken(w http.ResponseWriter, req *http.Request) (credential.Secret, error) {
+func readToken(w http.ResponseWriter, req *http.Request) (credential.Secret, url.Values, error) {
 	values, err := readForm(w, req)
 	if err != nil {
-		return credential.Secret{}, err
+		return credential.Secret{}, nil, err
 	}
 	if len(values["token"]) != 1 {
-		return credential.Secret{}, errors.New("not this form")
+		return credential.Secret{}, nil, errors.New("not this form")
 	}
-	return credential.NewSecret(strings.TrimSpace(values.Get("token"))), nil
+	return credential.NewSecret(strings.TrimSpace(values.Get("token"))), values, nil
 }
 
 // progress is the lines as they come, as server-sent events.

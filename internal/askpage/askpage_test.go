@@ -6,7 +6,9 @@ import (
 	"crypto/rand"
 	"io"
 	"net/http"
+	"net/http/httptest"
 	"net/url"
+	"regexp"
 	"strings"
 	"testing"
 	"time"
@@ -41,6 +43,21 @@ func open(t testing.TB) *askpage.Form {
 	return f
 }
 
+// once finds what stands in the page's form, as a browser posts it.
+var once = regexp.MustCompile(`name="once" value="([\w-]{32})"`)
+
+// filled is a body with what the page's form adds to it.
+func filled(t testing.TB, page http.Handler, address, body string) string {
+	t.Helper()
+	shown := httptest.NewRecorder()
+	page.ServeHTTP(shown, httptest.NewRequest(http.MethodGet, address, nil))
+	found := once.FindStringSubmatch(shown.Body.String())
+	if found == nil {
+		t.Fatal("the page's form has nothing of its own")
+	}
+	return body + "&once=" + found[1]
+}
+
 // send makes one request and returns status and body.
 func send(t *testing.T, method, address, body string, header map[string]string) (int, string, http.Header) {
 	t.Helper()
@@ -72,21 +89,19 @@ func paste(text string) string { return url.Values{"token": {text}}.Encode() }
 func TestTheTokenIsGivenOnce(t *testing.T) {
 	f := open(t)
 	scripted := map[string]string{"Accept": "application/json"}
-	if status, body, _ := send(t, "POST", f.Address(), paste("dckr_pat_cut"), scripted); status != 422 || body != "it is not whole\n" {
+	post := func(text string) string { return filled(t, f, f.Address(), paste(text)) }
+	if status, body, _ := send(t, "POST", f.Address(), post("dckr_pat_cut"), scripted); status != 422 || body != "it is not whole\n" {
 		t.Errorf("a cut one: %d %q", status, body)
 	}
-	if status, _, _ := send(t, "POST", f.Address(), paste("  "+token+"\n"), scripted); status != 202 {
+	again := post(token)
+	if status, _, _ := send(t, "POST", f.Address(), post("  "+token+"\n"), scripted); status != 202 {
 		t.Errorf("the token: %d", status)
 	}
 	got, err := f.Ask(t.Context())
 	if err != nil || !got.Equal(credential.NewSecret(token)) {
 		t.Errorf("another text arrived: %v", err)
 	}
-	for _, method := range []string{"POST", "GET"} {
-		body := ""
-		if method == "POST" {
-			body = paste(token)
-		}
+	for method, body := range map[string]string{"POST": again, "GET": ""} {
 		if status, text, _ := send(t, method, f.Address(), body, nil); status != 410 || !strings.Contains(text, "has been used") {
 			t.Errorf("a second %s: %d", method, status)
 		}
@@ -98,26 +113,29 @@ func TestWhoIsNotAnswered(t *testing.T) {
 	host := strings.TrimPrefix(f.Address(), "http://")
 	host, _, _ = strings.Cut(host, "/")
 	root := "http://" + host
+	good := filled(t, f, f.Address(), paste(token))
 	for name, c := range map[string]struct {
 		method, address, body string
 		header                map[string]string
 		want                  int
 	}{
-		"the root":                  {"GET", root + "/", "", nil, 404},
-		"another path":              {"GET", f.Address() + "x", "", nil, 404},
-		"a part of the path":        {"GET", f.Address()[:len(f.Address())-1], "", nil, 404},
-		"a rebound name":            {"GET", f.Address(), "", map[string]string{"Host": "evil.example"}, 421},
-		"localhost by another name": {"GET", f.Address(), "", map[string]string{"Host": "localhost:1"}, 421},
-		"a post from elsewhere":     {"POST", f.Address(), paste(token), map[string]string{"Origin": "https://evil.example"}, 403},
-		"a post from no origin":     {"POST", f.Address(), paste(token), map[string]string{"Origin": "null"}, 403},
-		"a post across sites":       {"POST", f.Address(), paste(token), map[string]string{"Sec-Fetch-Site": "cross-site"}, 403},
-		"a post from another port":  {"POST", f.Address(), paste(token), map[string]string{"Sec-Fetch-Site": "same-site"}, 403},
-		"progress across sites":     {"GET", f.Address() + "/progress", "", map[string]string{"Sec-Fetch-Site": "cross-site"}, 403},
-		"another method":            {"DELETE", f.Address(), "", nil, 405},
-		"not a form":                {"POST", f.Address(), `{"token":"x"}`, map[string]string{"Content-Type": "application/json"}, 400},
-		"two tokens":                {"POST", f.Address(), "token=a&token=b", nil, 400},
-		"no token":                  {"POST", f.Address(), "x=a", nil, 400},
-		"100 MB":                    {"POST", f.Address(), "token=" + strings.Repeat("x", 100<<20), nil, 413},
+		"who knows the address only":   {"POST", f.Address(), paste(token), nil, 403},
+		"what another page's form has": {"POST", f.Address(), paste(token) + "&once=" + strings.Repeat("A", 32), nil, 403},
+		"the root":                     {"GET", root + "/", "", nil, 404},
+		"another path":                 {"GET", f.Address() + "x", "", nil, 404},
+		"a part of the path":           {"GET", f.Address()[:len(f.Address())-1], "", nil, 404},
+		"a rebound name":               {"GET", f.Address(), "", map[string]string{"Host": "evil.example"}, 421},
+		"localhost by another name":    {"GET", f.Address(), "", map[string]string{"Host": "localhost:1"}, 421},
+		"a post from elsewhere":        {"POST", f.Address(), good, map[string]string{"Origin": "https://evil.example"}, 403},
+		"a post from no origin":        {"POST", f.Address(), good, map[string]string{"Origin": "null"}, 403},
+		"a post across sites":          {"POST", f.Address(), good, map[string]string{"Sec-Fetch-Site": "cross-site"}, 403},
+		"a post from another port":     {"POST", f.Address(), good, map[string]string{"Sec-Fetch-Site": "same-site"}, 403},
+		"progress across sites":        {"GET", f.Address() + "/progress", "", map[string]string{"Sec-Fetch-Site": "cross-site"}, 403},
+		"another method":               {"DELETE", f.Address(), "", nil, 405},
+		"not a form":                   {"POST", f.Address(), `{"token":"x"}`, map[string]string{"Content-Type": "application/json"}, 400},
+		"two tokens":                   {"POST", f.Address(), "token=a&token=b", nil, 400},
+		"no token":                     {"POST", f.Address(), "x=a", nil, 400},
+		"100 MB":                       {"POST", f.Address(), "token=" + strings.Repeat("x", 100<<20), nil, 413},
 	} {
 		status, body, _ := send(t, c.method, c.address, c.body, c.header)
 		if status != c.want || strings.Contains(body, "FAKE") {
@@ -182,7 +200,7 @@ func TestTwoFormsDoNotMix(t *testing.T) {
 
 func TestTheProgressIsFollowedToTheEnd(t *testing.T) {
 	f := open(t)
-	if status, _, _ := send(t, "POST", f.Address(), paste(token), map[string]string{"Accept": "application/json"}); status != 202 {
+	if status, _, _ := send(t, "POST", f.Address(), filled(t, f, f.Address(), paste(token)), map[string]string{"Accept": "application/json"}); status != 202 {
 		t.Fatal(status)
 	}
 	f.Line("ok", "Proof", "pull and push <granted>")
@@ -221,7 +239,7 @@ func FuzzNothingThatIsPostedComesBack(f *testing.F) {
 	f.Add("x=%zz&token")
 	f.Fuzz(func(t *testing.T, body string) {
 		page := open(t)
-		_, text, _ := send(t, "POST", page.Address(), body+"&x=FAKEfakeFAKE", map[string]string{"Accept": "application/json"})
+		_, text, _ := send(t, "POST", page.Address(), filled(t, page, page.Address(), body+"&x=FAKEfakeFAKE"), map[string]string{"Accept": "application/json"})
 		if strings.Contains(text, "FAKEfakeFAKE") || strings.Contains(text, "<script>alert") {
 			t.Errorf("%q came back", body)
 		}

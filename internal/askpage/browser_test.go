@@ -273,7 +273,7 @@ const readable = `(() => {
     const ratio = (Math.max(a, b) + 0.05) / (Math.min(a, b) + 0.05);
     if (ratio < 4.5) faults.push(e.tagName + ' has a contrast of ' + ratio.toFixed(2));
   }
-  for (const e of document.querySelectorAll('input')) if (!e.labels.length) faults.push('a field has no label');
+  for (const e of document.querySelectorAll('input:not([type=hidden])')) if (!e.labels.length) faults.push('a field has no label');
   if (document.documentElement.lang !== 'en') faults.push('no language');
   if (!document.title || document.querySelectorAll('h1').length !== 1) faults.push('no title, or not one heading');
   if (document.documentElement.scrollWidth > innerWidth) faults.push('it scrolls sideways');

@@ -79,6 +79,10 @@ func (p *DecisionPage) take(w http.ResponseWriter, req *http.Request) {
 		p.answer(w, http.StatusBadRequest, "purser cannot read this as an answer.")
 		return
 	}
+	if !p.shown(values) {
+		p.answer(w, http.StatusForbidden, unseenText)
+		return
+	}
 	if p.taken.Swap(true) {
 		p.answer(w, http.StatusGone, answeredText)
 		return

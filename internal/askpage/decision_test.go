@@ -34,13 +34,14 @@ func TestADecisionIsTakenOnce(t *testing.T) {
 		if status, body, _ := send(t, "GET", p.Address(), "", nil); status != 200 || !strings.Contains(body, "stored in: &lt;b&gt;mockserver-build/dockerhub") {
 			t.Errorf("the page: %d %s", status, body)
 		}
-		if status, body, _ := send(t, "POST", p.Address(), "answer="+answer, nil); status != 200 || !strings.Contains(body, "You said "+answer) {
+		again := filled(t, p, p.Address(), "answer=yes")
+		if status, body, _ := send(t, "POST", p.Address(), filled(t, p, p.Address(), "answer="+answer), nil); status != 200 || !strings.Contains(body, "You said "+answer) {
 			t.Errorf("%s: %d %s", answer, status, body)
 		}
 		if got, err := p.Answer(t.Context()); err != nil || got != want {
 			t.Errorf("%s came as %v %v", answer, got, err)
 		}
-		for method, body := range map[string]string{"POST": "answer=yes", "GET": ""} {
+		for method, body := range map[string]string{"POST": again, "GET": ""} {
 			if status, _, _ := send(t, method, p.Address(), body, nil); status != 410 {
 				t.Errorf("a %s after the answer: %d", method, status)
 			}
@@ -50,22 +51,25 @@ func TestADecisionIsTakenOnce(t *testing.T) {
 
 func TestWhatIsNoDecision(t *testing.T) {
 	p := decision(t)
+	good := filled(t, p, p.Address(), "answer=yes")
 	for name, c := range map[string]struct {
 		method, address, body string
 		header                map[string]string
 		want                  int
 	}{
-		"another path":           {"POST", p.Address() + "x", "answer=yes", nil, 404},
-		"the form's progress":    {"GET", p.Address() + "/progress", "", nil, 404},
-		"a rebound name":         {"POST", p.Address(), "answer=yes", map[string]string{"Host": "evil.example"}, 421},
-		"a post from elsewhere":  {"POST", p.Address(), "answer=yes", map[string]string{"Origin": "https://evil.example"}, 403},
-		"a post across sites":    {"POST", p.Address(), "answer=yes", map[string]string{"Sec-Fetch-Site": "cross-site"}, 403},
-		"a post of another port": {"POST", p.Address(), "answer=yes", map[string]string{"Sec-Fetch-Site": "same-site"}, 403},
-		"JSON":                   {"POST", p.Address(), `{"answer":"yes"}`, map[string]string{"Content-Type": "application/json"}, 400},
-		"both":                   {"POST", p.Address(), "answer=yes&answer=no", nil, 400},
-		"neither":                {"POST", p.Address(), "answer=maybe", nil, 400},
-		"an address that asks":   {"GET", p.Address() + "?answer=yes", "", nil, 200},
-		"another method":         {"PUT", p.Address(), "answer=yes", nil, 405},
+		"another path":                 {"POST", p.Address() + "x", good, nil, 404},
+		"the form's progress":          {"GET", p.Address() + "/progress", "", nil, 404},
+		"a rebound name":               {"POST", p.Address(), good, map[string]string{"Host": "evil.example"}, 421},
+		"a post from elsewhere":        {"POST", p.Address(), good, map[string]string{"Origin": "https://evil.example"}, 403},
+		"a post across sites":          {"POST", p.Address(), good, map[string]string{"Sec-Fetch-Site": "cross-site"}, 403},
+		"a post of another port":       {"POST", p.Address(), good, map[string]string{"Sec-Fetch-Site": "same-site"}, 403},
+		"JSON":                         {"POST", p.Address(), `{"answer":"yes"}`, map[string]string{"Content-Type": "application/json"}, 400},
+		"both":                         {"POST", p.Address(), good + "&answer=no", nil, 400},
+		"who knows the address only":   {"POST", p.Address(), "answer=yes", nil, 403},
+		"what another page's form has": {"POST", p.Address(), "answer=yes&once=" + strings.Repeat("A", 32), nil, 403},
+		"neither":                      {"POST", p.Address(), "answer=maybe", nil, 400},
+		"an address that asks":         {"GET", p.Address() + "?answer=yes", "", nil, 200},
+		"another method":               {"PUT", p.Address(), good, nil, 405},
 	} {
 		if status, _, _ := send(t, c.method, c.address, c.body, c.header); status != c.want {
 			t.Errorf("%s: %d, want %d", name, status, c.want)

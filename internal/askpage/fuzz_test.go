@@ -60,7 +60,7 @@ func FuzzAnotherPageCannotAnswer(f *testing.F) {
 		page := decisionPage(t)
 		own := strings.TrimSuffix(page.Address(), mustParse(t, page.Address()).Path)
 		origin = strings.ReplaceAll(origin, "own", own)
-		req := httptest.NewRequest(http.MethodPost, page.Address(), strings.NewReader("answer=yes"))
+		req := httptest.NewRequest(http.MethodPost, page.Address(), strings.NewReader(filled(t, page, page.Address(), "answer=yes")))
 		for name, value := range map[string]string{"Origin": origin, "Sec-Fetch-Site": from, "Content-Type": kind} {
 			req.Header.Set(name, value)
 		}

@@ -49,7 +49,7 @@
     try {
       const answer = await fetch(form.action, {
         method: 'POST', headers: { Accept: 'application/json' }, cache: 'no-store', credentials: 'omit',
-        body: new URLSearchParams({ token: field.value }),
+        body: new URLSearchParams(new FormData(form)),
       });
       field.value = '';
       if (answer.status === 202) {

@@ -36,6 +36,8 @@ const (
 	idleLimit   = 30 * time.Second
 )
 
+const unseenText = "This did not come from the page. Open the page and answer there."
+
 const otherPageText = "Another page sent this. purser did not read it."
 
 //go:embed head.html page.html page.css page.js answer.html decision.html
@@ -48,13 +50,14 @@ type site struct {
 	host   string // as browsers name it
 	path   string
 	nonce  string // of the page's own style and script
+	once   string // stands in the page's form alone: who knows only the address cannot post it
 	server *http.Server
 }
 
 // listen chooses the page's address, on a free port of loopback, and makes the server
 // that answers there.
 func (s *site) listen(ctx context.Context, random io.Reader, handler http.Handler) (net.Listener, error) {
-	raw := make([]byte, 2*addressLength)
+	raw := make([]byte, 3*addressLength)
 	if _, err := io.ReadFull(random, raw); err != nil {
 		return nil, fmt.Errorf("choose the page's address: %w", err)
 	}
@@ -67,7 +70,8 @@ func (s *site) listen(ctx context.Context, random io.Reader, handler http.Handle
 	}
 	s.host = l.Addr().String()
 	s.path = "/" + base64.RawURLEncoding.EncodeToString(raw[:addressLength])
-	s.nonce = base64.RawStdEncoding.EncodeToString(raw[addressLength:])
+	s.nonce = base64.RawStdEncoding.EncodeToString(raw[addressLength : 2*addressLength])
+	s.once = base64.RawURLEncoding.EncodeToString(raw[2*addressLength:])
 	s.server = &http.Server{
 		Handler: handler, ConnContext: withStranger, MaxHeaderBytes: maxHeader,
 		ReadHeaderTimeout: headerLimit, ReadTimeout: readLimit, IdleTimeout: idleLimit,
@@ -111,6 +115,11 @@ func (s *site) admit(w http.ResponseWriter, req *http.Request) (rest string, ok 
 	return rest, true
 }
 
+// shown reports whether a form was sent by somebody who was shown the page.
+func (s *site) shown(values url.Values) bool {
+	return subtle.ConstantTimeCompare([]byte(values.Get("once")), []byte(s.once)) == 1
+}
+
 // ownOrigin reports whether a request comes from this page. Browsers say where a
 // post comes from, and no browser says this page's origin for another page.
 func (s *site) ownOrigin(req *http.Request) bool {
@@ -122,17 +131,17 @@ func (s *site) ownOrigin(req *http.Request) bool {
 
 // view is what every page is made of. It holds nothing of a token.
 type view struct {
-	Nonce, Path, Problem string
-	CSS                  template.CSS
-	JS                   template.JS
-	Form                 Config
-	Decision             Decision
+	Nonce, Once, Path, Problem string
+	CSS                        template.CSS
+	JS                         template.JS
+	Form                       Config
+	Decision                   Decision
 }
 
 func (s *site) view() view {
 	css, _ := files.ReadFile("page.css") // embedded: they are there
 	js, _ := files.ReadFile("page.js")
-	return view{Nonce: s.nonce, Path: s.path, CSS: template.CSS(css), JS: template.JS(js)} //nolint:gosec // our own files
+	return view{Nonce: s.nonce, Once: s.once, Path: s.path, CSS: template.CSS(css), JS: template.JS(js)} //nolint:gosec // our own files
 }
 
 // writePage sends a whole page, so that closing the server afterwards cuts nothing off.

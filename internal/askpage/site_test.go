@@ -24,6 +24,7 @@ func TestHalfOpenConnectionsDoNotStarveThePerson(t *testing.T) {
 	for _, n := range []int{40, 400} {
 		t.Run(strconv.Itoa(n), func(t *testing.T) {
 			f := open(t)
+			body := filled(t, f, f.Address(), paste(token))
 			halfOpen(t, f, n)
 			began := time.Now()
 			client := &http.Client{Timeout: promptly, Transport: &http.Transport{}}
@@ -35,7 +36,7 @@ func TestHalfOpenConnectionsDoNotStarveThePerson(t *testing.T) {
 			_ = resp.Body.Close()
 			// The connection that has shown the path is kept, however many come now.
 			halfOpen(t, f, n)
-			req, err := http.NewRequest(http.MethodPost, f.Address(), strings.NewReader(paste(token)))
+			req, err := http.NewRequest(http.MethodPost, f.Address(), strings.NewReader(body))
 			if err != nil {
 				t.Fatal(err)
 			}

@@ -106,3 +106,17 @@ func whose(c credential.Credential) string {
 	}
 	return "account " + c.Username + " of " + string(c.Registry)
 }
+
+// WhetherToRenew is whether the tokens of some credentials may be replaced. whose says whose
+// a credential's is and where it goes.
+func WhetherToRenew(credentials []credential.Credential, whose func(credential.Credential) []string) Decision {
+	var names, all []string
+	for _, c := range credentials {
+		names = append(names, string(c.Name))
+		all = append(all, whose(c)...)
+	}
+	return Decision{
+		Facts:    append(all, "each token that is due gets a successor, and ends after the overlap"),
+		Question: "Renew " + strings.Join(names, " and ") + "?",
+	}
+}

@@ -1,0 +1,3 @@
+package agent
+
+import _ "purser/internal/wire/kinds" // whose advice and pages are told

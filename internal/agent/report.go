@@ -1,0 +1,180 @@
+package agent
+
+import (
+	"bytes"
+	"encoding/json"
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/modelcontextprotocol/go-sdk/mcp"
+
+	"purser/internal/credential"
+	"purser/internal/present"
+)
+
+// resultSchema is that of every tool's result. The parts are in docs/ai-agents.md: with all
+// of them it would be many times as long, once for each tool.
+const resultSchema = `{"type":"object","properties":{"exit":{"type":"integer"},"error":{"type":"object"},"waiting":{"type":"object"}},"required":["schema"]}`
+
+// resultOf is a command's report as an agent gets it.
+func resultOf(raw []byte, code int, line []string, said string) *mcp.CallToolResult {
+	report := map[string]any{}
+	decoder := json.NewDecoder(bytes.NewReader(raw))
+	decoder.UseNumber()
+	if decoder.Decode(&report) != nil { // a bug ends a command without a report
+		report = map[string]any{"schema": present.SchemaVersion, "exit": code, "error": map[string]any{"reason": "failed", "what": credential.Quote(said)}}
+	}
+	advise(report, line)
+	result := resultWith(report)
+	result.IsError = code != present.ExitOK
+	return result
+}
+
+// failed is the result of a call that has not come to a command.
+func failed(err error) *mcp.CallToolResult {
+	raw, _ := json.Marshal(present.ReportOf(err)) // the types always encode
+	return resultOf(raw, present.ExitCode(err), nil, "")
+}
+
+// waiting is the result of a call that goes on.
+func waiting(c *call, a *ask) *mcp.CallToolResult {
+	state := map[string]any{"id": c.id, "for": "purser is still at work."}
+	next := []string{"call wait with this id"}
+	if a != nil {
+		state["for"] = a.text
+		if a.address != "" {
+			state["address"] = a.address
+			next = append([]string{"give the person this address as it is; do not open it yourself"}, next...)
+		}
+	}
+	state["next"] = next
+	return resultWith(map[string]any{"schema": present.SchemaVersion, "waiting": state})
+}
+
+// resultWith has a report as data and, for clients that show text only, as text: an error
+// first, in words.
+func resultWith(report map[string]any) *mcp.CallToolResult {
+	raw := new(bytes.Buffer)
+	encoder := json.NewEncoder(raw)
+	encoder.SetEscapeHTML(false) // addresses are given to people
+	_ = encoder.Encode(report)   // it was decoded, or is of texts
+	data := json.RawMessage(bytes.TrimSpace(raw.Bytes()))
+	text := string(data)
+	if e, ok := report["error"].(map[string]any); ok {
+		text = inWords(e, report["exit"])
+		if len(report) > len([]string{"schema", "exit", "error"}) {
+			text += "\n" + string(data)
+		}
+	}
+	return &mcp.CallToolResult{StructuredContent: data, Content: []mcp.Content{&mcp.TextContent{Text: text}}}
+}
+
+// inWords is an error in lines: what happened, why, what it means, and the next steps.
+func inWords(e map[string]any, exit any) string {
+	var b strings.Builder
+	fmt.Fprintf(&b, "%v (reason %v, exit %v)", e["what"], e["reason"], exit)
+	for _, key := range []string{"why", "meaning"} {
+		if text, _ := e[key].(string); text != "" {
+			fmt.Fprintf(&b, "\n%s: %s", key, text)
+		}
+	}
+	steps, _ := e["next"].([]any)
+	for _, step := range steps {
+		fmt.Fprintf(&b, "\nnext: %v", step)
+	}
+	return b.String()
+}
+
+// advise gives every error in a report its next steps, and takes out those that go past a
+// person or past a safeguard. Scripts may know them; an agent is not offered them.
+func advise(report any, line []string) {
+	switch v := report.(type) {
+	case []any:
+		for _, in := range v {
+			advise(in, line)
+		}
+	case map[string]any:
+		if reason, ok := v["reason"].(string); ok && v["what"] != nil {
+			v["next"] = nextSteps(reason, v["next"], line)
+		}
+		for key, in := range v {
+			if key != "next" {
+				advise(in, line)
+			}
+		}
+	}
+}
+
+func nextSteps(reason string, given any, line []string) []any {
+	next, _ := given.([]any)
+	next = slices.DeleteFunc(next, func(step any) bool { text, _ := step.(string); return goesPast(text) })
+	switch credential.Reason(reason) {
+	case credential.ConsentNeeded, credential.NoTerminal:
+		if len(line) > 0 {
+			next = append([]any{"a person types this at a terminal: purser " + quoted(line)}, next...)
+		}
+	case credential.Declined:
+		next = append(next, "ask the person what they want; do not repeat the call unless they say so")
+	}
+	if len(next) == 0 {
+		next = []any{"find what is wrong: purser doctor"}
+	}
+	return next
+}
+
+// goesPast reports whether a line names a flag that answers for a person, or hands a
+// token over without one.
+func goesPast(line string) bool {
+	return slices.ContainsFunc([]string{"--yes", "--token-stdin", "--allow-password", "--despite-terraform", "--no-redact"}, func(flag string) bool {
+		return strings.Contains(line, flag)
+	})
+}
+
+// quoted is a command line as a shell takes it.
+func quoted(line []string) string {
+	words := make([]string, len(line))
+	for i, word := range line {
+		plain := func(r rune) bool {
+			return r >= 'a' && r <= 'z' || r >= 'A' && r <= 'Z' || r >= '0' && r <= '9' || strings.ContainsRune("-_=./:,@+", r)
+		}
+		if words[i] = word; word == "" || strings.ContainsFunc(word, func(r rune) bool { return !plain(r) }) {
+			words[i] = "'" + strings.ReplaceAll(word, "'", `'\''`) + "'"
+		}
+	}
+	return strings.Join(words, " ")
+}
+
+// adviceJSON says how a script uses a stored token.
+type adviceJSON struct {
+	Credential string   `json:"credential"`
+	Commands   []string `json:"commands"`
+	Helper     string   `json:"helper"`
+}
+
+// advice is what to type for pushing with each credential.
+func (s *Server) advice(in input) *mcp.CallToolResult {
+	credentials, err := s.purser.Credentials(in.list("names"))
+	if err != nil {
+		return failed(err)
+	}
+	rows := []adviceJSON{}
+	for _, c := range credentials {
+		row := adviceJSON{Credential: string(c.Name), Helper: "purser configure-docker " + string(c.Name)}
+		verb := "push"
+		if c.Access == credential.Pull {
+			verb = "pull"
+		}
+		for _, r := range c.Repositories {
+			row.Commands = append(row.Commands, "purser exec "+string(c.Name)+" -- docker "+verb+" "+string(c.Registry)+"/"+string(r)+":TAG")
+		}
+		rows = append(rows, row)
+	}
+	raw, _ := json.Marshal(present.ReportOf(nil).With("exec", rows).With("notes", []string{
+		"Replace docker login, and what gets the token for it, by one of the commands; any command that pushes may stand behind --.",
+		"helper sets up docker once on a machine, so that docker push works without exec.",
+		"On a build agent PURSER_CONFIG or /etc/purser/purser.yaml names the credentials, never the checkout: purser://docs/agents.md.",
+		"Run it only when the person has asked you to push.",
+	}))
+	return resultOf(raw, present.ExitOK, nil, "")
+}
