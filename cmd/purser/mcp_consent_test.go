@@ -14,7 +14,6 @@ import (
 	"github.com/modelcontextprotocol/go-sdk/mcp"
 
 	"purser/internal/credential"
-	"purser/internal/doctor"
 	"purser/internal/present"
 )
 

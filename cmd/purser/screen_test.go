@@ -251,7 +251,7 @@ func (e *emulator) do(args ...string) string {
 // emulate runs a command line of a shell in a terminal of some columns, until end.
 func (p *person) emulate(t *testing.T, columns int, line string) *emulator {
 	t.Helper()
-	dir, err := os.MkdirTemp("", "tmux") // the path of a socket has to be short
+	dir, err := os.MkdirTemp("", "tmux") //nolint:usetesting // the path of a socket has to be short
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -119,8 +119,9 @@ func (s stuck) Write(p []byte) (int, error) {
 	return len(p), nil
 }
 
-// TestAStreamThatHangsIsClosed: what ends a run does not wait for who does not read.
-func TestAStreamThatHangsIsClosed(t *testing.T) {
+// TestAStreamThatHangsIsClosed: what ends a run does not wait for who does not read. It hangs
+// where it does.
+func TestAStreamThatHangsIsClosed(*testing.T) {
 	hangs := stuck{make(chan struct{}), make(chan struct{})}
 	s := &Stream{To: hangs, Screen: &Screen{}}
 	p, _ := watched(io.Discard, 40, "first")
