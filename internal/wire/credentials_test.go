@@ -103,8 +103,8 @@ func TestASilentContainerEndpointIsAskedTwice(t *testing.T) {
 
 func TestEachKindOfProfileIsExplained(t *testing.T) {
 	for name, c := range map[string]struct{ config, signIn, want string }{
-		"a program":    {"[default]\ncredential_process = /bin/false\n", "credential_process", "gave no credentials"},
-		"web identity": {"[default]\nrole_arn = arn:aws:iam::123456789012:role/x\nweb_identity_token_file = /nowhere/token\n", "web-identity", "/nowhere/token: it is not there"},
+		"a program":    {"[default]\ncredential_process = /bin/false\n", "credential_process", "returned no credentials"},
+		"web identity": {"[default]\nrole_arn = arn:aws:iam::123456789012:role/x\nweb_identity_token_file = /nowhere/token\n", "web-identity", "/nowhere/token, which is missing"},
 	} {
 		path := filepath.Join(t.TempDir(), "config")
 		if err := os.WriteFile(path, []byte(c.config), 0o600); err != nil {
