@@ -19,7 +19,7 @@ skopeo                  skopeo                             pushes by skopeo
 docker-credential-pass  golang-docker-credential-helpers   reading tokens from a real credential helper
 pass                    pass                               reading tokens from a real credential helper
 gpg                     gnupg                              reading tokens from a real credential helper
-chromium                chromium                           the token form in a real browser
+chromium                chromium                           the form in a real browser
 strace                  strace                             the search for secrets in system calls
 buildah                 buildah                            pulls and pushes by buildah
 podman                  podman                             pulls and pushes by podman

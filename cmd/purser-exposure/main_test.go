@@ -40,7 +40,7 @@ func TestEveryCommandHasAFlow(t *testing.T) {
 	}
 }
 
-// commandsOf lists all commands, using shell completion.
+// commandsOf are all commands, as shells complete them.
 func commandsOf(t *testing.T, program string, under ...string) []string {
 	t.Helper()
 	out, err := exec.CommandContext(t.Context(), program, append(append([]string{"__completeNoDesc"}, under...), "")...).Output()
