@@ -184,6 +184,9 @@ func scriptParams(t *testing.T, dir, moto, endpoint string) testscript.Params {
 			switch name {
 			case "moto":
 				return moto != "", nil
+			case "docker":
+				_, err := exec.LookPath("docker")
+				return err == nil, nil
 			case "small-disk":
 				return smallDisks(), nil
 			}
@@ -191,7 +194,7 @@ func scriptParams(t *testing.T, dir, moto, endpoint string) testscript.Params {
 		},
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){
 			"purser": purserCommand, "code": codeCommand, "secret": secretCommand,
-			"registry": registryCommand, "aws": awsCommand, "docker-config": dockerConfigCommand, "idc": idcCommand, "hub": hubCommand, "glob": globCommand, "stop-sandbox": stopSandboxCommand, "use-sandbox": useSandboxCommand, "small-disk": smallDiskCommand, "await": awaitCommand, "evil": evilCommand,
+			"registry": registryCommand, "aws": awsCommand, "docker-config": dockerConfigCommand, "docker-login": dockerLoginCommand, "idc": idcCommand, "hub": hubCommand, "glob": globCommand, "stop-sandbox": stopSandboxCommand, "use-sandbox": useSandboxCommand, "small-disk": smallDiskCommand, "await": awaitCommand, "evil": evilCommand,
 		},
 	}
 }

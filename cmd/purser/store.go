@@ -408,7 +408,7 @@ type tokenSource interface {
 func finder(s tokenSource) func(context.Context) (lifecycle.Candidate, error) {
 	return func(ctx context.Context) (lifecycle.Candidate, error) {
 		f, err := s.Find(ctx)
-		return lifecycle.Candidate{Login: f.Login, Kind: f.Kind, Where: f.Where}, err
+		return lifecycle.Candidate{Login: f.Login, Kind: f.Kind, Where: f.Where, BesideSession: f.BesideSession}, err
 	}
 }
 

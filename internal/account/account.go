@@ -86,11 +86,10 @@ func UseOf(of Owner, what string) Use {
 // Found is docker's, nil when there is none, or when the person says no and may
 // sign in instead.
 func (d *Desk) Found(ctx context.Context, of Owner, yes bool, wanted Use) (registry.Account, error) {
-	in := registry.KindOf(of.Registry).Accounts
-	if in == nil {
+	if !Mints(of.Registry) {
 		return nil, nil // nobody signs in there
 	}
-	bearer, where, err := source.DockerSession{Dir: d.Env.DockerConfigDir(), Registry: of.Registry, Key: in.SessionKey()}.Find(ctx)
+	bearer, where, err := source.DockerSession{Dir: d.Env.DockerConfigDir(), Registry: of.Registry}.Find(ctx)
 	if err != nil {
 		return nil, nil //nolint:nilerr // what is wrong with docker's store is no reason not to sign in
 	}

@@ -31,6 +31,7 @@ type Proof struct {
 	Owner        string            // the account that the token belongs to, where the registry tells; else ""
 	TokenID      string            // what the registry calls the token in its lists, where it tells; else ""
 	Level        string            // the token's own level in the registry's words; else ""
+	Limited      bool              // the registry says that the token may do less than its account
 	Repositories []RepositoryProof // in the order of the credential's repositories
 	Excess       []string          // rights beyond what was asked for, in plain words
 	Notes        []string          // what a person may want to know and that changes nothing

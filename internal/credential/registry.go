@@ -111,6 +111,10 @@ func (h Host) DockerKeys() []string {
 	return []string{string(h), "https://" + string(h), "https://" + string(h) + "/", "http://" + string(h)}
 }
 
+// SessionKeys are the keys under which docker's browser login keeps a session for the
+// registry, the one that can manage tokens first; nil: docker has no such login there.
+func (h Host) SessionKeys() []string { return h.named().SessionKeys }
+
 // HelperKeys are the keys under which clients look the registry's helper up: docker by
 // its own name of it, podman and its family by the host.
 func (h Host) HelperKeys() []string {

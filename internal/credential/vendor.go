@@ -27,6 +27,10 @@ type Vendor struct {
 	// DockerKeys are the keys of Hosts[0] in docker's config, the usual one first, and
 	// HelperKeys those under which helpers are looked up; nil: made of the host's name.
 	DockerKeys, HelperKeys []string
+	// SessionKeys are the keys under which docker's browser login keeps its session, beside
+	// the token that it makes for itself; the first holds what can manage tokens. nil: docker
+	// has no such login there.
+	SessionKeys []string
 	// AuthHosts are the other hosts that may ask for the tokens of Hosts[0], and no others
 	// may; nil: those under its registered domain.
 	AuthHosts []string

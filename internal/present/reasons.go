@@ -47,8 +47,13 @@ var rows = map[credential.Reason]row{
 			"or pipe it in: " + toStore(f) + " --token-stdin",
 		}}
 	}},
-	credential.BadToken:      {ExitUsage, next("copy the token alone, in one piece, and run the same command again")},
-	credential.KindNotStored: {ExitUsage, remade("")},
+	credential.BadToken: {ExitUsage, next("copy the token alone, in one piece, and run the same command again")},
+	credential.KindNotStored: {ExitUsage, func(f *credential.Fault) advice {
+		if registry.KindOf(maker(f)).Accounts == nil {
+			return advice{Next: makeToken(f)}
+		}
+		return advice{Next: []string{"let purser make a token for CI with your sign-in: " + toStore(f) + " --mint", "or " + byHand(f)}}
+	}},
 	credential.NoToken: {ExitFailed, func(f *credential.Fault) advice {
 		return advice{Next: []string{"give it at the prompt: " + toStore(f), "or pipe it in: " + toStore(f) + " --token-stdin"}}
 	}},
