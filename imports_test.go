@@ -54,7 +54,7 @@ var mayImport = map[string][]string{
 	"internal/awsaccount":       {"internal/config", "internal/credential", "internal/signin"},
 	"internal/wire":             {"internal/wire/kinds", "internal/awsaccount", "internal/boundedfile", "internal/credential", "internal/config", "internal/source", "internal/registry", "internal/store", "internal/store/*", "internal/transport", "internal/signin", "internal/receipt", "internal/audit"},
 	"internal/arguments":        {"internal/credential", "internal/config"},
-	"internal/practice":         {"internal/arguments", "internal/boundedfile", "internal/childproc", "internal/config", "internal/credential", "internal/lifecycle", "internal/namespace", "internal/present", "internal/sandbox", "internal/sandbox/aws", "internal/sandbox/hub", "internal/sandbox/registry", "internal/wire"},
+	"internal/practice":         {"internal/arguments", "internal/boundedfile", "internal/childproc", "internal/config", "internal/credential", "internal/lifecycle", "internal/namespace", "internal/present", "internal/sandbox", "internal/sandbox/aws", "internal/sandbox/hub", "internal/sandbox/registry", "internal/signin", "internal/wire"},
 	"internal/present":          {"internal/credential", "internal/config", "internal/registry", "internal/lifecycle", "internal/askpage"}, // what it tells of
 	// What the commands do, each a room; cmd/purser puts them together.
 	"internal/account":       {"internal/arguments", "internal/config", "internal/credential", "internal/lifecycle", "internal/present", "internal/registry", "internal/source", "internal/wire"},

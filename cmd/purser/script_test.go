@@ -67,6 +67,9 @@ func watchedPurser() {
 			// receipts are.
 			token = credential.NewSecret(text[strings.LastIndex(text, ".")+1:])
 		}
+		if os.Args[1] == "sandbox" && filepath.Base(file) == "password.token" {
+			continue // the same in every sandbox, which shows it: it opens nothing else
+		}
 		if err == nil && token.Len() > 20 && (credential.Shows(out.String(), token) || credential.Shows(errs.String(), token)) {
 			fmt.Fprintln(os.Stderr, "LEAK of", filepath.Base(file))
 			code = exitLeak
