@@ -8,6 +8,7 @@ import (
 	"context"
 	"fmt"
 	"io"
+	"os/exec"
 	"strings"
 	"time"
 
@@ -33,6 +34,8 @@ type Desk struct {
 	Agent       bool                                   // an agent has purser run, and there is a person besides
 	Facts       func(c credential.Credential) []string // whose a credential's token is, and where it goes
 	Changed     func(error) error                      // is told of every change that is asked for
+	// DockerLogin runs docker's own browser login, by the program's path.
+	DockerLogin func(ctx context.Context, docker string, host credential.Host) error
 }
 
 // Session gets the right to manage an account's tokens at its registry: the session
@@ -109,6 +112,52 @@ func (d *Desk) Found(ctx context.Context, of Owner, yes bool, wanted Use) (regis
 		return nil, err
 	}
 	return h, nil
+}
+
+// Offered is a session with which a token can be ended now: docker's, or one of a sign-in
+// that the person is offered. nil: there is none, and the person does not want to sign in.
+func (d *Desk) Offered(ctx context.Context, c credential.Credential, yes bool) (registry.Account, error) {
+	h, err := d.Found(ctx, OwnerOf(c), yes, d.UseFor(c))
+	if h != nil || ctx.Err() != nil {
+		return h, err
+	}
+	vendor := c.Registry.Vendor()
+	err = d.Decide(ctx, present.Decision{
+		Question: "Sign in to " + vendor + " now?", Facts: []string{"purser then switches the token off and makes the new one; without it you do both on " + vendor + "'s page"},
+	})
+	if credential.ReasonOf(err) == credential.Declined {
+		return nil, nil // the person does it by hand
+	}
+	if err != nil {
+		return nil, err
+	}
+	h, _, err = d.Login(ctx, OwnerOf(c), false)
+	return h, err
+}
+
+// Login signs a person in: by docker's browser login where docker keeps the session, which
+// kept reports, else, and with own, by name and password.
+func (d *Desk) Login(ctx context.Context, of Owner, own bool) (h registry.Account, kept bool, err error) {
+	docker, err := exec.LookPath("docker")
+	state, _ := source.DockerConfig{Dir: d.Env.DockerConfigDir(), Registry: of.Registry}.State() // what is wrong with it is docker's to say
+	if own || err != nil || state.Helper == "" {
+		if !own {
+			_, _ = fmt.Fprintln(d.Err, "note: docker's browser login is not used: docker is not installed, or has no credential store to keep the session in")
+		}
+		h, err = d.SignIn(ctx, of)
+		return h, false, err
+	}
+	if err := d.DockerLogin(ctx, docker, of.Registry); err != nil {
+		return nil, false, err
+	}
+	h, err = d.Found(ctx, of, true, Use{})
+	if err == nil && h == nil {
+		err = &credential.Fault{
+			Reason: credential.SessionNeeded, Registry: of.Registry, What: "docker's login left no session that can manage tokens",
+			Why: "it does so when it signs in with a browser (docker 27.2 and later), and not with a name and a password",
+		}
+	}
+	return h, true, err
 }
 
 // SignIn asks for name, password and second factor.

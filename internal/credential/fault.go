@@ -74,6 +74,8 @@ const (
 	PlanLacks Reason = "plan-lacks"
 	// NotDead: the registry still takes a token that was revoked.
 	NotDead Reason = "not-dead"
+	// NotStopped: a token that may have leaked still works, and purser cannot end it.
+	NotStopped Reason = "not-stopped"
 	// NoSuchToken: the registry does not list the token that was named.
 	NoSuchToken Reason = "no-such-token"
 

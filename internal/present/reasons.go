@@ -128,6 +128,13 @@ var rows = map[credential.Reason]row{
 	credential.NotDead: {ExitUnknown, func(f *credential.Fault) advice {
 		return advice{"What is current is not touched by it.", []string{"look again in some minutes: purser rotate " + name(f), "see the tokens: purser tokens list"}}
 	}},
+	credential.NotStopped: {ExitFailed, func(f *credential.Fault) advice {
+		again := "purser respond " + name(f)
+		if registry.KindOf(maker(f)).Accounts == nil {
+			return advice{Next: []string{"switch it off now: " + TokenPage(f.Registry), "then replace it, at a terminal: " + again}}
+		}
+		return advice{Next: []string{"at a terminal, where you can sign in: " + again, "or switch it off now, on " + maker(f).Vendor() + "'s page: " + TokenPage(f.Registry)}}
+	}},
 	credential.NoSuchToken: {ExitFailed, next("purser tokens list")},
 
 	credential.RateLimited: {ExitUnknown, func(f *credential.Fault) advice {
