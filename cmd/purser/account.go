@@ -2,15 +2,11 @@ package main
 
 import (
 	"context"
-	"fmt"
-	"io"
 
 	"github.com/spf13/cobra"
 
 	"purser/internal/account"
 	"purser/internal/arguments"
-	"purser/internal/childproc"
-	"purser/internal/config"
 	"purser/internal/credential"
 	"purser/internal/present"
 	"purser/internal/registry"
@@ -44,27 +40,11 @@ func (a *app) loginAccount(ctx context.Context, host credential.Host, own bool) 
 	if err != nil {
 		return err
 	}
-	if !kept {
-		return a.signedIn(host, h, "nothing is kept; commands that need it ask again")
+	what := "nothing is kept; commands that need it ask again"
+	if kept {
+		what = "docker keeps the session until " + h.Expires().Local().Format("15:04") + ", and has made itself a token with all rights: purser tokens list"
 	}
-	return a.signedIn(host, h, "docker keeps the session until "+h.Expires().Local().Format("15:04")+", and has made itself a token with all rights: purser tokens list")
-}
-
-// dockerLogin lets docker ask the person.
-func (a *app) dockerLogin(ctx context.Context, docker string, host credential.Host) error {
-	tty, err := a.tty.Open()
-	if err != nil {
-		return err
-	}
-	defer func() { _ = tty.Close() }()
-	code, err := a.runCommand(ctx, childproc.Command{Program: docker, Args: []string{"login"}, Env: config.Inherited(nil), In: io.Reader(tty), Out: tty, Err: tty})
-	if err != nil {
-		return fmt.Errorf("run docker login: %w", err)
-	}
-	if code != 0 {
-		return &credential.Fault{Reason: credential.SignInRefused, Registry: host, What: "docker login did not sign in", Why: "what it said stands above"}
-	}
-	return nil
+	return a.signedIn(host, h, what)
 }
 
 func (a *app) signedIn(host credential.Host, h registry.Account, what string) error {

@@ -2,7 +2,6 @@ package main
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"path/filepath"
@@ -13,7 +12,6 @@ import (
 
 	"purser/internal/account"
 	"purser/internal/arguments"
-	"purser/internal/atomicfile"
 	"purser/internal/audit"
 	"purser/internal/credential"
 	"purser/internal/incident"
@@ -75,10 +73,9 @@ func (a *app) respond(ctx context.Context, name string, f respondFlags) error {
 	if err != nil {
 		return credential.About(err, c)
 	}
-	var from origin
-	agreed := false
+	from, agreed := origin{}, false
+	known.DryRun = f.dryRun
 	req := lifecycle.RespondRequest{StoreRequest: known.StoreRequest, ByHand: a.stopByHand(c)}
-	req.DryRun = f.dryRun
 	req.Ready = func(ctx context.Context, s lifecycle.Suspect, req *lifecycle.RespondRequest) (err error) {
 		if !f.yes && !f.dryRun {
 			if err := a.decide(ctx, present.Decision{
@@ -167,24 +164,12 @@ func parseSince(text string, now time.Time) (time.Time, error) {
 
 // reported writes the record and says where it is.
 func (a *app) reported(ctx context.Context, c credential.Credential, i *incident.Record, dir string, rec *record.Recorder, cause error) error {
-	base := filepath.Join(dir, "purser-incident-"+i.Credential+"-"+i.Began.Format("20060102T150405Z"))
-	if !filepath.IsAbs(base) && a.dir != "" {
-		base = filepath.Join(a.dir, base)
+	if !filepath.IsAbs(dir) {
+		dir = filepath.Join(a.dir, dir)
 	}
-	text, err := json.MarshalIndent(i, "", "  ")
+	base, written, err := i.Write(dir)
 	if err != nil {
-		return err
-	}
-	const mode = 0o600 // it names people and machines
-	var written []receipt.File
-	for _, file := range []struct {
-		path string
-		data []byte
-	}{{base + ".json", append(text, '\n')}, {base + ".md", []byte(i.Markdown())}} {
-		if err := atomicfile.Replace(file.path, file.data, mode); err != nil {
-			return errors.Join(cause, err)
-		}
-		written = append(written, receipt.FileOf(file.path, file.data))
+		return errors.Join(cause, err)
 	}
 	cause = errors.Join(cause, rec.Files(ctx, c, written))
 	if a.output.JSON {

@@ -8,11 +8,13 @@ import (
 	"context"
 	"fmt"
 	"io"
+	"os"
 	"os/exec"
 	"strings"
 	"time"
 
 	"purser/internal/arguments"
+	"purser/internal/childproc"
 	"purser/internal/config"
 	"purser/internal/credential"
 	"purser/internal/present"
@@ -34,8 +36,8 @@ type Desk struct {
 	Agent       bool                                   // an agent has purser run, and there is a person besides
 	Facts       func(c credential.Credential) []string // whose a credential's token is, and where it goes
 	Changed     func(error) error                      // is told of every change that is asked for
-	// DockerLogin runs docker's own browser login, by the program's path.
-	DockerLogin func(ctx context.Context, docker string, host credential.Host) error
+	Terminal    func() (*os.File, error)
+	Run         func(ctx context.Context, cmd childproc.Command) (code int, err error)
 }
 
 // Session gets the right to manage an account's tokens at its registry: the session
@@ -147,7 +149,7 @@ func (d *Desk) Login(ctx context.Context, of Owner, own bool) (h registry.Accoun
 		h, err = d.SignIn(ctx, of)
 		return h, false, err
 	}
-	if err := d.DockerLogin(ctx, docker, of.Registry); err != nil {
+	if err := d.dockerLogin(ctx, docker, of.Registry); err != nil {
 		return nil, false, err
 	}
 	h, err = d.Found(ctx, of, true, Use{})
@@ -158,6 +160,23 @@ func (d *Desk) Login(ctx context.Context, of Owner, own bool) (h registry.Accoun
 		}
 	}
 	return h, true, err
+}
+
+// dockerLogin lets docker ask the person.
+func (d *Desk) dockerLogin(ctx context.Context, docker string, host credential.Host) error {
+	tty, err := d.Terminal()
+	if err != nil {
+		return err
+	}
+	defer func() { _ = tty.Close() }()
+	code, err := d.Run(ctx, childproc.Command{Program: docker, Args: []string{"login"}, Env: config.Inherited(nil), In: tty, Out: tty, Err: tty})
+	if err != nil {
+		return fmt.Errorf("run docker login: %w", err)
+	}
+	if code != 0 {
+		return &credential.Fault{Reason: credential.SignInRefused, Registry: host, What: "docker login did not sign in", Why: "what it said stands above"}
+	}
+	return nil
 }
 
 // SignIn asks for name, password and second factor.

@@ -20,7 +20,7 @@ type DockerSession struct {
 // Find looks in docker's credential store. Where there is none, the fault's reason is
 // NoToken.
 func (d DockerSession) Find(ctx context.Context) (bearer credential.Secret, where string, err error) {
-	config := DockerConfig{Dir: d.Dir, Registry: d.Registry}
+	config := DockerConfig(d)
 	path := filepath.Join(d.Dir, "config.json")
 	file, err := config.load(path)
 	if err != nil {
