@@ -84,10 +84,13 @@ func (r *Runner) Respond(ctx context.Context, req RespondRequest) (RespondResult
 		}
 		r.report(StepToken, fact)
 	}
-	if req.Ready != nil {
+	if req.Ready != nil && ctx.Err() == nil {
 		if err := req.Ready(ctx, suspect, &req); err != nil {
 			return res, err
 		}
+	}
+	if ctx.Err() != nil { // what it cut off says nothing about the token
+		return res, credential.Stopped(ctx, "finding out which token may have leaked")
 	}
 	if req.DryRun {
 		r.report(StepStopped, "nothing was changed; the token of version "+short(res.Version)+" would be switched off, replaced and ended")
