@@ -319,9 +319,9 @@ func plainFlows() []flow {
 		{name: "completion", args: []string{"completion", "bash"}},
 		{name: "sandbox", args: []string{"sandbox"}},
 		{name: "sandbox try", args: []string{"sandbox", "try"}, set: ownPeers},
-		// The password of the stand-ins' accounts is the same in all sandboxes, and in a file.
+		// The password of the stand-ins' accounts is the same in all sandboxes. It is in a file, and shown.
 		{name: "sandbox run", args: []string{"sandbox", "run", "--", "true"}, set: ownPeers, allow: []exposure.Channel{exposure.Files}},
-		{name: "sandbox shell", args: []string{"sandbox", "shell"}, set: ownPeers, allow: []exposure.Channel{exposure.Files}},
+		{name: "sandbox shell", args: []string{"sandbox", "shell"}, set: ownPeers, allow: []exposure.Channel{exposure.Files, exposure.Errors}},
 		{name: "sandbox up: no room", args: []string{"sandbox", "up"}, want: present.ExitFailed, set: func(s *scene) error {
 			s.run.Env = append(s.run.Env, "TMPDIR=/nonexistent")
 			return nil

@@ -2,20 +2,14 @@ package main
 
 import (
 	"context"
-	"fmt"
-	"io"
-	"os/exec"
 
 	"github.com/spf13/cobra"
 
 	"purser/internal/account"
 	"purser/internal/arguments"
-	"purser/internal/childproc"
-	"purser/internal/config"
 	"purser/internal/credential"
 	"purser/internal/present"
 	"purser/internal/registry"
-	"purser/internal/source"
 )
 
 // loginAccountCommand is login KIND, for a kind of registry that has accounts.
@@ -42,51 +36,15 @@ func (a *app) loginAccount(ctx context.Context, host credential.Host, own bool) 
 	if !a.interactive() {
 		return &credential.Fault{Reason: credential.NoTerminal, What: "signing in to " + host.Vendor() + " takes a terminal", Why: "a person signs in, in a browser or with a password"}
 	}
-	w := a.wire()
-	docker, err := exec.LookPath("docker")
-	config := source.DockerConfig{Dir: a.env.DockerConfigDir(), Registry: host}
-	state, _ := config.State() // what is wrong with it is docker's to say
-	if own || err != nil || state.Helper == "" {
-		if !own {
-			_, _ = fmt.Fprintln(a.err, "note: docker's browser login is not used: docker is not installed, or has no credential store to keep the session in")
-		}
-		h, err := a.desk(w).SignIn(ctx, account.Owner{Registry: host})
-		if err != nil {
-			return err
-		}
-		return a.signedIn(host, h, "nothing is kept; commands that need it ask again")
-	}
-	if err := a.dockerLogin(ctx, docker, host); err != nil {
-		return err
-	}
-	h, err := a.desk(w).Found(ctx, account.Owner{Registry: host}, true, account.Use{})
+	h, kept, err := a.desk(a.wire()).Login(ctx, account.Owner{Registry: host}, own)
 	if err != nil {
 		return err
 	}
-	if h == nil {
-		return &credential.Fault{
-			Reason: credential.SessionNeeded, Registry: host, What: "docker's login left no session that can manage tokens",
-			Why: "it does so when it signs in with a browser (docker 27.2 and later), and not with a name and a password",
-		}
+	what := "nothing is kept; commands that need it ask again"
+	if kept {
+		what = "docker keeps the session until " + h.Expires().Local().Format("15:04") + ", and has made itself a token with all rights: " + present.Typed(a.given, "tokens list")
 	}
-	return a.signedIn(host, h, "docker keeps the session until "+h.Expires().Local().Format("15:04")+", and has made itself a token with all rights: "+present.Typed(a.given, "tokens list"))
-}
-
-// dockerLogin lets docker ask the person.
-func (a *app) dockerLogin(ctx context.Context, docker string, host credential.Host) error {
-	tty, err := a.tty.Open()
-	if err != nil {
-		return err
-	}
-	defer func() { _ = tty.Close() }()
-	code, err := a.runCommand(ctx, childproc.Command{Program: docker, Args: []string{"login"}, Env: config.Inherited(nil), In: io.Reader(tty), Out: tty, Err: tty})
-	if err != nil {
-		return fmt.Errorf("run docker login: %w", err)
-	}
-	if code != 0 {
-		return &credential.Fault{Reason: credential.SignInRefused, Registry: host, What: "docker login did not sign in", Why: "what it said stands above"}
-	}
-	return nil
+	return a.signedIn(host, h, what)
 }
 
 func (a *app) signedIn(host credential.Host, h registry.Account, what string) error {

@@ -2,15 +2,12 @@ package main
 
 import (
 	"context"
-	"fmt"
-	"os"
 	"path/filepath"
 
 	"purser/internal/account"
 	"purser/internal/credential"
 	"purser/internal/lease"
 	"purser/internal/lifecycle"
-	"purser/internal/registry"
 	"purser/internal/wire"
 )
 
@@ -44,26 +41,4 @@ func (a *app) bestSource(ctx context.Context, w *wire.Wire, c credential.Credent
 		return "prompt", nil // a session that is over is as none
 	}
 	return "mint", account.NewLate(a.desk(w), c, false, h)
-}
-
-// keyless says once, with the first token of an organization, that its workflows on
-// GitHub could do without one.
-func (a *app) keyless(root string, m lifecycle.Minter, res lifecycle.StoreResult) {
-	late, ok := m.(*account.Late)
-	if !ok || late.Session() == nil || !late.Session().Organization() || root == "" || a.output.JSON {
-		return
-	}
-	page := registry.KindOf(late.Registry()).Keyless
-	if page == "" {
-		return
-	}
-	for _, p := range res.Places {
-		if p.Replaced != "" {
-			return
-		}
-	}
-	if _, err := os.Stat(filepath.Join(root, ".github", "workflows")); err != nil {
-		return
-	}
-	_, _ = fmt.Fprintln(a.out, "note: workflows of GitHub Actions can push for an organization without a stored token, by "+late.Registry().Vendor()+"'s OIDC connections:\n  "+page)
 }

@@ -2,17 +2,16 @@ package main
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"path/filepath"
+	"slices"
 	"time"
 
 	"github.com/spf13/cobra"
 
 	"purser/internal/account"
 	"purser/internal/arguments"
-	"purser/internal/atomicfile"
 	"purser/internal/audit"
 	"purser/internal/credential"
 	"purser/internal/incident"
@@ -20,6 +19,7 @@ import (
 	"purser/internal/present"
 	"purser/internal/receipt"
 	"purser/internal/record"
+	"purser/internal/wire"
 )
 
 type respondFlags struct {
@@ -34,7 +34,8 @@ func (a *app) respondCommand() *cobra.Command {
 		Short: "The token may have leaked: stop it, replace it, report who had it",
 		Long: `respond stops the harm first: the token that is current is switched off, although builds
 fail until there is another one. Then a new one is made or asked for, proved, stored and
-made current, the old one is ended, and the registry is seen to refuse it.
+made current, the old one is ended, and the registry is seen to refuse it. At a terminal
+without a session, purser names the token and offers to sign in.
 
 The report says who has read the secret (CloudTrail, whose history is some minutes late
 and 90 days long), what the registry tells of the token's use (when last, the account's
@@ -72,25 +73,31 @@ func (a *app) respond(ctx context.Context, name string, f respondFlags) error {
 	if err != nil {
 		return credential.About(err, c)
 	}
-	if !f.yes && !f.dryRun {
-		if err := a.decide(ctx, present.Decision{
-			Question: "Switch off the token of " + string(c.Name) + " now?", Facts: append(facts(w, c), "whoever reads it fails until there is another one"),
-		}); err != nil {
-			return err
+	from, agreed := origin{}, false
+	known.DryRun = f.dryRun
+	req := lifecycle.RespondRequest{StoreRequest: known.StoreRequest, ByHand: a.stopByHand(c)}
+	req.Ready = func(ctx context.Context, s lifecycle.Suspect, req *lifecycle.RespondRequest) (err error) {
+		if !f.yes && !f.dryRun {
+			if err := a.decide(ctx, present.Decision{
+				Question: "Switch off the token of " + string(c.Name) + " now?", Facts: slices.Concat(s.Facts(), facts(w, c), []string{"whoever reads it fails until there is another one"}),
+			}); err != nil {
+				return err
+			}
 		}
-	}
-	from, err := a.renewal(ctx, w, c, rotateFlags{storeFlags: f.storeFlags})
-	if err != nil {
+		from, err = a.replacement(ctx, w, c, f)
+		req.Find, req.Mint, req.Given, agreed = from.find, from.mint, from.given, err == nil
 		return err
 	}
-	req := lifecycle.RespondRequest{StoreRequest: known.StoreRequest, ByHand: a.stopByHand(c)}
-	req.Find, req.Mint, req.Given, req.DryRun = from.find, from.mint, from.given, f.dryRun
 	rec, err := a.recorder(ctx, w, c.Targets)
 	if err != nil {
 		return credential.About(err, c)
 	}
 	began := a.now()
-	r := a.runner(w, rec.Following(from.follow))
+	r := a.runner(w, rec.Following(func(e lifecycle.Event) {
+		if from.follow != nil {
+			from.follow(e)
+		}
+	}))
 	res, err := r.Respond(ctx, req)
 	if from.end != nil {
 		from.end(err)
@@ -100,10 +107,11 @@ func (a *app) respond(ctx context.Context, name string, f respondFlags) error {
 		ended = nil
 	}
 	err = a.facts(rec.Write(ctx, record.Change{Command: receipt.Respond, Of: c, Store: res.Store, Ended: ended, Err: credential.About(err, c)}))
-	if res.Version == "" {
-		return err // there was nothing that could have leaked
+	if !agreed {
+		return err // there was nothing that could have leaked, or nobody wanted it done
 	}
 	// What is known is written down also when something went wrong.
+	req.Mint = from.mint
 	i := incident.Gather(ctx, incident.Sources{Witness: witnessOf(req.Mint), Now: a.now, Trail: func(ctx context.Context, t credential.Target) (audit.Trail, error) {
 		trail, err := w.Trail(ctx, t)
 		if a.wait != nil {
@@ -113,6 +121,19 @@ func (a *app) respond(ctx context.Context, name string, f respondFlags) error {
 	}}, c, req, res, began, since)
 	i.Conclude(err, present.Typed(a.given, "respond", string(c.Name)))
 	return a.reported(ctx, c, i, f.record, rec, err)
+}
+
+// replacement is where the new token comes from. Who is at a terminal and has no session is
+// offered to sign in: that ends the leaked token at once, too.
+func (a *app) replacement(ctx context.Context, w *wire.Wire, c credential.Credential, f respondFlags) (origin, error) {
+	if f.from == "" && !f.mint && !f.dryRun && a.env.ManagementSecret == "" && account.Mints(c.Registry) && a.interactive() {
+		h, err := a.desk(w).Offered(ctx, c, f.yes)
+		if h != nil || err != nil {
+			return origin{mint: account.NewLate(a.desk(w), c, f.yes, h), given: a.asksToMint(f.yes)}, err
+		}
+		f.from = "prompt"
+	}
+	return a.renewal(ctx, w, c, rotateFlags{storeFlags: f.storeFlags})
 }
 
 // stopByHand has the person end a token that purser cannot.
@@ -143,24 +164,12 @@ func parseSince(text string, now time.Time) (time.Time, error) {
 
 // reported writes the record and says where it is.
 func (a *app) reported(ctx context.Context, c credential.Credential, i *incident.Record, dir string, rec *record.Recorder, cause error) error {
-	base := filepath.Join(dir, "purser-incident-"+i.Credential+"-"+i.Began.Format("20060102T150405Z"))
-	if !filepath.IsAbs(base) && a.dir != "" {
-		base = filepath.Join(a.dir, base)
+	if !filepath.IsAbs(dir) {
+		dir = filepath.Join(a.dir, dir)
 	}
-	text, err := json.MarshalIndent(i, "", "  ")
+	base, written, err := i.Write(dir)
 	if err != nil {
-		return err
-	}
-	const mode = 0o600 // it names people and machines
-	var written []receipt.File
-	for _, file := range []struct {
-		path string
-		data []byte
-	}{{base + ".json", append(text, '\n')}, {base + ".md", []byte(i.Markdown())}} {
-		if err := atomicfile.Replace(file.path, file.data, mode); err != nil {
-			return errors.Join(cause, err)
-		}
-		written = append(written, receipt.FileOf(file.path, file.data))
+		return errors.Join(cause, err)
 	}
 	cause = errors.Join(cause, rec.Files(ctx, c, written))
 	if a.output.JSON {

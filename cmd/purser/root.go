@@ -212,7 +212,7 @@ func (a *app) knownTokens(ctx context.Context, host credential.Host, of string) 
 func (a *app) desk(w *wire.Wire) *account.Desk {
 	return &account.Desk{
 		Wire: w, Env: a.env, Now: a.now, Err: a.err, Interactive: a.interactive, Line: a.tty.Line, Secret: a.tty.Secret, Decide: a.decide, Agent: a.consent != nil,
-		Facts: func(c credential.Credential) []string { return facts(w, c) }, Changed: a.touched.after,
+		Facts: func(c credential.Credential) []string { return facts(w, c) }, Changed: a.touched.after, Terminal: a.tty.Open, Run: a.runCommand,
 	}
 }
 

@@ -68,7 +68,7 @@ func (p *person) shows(columns int, args ...string) string {
 var colours = regexp.MustCompile(`\x1b\[[0-9;]*m`)
 
 // rows are what was drawn, each row as wide as it ever was.
-func rows(shown string) (all []string) {
+func screenRows(shown string) (all []string) {
 	for line := range strings.Lines(shown) {
 		for part := range strings.SplitSeq(strings.TrimSuffix(line, "\n"), "\r") {
 			all = append(all, strings.TrimPrefix(colours.ReplaceAllString(part, ""), "\x1b[K"))
@@ -85,7 +85,7 @@ func fits(t *testing.T, what string, columns int, shown string) {
 	if columns == 0 {
 		columns = 80
 	}
-	for _, row := range rows(shown) {
+	for _, row := range screenRows(shown) {
 		if w := runewidth.StringWidth(row); w > columns && !copied.MatchString(row) {
 			t.Errorf("%s at %d columns: a row of %d: %q", what, columns, w, row)
 		}
@@ -126,7 +126,7 @@ func TestWhatIsPrintedFitsTheTerminal(t *testing.T) {
 	}
 	for _, name := range []string{"status", "tokens list"} {
 		wide, narrow, file := p.shows(40, append(strings.Fields(name), "--wide")...), p.shows(40, strings.Fields(name)...), p.shows(0, strings.Fields(name)...)
-		if !strings.Contains(narrow, "--wide") || strings.Contains(wide, "--wide") || len(rows(wide)[0]) < 70 {
+		if !strings.Contains(narrow, "--wide") || strings.Contains(wide, "--wide") || len(screenRows(wide)[0]) < 70 {
 			t.Errorf("%s --wide shows\n%sand without it\n%s%s", name, wide, narrow, file)
 		}
 	}

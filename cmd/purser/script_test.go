@@ -80,6 +80,9 @@ func watchedPurser() {
 			// receipts are.
 			token = credential.NewSecret(text[strings.LastIndex(text, ".")+1:])
 		}
+		if os.Args[1] == "sandbox" && filepath.Base(file) == "password.token" {
+			continue // the same in every sandbox, which shows it: it opens nothing else
+		}
 		if err == nil && token.Len() > 20 && (credential.Shows(out.String(), token) || credential.Shows(errs.String(), token)) {
 			fmt.Fprintln(os.Stderr, "LEAK of", filepath.Base(file))
 			code = exitLeak
@@ -201,6 +204,9 @@ func scriptParams(t *testing.T, dir, moto, endpoint string) testscript.Params {
 			switch name {
 			case "moto":
 				return moto != "", nil
+			case "docker":
+				_, err := exec.LookPath("docker")
+				return err == nil, nil
 			case "small-disk":
 				return smallDisks(), nil
 			}
@@ -208,7 +214,7 @@ func scriptParams(t *testing.T, dir, moto, endpoint string) testscript.Params {
 		},
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){
 			"purser": purserCommand, "code": codeCommand, "secret": secretCommand,
-			"registry": registryCommand, "aws": awsCommand, "docker-config": dockerConfigCommand, "idc": idcCommand, "hub": hubCommand, "glob": globCommand, "stop-sandbox": stopSandboxCommand, "use-sandbox": useSandboxCommand, "small-disk": smallDiskCommand, "await": awaitCommand, "evil": evilCommand,
+			"registry": registryCommand, "aws": awsCommand, "docker-config": dockerConfigCommand, "docker-login": dockerLoginCommand, "idc": idcCommand, "hub": hubCommand, "glob": globCommand, "stop-sandbox": stopSandboxCommand, "use-sandbox": useSandboxCommand, "small-disk": smallDiskCommand, "await": awaitCommand, "evil": evilCommand,
 		},
 	}
 }

@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"context"
 	"fmt"
+	"io"
 	"path/filepath"
 	"slices"
 	"strconv"
@@ -172,7 +173,9 @@ func (a *app) store(ctx context.Context, text string, f storeFlags) error {
 	}
 	if err == nil {
 		a.printNotes(c, res)
-		a.keyless(it.root, from.mint, res)
+		if late, ok := from.mint.(*account.Late); ok {
+			_, _ = io.WriteString(a.out, late.Keyless(it.root, res))
+		}
 	}
 	return err
 }
@@ -408,7 +411,7 @@ type tokenSource interface {
 func finder(s tokenSource) func(context.Context) (lifecycle.Candidate, error) {
 	return func(ctx context.Context) (lifecycle.Candidate, error) {
 		f, err := s.Find(ctx)
-		return lifecycle.Candidate{Login: f.Login, Kind: f.Kind, Where: f.Where}, err
+		return lifecycle.Candidate{Login: f.Login, Kind: f.Kind, Where: f.Where, BesideSession: f.BesideSession}, err
 	}
 }
 

@@ -8,10 +8,13 @@ import (
 	"context"
 	"fmt"
 	"io"
+	"os"
+	"os/exec"
 	"strings"
 	"time"
 
 	"purser/internal/arguments"
+	"purser/internal/childproc"
 	"purser/internal/config"
 	"purser/internal/credential"
 	"purser/internal/present"
@@ -33,6 +36,8 @@ type Desk struct {
 	Agent       bool                                   // an agent runs purser for a person
 	Facts       func(c credential.Credential) []string // whose a credential's token is, and where it goes
 	Changed     func(error) error                      // called with the error of every requested change
+	Terminal    func() (*os.File, error)
+	Run         func(ctx context.Context, cmd childproc.Command) (code int, err error)
 }
 
 // Session returns a session that may manage an account's tokens: docker's, after asking, else
@@ -86,11 +91,10 @@ func UseOf(of Owner, what string) Use {
 // Found returns docker's session; nil if there is none, or if the person declines it and may
 // sign in instead.
 func (d *Desk) Found(ctx context.Context, of Owner, yes bool, wanted Use) (registry.Account, error) {
-	in := registry.KindOf(of.Registry).Accounts
-	if in == nil {
+	if !Mints(of.Registry) {
 		return nil, nil // purser cannot sign in there
 	}
-	bearer, where, err := source.DockerSession{Dir: d.Env.DockerConfigDir(), Registry: of.Registry, Key: in.SessionKey()}.Find(ctx)
+	bearer, where, err := source.DockerSession{Dir: d.Env.DockerConfigDir(), Registry: of.Registry}.Find(ctx)
 	if err != nil {
 		return nil, nil //nolint:nilerr // the person can sign in although docker's store is broken
 	}
@@ -125,6 +129,69 @@ func (d *Desk) Known(ctx context.Context, of Owner) []credential.ManagedToken {
 	}
 	tokens, _, _ := h.Tokens(ctx) // without an answer there are none
 	return tokens
+}
+
+// Offered returns a session that can end a token now: docker's, or that of a sign-in that it
+// offers the person; nil if the person declines both.
+func (d *Desk) Offered(ctx context.Context, c credential.Credential, yes bool) (registry.Account, error) {
+	h, err := d.Found(ctx, OwnerOf(c), yes, d.UseFor(c))
+	if h != nil || ctx.Err() != nil {
+		return h, err
+	}
+	vendor := c.Registry.Vendor()
+	err = d.Decide(ctx, present.Decision{
+		Question: "Sign in to " + vendor + " now?", Facts: []string{"purser then switches the token off and makes the new one; without it you do both on " + vendor + "'s page"},
+	})
+	if credential.ReasonOf(err) == credential.Declined {
+		return nil, nil // the person does it by hand
+	}
+	if err != nil {
+		return nil, err
+	}
+	h, _, err = d.Login(ctx, OwnerOf(c), false)
+	return h, err
+}
+
+// Login signs a person in. It runs docker's browser login if docker keeps the session, which
+// kept reports; otherwise, and with own, it asks for name and password.
+func (d *Desk) Login(ctx context.Context, of Owner, own bool) (h registry.Account, kept bool, err error) {
+	docker, err := exec.LookPath("docker")
+	state, _ := source.DockerConfig{Dir: d.Env.DockerConfigDir(), Registry: of.Registry}.State() // what is wrong with it is docker's to say
+	if own || err != nil || state.Helper == "" {
+		if !own {
+			_, _ = fmt.Fprintln(d.Err, "note: docker's browser login is not used: docker is not installed, or has no credential store to keep the session in")
+		}
+		h, err = d.SignIn(ctx, of)
+		return h, false, err
+	}
+	if err := d.dockerLogin(ctx, docker, of.Registry); err != nil {
+		return nil, false, err
+	}
+	h, err = d.Found(ctx, of, true, Use{})
+	if err == nil && h == nil {
+		err = &credential.Fault{
+			Reason: credential.SessionNeeded, Registry: of.Registry, What: "docker's login left no session that can manage tokens",
+			Why: "it does so when it signs in with a browser (docker 27.2 and later), and not with a name and a password",
+		}
+	}
+	return h, true, err
+}
+
+// dockerLogin lets docker ask the person.
+func (d *Desk) dockerLogin(ctx context.Context, docker string, host credential.Host) error {
+	tty, err := d.Terminal()
+	if err != nil {
+		return err
+	}
+	defer func() { _ = tty.Close() }()
+	code, err := d.Run(ctx, childproc.Command{Program: docker, Args: []string{"login"}, Env: config.Inherited(nil), In: tty, Out: tty, Err: tty})
+	if err != nil {
+		return fmt.Errorf("run docker login: %w", err)
+	}
+	if code != 0 {
+		return &credential.Fault{Reason: credential.SignInRefused, Registry: host, What: "docker login did not sign in", Why: "what it said stands above"}
+	}
+	return nil
 }
 
 // SignIn asks for account name, password and second factor.

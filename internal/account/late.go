@@ -3,10 +3,14 @@ package account
 import (
 	"cmp"
 	"context"
+	"os"
+	"path/filepath"
+	"slices"
 	"sync"
 	"time"
 
 	"purser/internal/credential"
+	"purser/internal/lifecycle"
 	"purser/internal/present"
 	"purser/internal/registry"
 )
@@ -162,4 +166,18 @@ func (m *Late) Activate(ctx context.Context, id string, active bool) error {
 		return err
 	}
 	return m.desk.Changed(h.Activate(ctx, id, active))
+}
+
+// Keyless says, with the first token of an organization, that the workflows of GitHub Actions
+// in a folder could do without one; "" where that is not so.
+func (m *Late) Keyless(folder string, res lifecycle.StoreResult) string {
+	page, h := registry.KindOf(m.c.Registry).Keyless, m.Session()
+	first := !slices.ContainsFunc(res.Places, func(p lifecycle.PlaceResult) bool { return p.Replaced != "" })
+	if page == "" || folder == "" || h == nil || !h.Organization() || !first {
+		return ""
+	}
+	if _, err := os.Stat(filepath.Join(folder, ".github", "workflows")); err != nil {
+		return ""
+	}
+	return "note: workflows of GitHub Actions can push for an organization without a stored token, by " + m.c.Registry.Vendor() + "'s OIDC connections:\n  " + page + "\n"
 }

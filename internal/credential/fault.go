@@ -45,6 +45,7 @@ const (
 	TokenLimit       Reason = "token-limit"        // the registry allows no more tokens
 	PlanLacks        Reason = "plan-lacks"         // the account's plan lacks the feature
 	NotDead          Reason = "not-dead"           // the registry still accepts a revoked token
+	NotStopped       Reason = "not-stopped"        // a token that may have leaked still works, and purser cannot end it
 	NoSuchToken      Reason = "no-such-token"      // the registry does not list the token
 
 	RateLimited         Reason = "rate-limited"         // the registry asks to be left alone for a while

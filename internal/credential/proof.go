@@ -33,6 +33,7 @@ type Proof struct {
 	Owner        string            // the account that the token belongs to; "" where the registry does not tell
 	TokenID      string            // the registry's id of the token; "" where it does not tell
 	Level        string            // the token's level in the registry's words; "" where it does not tell
+	Limited      bool              // the registry says that the token may do less than its account
 	Repositories []RepositoryProof // in the order of the credential's repositories
 	Excess       []string          // rights beyond those required, in plain words
 	Notes        []string          // worth telling, without effect on the verdict

@@ -110,6 +110,10 @@ func (h Host) DockerKeys() []string {
 	return []string{string(h), "https://" + string(h), "https://" + string(h) + "/", "http://" + string(h)}
 }
 
+// SessionKeys returns the keys under which docker's browser login keeps a session for the
+// registry, the one that can manage tokens first; nil if docker has no such login there.
+func (h Host) SessionKeys() []string { return h.named().SessionKeys }
+
 // HelperKeys returns the keys under which clients look up the registry's helper: docker
 // uses its own name for the registry, podman and its family the host.
 func (h Host) HelperKeys() []string {

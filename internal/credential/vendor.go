@@ -27,6 +27,10 @@ type Vendor struct {
 	// DockerKeys are the keys of Hosts[0] in docker's config, the usual one first, and
 	// HelperKeys those for looking up its helper; nil: derived from the host's name.
 	DockerKeys, HelperKeys []string
+	// SessionKeys are the keys under which docker's browser login keeps its session, beside
+	// the token that it makes for itself; the first one can manage tokens. nil: docker has no
+	// such login there.
+	SessionKeys []string
 	// AuthHosts are the only other hosts that may ask for tokens of Hosts[0]; nil: hosts
 	// under its registered domain may.
 	AuthHosts []string

@@ -4,12 +4,16 @@ package incident
 
 import (
 	"cmp"
+	"encoding/json"
 	"fmt"
+	"path/filepath"
 	"strings"
 	"time"
 
+	"purser/internal/atomicfile"
 	"purser/internal/audit"
 	"purser/internal/credential"
+	"purser/internal/receipt"
 )
 
 // Record is the record of a leak and the response. It contains nothing secret.
@@ -81,6 +85,27 @@ type Event struct {
 	Actor  string    `json:"actor"`
 	Action string    `json:"action"`
 	Name   string    `json:"name"`
+}
+
+// Write writes the record into a folder, as JSON and as Markdown. It returns the path without
+// its ending, and both files.
+func (i *Record) Write(dir string) (base string, files []receipt.File, err error) {
+	base = filepath.Join(dir, "purser-incident-"+i.Credential+"-"+i.Began.Format("20060102T150405Z"))
+	text, err := json.MarshalIndent(i, "", "  ")
+	if err != nil {
+		return base, nil, err
+	}
+	const mode = 0o600 // it names people and machines
+	for _, file := range []struct {
+		path string
+		data []byte
+	}{{base + ".json", append(text, '\n')}, {base + ".md", []byte(i.Markdown())}} {
+		if err := atomicfile.Replace(file.path, file.data, mode); err != nil {
+			return base, nil, err
+		}
+		files = append(files, receipt.FileOf(file.path, file.data))
+	}
+	return base, files, nil
 }
 
 // Unknown notes what could not be found out.

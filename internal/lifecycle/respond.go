@@ -1,8 +1,10 @@
 package lifecycle
 
 import (
+	"cmp"
 	"context"
 	"fmt"
+	"strings"
 	"time"
 
 	"purser/internal/credential"
@@ -12,9 +14,39 @@ import (
 // new one, as in a StoreRequest.
 type RespondRequest struct {
 	StoreRequest
+	// Ready is called once the run knows which token may have leaked, before it changes
+	// anything: it asks a person, and fills in where the new token comes from. nil: the
+	// request is complete.
+	Ready func(ctx context.Context, s Suspect, req *RespondRequest) error
 	// ByHand asks a person to switch the token off where purser cannot, and returns when
 	// the person says that it is done.
 	ByHand func(ctx context.Context) error
+}
+
+// Suspect is the token that may have leaked, as far as purser knows it without a session at
+// its registry.
+type Suspect struct {
+	Version credential.VersionID // that holds it
+	Since   time.Time            // when that version was made, or was changed last
+	Label   string               // what the registry lists it as, if purser made it; "" where it cannot have
+	Account string               // whose it is; "" where nobody says it
+	Proof   credential.Proof     // what the registry calls it, and whether it still works
+}
+
+// Facts describes the token for people.
+func (s Suspect) Facts() []string {
+	text := "the token of " + cmp.Or(s.Account, "an unnamed account")
+	if !s.Since.IsZero() {
+		text += ", stored " + s.Since.UTC().Format("2006-01-02 15:04 UTC")
+	}
+	facts := []string{text}
+	if s.Proof.TokenID != "" {
+		facts = append(facts, "its id at the registry: "+s.Proof.TokenID)
+	}
+	if s.Label != "" {
+		facts = append(facts, "its label there, if purser made it: "+s.Label)
+	}
+	return facts
 }
 
 // RespondResult says what was done, and when. The time of a step that was not reached is
@@ -42,11 +74,30 @@ func (r *Runner) Respond(ctx context.Context, req RespondRequest) (RespondResult
 	if err != nil {
 		return res, err
 	}
+	suspect := Suspect{Version: res.Version, Since: res.Since, Proof: r.Prover.Prove(ctx, req.Credential, login, true)}
+	suspect.Account = cmp.Or(suspect.Proof.Owner, login.Username, req.Credential.Username)
+	if res.Version.IsOurs() {
+		suspect.Label = credential.NewLabel(req.Credential.Name, res.Version, home(req.Credential, slots)).String()
+	}
+	for i, fact := range suspect.Facts() {
+		if i == 0 {
+			fact = "may have leaked: " + fact
+		}
+		r.report(StepToken, fact)
+	}
+	if req.Ready != nil && ctx.Err() == nil {
+		if err := req.Ready(ctx, suspect, &req); err != nil {
+			return res, err
+		}
+	}
+	if ctx.Err() != nil { // what it cut off says nothing about the token
+		return res, credential.Stopped(ctx, "finding out which token may have leaked")
+	}
 	if req.DryRun {
 		r.report(StepStopped, "nothing was changed; purser would switch off, replace and revoke the token of version "+short(res.Version))
 		return res, nil
 	}
-	if err := r.stop(ctx, req, login, &res); err != nil {
+	if err := r.stop(ctx, req, login, suspect, &res); err != nil {
 		return res, err
 	}
 	res.Stopped = r.Now()
@@ -85,13 +136,17 @@ func (r *Runner) leaked(slots []*slot, c credential.Credential, res *RespondResu
 }
 
 // stop switches the token off: found by its label or the registry's id, or by hand.
-func (r *Runner) stop(ctx context.Context, req RespondRequest, login credential.Login, res *RespondResult) error {
-	proof := r.Prover.Prove(ctx, req.Credential, login, true)
+func (r *Runner) stop(ctx context.Context, req RespondRequest, login credential.Login, suspect Suspect, res *RespondResult) error {
+	proof, why := suspect.Proof, "nobody has signed in who could switch it off"
 	if req.Mint != nil {
 		tokens, _, err := req.Mint.Tokens(ctx)
+		if credential.ReasonOf(err) == credential.SessionNeeded {
+			return notStopped(req.Credential, suspect, err.Error())
+		}
 		if err != nil {
 			return err
 		}
+		why = "it is not among the tokens of " + req.Mint.Account()
 		res.Leaked = labelled(tokens, req.Credential.Name, res.Version)
 		for _, t := range tokens {
 			if len(res.Leaked) == 0 && proof.TokenID != "" && t.ID == proof.TokenID {
@@ -106,14 +161,11 @@ func (r *Runner) stop(ctx context.Context, req RespondRequest, login credential.
 	}
 	switch {
 	case len(res.Leaked) > 0:
-		r.report(StepStopped, "the token is switched off: "+res.Leaked[0].Label)
+		r.report(StepStopped, "the token is switched off: "+cmp.Or(res.Leaked[0].Label, res.Leaked[0].ID))
 	case isDead(proof):
 		r.report(StepStopped, "the registry already refuses the token")
 	case req.ByHand == nil:
-		return &credential.Fault{
-			Reason: credential.SessionNeeded, Registry: req.Credential.Registry, Account: req.Credential.Username,
-			What: "purser could not switch the token off", Why: "purser did not make it, and nobody is here to do it on the registry's page",
-		}
+		return notStopped(req.Credential, suspect, why)
 	default:
 		if err := req.ByHand(ctx); err != nil {
 			return err
@@ -124,6 +176,14 @@ func (r *Runner) stop(ctx context.Context, req RespondRequest, login credential.
 		r.report(StepStopped, "the registry refuses the token")
 	}
 	return nil
+}
+
+// notStopped names the token, so that a person can end it.
+func notStopped(c credential.Credential, s Suspect, why string) error {
+	return &credential.Fault{
+		Reason: credential.NotStopped, Registry: c.Registry, Account: c.Username, Credential: c.Name,
+		What: "what may have leaked still works: " + strings.Join(s.Facts(), "; "), Why: why,
+	}
 }
 
 // again returns the same runner for a flow within another, which has already told where.

@@ -64,7 +64,7 @@ func TestRespondHandlesATokenThatPurserDidNotMake(t *testing.T) {
 	})
 	t.Run("nobody can switch it off", func(t *testing.T) {
 		m, req := prepare()
-		if _, err := m.later(0, nil).Respond(t.Context(), req); credential.ReasonOf(err) != credential.SessionNeeded || len(m.tokens) != 0 {
+		if _, err := m.later(0, nil).Respond(t.Context(), req); credential.ReasonOf(err) != credential.NotStopped || len(m.tokens) != 0 {
 			t.Errorf("%v, %d tokens", err, len(m.tokens))
 		}
 	})
@@ -165,7 +165,7 @@ func TestATokenWithTooFewRightsIsNotDead(t *testing.T) {
 	r := w.runner(nil)
 	r.Prover = weak{}
 	_, err := r.Respond(t.Context(), lifecycle.RespondRequest{StoreRequest: lifecycle.StoreRequest{Credential: someCredential, Places: w.places("one"), Find: give("x")}})
-	if credential.ReasonOf(err) != credential.SessionNeeded {
+	if credential.ReasonOf(err) != credential.NotStopped {
 		t.Errorf("it was taken for dead: %v", err)
 	}
 }

@@ -15,6 +15,9 @@ type Candidate struct {
 	credential.Login
 	Kind  credential.Kind
 	Where string
+	// BesideSession: a login's session is kept beside the token, so that login may have made
+	// the token for itself.
+	BesideSession bool
 }
 
 // StoreRequest says what to store, and where.
@@ -239,6 +242,9 @@ func (w *storing) accept(ctx context.Context, found Candidate) (credential.Login
 		login.Username = c.Username
 	}
 	w.res.Proof = w.proveFresh(ctx, w.StoreRequest, login, w.made != nil)
+	if found.BesideSession && w.res.Proof.Verdict == credential.Granted && !w.res.Proof.Limited {
+		return credential.Login{}, loginsOwn(found, c)
+	}
 	if login.Username == "" {
 		login.Username = w.res.Proof.Owner
 	}
@@ -266,7 +272,7 @@ func mayStore(found Candidate, req StoreRequest) error {
 	}
 	switch found.Kind {
 	case credential.Session, credential.IdentityToken:
-		f.Why = "it belongs to one person's computer and expires soon; CI needs an access token"
+		f.Why = "a sign-in made it for one person's computer, and it expires soon; CI needs an access token"
 		return f
 	case credential.Password:
 		if !req.AllowPassword {
@@ -275,6 +281,17 @@ func mayStore(found Candidate, req StoreRequest) error {
 		}
 	}
 	return nil
+}
+
+// loginsOwn refuses the token that a browser login has made for itself: a session by another
+// name. Nothing but its company and its rights tells it from a token of a person's, so one
+// that is known to have fewer rights is taken.
+func loginsOwn(found Candidate, c credential.Credential) error {
+	return &credential.Fault{
+		Reason: credential.KindNotStored, Registry: c.Registry, Account: c.Username, Access: c.Access,
+		What: "docker login made the token in " + found.Where + " for itself, so purser does not store it",
+		Why:  "it is a sign-in by another name: it has every right of the account, and it can end whenever you sign in again",
+	}
 }
 
 func (r *Runner) reportProof(c credential.Credential, p credential.Proof) {

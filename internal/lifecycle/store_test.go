@@ -126,7 +126,8 @@ func TestStoreChangesNothingOnABadTokenOrPlace(t *testing.T) {
 			r.Find = give("eyJhbGciOiJSUzI1NiJ9.e30.RkFLRQ")
 			r.AllowPassword = true
 		}, credential.KindNotStored},
-		"it is another account's": {func(_ *world, r *lifecycle.StoreRequest) { r.Credential.Username = "someone-else" }, credential.WrongOwner},
+		"a sign-in made it for itself": {func(_ *world, r *lifecycle.StoreRequest) { r.Find = besideSession(r.Find) }, credential.KindNotStored},
+		"it is another account's":      {func(_ *world, r *lifecycle.StoreRequest) { r.Credential.Username = "someone-else" }, credential.WrongOwner},
 		"its consumers could not read it": {func(w *world, _ *lifecycle.StoreRequest) {
 			w.shelf["a"].unfit = &credential.Fault{Reason: credential.KeyUnfit}
 		}, credential.KeyUnfit},
@@ -141,6 +142,39 @@ func TestStoreChangesNothingOnABadTokenOrPlace(t *testing.T) {
 		}
 		refuseCalls(t, w, "Stage", "Promote", "Create", "Unstage", "SetExpiry")
 	}
+}
+
+// besideSession finds the same where a browser login has left its session.
+func besideSession(find func(context.Context) (lifecycle.Candidate, error)) func(context.Context) (lifecycle.Candidate, error) {
+	return func(ctx context.Context) (lifecycle.Candidate, error) {
+		c, err := find(ctx)
+		c.BesideSession = true
+		return c, err
+	}
+}
+
+// limited is a registry that says that every token may do less than its account.
+type limited struct{ *world }
+
+func (l limited) Prove(ctx context.Context, c credential.Credential, login credential.Login, allowNew bool) credential.Proof {
+	p := l.world.Prove(ctx, c, login, allowNew)
+	p.Limited = true
+	return p
+}
+
+// TestATokenOfAPersonsBesideASessionIsStored: a login keeps its token with every right, so
+// one with fewer is not its own.
+func TestATokenOfAPersonsBesideASessionIsStored(t *testing.T) {
+	w := newWorld(newToken)
+	w.put("a", "v1", oldToken)
+	req := request(w, newToken, "a")
+	req.Find = besideSession(req.Find)
+	r := w.runner(nil)
+	r.Prover = limited{w}
+	if _, err := r.Store(t.Context(), req); err != nil {
+		t.Fatal(err)
+	}
+	holds(t, w, "a", newToken)
 }
 
 func TestAPasswordIsStoredOnlyOnRequest(t *testing.T) {

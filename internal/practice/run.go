@@ -10,7 +10,9 @@ import (
 	"os"
 	"os/exec"
 	"slices"
+	"strconv"
 	"strings"
+	"sync"
 
 	"github.com/spf13/cobra"
 
@@ -27,6 +29,7 @@ import (
 type runOptions struct {
 	stageOptions
 	shared bool // the network of the machine is used
+	greet  bool // say what to practise with
 }
 
 func (o *runOptions) flags(cmd *cobra.Command) {
@@ -72,7 +75,7 @@ func (h *Host) sandboxShellCommand() *cobra.Command {
 		Example: `  purser sandbox shell`,
 		Args:    arguments.None,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			_, _ = fmt.Fprintf(h.Err, "Docker Hub, ghcr.io and AWS are stand-ins in this shell; made-up tokens are in $PURSER_SANDBOX. exit stops them.\n")
+			o.greet = true
 			return h.sandboxRun(cmd.Context(), o, []string{cmp.Or(h.Env.Shell, "/bin/sh")})
 		},
 	}
@@ -92,7 +95,7 @@ func (h *Host) sandboxRun(ctx context.Context, o runOptions, args []string) erro
 	if !o.shared {
 		why := h.tryNamespace(ctx, self)
 		if why == "" {
-			inside := slices.Concat([]string{"sandbox", "inside"}, h.repeated(o.stageOptions), []string{"--"}, args)
+			inside := slices.Concat([]string{"sandbox", "inside", "--greet=" + strconv.FormatBool(o.greet)}, h.repeated(o.stageOptions), []string{"--"}, args)
 			code, err := h.Run(ctx, childproc.Command{Program: self, Args: inside, Env: config.Inherited(nil), Prepare: namespace.Own})
 			return ended(args[0], code, err)
 		}
@@ -153,6 +156,7 @@ func (h *Host) sandboxInsideCommand() *cobra.Command {
 	}
 	o.flags(cmd)
 	cmd.Flags().BoolVar(&probe, "probe", false, "only look whether it works")
+	cmd.Flags().BoolVar(&o.greet, "greet", false, "say what to practise with")
 	return cmd
 }
 
@@ -171,12 +175,21 @@ func (h *Host) runOnStage(ctx context.Context, o runOptions, inside bool, args [
 	if err != nil {
 		return err
 	}
-	defer func() { err = errors.Join(err, os.RemoveAll(dir)) }()
 	s, err := h.openStage(ctx, dir, o.stageOptions)
 	if err != nil {
-		return err
+		return errors.Join(err, os.RemoveAll(dir))
 	}
-	defer func() { err = errors.Join(err, s.close()) }()
+	end := sync.OnceValue(func() error { return errors.Join(s.close(), os.RemoveAll(dir)) })
+	defer func() { err = errors.Join(err, end()) }()
+	if c, err := s.listen(ctx, true); err != nil {
+		_, _ = fmt.Fprintf(h.Err, "sandbox fault and sandbox down do not work here: %s\n", credential.Quote(because(err)))
+	} else {
+		go func() { // ends with the next line, or with down
+			<-c.stopped
+			_ = errors.Join(c.end(ctx), end())
+		}()
+		defer c.stop()
+	}
 	if inside {
 		if err := s.arrange(); err != nil {
 			return err
@@ -185,6 +198,9 @@ func (h *Host) runOnStage(ctx context.Context, o runOptions, inside bool, args [
 	program, err := exec.LookPath(args[0])
 	if err != nil {
 		return err
+	}
+	if o.greet {
+		_, _ = fmt.Fprint(h.Err, "Docker Hub, ghcr.io and AWS are stand-ins in this shell; exit stops them.\n", s.accounts)
 	}
 	code, err := h.Run(ctx, childproc.Command{Program: program, Args: args[1:], Env: config.Inherited(s.vars)})
 	return ended(args[0], code, err)

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"maps"
 	"net"
 	"os"
@@ -25,6 +26,7 @@ import (
 	"purser/internal/credential"
 	"purser/internal/sandbox"
 	sandboxhub "purser/internal/sandbox/hub"
+	"purser/internal/signin"
 )
 
 // SandboxCommand is purser sandbox and its subcommands.
@@ -81,6 +83,47 @@ type stage struct {
 	made []string     // the files in the folder
 	end  func() error // of the rotation function
 	last string       // removed after all others; "": nothing
+	// session is where AWS's tools keep the session of the practice profile, outside of dir.
+	session string
+
+	accounts accounts
+}
+
+// accounts are what people sign in with in a sandbox. All of it is made up and worth nothing
+// elsewhere, so it is shown.
+type accounts struct {
+	Names        []string `json:"names"` // at Docker Hub; the first has the second factor
+	Password     string   `json:"password"`
+	SecondFactor string   `json:"second_factor"`
+	Profile      string   `json:"aws_profile"`
+}
+
+// String says how to use them.
+func (a accounts) String() string {
+	return `Made up, to practise with; nothing of it works anywhere else:
+  Docker Hub     ` + strings.Join(a.Names, ", ") + `
+  password       ` + a.Password + `
+  second factor  ` + a.SecondFactor + `, for ` + a.Names[0] + ` alone
+  tokens         $PURSER_SANDBOX/push.token, readonly.token, revoked.token, …
+  AWS sign-in    unset AWS_ACCESS_KEY_ID AWS_SECRET_ACCESS_KEY
+                 purser login aws --profile ` + a.Profile + ` --no-browser
+`
+}
+
+// practiceProfile is the AWS profile that signs in to the stand-in for IAM Identity Center.
+const practiceProfile = "sandbox-sso"
+
+// practiceSession is its section for AWS's configuration. The account and the role are those
+// that the stand-in assigns.
+func practiceSession(region string) string {
+	return `[profile ` + practiceProfile + `]
+region = ` + region + `
+sso_session = ` + practiceProfile + `
+sso_account_id = 123456789012
+sso_role_name = AdministratorAccess
+[sso-session ` + practiceProfile + `]
+sso_start_url = https://sandbox.awsapps.example/start
+sso_region = ` + region + "\n"
 }
 
 // openStage starts the stand-ins. Their folder has the certificate and fake tokens.
@@ -92,7 +135,7 @@ func (h *Host) openStage(ctx context.Context, dir string, o stageOptions) (*stag
 	if o.data, err = absolutePath(o.data); err != nil {
 		return nil, err
 	}
-	s := &stage{dir: dir, end: func() error { return nil }}
+	s := &stage{dir: dir, end: func() error { return nil }, session: (signin.Cache{Dir: h.Env.SSOCacheDir()}).Path(signin.Profile{Session: practiceProfile})}
 	options := sandbox.Options{
 		Now: h.Now, Random: h.Random, AWSNow: func() time.Time { return h.Now().Add(time.Duration(s.skew.Load())) },
 		Data: o.data, Listen: o.listen, Name: o.name, Function: o.function != "", Hosts: registriesOf(file), Region: regionOf(file),
@@ -100,6 +143,7 @@ func (h *Host) openStage(ctx context.Context, dir string, o stageOptions) (*stag
 	if s.box, err = sandbox.Start(ctx, options); err != nil {
 		return nil, startFault(o, err)
 	}
+	s.box.IdentityCenter.Agreed = true // a browser may not reach its page
 	err = s.furnish(h, file, options.Region)
 	if err == nil && o.function != "" {
 		err = s.startFunction(o.function)
@@ -183,7 +227,7 @@ func (s *stage) furnish(h *Host, file *config.File, region string) error {
 	s.vars["https_proxy"], s.vars["no_proxy"] = s.vars["HTTPS_PROXY"], s.vars["NO_PROXY"]
 	s.made = append(s.made, filepath.Base(s.vars["SSL_CERT_FILE"]))
 	s.vars["AWS_CONFIG_FILE"] = filepath.Join(s.dir, "aws-config")
-	if err := s.write("aws-config", []byte(awsProfiles(h.profileNames(file), region))); err != nil {
+	if err := s.write("aws-config", []byte(awsProfiles(h.profileNames(file), region)+practiceSession(region))); err != nil {
 		return err
 	}
 	tokens := map[string]credential.Secret{
@@ -208,7 +252,10 @@ func (s *stage) furnish(h *Host, file *config.File, region string) error {
 			return fmt.Errorf("keep the password of %s in a secret: %w", account, err)
 		}
 	}
-	if err := s.write("account.password", []byte(s.box.Password.Reveal()+"\n")); err != nil {
+	delete(managed, sandbox.Schedules)
+	delete(managed, "mockserver")
+	s.accounts = accounts{append([]string{"mockserver", sandbox.Schedules}, slices.Sorted(maps.Keys(managed))...), s.box.Password.Reveal(), sandboxhub.DefaultCode, practiceProfile}
+	if err := errors.Join(s.write("account.password", []byte(s.accounts.Password+"\n")), s.write("README.txt", []byte(s.accounts.String()))); err != nil {
 		return err
 	}
 	for name, token := range tokens {
@@ -339,6 +386,9 @@ func (s *stage) close() error {
 	err := errors.Join(s.end(), s.box.Close())
 	for _, name := range s.made {
 		err = errors.Join(err, os.Remove(filepath.Join(s.dir, name)))
+	}
+	if removed := os.Remove(s.session); removed != nil && !errors.Is(removed, fs.ErrNotExist) {
+		err = errors.Join(err, removed)
 	}
 	if s.last != "" {
 		err = errors.Join(err, os.Remove(s.last))

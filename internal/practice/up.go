@@ -57,6 +57,7 @@ type Running struct {
 	Folder    string            `json:"folder"`
 	Process   int               `json:"process"`
 	Variables map[string]string `json:"variables"`
+	Accounts  accounts          `json:"accounts"`
 }
 
 func (h *Host) sandboxUp(ctx context.Context, o stageOptions) error {
@@ -84,6 +85,7 @@ func (h *Host) tellSandbox(up Running) {
 	for _, name := range slices.Sorted(maps.Keys(up.Variables)) {
 		_, _ = fmt.Fprintf(h.Out, "export %s=%s\n", name, credential.QuoteShell(up.Variables[name]))
 	}
+	_, _ = fmt.Fprint(h.Err, up.Accounts.String())
 }
 
 // startServing starts a purser that outlives this one, so ctx does not cancel it, and waits until its
@@ -180,13 +182,34 @@ func (h *Host) sandboxServe(ctx context.Context, folder string, temporary bool, 
 		return err
 	}
 	defer func() { err = errors.Join(err, s.close()) }()
-	path := filepath.Join(dir, controlSocket)
+	c, err := s.listen(ctx, temporary)
+	if err != nil {
+		return err
+	}
+	h.tellSandbox(Running{dir, os.Getpid(), s.vars, s.accounts})
+	select {
+	case <-c.stopped:
+	case <-ctx.Done():
+	}
+	return c.end(ctx)
+}
+
+// control is where sandbox fault and sandbox down reach a running sandbox.
+type control struct {
+	server  *http.Server
+	stopped chan struct{} // closed when it is told to stop
+	stop    func()
+}
+
+// listen opens the control of a stage, in its folder. A temporary folder is what is gone last
+// when the stage is closed, else the socket is.
+func (s *stage) listen(ctx context.Context, temporary bool) (*control, error) {
+	path, last := filepath.Join(s.dir, controlSocket), s.dir
 	_ = os.Remove(path) // of a sandbox that was killed; one that lives has another folder
 	socket, err := (&net.ListenConfig{}).Listen(ctx, "unix", path)
 	if err != nil {
-		return fmt.Errorf("listen in %s: %w", dir, err)
+		return nil, fmt.Errorf("listen in %s: %w", s.dir, err)
 	}
-	last := dir // what is gone when all is
 	if !temporary {
 		last = path
 		if l, ok := socket.(*net.UnixListener); ok {
@@ -194,33 +217,33 @@ func (h *Host) sandboxServe(ctx context.Context, folder string, temporary bool, 
 		}
 		s.last = path
 	}
-	stopped := make(chan struct{})
-	var once sync.Once
 	mux := http.NewServeMux()
+	c := &control{server: &http.Server{Handler: mux, ReadHeaderTimeout: controlPatience}, stopped: make(chan struct{})}
+	c.stop = sync.OnceFunc(func() { close(c.stopped) })
 	mux.HandleFunc("POST /stop", func(w http.ResponseWriter, _ *http.Request) {
 		_ = json.NewEncoder(w).Encode(stoppedJSON{last})
-		once.Do(func() { close(stopped) })
+		c.stop()
 	})
 	mux.HandleFunc("POST /fault", s.takeFault)
-	control := &http.Server{Handler: mux, ReadHeaderTimeout: controlPatience}
-	go func() { _ = control.Serve(socket) }() // ends with Shutdown
-	h.tellSandbox(Running{dir, os.Getpid(), s.vars})
-	select {
-	case <-stopped:
-	case <-ctx.Done():
-	}
+	go func() { _ = c.server.Serve(socket) }() // ends with Shutdown
+	return c, nil
+}
+
+// end takes no more orders; who has given the last one gets its answer.
+func (c *control) end(ctx context.Context) error {
 	ctx, done := context.WithTimeout(context.WithoutCancel(ctx), controlPatience)
 	defer done()
-	return control.Shutdown(ctx)
+	return c.server.Shutdown(ctx)
 }
 
 const controlPatience = 5 * time.Second
 
 func (h *Host) sandboxDownCommand() *cobra.Command {
 	return &cobra.Command{
-		Use:     "down",
-		Short:   "Stop the stand-ins that up left running",
-		Long:    `down stops the sandbox of the variable PURSER_SANDBOX, and removes its folder.`,
+		Use:   "down",
+		Short: "Stop the stand-ins that up left running",
+		Long: `down stops the sandbox of the variable PURSER_SANDBOX, and removes its folder. In
+run and shell, too: the command goes on without stand-ins.`,
 		Example: `  purser sandbox down`,
 		Args:    arguments.None,
 		RunE:    func(cmd *cobra.Command, _ []string) error { return h.sandboxDown(cmd.Context()) },

@@ -9,6 +9,7 @@ import (
 	"purser/internal/askpage"
 	"purser/internal/credential"
 	"purser/internal/lifecycle"
+	"purser/internal/registry"
 )
 
 // Guide is what a person does on the registry's page to get a token, step by step.
@@ -59,6 +60,9 @@ func Judge(c credential.Credential, allowPassword bool) func(credential.Secret) 
 		const whole = 36
 		switch {
 		case kind == credential.Session || kind == credential.IdentityToken:
+			if registry.KindOf(c.Registry).Accounts != nil {
+				return "that is a " + string(kind) + ", which ends soon: make an access token, or let purser make one with your sign-in (--mint)"
+			}
 			return "that is a " + string(kind) + ", which ends soon: make an access token"
 		case kind == credential.Password && !allowPassword:
 			return fmt.Sprintf("that looks like a password, not an access token (%d characters): a password opens the whole account, and purser takes one only with --allow-password", s.Len())

@@ -72,8 +72,13 @@ var rows = map[credential.Reason]row{
 			"or pipe it in: " + toStore(f) + " --token-stdin",
 		}}
 	}},
-	credential.BadToken:      {ExitUsage, next("copy the token alone, in one piece, and run the same command again")},
-	credential.KindNotStored: {ExitUsage, remade("")},
+	credential.BadToken: {ExitUsage, next("copy the token alone, in one piece, and run the same command again")},
+	credential.KindNotStored: {ExitUsage, func(f *credential.Fault) advice {
+		if registry.KindOf(maker(f)).Accounts == nil {
+			return advice{Next: makeToken(f)}
+		}
+		return advice{Next: []string{"let purser make a token for CI with your sign-in: " + toStore(f) + " --mint", "or " + byHand(f)}}
+	}},
 	credential.NoToken: {ExitFailed, func(f *credential.Fault) advice {
 		return advice{Next: []string{"give it at the prompt: " + toStore(f), "or pipe it in: " + toStore(f) + " --token-stdin"}}
 	}},
@@ -153,6 +158,13 @@ var rows = map[credential.Reason]row{
 	}},
 	credential.NotDead: {ExitUnknown, func(f *credential.Fault) advice {
 		return advice{"What is current is not touched by it.", []string{"look again in some minutes: " + typed(f, "rotate", name(f)), "see the tokens: " + listTokens(f)}}
+	}},
+	credential.NotStopped: {ExitFailed, func(f *credential.Fault) advice {
+		again := typed(f, "respond", name(f))
+		if registry.KindOf(maker(f)).Accounts == nil {
+			return advice{Next: []string{"switch it off now: " + TokenPage(f.Registry), "then replace it, at a terminal: " + again}}
+		}
+		return advice{Next: []string{"at a terminal, where you can sign in: " + again, "or switch it off now, on " + maker(f).Vendor() + "'s page: " + TokenPage(f.Registry)}}
 	}},
 	credential.NoSuchToken: {ExitFailed, func(f *credential.Fault) advice { return advice{Next: []string{listTokens(f)}} }},
 

@@ -35,11 +35,13 @@ type Page struct {
 
 // Identity is what a registry says about a token besides its rights.
 type Identity struct {
-	Owner  string   // whose it is; "" where it is not told
-	Token  string   // what the registry calls it in its lists; "" where it is not told
-	Level  string   // in the registry's words; may be empty
-	Excess []string // rights that are not needed, in plain words
-	Notes  []string
+	Owner string // whose it is; "" where it is not told
+	Token string // what the registry calls it in its lists; "" where it is not told
+	Level string // in the registry's words; may be empty
+	// Limited: the registry says that the token may do less than its account.
+	Limited bool
+	Excess  []string // rights that are not needed, in plain words
+	Notes   []string
 	// Exists asks the registry's own list of repositories, which has those without an
 	// image as well.
 	Exists func(ctx context.Context, repo credential.Repository) (bool, error)
@@ -52,8 +54,6 @@ type Accounts interface {
 	Session(c *Client, bearer credential.Secret, account string) (Account, error)
 	// SignIn signs in with a password and, if the account has one, a second factor.
 	SignIn(ctx context.Context, c *Client, person string, password credential.Secret, code SecondFactor, account string) (Account, error)
-	// SessionKey is under which docker's login leaves a session in its credential store.
-	SessionKey() string
 }
 
 // SecondFactor asks a person for the code of a second factor, again after a wrong one.

@@ -104,7 +104,7 @@ func (p *probe) identify(ctx context.Context) error {
 		return err
 	}
 	p.id = id
-	p.proof.Owner, p.proof.TokenID, p.proof.Level, p.proof.Excess = id.Owner, id.Token, id.Level, id.Excess
+	p.proof.Owner, p.proof.TokenID, p.proof.Level, p.proof.Limited, p.proof.Excess = id.Owner, id.Token, id.Level, id.Limited, id.Excess
 	p.proof.Notes = append(p.proof.Notes, id.Notes...)
 	if p.login.Username == "" {
 		p.login.Username = id.Owner

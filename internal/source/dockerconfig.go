@@ -49,7 +49,9 @@ func (d DockerConfig) Find(ctx context.Context) (Found, error) {
 			return Found{}, err
 		}
 		if !login.Token.IsZero() {
-			return found(d.Registry, login.Username, []byte(login.Token.Reveal()), where)
+			f, err := found(d.Registry, login.Username, []byte(login.Token.Reveal()), where)
+			f.BesideSession = err == nil && d.besideSession(ctx, file, path)
+			return f, err
 		}
 	}
 	return Found{}, &credential.Fault{

@@ -13,6 +13,9 @@ type Found struct {
 	credential.Login
 	Kind  credential.Kind
 	Where string // for people: "docker's config /home/me/.docker/config.json"
+	// BesideSession: docker's browser login has left its session beside the token, so that
+	// login may have made the token for itself.
+	BesideSession bool
 }
 
 // Stdin reads a token that another program pipes in. Nothing of it is echoed,

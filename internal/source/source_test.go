@@ -97,6 +97,32 @@ func TestDockerConfigLooksWhereDockerLooks(t *testing.T) {
 	}
 }
 
+// TestATokenBesideTheSessionOfABrowserLogin is what docker login leaves: three entries, in
+// the file or in a helper.
+func TestATokenBesideTheSessionOfABrowserLogin(t *testing.T) {
+	const hub = "https://index.docker.io/v1/"
+	token := `"` + hub + `":{"auth":"` + basicAuth("mockserver", canary) + `"}`
+	for name, c := range map[string]struct {
+		config  string
+		helpers map[string]string
+		want    bool
+	}{
+		"a token alone":            {`{"auths":{` + token + `}}`, nil, false},
+		"the session in the file":  {`{"auths":{` + token + `,"` + hub + `access-token":{"auth":"` + basicAuth("mockserver", "FAKE.FAKE.FAKE") + `"}}}`, nil, true},
+		"what renews it":           {`{"auths":{` + token + `,"` + hub + `refresh-token":{"auth":"` + basicAuth("mockserver", "FAKE..FAKE") + `"}}}`, nil, true},
+		"with Desktop's spelling":  {`{"auths":{` + token + `,"` + hub + `/refresh-token":{"auth":"` + basicAuth("mockserver", "FAKE..FAKE") + `"}}}`, nil, true},
+		"the session in the store": {`{"credsStore":"fake","auths":{` + token + `}}`, map[string]string{"fake": answers(hub+"access-token", "mockserver", "FAKE.FAKE.FAKE")}, true},
+		"another registry's":       {`{"auths":{` + token + `,"https://ghcr.io/access-token":{"auth":"` + basicAuth("mockserver", "FAKE") + `"}}}`, nil, false},
+	} {
+		t.Run(name, func(t *testing.T) {
+			got, err := docker(t, c.config, c.helpers).Find(t.Context())
+			if err != nil || got.BesideSession != c.want || got.Token.Reveal() != canary {
+				t.Errorf("beside a session: %t, %v", got.BesideSession, err)
+			}
+		})
+	}
+}
+
 func TestDockerConfigSaysWhatIsWrongWithoutShowingIt(t *testing.T) {
 	const hub = "https://index.docker.io/v1/"
 	for name, c := range map[string]struct {
@@ -151,7 +177,7 @@ func TestDockersOwnHelperIsUnderstood(t *testing.T) {
 	if err != nil || got.Token.Reveal() != canary || got.Username != "mockserver" || got.Where != "the credential helper docker-credential-pass" {
 		t.Errorf("found %v of %q in %q, %v", got.Kind, got.Username, got.Where, err)
 	}
-	session := DockerSession{Dir: d.Dir, Registry: "docker.io", Key: "https://index.docker.io/v1/access-token"}
+	session := DockerSession{Dir: d.Dir, Registry: "docker.io"}
 	if _, _, err := session.Find(t.Context()); credential.ReasonOf(err) != credential.NoToken {
 		t.Errorf("without a session: %v", err)
 	}

@@ -12,10 +12,6 @@ import (
 // accounts signs people in.
 type accounts struct{}
 
-// SessionKey is where docker login keeps the bearer of a browser's sign-in (docker/cli,
-// internal/oauth/manager).
-func (accounts) SessionKey() string { return "https://index.docker.io/v1/access-token" }
-
 // Session takes a bearer that a sign-in has left.
 func (accounts) Session(c *registry.Client, bearer credential.Secret, account string) (registry.Account, error) {
 	s, err := readSession(bearer, c.Now())

@@ -39,8 +39,12 @@ func vendor() credential.Vendor {
 		API:        "registry-1.docker.io",
 		DockerKeys: []string{"https://index.docker.io/v1/", "docker.io", "index.docker.io", "https://index.docker.io/v1", "registry-1.docker.io"},
 		HelperKeys: []string{"https://index.docker.io/v1/", "docker.io", "index.docker.io"},
-		AuthHosts:  []string{"auth.docker.io"},
-		Library:    "library",
+		// docker/cli, internal/oauth/manager. Docker Desktop has been seen to write two slashes.
+		SessionKeys: []string{
+			"https://index.docker.io/v1/access-token", "https://index.docker.io/v1/refresh-token", "https://index.docker.io/v1//access-token", "https://index.docker.io/v1//refresh-token",
+		},
+		AuthHosts: []string{"auth.docker.io"},
+		Library:   "library",
 	}
 }
 

@@ -73,7 +73,7 @@ func judgeLevel(id *registry.Identity, level int, access credential.Access) erro
 		id.Notes = append(id.Notes, "Docker Hub did not report the token's level")
 		return nil
 	}
-	id.Level = levels[level].words
+	id.Level, id.Limited = levels[level].words, level < levelAdmin
 	id.Notes = append(id.Notes, "a personal token reaches every repository of its account, not only these")
 	if access == credential.Push && level < levelWrite {
 		return &credential.Fault{
