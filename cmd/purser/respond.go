@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"path/filepath"
 	"slices"
-	"time"
 
 	"github.com/spf13/cobra"
 
@@ -64,7 +63,7 @@ run again.`,
 }
 
 func (a *app) respond(ctx context.Context, name string, f respondFlags) error {
-	since, err := parseSince(f.since, a.now())
+	since, err := arguments.Since(f.since, a.now())
 	if err != nil {
 		return err
 	}
@@ -145,21 +144,6 @@ func (a *app) stopByHand(c credential.Credential) func(context.Context) error {
 		_, _ = fmt.Fprintf(a.err, "purser cannot switch this token off itself. Do it now: %s\n", present.TokenPage(c.Registry))
 		return a.tty.Confirm(ctx, "Is it switched off, or deleted?")
 	}
-}
-
-// parseSince reads a date or a time ago; the zero time where nothing is said.
-func parseSince(text string, now time.Time) (time.Time, error) {
-	if text == "" {
-		return time.Time{}, nil
-	}
-	if at, err := time.Parse(time.DateOnly, text); err == nil && at.Before(now) {
-		return at, nil
-	}
-	ahead, err := parseExpiry(text, now)
-	if err != nil {
-		return time.Time{}, &credential.Fault{Reason: credential.Usage, What: "the value of --since is not right", Why: "it is a date such as 2026-01-31, or a time ago such as 30d"}
-	}
-	return now.Add(-ahead.Sub(now)), nil
 }
 
 // reported writes the record and says where it is.

@@ -60,7 +60,7 @@ func (a *app) rotate(ctx context.Context, names []string, f rotateFlags) error {
 	if (len(names) > 0) == (f.due || f.all) || f.due && f.all {
 		return &credential.Fault{Reason: credential.Usage, What: "rotate needs the NAME of a credential, or --due, or --all", Why: "one of the three"}
 	}
-	expires, err := parseExpiry(f.expires, a.now())
+	expires, err := arguments.Expiry(f.expires, a.now())
 	if err != nil {
 		return err
 	}

@@ -7,9 +7,7 @@ import (
 	"io"
 	"path/filepath"
 	"slices"
-	"strconv"
 	"strings"
-	"time"
 
 	"github.com/spf13/cobra"
 
@@ -131,7 +129,7 @@ func (a *app) store(ctx context.Context, text string, f storeFlags) error {
 			return credential.About(err, c)
 		}
 	}
-	expires, err := parseExpiry(f.expires, a.now())
+	expires, err := arguments.Expiry(f.expires, a.now())
 	if err != nil {
 		return err
 	}
@@ -303,35 +301,6 @@ func (f storeFlags) overrideTarget(t *credential.Target) error {
 		t.Region = f.region
 	}
 	return t.Check()
-}
-
-// parseExpiry reads a date or a time from now. Years are the calendar's.
-func parseExpiry(text string, now time.Time) (time.Time, error) {
-	if text == "" {
-		return time.Time{}, nil
-	}
-	at, err := time.Parse(time.DateOnly, text)
-	if err != nil {
-		at, err = fromNow(text, now)
-	}
-	if err != nil {
-		return at, &credential.Fault{Reason: credential.Usage, What: "the value of --expires is not right", Why: "it is a date such as 2027-01-31, or a time from now such as 90d or 1y"}
-	}
-	if !at.After(now) {
-		return at, &credential.Fault{Reason: credential.Usage, What: "the value of --expires is not right", Why: "it is in the past"}
-	}
-	return at.UTC(), nil
-}
-
-func fromNow(text string, now time.Time) (time.Time, error) {
-	const longest = 100 // years, as for other durations
-	if years, ok := strings.CutSuffix(text, "y"); ok {
-		if n, err := strconv.Atoi(years); err == nil && n > 0 && n <= longest {
-			return now.AddDate(n, 0, 0), nil
-		}
-	}
-	d, err := config.ParseDuration(text)
-	return now.Add(d), err
 }
 
 // origin is where the token of a run comes from.

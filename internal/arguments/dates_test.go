@@ -1,4 +1,4 @@
-package main
+package arguments
 
 import (
 	"testing"
@@ -13,13 +13,13 @@ func TestAnExpiryIsADateOrATimeFromNow(t *testing.T) {
 		"": {}, "2029-01-31": time.Date(2029, 1, 31, 0, 0, 0, 0, time.UTC), "90d": now.AddDate(0, 0, 90),
 		"1y": time.Date(2029, 3, 1, 12, 0, 0, 0, time.UTC), "100y": time.Date(2128, 2, 29, 12, 0, 0, 0, time.UTC),
 	} {
-		if got, err := parseExpiry(text, now); err != nil || !got.Equal(want) {
-			t.Errorf("parseExpiry(%q) = %v, %v, want %v", text, got, err, want)
+		if got, err := Expiry(text, now); err != nil || !got.Equal(want) {
+			t.Errorf("Expiry(%q) = %v, %v, want %v", text, got, err, want)
 		}
 	}
 	for _, text := range []string{"y", "0y", "-1y", "+y", "1.5y", "101y", "1y6m", "2027-02-30", "2028-02-28", "0s", "tomorrow", "99999999999999999999y"} {
-		if got, err := parseExpiry(text, now); credential.ReasonOf(err) != credential.Usage {
-			t.Errorf("parseExpiry(%q) = %v, %v, want a usage fault", text, got, err)
+		if got, err := Expiry(text, now); credential.ReasonOf(err) != credential.Usage {
+			t.Errorf("Expiry(%q) = %v, %v, want a usage fault", text, got, err)
 		}
 	}
 }
