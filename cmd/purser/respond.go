@@ -92,12 +92,11 @@ func (a *app) respond(ctx context.Context, name string, f respondFlags) error {
 		return credential.About(err, c)
 	}
 	began := a.now()
-	r := a.runner(w, rec.Following(func(e lifecycle.Event) {
+	res, err := a.runner(w, rec.Following(func(e lifecycle.Event) {
 		if from.follow != nil {
 			from.follow(e)
 		}
-	}))
-	res, err := r.Respond(ctx, req)
+	})).Respond(ctx, req)
 	if from.end != nil {
 		from.end(err)
 	}
@@ -110,8 +109,7 @@ func (a *app) respond(ctx context.Context, name string, f respondFlags) error {
 		return err // there was nothing that could have leaked, or nobody wanted it done
 	}
 	// What is known is written down also when something went wrong.
-	req.Mint = from.mint
-	i := incident.Gather(ctx, incident.Sources{Witness: witnessOf(req.Mint), Now: a.now, Trail: func(ctx context.Context, t credential.Target) (audit.Trail, error) {
+	i := incident.Gather(ctx, incident.Sources{Witness: witnessOf(from.mint), Now: a.now, Trail: func(ctx context.Context, t credential.Target) (audit.Trail, error) {
 		trail, err := w.Trail(ctx, t)
 		if a.wait != nil {
 			trail.Wait = a.wait
