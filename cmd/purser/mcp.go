@@ -32,7 +32,8 @@ The documentation and the skill are resources: purser://docs/ai-agents.md.`,
 		Example: `  purser mcp`,
 		Args:    arguments.None,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			return a.mcpServer().Serve(cmd.Context(), &mcp.IOTransport{Reader: io.NopCloser(a.in), Writer: present.KeptOpen{Writer: a.out}})
+			// A client that has gone misses nothing: no write to it is lost output.
+			return a.mcpServer().Serve(cmd.Context(), &mcp.IOTransport{Reader: io.NopCloser(a.in), Writer: present.KeptOpen{Writer: present.Original(a.out)}})
 		},
 	}
 }

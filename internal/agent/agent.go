@@ -13,6 +13,7 @@ import (
 	"io"
 	"sync"
 	"sync/atomic"
+	"syscall"
 	"time"
 
 	"github.com/modelcontextprotocol/go-sdk/mcp"
@@ -102,8 +103,10 @@ func (s *Server) Serve(ctx context.Context, t mcp.Transport) error {
 		c.stop()
 		<-c.done
 	}
-	if errors.Is(err, context.Canceled) || errors.Is(err, io.EOF) {
-		return nil
+	for _, gone := range []error{context.Canceled, io.EOF, io.ErrClosedPipe, syscall.EPIPE, mcp.ErrConnectionClosed} {
+		if errors.Is(err, gone) {
+			return nil
+		}
 	}
 	return err
 }
