@@ -230,7 +230,7 @@ var harmless = map[string]string{
 	"rehearse":       "rotates with stand-ins, and contacts nothing real",
 	"schema":         "prints the schema of purser.yaml",
 	"schema output":  "prints the schema of reports",
-	"completion":     "prints a script for a shell; what completes a line is asked of purser later",
+	"completion":     "prints a script for a shell; the shell asks purser for words later",
 	"man":            "writes manual pages",
 	"version":        "prints the version",
 	"logout aws":     "ends what login aws began; the session is the AWS tools' own file",

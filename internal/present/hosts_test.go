@@ -25,9 +25,9 @@ func TestHintsNameTheHostThatFailed(t *testing.T) {
 		"an outage":          {fault.Fault{Status: http.StatusServiceUnavailable}, " is unavailable (503)"},
 		"an outage's page":   {fault.Fault{Status: http.StatusBadGateway, HTML: true}, " is unavailable (502)"},
 		"a page":             {fault.Fault{HTML: true}, " answered with a web page"},
-		"a way to elsewhere": {fault.Fault{Status: http.StatusFound, Header: http.Header{"Location": {"https://portal.hotel.example/login"}}}, " sends elsewhere"},
+		"a way to elsewhere": {fault.Fault{Status: http.StatusFound, Header: http.Header{"Location": {"https://portal.hotel.example/login"}}}, " redirects, and purser follows no redirect with a token"},
 		"no answer":          {fault.Fault{}, "no answer from "},
-		"too many":           {fault.Fault{Status: http.StatusTooManyRequests}, " asks to be left alone"},
+		"too many":           {fault.Fault{Status: http.StatusTooManyRequests}, " limits requests (429)"},
 	}
 	for _, at := range []struct{ kind, host, address string }{
 		{"exchange", "hub.docker.com", "https://hub.docker.com/"},
