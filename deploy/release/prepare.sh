@@ -16,8 +16,8 @@ CGO_ENABLED=0 go build -trimpath -o "$to/purser" ./cmd/purser
 for shell in bash:purser.bash zsh:_purser fish:purser.fish powershell:purser.ps1; do
   "$to/purser" completion "${shell%%:*}" >"$to/completions/${shell#*:}"
 done
+"$to/purser" man "$to/man"
 rm "$to/purser"
-go run ./deploy/man "$to/man"
 gzip -9 -n "$to"/man/*
 go run ./deploy/lambda "$to/files"
 
