@@ -8,6 +8,8 @@ PURSER_HOME=${PURSER_HOME:-$(<deploy/home)}
 owner=${PURSER_HOME%/*}
 PURSER_OWNER=${owner##*/}
 export PATH PURSER_HOME PURSER_OWNER
+# goreleaser wants the address from git, which a clone of a folder does not have.
+export GIT_CONFIG_COUNT=1 GIT_CONFIG_KEY_0=remote.origin.url GIT_CONFIG_VALUE_0=$PURSER_HOME
 
 case ${1:-} in
   snapshot) arguments=(--snapshot) ;;
