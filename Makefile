@@ -14,7 +14,7 @@ SOAK := 20m
 SEED := 0
 SINCE := HEAD
 
-.PHONY: release release-snapshot release-tools hostile soak help test quick doctor tools lint fuzz bench exposure build faults lambda man
+.PHONY: release release-snapshot release-test release-tools hostile soak help test quick doctor tools lint fuzz bench exposure build faults lambda man
 
 help: ## list the targets
 	@sed -n 's/^\([a-z-]*\):.*## /  make \1\t/p' $(firstword $(MAKEFILE_LIST)) | expand -t 24
@@ -86,6 +86,9 @@ release-tools: ## install what release-snapshot uses: goreleaser, syft
 
 release-snapshot: ## build a whole release into dist/, and publish nothing
 	@deploy/release/release.sh snapshot
+
+release-test: release-snapshot ## build a release, and walk every road to it; the packages need root and Debian's mirror
+	@go test -count=1 ./deploy/...
 
 release: ## publish a release; the release workflow runs it, on a tag
 	@deploy/release/release.sh publish
