@@ -44,6 +44,7 @@ lint: ## check form, house rules and prose
 	@go vet ./...
 	@$(GOLANGCI) run ./...
 	@go run ./scripts/prose $(PROSE)
+	@scripts/lint-shell.sh
 	@scripts/vulnerabilities.sh
 
 fuzz: ## run each fuzz test for FUZZTIME (10s)

@@ -12,6 +12,7 @@ may_install() { [[ -z ${NO_INSTALL:-} ]]; }
 # program or file, Debian package, what is not tested without it
 packages='
 make                    make                               everything that make runs
+shellcheck              shellcheck                         the scripts themselves
 gcc                     gcc                                data races (the tests run without the race detector)
 docker-registry         docker-registry                    proofs and pushes against registry 2 and a registry with passwords
 nginx                   nginx-light                        proofs and pushes against registries with tokens
@@ -37,6 +38,7 @@ time                    time                               the memory in the com
 go_programs='
 registry      github.com/distribution/distribution/v3/cmd/registry  github.com/distribution/distribution/v3  v3.1.2                proofs and pushes against registry 3
 token-server  github.com/docker/distribution/contrib/token-server   github.com/docker/distribution           v2.8.3+incompatible   proofs and pushes against registries with tokens
+actionlint    github.com/rhysd/actionlint/cmd/actionlint            github.com/rhysd/actionlint                  v1.7.12               the workflows
 crane         github.com/google/go-containerregistry/cmd/crane      github.com/google/go-containerregistry   v0.22.1               pushes by crane
 regctl        github.com/regclient/regclient/cmd/regctl             github.com/regclient/regclient           v0.11.7               pulls and pushes by regctl
 oras          oras.land/oras/cmd/oras                               oras.land/oras                           v1.3.6                pulls and pushes by oras
