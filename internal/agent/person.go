@@ -130,7 +130,7 @@ func (p *Person) inDialog(ctx context.Context, d present.Decision) error {
 // question returns a decision as the client shows it. The box catches clients that accept
 // without asking anyone.
 func question(d present.Decision) *mcp.ElicitParams {
-	const schema = `{"type":"object","properties":{"agree":{"type":"boolean","title":"Yes, do this","description":"purser goes on only if you tick this"}},"required":["agree"]}`
+	const schema = `{"type":"object","properties":{"agree":{"type":"boolean","title":"Yes, do this","description":"purser continues only if you tick this"}},"required":["agree"]}`
 	return &mcp.ElicitParams{Mode: modeForm, Message: d.Text(), RequestedSchema: json.RawMessage(schema)}
 }
 

@@ -43,17 +43,17 @@ func open(t testing.TB) *askpage.Form {
 	return f
 }
 
-// once finds what stands in the page's form, as a browser posts it.
+// once finds the page's one-time value, which browsers post.
 var once = regexp.MustCompile(`name="once" value="([\w-]{32})"`)
 
-// filled is a body with what the page's form adds to it.
+// filled adds the page's one-time value to a body.
 func filled(t testing.TB, page http.Handler, address, body string) string {
 	t.Helper()
 	shown := httptest.NewRecorder()
 	page.ServeHTTP(shown, httptest.NewRequest(http.MethodGet, address, nil))
 	found := once.FindStringSubmatch(shown.Body.String())
 	if found == nil {
-		t.Fatal("the page's form has nothing of its own")
+		t.Fatal("the page's form has no one-time value")
 	}
 	return body + "&once=" + found[1]
 }
@@ -102,7 +102,7 @@ func TestTheTokenIsGivenOnce(t *testing.T) {
 		t.Errorf("another text arrived: %v", err)
 	}
 	for method, body := range map[string]string{"POST": again, "GET": ""} {
-		if status, text, _ := send(t, method, f.Address(), body, nil); status != 410 || !strings.Contains(text, "has been used") {
+		if status, text, _ := send(t, method, f.Address(), body, nil); status != 410 || !strings.Contains(text, "already used") {
 			t.Errorf("a second %s: %d", method, status)
 		}
 	}
@@ -119,8 +119,8 @@ func TestWhoIsNotAnswered(t *testing.T) {
 		header                map[string]string
 		want                  int
 	}{
-		"who knows the address only":   {"POST", f.Address(), paste(token), nil, 403},
-		"what another page's form has": {"POST", f.Address(), paste(token) + "&once=" + strings.Repeat("A", 32), nil, 403},
+		"without the form's one-time value":   {"POST", f.Address(), paste(token), nil, 403},
+		"a guessed one-time value": {"POST", f.Address(), paste(token) + "&once=" + strings.Repeat("A", 32), nil, 403},
 		"the root":                     {"GET", root + "/", "", nil, 404},
 		"another path":                 {"GET", f.Address() + "x", "", nil, 404},
 		"a part of the path":           {"GET", f.Address()[:len(f.Address())-1], "", nil, 404},
@@ -198,7 +198,7 @@ func TestTwoFormsDoNotMix(t *testing.T) {
 	}
 }
 
-func TestTheProgressIsFollowedToTheEnd(t *testing.T) {
+func TestThePageShowsAllResults(t *testing.T) {
 	f := open(t)
 	if status, _, _ := send(t, "POST", f.Address(), filled(t, f, f.Address(), paste(token)), map[string]string{"Accept": "application/json"}); status != 202 {
 		t.Fatal(status)
@@ -219,7 +219,7 @@ func TestTheProgressIsFollowedToTheEnd(t *testing.T) {
 	}
 }
 
-func TestItWaitsOnlySoLong(t *testing.T) {
+func TestThePageClosesWhenNobodyAnswers(t *testing.T) {
 	f, err := askpage.Open(t.Context(), askpage.Config{Random: rand.Reader, Check: check, Life: time.Millisecond})
 	if err != nil {
 		t.Fatal(err)
