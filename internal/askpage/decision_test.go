@@ -57,19 +57,19 @@ func TestWhatIsNoDecision(t *testing.T) {
 		header                map[string]string
 		want                  int
 	}{
-		"another path":                 {"POST", p.Address() + "x", good, nil, 404},
-		"the form's progress":          {"GET", p.Address() + "/progress", "", nil, 404},
-		"a rebound name":               {"POST", p.Address(), good, map[string]string{"Host": "evil.example"}, 421},
-		"a post from elsewhere":        {"POST", p.Address(), good, map[string]string{"Origin": "https://evil.example"}, 403},
-		"a post across sites":          {"POST", p.Address(), good, map[string]string{"Sec-Fetch-Site": "cross-site"}, 403},
-		"a post of another port":       {"POST", p.Address(), good, map[string]string{"Sec-Fetch-Site": "same-site"}, 403},
-		"JSON":                         {"POST", p.Address(), `{"answer":"yes"}`, map[string]string{"Content-Type": "application/json"}, 400},
-		"both":                         {"POST", p.Address(), good + "&answer=no", nil, 400},
-		"without the form's one-time value":   {"POST", p.Address(), "answer=yes", nil, 403},
-		"a guessed one-time value": {"POST", p.Address(), "answer=yes&once=" + strings.Repeat("A", 32), nil, 403},
-		"neither":                      {"POST", p.Address(), "answer=maybe", nil, 400},
-		"an address that asks":         {"GET", p.Address() + "?answer=yes", "", nil, 200},
-		"another method":               {"PUT", p.Address(), good, nil, 405},
+		"another path":                      {"POST", p.Address() + "x", good, nil, 404},
+		"the form's progress":               {"GET", p.Address() + "/progress", "", nil, 404},
+		"a rebound name":                    {"POST", p.Address(), good, map[string]string{"Host": "evil.example"}, 421},
+		"a post from elsewhere":             {"POST", p.Address(), good, map[string]string{"Origin": "https://evil.example"}, 403},
+		"a post across sites":               {"POST", p.Address(), good, map[string]string{"Sec-Fetch-Site": "cross-site"}, 403},
+		"a post of another port":            {"POST", p.Address(), good, map[string]string{"Sec-Fetch-Site": "same-site"}, 403},
+		"JSON":                              {"POST", p.Address(), `{"answer":"yes"}`, map[string]string{"Content-Type": "application/json"}, 400},
+		"both":                              {"POST", p.Address(), good + "&answer=no", nil, 400},
+		"without the form's one-time value": {"POST", p.Address(), "answer=yes", nil, 403},
+		"a guessed one-time value":          {"POST", p.Address(), "answer=yes&once=" + strings.Repeat("A", 32), nil, 403},
+		"neither":                           {"POST", p.Address(), "answer=maybe", nil, 400},
+		"an address that asks":              {"GET", p.Address() + "?answer=yes", "", nil, 200},
+		"another method":                    {"PUT", p.Address(), good, nil, 405},
 	} {
 		if status, _, _ := send(t, c.method, c.address, c.body, c.header); status != c.want {
 			t.Errorf("%s: %d, want %d", name, status, c.want)
