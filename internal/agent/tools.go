@@ -75,7 +75,7 @@ func tools(makers string) []tool {
 				{name: "username", kind: aText, flag: "--username", says: "account at the registry"},
 				{name: "repositories", kind: aList, flag: "--repository"},
 				{name: "access", kind: aText, flag: "--access", says: "push or pull"},
-				{name: "secret", kind: aText, flag: "--secret-id", says: "secret's name in AWS Secrets Manager"},
+				{name: "secret", kind: aText, flag: "--secret-id", says: "secret's name at AWS"},
 				{name: "shape", kind: aText, flag: "--shape", says: "secret's JSON keys"},
 				{name: "profile", kind: aText, flag: "--profile", says: "AWS profile"},
 				{name: "region", kind: aText, flag: "--region"},
