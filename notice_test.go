@@ -13,15 +13,15 @@ import (
 	"testing"
 )
 
-var update = flag.Bool("update", false, "write NOTICE anew")
+var update = flag.Bool("update", false, "rewrite NOTICE")
 
-// notice is how files are named that Apache-2.0 wants to be passed on.
+// notice matches files that Apache-2.0 requires to pass on.
 var notice = regexp.MustCompile(`(?i)^notice([.-].*)?$`)
 
-// TestNoticeHasTheLicencesOfWhatIsLinked holds NOTICE, which every archive and package of a
-// release has, to the modules that the programs are linked with. Equal texts are in it once.
-func TestNoticeHasTheLicencesOfWhatIsLinked(t *testing.T) {
-	modules := map[string]map[string]bool{} // by the text of a licence or notice
+// Every archive and package of a release contains NOTICE. It must have the licences of all
+// linked modules, each text once.
+func TestNoticeHasTheLicencesOfAllLinkedModules(t *testing.T) {
+	modules := map[string]map[string]bool{} // by licence text
 	add := func(module, file string) {
 		raw, err := os.ReadFile(file)
 		if err != nil {
@@ -63,6 +63,6 @@ func TestNoticeHasTheLicencesOfWhatIsLinked(t *testing.T) {
 		}
 	}
 	if got, _ := os.ReadFile("NOTICE"); string(got) != want {
-		t.Error("NOTICE is not what the programs are linked with; go test . -run Notice -update writes it")
+		t.Error("NOTICE does not match the linked modules; rewrite it with go test . -run Notice -update")
 	}
 }

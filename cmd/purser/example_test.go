@@ -78,7 +78,7 @@ func runExample(t *testing.T, bin, session string, inOrder ...string) {
 	cmd.Stdin = strings.NewReader(session)
 	out, err := cmd.CombinedOutput()
 	said := string(out)
-	if strings.Contains(said, "Without a network of its own") {
+	if strings.Contains(said, "cannot have its own network") {
 		t.Log("this system gives a command no network of its own: led by variables")
 	}
 	if err != nil {
@@ -114,7 +114,7 @@ func TestWithoutANamespace(t *testing.T) {
 	out, err := cmd.CombinedOutput()
 	said := string(out)
 	if err != nil || !strings.Contains(said, "led by http://127.0.0.1:") ||
-		!strings.Contains(said, "Without a network of its own (no space left on device), the command is led by variables: what does not know HTTPS_PROXY reaches the real Docker Hub.") {
+		!strings.Contains(said, "The command cannot have its own network (no space left on device), so purser sets environment variables. A program that ignores HTTPS_PROXY reaches the real Docker Hub.") {
 		t.Errorf("%v\n%s", err, said)
 	}
 }

@@ -108,7 +108,7 @@ func TestAnAgentCannotAgreeForThePerson(t *testing.T) {
 		if !failed || r.reason() != credential.ConsentNeeded {
 			t.Fatalf("%s: %+v", name, r.Error)
 		}
-		if next := r.Error.Next[0]; !strings.HasPrefix(next, "a person types this at a terminal: purser "+strings.ReplaceAll(c.tool, "_", " ")) {
+		if next := r.Error.Next[0]; !strings.HasPrefix(next, "ask a person to type this at a terminal: purser "+strings.ReplaceAll(c.tool, "_", " ")) {
 			t.Errorf("%s: the next step is %s", name, next)
 		}
 		for _, argument := range []string{"agreed", "yes", "consent"} {

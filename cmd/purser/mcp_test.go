@@ -127,7 +127,7 @@ func startAgentSession(t *testing.T, c agentClient) *agentSession {
 	fromClient, toServer := io.Pipe()
 	fromServer, toClient := io.Pipe()
 	a := &app{
-		env: config.Environment{Home: dir, Browser: map[bool]string{false: "none"}[c.browser], TempDir: dir}, in: fromClient, out: io.MultiWriter(toClient, s.said), err: io.Discard, now: time.Now, random: rand.Reader,
+		env: config.Environment{Home: dir, Browser: map[bool]string{false: "none"}[c.browser], TempDir: dir}, in: fromClient, out: io.MultiWriter(s.said, toClient), err: io.Discard, now: time.Now, random: rand.Reader,
 		transport: box.Transport(), aws: &wire.LocalAWS{Endpoint: box.SecretsManagerURL}, dir: dir, tty: present.Terminal{Path: filepath.Join(dir, "no terminal")}, patience: c.patience,
 	}
 	ctx, stop := context.WithCancel(t.Context())

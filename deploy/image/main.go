@@ -1,6 +1,6 @@
-// Command image makes the container images of a release, without an engine: one of purser
-// and one of its credential helper alone, each for two kinds of processor, as OCI layouts
-// that `crane push --index` takes. What is in them comes from the release's archives.
+// Command image makes a release's container images without a container engine: one with purser
+// and one with its credential helper, each for two architectures, as OCI layouts for
+// `crane push --index`. It takes the programs from the release's archives.
 //
 //	go run ./deploy/image --version 1.2.3 --dist dist --to dist/images --source https://example.com/purser
 package main
@@ -31,22 +31,22 @@ import (
 // nobody is the user that distroless images run as.
 const nobody = 65532
 
-// release is what the images are made of.
+// release describes the input for the images.
 type release struct {
 	version, commit, source string
-	date                    time.Time // of the commit: the same release gives the same bytes
+	date                    time.Time // the commit's, so that the same release gives the same bytes
 	dist                    string    // the folder with its archives
 }
 
 func main() {
 	var r release
 	var to, date string
-	flag.StringVar(&r.version, "version", "", "the release's, without the v")
-	flag.StringVar(&r.commit, "commit", "", "what it was built from")
-	flag.StringVar(&date, "date", "1980-01-01T00:00:00Z", "of the commit, RFC 3339")
+	flag.StringVar(&r.version, "version", "", "the release's version, without the v")
+	flag.StringVar(&r.commit, "commit", "", "the release's commit")
+	flag.StringVar(&date, "date", "1980-01-01T00:00:00Z", "the commit's date, RFC 3339")
 	flag.StringVar(&r.source, "source", "", "the address of the repository")
 	flag.StringVar(&r.dist, "dist", "dist", "the folder with the release's archives")
-	flag.StringVar(&to, "to", "dist/images", "the folder for the layouts")
+	flag.StringVar(&to, "to", "dist/images", "the folder to write the layouts to")
 	flag.Parse()
 	var err error
 	r.date, err = time.Parse(time.RFC3339, date)
@@ -61,7 +61,7 @@ func main() {
 	}
 }
 
-// write makes the layout of one program's image in a folder.
+// write makes one program's layout in a folder.
 func (r release) write(program, to string) error {
 	index := mutate.IndexMediaType(empty.Index, types.OCIImageIndex)
 	for _, arch := range []string{"amd64", "arm64"} {
@@ -121,7 +121,7 @@ func (r release) image(program, arch string) (v1.Image, error) {
 	return mutate.ConfigFile(image, config)
 }
 
-// layer has the program, the roots of TLS, a user that is not root, and a place to write to.
+// layer holds the program, TLS roots, a user without privileges, and writable folders.
 func (r release) layer(program string, binary []byte) (v1.Layer, error) {
 	var roots bytes.Buffer
 	for root := range bundle.Roots() {
@@ -158,7 +158,7 @@ func (r release) layer(program string, binary []byte) (v1.Layer, error) {
 	return tarball.LayerFromOpener(func() (io.ReadCloser, error) { return io.NopCloser(bytes.NewReader(buf.Bytes())), nil })
 }
 
-// program takes a program out of the release's archive.
+// program reads a program from the release's archive.
 func (r release) program(name, arch string) ([]byte, error) {
 	file := filepath.Join(r.dist, fmt.Sprintf("purser_%s_linux_%s.tar.gz", r.version, arch))
 	f, err := os.Open(file) //nolint:gosec // the person names the folder

@@ -21,7 +21,7 @@ import (
 	"purser/internal/realservers"
 )
 
-// looking says what a program in the image finds around it.
+// looking is a program that prints what it finds in the image.
 const looking = `package main
 
 import (
@@ -38,7 +38,7 @@ func main() {
 }
 `
 
-// aRelease is a folder with archives as a release has them, with the program above in them.
+// aRelease returns a release whose archives hold the program above.
 func aRelease(t *testing.T) release {
 	t.Helper()
 	dir := t.TempDir()
@@ -108,19 +108,19 @@ func TestImagesArePushedAndRun(t *testing.T) {
 		}
 		got := inside(t, run("export", "--platform", "linux/"+runtime.GOARCH, ref, "-"), image.Config.Entrypoint[0])
 		if want := "user 65532 roots true\nhome <nil> tmp <nil>\nsystem true\n"; got != want {
-			t.Errorf("%s: in its image a program says\n%swant\n%s", program, got, want)
+			t.Errorf("%s: a program in its image prints\n%swant\n%s", program, got, want)
 		}
 	}
 }
 
-// inside runs a program of a root file system that is given as an archive, as the image's user.
+// inside unpacks a root file system and runs one of its programs as the image's user.
 func inside(t *testing.T, archive []byte, program string) string {
 	t.Helper()
 	if os.Getuid() != 0 {
-		t.Skip("chroot is for root: what is in the image was not run")
+		t.Skip("only root can chroot, so the image does not run")
 	}
 	root := t.TempDir()
-	for dir := root; dir != "/"; dir = filepath.Dir(dir) { // the image's user has to get there
+	for dir := root; dir != "/"; dir = filepath.Dir(dir) { // the image's user must be able to enter them
 		if info, err := os.Stat(dir); err == nil && info.Mode().Perm()&1 == 0 {
 			if err := os.Chmod(dir, info.Mode().Perm()|0o11); err != nil {
 				t.Fatal(err)
@@ -164,7 +164,7 @@ func TestTheSameReleaseGivesTheSameImages(t *testing.T) {
 	}
 }
 
-func TestAReleaseThatLacksAProgramIsNoImage(t *testing.T) {
+func TestAnImageNeedsItsProgramInTheRelease(t *testing.T) {
 	r := aRelease(t)
 	err := r.write("purser-lambda", t.TempDir())
 	if err == nil || !strings.Contains(err.Error(), "find purser-lambda") {

@@ -19,13 +19,13 @@ import (
 	"testing"
 )
 
-// shells are those that people pipe an installer into.
+// shells are the ones that people pipe an installer into.
 var shells = map[string][]string{"dash": {"dash"}, "bash": {"bash", "--posix"}, "busybox": {"busybox", "sh"}}
 
-// release is what a test changes before it serves it: a version's files by their names.
+// release holds a version's files by name; a test changes it before serving it.
 type release map[string][]byte
 
-// releaseOf makes a release whose programs print what they are.
+// releaseOf makes a release whose programs print their names and versions.
 func releaseOf(version string) release {
 	var buf bytes.Buffer
 	zip := gzip.NewWriter(&buf)
@@ -52,7 +52,7 @@ func archiveOf(version string) string {
 	return fmt.Sprintf("purser_%s_linux_%s.tar.gz", version, runtime.GOARCH)
 }
 
-// home serves releases where GitHub does.
+// home serves releases under GitHub's paths.
 func home(t *testing.T, versions []string, releases map[string]release) string {
 	t.Helper()
 	mux := http.NewServeMux()
@@ -86,27 +86,27 @@ func TestTheInstallerInstallsWhatItVerified(t *testing.T) {
 		want     string
 		fails    bool
 	}{
-		"the latest that is no candidate": {want: "purser v1.1.0 is in "},
-		"the version that is asked for":   {args: []string{"--version", "1.0.0"}, want: "purser v1.0.0 is in "},
-		"an unknown version":              {args: []string{"--version", "v9.9.9"}, want: "there is no release v9.9.9; there are: v1.2.0-rc.1 v1.1.0 v1.0.0", fails: true},
-		"a version that is a path":        {args: []string{"--version", "../../x"}, want: "must look like v1.2.3", fails: true},
-		"a tampered archive":              {change: func(r release) { r[archiveOf("1.1.0")] = append([]byte("x"), r[archiveOf("1.1.0")]...) }, want: "is not what the release's checksums say: nothing was installed", fails: true},
-		"a release that is half uploaded": {change: func(r release) { delete(r, "checksums.txt") }, want: "may still be uploading", fails: true},
-		"an archive that is not there":    {change: func(r release) { delete(r, archiveOf("1.1.0")) }, want: "may still be uploading", fails: true},
-		"no archive for this machine":     {change: func(r release) { r["checksums.txt"] = []byte("0  other\n") }, want: "has no purser_1.1.0_linux_", fails: true},
-		"another kind of processor":       {programs: map[string]string{"uname": `[ "$1" = -m ] && echo riscv64 || echo Linux`}, want: "there is no archive for riscv64", fails: true},
-		"another system":                  {programs: map[string]string{"uname": "echo Plan9"}, want: "there is no archive for Plan9", fails: true},
-		"a good signature":                {programs: map[string]string{"cosign": `case "$*" in *'--certificate-identity-regexp ^http'*'/\.github/workflows/release\.yml@refs/tags/v'*) ;; *) exit 1;; esac`}, want: "the signature is verified"},
-		"a signature by a key":            {env: []string{"PURSER_COSIGN_KEY=/keys/cosign.pub"}, programs: map[string]string{"cosign": `case "$*" in *'--key /keys/cosign.pub'*) ;; *) exit 1;; esac`}, want: "the signature is verified"},
-		"a bad signature":                 {programs: map[string]string{"cosign": "echo invalid signature >&2; exit 1"}, want: "not signed by this project: nothing was installed", fails: true},
-		"no signature":                    {programs: map[string]string{"cosign": "exit 0"}, change: func(r release) { delete(r, "checksums.txt.sigstore.json") }, want: "the release may be incomplete", fails: true},
-		"a signature that must be there":  {env: []string{"PURSER_SIGNATURE=required"}, want: "cosign is not installed, so the signature cannot be verified", fails: true},
-		"a network that is not there":     {env: []string{"PURSER_HOME=http://127.0.0.1:1"}, want: "is the network there", fails: true},
-		"a copy that knows no home":       {env: []string{"PURSER_HOME=@HOME@"}, want: "does not know where releases are", fails: true},
-		"a folder that cannot be made":    {args: []string{"--to", "/dev/null/bin"}, want: "choose another folder with --to", fails: true},
-		"a folder off the PATH":           {want: "is not on your PATH; add it: export PATH="},
-		"an argument that does not exist": {args: []string{"--force"}, want: "unknown argument --force", fails: true},
-		"an argument without its value":   {args: []string{"--to"}, want: "--to needs a value", fails: true},
+		"the latest stable version":            {want: "purser v1.1.0 is installed in "},
+		"a named version":                      {args: []string{"--version", "1.0.0"}, want: "purser v1.0.0 is installed in "},
+		"an unknown version":                   {args: []string{"--version", "v9.9.9"}, want: "release v9.9.9 does not exist; these do: v1.2.0-rc.1 v1.1.0 v1.0.0", fails: true},
+		"a version that is a path":             {args: []string{"--version", "../../x"}, want: "must look like v1.2.3", fails: true},
+		"a tampered archive":                   {change: func(r release) { r[archiveOf("1.1.0")] = append([]byte("x"), r[archiveOf("1.1.0")]...) }, want: "does not match the release's checksums, so nothing was installed", fails: true},
+		"a half-uploaded release":              {change: func(r release) { delete(r, "checksums.txt") }, want: "may still be uploading", fails: true},
+		"a missing archive":                    {change: func(r release) { delete(r, archiveOf("1.1.0")) }, want: "may still be uploading", fails: true},
+		"no archive for this machine":          {change: func(r release) { r["checksums.txt"] = []byte("0  other\n") }, want: "has no purser_1.1.0_linux_", fails: true},
+		"another kind of processor":            {programs: map[string]string{"uname": `[ "$1" = -m ] && echo riscv64 || echo Linux`}, want: "there is no archive for riscv64", fails: true},
+		"another system":                       {programs: map[string]string{"uname": "echo Plan9"}, want: "there is no archive for Plan9", fails: true},
+		"a good signature":                     {programs: map[string]string{"cosign": `case "$*" in *'--certificate-identity-regexp ^http'*'/\.github/workflows/release\.yml@refs/tags/v'*) ;; *) exit 1;; esac`}, want: "the signature is valid"},
+		"a signature by a key":                 {env: []string{"PURSER_COSIGN_KEY=/keys/cosign.pub"}, programs: map[string]string{"cosign": `case "$*" in *'--key /keys/cosign.pub'*) ;; *) exit 1;; esac`}, want: "the signature is valid"},
+		"a bad signature":                      {programs: map[string]string{"cosign": "echo invalid signature >&2; exit 1"}, want: "this project did not sign the checksums, so nothing was installed", fails: true},
+		"no signature":                         {programs: map[string]string{"cosign": "exit 0"}, change: func(r release) { delete(r, "checksums.txt.sigstore.json") }, want: "the release may be incomplete", fails: true},
+		"a required signature without cosign":  {env: []string{"PURSER_SIGNATURE=required"}, want: "cannot verify the signature without cosign", fails: true},
+		"no network":                           {env: []string{"PURSER_HOME=http://127.0.0.1:1"}, want: "check the network", fails: true},
+		"a copy without the project's address": {env: []string{"PURSER_HOME=@HOME@"}, want: "does not know where to find releases", fails: true},
+		"a folder that cannot be made":         {args: []string{"--to", "/dev/null/bin"}, want: "choose another one with --to", fails: true},
+		"a folder off the PATH":                {want: "is not on your PATH; add it: export PATH="},
+		"an argument that does not exist":      {args: []string{"--force"}, want: "unknown argument --force", fails: true},
+		"an argument without its value":        {args: []string{"--to"}, want: "--to needs a value", fails: true},
 	}
 	for shell, command := range shells {
 		if _, err := exec.LookPath(command[0]); err != nil {
@@ -135,7 +135,7 @@ func TestTheInstallerInstallsWhatItVerified(t *testing.T) {
 	}
 }
 
-// run pipes the installer into a shell, where neither cosign nor a proxy of the machine is found.
+// run pipes the installer into a shell without the machine's cosign and proxy.
 func run(t *testing.T, shell, args, env []string, programs map[string]string) (string, error) {
 	t.Helper()
 	script, err := os.Open("install.sh")
@@ -144,7 +144,7 @@ func run(t *testing.T, shell, args, env []string, programs map[string]string) (s
 	}
 	defer func() { _ = script.Close() }()
 	bin, tmp := t.TempDir(), t.TempDir()
-	// As root the programs would go to where the machine has its own.
+	// As root the installer would write to the machine's own folder.
 	programs = maps.Clone(programs)
 	if programs == nil {
 		programs = map[string]string{}

@@ -1,6 +1,6 @@
 #!/bin/bash
-# The GitHub Action: installs a release into the runner's tool cache and puts it on the
-# PATH of the steps that follow. A version that is in the cache is not downloaded again.
+# The GitHub Action installs a release into the runner's tool cache and adds it to the PATH of
+# later steps. It does not download a cached version again.
 set -euo pipefail
 
 fail() {
@@ -9,10 +9,10 @@ fail() {
 }
 
 here=$(dirname "${BASH_SOURCE[0]}")
-# A version is taken out of the cache only by its name, which the latest one has not.
+# The cache works only for a named version: the latest one changes.
 version=${PURSER_VERSION:+v${PURSER_VERSION#v}}
 case $version in *[!A-Za-z0-9.+_-]*) fail 'version must look like v1.2.3' ;; esac
-: "${RUNNER_TOOL_CACHE:?the runner sets it}" "${GITHUB_PATH:?the runner sets it}" "${GITHUB_OUTPUT:?the runner sets it}"
+: "${RUNNER_TOOL_CACHE:?must be set by the runner}" "${GITHUB_PATH:?must be set by the runner}" "${GITHUB_OUTPUT:?must be set by the runner}"
 to=$RUNNER_TOOL_CACHE/purser/${version:-latest}/$(uname -m)
 
 if [[ -n $version && -e $to.complete ]]; then

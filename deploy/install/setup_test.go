@@ -10,8 +10,8 @@ import (
 	"testing"
 )
 
-// TestTheActionPutsPurserOnThePath has a stand-in of GitHub's runner: its variables, its
-// files, and a tool cache that stays from one job to the next.
+// The test imitates GitHub's runner: its variables, its files, and a tool cache that two jobs
+// share.
 func TestTheActionPutsPurserOnThePath(t *testing.T) {
 	if runtime.GOOS != "linux" {
 		t.Skip("the archives of this test are for Linux")
@@ -41,21 +41,21 @@ func TestTheActionPutsPurserOnThePath(t *testing.T) {
 		t.Errorf("the helper that is on the PATH says %q, %v", said, err)
 	}
 
-	// The next job asks nobody.
+	// The next job downloads nothing.
 	if out, again, _, err := job("PURSER_VERSION=v1.1.0", "PURSER_HOME=http://127.0.0.1:1"); err != nil || again != path || !strings.Contains(out, "is in the tool cache") {
 		t.Errorf("a version of the cache: %v: %q\n%s", err, again, out)
 	}
 
-	// The stand-in of purser prints its arguments' version only, so that this is the call alone.
+	// The fake purser prints only its version, so this checks just the call.
 	if out, _, _, err := job("PURSER_VERSION=v1.1.0", "PURSER_INSTALL_HELPER=true", "PURSER_REGISTRIES=docker.io ghcr.io"); err != nil || strings.Count(out, "purser v1.1.0") != 2 {
 		t.Errorf("with the helper: %v\n%s", err, out)
 	}
 
 	for name, c := range map[string]struct{ env, want string }{
-		"an unknown version":        {"PURSER_VERSION=v9.9.9", `there is no release v9\.9\.9; there are: v1\.2\.0 v1\.1\.0`},
-		"the latest, tampered with": {"PURSER_VERSION=", `is not what the release's checksums say: nothing was installed`},
+		"an unknown version":        {"PURSER_VERSION=v9.9.9", `release v9\.9\.9 does not exist; these do: v1\.2\.0 v1\.1\.0`},
+		"the latest, tampered with": {"PURSER_VERSION=", `does not match the release's checksums, so nothing was installed`},
 		"a version that is a path":  {"PURSER_VERSION=../../../x", `version must look like v1\.2\.3`},
-		"a home that is not there":  {"PURSER_HOME=http://127.0.0.1:1", `is the network there`},
+		"no network":                {"PURSER_HOME=http://127.0.0.1:1", `check the network`},
 	} {
 		out, path, output, err := job(c.env)
 		if err == nil || path != "" || output != "" || !regexp.MustCompile(`(?m)^::error title=purser::.*`+c.want).MatchString(out) {
@@ -64,8 +64,7 @@ func TestTheActionPutsPurserOnThePath(t *testing.T) {
 	}
 }
 
-// TestTheActionRunsWhatTheTestRuns: every input reaches the script by its variable.
-func TestTheActionRunsWhatTheTestRuns(t *testing.T) {
+func TestEveryInputOfTheActionReachesTheScript(t *testing.T) {
 	action, err := os.ReadFile("../../action.yml")
 	if err != nil {
 		t.Fatal(err)

@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
-# Makes what a release has besides the programs, in a folder: completions, manual pages,
-# and under files/ the Lambda's zips, the Terraform module, the Buildkite plugin and the
-# installer. The same commit gives the same bytes.
+# Makes the other parts of a release in a folder: completions, manual pages, and under files/
+# the Lambda's zips, the Terraform module, the Buildkite plugin and the installer. The same
+# commit gives the same bytes.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/../.."
 to=${1:?the folder to write to}
@@ -21,7 +21,7 @@ rm "$to/purser"
 gzip -9 -n "$to"/man/*
 go run ./deploy/lambda "$to/files"
 
-# pack NAME FOLDER makes an archive whose root is the folder, as a repository of its own has it.
+# pack NAME FOLDER archives a folder as the root, like a separate repository.
 pack() {
   git -C "$2" ls-files -z | tar --directory="$2" --null --no-recursion --sort=name --mtime="$date" --owner=0 --group=0 --numeric-owner \
     --exclude='*.go' --exclude='testprovider/*' --exclude='tests/*' --files-from=- -cf - | gzip -9 -n >"$to/files/$1.tar.gz"

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# Makes a release into dist/: `release.sh snapshot` makes all of it and publishes nothing,
-# `release.sh publish` is for the release workflow, on a tag.
+# Makes a release in dist/. `release.sh snapshot` publishes nothing; the release workflow runs
+# `release.sh publish` on a tag.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/../.."
 PATH=$PATH:$(go env GOPATH)/bin
@@ -15,7 +15,7 @@ case ${1:-} in
   snapshot) arguments=(--snapshot) ;;
   publish)
     if [[ $PURSER_HOME == *SET-THE-OWNER* ]]; then
-      echo 'release: deploy/home does not name the repository yet; write its address there' >&2
+      echo 'release: write the repository'"'"'s address into deploy/home first' >&2
       exit 1
     fi
     arguments=()
@@ -27,7 +27,7 @@ case ${1:-} in
 esac
 
 command -v goreleaser >/dev/null || {
-  echo 'release: goreleaser is missing; make release-tools installs it' >&2
+  echo 'release: goreleaser is missing; install it with make release-tools' >&2
   exit 1
 }
 skip=()

@@ -1,4 +1,4 @@
-// Package release tests what a release is made of.
+// Package release tests how a release is made.
 package release
 
 import (
@@ -13,12 +13,11 @@ import (
 	"testing"
 )
 
-// TestTwoBuildsOfOneCommitAreTheSameBytes builds as .goreleaser.yaml does, in two clones, and
-// asks what came of it which commit it is.
+// The test builds like .goreleaser.yaml in two clones, and asks the programs for their commit.
 func TestTwoBuildsOfOneCommitAreTheSameBytes(t *testing.T) {
 	head, err := exec.CommandContext(t.Context(), "git", "rev-parse", "HEAD").Output()
 	if err != nil {
-		t.Skip("this is no git repository: what a build says of its commit is not tried")
+		t.Skip("this is not a git repository, so a build has no commit")
 	}
 	config, err := os.ReadFile("../../.goreleaser.yaml")
 	if err != nil {
@@ -73,7 +72,7 @@ func TestTwoBuildsOfOneCommitAreTheSameBytes(t *testing.T) {
 	}
 }
 
-// TestTheHomeIsNamedInOnePlace: what is released, and what the action runs, gets it from there.
+// A release and the action must take the repository's address from deploy/home.
 func TestTheHomeIsNamedInOnePlace(t *testing.T) {
 	raw, err := os.ReadFile("../home")
 	if err != nil {
@@ -85,17 +84,17 @@ func TestTheHomeIsNamedInOnePlace(t *testing.T) {
 	}
 	out, err := exec.CommandContext(t.Context(), "git", "grep", "-lF", strings.TrimPrefix(home, "https://"), "--", ":/").Output()
 	if err != nil {
-		t.Skip("this is no git repository")
+		t.Skip("this is not a git repository")
 	}
 	if got := strings.TrimSpace(string(out)); got != "../home" {
-		t.Errorf("the home is in %s; it is to be in deploy/home alone", got)
+		t.Errorf("%s has the address; only deploy/home may", got)
 	}
 }
 
 func TestAnUnsetHomePublishesNothing(t *testing.T) {
 	cmd := exec.CommandContext(t.Context(), "./release.sh", "publish")
 	cmd.Env = append(os.Environ(), "PURSER_HOME=https://github.com/SET-THE-"+"OWNER/purser")
-	if out, err := cmd.CombinedOutput(); err == nil || !strings.Contains(string(out), "deploy/home does not name the repository yet") {
+	if out, err := cmd.CombinedOutput(); err == nil || !strings.Contains(string(out), "write the repository's address into deploy/home") {
 		t.Errorf("%v\n%s", err, out)
 	}
 }

@@ -1,7 +1,6 @@
-// Package agent serves purser's commands to AI agents over the Model Context Protocol:
-// the tools (tools.go), calls that outlive a request because a person has to do something
-// first (call.go), how that person is reached where the agent cannot answer for them
-// (person.go), results and errors (report.go), and the documentation (resources.go).
+// Package agent serves purser's commands to AI agents over the Model Context Protocol: tools
+// (tools.go), calls that outlive a request while a person acts (call.go), ways to ask that
+// person past the agent (person.go), results (report.go) and documentation (resources.go).
 package agent
 
 import (
@@ -22,40 +21,40 @@ import (
 	"purser/internal/present"
 )
 
-// instructions tell an agent what purser is for, and what it never does.
-const instructions = `purser keeps the registry tokens of CI. Never ask a person for a token, a password or a code, never read one from a file or a variable, and never pass one to a tool: no tool takes one. To store a token call store; a page asks the person for it. Before purser uses docker's session or login, makes or ends a token, or goes back to another one, it asks the person itself; you cannot answer for them, and when they say no, stop.
-When a result has "waiting", a person has to do something first: tell them what waiting.for says, give them waiting.address as it is where there is one, do not open it yourself, and call wait with waiting.id.
-When a token may have leaked, call respond at once. Results have no values: what is stored is described by its keys, its length and whether it matches. Every failure has error.reason, error.what, error.why and error.next, the next step; give it to the person as it is. The pages are resources under purser://docs/, the skill is purser://skills/registry-credentials/SKILL.md, and the fields of results are described in purser://docs/ai-agents.md.`
+// instructions tell an agent how to use purser.
+const instructions = `purser manages the registry tokens of CI. Never ask a person for a token, a password or a code, never read one from a file or a variable, and never pass one to a tool: no tool accepts one. To store a token, call store; a page asks the person for it. purser asks the person before it uses docker's session or login, makes or revokes a token, or restores a previous one. You cannot answer for them; if they say no, stop.
+If a result has "waiting", a person must act first: tell them what waiting.for says. If it has waiting.address, give it to them unchanged and do not open it yourself. Then call wait with waiting.id.
+If a token may have leaked, call respond at once. Results never contain secret values; they describe a stored value by its keys, its length and whether it matches. Every failure has error.reason, error.what, error.why and error.next; pass the next step on to the person unchanged. Read the documentation under purser://docs/, the skill at purser://skills/registry-credentials/SKILL.md, and the fields of results in purser://docs/ai-agents.md.`
 
-// Purser is what the tools run.
+// Purser holds what the tools run.
 type Purser struct {
 	Version string
-	Makers  string // the registries where purser makes and ends tokens, in words
+	Makers  string // names the registries where purser makes and revokes tokens
 	Random  io.Reader
-	// Patience is how long a call takes before the agent gets an id to wait with instead of
-	// a result: clients give up on calls that take minutes. 0 is 45 seconds.
+	// Patience limits how long the agent waits for a result before it gets an id to wait
+	// with: clients give up on calls that take minutes. 0 means 45 seconds.
 	Patience time.Duration
 	// Run runs a command line, writes its report as JSON and returns the exit code.
 	Run func(ctx context.Context, args []string, person *Person, report io.Writer) int
-	// Page asks a person on a page of purser's own, whose address show is given.
+	// Page asks a person on purser's own page, and passes its address to show.
 	Page func(ctx context.Context, d present.Decision, show Show) error
-	// Browser shows an address in the person's browser, and nobody else.
+	// Browser opens an address in the person's browser and tells it to nobody else.
 	Browser Show
-	// Credentials are those of purser.yaml, all when none is named.
+	// Credentials returns the named credentials of purser.yaml, or all without names.
 	Credentials func(names []string) ([]credential.Credential, error)
 }
 
-// Show brings a page's address to the person. failed is told when it turns out that it did
-// not get there, or that the person refuses; remove is called when the page is over.
+// Show brings a page's address to the person. It calls failed if the address did not get
+// there or the person refuses. Callers call remove when the page is over.
 type Show func(ctx context.Context, address string, failed func(error)) (remove func(), err error)
 
-// ErrNotShown says that a page could not be shown.
+// ErrNotShown means that purser could not show a page.
 var ErrNotShown = errors.New("the page could not be shown")
 
 // usualPatience is less than the minute after which many clients give up on a call.
 const usualPatience = 45 * time.Second
 
-// maxCalls bounds the calls that wait for a person or for the agent to take their result.
+// maxCalls limits calls that wait for a person, or whose result the agent has not fetched.
 const maxCalls = 16
 
 // Server serves the tools and the documentation.
@@ -64,8 +63,8 @@ type Server struct {
 	purser Purser
 	logs   atomic.Bool // the client has asked for log messages
 
-	mu    sync.Mutex // guards what follows
-	calls []*call    // the oldest first
+	mu    sync.Mutex // guards the fields below
+	calls []*call    // oldest first
 }
 
 // New makes a server that runs p.
@@ -92,7 +91,7 @@ func New(p Purser) *Server {
 	return s
 }
 
-// Serve serves one client, and ends every call that is left when the client has gone.
+// Serve serves one client. When the client leaves, it ends the remaining calls.
 func (s *Server) Serve(ctx context.Context, t mcp.Transport) error {
 	err := s.Run(ctx, t)
 	s.mu.Lock()
@@ -111,8 +110,8 @@ func (s *Server) Serve(ctx context.Context, t mcp.Transport) error {
 	return err
 }
 
-// handler runs a tool. A request that brings the person's answer to a question, as clients
-// of the protocol's later versions do, goes on with the call that asked.
+// handler runs a tool. In later versions of the protocol a client's next request brings the
+// person's answer; the handler passes it to the call that asked.
 func (s *Server) handler(t tool) mcp.ToolHandler {
 	return func(ctx context.Context, req *mcp.CallToolRequest) (*mcp.CallToolResult, error) {
 		in, err := t.read(req.Params.Arguments)
@@ -141,10 +140,10 @@ func (s *Server) handler(t tool) mcp.ToolHandler {
 }
 
 var noSuchCall = &credential.Fault{
-	Reason: credential.Usage, What: "no call waits under this id", Why: "its result was taken already, it was stopped, or it never was",
+	Reason: credential.Usage, What: "no call has this id", Why: "you already fetched its result, you stopped it, or the id is wrong",
 }
 
-// find is the call with an id; nil for none.
+// find returns the call with an id, or nil.
 func (s *Server) find(id string) *call {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -156,7 +155,7 @@ func (s *Server) find(id string) *call {
 	return nil
 }
 
-// start runs a command line in a call of its own, which ends with the server at the latest.
+// start runs a command line in its own call, which outlives the request but not the server.
 func (s *Server) start(ctx context.Context, req *mcp.CallToolRequest, t tool, line []string) (*call, error) {
 	id, err := newID(s.purser.Random)
 	if err != nil {
@@ -178,7 +177,7 @@ func (s *Server) start(ctx context.Context, req *mcp.CallToolRequest, t tool, li
 	return c, nil
 }
 
-// keep adds a call. The result that the agent has left longest makes room for it.
+// keep adds a call. If there are too many, it drops the oldest result that nobody fetched.
 func (s *Server) keep(c *call) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -192,7 +191,7 @@ func (s *Server) keep(c *call) error {
 	}
 	if len(s.calls) >= maxCalls {
 		return &credential.Fault{
-			Reason: credential.Usage, What: fmt.Sprintf("%d calls wait for a person already", maxCalls), Why: "wait for one of them, or stop one, with the tool wait",
+			Reason: credential.Usage, What: fmt.Sprintf("%d calls already wait for a person", maxCalls), Why: "purser allows no more; finish or stop one with the tool wait",
 		}
 	}
 	s.calls = append(s.calls, c)
@@ -210,7 +209,7 @@ func (s *Server) forget(c *call) {
 	}
 }
 
-// newID is one that nobody can guess.
+// newID returns an ID that nobody can guess.
 func newID(random io.Reader) (string, error) {
 	const length = 18
 	raw := make([]byte, length)

@@ -13,18 +13,18 @@ import (
 
 type buffer = bytes.Buffer
 
-// call is a command that a tool runs. It goes on when the request that started it has been
-// answered, because a person has to do something first.
+// call is a command that a tool runs. It may outlive the request that started it, because a
+// person has to act first.
 type call struct {
 	id      string
 	tool    tool
 	session *mcp.ServerSession
 	stop    context.CancelFunc
 	done    chan struct{}
-	result  *mcp.CallToolResult // when done is closed
+	result  *mcp.CallToolResult // valid once done is closed
 
-	mu       sync.Mutex // guards what follows
-	ask      *ask       // what a person has to do now; nil: nothing
+	mu       sync.Mutex // guards the fields below
+	ask      *ask       // what a person has to do now, or nil
 	changed  chan struct{}
 	listener *listener
 	lines    []string
@@ -33,23 +33,23 @@ type call struct {
 
 // ask is one thing that only a person can do.
 type ask struct {
-	text     string            // what it is
-	address  string            // the page where it is done; "" where the agent must not know it
-	elicit   *mcp.ElicitParams // what the client is asked to show; nil: nothing
+	text     string            // describes it
+	address  string            // the page to do it on; "" if the agent must not know it
+	elicit   *mcp.ElicitParams // what the client shows, or nil
 	answered func(*mcp.ElicitResult, error)
 
-	key  string // of the answer, among those that a client brings
-	sent bool   // the client was asked
+	key  string // identifies the answer among those that a client brings
+	sent bool   // whether the client has it
 	over context.Context
 }
 
-// raise has somebody wait for a person until remove is called.
+// raise asks a person to act, until the caller calls remove.
 func (c *call) raise(a *ask) (remove func()) {
 	over, end := context.WithCancel(context.Background())
 	a.over = over
 	c.set(a)
 	if a.elicit == nil {
-		c.Say(a.told())
+		c.Say(a.request())
 	}
 	return func() {
 		end()
@@ -59,13 +59,13 @@ func (c *call) raise(a *ask) (remove func()) {
 	}
 }
 
-// told is what has to be done, and where.
-func (a *ask) told() string {
+// request says what the person has to do, and where.
+func (a *ask) request() string {
 	return strings.TrimSpace(a.text + " " + a.address)
 }
 
-// set changes what a person has to do, and reports whether the client was asked to show
-// what it was before.
+// set changes what a person has to do, and reports whether the client was shown the
+// previous one.
 func (c *call) set(a *ask) (sent bool) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -76,14 +76,14 @@ func (c *call) set(a *ask) (sent bool) {
 	return sent
 }
 
-// now is what a person has to do, and a channel that is closed when that changes.
+// now returns what a person has to do, and a channel that closes when that changes.
 func (c *call) now() (*ask, chan struct{}) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	return c.ask, c.changed
 }
 
-// unsent is the question that the client has to be asked now, once; nil for none.
+// unsent returns the open question the first time it is called, or nil.
 func (c *call) unsent() *ask {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -94,15 +94,15 @@ func (c *call) unsent() *ask {
 	return c.ask
 }
 
-// cannot goes on without the client, which cannot show what it said it can.
+// cannot asks without the client, which failed to show the question.
 func (c *call) cannot(a *ask) {
 	plain := *a
 	plain.elicit = nil
 	c.set(&plain)
-	c.Say(plain.told())
+	c.Say(plain.request())
 }
 
-// answer takes the answer that a client has brought to the question that is open now.
+// answer passes a client's answer to the open question.
 func (c *call) answer(brought mcp.InputResponseMap) {
 	if a, _ := c.now(); a != nil && a.key != "" {
 		if res, ok := brought[a.key].(*mcp.ElicitResult); ok {
@@ -120,9 +120,9 @@ func (c *call) ended() bool {
 	}
 }
 
-// follow waits for a call: to its end, to a question that the client is to show, or until
-// the agent has waited long enough. A client that shows nothing meanwhile is told at once
-// that a person has to do something.
+// follow waits until a call ends, needs the client to show a question, or takes longer than
+// the server's patience. A client that doesn't listen during a call hears at once that a
+// person has to act.
 func (s *Server) follow(ctx context.Context, req *mcp.CallToolRequest, c *call) (*mcp.CallToolResult, error) {
 	c.attach(&listener{ctx: ctx, req: req})
 	defer c.attach(nil)
@@ -162,7 +162,7 @@ func (s *Server) follow(ctx context.Context, req *mcp.CallToolRequest, c *call) 
 	}
 }
 
-// elicit asks the client, until the question is over.
+// elicit asks the client while the question is open.
 func (s *Server) elicit(ctx context.Context, req *mcp.CallToolRequest, a *ask) {
 	ctx, stop := context.WithCancel(ctx)
 	defer stop()
@@ -173,7 +173,7 @@ func (s *Server) elicit(ctx context.Context, req *mcp.CallToolRequest, a *ask) {
 	}
 }
 
-// wait goes on waiting for a call, or stops it.
+// wait follows a call again, or stops it.
 func (s *Server) wait(ctx context.Context, req *mcp.CallToolRequest, in input) (*mcp.CallToolResult, error) {
 	id := req.Params.RequestState
 	if id == "" {
@@ -191,13 +191,13 @@ func (s *Server) wait(ctx context.Context, req *mcp.CallToolRequest, in input) (
 	return s.follow(ctx, req, c)
 }
 
-// listens reports whether the client has asked to be told what happens during a call.
+// listens reports whether the client wants messages during a call.
 func (s *Server) listens(req *mcp.CallToolRequest) bool {
 	_, logs := req.Params.Meta[mcp.MetaKeyLogLevel] //nolint:staticcheck // clients still ask so
 	return logs || s.logs.Load() || req.Params.GetProgressToken() != nil
 }
 
-// listener is a request that is told what its call does.
+// listener is a request that gets its call's messages.
 type listener struct {
 	ctx context.Context
 	req *mcp.CallToolRequest
@@ -210,11 +210,11 @@ func (c *call) attach(l *listener) {
 	a := c.ask
 	c.mu.Unlock()
 	if l != nil && a != nil && a.elicit == nil {
-		c.Say(a.told())
+		c.Say(a.request())
 	}
 }
 
-// Write takes what a command says to the person, line by line.
+// Write sends what a command says to the client, line by line.
 func (c *call) Write(text []byte) (int, error) {
 	c.mu.Lock()
 	c.part += string(text)
@@ -229,7 +229,7 @@ func (c *call) Write(text []byte) (int, error) {
 	return len(text), nil
 }
 
-// Say tells the client a line. It is best effort: a client that does not listen misses it.
+// Say sends the client a line. A client that does not listen misses it.
 func (c *call) Say(line string) {
 	c.mu.Lock()
 	l := c.listener
@@ -247,7 +247,7 @@ func (c *call) Say(line string) {
 	_ = l.req.Session.Log(l.ctx, &mcp.LoggingMessageParams{Level: "notice", Logger: "purser", Data: line}) //nolint:staticcheck // the only way to clients that ask for no progress
 }
 
-// last is all that was said, in one line.
+// last returns all that the command said, in one line.
 func (c *call) last() string {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -257,11 +257,11 @@ func (c *call) last() string {
 	return strings.Join(c.lines, " ")
 }
 
-// unshown ends a wait for a page that nobody will answer.
+// unshown ends the wait for a page that nobody can answer.
 type unshown struct{ error }
 
-// Watch is for whoever waits for a page: failed ends the context, and why says with what,
-// or what it is given where failed was not called.
+// Watch lets a wait for a page end early: failed ends the context, and why then returns
+// failed's error in place of its argument.
 func Watch(ctx context.Context) (watched context.Context, failed func(error), why func(error) error) {
 	watched, stop := context.WithCancelCause(ctx)
 	failed = func(err error) { stop(&unshown{err}) }

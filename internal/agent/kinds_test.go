@@ -1,3 +1,3 @@
 package agent
 
-import _ "purser/internal/wire/kinds" // whose advice and pages are told
+import _ "purser/internal/wire/kinds" // provide advice and pages

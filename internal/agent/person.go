@@ -13,9 +13,9 @@ import (
 	"purser/internal/present"
 )
 
-// Person is the one for whom an agent has purser run a command. The agent cannot answer
-// for them: no argument of a tool is an answer, and the address of a page that asks for a
-// yes is in no result and no message to the agent.
+// Person is the human for whom the agent runs purser. The agent cannot answer for them: no
+// tool argument is an answer, and no result or message contains the address of a page that
+// asks for a decision.
 type Person struct {
 	server *Server
 	call   *call
@@ -23,14 +23,14 @@ type Person struct {
 
 var _ io.Writer = (*Person)(nil)
 
-// Write tells the client what a command says.
+// Write sends what a command says to the client.
 func (p *Person) Write(text []byte) (int, error) { return p.call.Write(text) }
 
-// Say tells the client a line.
+// Say sends the client a line.
 func (p *Person) Say(line string) { p.call.Say(line) }
 
-// asksByResult reports whether a server may only ask by its result, after which the client
-// calls again with the answer: so it is from this version of the protocol on (SEP-2322).
+// asksByResult reports whether the server must return its questions as results, and the
+// client calls again with the answer. The protocol requires that since SEP-2322.
 func asksByResult(session *mcp.ServerSession) bool {
 	const since = "2026-07-28"
 	client := session.InitializeParams()
@@ -42,7 +42,7 @@ const (
 	modeForm = "form"
 )
 
-// elicits reports what the client can show. One that names no mode has the first there was.
+// elicits reports what the client can show. A client that names no mode can show forms.
 func (p *Person) elicits() (url, form bool) {
 	client := p.call.session.InitializeParams()
 	if client == nil || client.Capabilities == nil || client.Capabilities.Elicitation == nil {
@@ -52,12 +52,12 @@ func (p *Person) elicits() (url, form bool) {
 	return can.URL != nil, can.Form != nil || can.URL == nil
 }
 
-// answerLife is for how long a question in the client's dialog is open.
+// answerLife limits how long a question stays open in the client's dialog.
 const answerLife = 10 * time.Minute
 
-// Decide asks. A client that can open pages is given purser's own, where the answer goes
-// past the client; what ends a token or takes the current one away is asked nowhere else
-// than there, in the person's browser, or at a terminal.
+// Decide asks the person. It prefers purser's own page, opened by the client, because the
+// answer then bypasses the client. It never asks in the client's dialog for tools that
+// destroy.
 func (p *Person) Decide(ctx context.Context, d present.Decision) error {
 	url, form := p.elicits()
 	for _, way := range []struct {
@@ -74,15 +74,15 @@ func (p *Person) Decide(ctx context.Context, d present.Decision) error {
 	return d.Unasked()
 }
 
-// onPageByClient has the client open the page. Its address passes through the client, and
-// the protocol keeps it from the agent.
+// onPageByClient lets the client open the page. The protocol keeps the address from the
+// agent.
 func (p *Person) onPageByClient(ctx context.Context, d present.Decision) error {
 	return p.server.purser.Page(ctx, d, func(_ context.Context, address string, failed func(error)) (func(), error) {
 		elicit, err := p.open(address, "purser asks you to decide on a page on this computer: "+d.Question)
 		if err != nil {
 			return nil, err
 		}
-		return p.call.raise(&ask{text: "A person has to decide on the page that their client shows: " + d.Question, elicit: elicit, key: elicit.ElicitationID, answered: func(res *mcp.ElicitResult, err error) {
+		return p.call.raise(&ask{text: "The person must decide on the page that their client shows: " + d.Question, elicit: elicit, key: elicit.ElicitationID, answered: func(res *mcp.ElicitResult, err error) {
 			switch {
 			case err != nil:
 				failed(ErrNotShown)
@@ -103,14 +103,14 @@ func (p *Person) open(address, message string) (*mcp.ElicitParams, error) {
 // inDialog asks in the client's own dialog.
 func (p *Person) inDialog(ctx context.Context, d present.Decision) error {
 	answer := make(chan error, 1)
-	a := &ask{text: "A person has to decide in the dialog of their client: " + d.Question, elicit: question(d), key: d.Key(), answered: func(res *mcp.ElicitResult, err error) {
+	a := &ask{text: "The person must decide in their client's dialog: " + d.Question, elicit: question(d), key: d.Key(), answered: func(res *mcp.ElicitResult, err error) {
 		said := ErrNotShown
 		if err == nil {
 			said = answerOf(res)
 		}
 		select {
 		case answer <- said:
-		default: // one answer counts
+		default: // only the first answer counts
 		}
 	}}
 	remove := p.call.raise(a)
@@ -123,18 +123,18 @@ func (p *Person) inDialog(ctx context.Context, d present.Decision) error {
 	case <-ctx.Done():
 		return credential.Stopped(ctx, "waiting for the answer in the dialog")
 	case <-timer.C:
-		return &credential.Fault{Reason: credential.Declined, What: "nobody answered in the dialog", Why: "it waited for " + answerLife.String()}
+		return &credential.Fault{Reason: credential.Declined, What: "nobody answered in the dialog", Why: "purser waited " + answerLife.String()}
 	}
 }
 
-// question is a decision as the client shows it. The box makes a client that accepts
-// without asking anyone fail.
+// question returns a decision as the client shows it. The box catches clients that accept
+// without asking anyone.
 func question(d present.Decision) *mcp.ElicitParams {
-	const schema = `{"type":"object","properties":{"agree":{"type":"boolean","title":"Yes, do this","description":"purser goes on only if you tick this"}},"required":["agree"]}`
+	const schema = `{"type":"object","properties":{"agree":{"type":"boolean","title":"Yes, do this","description":"purser continues only if you tick this"}},"required":["agree"]}`
 	return &mcp.ElicitParams{Mode: modeForm, Message: d.Text(), RequestedSchema: json.RawMessage(schema)}
 }
 
-// answerOf is nil for a yes.
+// answerOf returns nil for a yes.
 func answerOf(res *mcp.ElicitResult) error {
 	if agree, _ := res.Content["agree"].(bool); res.Action == accepted && agree {
 		return nil
@@ -142,7 +142,7 @@ func answerOf(res *mcp.ElicitResult) error {
 	return present.Declined(nil)
 }
 
-// onPageByBrowser has purser open the page. Only the browser gets its address.
+// onPageByBrowser opens the page itself, so that only the browser gets its address.
 func (p *Person) onPageByBrowser(ctx context.Context, d present.Decision) error {
 	return p.server.purser.Page(ctx, d, func(ctx context.Context, address string, failed func(error)) (func(), error) {
 		closed, err := p.server.purser.Browser(ctx, address, failed)
@@ -154,19 +154,19 @@ func (p *Person) onPageByBrowser(ctx context.Context, d present.Decision) error 
 	})
 }
 
-// Page is one whose address the agent may know, because it gets nobody any further: a
-// person gives a token there, or signs in.
+// Page is a page whose address the agent may know, because only a person can use it: they
+// give a token there, or sign in.
 type Page struct {
 	Address string
-	Wanted  string // what the person does there: "give the token for dockerhub"
-	Opened  bool   // their browser shows it already
+	Wanted  string // what the person does there, such as "give the token for dockerhub"
+	Opened  bool   // whether their browser already shows it
 }
 
-// Open brings a page to the person. failed is told when they refuse in their client.
+// Open brings a page to the person. It calls failed if they refuse in their client.
 func (p *Person) Open(ctx context.Context, page Page, failed func(error)) (remove func()) {
 	if url, _ := p.elicits(); url && !page.Opened {
 		if elicit, err := p.open(page.Address, "Open purser's page to "+page.Wanted+"."); err == nil {
-			a := &ask{text: "A person has to " + page.Wanted + " on this page:", address: page.Address, elicit: elicit, key: elicit.ElicitationID}
+			a := &ask{text: "The person must " + page.Wanted + " on this page:", address: page.Address, elicit: elicit, key: elicit.ElicitationID}
 			a.answered = func(res *mcp.ElicitResult, err error) {
 				switch {
 				case err != nil:
@@ -184,9 +184,9 @@ func (p *Person) Open(ctx context.Context, page Page, failed func(error)) (remov
 			closed, opened = done, true
 		}
 	}
-	text := "A person has to " + page.Wanted + " on this page:"
+	text := "The person must " + page.Wanted + " on this page:"
 	if opened {
-		text = "A page has opened in the person's browser, where they " + page.Wanted + ". If it has not, it is here:"
+		text = "A page has opened in the person's browser; they " + page.Wanted + " there. If it has not opened, its address is"
 	}
 	over := p.call.raise(&ask{text: text, address: page.Address})
 	return func() { over(); closed() }

@@ -13,16 +13,16 @@ import (
 	"purser/internal/present"
 )
 
-// resultSchema is that of every tool's result. The parts are in docs/ai-agents.md: with all
-// of them it would be many times as long, once for each tool.
+// resultSchema describes every tool's result. docs/ai-agents.md describes the parts: the
+// whole schema, repeated for each tool, would fill the agent's context.
 const resultSchema = `{"type":"object","properties":{"exit":{"type":"integer"},"error":{"type":"object"},"waiting":{"type":"object"}},"required":["schema"]}`
 
-// resultOf is a command's report as an agent gets it.
+// resultOf turns a command's report into a tool's result.
 func resultOf(raw []byte, code int, line []string, said string) *mcp.CallToolResult {
 	report := map[string]any{}
 	decoder := json.NewDecoder(bytes.NewReader(raw))
 	decoder.UseNumber()
-	if decoder.Decode(&report) != nil { // a bug ends a command without a report
+	if decoder.Decode(&report) != nil { // a bug ended the command without a report
 		report = map[string]any{"schema": present.SchemaVersion, "exit": code, "error": map[string]any{"reason": "failed", "what": credential.Quote(said)}}
 	}
 	advise(report, line)
@@ -31,34 +31,34 @@ func resultOf(raw []byte, code int, line []string, said string) *mcp.CallToolRes
 	return result
 }
 
-// failed is the result of a call that has not come to a command.
+// failed returns the result of a call that failed before its command.
 func failed(err error) *mcp.CallToolResult {
 	raw, _ := json.Marshal(present.ReportOf(err)) // the types always encode
 	return resultOf(raw, present.ExitCode(err), nil, "")
 }
 
-// waiting is the result of a call that goes on.
+// waiting returns the result of a call that is still running.
 func waiting(c *call, a *ask) *mcp.CallToolResult {
-	state := map[string]any{"id": c.id, "for": "purser is still at work."}
+	state := map[string]any{"id": c.id, "for": "purser is still working."}
 	next := []string{"call wait with this id"}
 	if a != nil {
 		state["for"] = a.text
 		if a.address != "" {
 			state["address"] = a.address
-			next = append([]string{"give the person this address as it is; do not open it yourself"}, next...)
+			next = append([]string{"give the person this address unchanged; do not open it yourself"}, next...)
 		}
 	}
 	state["next"] = next
 	return resultWith(map[string]any{"schema": present.SchemaVersion, "waiting": state})
 }
 
-// resultWith has a report as data and, for clients that show text only, as text: an error
-// first, in words.
+// resultWith returns a report as data and, for clients that only show text, as text. An
+// error comes first, in words.
 func resultWith(report map[string]any) *mcp.CallToolResult {
 	raw := new(bytes.Buffer)
 	encoder := json.NewEncoder(raw)
-	encoder.SetEscapeHTML(false) // addresses are given to people
-	_ = encoder.Encode(report)   // it was decoded, or is of texts
+	encoder.SetEscapeHTML(false) // people copy addresses
+	_ = encoder.Encode(report)   // decoded or plain values always encode
 	data := json.RawMessage(bytes.TrimSpace(raw.Bytes()))
 	text := string(data)
 	if e, ok := report["error"].(map[string]any); ok {
@@ -70,7 +70,7 @@ func resultWith(report map[string]any) *mcp.CallToolResult {
 	return &mcp.CallToolResult{StructuredContent: data, Content: []mcp.Content{&mcp.TextContent{Text: text}}}
 }
 
-// inWords is an error in lines: what happened, why, what it means, and the next steps.
+// inWords describes an error: what happened, why, what it means, and the next steps.
 func inWords(e map[string]any, exit any) string {
 	var b strings.Builder
 	fmt.Fprintf(&b, "%v (reason %v, exit %v)", e["what"], e["reason"], exit)
@@ -86,8 +86,8 @@ func inWords(e map[string]any, exit any) string {
 	return b.String()
 }
 
-// advise gives every error in a report its next steps, and takes out those that go past a
-// person or past a safeguard. Scripts may know them; an agent is not offered them.
+// advise gives every error in a report its next steps, without those that bypass a person
+// or a safeguard: scripts may use them, agents may not.
 func advise(report any, line []string) {
 	switch v := report.(type) {
 	case []any:
@@ -112,26 +112,25 @@ func nextSteps(reason string, given any, line []string) []any {
 	switch credential.Reason(reason) {
 	case credential.ConsentNeeded, credential.NoTerminal:
 		if len(line) > 0 {
-			next = append([]any{"a person types this at a terminal: purser " + quoted(line)}, next...)
+			next = append([]any{"ask a person to type this at a terminal: purser " + quoted(line)}, next...)
 		}
 	case credential.Declined:
-		next = append(next, "ask the person what they want; do not repeat the call unless they say so")
+		next = append(next, "ask the person what they want; repeat the call only if they say so")
 	}
 	if len(next) == 0 {
-		next = []any{"find what is wrong: purser doctor"}
+		next = []any{"find out what is wrong: purser doctor"}
 	}
 	return next
 }
 
-// goesPast reports whether a line names a flag that answers for a person, or hands a
-// token over without one.
+// goesPast reports whether a line has a flag that bypasses the person or a safeguard.
 func goesPast(line string) bool {
 	return slices.ContainsFunc([]string{"--yes", "--token-stdin", "--allow-password", "--despite-terraform", "--no-redact"}, func(flag string) bool {
 		return strings.Contains(line, flag)
 	})
 }
 
-// quoted is a command line as a shell takes it.
+// quoted quotes a command line for a shell.
 func quoted(line []string) string {
 	words := make([]string, len(line))
 	for i, word := range line {
@@ -145,14 +144,14 @@ func quoted(line []string) string {
 	return strings.Join(words, " ")
 }
 
-// adviceJSON says how a script uses a stored token.
+// adviceJSON tells how a script uses a stored token.
 type adviceJSON struct {
 	Credential string   `json:"credential"`
 	Commands   []string `json:"commands"`
 	Helper     string   `json:"helper"`
 }
 
-// advice is what to type for pushing with each credential.
+// advice returns the commands that push or pull with each credential.
 func (s *Server) advice(in input) *mcp.CallToolResult {
 	credentials, err := s.purser.Credentials(in.list("names"))
 	if err != nil {
@@ -171,10 +170,10 @@ func (s *Server) advice(in input) *mcp.CallToolResult {
 		rows = append(rows, row)
 	}
 	raw, _ := json.Marshal(present.ReportOf(nil).With("exec", rows).With("notes", []string{
-		"Replace docker login, and what gets the token for it, by one of the commands; any command that pushes may stand behind --.",
+		"Replace docker login, and the lines that fetch its token, with one of the commands; any command that pushes can follow --.",
 		"helper sets up docker once on a machine, so that docker push works without exec.",
-		"On a build agent PURSER_CONFIG or /etc/purser/purser.yaml names the credentials, never the checkout: purser://docs/agents.md.",
-		"Run it only when the person has asked you to push.",
+		"On a build agent purser reads credentials from PURSER_CONFIG or /etc/purser/purser.yaml, never from the checkout: purser://docs/agents.md.",
+		"Run a command only if the person asked you to push.",
 	}))
 	return resultOf(raw, present.ExitOK, nil, "")
 }

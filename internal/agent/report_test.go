@@ -12,7 +12,7 @@ import (
 	"purser/internal/present"
 )
 
-// aFault is a failure with everything that there is to say about it.
+// aFault returns a failure with every field filled in.
 func aFault(reason credential.Reason) *credential.Fault {
 	return &credential.Fault{
 		Reason: reason, What: "what happened", Why: "the cause", Credential: "dockerhub", Registry: "docker.io", Account: "mockserver",
@@ -20,8 +20,7 @@ func aFault(reason credential.Reason) *credential.Fault {
 	}
 }
 
-// TestEveryFailureComesWhole: its reason, what, why and the next step, as data and as text.
-func TestEveryFailureComesWhole(t *testing.T) {
+func TestEveryFailureHasItsReasonWhatWhyAndNextStepAsDataAndText(t *testing.T) {
 	for _, reason := range present.Reasons() {
 		raw, err := json.Marshal(present.ReportOf(aFault(reason)))
 		if err != nil {
@@ -48,8 +47,7 @@ func TestEveryFailureComesWhole(t *testing.T) {
 	}
 }
 
-// TestAnAgentIsNotOfferedAWayPastThePerson shows every failure as a tool does, where
-// it stands in a report, and looks at what to do next.
+// TestAnAgentIsNotOfferedAWayPastThePerson puts every failure at every place of a report.
 func TestAnAgentIsNotOfferedAWayPastThePerson(t *testing.T) {
 	for _, reason := range present.Reasons() {
 		e := present.ErrorReport(aFault(reason))
@@ -62,7 +60,7 @@ func TestAnAgentIsNotOfferedAWayPastThePerson(t *testing.T) {
 		shown := string(res.StructuredContent.(json.RawMessage)) + res.Content[0].(*mcp.TextContent).Text
 		for _, flag := range []string{"--yes", " -y", "--token-stdin", "--allow-password", "--despite-terraform", "--no-redact"} {
 			if strings.Contains(shown, flag) {
-				t.Errorf("%s: an agent is offered %s: %s", reason, flag, shown)
+				t.Errorf("%s: the agent sees %s: %s", reason, flag, shown)
 			}
 		}
 		if n := strings.Count(shown, `"next":[`); n < 4 {

@@ -12,10 +12,10 @@ import (
 	"purser/skills"
 )
 
-// addPages serves the documentation and the skills, which the program carries.
+// addPages serves the documentation and the skills, which are embedded in the program.
 func (s *Server) addPages() {
 	for root, files := range map[string]fs.FS{"docs": docs.Pages, "skills": skills.Files} {
-		_ = fs.WalkDir(files, ".", func(name string, d fs.DirEntry, err error) error { // embedded: it can be read
+		_ = fs.WalkDir(files, ".", func(name string, d fs.DirEntry, err error) error { // embedded files are always readable
 			if err != nil || d.IsDir() {
 				return err
 			}
@@ -35,7 +35,7 @@ func (s *Server) addPage(uri, name, text string) {
 		})
 }
 
-// heading is a page's first.
+// heading returns a page's first heading.
 func heading(text string) string {
 	for line := range strings.Lines(text) {
 		if title, ok := strings.CutPrefix(line, "# "); ok {

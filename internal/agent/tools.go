@@ -12,32 +12,30 @@ import (
 	"purser/internal/credential"
 )
 
-// The tools that run no command.
+// These tools run no command.
 const (
 	waitTool   = "wait"
 	adviceTool = "exec_advice"
 )
 
-// tool is one that agents call.
+// tool is a tool that agents call.
 type tool struct {
 	name, title, says string
 	reads             bool   // changes nothing
-	destroys          bool   // ends a token, or takes the current one away
-	command           string // of purser, that it runs
+	destroys          bool   // revokes a token, or replaces the current one
+	command           string // the purser command that it runs
 	fields            []field
 }
 
-// field is an argument of a tool. None can hold a token: what has the form of one is
-// refused as on the command line.
+// field is an argument of a tool. purser rejects tokens in it, as on the command line.
 type field struct {
-	name string
-	kind kind
-	flag string // of the command; "" for its arguments
-	says string
-	// unset is the flag where the argument is not given, or false.
-	unset  string
+	name   string
+	kind   kind
+	flag   string // the command's flag; "" for its arguments
+	says   string
+	unset  string // the flag to use if the argument is missing or false
 	needed bool
-	local  bool // a path, which does not lead out of the project
+	local  bool // a path, which must stay in the project
 }
 
 type kind string
@@ -48,70 +46,70 @@ const (
 	aList kind = "array"
 )
 
-// tools are all there are. makers names the registries that make tokens.
+// tools returns all tools. makers names the registries that make tokens.
 func tools(makers string) []tool {
 	names := field{name: "names", kind: aList, says: "credentials in purser.yaml; omit for all"}
 	name := field{name: "name", kind: aText, says: "the credential in purser.yaml", needed: true}
 	dry := field{name: "dry_run", kind: aYes, flag: "--dry-run", says: "report and change nothing"}
-	from := field{name: "from", kind: aText, flag: "--from", says: "where the new token comes from: form (a page asks the person), mint (" + makers + " makes it with docker's session) or docker (the one docker has); purser asks the person before it uses docker's"}
-	expires := field{name: "expires", kind: aText, flag: "--expires", says: "when the token ends: 2027-01-31 or 90d"}
+	from := field{name: "from", kind: aText, flag: "--from", says: "source of the token: form (a page asks the person), mint (" + makers + " makes it) or docker (docker's own); purser asks the person before it uses docker's session or token"}
+	expires := field{name: "expires", kind: aText, flag: "--expires", says: "when the token expires: 2027-01-31 or 90d"}
 	stored := from
 	stored.unset = "--from=form"
 	return []tool{
 		{name: "status", title: "Show all credentials", reads: true, command: "status", fields: []field{names},
-			says: "Lists credentials without reading a value: where each is stored, since when, when it ends or is due."},
+			says: "Lists credentials without reading a value: where each is stored, since when, when it expires or is due."},
 		{name: "check", title: "Check stored tokens", reads: true, command: "check", fields: []field{names},
-			says: "Reads what is stored as a consumer would, and checks with the registry that it works."},
-		{name: "doctor", title: "Find what is missing", reads: true, command: "doctor", fields: []field{names},
-			says: "Checks everything that storing needs, and says how to get what is missing."},
+			says: "Reads the stored value as CI does, and checks with the registry that it works."},
+		{name: "doctor", title: "Find problems", reads: true, command: "doctor", fields: []field{names},
+			says: "Checks everything that store needs, and tells how to fix what is missing."},
 		{name: "tokens_list", title: "List tokens at " + makers, reads: true, command: "tokens list",
-			fields: []field{{name: "account", kind: aText, flag: "--account", says: "the account or organization; omit for the one that is signed in"}},
-			says:   "Lists an account's tokens: label, rights, dates, use, and where each is stored. purser asks the person first."},
+			fields: []field{{name: "account", kind: aText, flag: "--account", says: "account or organization; omit for the signed-in one"}},
+			says:   "Lists an account's tokens: label, rights, dates, use, and where each is stored. Asks the person."},
 		{name: "init", title: "Write purser.yaml", command: "init",
-			says: "Drafts purser.yaml, which names the credentials and holds no secret, and shows the change. With write it writes it; the person is asked before an existing file changes.",
+			says: "Drafts purser.yaml, which holds no secret, and shows the change. write writes it; purser asks the person before it changes an existing file.",
 			fields: []field{
-				{name: "from_terraform", kind: aText, flag: "--from-terraform", says: "folder of Terraform to read", local: true},
+				{name: "from_terraform", kind: aText, flag: "--from-terraform", says: "Terraform folder to read", local: true},
 				{name: "from_script", kind: aList, flag: "--from-script", says: "CI scripts to read", local: true},
-				{name: "credential", kind: aText, flag: "--name", says: "name of the credential"},
-				{name: "registry", kind: aText, flag: "--registry", says: "host of the registry"},
+				{name: "credential", kind: aText, flag: "--name"},
+				{name: "registry", kind: aText, flag: "--registry", says: "host"},
 				{name: "username", kind: aText, flag: "--username", says: "account at the registry"},
 				{name: "repositories", kind: aList, flag: "--repository"},
 				{name: "access", kind: aText, flag: "--access", says: "push or pull"},
-				{name: "secret", kind: aText, flag: "--secret-id", says: "name of the secret at AWS"},
-				{name: "shape", kind: aText, flag: "--shape", says: "JSON keys of the secret"},
+				{name: "secret", kind: aText, flag: "--secret-id", says: "secret's name at AWS"},
+				{name: "shape", kind: aText, flag: "--shape", says: "secret's JSON keys"},
 				{name: "profile", kind: aText, flag: "--profile", says: "AWS profile"},
-				{name: "region", kind: aText, flag: "--region", says: "AWS region"},
-				{name: "rotate_every", kind: aText, flag: "--rotate-every", says: "such as 90d"},
+				{name: "region", kind: aText, flag: "--region"},
+				{name: "rotate_every", kind: aText, flag: "--rotate-every", says: "90d"},
 				{name: "write", kind: aYes, unset: "--dry-run", says: "write the file"},
 			}},
 		{name: "login", title: "Sign in to AWS", command: "login aws",
-			fields: []field{{name: "profile", kind: aText, flag: "--profile", says: "AWS profile; omit for that of purser.yaml"}},
-			says:   "Signs in to AWS IAM Identity Center. The person signs in on AWS's page; the result has its address. To sign in to a registry, a person types purser login at a terminal."},
-		{name: "store", title: "Store a token", command: "store", fields: []field{name, stored, expires, dry, {name: "create", kind: aYes, flag: "--create", says: "make the secret where it does not exist"}},
-			says: "Checks a token with the registry and stores it where CI reads it. The person gives it on a page, or " + makers + " makes it; it is never shown."},
+			fields: []field{{name: "profile", kind: aText, flag: "--profile", says: "AWS profile; omit for the one in purser.yaml"}},
+			says:   "Signs in to AWS IAM Identity Center. The person signs in on AWS's page; the result has its address. To sign in to a registry, ask the person to type purser login at a terminal."},
+		{name: "store", title: "Store a token", command: "store", fields: []field{name, stored, expires, dry, {name: "create", kind: aYes, flag: "--create", says: "create the secret if it is missing"}},
+			says: "Checks a token with the registry and stores it where CI reads it. The person gives it on a page, or " + makers + " makes it; nobody sees it."},
 		{name: "rotate", title: "Renew tokens", destroys: true, command: "rotate",
-			fields: []field{{name: "names", kind: aList, says: "credentials in purser.yaml", needed: true}, from, expires, {name: "force", kind: aYes, flag: "--force", says: "renew although it is not due"}, dry},
-			says:   "Replaces tokens that are due, and ends the ones before after their overlap. Asks the person."},
-		{name: "rollback", title: "Restore the previous token", destroys: true, command: "rollback", fields: []field{name, {name: "undo", kind: aYes, flag: "--undo", says: "go forward again"}, dry},
-			says: "Makes the previous version current again, when its token still works. Asks the person."},
+			fields: []field{{name: "names", kind: aList, says: "credentials in purser.yaml", needed: true}, from, expires, {name: "force", kind: aYes, flag: "--force", says: "renew even if it is not due"}, dry},
+			says:   "Replaces tokens that are due, and revokes the old ones after their overlap. Asks the person."},
+		{name: "rollback", title: "Restore the previous token", destroys: true, command: "rollback", fields: []field{name, {name: "undo", kind: aYes, flag: "--undo", says: "undo the rollback"}, dry},
+			says: "Restores the previous version if its token still works. Asks the person."},
 		{name: "respond", title: "Respond to a leak", destroys: true, command: "respond",
-			fields: []field{name, {name: "since", kind: aText, flag: "--since", says: "report from 2026-01-31 or 30d ago"}, from, dry},
-			says:   "For a token that may have leaked: switches it off, replaces it, and reports who read and used it. Builds fail until the new one is stored. Asks the person."},
-		{name: "revoke", title: "End a token now", destroys: true, command: "revoke",
+			fields: []field{name, {name: "since", kind: aText, flag: "--since", says: "report from 2026-01-31, or 30d for 30 days ago"}, from, dry},
+			says:   "Handles a token that may have leaked: switches it off, replaces it, and reports who read and used it. Builds fail until the new one is stored. Asks the person."},
+		{name: "revoke", title: "Revoke a token now", destroys: true, command: "revoke",
 			fields: []field{name, {name: "previous", kind: aYes, flag: "--previous", says: "the token before the current one"}, {name: "id", kind: aText, flag: "--token", says: "id from tokens_list"}},
-			says:   "Ends a credential's current token and replaces it with nothing: its readers fail. Asks the person."},
+			says:   "Revokes a credential's current token without replacing it: its readers fail. Asks the person."},
 		{name: "terraform", title: "Write Terraform for a secret", command: "terraform",
-			fields: []field{names, {name: "inline", kind: aYes, flag: "--inline", says: "resources instead of a call of purser's module"}, {name: "roles", kind: aList, flag: "--role", says: "IAM roles that read the secrets"},
-				{name: "write", kind: aYes, flag: "--write", says: "write the module's files; existing files are kept"}, {name: "source", kind: aText, flag: "--source", says: "folder of the module", local: true}},
-			says: "Returns the Terraform of the secrets and of who may read them."},
-		{name: adviceTool, title: "How to push with a credential", reads: true, fields: []field{names},
-			says: "Returns the commands that push or pull with a stored token, to replace docker login in scripts. Runs nothing."},
+			fields: []field{names, {name: "inline", kind: aYes, flag: "--inline", says: "write resources instead of a call to purser's module"}, {name: "roles", kind: aList, flag: "--role", says: "IAM roles that read the secrets"},
+				{name: "write", kind: aYes, flag: "--write", says: "write the module's files; keeps existing files"}, {name: "source", kind: aText, flag: "--source", says: "the module's folder", local: true}},
+			says: "Returns Terraform for the secrets and their readers' rights."},
+		{name: adviceTool, title: "Show how to push with a credential", reads: true, fields: []field{names},
+			says: "Returns commands that push or pull with a stored token, to replace docker login in scripts. Runs nothing."},
 		{name: waitTool, title: "Wait for a person", fields: []field{{name: "id", kind: aText, says: "waiting.id of a result", needed: true}, {name: "stop", kind: aYes, says: "stop the call instead"}},
-			says: "Waits for a call that a person has to do something for, and returns its result, or that it still waits. It answers nothing for the person."},
+			says: "Waits for a call that needs a person, and returns its result, or waiting again. Cannot answer for the person."},
 	}
 }
 
-// described is the tool as clients list it. All share one small schema of results.
+// described returns the tool as clients list it. All tools share one small result schema.
 func (t tool) described() *mcp.Tool {
 	properties := map[string]any{}
 	needed := []string{}
@@ -138,13 +136,13 @@ func (t tool) described() *mcp.Tool {
 	}
 }
 
-// input is what an agent gives a tool.
+// input holds a tool's arguments.
 type input map[string]any
 
 func (in input) text(name string) string { text, _ := in[name].(string); return text }
 func (in input) yes(name string) bool    { yes, _ := in[name].(bool); return yes }
 
-// list is an argument's texts: those of an array, or a single one.
+// list returns an argument's texts: those of an array, or a single one.
 func (in input) list(name string) []string {
 	if text := in.text(name); text != "" {
 		return []string{text}
@@ -152,25 +150,25 @@ func (in input) list(name string) []string {
 	var all []string
 	items, _ := in[name].([]any)
 	for _, item := range items {
-		text, _ := item.(string) // read has looked
+		text, _ := item.(string) // read checked the type
 		all = append(all, text)
 	}
 	return all
 }
 
-// read takes a tool's arguments. What is wrong with them is said without repeating them: a
-// token in the wrong place would come back.
+// read parses a tool's arguments. Its errors do not repeat them: one may be a token in the
+// wrong place.
 func (t tool) read(raw json.RawMessage) (input, error) {
 	wrong := func(what string) error {
-		return &credential.Fault{Reason: credential.Usage, What: what, Why: "the tool " + t.name + " takes " + t.known()}
+		return &credential.Fault{Reason: credential.Usage, What: what, Why: t.name + " takes " + t.known()}
 	}
 	in := input{}
 	if len(bytes.TrimSpace(raw)) > 0 && json.Unmarshal(raw, &in) != nil {
-		return nil, wrong("the arguments are no JSON object")
+		return nil, wrong("the arguments are not a JSON object")
 	}
 	for name := range in {
 		if !slices.ContainsFunc(t.fields, func(f field) bool { return f.name == name }) {
-			return nil, wrong("there is no such argument")
+			return nil, wrong("one of the arguments is unknown")
 		}
 	}
 	for _, f := range t.fields {
@@ -179,10 +177,10 @@ func (t tool) read(raw json.RawMessage) (input, error) {
 			return nil, wrong(t.name + " needs " + f.name)
 		}
 		if given && !f.kind.fits(value) {
-			return nil, wrong(f.name + " is no " + string(f.kind))
+			return nil, wrong(f.name + " is not of type " + string(f.kind))
 		}
 		if f.local && slices.ContainsFunc(in.list(f.name), func(path string) bool { return !filepath.IsLocal(path) }) {
-			return nil, wrong(f.name + " leads out of the project")
+			return nil, wrong(f.name + " leads outside the project")
 		}
 	}
 	return in, nil
@@ -208,8 +206,8 @@ func (t tool) known() string {
 	return strings.Join(all, ", ")
 }
 
-// line is the command line that the tool runs. What an agent gives is a flag's value or
-// stands behind --, so that it never is a flag.
+// line returns the command line that the tool runs. Arguments become a flag's value or follow
+// --, so they can never be flags.
 func (t tool) line(in input) []string {
 	line := strings.Fields(t.command)
 	var names []string

@@ -9,7 +9,7 @@ import (
 	"purser/internal/credential"
 )
 
-// named is a tool by its name.
+// named returns a tool by its name.
 func named(t *testing.T, name string) tool {
 	t.Helper()
 	for _, each := range tools("a registry") {
@@ -17,7 +17,7 @@ func named(t *testing.T, name string) tool {
 			return each
 		}
 	}
-	t.Fatalf("there is no tool %s", name)
+	t.Fatalf("tool %s is missing", name)
 	return tool{}
 }
 
@@ -49,20 +49,20 @@ func TestAToolRunsOneCommand(t *testing.T) {
 	}
 }
 
-// TestWhatIsWrongWithArgumentsIsNotRepeated: it may be a token in the wrong place.
+// An argument may be a token in the wrong place.
 func TestWhatIsWrongWithArgumentsIsNotRepeated(t *testing.T) {
 	for _, c := range []struct{ name, arguments, what string }{
 		{"store", `{}`, "store needs name"},
 		{"store", `{"name":""}`, "store needs name"},
-		{"store", `{"name":["FAKE"]}`, "name is no string"},
-		{"store", `{"name":"a","yes":true}`, "no such argument"},
-		{"store", `{"name":"a","FAKE":"FAKE"}`, "no such argument"},
-		{"store", `{"name":"a","create":"FAKE"}`, "create is no boolean"},
-		{"check", `{"names":[1]}`, "names is no array"},
-		{"check", `"FAKE"`, "no JSON object"},
-		{"init", `{"from_terraform":"../FAKE"}`, "leads out of the project"},
-		{"init", `{"from_script":["a.sh","/etc/FAKE"]}`, "leads out of the project"},
-		{"terraform", `{"source":"/FAKE","write":true}`, "leads out of the project"},
+		{"store", `{"name":["FAKE"]}`, "name is not of type string"},
+		{"store", `{"name":"a","yes":true}`, "arguments is unknown"},
+		{"store", `{"name":"a","FAKE":"FAKE"}`, "arguments is unknown"},
+		{"store", `{"name":"a","create":"FAKE"}`, "create is not of type boolean"},
+		{"check", `{"names":[1]}`, "names is not of type array"},
+		{"check", `"FAKE"`, "not a JSON object"},
+		{"init", `{"from_terraform":"../FAKE"}`, "leads outside the project"},
+		{"init", `{"from_script":["a.sh","/etc/FAKE"]}`, "leads outside the project"},
+		{"terraform", `{"source":"/FAKE","write":true}`, "leads outside the project"},
 	} {
 		_, err := named(t, c.name).read(json.RawMessage(c.arguments))
 		f, ok := errors.AsType[*credential.Fault](err)
@@ -72,8 +72,7 @@ func TestWhatIsWrongWithArgumentsIsNotRepeated(t *testing.T) {
 	}
 }
 
-// TestWhatEndsATokenIsMarkedSo, and nothing else is.
-func TestWhatEndsATokenIsMarkedSo(t *testing.T) {
+func TestOnlyToolsThatRevokeOrReplaceATokenAreMarkedDestructive(t *testing.T) {
 	for _, each := range tools("a registry") {
 		notes := each.described().Annotations
 		if want := strings.Contains(" rotate rollback respond revoke ", " "+each.name+" "); *notes.DestructiveHint != want || want && notes.ReadOnlyHint {

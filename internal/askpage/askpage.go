@@ -1,7 +1,6 @@
-// Package askpage has a page in the person's browser ask for what only a person can give:
-// a token, or a yes. purser serves the page itself, once, on loopback, under an
-// address that nobody can guess. What the person enters goes into purser's memory and
-// nowhere else.
+// Package askpage asks a person for a token or a decision on a page in their browser. purser
+// serves the page itself, once, on loopback, under an address that nobody can guess. It
+// keeps what the person enters in memory.
 package askpage
 
 import (
@@ -18,27 +17,26 @@ import (
 	"purser/internal/credential"
 )
 
-// Step is something for the person to do before.
+// Step tells the person what to do first.
 type Step struct {
 	Text string
-	URL  string // a page; "" for none
+	URL  string // a page, or ""
 }
 
 // Config says which token the page asks for, and what purser does with it.
 type Config struct {
 	Credential   string // its name
 	Registry     string
-	Account      string   // "" when any
-	Destinations []string // every place where the token will be stored; none when it is only checked
+	Account      string   // "" for any
+	Destinations []string // every place that will store the token; none if purser only checks it
 	Steps        []Step
-	// Check says what is wrong with a token, "" for nothing. The page shows it, and
-	// the person may try again.
+	// Check returns a token's problem or "". The page shows it, and the person can try again.
 	Check  func(credential.Secret) string
 	Random io.Reader
-	Life   time.Duration // how long the page waits; 0: ten minutes
+	Life   time.Duration // how long the page waits; 0 means ten minutes
 }
 
-// farewell is how long Close waits for the page to have read the last line.
+// farewell is how long Close waits for the page to read the last line.
 const farewell = 2 * time.Second
 
 // Form is one page, for one token.
@@ -47,16 +45,16 @@ type Form struct {
 	cfg   Config
 	token chan credential.Secret
 
-	mu    sync.Mutex // guards what follows
+	mu    sync.Mutex // guards the fields below
 	used  bool
 	lines []line
 	over  bool
-	more  chan struct{} // closed when there is something new
-	told  bool          // a page has been sent all of it
-	seen  chan struct{} // closed when that answer has ended as answers do: a browser may drop what comes before a cut
+	more  chan struct{} // closed when there is a new line
+	told  bool          // whether a page got all lines
+	seen  chan struct{} // closed when that response has ended normally: a browser may drop what precedes a cut
 }
 
-// line is one thing that became known.
+// line is one result that the page shows.
 type line struct {
 	Mark string `json:"mark"` // ok, bad or end
 	Step string `json:"step"`
@@ -75,7 +73,7 @@ func Open(ctx context.Context, cfg Config) (*Form, error) {
 	return f, nil
 }
 
-// Ask waits for the token. It is given once.
+// Ask waits for the token, which the page accepts once.
 func (f *Form) Ask(ctx context.Context) (credential.Secret, error) {
 	token, err := await(ctx, f.token, f.cfg.Life)
 	if fault, ok := errors.AsType[*credential.Fault](err); ok && fault.Reason == credential.Declined {
@@ -85,11 +83,11 @@ func (f *Form) Ask(ctx context.Context) (credential.Secret, error) {
 	return token, err
 }
 
-// Line adds something that became known to the page: mark is "ok" or "bad".
+// Line shows a result on the page: mark is "ok" or "bad".
 func (f *Form) Line(mark, step, text string) { f.add(line{mark, step, text}) }
 
-// Close tells the page that this was all, waits a moment for it to have read that,
-// and ends the server.
+// Close tells the page that purser is done, waits a moment until the page has read that, and
+// ends the server.
 func (f *Form) Close() error {
 	f.add(line{Mark: "end"})
 	f.mu.Lock()
@@ -107,7 +105,7 @@ func (f *Form) Close() error {
 	return f.server.Close()
 }
 
-// ended learns that the connection of a page that was told all is over.
+// ended notes that the connection of a page that got all lines has closed.
 func (f *Form) ended(_ net.Conn, state http.ConnState) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
@@ -132,7 +130,7 @@ func (f *Form) add(l line) {
 	f.more = make(chan struct{})
 }
 
-// ServeHTTP answers nothing but the page.
+// ServeHTTP serves only the page.
 func (f *Form) ServeHTTP(w http.ResponseWriter, req *http.Request) {
 	rest, ok := f.admit(w, req)
 	if !ok {
@@ -152,7 +150,7 @@ func (f *Form) ServeHTTP(w http.ResponseWriter, req *http.Request) {
 	}
 }
 
-const usedText = "This page has been used. Run the command again to get a new one."
+const usedText = "You have already used this page. Run the command again to get a new one."
 
 func (f *Form) show(w http.ResponseWriter) {
 	f.mu.Lock()
@@ -171,7 +169,7 @@ func (f *Form) ask(w http.ResponseWriter, status int, problem string) {
 	writePage(w, status, "page.html", v)
 }
 
-// take reads the token. A page of another origin cannot send one.
+// take reads the token. A page from another origin cannot send one.
 func (f *Form) take(w http.ResponseWriter, req *http.Request) {
 	scripted := req.Header.Get("Accept") == "application/json"
 	refuse := func(status int, text string) {
@@ -234,7 +232,7 @@ func readToken(w http.ResponseWriter, req *http.Request) (credential.Secret, url
 	return credential.NewSecret(strings.TrimSpace(values.Get("token"))), values, nil
 }
 
-// progress is the lines as they come, as server-sent events.
+// progress sends the lines as they come, as server-sent events.
 func (f *Form) progress(w http.ResponseWriter, req *http.Request) {
 	if site := req.Header.Get("Sec-Fetch-Site"); site != "" && site != "same-origin" {
 		http.Error(w, "", http.StatusForbidden)

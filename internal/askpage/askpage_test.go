@@ -43,17 +43,17 @@ func open(t testing.TB) *askpage.Form {
 	return f
 }
 
-// once finds what stands in the page's form, as a browser posts it.
+// once finds the page's one-time value, which browsers post.
 var once = regexp.MustCompile(`name="once" value="([\w-]{32})"`)
 
-// filled is a body with what the page's form adds to it.
+// filled adds the page's one-time value to a body.
 func filled(t testing.TB, page http.Handler, address, body string) string {
 	t.Helper()
 	shown := httptest.NewRecorder()
 	page.ServeHTTP(shown, httptest.NewRequest(http.MethodGet, address, nil))
 	found := once.FindStringSubmatch(shown.Body.String())
 	if found == nil {
-		t.Fatal("the page's form has nothing of its own")
+		t.Fatal("the page's form has no one-time value")
 	}
 	return body + "&once=" + found[1]
 }
@@ -102,7 +102,7 @@ func TestTheTokenIsGivenOnce(t *testing.T) {
 		t.Errorf("another text arrived: %v", err)
 	}
 	for method, body := range map[string]string{"POST": again, "GET": ""} {
-		if status, text, _ := send(t, method, f.Address(), body, nil); status != 410 || !strings.Contains(text, "has been used") {
+		if status, text, _ := send(t, method, f.Address(), body, nil); status != 410 || !strings.Contains(text, "already used") {
 			t.Errorf("a second %s: %d", method, status)
 		}
 	}
@@ -119,23 +119,23 @@ func TestWhoIsNotAnswered(t *testing.T) {
 		header                map[string]string
 		want                  int
 	}{
-		"who knows the address only":   {"POST", f.Address(), paste(token), nil, 403},
-		"what another page's form has": {"POST", f.Address(), paste(token) + "&once=" + strings.Repeat("A", 32), nil, 403},
-		"the root":                     {"GET", root + "/", "", nil, 404},
-		"another path":                 {"GET", f.Address() + "x", "", nil, 404},
-		"a part of the path":           {"GET", f.Address()[:len(f.Address())-1], "", nil, 404},
-		"a rebound name":               {"GET", f.Address(), "", map[string]string{"Host": "evil.example"}, 421},
-		"localhost by another name":    {"GET", f.Address(), "", map[string]string{"Host": "localhost:1"}, 421},
-		"a post from elsewhere":        {"POST", f.Address(), good, map[string]string{"Origin": "https://evil.example"}, 403},
-		"a post from no origin":        {"POST", f.Address(), good, map[string]string{"Origin": "null"}, 403},
-		"a post across sites":          {"POST", f.Address(), good, map[string]string{"Sec-Fetch-Site": "cross-site"}, 403},
-		"a post from another port":     {"POST", f.Address(), good, map[string]string{"Sec-Fetch-Site": "same-site"}, 403},
-		"progress across sites":        {"GET", f.Address() + "/progress", "", map[string]string{"Sec-Fetch-Site": "cross-site"}, 403},
-		"another method":               {"DELETE", f.Address(), "", nil, 405},
-		"not a form":                   {"POST", f.Address(), `{"token":"x"}`, map[string]string{"Content-Type": "application/json"}, 400},
-		"two tokens":                   {"POST", f.Address(), "token=a&token=b", nil, 400},
-		"no token":                     {"POST", f.Address(), "x=a", nil, 400},
-		"100 MB":                       {"POST", f.Address(), "token=" + strings.Repeat("x", 100<<20), nil, 413},
+		"without the form's one-time value": {"POST", f.Address(), paste(token), nil, 403},
+		"a guessed one-time value":          {"POST", f.Address(), paste(token) + "&once=" + strings.Repeat("A", 32), nil, 403},
+		"the root":                          {"GET", root + "/", "", nil, 404},
+		"another path":                      {"GET", f.Address() + "x", "", nil, 404},
+		"a part of the path":                {"GET", f.Address()[:len(f.Address())-1], "", nil, 404},
+		"a rebound name":                    {"GET", f.Address(), "", map[string]string{"Host": "evil.example"}, 421},
+		"localhost by another name":         {"GET", f.Address(), "", map[string]string{"Host": "localhost:1"}, 421},
+		"a post from elsewhere":             {"POST", f.Address(), good, map[string]string{"Origin": "https://evil.example"}, 403},
+		"a post from no origin":             {"POST", f.Address(), good, map[string]string{"Origin": "null"}, 403},
+		"a post across sites":               {"POST", f.Address(), good, map[string]string{"Sec-Fetch-Site": "cross-site"}, 403},
+		"a post from another port":          {"POST", f.Address(), good, map[string]string{"Sec-Fetch-Site": "same-site"}, 403},
+		"progress across sites":             {"GET", f.Address() + "/progress", "", map[string]string{"Sec-Fetch-Site": "cross-site"}, 403},
+		"another method":                    {"DELETE", f.Address(), "", nil, 405},
+		"not a form":                        {"POST", f.Address(), `{"token":"x"}`, map[string]string{"Content-Type": "application/json"}, 400},
+		"two tokens":                        {"POST", f.Address(), "token=a&token=b", nil, 400},
+		"no token":                          {"POST", f.Address(), "x=a", nil, 400},
+		"100 MB":                            {"POST", f.Address(), "token=" + strings.Repeat("x", 100<<20), nil, 413},
 	} {
 		status, body, _ := send(t, c.method, c.address, c.body, c.header)
 		if status != c.want || strings.Contains(body, "FAKE") {
@@ -198,7 +198,7 @@ func TestTwoFormsDoNotMix(t *testing.T) {
 	}
 }
 
-func TestTheProgressIsFollowedToTheEnd(t *testing.T) {
+func TestThePageShowsAllResults(t *testing.T) {
 	f := open(t)
 	if status, _, _ := send(t, "POST", f.Address(), filled(t, f, f.Address(), paste(token)), map[string]string{"Accept": "application/json"}); status != 202 {
 		t.Fatal(status)
@@ -219,7 +219,7 @@ func TestTheProgressIsFollowedToTheEnd(t *testing.T) {
 	}
 }
 
-func TestItWaitsOnlySoLong(t *testing.T) {
+func TestThePageClosesWhenNobodyAnswers(t *testing.T) {
 	f, err := askpage.Open(t.Context(), askpage.Config{Random: rand.Reader, Check: check, Life: time.Millisecond})
 	if err != nil {
 		t.Fatal(err)

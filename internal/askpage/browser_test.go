@@ -23,8 +23,8 @@ import (
 	"purser/internal/realservers"
 )
 
-// browser is a real Chromium with a profile of its own, which is searched for the
-// token when the test is over.
+// browser is a real Chromium with its own profile. At the end the test searches the profile
+// for the token.
 type browser struct {
 	*testing.T
 	ctx context.Context
@@ -42,7 +42,7 @@ func newBrowser(t *testing.T) browser {
 	b := browser{t, limited}
 	b.do(chromedp.Navigate("about:blank"))
 	t.Cleanup(func() {
-		_ = chromedp.Cancel(ctx) // closes it as a person does, so that it writes what it wants to keep
+		_ = chromedp.Cancel(ctx) // a normal exit lets it write its files
 		end()
 		cancel()
 		stop()
@@ -58,7 +58,7 @@ func (b browser) do(actions ...chromedp.Action) {
 	}
 }
 
-// text is what stands in an element.
+// text returns an element's text.
 func (b browser) text(selector string) string {
 	b.Helper()
 	var text string
@@ -66,14 +66,14 @@ func (b browser) text(selector string) string {
 	return text
 }
 
-// eventually waits for an element to say something.
+// eventually waits until an element contains a text.
 func (b browser) eventually(selector, want string) {
 	b.Helper()
 	raw, _ := json.Marshal(want)
 	quoted, _ := json.Marshal(selector)
 	poll := chromedp.Poll(`document.querySelector(`+string(quoted)+`)?.textContent.includes(`+string(raw)+`)`, nil)
 	err := chromedp.Run(b.ctx, poll)
-	for err != nil && strings.Contains(err.Error(), "Cannot find context") { // it was asked of a page that was being left
+	for err != nil && strings.Contains(err.Error(), "Cannot find context") { // the browser is leaving the page
 		err = chromedp.Run(b.ctx, poll)
 	}
 	if err != nil {
@@ -81,13 +81,13 @@ func (b browser) eventually(selector, want string) {
 	}
 }
 
-// searched looks for the token in everything that the browser has written.
+// searched looks for the token in the browser's files.
 func searched(t *testing.T, profile string) {
 	t.Helper()
 	secret := credential.NewSecret(token)
 	err := filepath.WalkDir(profile, func(path string, d fs.DirEntry, err error) error {
 		if err != nil || !d.Type().IsRegular() {
-			return nil //nolint:nilerr // a file that is gone is not left
+			return nil //nolint:nilerr // the browser may have removed it
 		}
 		raw, err := os.ReadFile(path)
 		if err == nil && credential.Shows(string(raw), secret) {
@@ -106,13 +106,13 @@ func TestAPersonPastesTheToken(t *testing.T) {
 	if got := b.text("main"); !strings.Contains(got, "mockserver") || !strings.Contains(got, "Read & Write") {
 		t.Errorf("the page says %s", got)
 	}
-	// Something wrong is told before it is sent, and again by purser.
+	// The page points out a mistake while the person types, and purser again when they send it.
 	b.do(chromedp.SendKeys("#token", "mockserver:dckr_pat_FAKE"))
-	b.eventually("#told", "other text around an access token")
+	b.eventually("#told", "other text with the access token")
 	b.do(chromedp.Click("#send"))
 	b.eventually("#problem", "it is not whole")
 	b.do(chromedp.SendKeys("#token", token))
-	b.eventually("#told", "A personal access token, 36 characters.")
+	b.eventually("#told", "This is a personal access token of 36 characters.")
 	b.do(chromedp.Click("#send"), chromedp.WaitVisible("#follow"))
 	got, err := f.Ask(t.Context())
 	if err != nil || !got.Equal(credential.NewSecret(token)) {
@@ -158,7 +158,7 @@ func TestReloadSecondTabAndReuse(t *testing.T) {
 		t.Error("the field keeps what was typed over a reload")
 	}
 	b.do(chromedp.SendKeys("#token", token), chromedp.Click("#send"), chromedp.WaitVisible("#follow"), chromedp.Navigate(f.Address()))
-	b.eventually("h1", "has been used")
+	b.eventually("h1", "already used")
 	if _, err := f.Ask(t.Context()); err != nil {
 		t.Error(err)
 	}
@@ -181,8 +181,7 @@ func TestWithoutJavaScript(t *testing.T) {
 	}
 }
 
-// TestOtherPagesCannotUseIt has a page of another origin post, frame and read the
-// form.
+// Pages from another origin try to post, frame and read the form.
 func TestOtherPagesCannotUseIt(t *testing.T) {
 	b, f := newBrowser(t), open(t)
 	evil := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, req *http.Request) {
@@ -218,7 +217,7 @@ func TestAClosedTabLeavesNothingWaiting(t *testing.T) {
 	b, f := newBrowser(t), open(t)
 	tab, stop := chromedp.NewContext(b.ctx)
 	if err := chromedp.Run(tab, chromedp.Navigate(f.Address()), chromedp.WaitVisible("#token"), page.Close()); err != nil {
-		t.Log(err) // it closes under the connection
+		t.Log(err) // the tab closes during the call
 	}
 	stop()
 	ctx, end := context.WithTimeout(t.Context(), 50*time.Millisecond)
@@ -228,9 +227,9 @@ func TestAClosedTabLeavesNothingWaiting(t *testing.T) {
 	}
 }
 
-// TestItCanBeReadByEverybody computes the contrast of every text in both schemes, and
-// looks for what screen readers need. With PURSER_TEST_SHOTS it leaves pictures there.
-func TestItCanBeReadByEverybody(t *testing.T) {
+// TestThePageIsAccessible computes the contrast of every text in both colour schemes, and
+// checks what screen readers need. It saves screenshots in PURSER_TEST_SHOTS.
+func TestThePageIsAccessible(t *testing.T) {
 	for _, scheme := range []string{"light", "dark"} {
 		for _, width := range []int64{1100, 320} {
 			b := newBrowser(t)
@@ -259,8 +258,8 @@ func TestItCanBeReadByEverybody(t *testing.T) {
 	}
 }
 
-// readable is the part of WCAG 2.2 AA that can be computed: contrast (1.4.3), names of
-// fields (4.1.2), language (3.1.1), no sideways scrolling (1.4.10).
+// readable checks what a script can check of WCAG 2.2 AA: contrast (1.4.3), names of fields
+// (4.1.2), language (3.1.1), no sideways scrolling (1.4.10).
 const readable = `(() => {
   const faults = [];
   const parse = (c) => { const m = c.match(/[\d.]+/g).map(Number); return m.length > 3 && m[3] === 0 ? null : m.slice(0, 3); };

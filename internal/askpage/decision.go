@@ -8,16 +8,16 @@ import (
 	"time"
 )
 
-// Decision is what a page asks a person to decide.
+// Decision describes a question for a person.
 type Decision struct {
 	Question string   // one sentence
-	Facts    []string // what the person needs to know first
+	Facts    []string // what the person must know first
 	Random   io.Reader
-	Life     time.Duration // how long the page waits; 0: ten minutes
+	Life     time.Duration // how long the page waits; 0 means ten minutes
 }
 
-// DecisionPage is one page with a question, a Yes and a No. Only its address leads to
-// it: give that to the person's browser, and to nobody who waits for the answer.
+// DecisionPage is a page with a question, a Yes and a No. Give its address to the person's
+// browser, and never to the program that waits for the answer.
 type DecisionPage struct {
 	site
 	decision Decision
@@ -36,7 +36,7 @@ func OpenDecision(ctx context.Context, d Decision) (*DecisionPage, error) {
 	return p, nil
 }
 
-// Answer waits for the person: true is yes. The page takes one answer.
+// Answer waits for the person and returns true for yes. The page accepts one answer.
 func (p *DecisionPage) Answer(ctx context.Context) (bool, error) {
 	return await(ctx, p.answered, p.decision.Life)
 }
@@ -44,7 +44,7 @@ func (p *DecisionPage) Answer(ctx context.Context) (bool, error) {
 // Close ends the server.
 func (p *DecisionPage) Close() error { return p.server.Close() }
 
-// ServeHTTP answers nothing but the page.
+// ServeHTTP serves only the page.
 func (p *DecisionPage) ServeHTTP(w http.ResponseWriter, req *http.Request) {
 	rest, ok := p.admit(w, req)
 	switch {
@@ -65,9 +65,9 @@ func (p *DecisionPage) ServeHTTP(w http.ResponseWriter, req *http.Request) {
 	}
 }
 
-const answeredText = "This question has an answer already. You can close this page."
+const answeredText = "You have already answered this question. You can close this page."
 
-// take reads the answer. A page of another origin cannot give one.
+// take reads the answer. A page from another origin cannot give one.
 func (p *DecisionPage) take(w http.ResponseWriter, req *http.Request) {
 	if !p.ownOrigin(req) {
 		p.answer(w, http.StatusForbidden, otherPageText)
@@ -76,7 +76,7 @@ func (p *DecisionPage) take(w http.ResponseWriter, req *http.Request) {
 	values, err := readForm(w, req)
 	answer := values["answer"]
 	if err != nil || len(answer) != 1 || answer[0] != "yes" && answer[0] != "no" {
-		p.answer(w, http.StatusBadRequest, "purser cannot read this as an answer.")
+		p.answer(w, http.StatusBadRequest, "purser did not understand this answer. Open the page again and answer there.")
 		return
 	}
 	if !p.shown(values) {
@@ -88,10 +88,10 @@ func (p *DecisionPage) take(w http.ResponseWriter, req *http.Request) {
 		return
 	}
 	yes := answer[0] == "yes"
-	said := "You said no: purser stops. You can close this page."
+	said := "You said no, so purser stops. You can close this page."
 	if yes {
-		said = "You said yes: purser goes on. You can close this page."
+		said = "You said yes, so purser continues. You can close this page."
 	}
 	p.answer(w, http.StatusOK, said)
-	p.answered <- yes // after the page is sent: Close may follow at once
+	p.answered <- yes // after sending the page: Close may follow at once
 }

@@ -28,7 +28,7 @@ func decision(t *testing.T) *askpage.DecisionPage {
 	return p
 }
 
-func TestADecisionIsTakenOnce(t *testing.T) {
+func TestThePageAcceptsOneDecision(t *testing.T) {
 	for answer, want := range map[string]bool{"yes": true, "no": false} {
 		p := decision(t)
 		if status, body, _ := send(t, "GET", p.Address(), "", nil); status != 200 || !strings.Contains(body, "stored in: &lt;b&gt;mockserver-build/dockerhub") {
@@ -57,19 +57,19 @@ func TestWhatIsNoDecision(t *testing.T) {
 		header                map[string]string
 		want                  int
 	}{
-		"another path":                 {"POST", p.Address() + "x", good, nil, 404},
-		"the form's progress":          {"GET", p.Address() + "/progress", "", nil, 404},
-		"a rebound name":               {"POST", p.Address(), good, map[string]string{"Host": "evil.example"}, 421},
-		"a post from elsewhere":        {"POST", p.Address(), good, map[string]string{"Origin": "https://evil.example"}, 403},
-		"a post across sites":          {"POST", p.Address(), good, map[string]string{"Sec-Fetch-Site": "cross-site"}, 403},
-		"a post of another port":       {"POST", p.Address(), good, map[string]string{"Sec-Fetch-Site": "same-site"}, 403},
-		"JSON":                         {"POST", p.Address(), `{"answer":"yes"}`, map[string]string{"Content-Type": "application/json"}, 400},
-		"both":                         {"POST", p.Address(), good + "&answer=no", nil, 400},
-		"who knows the address only":   {"POST", p.Address(), "answer=yes", nil, 403},
-		"what another page's form has": {"POST", p.Address(), "answer=yes&once=" + strings.Repeat("A", 32), nil, 403},
-		"neither":                      {"POST", p.Address(), "answer=maybe", nil, 400},
-		"an address that asks":         {"GET", p.Address() + "?answer=yes", "", nil, 200},
-		"another method":               {"PUT", p.Address(), good, nil, 405},
+		"another path":                      {"POST", p.Address() + "x", good, nil, 404},
+		"the form's progress":               {"GET", p.Address() + "/progress", "", nil, 404},
+		"a rebound name":                    {"POST", p.Address(), good, map[string]string{"Host": "evil.example"}, 421},
+		"a post from elsewhere":             {"POST", p.Address(), good, map[string]string{"Origin": "https://evil.example"}, 403},
+		"a post across sites":               {"POST", p.Address(), good, map[string]string{"Sec-Fetch-Site": "cross-site"}, 403},
+		"a post of another port":            {"POST", p.Address(), good, map[string]string{"Sec-Fetch-Site": "same-site"}, 403},
+		"JSON":                              {"POST", p.Address(), `{"answer":"yes"}`, map[string]string{"Content-Type": "application/json"}, 400},
+		"both":                              {"POST", p.Address(), good + "&answer=no", nil, 400},
+		"without the form's one-time value": {"POST", p.Address(), "answer=yes", nil, 403},
+		"a guessed one-time value":          {"POST", p.Address(), "answer=yes&once=" + strings.Repeat("A", 32), nil, 403},
+		"neither":                           {"POST", p.Address(), "answer=maybe", nil, 400},
+		"an address that asks":              {"GET", p.Address() + "?answer=yes", "", nil, 200},
+		"another method":                    {"PUT", p.Address(), good, nil, 405},
 	} {
 		if status, _, _ := send(t, c.method, c.address, c.body, c.header); status != c.want {
 			t.Errorf("%s: %d, want %d", name, status, c.want)
@@ -82,7 +82,7 @@ func TestWhatIsNoDecision(t *testing.T) {
 	}
 }
 
-func TestNobodyDecides(t *testing.T) {
+func TestNoAnswerMeansNo(t *testing.T) {
 	p, err := askpage.OpenDecision(t.Context(), askpage.Decision{Random: rand.Reader, Life: time.Millisecond})
 	if err != nil {
 		t.Fatal(err)
@@ -96,7 +96,7 @@ func TestNobodyDecides(t *testing.T) {
 func TestAPersonDecidesInABrowser(t *testing.T) {
 	for _, answer := range []string{"yes", "no"} {
 		b, p := newBrowser(t), decision(t)
-		// A key that is on its way when the page appears decides nothing.
+		// Keys that somebody types while the page appears decide nothing.
 		b.do(chromedp.Navigate(p.Address()), chromedp.WaitVisible("#yes"), chromedp.KeyEvent(kb.Enter), chromedp.KeyEvent(" "))
 		ctx, stop := context.WithTimeout(t.Context(), time.Millisecond)
 		if _, err := p.Answer(ctx); err == nil {

@@ -22,8 +22,7 @@ func decisionPage(tb testing.TB) *askpage.DecisionPage {
 	return page
 }
 
-// FuzzARequestOfAStranger: whatever is sent by somebody who does not know the page's
-// address, neither page answers it, nor tells the address.
+// Neither page answers a request without its address, or tells the address.
 func FuzzARequestOfAStranger(f *testing.F) {
 	f.Add("GET / HTTP/1.1\r\nHost: localhost\r\n\r\n", true)
 	f.Add("POST /progress HTTP/1.1\r\nContent-Length: 10\r\nHost: x\r\n\r\nanswer=yes", false)
@@ -48,8 +47,8 @@ func FuzzARequestOfAStranger(f *testing.F) {
 	})
 }
 
-// FuzzAnotherPageCannotAnswer: a page of another origin knows the address, and its yes does
-// not count, whatever headers it has its browser send.
+// A page from another origin knows the address. Its yes does not count, whatever headers its
+// browser sends.
 func FuzzAnotherPageCannotAnswer(f *testing.F) {
 	for _, origin := range []string{"", "null", "http://127.0.0.1", "https://evil.example", "own", "OWN/", "own, https://evil.example"} {
 		f.Add(origin, "same-origin", "application/x-www-form-urlencoded")
@@ -66,8 +65,8 @@ func FuzzAnotherPageCannotAnswer(f *testing.F) {
 		}
 		answer := httptest.NewRecorder()
 		page.ServeHTTP(answer, req)
-		// Browsers send an origin with every post, and say "null" of a page's own only with
-		// same-origin; a program without a browser sends what it likes.
+		// Browsers send an origin with every post, and "null" for the page's own posts only
+		// with same-origin.
 		stranger := origin != own && origin != "" && (origin != "null" || from != "same-origin") || from != "" && from != "same-origin"
 		if stranger && answer.Code == http.StatusOK {
 			t.Errorf("a yes of %q, %q counted", origin, from)

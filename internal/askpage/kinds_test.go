@@ -1,3 +1,3 @@
 package askpage_test
 
-import _ "purser/internal/wire/kinds" // whose tokens and hosts the tests are about
+import _ "purser/internal/wire/kinds" // the tests use their tokens and hosts

@@ -3,14 +3,14 @@
   const byId = (id) => document.getElementById(id);
   const form = byId('form'), field = byId('token'), told = byId('told'), problem = byId('problem'), send = byId('send');
 
-  // Tells the kind and the length of a text without showing it.
+  // describe tells a text's kind and length without showing it.
   const describe = (text) => {
-    if (text === '') return 'It is not shown, not even to you.';
-    if (/^dckr_[po]at_[\w-]*$/.test(text)) return (text.startsWith('dckr_oat_') ? 'An organization access token' : 'A personal access token') + ', ' + text.length + ' characters.';
-    if (/^ey[\w-]+\.[\w-]+\.[\w-]+$/.test(text)) return 'A session, which ends soon, and not an access token.';
-    if (/dckr_[po]at_[\w-]/.test(text)) return 'There is other text around an access token: copy the token alone.';
-    if (/\s/.test(text.trim())) return 'There is white space in it: more than the token was copied.';
-    return text.length + ' characters, of no form that is known.';
+    if (text === '') return 'The page hides what you paste.';
+    if (/^dckr_[po]at_[\w-]*$/.test(text)) return (text.startsWith('dckr_oat_') ? 'This is an organization access token' : 'This is a personal access token') + ' of ' + text.length + ' characters.';
+    if (/^ey[\w-]+\.[\w-]+\.[\w-]+$/.test(text)) return 'This is a short-lived session token, not an access token.';
+    if (/dckr_[po]at_[\w-]/.test(text)) return 'You pasted other text with the access token; copy only the token.';
+    if (/\s/.test(text.trim())) return 'You pasted spaces or several lines; copy only the token.';
+    return 'You pasted ' + text.length + ' characters; purser does not know this kind of token.';
   };
   field.addEventListener('input', () => {
     told.textContent = describe(field.value.trim());
@@ -38,7 +38,7 @@
     };
     source.onerror = () => {
       source.close();
-      if (byId('end').textContent === '') byId('end').textContent = 'purser has ended. Look where you started it for what it said.';
+      if (byId('end').textContent === '') byId('end').textContent = 'purser has stopped. See its messages where you started it.';
     };
   };
 
@@ -56,9 +56,9 @@
         follow();
         return;
       }
-      problem.textContent = (await answer.text()).trim() || 'purser did not take it.';
+      problem.textContent = (await answer.text()).trim() || 'purser did not accept this token.';
     } catch {
-      problem.textContent = 'purser does not answer: this page has been used, or it waited too long.';
+      problem.textContent = 'purser does not answer. It may have stopped waiting; run the command again.';
     }
     told.textContent = describe('');
     send.disabled = false;

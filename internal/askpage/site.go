@@ -29,16 +29,14 @@ const (
 	// defaultLife is how long a page waits for the person.
 	defaultLife = 10 * time.Minute
 	maxHeader   = 16 << 10
-	// headerLimit bounds a connection that has not said what it wants, readLimit the
-	// whole of a request, idleLimit the pause between two.
-	headerLimit = 5 * time.Second
-	readLimit   = 10 * time.Second
-	idleLimit   = 30 * time.Second
+	headerLimit = 5 * time.Second  // for a request's header
+	readLimit   = 10 * time.Second // for a whole request
+	idleLimit   = 30 * time.Second // between two requests
 )
 
-const unseenText = "This did not come from the page. Open the page and answer there."
+const unseenText = "This did not come from purser’s page. Open the page and answer there."
 
-const otherPageText = "Another page sent this. purser did not read it."
+const otherPageText = "Another page sent this, so purser did not read it."
 
 //go:embed head.html page.html page.css page.js answer.html decision.html
 var files embed.FS
@@ -47,15 +45,14 @@ var pages = template.Must(template.ParseFS(files, "head.html", "page.html", "ans
 
 // site serves one page on loopback, under an address that nobody can guess.
 type site struct {
-	host   string // as browsers name it
+	host   string // as browsers send it
 	path   string
-	nonce  string // of the page's own style and script
-	once   string // stands in the page's form alone: who knows only the address cannot post it
+	nonce  string // allows the page's own style and script
+	once   string // only in the page's form: knowing the address is not enough to post
 	server *http.Server
 }
 
-// listen chooses the page's address, on a free port of loopback, and makes the server
-// that answers there.
+// listen chooses the page's address, on a free port of loopback, and makes its server.
 func (s *site) listen(ctx context.Context, random io.Reader, handler http.Handler) (net.Listener, error) {
 	raw := make([]byte, 3*addressLength)
 	if _, err := io.ReadFull(random, raw); err != nil {
@@ -80,13 +77,12 @@ func (s *site) listen(ctx context.Context, random io.Reader, handler http.Handle
 	return &guarded{Listener: l}, nil
 }
 
-// Address is what the person opens.
+// Address returns the page's address.
 func (s *site) Address() string { return "http://" + s.host + s.path }
 
-// admit answers whoever does not know the address, and reports whether the request
-// goes on, with what follows the page's own path. The host must be the one in the
-// address: another name for loopback means that a page on the internet reaches for
-// this one (DNS rebinding).
+// admit rejects requests without the page's address. Otherwise ok is true, and rest is what
+// follows the page's path. The host must match the address: another name for loopback means
+// that a page on the internet tries to reach this one (DNS rebinding).
 func (s *site) admit(w http.ResponseWriter, req *http.Request) (rest string, ok bool) {
 	h := w.Header()
 	h.Set("Cache-Control", "no-store")
@@ -115,21 +111,21 @@ func (s *site) admit(w http.ResponseWriter, req *http.Request) (rest string, ok 
 	return rest, true
 }
 
-// shown reports whether a form was sent by somebody who was shown the page.
+// shown reports whether the sender of a form has seen the page.
 func (s *site) shown(values url.Values) bool {
 	return subtle.ConstantTimeCompare([]byte(values.Get("once")), []byte(s.once)) == 1
 }
 
-// ownOrigin reports whether a request comes from this page. Browsers say where a
-// post comes from, and no browser says this page's origin for another page.
+// ownOrigin reports whether a request comes from this page. Browsers send a post's origin,
+// and never this page's origin for another page.
 func (s *site) ownOrigin(req *http.Request) bool {
 	origin, from := req.Header.Get("Origin"), req.Header.Get("Sec-Fetch-Site")
-	// Under its no-referrer policy a page's own post may have the origin "null".
+	// With the policy no-referrer, a page's own post may have the origin "null".
 	own := origin == "http://"+s.host || origin == "" || origin == "null" && from == "same-origin"
 	return own && (from == "" || from == "same-origin")
 }
 
-// view is what every page is made of. It holds nothing of a token.
+// view is the templates' data. It never holds a token.
 type view struct {
 	Nonce, Once, Path, Problem string
 	CSS                        template.CSS
@@ -139,19 +135,19 @@ type view struct {
 }
 
 func (s *site) view() view {
-	css, _ := files.ReadFile("page.css") // embedded: they are there
+	css, _ := files.ReadFile("page.css") // embedded files are always readable
 	js, _ := files.ReadFile("page.js")
 	return view{Nonce: s.nonce, Once: s.once, Path: s.path, CSS: template.CSS(css), JS: template.JS(js)} //nolint:gosec // our own files
 }
 
-// writePage sends a whole page, so that closing the server afterwards cuts nothing off.
+// writePage sends a page in one piece, so that closing the server afterwards cuts nothing off.
 func writePage(w http.ResponseWriter, status int, name string, v view) {
 	var page bytes.Buffer
-	_ = pages.ExecuteTemplate(&page, name, v) // the templates are ours, and tested
+	_ = pages.ExecuteTemplate(&page, name, v) // tests cover our templates
 	w.Header().Set("Content-Type", "text/html; charset=utf-8")
 	w.Header().Set("Content-Length", strconv.Itoa(page.Len()))
 	w.WriteHeader(status)
-	_, _ = page.WriteTo(w) // a browser that left misses its page
+	_, _ = page.WriteTo(w) // the browser may have left
 	_ = http.NewResponseController(w).Flush()
 }
 
@@ -161,7 +157,7 @@ func (s *site) answer(w http.ResponseWriter, status int, text string) {
 	writePage(w, status, "answer.html", v)
 }
 
-// await waits for what a page brings, for as long as the page lives.
+// await waits for a page's answer, for at most the page's life.
 func await[T any](ctx context.Context, from <-chan T, life time.Duration) (T, error) {
 	if life == 0 {
 		life = defaultLife
@@ -176,7 +172,7 @@ func await[T any](ctx context.Context, from <-chan T, life time.Duration) (T, er
 		return none, credential.Stopped(ctx, "waiting for the answer on the page")
 	case <-timer.C:
 		return none, &credential.Fault{
-			Reason: credential.Declined, What: "nobody answered on the page", Why: "it waited for " + life.String() + " and is closed now",
+			Reason: credential.Declined, What: "nobody answered on the page", Why: "purser waited " + life.String() + " and closed the page",
 		}
 	}
 }

@@ -13,13 +13,12 @@ import (
 	"purser/internal/credential"
 )
 
-// promptly is how long a person's browser may have to wait for the page. Requests
-// to loopback take a few milliseconds.
+// promptly limits how long a browser may wait for the page. Requests to loopback take a few
+// milliseconds.
 const promptly = 2 * time.Second
 
-// TestHalfOpenConnectionsDoNotStarveThePerson has another program of this machine
-// hold connections that never finish a request, and open more, while a person gives
-// a token.
+// Another program on this machine opens many connections and never finishes a request, while
+// a person gives a token.
 func TestHalfOpenConnectionsDoNotStarveThePerson(t *testing.T) {
 	for _, n := range []int{40, 400} {
 		t.Run(strconv.Itoa(n), func(t *testing.T) {
@@ -34,7 +33,7 @@ func TestHalfOpenConnectionsDoNotStarveThePerson(t *testing.T) {
 			}
 			_, _ = io.Copy(io.Discard, resp.Body)
 			_ = resp.Body.Close()
-			// The connection that has shown the path is kept, however many come now.
+			// The connection that has sent the path survives all later ones.
 			halfOpen(t, f, n)
 			req, err := http.NewRequest(http.MethodPost, f.Address(), strings.NewReader(body))
 			if err != nil {
@@ -64,6 +63,6 @@ func halfOpen(t *testing.T, f *askpage.Form, n int) {
 			t.Fatal(err)
 		}
 		t.Cleanup(func() { _ = c.Close() })
-		_, _ = io.WriteString(c, "GET /guess HTTP/1.1\r\nHost: ") // it may be closed already: that is the defence
+		_, _ = io.WriteString(c, "GET /guess HTTP/1.1\r\nHost: ") // the page may already have closed it
 	}
 }

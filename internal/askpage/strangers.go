@@ -8,17 +8,17 @@ import (
 	"sync"
 )
 
-// maxStrangers bounds the connections that have not shown the page's address. A
-// browser shows it within a millisecond or so of connecting: to push it out before,
-// another program has to open this many connections in that time.
+// maxStrangers limits the connections that have not sent the page's address. A browser sends
+// it about a millisecond after connecting; to displace it, another program would have to
+// open this many connections in that time.
 const maxStrangers = 128
 
-// guarded is a listener that no program can fill. One connection too many closes the
-// oldest that has not shown the page's address; those that have are never closed.
+// guarded is a listener that no program can fill. If there are too many connections, it
+// closes the oldest one that has not sent the page's address.
 type guarded struct {
 	net.Listener
 
-	mu        sync.Mutex // guards what follows
+	mu        sync.Mutex // guards strangers
 	strangers []*stranger
 }
 
@@ -38,7 +38,7 @@ func (g *guarded) Accept() (net.Conn, error) {
 	g.strangers = append(g.strangers, s)
 	g.mu.Unlock()
 	if oldest != nil {
-		_ = oldest.Conn.Close() // whoever it was has lost nothing but a connection
+		_ = oldest.Conn.Close()
 	}
 	return s, nil
 }
@@ -51,13 +51,13 @@ func (g *guarded) forget(s *stranger) {
 	}
 }
 
-// stranger is a connection that may not have shown the page's address.
+// stranger is a connection that may not have sent the page's address.
 type stranger struct {
 	net.Conn
 	of *guarded
 }
 
-// Close ends it.
+// Close closes the connection.
 func (s *stranger) Close() error {
 	s.of.forget(s)
 	return s.Conn.Close()
@@ -69,7 +69,7 @@ func withStranger(ctx context.Context, c net.Conn) context.Context {
 	return context.WithValue(ctx, strangerKey{}, c)
 }
 
-// introduce keeps the connection of a request that has shown the page's address.
+// introduce protects the connection of a request that sent the page's address.
 func introduce(req *http.Request) {
 	if s, ok := req.Context().Value(strangerKey{}).(*stranger); ok {
 		s.of.forget(s)

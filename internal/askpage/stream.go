@@ -8,12 +8,12 @@ import (
 	"time"
 )
 
-// stream writes what becomes known until all is: as events for the page's script, or
-// as a page for browsers without one.
+// stream writes the lines as they come: as events for the page's script, or as a page for
+// browsers without scripts.
 func (f *Form) stream(w http.ResponseWriter, req *http.Request, page bool) {
 	control := http.NewResponseController(w)
-	_ = control.SetWriteDeadline(time.Time{}) // it lasts as long as the work
-	w.Header().Set("Connection", "close")     // its end says that all was sent
+	_ = control.SetWriteDeadline(time.Time{}) // the work may take long
+	w.Header().Set("Connection", "close")     // the end of the connection marks the end of the lines
 	if page {
 		w.Header().Set("Content-Type", "text/html; charset=utf-8")
 		v := f.view()

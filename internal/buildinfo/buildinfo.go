@@ -1,21 +1,21 @@
-// Package buildinfo says which build of purser a program is.
+// Package buildinfo identifies a build of purser.
 package buildinfo
 
 import (
 	"runtime/debug"
 )
 
-// Info is what Go noted when it built the program.
+// Info describes how Go built the program.
 type Info struct {
-	Version  string `json:"version"`          // of the module, such as v1.2.3; "unreleased" where Go had no repository to look at
+	Version  string `json:"version"`          // the module's, such as v1.2.3; "unreleased" if Go found no repository
 	Commit   string `json:"commit,omitempty"` // 40 hexadecimal digits
-	Date     string `json:"date,omitempty"`   // of the commit, RFC 3339 in UTC, so that two builds of it are the same
+	Date     string `json:"date,omitempty"`   // the commit's, RFC 3339 in UTC, so that builds are reproducible
 	Go       string `json:"go"`               // such as go1.26.8
 	Platform string `json:"platform"`         // such as linux/amd64
-	Clean    bool   `json:"clean"`            // the commit is known, and nothing differed from it
+	Clean    bool   `json:"clean"`            // whether the commit is known and the files match it
 }
 
-// This is the program that asks.
+// This describes the running program.
 func This() Info {
 	b, ok := debug.ReadBuildInfo()
 	if !ok {

@@ -5,7 +5,7 @@ import (
 	"testing"
 )
 
-func TestABuildSaysWhatItWasMadeFrom(t *testing.T) {
+func TestABuildKnowsItsVersionAndCommit(t *testing.T) {
 	setting := func(key, value string) debug.BuildSetting { return debug.BuildSetting{Key: key, Value: value} }
 	platform := []debug.BuildSetting{setting("GOOS", "linux"), setting("GOARCH", "arm64")}
 	for name, c := range map[string]struct {

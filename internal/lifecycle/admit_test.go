@@ -22,7 +22,7 @@ func TestATokenGoesToANewPlaceOnlyWithConsent(t *testing.T) {
 		given, trusted, rebind bool
 		foreign, detour        bool // in another account; a way to the registry that only the configuration names
 		dry                    bool
-		asks                   bool // a person can be asked
+		asks                   bool // whether purser can ask a person
 		stored                 bool
 		reason                 credential.Reason
 	}{

@@ -37,44 +37,43 @@ func (w *storing) end() time.Time {
 	return w.Now().Add(life)
 }
 
-// ends says when a token that purser makes ends.
+// ends tells when a token that purser makes expires.
 func (w *storing) ends(at time.Time) string {
 	switch {
 	case !at.IsZero():
 		return "good until " + at.UTC().Format(time.DateOnly)
 	case w.Version != "":
-		return "without an end: the store has the schedule"
+		return "without expiry, because the store schedules rotations"
 	case w.Credential.Rotate.Every == 0:
-		return "without an end: purser.yaml has no rotate.every"
+		return "without expiry, because purser.yaml has no rotate.every"
 	}
-	return "without an end"
+	return "without expiry"
 }
 
-// heed takes the end that the registry gave a token for what it is, and says where that
-// is not what it was asked for.
+// heed adopts the expiry that the registry chose, and reports if purser requested another.
 func (w *storing) heed(asked, got time.Time) {
 	w.unasked = w.Expires.IsZero()
 	w.Expires = got
 	switch {
 	case asked.Equal(got) || !asked.IsZero() && !got.IsZero() && asked.Sub(got).Abs() <= sameEnd:
 	case got.IsZero():
-		w.report(StepNoted, "the registry gave the token no end, although "+asked.UTC().Format(time.DateOnly)+" was asked for")
+		w.report(StepNoted, "the registry gave the token no expiry; purser asked for "+asked.UTC().Format(time.DateOnly))
 	case asked.IsZero():
-		w.report(StepNoted, "the registry gave the token an end, "+got.UTC().Format(time.DateOnly)+", although none was asked for")
+		w.report(StepNoted, "the token expires on "+got.UTC().Format(time.DateOnly)+"; purser asked for no expiry")
 	default:
-		w.report(StepNoted, "the registry gave the token another end than "+asked.UTC().Format(time.DateOnly)+": "+got.UTC().Format(time.DateOnly))
+		w.report(StepNoted, "the token expires on "+got.UTC().Format(time.DateOnly)+"; purser asked for "+asked.UTC().Format(time.DateOnly))
 	}
 }
 
-// noteEnd has the store remember when the token in a place ends. An end that nobody asked
-// to have noted is worth no failure: the registry knows it.
+// noteEnd notes a token's expiry in its place. It does not fail for an expiry that the
+// registry chose, because the registry knows it.
 func (w *storing) noteEnd(ctx context.Context, s *slot) error {
 	if w.Expires.IsZero() {
 		return nil
 	}
 	err := s.Store.SetExpiry(ctx, s.version, w.Expires)
 	if err != nil && w.unasked {
-		w.report(StepNoted, "when the token ends could not be noted in "+s.Target.String()+": "+err.Error())
+		w.report(StepNoted, "purser could not note the token's expiry in "+s.Target.String()+": "+err.Error())
 		return nil
 	}
 	return err

@@ -24,9 +24,8 @@ func TestAMintedTokenLivesForItsScheduleTheOverlapAndAMargin(t *testing.T) {
 	}
 }
 
-// TestTheEndOfAMintedToken is what the registry says that it is, noted where it is stored,
-// and said where it is another one than was asked for.
-func TestTheEndOfAMintedToken(t *testing.T) {
+// purser notes the expiry that the registry chose, and reports if it requested another.
+func TestTheRegistryDecidesWhenAMintedTokenExpires(t *testing.T) {
 	for name, c := range map[string]struct {
 		every   time.Duration
 		expires time.Duration // --expires; 0: none
@@ -35,11 +34,11 @@ func TestTheEndOfAMintedToken(t *testing.T) {
 		told    string
 	}{
 		"by its schedule":         {every: 90 * day, want: 98 * day, told: "good until "},
-		"as a person says":        {every: 90 * day, expires: 10 * day, want: 10 * day, told: "good until "},
-		"without a schedule":      {told: "without an end: purser.yaml has no rotate.every"},
-		"capped":                  {every: 90 * day, ends: func(t time.Time) time.Time { return t.Add(-68 * day) }, want: 30 * day, told: "the registry gave the token another end than "},
-		"ignored":                 {every: 90 * day, ends: func(time.Time) time.Time { return time.Time{} }, told: "the registry gave the token no end, although "},
-		"given though not asked":  {ends: func(time.Time) time.Time { return newMint(nil).now.Add(5 * day) }, want: 5 * day, told: "although none was asked for"},
+		"as a person chooses":     {every: 90 * day, expires: 10 * day, want: 10 * day, told: "good until "},
+		"without a schedule":      {told: "without expiry, because purser.yaml has no rotate.every"},
+		"capped":                  {every: 90 * day, ends: func(t time.Time) time.Time { return t.Add(-68 * day) }, want: 30 * day, told: "; purser asked for 2"},
+		"ignored":                 {every: 90 * day, ends: func(time.Time) time.Time { return time.Time{} }, told: "the registry gave the token no expiry; purser asked for "},
+		"chosen by the registry":  {ends: func(time.Time) time.Time { return newMint(nil).now.Add(5 * day) }, want: 5 * day, told: "; purser asked for no expiry"},
 		"rounded by the registry": {every: 90 * day, ends: func(t time.Time) time.Time { return t.Truncate(time.Second) }, want: 98 * day, told: "good until "},
 	} {
 		t.Run(name, func(t *testing.T) {

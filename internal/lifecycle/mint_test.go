@@ -22,7 +22,7 @@ type mint struct {
 	slow   time.Duration // how long making one takes
 	onMint func()        // may be nil
 
-	ends func(asked time.Time) time.Time // the end that it gives; nil: the one that it is asked for
+	ends func(asked time.Time) time.Time // chooses the expiry; nil: as requested
 }
 
 func newMint(w *world) *mint {

@@ -8,11 +8,10 @@ import (
 	"purser/internal/credential"
 )
 
-// Secrets Manager can rotate on its own schedule: it chooses a version, labels it
-// AWSPENDING while it is still empty, and calls for the steps one after the other, each as
-// often as it takes (Secrets Manager User Guide, "Rotation function"). They are the steps
-// of every other run, but with StoreRequest.Version given, and each in its own process,
-// which knows only what the store says. The first place of the request is the rotating
+// Secrets Manager can rotate on its own schedule (User Guide, "Rotation function"). It chooses
+// a version, labels it AWSPENDING while it is empty, and calls each step until it succeeds.
+// The steps are those of every other run, with StoreRequest.Version set. Each runs in its own
+// process and knows only what the store tells it. The request's first place is the rotating
 // secret.
 
 // StageScheduled is createSecret: it makes the token, stores it in every place under the

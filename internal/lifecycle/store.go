@@ -24,8 +24,8 @@ type Candidate struct {
 type StoreRequest struct {
 	Credential credential.Credential
 	Places     []Place
-	// Find gets the token. Store calls it after every check that needs no token, so that
-	// nobody is asked in vain.
+	// Find gets the token. Store calls it after every check that needs no token, so that it
+	// never asks a person needlessly.
 	Find func(ctx context.Context) (Candidate, error)
 	// Mint, if not nil, makes the token instead.
 	Mint Minter
@@ -367,7 +367,7 @@ func (w *storing) replace(ctx context.Context, todo []*slot) error {
 func (s *slot) storedText() string {
 	text := "version " + short(s.version) + " is AWSCURRENT"
 	if s.found.At(credential.Current) != "" {
-		text += ", the one before is AWSPREVIOUS"
+		text += ", the previous one is AWSPREVIOUS"
 	}
 	return text
 }
@@ -401,7 +401,7 @@ func (w *storing) stageAndProve(ctx context.Context, todo []*slot) error {
 const (
 	// cleanUpTime bounds how long a failed run takes to go back.
 	cleanUpTime = 10 * time.Second
-	// lastCleanUpTime does so for a run that was told to end.
+	// lastCleanUpTime does so for a run that a signal ended.
 	lastCleanUpTime = 500 * time.Millisecond
 )
 

@@ -44,7 +44,7 @@ type faultSpec struct {
 	Times      int     `json:"times,omitempty"`
 }
 
-// FaultPlaces are those of the stand-ins that are always there.
+// FaultPlaces returns every place for a fault in the default stand-ins.
 func FaultPlaces() []string {
 	all := []string{"clock"}
 	for _, place := range []struct {
@@ -69,15 +69,17 @@ func (h *Host) sandboxFaultCommand() *cobra.Command {
 	var f faultFlags
 	cmd := &cobra.Command{
 		Use:   "fault [WHERE]",
-		Short: "Have the stand-ins misbehave",
-		Long: `fault has the sandbox of PURSER_SANDBOX misbehave at the next request of a kind. With no
-more than WHERE, the connection is cut before the request takes effect.
+		Short: "Make the stand-ins fail",
+		Long: `fault makes the sandbox in PURSER_SANDBOX fail at the next request of a kind. Without
+flags, it cuts the connection before the request takes effect.
 
-WHERE is aws:OPERATION, such as aws:PutSecretValue, or aws: for any;
-hub:KIND, of ` + strings.Join(sandboxhub.Faults(), ", ") + `;
-registry:KIND, of ` + strings.Join(sandboxregistry.Faults(), ", ") + `,
-or ghcr.io:KIND, or another registry of your purser.yaml; hub: with --limit;
-or clock, with --skew.`,
+WHERE is one of these:
+  aws:OPERATION     such as aws:PutSecretValue, or aws: for any operation
+  hub:KIND          ` + strings.Join(sandboxhub.Faults(), ", ") + `
+  hub:              with --limit
+  registry:KIND     ` + strings.Join(sandboxregistry.Faults(), ", ") + `
+  ghcr.io:KIND      the same; also for other registries of your purser.yaml
+  clock             with --skew`,
 		Example: `  purser sandbox fault hub:mint --lost
   purser sandbox fault registry:upload --status 429 --retry-after 30s
   purser sandbox fault aws:GetSecretValue --code AccessDeniedException --times 3
@@ -89,7 +91,7 @@ or clock, with --skew.`,
   purser sandbox fault --clear`,
 		Args: func(cmd *cobra.Command, args []string) error {
 			if (len(args) > 0) == (f.clear || f.from != "") {
-				return &credential.Fault{Reason: credential.Usage, What: "fault needs WHERE, or --from, or --clear", Why: "one of the three"}
+				return &credential.Fault{Reason: credential.Usage, What: "fault needs either WHERE, --from or --clear", Why: "give exactly one of them"}
 			}
 			return arguments.AtMost(cmd, args, 1)
 		},
@@ -97,23 +99,23 @@ or clock, with --skew.`,
 	}
 	flags := cmd.Flags()
 	flags.SortFlags = false
-	flags.IntVar(&f.spec.Status, "status", 0, "answer with this HTTP status")
-	flags.StringVar(&f.retryAfter, "retry-after", "", "and with this Retry-After, as `TIME`")
-	flags.StringVar(&f.spec.Code, "code", "", "of AWS: answer with this error `CODE`")
-	flags.StringVar(&f.spec.Message, "message", "", "and this `TEXT`")
-	flags.BoolVar(&f.spec.Lost, "lost", false, "let it take effect, and lose the answer")
+	flags.IntVar(&f.spec.Status, "status", 0, "answer with an HTTP `STATUS`")
+	flags.StringVar(&f.retryAfter, "retry-after", "", "add a Retry-After of this `TIME`")
+	flags.StringVar(&f.spec.Code, "code", "", "answer with an AWS error `CODE`")
+	flags.StringVar(&f.spec.Message, "message", "", "the error's message `TEXT`")
+	flags.BoolVar(&f.spec.Lost, "lost", false, "do what the request asks, but lose the answer")
 	flags.BoolVar(&f.spec.Hang, "hang", false, "never answer")
-	flags.StringVar(&f.delay, "delay", "", "answer after this `TIME`")
-	flags.BoolVar(&f.spec.Echo, "echo", false, "repeat the secret that was sent")
-	flags.BoolVar(&f.spec.Page, "page", false, "answer with the page of a proxy")
-	flags.StringVar(&f.spec.Body, "body", "", "answer with this `TEXT`")
-	flags.BoolVar(&f.spec.Stale, "stale", false, "of aws: have reads see the secrets as they are now, whatever is written since")
-	flags.IntVar(&f.spec.Limit, "limit", 0, "of hub: answer so many requests a minute, and 429 to the rest")
-	flags.StringVar(&f.spec.EndSession, "end-sessions", "", "of hub: end the sign-ins of this `ACCOUNT`")
-	flags.StringVar(&f.skew, "skew", "", "of clock: AWS is ahead by this `TIME`, or behind with a -")
-	flags.IntVar(&f.spec.Times, "times", 1, "for how many requests; -1 for all")
-	flags.StringVar(&f.from, "from", "", "take all of this from a `FILE`: a list in JSON, with the words of these flags")
-	flags.BoolVar(&f.clear, "clear", false, "behave again")
+	flags.StringVar(&f.delay, "delay", "", "answer after a `TIME`")
+	flags.BoolVar(&f.spec.Echo, "echo", false, "repeat the request's secret in the answer")
+	flags.BoolVar(&f.spec.Page, "page", false, "answer with a proxy's HTML page")
+	flags.StringVar(&f.spec.Body, "body", "", "answer with a `TEXT`")
+	flags.BoolVar(&f.spec.Stale, "stale", false, "for aws: answer reads with the secrets as they are now, and ignore later writes")
+	flags.IntVar(&f.spec.Limit, "limit", 0, "for hub: answer this many requests a minute, and the rest with 429")
+	flags.StringVar(&f.spec.EndSession, "end-sessions", "", "for hub: end the sessions of an `ACCOUNT`")
+	flags.StringVar(&f.skew, "skew", "", "for clock: put AWS's clock ahead by a `TIME`, or behind with a -")
+	flags.IntVar(&f.spec.Times, "times", 1, "fail this many requests; -1 for all")
+	flags.StringVar(&f.from, "from", "", "read faults from a `FILE`: a JSON list of objects, with keys like these flags")
+	flags.BoolVar(&f.clear, "clear", false, "remove all faults")
 	return cmd
 }
 
@@ -124,12 +126,12 @@ func (h *Host) sandboxFault(ctx context.Context, args []string, f faultFlags) er
 	case f.from != "":
 		raw, err := boundedfile.Read(f.from, boundedfile.Named)
 		if err != nil {
-			return &credential.Fault{Reason: credential.Usage, What: "the file of --from cannot be read", Why: credential.Quote(err.Error())}
+			return &credential.Fault{Reason: credential.Usage, What: "cannot read the file of --from", Why: credential.Quote(err.Error())}
 		}
 		dec := json.NewDecoder(strings.NewReader(string(raw)))
 		dec.DisallowUnknownFields()
 		if err := dec.Decode(&specs); err != nil || len(specs) == 0 {
-			return &credential.Fault{Reason: credential.Usage, What: "the file of --from is no list of faults", Why: faultWhy(err)}
+			return &credential.Fault{Reason: credential.Usage, What: "the file of --from is not a list of faults", Why: faultWhy(err)}
 		}
 	default:
 		f.spec.At = args[0]
@@ -142,7 +144,7 @@ func (h *Host) sandboxFault(ctx context.Context, args []string, f faultFlags) er
 			}
 			d, err := config.ParseDuration(strings.TrimPrefix(t.text, "-"))
 			if err != nil {
-				return &credential.Fault{Reason: credential.Usage, What: "a time is not right", Why: "it is written as 30s or 10m"}
+				return &credential.Fault{Reason: credential.Usage, What: "cannot read a time", Why: "write it like 30s or 10m"}
 			}
 			if *t.into = d.Seconds(); strings.HasPrefix(t.text, "-") {
 				*t.into = -*t.into
@@ -179,7 +181,7 @@ func (s *stage) takeFault(w http.ResponseWriter, req *http.Request) {
 		return
 	}
 	if len(specs) == 0 {
-		s.box.ClearFaults() // and the rate limit
+		s.box.ClearFaults() // the rate limit, too
 		s.skew.Store(0)
 	}
 	for _, one := range apply {
@@ -203,14 +205,14 @@ func (s *stage) fault(spec faultSpec) (apply func(), err error) {
 	case found && s.box.Registry(service) != nil:
 		return faultOfRegistry(spec, service, kind, s.box.Registry(service))
 	}
-	return nil, fmt.Errorf("%q is no place for a fault; there are aws:OPERATION, hub:KIND, registry:KIND, ghcr.io:KIND and clock", spec.At)
+	return nil, fmt.Errorf("%q is not a place for a fault; use aws:OPERATION, hub:KIND, registry:KIND, ghcr.io:KIND or clock", spec.At)
 }
 
 func seconds(n float64) time.Duration { return time.Duration(n * float64(time.Second)) }
 
 func (spec faultSpec) aws() sandboxaws.Fault {
 	f := sandboxaws.Fault{
-		Code: spec.Code, Message: cmp.Or(spec.Message, "told to by purser sandbox fault"), Status: spec.Status, Body: spec.Body, Stale: spec.Stale,
+		Code: spec.Code, Message: cmp.Or(spec.Message, "purser sandbox fault asked for this"), Status: spec.Status, Body: spec.Body, Stale: spec.Stale,
 		Echo: spec.Echo, Hang: spec.Hang, After: spec.Lost, Delay: seconds(spec.Delay), Times: spec.Times,
 	}
 	if f.Code == "" && f.Status != 0 {
@@ -244,7 +246,7 @@ func faultOfRegistry(spec faultSpec, name, kind string, r *sandboxregistry.Regis
 }
 
 func noKind(where, kind string, kinds []string) error {
-	return fmt.Errorf("%s has no requests of the kind %q; there are %s", where, kind, strings.Join(kinds, ", "))
+	return fmt.Errorf("%s has no requests of the kind %q; its kinds are %s", where, kind, strings.Join(kinds, ", "))
 }
 
 func (spec faultSpec) http() sandbox.Fault {
@@ -260,7 +262,7 @@ func (spec faultSpec) http() sandbox.Fault {
 		f.Status = cmp.Or(f.Status, http.StatusOK)
 	}
 	if f.Status != 0 && f.Body == "" {
-		f.Body = `{"message":` + strconv.Quote(cmp.Or(spec.Message, "told to by purser sandbox fault")) + `}`
+		f.Body = `{"message":` + strconv.Quote(cmp.Or(spec.Message, "purser sandbox fault asked for this")) + `}`
 	}
 	return f
 }

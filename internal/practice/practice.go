@@ -20,7 +20,7 @@ type Host struct {
 	Random   io.Reader
 	Dir      string        // working directory; "": the process's
 	JSON     func() bool   // whether to print JSON; valid once flags are parsed
-	Config   func() string // the value of --config
+	Config   func() string // returns --config
 	// Project reads the purser.yaml of the working directory. It may return nil unless needed.
 	Project func(needed bool) (*config.File, error)
 	Self    func() (path string, err error) // purser's executable

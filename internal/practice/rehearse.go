@@ -31,15 +31,15 @@ import (
 	"purser/internal/wire"
 )
 
-// RehearseCommand is purser rehearse.
+// RehearseCommand returns purser rehearse.
 func (h *Host) RehearseCommand() *cobra.Command {
 	return &cobra.Command{
 		Use:   "rehearse NAME",
-		Short: "Rotate a credential of yours against stand-ins, and see each call",
-		Long: `rehearse takes a credential of your purser.yaml and rotates it, with stand-ins in the place
-of its registry and of AWS: the same names, places and shapes, by the code that works for
-real. It prints each call that a rotation makes, in order, and the right that it takes.
-Nothing real is asked, and nothing is changed.`,
+		Short: "Rotate your own credential against stand-ins, and see each call",
+		Long: `rehearse rotates a credential of your purser.yaml. Stand-ins replace its registry and AWS;
+the names, places, shapes and code are those of a real rotation. It prints each call in
+order, with the permission that the call needs. It contacts nothing real and changes
+nothing.`,
 		Example: `  purser rehearse dockerhub
   purser rehearse dockerhub --output json`,
 		Args: arguments.OneName("rehearse"),
@@ -78,7 +78,7 @@ func (h *Host) rehearse(ctx context.Context, name string) (err error) {
 		err = errors.Join(err, r.box.Close())
 	}()
 	if err := r.rotate(ctx); err != nil {
-		return credential.About(fmt.Errorf("the rehearsal did not get to its end: %w", err), all[0])
+		return credential.About(fmt.Errorf("the rehearsal stopped early: %w", err), all[0])
 	}
 	if h.JSON() {
 		present.ReportOf(nil).With("rehearsal", r.calls).Write(h.Out)
@@ -126,7 +126,7 @@ func (h *Host) rehearsal(ctx context.Context, c credential.Credential, dir strin
 	r.connect = func() *wire.Wire {
 		return &wire.Wire{
 			Env: config.Environment{Home: dir, AgeIdentity: filepath.Join(dir, "identity.txt")}, Now: func() time.Time { return r.clock },
-			Transport: &watchedTransport{r, r.box.Transport()}, AWS: &wire.LocalAWS{Endpoint: r.aws.URL}, Trusted: true, // the stand-ins' tokens are fake
+			Transport: &watchedTransport{r, r.box.Transport()}, AWS: &wire.LocalAWS{Endpoint: r.aws.URL}, Trusted: true, // stand-in tokens are fake
 		}
 	}
 	r.c.Targets = slices.Clone(c.Targets)
@@ -233,7 +233,7 @@ func (r *stagedRun) awsCall(service, operation string, body []byte) Rehearsed {
 		SecretId, Name, VersionStage string
 		VersionStages                []string
 	}
-	_ = json.Unmarshal(body, &in) // what is not there is empty
+	_ = json.Unmarshal(body, &in) // missing fields stay empty
 	c := Rehearsed{Service: service, Call: operation, On: cmp.Or(in.SecretId, in.Name), Needs: service + ":" + operation}
 	if stage := cmp.Or(in.VersionStage, strings.Join(in.VersionStages, ",")); stage != "" {
 		c.Call += " " + stage
@@ -273,11 +273,11 @@ func (t *watchedTransport) RoundTrip(req *http.Request) (*http.Response, error) 
 	}
 	switch auth, sent := req.Header["Authorization"]; {
 	case strings.HasPrefix(req.URL.Path, "/v2/access-tokens"):
-		c.Needs = "a sign-in of " + t.run.c.Username
+		c.Needs = "a session of " + t.run.c.Username
 	case sent && strings.HasPrefix(auth[0], "Basic "):
 		c.Needs = "the token"
 	case sent:
-		c.Needs = "what the token service granted"
+		c.Needs = "the token service's grant"
 	case req.URL.Path == "/v2/auth/token":
 		c.Needs = "the token"
 	}
@@ -285,10 +285,10 @@ func (t *watchedTransport) RoundTrip(req *http.Request) (*http.Response, error) 
 	return t.next.RoundTrip(req)
 }
 
-// print shows the calls, then the rights by secret as a policy would.
+// print shows the calls, then the permissions by secret, like a policy.
 func (r *stagedRun) print() error {
 	out := present.Out{To: r.Out}
-	out.Text(fmt.Sprintf("A rotation of %s makes these calls. Stand-ins answered; nothing real was asked.\n", r.c.Name))
+	out.Text(fmt.Sprintf("A rotation of %s makes these calls. Stand-ins answered; purser contacted nothing real.\n", r.c.Name))
 	t := present.Table{Columns: []present.Column{{}, {Head: "SERVICE", Goes: 1}, {Head: "CALL", Least: 20}, {Head: "ON", Goes: 2}, {Head: "NEEDS", Least: 16}}}
 	rights := map[string][]string{}
 	var secrets []string
@@ -309,26 +309,26 @@ func (r *stagedRun) print() error {
 	out.Table(t)
 	for _, s := range secrets {
 		slices.Sort(rights[s])
-		out.Text(fmt.Sprintf("\n%s takes %s.", s, strings.Join(rights[s], ", ")))
+		out.Text(fmt.Sprintf("\n%s needs %s.", s, strings.Join(rights[s], ", ")))
 	}
 	_, _ = fmt.Fprintf(r.Out, "\n%s\n", r.ends())
 	if r.c.Registry == hubRegistry {
-		out.Text(fmt.Sprintf("\nTokens are made and ended with a sign-in of %s at Docker Hub: docker's session, a password, or PURSER_MANAGEMENT_SECRET_ID.", r.c.Username))
+		out.Text(fmt.Sprintf("\npurser makes and revokes tokens with a session of %s at Docker Hub. The session comes from docker, a password, or PURSER_MANAGEMENT_SECRET_ID.", r.c.Username))
 	} else {
-		out.Text(fmt.Sprintf("\n%s has no interface for tokens that purser knows: a person makes the new one and ends the old one.", r.c.Registry))
+		out.Text(fmt.Sprintf("\npurser cannot make or revoke tokens of %s: you make the new one and revoke the old one on its page.", r.c.Registry))
 	}
 	return nil
 }
 
-// ends says when a token of the credential ends by itself, should no run renew it.
+// ends tells when a new token expires if nothing renews it.
 func (r *stagedRun) ends() string {
 	life := lifecycle.Life(r.c)
 	days := fmt.Sprintf("%d days", life/(24*time.Hour))
 	switch {
 	case life == 0:
-		return "A new token has no end: purser.yaml has no rotate.every."
+		return "A new token never expires: purser.yaml has no rotate.every."
 	case r.c.Registry == hubRegistry:
-		return "A new token ends by itself after " + days + ": rotate.every, the overlap, and a week for renewals that come late; a year at most."
+		return "A new token expires after " + days + ": rotate.every, plus the overlap, plus a week for late renewals; a year at most."
 	}
-	return "purser cannot choose when a token of " + string(r.c.Registry) + " ends: choose " + days + " or more on its page, and give the date with --expires."
+	return "purser cannot choose when a token of " + string(r.c.Registry) + " expires. Choose " + days + " or more on its page, and note the date with --expires."
 }

@@ -28,35 +28,36 @@ import (
 // runOptions are the flags of run and shell.
 type runOptions struct {
 	stageOptions
-	shared bool // the network of the machine is used
-	greet  bool // say what to practise with
+	shared bool // use the machine's network
+	greet  bool // show the accounts to practise with
 }
 
 func (o *runOptions) flags(cmd *cobra.Command) {
 	o.stageOptions.flags(cmd)
-	cmd.Flags().BoolVar(&o.shared, "no-namespace", false, "lead the command by variables alone: other programs of this machine stay in its reach")
+	cmd.Flags().BoolVar(&o.shared, "no-namespace", false, "use environment variables alone: the command keeps the machine's network")
 }
 
 func (h *Host) sandboxRunCommand() *cobra.Command {
 	var o runOptions
 	cmd := &cobra.Command{
 		Use:   "run -- COMMAND [ARGUMENT…]",
-		Short: "Run a command that takes the stand-ins for the real ones",
-		Long: `run starts the stand-ins, runs a command that takes them for the real ones, and stops
-them. On Linux the command has a network of its own, in which the names of Docker Hub and
-ghcr.io lead to the stand-ins, and nowhere else leads anything. Where that is not to be had,
-which is said, HTTPS_PROXY and SSL_CERT_FILE lead there: purser, docker, skopeo, crane, helm,
-oras and curl obey them. AWS's SDKs and its CLI find theirs by AWS_ENDPOINT_URL. The exit
-code is the command's.
+		Short: "Run a command against the stand-ins",
+		Long: `run starts the stand-ins, runs a command against them, and stops them. It exits with the
+command's code.
 
-Made-up tokens are in files: $PURSER_SANDBOX/push.token and others, and NAME.token for each
-credential of your purser.yaml. Secrets named purser-sandbox/ACCOUNT, such as
+On Linux the command has its own network. There, the names of Docker Hub and ghcr.io lead
+to the stand-ins, and all other names lead nowhere. If the system does not allow that,
+purser says so and sets HTTPS_PROXY and SSL_CERT_FILE instead; purser, docker, skopeo,
+crane, helm, oras and curl obey them. AWS's SDKs and CLI use AWS_ENDPOINT_URL.
+
+You find made-up tokens in $PURSER_SANDBOX/push.token and other files, and in NAME.token
+for each credential of your purser.yaml. Secrets named purser-sandbox/ACCOUNT, such as
 purser-sandbox/schedules, hold what PURSER_MANAGEMENT_SECRET_ID needs.`,
 		Example: `  purser sandbox run -- purser status
   purser sandbox run --data practice -- ./release.sh`,
 		Args: func(_ *cobra.Command, args []string) error {
 			if len(args) == 0 {
-				return &credential.Fault{Reason: credential.Usage, What: "run needs a command behind --", Why: "such as purser sandbox run -- purser status"}
+				return &credential.Fault{Reason: credential.Usage, What: "run needs a command after --", Why: "for example: purser sandbox run -- purser status"}
 			}
 			return nil
 		},
@@ -69,9 +70,10 @@ purser-sandbox/schedules, hold what PURSER_MANAGEMENT_SECRET_ID needs.`,
 func (h *Host) sandboxShellCommand() *cobra.Command {
 	var o runOptions
 	cmd := &cobra.Command{
-		Use:     "shell",
-		Short:   "Open a shell that takes the stand-ins for the real ones",
-		Long:    `shell is run with your own shell. Leaving it stops the stand-ins.`,
+		Use:   "shell",
+		Short: "Open a shell against the stand-ins",
+		Long: `shell starts the stand-ins and opens your own shell against them, like run. When you exit
+it, the stand-ins stop.`,
 		Example: `  purser sandbox shell`,
 		Args:    arguments.None,
 		RunE: func(cmd *cobra.Command, _ []string) error {
@@ -86,7 +88,7 @@ func (h *Host) sandboxShellCommand() *cobra.Command {
 // sandboxRun runs a command in namespaces if possible, or in the machine's network.
 func (h *Host) sandboxRun(ctx context.Context, o runOptions, args []string) error {
 	if _, err := exec.LookPath(args[0]); err != nil {
-		return &credential.Fault{Reason: credential.Usage, What: "there is no program " + credential.Quote(args[0]), Why: "it is not on the PATH"}
+		return &credential.Fault{Reason: credential.Usage, What: "cannot find the program " + credential.Quote(args[0]), Why: "it is not on the PATH"}
 	}
 	self, err := h.Self()
 	if err != nil {
@@ -99,7 +101,7 @@ func (h *Host) sandboxRun(ctx context.Context, o runOptions, args []string) erro
 			code, err := h.Run(ctx, childproc.Command{Program: self, Args: inside, Env: config.Inherited(nil), Prepare: namespace.Own})
 			return ended(args[0], code, err)
 		}
-		_, _ = fmt.Fprintf(h.Err, "Without a network of its own (%s), the command is led by variables: what does not know HTTPS_PROXY reaches the real Docker Hub.\n", why)
+		_, _ = fmt.Fprintf(h.Err, "The command cannot have its own network (%s), so purser sets environment variables. A program that ignores HTTPS_PROXY reaches the real Docker Hub.\n", why)
 	}
 	return h.runOnStage(ctx, o, false, args)
 }
@@ -115,7 +117,7 @@ func ended(program string, code int, err error) error {
 	return nil
 }
 
-// tryNamespace checks whether a command can have its own network here; "": it can.
+// tryNamespace returns why a command cannot have its own network here, or "".
 func (h *Host) tryNamespace(ctx context.Context, self string) (why string) {
 	cmd := exec.CommandContext(ctx, self, "sandbox", "inside", "--probe")
 	cmd.Env = config.Inherited(nil)
@@ -141,7 +143,7 @@ func (h *Host) sandboxInsideCommand() *cobra.Command {
 	var probe bool
 	cmd := &cobra.Command{
 		Use: "inside -- COMMAND [ARGUMENT…]", Hidden: true,
-		Short:   "Run a command in the namespaces that run has made",
+		Short:   "Run a command in the namespaces of run",
 		Example: `  purser sandbox run -- purser status`,
 		RunE: func(cmd *cobra.Command, args []string) error {
 			if err := namespace.Open(); err != nil {
@@ -155,8 +157,8 @@ func (h *Host) sandboxInsideCommand() *cobra.Command {
 		},
 	}
 	o.flags(cmd)
-	cmd.Flags().BoolVar(&probe, "probe", false, "only look whether it works")
-	cmd.Flags().BoolVar(&o.greet, "greet", false, "say what to practise with")
+	cmd.Flags().BoolVar(&probe, "probe", false, "only check that it works")
+	cmd.Flags().BoolVar(&o.greet, "greet", false, "show the accounts to practise with")
 	return cmd
 }
 
@@ -182,9 +184,9 @@ func (h *Host) runOnStage(ctx context.Context, o runOptions, inside bool, args [
 	end := sync.OnceValue(func() error { return errors.Join(s.close(), os.RemoveAll(dir)) })
 	defer func() { err = errors.Join(err, end()) }()
 	if c, err := s.listen(ctx, true); err != nil {
-		_, _ = fmt.Fprintf(h.Err, "sandbox fault and sandbox down do not work here: %s\n", credential.Quote(because(err)))
+		_, _ = fmt.Fprintf(h.Err, "You cannot use sandbox fault and sandbox down here: %s\n", credential.Quote(because(err)))
 	} else {
-		go func() { // ends with the next line, or with down
+		go func() { // ends with c.stop or with sandbox down
 			<-c.stopped
 			_ = errors.Join(c.end(ctx), end())
 		}()
@@ -200,7 +202,7 @@ func (h *Host) runOnStage(ctx context.Context, o runOptions, inside bool, args [
 		return err
 	}
 	if o.greet {
-		_, _ = fmt.Fprint(h.Err, "Docker Hub, ghcr.io and AWS are stand-ins in this shell; exit stops them.\n", s.accounts)
+		_, _ = fmt.Fprint(h.Err, "Docker Hub, ghcr.io and AWS are stand-ins in this shell. They stop when you exit.\n", s.accounts)
 	}
 	code, err := h.Run(ctx, childproc.Command{Program: program, Args: args[1:], Env: config.Inherited(s.vars)})
 	return ended(args[0], code, err)

@@ -14,27 +14,28 @@ const tourDay = 24 * time.Hour
 func (t *tour) storing(ctx context.Context) error {
 	good, readOnly := t.sandbox.PushToken, t.sandbox.ReadOnlyToken
 	err := t.stops(ctx, []stop{
-		{`The main job. Someone made a token on Docker's page and pipes it in. purser asks the
-registry what it may do, stores it, reads it back, proves that, and makes it current:`, []string{"store", "dockerhub", "--token-stdin", "--create"}, good, present.ExitOK},
-		{`The same again: it is there already, so nothing is written.`, []string{"store", "dockerhub", "--token-stdin"}, good, present.ExitOK},
-		{`Someone brings a token that was made read-only. docker login would say "Login
-Succeeded". purser does not store it, and says what to do:`, []string{"store", "dockerhub", "--token-stdin"}, readOnly, present.ExitBad},
-		{`What is stored is still the good one. check reads it as a build agent would, and proves it:`, []string{"check"}, credential.Secret{}, present.ExitOK},
-		{`status describes all credentials without reading a value:`, []string{"status"}, credential.Secret{}, present.ExitOK},
+		{`This is the main job. You made a token on Docker's page and pipe it in. purser asks the
+registry what the token can do, stores it, reads it back, checks it again and makes it
+current:`, []string{"store", "dockerhub", "--token-stdin", "--create"}, good, present.ExitOK},
+		{`Run it again. The token is already stored, so purser writes nothing:`, []string{"store", "dockerhub", "--token-stdin"}, good, present.ExitOK},
+		{`This token is read-only. docker login would say "Login Succeeded". purser does not store
+it, and tells you what to do:`, []string{"store", "dockerhub", "--token-stdin"}, readOnly, present.ExitBad},
+		{`The secret still holds the good token. check reads it as a build agent does, and tests it:`, []string{"check"}, credential.Secret{}, present.ExitOK},
+		{`status shows all credentials without reading a value:`, []string{"status"}, credential.Secret{}, present.ExitOK},
 	}...)
 	if err == nil {
-		t.say("Next: write a purser.yaml of your own, then purser store NAME.")
+		t.say("Next, write your own purser.yaml, then type purser store NAME.")
 	}
 	return err
 }
 
-// begin makes purser mint the first token.
+// begin lets purser make the first token.
 func (t *tour) begin(ctx context.Context, more ...string) error {
 	if err := t.management(); err != nil {
 		return err
 	}
 	return t.visit(ctx, stop{
-		say:  "Docker Hub makes the first token, with an account that a second secret holds:",
+		say:  "purser makes the first token at Docker Hub. A second secret holds the account for that:",
 		args: append([]string{"store", "dockerhub", "--mint", "--create"}, more...),
 	})
 }
@@ -43,15 +44,15 @@ func (t *tour) rotation(ctx context.Context) error {
 	if err := t.begin(ctx); err != nil {
 		return err
 	}
-	if err := t.visit(ctx, stop{say: "The schedule runs every day. Nothing is due yet:", args: []string{"rotate", "--due"}}); err != nil {
+	if err := t.visit(ctx, stop{say: "A schedule runs this every day. Nothing is due yet:", args: []string{"rotate", "--due"}}); err != nil {
 		return err
 	}
-	t.later(91*tourDay, "… 91 days later.")
-	if err := t.visit(ctx, stop{say: "The same command. Another token is made, proved, stored, proved as it was stored, and only then current.\nThe one before goes on working: jobs that are running have it.", args: []string{"rotate", "--due"}}); err != nil {
+	t.later(91*tourDay, "… 91 days later …")
+	if err := t.visit(ctx, stop{say: "The same command runs again. purser makes a new token, checks it, stores it, checks the stored copy, and\nonly then makes it current. The previous token keeps working, because running jobs still use it:", args: []string{"rotate", "--due"}}); err != nil {
 		return err
 	}
-	t.later(25*time.Hour, "… the day after.")
-	if err := t.visit(ctx, stop{say: "Nobody has used the one before for hours. It is switched off, ended, and tried once more:", args: []string{"rotate", "--due"}}); err != nil {
+	t.later(25*time.Hour, "… the next day …")
+	if err := t.visit(ctx, stop{say: "Nobody has used the previous token for hours. purser switches it off, revokes it, and checks that it is dead:", args: []string{"rotate", "--due"}}); err != nil {
 		return err
 	}
 	return t.claim(ctx)
@@ -61,28 +62,28 @@ func (t *tour) killed(ctx context.Context) error {
 	if err := t.begin(ctx); err != nil {
 		return err
 	}
-	t.later(91*tourDay, "… 91 days later.")
+	t.later(91*tourDay, "… 91 days later …")
 	interrupted, kill := context.WithCancel(ctx)
 	defer kill()
 	t.sandbox.SecretsManager.Fault("UpdateSecretVersionStage", sandboxaws.Fault{Struck: kill})
-	if err := t.visit(interrupted, stop{say: "A rotation begins. The moment before the new token becomes current, the run is ended:", args: []string{"rotate", "--due"}, want: present.ExitUnknown}); err != nil {
+	if err := t.visit(interrupted, stop{say: "A rotation starts. Something kills it just before the new token becomes current:", args: []string{"rotate", "--due"}, want: present.ExitUnknown}); err != nil {
 		return err
 	}
 	t.sandbox.SecretsManager.ClearFaults()
-	return t.finish(ctx, "There is no journal, and nothing to repair. The store says that a token waits to become current:")
+	return t.finish(ctx, "purser keeps no journal, and you have nothing to repair. The secret itself shows a token that waits to become\ncurrent:")
 }
 
 // finish inspects the state, runs once more, and retires the old token.
 func (t *tour) finish(ctx context.Context, told string) error {
 	if err := t.stops(ctx,
-		stop{say: "Builds did not notice: what is current is the token before.", args: []string{"check"}},
+		stop{say: "Builds did not notice, because the previous token is still current:", args: []string{"check"}},
 		stop{say: told, args: []string{"status"}},
-		stop{say: "A plain run finishes:", args: []string{"rotate", "--due"}},
+		stop{say: "An ordinary run finishes the work:", args: []string{"rotate", "--due"}},
 	); err != nil {
 		return err
 	}
-	t.later(25*time.Hour, "… the day after.")
-	if err := t.visit(ctx, stop{say: "The token before is retired:", args: []string{"rotate", "--due"}}); err != nil {
+	t.later(25*time.Hour, "… the next day …")
+	if err := t.visit(ctx, stop{say: "purser retires the previous token:", args: []string{"rotate", "--due"}}); err != nil {
 		return err
 	}
 	return t.claim(ctx)
@@ -92,11 +93,11 @@ func (t *tour) leak(ctx context.Context) error {
 	if err := t.begin(ctx); err != nil {
 		return err
 	}
-	t.later(3*tourDay, "… three days later somebody finds the token in a build log.")
+	t.later(3*tourDay, "… three days later, somebody finds the token in a build log.")
 	t.sandbox.SecretsManager.Record(sandboxaws.TrailEvent{
 		Name: "GetSecretValue", At: t.Now(), Caller: "arn:aws:sts::123456789012:assumed-role/buildkite-agents/i-0123456789abcdef0", Source: "10.0.0.7", SecretID: "mockserver-build/dockerhub", Stage: "AWSCURRENT",
 	})
-	if err := t.visit(ctx, stop{say: "What stops the harm comes first: the token is switched off before anything else.", args: []string{"respond", "dockerhub", "--yes", "--since", "7d"}}); err != nil {
+	if err := t.visit(ctx, stop{say: "purser first stops the harm: it switches the token off before anything else.", args: []string{"respond", "dockerhub", "--yes", "--since", "7d"}}); err != nil {
 		return err
 	}
 	return t.claim(ctx)
@@ -108,25 +109,25 @@ func (t *tour) outage(ctx context.Context) error {
 	}
 	t.later(91*tourDay, "… 91 days later, AWS has a bad day.")
 	t.sandbox.SecretsManager.Fault("UpdateSecretVersionStage", sandboxaws.Fault{Code: "InternalServiceError", Message: "try again later", Status: 500, Times: -1})
-	if err := t.visit(ctx, stop{say: "The new token is made and stored. Making it current gets no answer but 500:", args: []string{"rotate", "--due"}, want: present.ExitUnknown}); err != nil {
+	if err := t.visit(ctx, stop{say: "purser makes and stores the new token. When it makes the token current, AWS answers only 500:", args: []string{"rotate", "--due"}, want: present.ExitUnknown}); err != nil {
 		return err
 	}
 	t.sandbox.SecretsManager.ClearFaults()
-	return t.finish(ctx, "The outage is over.")
+	return t.finish(ctx, "The outage is over. status shows what is left to do:")
 }
 
 func (t *tour) expired(ctx context.Context) error {
 	if err := t.begin(ctx, "--expires", "30d"); err != nil {
 		return err
 	}
-	t.later(31*tourDay, "… 31 days later. It is release day, and nobody runs purser rotate on a schedule.")
+	t.later(31*tourDay, "… 31 days later, it is release day, and nobody runs purser rotate on a schedule.")
 	if err := t.stops(ctx,
-		stop{say: "The push fails. check says why, in a moment:", args: []string{"check"}, want: present.ExitBad},
-		stop{say: "status knew it without reading the token:", args: []string{"status"}},
-		stop{say: "Another one is made and stored:", args: []string{"store", "dockerhub", "--mint"}},
+		stop{say: "The push fails. check tells you why at once:", args: []string{"check"}, want: present.ExitBad},
+		stop{say: "status knows it, too, without reading the token:", args: []string{"status"}},
+		stop{say: "purser makes and stores a new token:", args: []string{"store", "dockerhub", "--mint"}},
 	); err != nil {
 		return err
 	}
-	t.say("With purser rotate --due on a schedule it would have been renewed three days before its end.")
+	t.say("On a schedule, purser rotate --due would have renewed the token three days before it expired.")
 	return t.claim(ctx)
 }

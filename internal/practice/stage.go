@@ -29,20 +29,20 @@ import (
 	"purser/internal/signin"
 )
 
-// SandboxCommand is purser sandbox and its subcommands.
+// SandboxCommand returns purser sandbox and its subcommands.
 func (h *Host) SandboxCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "sandbox",
-		Short: "Try and rehearse against stand-ins on this machine",
-		Long: `sandbox starts stand-ins on loopback: Docker Hub with its registry, token service and
-management of tokens, ghcr.io, AWS Secrets Manager and what belongs to it. Nothing of it
-leaves this machine, and no account is needed.
+		Short: "Practise against stand-ins on this machine",
+		Long: `sandbox starts stand-ins on loopback: Docker Hub with its registry, token service and token
+management, ghcr.io, AWS Secrets Manager and the AWS services around it. Nothing leaves
+this machine, and you need no account.
 
-run and shell have a command, or a shell, see them as the real ones by their own names.
-up leaves them running for scripts and tests, until down.
+run and shell start a command, or a shell, that sees the stand-ins under the real names.
+up leaves the stand-ins running for scripts and tests, until down.
 
-Where there is a purser.yaml, its accounts, repositories and secrets exist too: the secrets
-without a value, as Terraform leaves them.`,
+If you have a purser.yaml, the stand-ins also have its accounts, repositories and secrets.
+The secrets have no value, as Terraform leaves them.`,
 		Example: `  purser sandbox try
   purser sandbox run -- purser status
   purser sandbox up`,
@@ -60,8 +60,8 @@ type stageOptions struct {
 }
 
 func (o *stageOptions) flags(cmd *cobra.Command) {
-	cmd.Flags().StringVar(&o.data, "data", "", "keep the state in a `FOLDER`, for the next time")
-	cmd.Flags().StringVar(&o.function, "function", "", "have rotations of Secrets Manager done by a `PROGRAM`: purser-lambda, or another that is built for AWS Lambda")
+	cmd.Flags().StringVar(&o.data, "data", "", "keep the state in a `FOLDER` for the next time")
+	cmd.Flags().StringVar(&o.function, "function", "", "let a `PROGRAM` do Secrets Manager's rotations: purser-lambda, or another Lambda function")
 }
 
 // repeated returns the flags that another purser needs for the same setup.
@@ -79,31 +79,30 @@ type stage struct {
 	box  *sandbox.Sandbox
 	dir  string
 	vars map[string]string
-	skew atomic.Int64 // by how much AWS's clock is ahead, in nanoseconds
+	skew atomic.Int64 // how far AWS's clock is ahead, in nanoseconds
 	made []string     // the files in the folder
-	end  func() error // of the rotation function
-	last string       // removed after all others; "": nothing
-	// session is where AWS's tools keep the session of the practice profile, outside of dir.
+	end  func() error // ends the rotation function
+	last string       // removed after all others, or ""
+	// session is the file outside dir where AWS's tools keep the practice profile's session.
 	session string
 
 	accounts accounts
 }
 
-// accounts are what people sign in with in a sandbox. All of it is made up and worth nothing
-// elsewhere, so it is shown.
+// accounts are the sandbox's sign-in details. They are fake, so purser shows them.
 type accounts struct {
-	Names        []string `json:"names"` // at Docker Hub; the first has the second factor
+	Names        []string `json:"names"` // at Docker Hub; the first has a second factor
 	Password     string   `json:"password"`
 	SecondFactor string   `json:"second_factor"`
 	Profile      string   `json:"aws_profile"`
 }
 
-// String says how to use them.
+// String tells how to use them.
 func (a accounts) String() string {
-	return `Made up, to practise with; nothing of it works anywhere else:
+	return `You can practise with these. They are made up and work nowhere else:
   Docker Hub     ` + strings.Join(a.Names, ", ") + `
   password       ` + a.Password + `
-  second factor  ` + a.SecondFactor + `, for ` + a.Names[0] + ` alone
+  second factor  ` + a.SecondFactor + `, only for ` + a.Names[0] + `
   tokens         $PURSER_SANDBOX/push.token, readonly.token, revoked.token, …
   AWS sign-in    unset AWS_ACCESS_KEY_ID AWS_SECRET_ACCESS_KEY
                  purser login aws --profile ` + a.Profile + ` --no-browser
@@ -113,8 +112,7 @@ func (a accounts) String() string {
 // practiceProfile is the AWS profile that signs in to the stand-in for IAM Identity Center.
 const practiceProfile = "sandbox-sso"
 
-// practiceSession is its section for AWS's configuration. The account and the role are those
-// that the stand-in assigns.
+// practiceSession returns the profile's AWS configuration, with the stand-in's account and role.
 func practiceSession(region string) string {
 	return `[profile ` + practiceProfile + `]
 region = ` + region + `
@@ -143,7 +141,7 @@ func (h *Host) openStage(ctx context.Context, dir string, o stageOptions) (*stag
 	if s.box, err = sandbox.Start(ctx, options); err != nil {
 		return nil, startFault(o, err)
 	}
-	s.box.IdentityCenter.Agreed = true // a browser may not reach its page
+	s.box.IdentityCenter.Agreed = true // a browser may be unable to reach its page
 	err = s.furnish(h, file, options.Region)
 	if err == nil && o.function != "" {
 		err = s.startFunction(o.function)
@@ -158,11 +156,11 @@ func (h *Host) openStage(ctx context.Context, dir string, o stageOptions) (*stag
 func startFault(o stageOptions, err error) error {
 	switch {
 	case errors.Is(err, sandbox.ErrDataInUse):
-		return &credential.Fault{Reason: credential.Usage, What: "the folder of --data is in use", Why: "another sandbox keeps its state in " + credential.Quote(o.data)}
+		return &credential.Fault{Reason: credential.Usage, What: "the folder of --data is in use", Why: "another sandbox uses " + credential.Quote(o.data)}
 	case errors.Is(err, sandbox.ErrListen):
 		return &credential.Fault{Reason: credential.Usage, What: "the stand-ins cannot listen on " + credential.Quote(o.listen), Why: credential.Quote(because(err))}
 	case errors.Is(err, sandbox.ErrData):
-		return &credential.Fault{Reason: credential.Usage, What: "the folder of --data cannot be used", Why: credential.Quote(err.Error())}
+		return &credential.Fault{Reason: credential.Usage, What: "cannot use the folder of --data", Why: credential.Quote(err.Error())}
 	}
 	return fmt.Errorf("start the stand-ins: %w", err)
 }
@@ -266,8 +264,8 @@ func (s *stage) furnish(h *Host, file *config.File, region string) error {
 	return nil
 }
 
-// managementPrefix starts the names of secrets for PURSER_MANAGEMENT_SECRET_ID, which have Docker Hub
-// passwords.
+// managementPrefix starts the names of secrets with Docker Hub passwords, for
+// PURSER_MANAGEMENT_SECRET_ID.
 const managementPrefix = "purser-sandbox/"
 
 func (s *stage) write(name string, text []byte) error {
@@ -276,7 +274,7 @@ func (s *stage) write(name string, text []byte) error {
 	return os.WriteFile(filepath.Join(s.dir, name), text, mode)
 }
 
-// The registries that every sandbox has. GitHub's has its own accounts.
+// Every sandbox has these registries. GitHub's has its own accounts.
 const (
 	hubRegistry    = "docker.io"
 	githubRegistry = "ghcr.io"
@@ -314,8 +312,8 @@ func (s *stage) practise(c credential.Credential) (credential.Secret, error) {
 	return token.Secret, nil
 }
 
-// profileNames returns the profiles that the person's scripts may name: those in purser.yaml, in the
-// environment, and in AWS's configuration, of which only the names are used.
+// profileNames returns the profiles that scripts may use: those in purser.yaml, in the
+// environment, and in AWS's configuration. It reads only the names there.
 func (h *Host) profileNames(file *config.File) []string {
 	names := map[string]bool{}
 	if h.Env.AWSProfile != "" {
@@ -339,7 +337,7 @@ func (h *Host) profileNames(file *config.File) []string {
 	return slices.Sorted(maps.Keys(names))
 }
 
-// awsProfiles is an AWS configuration where every profile leads to the stand-ins.
+// awsProfiles returns an AWS configuration whose profiles all lead to the stand-ins.
 func awsProfiles(names []string, region string) string {
 	var b strings.Builder
 	section := func(head string) {
@@ -356,7 +354,7 @@ func awsProfiles(names []string, region string) string {
 func (s *stage) startFunction(path string) error {
 	program, err := exec.LookPath(path)
 	if err != nil {
-		return &credential.Fault{Reason: credential.Usage, What: "the program of --function cannot be run", Why: credential.Quote(err.Error())}
+		return &credential.Fault{Reason: credential.Usage, What: "cannot run the program of --function", Why: credential.Quote(err.Error())}
 	}
 	said, err := os.OpenFile(filepath.Join(s.dir, "function.log"), os.O_CREATE|os.O_WRONLY|os.O_TRUNC, 0o600)
 	if err != nil {
@@ -400,20 +398,20 @@ func (s *stage) close() error {
 func (o stageOptions) checkListen(warn io.Writer) error {
 	if o.listen == "" {
 		if o.name != "" {
-			return &credential.Fault{Reason: credential.Usage, What: "--name is for --listen", Why: "on loopback clients need no name"}
+			return &credential.Fault{Reason: credential.Usage, What: "--name needs --listen", Why: "clients on this machine need no name"}
 		}
 		return nil
 	}
 	host, _, err := net.SplitHostPort(o.listen)
 	if err != nil {
-		return &credential.Fault{Reason: credential.Usage, What: "--listen is no address", Why: "it is written as 127.0.0.1:8443, or 0.0.0.0:443 for all of the machine's"}
+		return &credential.Fault{Reason: credential.Usage, What: "--listen must be an address and a port", Why: "write it like 127.0.0.1:8443, or 0.0.0.0:443 for all of the machine's addresses"}
 	}
 	ip := net.ParseIP(host)
 	if (host == "" || ip != nil && ip.IsUnspecified()) && o.name == "" {
-		return &credential.Fault{Reason: credential.Usage, What: "it is not said how clients reach " + credential.Quote(o.listen), Why: "--name HOST is a name or an address that leads to this machine"}
+		return &credential.Fault{Reason: credential.Usage, What: "--listen " + credential.Quote(o.listen) + " needs --name HOST", Why: "clients need a name or an address that leads to this machine"}
 	}
 	if host != "localhost" && (ip == nil || !ip.IsLoopback()) {
-		_, _ = fmt.Fprintf(warn, "Others can reach the stand-ins at %s. They know made-up tokens only: keep real ones away from them.\n", o.listen)
+		_, _ = fmt.Fprintf(warn, "Others can reach the stand-ins at %s. Use made-up tokens only, and never send a real one there.\n", o.listen)
 	}
 	return nil
 }

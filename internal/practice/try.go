@@ -26,10 +26,10 @@ func (h *Host) tryCommand() *cobra.Command {
 	}
 	return &cobra.Command{
 		Use:   "try [SCENARIO]",
-		Short: "Guided tours: see what purser does when it matters",
-		Long: `try starts the stand-ins and walks through a scenario with the very code that works for
-real, telling what happens. It ends by looking whether what it claims is so, and leaves
-nothing behind. Days pass in a moment.
+		Short: "Take a guided tour of what purser does",
+		Long: `try starts the stand-ins, walks through a scenario with purser's real code, and explains
+what happens. Days pass in a moment. At the end it checks its own claims, and removes
+everything that it made.
 
 ` + strings.Join(lines, "\n"),
 		Example: `  purser sandbox try
@@ -56,16 +56,16 @@ type scenario struct {
 
 func scenarios() []scenario {
 	return []scenario{
-		{"store", "the main job: store, check, status", (*tour).storing},
-		{"rotation", "a token is renewed, and the one before retired", (*tour).rotation},
-		{"killed", "a rotation is killed half-way, and run again", (*tour).killed},
-		{"leak", "a token may have leaked: stopped, replaced, reported", (*tour).leak},
-		{"outage", "AWS is down in the middle of a rotation", (*tour).outage},
-		{"expired", "the token ends on release day", (*tour).expired},
+		{"store", "store a token, check it, show its status", (*tour).storing},
+		{"rotation", "renew a token and retire the previous one", (*tour).rotation},
+		{"killed", "kill a rotation half-way, and run it again", (*tour).killed},
+		{"leak", "a token may have leaked: stop it, replace it, report its use", (*tour).leak},
+		{"outage", "AWS fails in the middle of a rotation", (*tour).outage},
+		{"expired", "the token expires on release day", (*tour).expired},
 	}
 }
 
-// Scenarios are the names of the tours.
+// Scenarios returns the tours' names.
 func Scenarios() []string {
 	var names []string
 	for _, s := range scenarios() {
@@ -84,11 +84,11 @@ func findScenario(args []string) (scenario, error) {
 			return s, nil
 		}
 	}
-	why := "there are " + strings.Join(Scenarios(), ", ")
+	why := "the scenarios are " + strings.Join(Scenarios(), ", ")
 	if near := config.Nearest(args[0], Scenarios()); near != "" {
 		why = "did you mean " + near + "? " + why
 	}
-	return scenario{}, &credential.Fault{Reason: credential.Usage, What: "there is no such scenario", Why: why}
+	return scenario{}, &credential.Fault{Reason: credential.Usage, What: "unknown scenario", Why: why}
 }
 
 type tour struct {
@@ -97,8 +97,8 @@ type tour struct {
 	told    Toured
 	sandbox *sandbox.Sandbox
 	dir     string
-	ahead   time.Duration // added to the real clock
-	unasked string        // a secret with an account that makes tokens; may be ""
+	ahead   time.Duration // the offset added to the real clock
+	unasked string        // a secret with an account that makes tokens, or ""
 }
 
 // Toured is a tour as JSON.
@@ -141,15 +141,15 @@ func (h *Host) try(ctx context.Context, s scenario) (err error) {
 	if err := os.WriteFile(filepath.Join(t.dir, config.FileName), []byte(TourConfig), 0o600); err != nil {
 		return err
 	}
-	t.say(`On this machine's loopback there are now a stand-in for Docker Hub, with an account
-"mockserver" and its repository, and one for AWS Secrets Manager. This purser.yaml, with
-no secret in it, says what is wanted:
+	t.say(`purser has started two stand-ins on this machine: one for Docker Hub, with the account
+"mockserver" and its repository, and one for AWS Secrets Manager. This purser.yaml tells
+purser what to do, and holds no secret:
 
 ` + present.Indent(strings.TrimSpace(TourConfig), "    "))
 	if err := s.walk(t, ctx); err != nil {
 		return err
 	}
-	t.say("That was all: the stand-ins are stopped and their files are gone. No byte of a token\nwas shown.")
+	t.say("The tour is over. purser stops the stand-ins and removes their files. It showed no\nbyte of a token.")
 	if h.JSON() {
 		present.ReportOf(nil).With("tour", &t.told).Write(h.Out)
 	}
@@ -228,7 +228,7 @@ func (h *Host) manage(box *sandbox.Sandbox, secret, region, account string) erro
 
 // claim checks the tour's promise: readers get a working token, the only live one that purser made.
 func (t *tour) claim(ctx context.Context) error {
-	if err := t.visit(ctx, stop{say: "What readers get now, read as a build agent would and proved:", args: []string{"check"}}); err != nil {
+	if err := t.visit(ctx, stop{say: "check reads the token as a build agent does, and tests it:", args: []string{"check"}}); err != nil {
 		return err
 	}
 	n := 0
@@ -238,8 +238,8 @@ func (t *tour) claim(ctx context.Context) error {
 		}
 	}
 	if n != 1 {
-		return fmt.Errorf("%d tokens of purser's are alive; the tour claims one", n)
+		return fmt.Errorf("%d tokens made by purser still work; the tour expects one", n)
 	}
-	t.say("Looked at: readers get a token that works, and of those that purser made one is alive.")
+	t.say("The tour has checked that readers get a working token, and that only one token made by\npurser still works.")
 	return nil
 }

@@ -32,9 +32,9 @@ func (h *Host) sandboxUpCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "up",
 		Short: "Leave the stand-ins running, for scripts and tests",
-		Long: `up starts the stand-ins, and returns when they answer: with lines for a shell to evaluate,
-or with --output json. They run until purser sandbox down, which finds them by the variable
-PURSER_SANDBOX. Several may run at once.`,
+		Long: `up starts the stand-ins and returns when they answer. It prints lines for your shell to
+evaluate, or JSON with --output json. The stand-ins run until purser sandbox down, which
+finds them by the variable PURSER_SANDBOX. Several may run at once.`,
 		Example: `  purser sandbox up
   purser sandbox up --output json
   purser sandbox up --data practice`,
@@ -48,8 +48,8 @@ PURSER_SANDBOX. Several may run at once.`,
 
 // listenFlags adds flags for sandboxes that others may reach.
 func (o *stageOptions) listenFlags(cmd *cobra.Command) {
-	cmd.Flags().StringVar(&o.listen, "listen", "", "serve everything over one port at an `ADDRESS` besides, such as 0.0.0.0:443")
-	cmd.Flags().StringVar(&o.name, "name", "", "the `HOST` by which clients reach it")
+	cmd.Flags().StringVar(&o.listen, "listen", "", "also serve everything over one port at an `ADDRESS`, such as 0.0.0.0:443")
+	cmd.Flags().StringVar(&o.name, "name", "", "the `HOST` that clients connect to")
 }
 
 // Running is a running sandbox.
@@ -119,7 +119,7 @@ func (h *Host) startServing(ctx context.Context, dir string, o stageOptions) (up
 	select {
 	case err = <-told:
 	case <-ctx.Done():
-		err = credential.Stopped(ctx, "waiting for the stand-ins to come up")
+		err = credential.Stopped(ctx, "waiting for the stand-ins to start")
 	}
 	switch {
 	case err == nil && answer.Sandbox != nil:
@@ -128,7 +128,7 @@ func (h *Host) startServing(ctx context.Context, dir string, o stageOptions) (up
 		_ = cmd.Wait() // its answer says why
 		return up, &credential.Fault{Reason: answer.Error.Reason, What: answer.Error.What, Why: answer.Error.Why}
 	}
-	return up, errors.Join(fmt.Errorf("start the stand-ins: they did not come up: %w", err), cmd.Process.Kill())
+	return up, errors.Join(fmt.Errorf("start the stand-ins: they do not answer: %w", err), cmd.Process.Kill())
 }
 
 // controlSocket receives commands for a running sandbox, in its folder.
@@ -140,10 +140,10 @@ func (h *Host) sandboxServeCommand() *cobra.Command {
 	var temporary bool
 	cmd := &cobra.Command{
 		Use: "serve", Args: arguments.None,
-		Short: "Be the stand-ins until a signal, for containers and supervisors",
-		Long: `serve is up without leaving: it prints the same, and stops with SIGINT or SIGTERM. With
---listen others reach it, over one port: by Docker Hub's own names where these lead to this
-machine, by the proxy that is behind the same port, and AWS by AWS_ENDPOINT_URL.`,
+		Short: "Run the stand-ins in the foreground, for containers and supervisors",
+		Long: `serve prints the same as up, but stays in the foreground until SIGINT or SIGTERM. With
+--listen other machines reach it over one port: under Docker Hub's own names if these
+resolve to this machine, through the proxy on the same port, and AWS by AWS_ENDPOINT_URL.`,
 		Example: `  purser sandbox serve --folder practice`,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			if err := o.checkListen(h.Err); err != nil {
@@ -154,8 +154,8 @@ machine, by the proxy that is behind the same port, and AWS by AWS_ENDPOINT_URL.
 	}
 	o.flags(cmd)
 	o.listenFlags(cmd)
-	cmd.Flags().StringVar(&folder, "folder", "", "the `FOLDER` for the certificate and made-up tokens; without it, one that is removed in the end")
-	cmd.Flags().BoolVar(&temporary, "temporary", false, "remove the folder in the end")
+	cmd.Flags().StringVar(&folder, "folder", "", "keep the certificate and made-up tokens in a `FOLDER`; default: a temporary one")
+	cmd.Flags().BoolVar(&temporary, "temporary", false, "remove the folder at the end")
 	_ = cmd.Flags().MarkHidden("temporary") // the flag exists
 	return cmd
 }
@@ -194,18 +194,18 @@ func (h *Host) sandboxServe(ctx context.Context, folder string, temporary bool, 
 	return c.end(ctx)
 }
 
-// control is where sandbox fault and sandbox down reach a running sandbox.
+// control serves sandbox fault and sandbox down in a running sandbox.
 type control struct {
 	server  *http.Server
-	stopped chan struct{} // closed when it is told to stop
+	stopped chan struct{} // closed by a stop request
 	stop    func()
 }
 
-// listen opens the control of a stage, in its folder. A temporary folder is what is gone last
-// when the stage is closed, else the socket is.
+// listen opens a stage's control in its folder. Closing the stage removes a temporary folder
+// last, or else the socket.
 func (s *stage) listen(ctx context.Context, temporary bool) (*control, error) {
 	path, last := filepath.Join(s.dir, controlSocket), s.dir
-	_ = os.Remove(path) // of a sandbox that was killed; one that lives has another folder
+	_ = os.Remove(path) // a killed sandbox may have left it
 	socket, err := (&net.ListenConfig{}).Listen(ctx, "unix", path)
 	if err != nil {
 		return nil, fmt.Errorf("listen in %s: %w", s.dir, err)
@@ -229,7 +229,7 @@ func (s *stage) listen(ctx context.Context, temporary bool) (*control, error) {
 	return c, nil
 }
 
-// end takes no more orders; who has given the last one gets its answer.
+// end accepts no more requests, and answers the last one.
 func (c *control) end(ctx context.Context) error {
 	ctx, done := context.WithTimeout(context.WithoutCancel(ctx), controlPatience)
 	defer done()
@@ -242,8 +242,8 @@ func (h *Host) sandboxDownCommand() *cobra.Command {
 	return &cobra.Command{
 		Use:   "down",
 		Short: "Stop the stand-ins that up left running",
-		Long: `down stops the sandbox of the variable PURSER_SANDBOX, and removes its folder. In
-run and shell, too: the command goes on without stand-ins.`,
+		Long: `down stops the sandbox in PURSER_SANDBOX and removes its folder. You can also use it inside
+run and shell; the command then continues without stand-ins.`,
 		Example: `  purser sandbox down`,
 		Args:    arguments.None,
 		RunE:    func(cmd *cobra.Command, _ []string) error { return h.sandboxDown(cmd.Context()) },
@@ -257,7 +257,7 @@ func (h *Host) sandboxDown(ctx context.Context) error {
 	}
 	var stop stoppedJSON
 	if err := json.Unmarshal(said, &stop); err != nil || stop.Last == "" {
-		return fmt.Errorf("stop the sandbox in %s: its answer is not understood", h.Env.Sandbox)
+		return fmt.Errorf("stop the sandbox in %s: purser does not understand its answer", h.Env.Sandbox)
 	}
 	return h.gone(ctx, stop.Last)
 }
@@ -280,10 +280,10 @@ func (h *Host) gone(ctx context.Context, last string) error {
 		}
 		select {
 		case <-ctx.Done():
-			if ended := credential.Ended(ctx, "waiting for the sandbox to end"); ended != nil {
+			if ended := credential.Ended(ctx, "waiting for the sandbox to stop"); ended != nil {
 				return ended
 			}
-			return fmt.Errorf("stop the sandbox in %s: it does not end", h.Env.Sandbox)
+			return fmt.Errorf("stop the sandbox in %s: it does not stop", h.Env.Sandbox)
 		case <-ticker.C:
 		}
 	}
@@ -292,7 +292,7 @@ func (h *Host) gone(ctx context.Context, last string) error {
 // control sends a request to the sandbox in PURSER_SANDBOX, and returns its refusal as a fault.
 func (h *Host) control(ctx context.Context, path string, what any) ([]byte, error) {
 	if h.Env.Sandbox == "" {
-		return nil, &credential.Fault{Reason: credential.Usage, What: "it is not said which sandbox is meant", Why: "PURSER_SANDBOX is not set; purser sandbox up prints it"}
+		return nil, &credential.Fault{Reason: credential.Usage, What: "PURSER_SANDBOX is not set", Why: "it tells which sandbox you mean; purser sandbox up prints it"}
 	}
 	body, err := json.Marshal(what)
 	if err != nil {
@@ -308,14 +308,14 @@ func (h *Host) control(ctx context.Context, path string, what any) ([]byte, erro
 	}
 	resp, err := client.Do(req)
 	if err != nil {
-		return nil, &credential.Fault{Reason: credential.Usage, What: "no sandbox answers in " + credential.Quote(h.Env.Sandbox), Why: "it is stopped already"}
+		return nil, &credential.Fault{Reason: credential.Usage, What: "no sandbox answers in " + credential.Quote(h.Env.Sandbox), Why: "it has already stopped"}
 	}
 	defer func() { _ = resp.Body.Close() }()
 	said, _ := io.ReadAll(io.LimitReader(resp.Body, inOneAnswer)) // an unreadable answer counts as empty
 	if resp.StatusCode == http.StatusOK {
 		return said, nil
 	}
-	return nil, &credential.Fault{Reason: credential.Usage, What: "the sandbox does not take that", Why: credential.Quote(string(said))}
+	return nil, &credential.Fault{Reason: credential.Usage, What: "the sandbox refused the request", Why: credential.Quote(string(said))}
 }
 
 // inOneAnswer limits a sandbox's answer, in bytes.

@@ -93,7 +93,7 @@ func (p *probe) missingOnUpload(repo credential.Repository, a *Answer) error {
 // expires.
 func (p *probe) cancel(ctx context.Context, opened *Answer, with Auth) credential.Upload {
 	if ctx.Err() != nil {
-		return credential.UploadLeft // purser was told to stop
+		return credential.UploadLeft // a signal stopped purser
 	}
 	ctx, stop := context.WithTimeout(context.WithoutCancel(ctx), cancelTimeout)
 	defer stop()

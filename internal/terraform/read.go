@@ -206,8 +206,8 @@ func find(root, secret string) (*Configuration, *Secret, error) {
 	return nil, nil, err
 }
 
-// Declares is what makes a secret in a project, told for somebody who types commands in
-// the folder from; nil where nothing does.
+// Declares returns the block that makes a secret in a project, or nil. Its paths are relative
+// to the folder from.
 func Declares(root, from, secret string) *credential.Declared {
 	c, s, err := find(root, secret)
 	if err != nil || s == nil {
@@ -223,14 +223,14 @@ func Declares(root, from, secret string) *credential.Declared {
 		Address: s.Address, At: near(s.At), Dir: near(c.Dir), Region: cmp.Or(s.Region, c.Region), Applied: ReadState(c.Dir, secret).ARN,
 	}
 	if credential.Quote(d.Dir) != d.Dir {
-		d.Dir = "" // a command with it would be a trap
+		d.Dir = "" // never suggest a command with such a name
 	}
 	return d
 }
 
 const (
 	depthLimit = 3   // levels below the root
-	walkLimit  = 200 // files of Terraform that are looked into
+	walkLimit  = 200 // Terraform files to open
 	entryLimit = 20_000
 )
 

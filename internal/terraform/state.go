@@ -7,13 +7,12 @@ import (
 	"purser/internal/boundedfile"
 )
 
-// State is what a folder's local state file says about a secret. Most states are remote, and then it
-// is empty.
+// State is what a folder's local state file says about a secret. It is empty for remote states.
 type State struct {
-	Local   bool   // there is a state file beside the configuration
+	Local   bool   // a state file exists beside the configuration
 	Applied bool   // it has the secret
-	Value   bool   // it has a value of the secret: readable text
-	ARN     string // under which it was applied; "" when unknown
+	Value   bool   // it has the secret's value as readable text
+	ARN     string // the applied secret's; "" if unknown
 	Path    string
 }
 
@@ -65,7 +64,7 @@ func ReadState(dir, secret string) State {
 	return s
 }
 
-// presence records that there is text, but not the text.
+// presence records whether a text exists, but not the text.
 type presence struct{ there bool }
 
 // UnmarshalJSON checks for non-empty text.

@@ -57,8 +57,8 @@ type Wire struct {
 	// Hold stops this machine's credential helpers from caching a login until release. Changes of the
 	// current value and revocations happen in between; nil: nothing is cached.
 	Hold func() (release func())
-	// Agree asks a person whether a target's value belongs to the credential's registry; nil: nobody can
-	// be asked.
+	// Agree asks a person whether a target's value belongs to the credential's registry; nil: purser
+	// cannot ask.
 	Agree func(ctx context.Context, c credential.Credential, t credential.Target) error
 
 	mu      sync.Mutex // guards the maps

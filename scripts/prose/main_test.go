@@ -37,6 +37,7 @@ func TestGoodEnglishAndCodePass(t *testing.T) {
 		"inline code":   {"a.md", "It prints `as nobody`.\n"},
 		"a link":        {"a.md", "See [this](docs/as nobody.md).\n"},
 		"two comments":  {"a.go", "package a\n\nvar x int // as\nvar y int // nobody\n"},
+		"an example":    {"a.go", "package a\n\nconst x = `  as nobody\n  as nobody`\n"},
 		"directive":     {"a.go", "package a\n\nvar x int //nolint:gosec // as nobody\n"},
 		"test data":     {"a_test.go", "package a\n\nconst x = \"as nobody\"\n"},
 		"other file":    {"a.txt", "as nobody"},

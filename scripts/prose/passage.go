@@ -114,6 +114,8 @@ func goSource(text string, stringsToo bool) ([]passage, error) {
 			for i, text := range strings.Split(value, "\n") {
 				if lit[0] != '`' {
 					i = 0
+				} else if strings.HasPrefix(text, "  ") { // an example or a table
+					continue
 				}
 				p.lines = append(p.lines, line{number + i, plain(text)})
 			}

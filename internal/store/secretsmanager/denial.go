@@ -37,8 +37,8 @@ var keyActions = map[string][]string{
 	"secretsmanager:CreateSecret":   {"kms:GenerateDataKey", "kms:Decrypt"},
 }
 
-// deny takes a denial apart. What is to be granted follows from the call that purser made;
-// an answer cannot have an administrator asked for anything else.
+// deny explains a denial. The permission that it suggests follows from purser's own call, so
+// an answer cannot make a person request another one.
 func (s *Secret) deny(ctx context.Context, f *credential.Fault, message string) {
 	call := innermostCall(f.Err)
 	if call == nil || call.ServiceID != "Secrets Manager" {

@@ -56,10 +56,10 @@ func (s *Secret) fault(ctx context.Context, doing string, err error, sent ...cre
 }
 
 func (s *Secret) faultOf(ctx context.Context, doing string, err error, sent ...credential.Secret) *credential.Fault {
-	f := &credential.Fault{Reason: credential.StoreRefused, What: "AWS did not let purser " + doing, Target: s.cfg.Target, Err: err}
+	f := &credential.Fault{Reason: credential.StoreRefused, What: "AWS rejected purser's request to " + doing, Target: s.cfg.Target, Err: err}
 	f.Target.Region = s.cfg.Region
 	api, answered := errors.AsType[smithy.APIError](err)
-	if !answered || api.ErrorCode() == "UnknownError" { // the SDK's word for what is no answer of AWS
+	if !answered || api.ErrorCode() == "UnknownError" { // the SDK's code for answers that are not AWS's
 		f.What = "purser could not " + doing
 		return s.noAnswer(ctx, f, doing, err)
 	}

@@ -114,7 +114,7 @@ func check(t credential.Target) error {
 	name := t.Name
 	switch {
 	case credential.HoldsToken(name):
-		return bad("it has the form of a token")
+		return bad("it looks like a token")
 	case strings.HasPrefix(name, "arn:"):
 		if !arnIsForm.MatchString(name) {
 			return bad("it starts like an ARN but is not a secret's: arn:aws:secretsmanager:REGION:ACCOUNT:secret:NAME")
