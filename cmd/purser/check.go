@@ -5,6 +5,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"purser/internal/lifecycle"
 	"purser/internal/present"
 )
 
@@ -45,16 +46,16 @@ func (a *app) check(ctx context.Context, names []string) error {
 		return err
 	}
 	ctx, told := a.told(a.out).Checks(ctx, a.now, present.Names(credentials), a.output.JSON)
-	results := a.runner(w, nil).Check(ctx, work, told.Done)
-	told.End(a.told(a.err))
-	codes := make([]int, 0, len(results))
-	for _, res := range results {
+	var codes []int
+	results := a.runner(w, nil).Check(ctx, work, func(i int, res lifecycle.CheckResult) {
 		for _, p := range res.Places {
 			if a.placed(p.Fault); p.Fault != nil {
 				codes = append(codes, present.ExitCode(p.Fault))
 			}
 		}
-	}
+		told.Done(i, res)
+	})
+	told.End(a.told(a.err))
 	code := present.Worst(codes...)
 	if a.output.JSON {
 		a.writeJSON(present.Exited(code).With("credentials", present.CheckReport(results)))

@@ -23,6 +23,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"purser/internal/account"
+	"purser/internal/buildinfo"
 	"purser/internal/config"
 	"purser/internal/credential"
 	"purser/internal/doctor"
@@ -109,7 +110,7 @@ func TestTheSchemaOfReportsHasEveryField(t *testing.T) {
 		"receipts": nil, // whose type is the package's own, and which a run shows below
 		"tokens":   []account.Row{}, "session": sessionJSON{}, "init": initJSON{}, "verified": []receipt.Verified{}, "heads": []receipt.Head{},
 		"compared": []receipt.Compared{}, "clients": []clientJSON{}, "variables": map[string]string{}, "doctor": []doctor.Reported{}, "terraform": terraformJSON{},
-		"incident": incident.Record{}, "rehearsal": []practice.Rehearsed{}, "sandbox": practice.Running{}, "tour": practice.Toured{}, "manual": []string{}, "version": "", "help": "",
+		"incident": incident.Record{}, "rehearsal": []practice.Rehearsed{}, "sandbox": practice.Running{}, "tour": practice.Toured{}, "manual": []string{}, "version": "", "build": buildinfo.Info{}, "help": "",
 	}
 	if got, want := slices.Sorted(maps.Keys(properties)), slices.Sorted(maps.Keys(parts)); !slices.Equal(got, want) {
 		t.Errorf("the schema has the parts %q, and the test %q", got, want)

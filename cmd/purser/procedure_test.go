@@ -414,5 +414,6 @@ var volatile = []struct {
 	{regexp.MustCompile(`20[2-9]\d{5}T\d{6}Z`), "TIME"},
 	{regexp.MustCompile(`20[2-9]\d-\d\d-\d\d([ T]\d\d:\d\d(:\d\d)?)?`), "DATE"},
 	{regexp.MustCompile(`127\.0\.0\.1:\d+`), "127.0.0.1:PORT"},
+	{regexp.MustCompile(`(:secret:[\w/-]+-)\w{6}([",])`), "${1}SUFFIX$2"},
 	{regexp.MustCompile(`(≥?)\b\d+[sm]( +)`), "${1}0s$2"},
 }

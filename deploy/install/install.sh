@@ -13,7 +13,10 @@ set -eu
 home=${PURSER_HOME:-@HOME@}
 
 say() { printf 'purser: %s\n' "$*" >&2; }
-fail() { say "$*"; exit 1; }
+fail() {
+  say "$*"
+  exit 1
+}
 have() { command -v "$1" >/dev/null 2>&1; }
 
 usage() {
@@ -104,8 +107,14 @@ main() {
         if [ "$1" = --to ]; then to=$2; else version=$2; fi
         shift 2
         ;;
-      -h | --help) usage; exit 0 ;;
-      *) usage; fail "unknown argument $1" ;;
+      -h | --help)
+        usage
+        exit 0
+        ;;
+      *)
+        usage
+        fail "unknown argument $1"
+        ;;
     esac
   done
   case $home in
@@ -132,9 +141,15 @@ main() {
   archive=purser_${version#v}_${os}_${arch}.tar.gz
   if ! get "$from/checksums.txt" "$tmp/checksums" 2>"$tmp/why"; then
     there=$(releases | tr '\n' ' ') || there=
-    [ -n "$there" ] || { cat "$tmp/why" >&2; fail "$home cannot be reached; is the network there, and HTTPS_PROXY set if you need a proxy?"; }
+    [ -n "$there" ] || {
+      cat "$tmp/why" >&2
+      fail "$home cannot be reached; is the network there, and HTTPS_PROXY set if you need a proxy?"
+    }
     case " $there" in
-      *" $version "*) cat "$tmp/why" >&2; fail "release $version has no checksums; it may still be uploading: try again in a few minutes" ;;
+      *" $version "*)
+        cat "$tmp/why" >&2
+        fail "release $version has no checksums; it may still be uploading: try again in a few minutes"
+        ;;
       *) fail "there is no release $version; there are: $there" ;;
     esac
   fi

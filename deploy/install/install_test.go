@@ -151,7 +151,7 @@ func run(t *testing.T, shell, args, env []string, programs map[string]string) (s
 	}
 	programs["id"] = "echo 1000"
 	for name, body := range programs {
-		if err := os.WriteFile(filepath.Join(bin, name), []byte("#!/bin/sh\n"+body+"\n"), 0o700); err != nil { //nolint:gosec // a program
+		if err := os.WriteFile(filepath.Join(bin, name), []byte("#!/bin/sh\n"+body+"\n"), 0o700); err != nil {
 			t.Fatal(err)
 		}
 	}

@@ -16,15 +16,15 @@ CGO_ENABLED=0 go build -trimpath -o "$to/purser" ./cmd/purser
 for shell in bash:purser.bash zsh:_purser fish:purser.fish powershell:purser.ps1; do
   "$to/purser" completion "${shell%%:*}" >"$to/completions/${shell#*:}"
 done
+"$to/purser" man "$to/man"
 rm "$to/purser"
-go run ./deploy/man "$to/man"
 gzip -9 -n "$to"/man/*
 go run ./deploy/lambda "$to/files"
 
 # pack NAME FOLDER makes an archive whose root is the folder, as a repository of its own has it.
 pack() {
-  git ls-files -z "$2" | tar --null --files-from=- --transform="s|^$2/||" --sort=name --mtime="$date" --owner=0 --group=0 --numeric-owner -cf - \
-    --exclude='*.go' --exclude='*/testprovider/*' --exclude='*/tests/*' | gzip -9 -n >"$to/files/$1.tar.gz"
+  git -C "$2" ls-files -z | tar --directory="$2" --null --no-recursion --sort=name --mtime="$date" --owner=0 --group=0 --numeric-owner \
+    --exclude='*.go' --exclude='testprovider/*' --exclude='tests/*' --files-from=- -cf - | gzip -9 -n >"$to/files/$1.tar.gz"
 }
 pack terraform-aws-purser deploy/terraform
 pack purser-buildkite-plugin deploy/buildkite-plugin

@@ -8,6 +8,8 @@ PURSER_HOME=${PURSER_HOME:-$(<deploy/home)}
 owner=${PURSER_HOME%/*}
 PURSER_OWNER=${owner##*/}
 export PATH PURSER_HOME PURSER_OWNER
+# goreleaser wants the address from git, which a clone of a folder does not have.
+export GIT_CONFIG_COUNT=1 GIT_CONFIG_KEY_0=remote.origin.url GIT_CONFIG_VALUE_0=$PURSER_HOME
 
 case ${1:-} in
   snapshot) arguments=(--snapshot) ;;
@@ -24,13 +26,25 @@ case ${1:-} in
     ;;
 esac
 
-command -v goreleaser >/dev/null || { echo 'release: goreleaser is missing; make release-tools installs it' >&2; exit 1; }
+command -v goreleaser >/dev/null || {
+  echo 'release: goreleaser is missing; make release-tools installs it' >&2
+  exit 1
+}
 skip=()
 if [[ $1 == snapshot ]]; then
-  command -v syft >/dev/null || { skip+=(sbom); echo 'release: syft is missing; this snapshot has no SBOMs' >&2; }
-  command -v cosign >/dev/null || { skip+=(sign); echo 'release: cosign is missing; this snapshot has no signature' >&2; }
+  command -v syft >/dev/null || {
+    skip+=(sbom)
+    echo 'release: syft is missing; this snapshot has no SBOMs' >&2
+  }
+  command -v cosign >/dev/null || {
+    skip+=(sign)
+    echo 'release: cosign is missing; this snapshot has no signature' >&2
+  }
 fi
-if [[ ${#skip[@]} -gt 0 ]]; then arguments+=(--skip="$(IFS=,; echo "${skip[*]}")"); fi
+if [[ ${#skip[@]} -gt 0 ]]; then arguments+=(--skip="$(
+  IFS=,
+  echo "${skip[*]}"
+)"); fi
 goreleaser release --clean "${arguments[@]}"
 
 version=$(sed -n 's/.*"version": *"\([^"]*\)".*/\1/p' dist/metadata.json)

@@ -212,7 +212,7 @@ func (d *Desk) SignIn(ctx context.Context, of Owner) (registry.Account, error) {
 		return nil, err
 	}
 	return d.Wire.SignInTo(ctx, of.Registry, person, credential.NewSecret(string(password)), func(ctx context.Context, again bool) (credential.Secret, error) {
-		question := "Second-factor code (not shown): "
+		question := "Code of your second factor (not shown): "
 		if again {
 			question = "Wrong code. " + question
 		}

@@ -93,6 +93,9 @@ func GuideFlags(cmd *cobra.Command, err error) error {
 
 func withHelp(cmd *cobra.Command, err error) error {
 	if f, ok := errors.AsType[*credential.Fault](err); ok && f.Reason == credential.Usage {
+		for cmd.Hidden { // purser runs it for the one above
+			cmd = cmd.Parent()
+		}
 		root := cmd.Root().Name()
 		f.Help = root + " help" + strings.TrimPrefix(cmd.CommandPath(), root)
 	}
