@@ -90,7 +90,7 @@ func TestTheSystemsConfigurationWinsAndSaysSo(t *testing.T) {
 	a := newAgent(t, agentConfig)
 	a.env.Config = filepath.Join(trustedDir(t), "purser.yaml")
 	a.write(a.env.Config, agentConfig, 0o600)
-	if out, _, code := a.ask("get", "docker.io"); code != 1 || !strings.Contains(out, "PURSER_CONFIG is not followed") {
+	if out, _, code := a.ask("get", "docker.io"); code != 1 || !strings.Contains(out, "purser refuses PURSER_CONFIG") {
 		t.Errorf("%d %q", code, out)
 	}
 	if err := os.Remove(a.system); err != nil {

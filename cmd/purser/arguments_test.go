@@ -159,7 +159,7 @@ func TestATokenInAVariableIsRefused(t *testing.T) {
 			a := &app{env: env, in: strings.NewReader(""), out: &out, err: &errs, now: time.Now, dir: t.TempDir()}
 			code := run(context.Background(), args, a)
 			said := out.String() + errs.String()
-			if code != present.ExitUsage || !strings.Contains(said, "there is a token in the variable "+v.Name) || credential.Shows(said, credential.NewSecret(token)) {
+			if code != present.ExitUsage || !strings.Contains(said, "the variable "+v.Name+" contains a token") || credential.Shows(said, credential.NewSecret(token)) {
 				t.Errorf("%s, purser %s: exit code %d: %s", v.Name, strings.Join(args, " "), code, strings.ReplaceAll(said, token, "TOKEN"))
 			}
 		}

@@ -31,7 +31,7 @@ func TestTheDoctorComparesTheClockWithAWS(t *testing.T) {
 		text string
 	}{
 		0:                 {present.ExitMissing, "ok: Clock      this machine's agrees"},
-		-2 * time.Minute:  {present.ExitMissing, "unknown: Clock      this machine's is off by "},
+		-2 * time.Minute:  {present.ExitMissing, "unknown: Clock      this machine's clock is off by "},
 		10 * time.Minute:  {present.ExitMissing, "bad: Clock      this machine's clock is off by "},
 		-10 * time.Minute: {present.ExitMissing, "timedatectl set-ntp true"},
 	} {

@@ -197,7 +197,7 @@ func TestLongWorkShowsItselfAndEndsInASummary(t *testing.T) {
 		text := string(shown) + string(rest)
 		fits(t, "check", columns, text)
 		said := strings.Join(strings.Fields(text), " ")
-		for _, want := range []string{"; waiting for c010", "40 credentials: 10 fine, 30 not checked", "interrupted by SIGINT", "purser had checked 10 of 40; it had not checked c010, c011, c012 and 27 more", "run the same command again"} {
+		for _, want := range []string{"; waiting for c010", "40 credentials: 10 fine, 30 not checked", "interrupted by SIGINT", "purser checked 10 of 40, but not c010, c011, c012 and 27 more", "run the same command again"} {
 			if !strings.Contains(said, want) {
 				t.Errorf("at %d columns it does not say %q:\n%s", columns, want, text)
 			}

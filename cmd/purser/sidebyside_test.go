@@ -157,9 +157,9 @@ func TestAnInterruptEndsTheWait(t *testing.T) {
 	_, end, _ := strings.Cut(out, "12 credentials: ")
 	const want = `12 renewed
 purser: it was interrupted
-  why:  purser had finished 0 of 12; it had not finished c000, c001, c002 and 9 more
+  why:  purser finished 0 of 12, but not c000, c001, c002 and 9 more
         This says nothing about the token.
-  next: run the same command again: it finishes what this one has begun
+  next: run the same command again: it finishes what this one started
 `
 	if end != want {
 		t.Errorf("in the end it says\n%s", end)
@@ -179,7 +179,7 @@ func TestARotationThatIsInterruptedTellsOfWhatItDid(t *testing.T) {
 	for i := range 60 {
 		named += strings.Count("\n"+out, fmt.Sprintf("\nc%03d\n", i))
 	}
-	if code != present.ExitUnknown || named > present.AtOnce || !strings.Contains(out, "60 credentials: ") || !strings.Contains(out, " not begun") || strings.Count(out, "\n") > present.AtOnce*12 {
+	if code != present.ExitUnknown || named > present.AtOnce || !strings.Contains(out, "60 credentials: ") || !strings.Contains(out, " not started") || strings.Count(out, "\n") > present.AtOnce*12 {
 		t.Errorf("it ended with %d, and names %d\n%s", code, named, out)
 	}
 	if text := goEnding.FindString(out); text != "" {

@@ -231,7 +231,7 @@ func TestARealAgentPushesAndShowsNoToken(t *testing.T) {
 	}{
 		"a missing secret":            {map[string]any{"secret-id": "mockserver-build/none", "region": "eu-west-2"}, "there is no secret mockserver-build/none"},
 		"registries without a secret": {map[string]any{"registries": "ghcr.io"}, "registries needs secret-id"},
-		"nothing":                     {map[string]any{}, "there is no trusted configuration"},
+		"nothing":                     {map[string]any{}, "purser found no trusted configuration"},
 		"a registry with a path":      {map[string]any{"secret-id": "mockserver-build/local", "region": "eu-west-2", "registries": "evil.example/x"}, "registry"},
 	} {
 		log, code := j.run(plugin, c.options, "echo it ran")

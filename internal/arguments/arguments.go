@@ -1,5 +1,5 @@
-// Package arguments is what every command line of purser's obeys: no token among its words, no
-// word repeated that may be one, and the flags that all commands have.
+// Package arguments has the rules for every command line: it must contain no token, and errors
+// repeat nothing that may be one. It also has the flags of all commands.
 package arguments
 
 import (
@@ -17,34 +17,34 @@ import (
 	"purser/internal/credential"
 )
 
-// RefuseTokens searches every argument before anything else does, so that no token comes
-// into a message. What follows -- is searched as well: the process list shows it too.
+// RefuseTokens searches every argument before anything else reads them, so that no message
+// contains a token. It also searches arguments after --, which the process list shows too.
 func RefuseTokens(args []string) error {
 	for _, arg := range args {
 		if credential.HoldsToken(arg) || credential.HoldsToken(behindShorthand(arg)) {
 			return &credential.Fault{
-				Reason: credential.TokenInArguments, What: "a token was given as an argument",
-				Why: "it is now in the shell's history and, while a command runs, in the process list",
+				Reason: credential.TokenInArguments, What: "you gave a token as an argument",
+				Why: "it is now in your shell's history and, while the command runs, in the process list",
 			}
 		}
 	}
 	return nil
 }
 
-// RefuseEscapes keeps what a terminal would take for a command out of messages. The
-// arguments of a command that purser runs are that command's own.
+// RefuseEscapes keeps terminal escapes out of messages. It ignores the arguments of a command
+// that purser runs.
 func RefuseEscapes(args []string) error {
 	if i := slices.Index(args, "--"); i >= 0 {
 		args = args[:i]
 	}
 	invisible := func(r rune) bool { return !unicode.IsGraphic(r) }
 	if slices.ContainsFunc(args, func(arg string) bool { return strings.ContainsFunc(arg, invisible) }) {
-		return &credential.Fault{Reason: credential.Usage, What: "an argument has a control or invisible character in it", Why: "names, addresses and paths have none"}
+		return &credential.Fault{Reason: credential.Usage, What: "an argument contains a control character or an invisible one", Why: "names, addresses and paths have none; type it again"}
 	}
 	return nil
 }
 
-// behindShorthand is the value of -xVALUE, whose letter would hide a token's beginning.
+// behindShorthand returns the value in -xVALUE, where the letter would hide a token's prefix.
 func behindShorthand(arg string) string {
 	const flag = len("-x")
 	if len(arg) <= flag || arg[0] != '-' || arg[1] == '-' {
@@ -53,27 +53,26 @@ func behindShorthand(arg string) string {
 	return arg[flag:]
 }
 
-// FlagFault says what is wrong with a flag without repeating what was typed: it
-// may be a token in the wrong place.
+// FlagFault says what is wrong with a flag without repeating the input, which may be a token.
 func FlagFault(cmd *cobra.Command, err error) error {
-	f := &credential.Fault{Reason: credential.Usage, What: "a flag is not right", Why: "what was typed is not repeated here"}
+	f := &credential.Fault{Reason: credential.Usage, What: "a flag is invalid", Why: "purser does not repeat it here, because it may be a token"}
 	if e, ok := errors.AsType[*pflag.InvalidValueError](err); ok {
-		f.What, f.Why = "the value of --"+e.GetFlag().Name+" is not right", usageOf(e.GetFlag())
-		if inner, ok := errors.AsType[*credential.Fault](e.Unwrap()); ok {
-			f.Why = inner.Why
+		wanted := "true or false"
+		if e.GetFlag().Value.Type() != "bool" {
+			wanted = e.Unwrap().Error()
 		}
+		f.What, f.Why = "--"+e.GetFlag().Name+" must be "+wanted, "the value that you gave is something else; purser does not repeat it here"
 	}
 	if e, ok := errors.AsType[*pflag.ValueRequiredError](err); ok {
 		f.What, f.Why = "--"+e.GetFlag().Name+" needs a value", usageOf(e.GetFlag())
 	}
 	if _, ok := errors.AsType[*pflag.NotExistError](err); ok {
-		f.What = "there is no such flag"
+		f.What = "unknown flag"
 	}
 	return withHelp(cmd, f)
 }
 
-// Guide has a mistake in the arguments of a command, or of one below it, lead to that
-// command's help.
+// Guide makes mistakes in the arguments of a command and its subcommands point to its help.
 func Guide(cmd *cobra.Command) {
 	if check := cmd.Args; check != nil {
 		cmd.Args = func(cmd *cobra.Command, args []string) error { return withHelp(cmd, check(cmd, args)) }
@@ -83,8 +82,8 @@ func Guide(cmd *cobra.Command) {
 	}
 }
 
-// GuideFlags does the same for what a command found wrong with its flags. What is wrong
-// elsewhere, in a file or at a registry, no help explains.
+// GuideFlags does the same for mistakes in flags that a command finds itself. Help explains no
+// other mistakes.
 func GuideFlags(cmd *cobra.Command, err error) error {
 	if f, ok := errors.AsType[*credential.Fault](err); ok && namesFlag(cmd, f.What) {
 		return withHelp(cmd, err)
@@ -113,7 +112,7 @@ func namesFlag(cmd *cobra.Command, text string) bool {
 	return false
 }
 
-// HelpCommand is cobra's, which shows the root's help for a command that there is not.
+// HelpCommand replaces cobra's, which shows the root's help for an unknown command.
 func HelpCommand() *cobra.Command {
 	return &cobra.Command{
 		Use:   "help [COMMAND]",
@@ -125,15 +124,15 @@ func HelpCommand() *cobra.Command {
 			if err != nil || len(rest) > 0 {
 				return cmp.Or(None(found, rest), err)
 			}
-			found.InitDefaultHelpFlag() // which its help is to name
+			found.InitDefaultHelpFlag() // so that help lists it
 			return found.Help()
 		},
 	}
 }
 
-func usageOf(f *pflag.Flag) string { return "it is: " + strings.ReplaceAll(f.Usage, "`", "") }
+func usageOf(f *pflag.Flag) string { return "its help says: " + strings.ReplaceAll(f.Usage, "`", "") }
 
-// None refuses arguments without repeating them.
+// None refuses all arguments, without repeating them.
 func None(cmd *cobra.Command, args []string) error { return AtMost(cmd, args, 0) }
 
 // AtMost refuses more than n arguments, without repeating them.
@@ -142,7 +141,7 @@ func AtMost(cmd *cobra.Command, args []string, n int) error {
 		return nil
 	}
 	if cmd.HasSubCommands() {
-		f := &credential.Fault{Reason: credential.Usage, What: "there is no such command", Why: "known are " + commandNames(cmd)}
+		f := &credential.Fault{Reason: credential.Usage, What: "unknown command", Why: "the commands are " + commandNames(cmd)}
 		if near := nearest(cmd, args[0]); near != "" {
 			f.Why = "did you mean " + near + "?"
 		}
@@ -150,13 +149,13 @@ func AtMost(cmd *cobra.Command, args []string, n int) error {
 	}
 	return &credential.Fault{
 		Reason: credential.Usage, What: "too many arguments: " + cmd.UseLine(),
-		Why: "what was typed is not repeated here; if it was a token, it is now in the shell's history and must be revoked",
+		Why: "purser does not repeat them here; if one was a token, revoke it, because it is now in your shell's history",
 	}
 }
 
-// nearest are the commands, or none, that a mistyped word may have meant.
+// nearest returns the commands that a mistyped word may mean.
 func nearest(cmd *cobra.Command, typed string) string {
-	cmd.SuggestionsMinimumDistance = 2 // letters that differ, as git and cobra take it
+	cmd.SuggestionsMinimumDistance = 2 // different letters, as in git and cobra
 	var paths []string
 	for _, name := range cmd.SuggestionsFor(typed) {
 		paths = append(paths, cmd.CommandPath()+" "+name)
@@ -174,7 +173,7 @@ func commandNames(cmd *cobra.Command) string {
 	return strings.Join(names, ", ")
 }
 
-// OneName wants the name of one credential.
+// OneName requires a credential's name.
 func OneName(command string) cobra.PositionalArgs {
 	return func(cmd *cobra.Command, args []string) error {
 		if len(args) == 0 {
@@ -184,8 +183,8 @@ func OneName(command string) cobra.PositionalArgs {
 	}
 }
 
-// AskForJSON reports whether a command line has --output json, for failures that come before
-// its flags are understood.
+// AskForJSON reports whether a command line has --output json, for failures before flags are
+// parsed.
 func AskForJSON(args []string) bool {
 	for i, arg := range args {
 		switch arg {
@@ -205,7 +204,7 @@ func AskForJSON(args []string) bool {
 // Output is --output.
 type Output struct{ JSON bool }
 
-// String is the flag's value.
+// String returns the value.
 func (o *Output) String() string {
 	if o.JSON {
 		return "json"
@@ -223,13 +222,13 @@ func (o *Output) Set(text string) error {
 	return errors.New("text or json")
 }
 
-// Type names the value in help.
+// Type names the value in the help.
 func (*Output) Type() string { return "FORM" }
 
-// Limit is --timeout, written as durations in purser.yaml are.
+// Limit is --timeout, a duration as in purser.yaml.
 type Limit time.Duration
 
-// String is the flag's value.
+// String returns the value.
 func (l *Limit) String() string {
 	if *l == 0 {
 		return ""
@@ -240,14 +239,17 @@ func (l *Limit) String() string {
 // Set takes a duration.
 func (l *Limit) Set(text string) error {
 	d, err := config.ParseDuration(text)
+	if err != nil {
+		return errors.New("a duration such as 30s, 10m or 1h")
+	}
 	*l = Limit(d)
-	return err
+	return nil
 }
 
-// Type names the value in help.
+// Type names the value in the help.
 func (*Limit) Type() string { return "TIME" }
 
-// Given is a command line, for the commands that are proposed after it.
+// Given returns a command line for proposed commands.
 func Given(cmd *cobra.Command, config string) credential.Given {
 	g := credential.Given{Command: strings.TrimPrefix(cmd.CommandPath(), cmd.Root().Name()+" ")}
 	if config != "" {

@@ -9,7 +9,7 @@ import (
 	"purser/internal/credential"
 )
 
-// Expiry reads a date or a time from now. Years are the calendar's.
+// Expiry reads a date or a time from now. Years are calendar years.
 func Expiry(text string, now time.Time) (time.Time, error) {
 	if text == "" {
 		return time.Time{}, nil
@@ -19,10 +19,10 @@ func Expiry(text string, now time.Time) (time.Time, error) {
 		at, err = fromNow(text, now)
 	}
 	if err != nil {
-		return at, &credential.Fault{Reason: credential.Usage, What: "the value of --expires is not right", Why: "it is a date such as 2027-01-31, or a time from now such as 90d or 1y"}
+		return at, &credential.Fault{Reason: credential.Usage, What: "--expires must be a date or a time from now", Why: "such as 2027-01-31, 90d or 1y"}
 	}
 	if !at.After(now) {
-		return at, &credential.Fault{Reason: credential.Usage, What: "the value of --expires is not right", Why: "it is in the past"}
+		return at, &credential.Fault{Reason: credential.Usage, What: "--expires must be in the future", Why: "you gave a time in the past"}
 	}
 	return at.UTC(), nil
 }
@@ -38,7 +38,7 @@ func fromNow(text string, now time.Time) (time.Time, error) {
 	return now.Add(d), err
 }
 
-// Since reads a date or a time ago; the zero time where nothing is said.
+// Since reads a date or a time ago; the zero time for "".
 func Since(text string, now time.Time) (time.Time, error) {
 	if text == "" {
 		return time.Time{}, nil
@@ -48,7 +48,7 @@ func Since(text string, now time.Time) (time.Time, error) {
 	}
 	ahead, err := Expiry(text, now)
 	if err != nil {
-		return time.Time{}, &credential.Fault{Reason: credential.Usage, What: "the value of --since is not right", Why: "it is a date such as 2026-01-31, or a time ago such as 30d"}
+		return time.Time{}, &credential.Fault{Reason: credential.Usage, What: "--since must be a date or a time ago", Why: "such as 2026-01-31 or 30d"}
 	}
 	return now.Add(-ahead.Sub(now)), nil
 }

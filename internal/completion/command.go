@@ -11,11 +11,11 @@ import (
 
 var shells = []string{"bash", "zsh", "fish", "powershell"}
 
-// Command is purser completion, in the place of cobra's, which says less.
+// Command is purser completion. It replaces cobra's, whose help says less.
 func Command(out io.Writer) *cobra.Command {
 	return &cobra.Command{
 		Use:   "completion SHELL",
-		Short: "Print what has a shell complete purser's commands",
+		Short: "Print a script that completes purser's commands in your shell",
 		Long: `completion prints a script for bash, zsh, fish or PowerShell. With it, the tab key completes
 commands, flags and their values: the credentials of purser.yaml, AWS profiles and regions,
 registries, the sandbox's scenarios and faults, and the ids of tokens where docker has a
@@ -40,13 +40,13 @@ bash needs the package bash-completion. In zsh, compinit has to be on; if it is 
 			if len(args) == 1 && write(nil, args[0], nil) != nil {
 				return nil
 			}
-			return &credential.Fault{Reason: credential.Usage, What: "completion needs the name of a shell", Why: "it is " + strings.Join(shells, ", ")}
+			return &credential.Fault{Reason: credential.Usage, What: "completion needs the name of a shell", Why: "the shells are " + strings.Join(shells, ", ")}
 		},
 		RunE: func(cmd *cobra.Command, args []string) error { return write(cmd.Root(), args[0], out)() },
 	}
 }
 
-// write is how the script for a shell is written; nil for a shell that is not known.
+// write returns the function that writes a shell's script; nil for an unknown shell.
 func write(root *cobra.Command, shell string, out io.Writer) func() error {
 	switch shell {
 	case "bash":

@@ -1,6 +1,5 @@
-// Package completion says how a command line may go on, for shells: what they offer for the
-// arguments and flags of each command. It asks nobody, prints no error, and reaches the
-// network only through Sources.Tokens.
+// Package completion completes the arguments and flags of each command in shells. It asks no
+// questions, prints no errors, and uses the network only through Sources.Tokens.
 package completion
 
 import (
@@ -18,27 +17,26 @@ import (
 	"purser/internal/registry"
 )
 
-// Sources are where words come from that are not the program's own. Each is quiet: without an
-// answer there are no words.
+// Sources return words from outside the program. One that fails offers none.
 type Sources struct {
 	Project  func(needed bool) (*config.File, error)
 	Profiles func() ([]string, error) // of AWS's files
-	// Tokens lists those of an account at a registry, where a session is at hand.
+	// Tokens lists an account's tokens if a session exists.
 	Tokens    func(ctx context.Context, host credential.Host, account string) []credential.ManagedToken
 	Scenarios []string // of the sandbox
 	Faults    []string
 }
 
-// patience is how long a registry may take to list tokens: a person waits for the shell.
+// patience limits the wait for a registry's list of tokens, because a person waits too.
 const patience = 2 * time.Second
 
-// words are those of flags and arguments that take few, by the flag's name or the argument's.
+// words lists the values of flags and arguments with few, by name.
 var words = map[string][]string{
 	"output": {"text", "json"}, "from": {"mint", "prompt", "form", "stdin", "docker"}, "access": {"push", "pull"}, "client": {"docker", "podman", "helm"},
 	"shape": credential.ShapeNames(), "SHELL": shells,
 }
 
-// commands completes the words of a command below the root, for its help.
+// commands completes subcommands, for help.
 func commands(cmd *cobra.Command, args []string, _ string) ([]string, cobra.ShellCompDirective) {
 	found, rest, err := cmd.Root().Find(args)
 	if err != nil || len(rest) > 0 {
@@ -55,20 +53,20 @@ func commands(cmd *cobra.Command, args []string, _ string) ([]string, cobra.Shel
 
 type completer = func(cmd *cobra.Command, args []string, typed string) ([]string, cobra.ShellCompDirective)
 
-// Offer has shells complete a command and all below it.
+// Offer adds completion to a command and its subcommands.
 func Offer(cmd *cobra.Command, from Sources) {
 	if cmd.ValidArgsFunction == nil {
 		cmd.ValidArgsFunction = from.argument(cmd)
 	}
 	cmd.LocalFlags().VisitAll(func(f *pflag.Flag) {
-		_ = cmd.RegisterFlagCompletionFunc(f.Name, from.flag(f)) // it fails for a flag that is not there
+		_ = cmd.RegisterFlagCompletionFunc(f.Name, from.flag(f)) // it fails only for an unknown flag
 	})
 	for _, c := range cmd.Commands() {
 		Offer(c, from)
 	}
 }
 
-// argument completes what a command's usage names.
+// argument completes the arguments that a command's usage names.
 func (s Sources) argument(cmd *cobra.Command) completer {
 	_, usage, _ := strings.Cut(cmd.Use, " ")
 	name := strings.Trim(strings.Fields(usage + " -")[0], "[]…")
@@ -91,7 +89,7 @@ func (s Sources) argument(cmd *cobra.Command) completer {
 	return none
 }
 
-// flag completes what the flag's help calls its value.
+// flag completes a flag, by the name of its value in the help.
 func (s Sources) flag(f *pflag.Flag) completer {
 	value, _ := pflag.UnquoteUsage(f)
 	switch {
@@ -105,7 +103,7 @@ func (s Sources) flag(f *pflag.Flag) completer {
 		return fixed(words[f.Name])
 	case value == "PROFILE":
 		return func(*cobra.Command, []string, string) ([]string, cobra.ShellCompDirective) {
-			names, _ := s.Profiles() // without them there is nothing to offer
+			names, _ := s.Profiles() // none if it fails
 			return slices.DeleteFunc(names, unfit), cobra.ShellCompDirectiveNoFileComp
 		}
 	case value == "REGION":
@@ -132,7 +130,7 @@ func fixed(all []string) completer {
 	}
 }
 
-// once is for the first argument alone.
+// once completes only the first argument.
 func once(all []string) completer {
 	return func(_ *cobra.Command, args []string, _ string) ([]string, cobra.ShellCompDirective) {
 		if len(args) > 0 {
@@ -142,16 +140,16 @@ func once(all []string) completer {
 	}
 }
 
-// unfit reports whether a text that others wrote is none to put on a command line.
+// unfit reports whether a text from outside must not go on a command line.
 func unfit(text string) bool {
 	odd := func(r rune) bool { return !unicode.IsGraphic(r) || unicode.IsSpace(r) }
 	return text == "" || strings.ContainsFunc(text, odd) || strings.ContainsAny(text, "'\"`$\\;&|<>(){}*?!#~[]") || credential.HoldsToken(text)
 }
 
-// names gives the credentials that are not on the command line yet. A purser.yaml that
-// cannot be read has none: its faults are told by the command, not in the middle of a line.
+// names completes credentials that the command line does not have yet, and none if purser
+// cannot read purser.yaml: the command reports why, not the completion.
 func (s Sources) names(cmd *cobra.Command, args []string, _ string) ([]string, cobra.ShellCompDirective) {
-	if at := cmd.ArgsLenAtDash(); at >= 0 && at < len(args) { // in exec's command; cobra sets a -- behind all
+	if at := cmd.ArgsLenAtDash(); at >= 0 && at < len(args) { // in exec's command; cobra appends a --
 		return nil, cobra.ShellCompDirectiveDefault
 	}
 	if len(args) > 0 && !strings.Contains(cmd.Use, "…") {
@@ -174,7 +172,7 @@ func (s Sources) credentials() []credential.Credential {
 	return file.Credentials
 }
 
-// regions are those of purser.yaml, and then AWS's.
+// regions completes purser.yaml's regions, then AWS's.
 func (s Sources) regions(*cobra.Command, []string, string) ([]string, cobra.ShellCompDirective) {
 	var all []string
 	for _, c := range s.credentials() {
@@ -185,7 +183,7 @@ func (s Sources) regions(*cobra.Command, []string, string) ([]string, cobra.Shel
 	return distinct(append(all, regions...)), cobra.ShellCompDirectiveNoFileComp | cobra.ShellCompDirectiveKeepOrder
 }
 
-// hosts are those of purser.yaml, and then the ones that purser knows.
+// hosts completes purser.yaml's registries, then the ones that purser knows.
 func (s Sources) hosts(*cobra.Command, []string, string) ([]string, cobra.ShellCompDirective) {
 	var all []string
 	for _, c := range s.credentials() {
@@ -203,8 +201,8 @@ func distinct(all []string) (each []string) {
 	return each
 }
 
-// tokens are the ids of an account's tokens with their labels: the account that the flags
-// name, or that of the credential.
+// tokens completes the ids of an account's tokens, with their labels. Flags or the credential
+// name the account.
 func (s Sources) tokens(cmd *cobra.Command, args []string, _ string) ([]string, cobra.ShellCompDirective) {
 	host, account := credential.Default(), flagText(cmd, "account")
 	if text := flagText(cmd, "registry"); text != "" {

@@ -1,7 +1,7 @@
 package completion
 
-// regions are AWS's that are open to all, and those of its other partitions. One that is new
-// can be typed all the same.
+// regions lists AWS's public regions and those of its other partitions. People can type
+// others.
 var regions = []string{
 	"us-east-1", "us-east-2", "us-west-1", "us-west-2", "ca-central-1", "ca-west-1", "mx-central-1", "sa-east-1",
 	"eu-west-1", "eu-west-2", "eu-west-3", "eu-central-1", "eu-central-2", "eu-north-1", "eu-south-1", "eu-south-2",

@@ -8,38 +8,37 @@ type form int
 const (
 	aText form = iota
 	aFlag
-	texts        // a list of texts, none of them twice
+	texts        // a list of different texts
 	anObject     // one object
 	objects      // objects by name
 	oneOrMany    // an object or a list of objects
-	nameOrObject // one of the words in enum, or an object
+	nameOrObject // a word in enum, or an object
 )
 
-// setting declares a key of purser.yaml. The decoder, the schema and the
-// reference are made from it.
+// setting declares a key of purser.yaml, for the decoder, the schema and the reference.
 type setting struct {
 	name     string
-	doc      string // one sentence or two, for the schema and the reference
+	doc      string // a sentence or two
 	form     form
 	required bool
-	without  string   // what holds when the key is left out, in words
-	fallback any      // the same as a value, where it is one
-	enum     []string // the words there are; empty: any
-	pattern  string   // of the text or of each of the texts, in both Go's and JavaScript's syntax
-	rule     string   // the pattern in words: why a text that does not match is wrong
-	with     string   // another key of the object, without which this one means nothing
-	example  any      // a string, a bool, a list or a map, as JSON has them
-	object   *object  // what the object, or each of the objects, holds
+	without  string   // the default, in words
+	fallback any      // the default as a value, if it is one
+	enum     []string // the allowed words; empty: any
+	pattern  string   // of each text, in the syntax that Go and JavaScript share
+	rule     string   // the pattern in words, for errors
+	with     string   // the key that this one requires
+	example  any      // a string, a bool, a list or a map, as in JSON
+	object   *object  // the members of the object, or of each object
 }
 
-// object declares the keys that belong together.
+// object declares the keys of an object.
 type object struct {
-	name     string // in the schema's definitions
+	name     string // in the schema
 	title    string
 	doc      string
-	place    string // where it is in the file, for people
+	place    string // its path in the file, for people
 	settings []setting
-	oneOf    []string // exactly one of these keys is there
+	oneOf    []string // exactly one of these keys must be set
 }
 
 func (o *object) keys() []string {
@@ -55,14 +54,14 @@ func (o *object) find(name string) (int, bool) {
 	return i, i >= 0
 }
 
-// table is an object with the functions that put its values into a T.
+// table adds the functions that put an object's values into a T.
 type table[T any] struct {
 	object *object
 	into   []func(*decoder, *T, value) // as object.settings
 }
 
-// field is a setting with its function. The value it is given has the setting's
-// form; the first problem of a value is not followed by others that come of it.
+// field is a setting with its function, which gets only values of the setting's form. So one
+// mistake leads to one error.
 type field[T any] struct {
 	setting
 	into func(d *decoder, t *T, v value)
@@ -77,7 +76,7 @@ func declare[T any](o object, fields ...field[T]) table[T] {
 	return made
 }
 
-// allObjects are the objects of the file, the outermost first.
+// allObjects returns the objects of the file, the outermost first.
 func allObjects() []*object {
 	all := []*object{fileTable().object}
 	for i := 0; i < len(all); i++ {

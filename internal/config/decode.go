@@ -11,25 +11,24 @@ import (
 	"purser/internal/credential"
 )
 
-// textLimit bounds one text, in bytes. The longest that means something is an
-// ARN or a path.
+// textLimit limits a text, in bytes. The longest useful ones are ARNs and paths.
 const textLimit = 2048
 
-const tokenFound = "this has the form of a token, and purser.yaml holds no secrets: take it out, and revoke it if the file was shared"
+const tokenFound = "this looks like a token, and purser.yaml must hold no secrets; remove it, and revoke it if you shared the file"
 
 // value is a node with the path that leads to it.
 type value struct {
 	node
 	path string
-	from position // of the key or, in a list, of the item
+	from position // of the key, or of the item of a list
 }
 
-// child is the value under a key, whose text is shown as given.
+// child returns the value under a key; errors show the key as shown.
 func (v value) child(key node, shown string, n node) value {
 	return value{node: n, path: strings.TrimPrefix(v.path+"."+shown, "."), from: key.at}
 }
 
-// each gives the items of a list, or the value itself when it is none.
+// each returns the items of a list, or else the value itself.
 func (v value) each() []value {
 	if v.kind != list {
 		return []value{v}
@@ -41,7 +40,7 @@ func (v value) each() []value {
 	return all
 }
 
-// good gives the texts of a list that was checked.
+// good returns the texts of a checked list.
 func (v value) good() []value {
 	return slices.DeleteFunc(v.each(), func(item value) bool { return item.kind != word })
 }
@@ -56,18 +55,18 @@ func (v value) texts() []string {
 
 func (v value) isTrue() bool { return strings.EqualFold(v.text, "true") }
 
-// isSet reports whether the file has the value.
+// isSet reports whether the file sets the value.
 func (v value) isSet() bool { return v.path != "" }
 
-// decoder goes through a file and collects what is wrong with it.
+// decoder collects the mistakes of a file.
 type decoder struct {
 	options  Options
-	objects  []*object // all there are
+	objects  []*object // of the whole file
 	problems []problem
-	patterns map[string]*regexp.Regexp // compiled, by their text
+	patterns map[string]*regexp.Regexp // compiled, by text
 }
 
-// refuse notes a problem with a value. It returns false for callers to return.
+// refuse records a mistake, and returns false for callers to return.
 func (d *decoder) refuse(v value, text string) bool {
 	at := v.at
 	if v.kind == null || at == (position{}) {
@@ -77,15 +76,14 @@ func (d *decoder) refuse(v value, text string) bool {
 	return false
 }
 
-// decode makes a T of a mapping as its table says.
+// decode turns a mapping into a T.
 func decode[T any](d *decoder, t table[T], v value) T {
 	var made T
 	d.members(t.object, v, func(i int, v value) { t.into[i](d, &made, v) })
 	return made
 }
 
-// members checks the keys of a mapping and hands on each value that has the
-// form of its setting.
+// members checks the keys of a mapping, and passes on each value that has its setting's form.
 func (d *decoder) members(o *object, v value, into func(int, value)) {
 	if v.kind != mapping {
 		d.refuse(v, mustBeObject(v, o))
@@ -100,7 +98,7 @@ func (d *decoder) members(o *object, v value, into func(int, value)) {
 		}
 		member := v.child(p.key, p.key.text, p.value)
 		if first, twice := seen[p.key.text]; twice {
-			d.refuse(atKey(member), fmt.Sprintf("this key is set twice, first in line %d", first.from.line))
+			d.refuse(atKey(member), fmt.Sprintf("duplicate key, first set in line %d", first.from.line))
 			continue
 		}
 		seen[p.key.text] = member
@@ -111,17 +109,16 @@ func (d *decoder) members(o *object, v value, into func(int, value)) {
 	d.together(o, v, seen, meant)
 }
 
-// together checks what the keys of an object demand of each other. A key that is
-// there and mistyped is not missing.
+// together checks the rules between the keys of an object. A mistyped key is not missing too.
 func (d *decoder) together(o *object, v value, seen map[string]value, meant map[string]bool) {
 	whole := atKey(v)
 	for _, s := range o.settings {
 		member, set := seen[s.name]
 		if s.required && !set && !meant[s.name] {
-			d.refuse(whole, "the key "+strconv.Quote(s.name)+" is missing")
+			d.refuse(whole, "add the key "+strconv.Quote(s.name))
 		}
 		if _, has := seen[s.with]; set && s.with != "" && !has {
-			d.refuse(atKey(member), "this goes only with the key "+strconv.Quote(s.with))
+			d.refuse(atKey(member), "this key requires the key "+strconv.Quote(s.with))
 		}
 	}
 	if len(o.oneOf) == 0 {
@@ -137,13 +134,13 @@ func (d *decoder) together(o *object, v value, seen map[string]value, meant map[
 	}
 	switch names := strings.Join(o.oneOf, " or "); {
 	case len(set) == 0 && !mistyped:
-		d.refuse(whole, "one of the keys is missing: "+names)
+		d.refuse(whole, "add one of these keys: "+names)
 	case len(set) > 1:
-		d.refuse(atKey(seen[set[len(set)-1]]), "only one of the keys can be set: "+names)
+		d.refuse(atKey(seen[set[len(set)-1]]), "set only one of these keys: "+names)
 	}
 }
 
-// atKey is the value with the place of its key.
+// atKey returns the value with its key's position.
 func atKey(v value) value {
 	if v.from != (position{}) {
 		v.at = v.from
@@ -151,20 +148,19 @@ func atKey(v value) value {
 	return v
 }
 
-// unknownKey notes a key that is not known and returns the one that was probably
-// meant.
+// unknownKey records an unknown key and returns the one that the person probably meant.
 func (d *decoder) unknownKey(o *object, v value, key node) string {
-	shown, text := hiddenKey, "unknown key; known here are "+strings.Join(o.keys(), ", ")
+	shown, text := hiddenKey, "unknown key; the keys here are "+strings.Join(o.keys(), ", ")
 	meant := Nearest(key.text, o.keys())
 	switch {
 	case key.kind != word && key.kind != number:
-		text = "this cannot be a key; known here are " + strings.Join(o.keys(), ", ")
+		text = "this cannot be a key; the keys here are " + strings.Join(o.keys(), ", ")
 	case looksLikeTokenKey(key.text):
 		text = tokenFound
 	case secretKeys[plain(key.text)]:
-		shown, text = key.text, "purser.yaml holds no secrets: take it out, and give the token to purser store when it asks"
+		shown, text = key.text, "purser.yaml must hold no secrets; remove this, and paste the token when purser store asks for it"
 	case d.elsewhere(key.text) != "":
-		shown, text = key.text, "unknown key here; it belongs under "+d.elsewhere(key.text)
+		shown, text = key.text, "this key belongs under "+d.elsewhere(key.text)
 	case meant != "":
 		shown, text = key.text, "unknown key; did you mean "+strconv.Quote(meant)+"?"
 	}
@@ -172,11 +168,11 @@ func (d *decoder) unknownKey(o *object, v value, key node) string {
 	return meant
 }
 
-// secretKeys are what people call a secret that they mean to write down here.
+// secretKeys are the keys under which people try to write secrets.
 var secretKeys = map[string]bool{"token": true, "password": true, "access-token": true, "accesstoken": true, "auth": true}
 
-// elsewhere says where in the file a key is known. The keys of a shape are words
-// that mean something else in other places.
+// elsewhere says where in the file a key belongs. It ignores the keys of shapes, which mean
+// something else in other places.
 func (d *decoder) elsewhere(name string) string {
 	var places []string
 	for _, o := range d.objects {
@@ -197,7 +193,7 @@ func (d *decoder) duration(v value) (time.Duration, bool) {
 
 func (d *decoder) shape(s credential.Shape, v value) credential.Shape {
 	if s.UsernameKey == "" || s.TokenKey == "" {
-		return credential.Shape{} // a problem is noted already
+		return credential.Shape{} // already refused
 	}
 	made, err := credential.NewShape(s.UsernameKey, s.TokenKey)
 	if err != nil {

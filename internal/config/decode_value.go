@@ -10,8 +10,8 @@ import (
 	"purser/internal/credential"
 )
 
-// check reports whether a value has its setting's form, and notes what is wrong.
-// Of a list of texts it leaves the good ones.
+// check reports whether a value has its setting's form, and records mistakes. It keeps the
+// good texts of a list.
 func (d *decoder) check(s *setting, member *value) bool {
 	v := *member
 	if v.kind == null {
@@ -22,7 +22,7 @@ func (d *decoder) check(s *setting, member *value) bool {
 		return d.checkText(s, v)
 	case aFlag:
 		if v.kind != boolean {
-			return d.refuse(v, tokenOr(v, "it is true or false"))
+			return d.refuse(v, tokenOr(v, "this must be true or false"))
 		}
 	case texts:
 		return d.checkTexts(s, member)
@@ -46,10 +46,10 @@ func (d *decoder) check(s *setting, member *value) bool {
 }
 
 func mustBeObject(v value, o *object) string {
-	return "this is " + found(v.kind) + " and must be an object; its keys are " + strings.Join(o.keys(), ", ")
+	return "this is " + found(v.kind) + " but must be an object with the keys " + strings.Join(o.keys(), ", ")
 }
 
-// tokenOr is the text, or where the value is a token what to do about that.
+// tokenOr returns the text, or if the value is a token, what to do about that.
 func tokenOr(v value, text string) string {
 	if v.kind == word && credential.HoldsToken(v.text) {
 		return tokenFound
@@ -61,19 +61,19 @@ func (d *decoder) checkText(s *setting, v value) bool {
 	unprintable := func(r rune) bool { return !unicode.IsPrint(r) }
 	switch {
 	case v.kind == boolean || v.kind == number:
-		return d.refuse(v, "this is "+found(v.kind)+" and must be text: put it in quotes")
+		return d.refuse(v, "this is "+found(v.kind)+" but must be text; put it in quotes")
 	case v.kind != word:
-		return d.refuse(v, "this is "+found(v.kind)+" and must be text")
+		return d.refuse(v, "this is "+found(v.kind)+" but must be text")
 	case v.text == "":
 		return d.refuse(v, "this is empty")
 	case len(v.text) > textLimit:
-		return d.refuse(v, fmt.Sprintf("this is longer than %d bytes", textLimit))
+		return d.refuse(v, fmt.Sprintf("this must not be longer than %d bytes", textLimit))
 	case credential.HoldsToken(v.text):
 		return d.refuse(v, tokenFound)
 	case strings.ContainsFunc(v.text, unprintable):
-		return d.refuse(v, "this has a control or invisible character")
+		return d.refuse(v, "this contains a control character or an invisible one; type it again")
 	case len(s.enum) > 0 && !slices.Contains(s.enum, v.text):
-		return d.refuse(v, "known are "+strings.Join(s.enum, ", ")+orKeys(s))
+		return d.refuse(v, "this must be one of "+strings.Join(s.enum, ", ")+orKeys(s))
 	case s.pattern != "" && !d.matches(s.pattern, v.text):
 		return d.refuse(v, s.rule)
 	}
@@ -87,12 +87,11 @@ func orKeys(s *setting) string {
 	return ", or the keys " + strings.Join(s.object.keys(), " and ")
 }
 
-// checkTexts looks at every text of a list, and takes out what is wrong so that
-// the rest can be looked at more closely.
+// checkTexts checks every text of a list and removes bad ones, for the checks that follow.
 func (d *decoder) checkTexts(s *setting, member *value) bool {
 	v := *member
 	if v.kind != list {
-		return d.refuse(v, tokenOr(v, "this is "+found(v.kind)+" and must be a list, as in [one, two]"))
+		return d.refuse(v, tokenOr(v, "this is "+found(v.kind)+" but must be a list, such as [one, two]"))
 	}
 	if len(v.items) == 0 {
 		return d.refuse(v, "the list is empty")
@@ -102,7 +101,7 @@ func (d *decoder) checkTexts(s *setting, member *value) bool {
 	for i, item := range v.each() {
 		ok := d.checkText(s, item)
 		if ok && seen[item.text] {
-			ok = d.refuse(item, "this is in the list twice")
+			ok = d.refuse(item, "duplicate item")
 		}
 		if !ok {
 			member.items[i].kind = other
@@ -112,14 +111,14 @@ func (d *decoder) checkTexts(s *setting, member *value) bool {
 	return true
 }
 
-// checkNames checks objects by name. The objects of bad names are looked at all
-// the same, so that one mistake does not hide the others.
+// checkNames checks objects by name, even those with a bad name, so that one mistake does not
+// hide others.
 func (d *decoder) checkNames(s *setting, v value) bool {
 	if v.kind != mapping {
-		return d.refuse(v, tokenOr(v, "this is "+found(v.kind)+" and must be names with settings under each"))
+		return d.refuse(v, tokenOr(v, "this is "+found(v.kind)+" but must be names, each with its settings below"))
 	}
 	if len(v.pairs) == 0 {
-		return d.refuse(v, "there is nothing in it")
+		return d.refuse(v, "this is empty; add a name with its settings")
 	}
 	lines := map[string]int{}
 	for _, p := range v.pairs {
@@ -130,7 +129,7 @@ func (d *decoder) checkNames(s *setting, v value) bool {
 		case p.key.kind != word && p.key.kind != number || !d.matches(s.pattern, p.key.text):
 			d.refuse(entry, s.rule)
 		case lines[p.key.text] > 0:
-			d.refuse(entry, fmt.Sprintf("this name is used twice, first in line %d", lines[p.key.text]))
+			d.refuse(entry, fmt.Sprintf("duplicate name, first used in line %d", lines[p.key.text]))
 		default:
 			lines[p.key.text] = p.key.at.line
 		}
@@ -154,7 +153,7 @@ func found(k kind) string {
 	case word:
 		return "text"
 	case boolean:
-		return "true or false"
+		return "a boolean"
 	case number:
 		return "a number"
 	case mapping:

@@ -7,20 +7,18 @@ import (
 	"purser/internal/credential"
 )
 
-// durationPattern is for the schema and the decoder alike.
+// durationPattern serves the schema and the decoder.
 const durationPattern = `^([0-9]{1,5}w)?([0-9]{1,5}d)?([0-9]{1,5}h)?([0-9]{1,5}m)?([0-9]{1,5}s)?$`
 
-const durationRule = "a duration is numbers with w, d, h, m or s behind them, such as 90d, 24h or 1d12h"
+const durationRule = "a duration is numbers followed by w, d, h, m or s, such as 90d, 24h or 1d12h"
 
-// longest is a limit on durations that keeps their sum in range; no token is
-// meant to live as long.
+// longest keeps sums of durations in range.
 const longest = 100 * 365 * 24 * time.Hour
 
 var durationForm = credential.NewPattern(durationPattern)
 
-// ParseDuration reads a duration as purser.yaml and the flags have it: weeks,
-// days, hours, minutes and seconds in this order, each at most once, such as
-// 90d or 1d12h. A day has 24 hours.
+// ParseDuration reads a duration from purser.yaml or a flag: weeks, days, hours, minutes and
+// seconds, in this order and at most once each, such as 90d or 1d12h. A day has 24 hours.
 func ParseDuration(text string) (time.Duration, error) {
 	parts := durationForm().FindStringSubmatch(text)
 	if text == "" || parts == nil {
@@ -45,5 +43,5 @@ func ParseDuration(text string) (time.Duration, error) {
 }
 
 func tooLong() error {
-	return &credential.Fault{Reason: credential.Usage, What: "the duration is not valid", Why: "it is longer than a hundred years"}
+	return &credential.Fault{Reason: credential.Usage, What: "the duration is not valid", Why: "it is longer than 100 years"}
 }

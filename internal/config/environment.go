@@ -15,23 +15,23 @@ import (
 	"purser/internal/credential"
 )
 
-// Environment is what the environment says. It holds no secret: of the variables
-// that may carry one it only knows whether they are set.
+// Environment has the values of environment variables. It holds no secret: for variables that
+// may carry one, it only has whether they are set.
 type Environment struct {
 	Config      string // PURSER_CONFIG
 	AgeIdentity string // PURSER_AGE_IDENTITY
 
-	// Of the credential helper.
+	// The credential helper's.
 	SecretID      string        // PURSER_SECRET_ID
 	Registry      string        // PURSER_REGISTRY
 	Shape         string        // PURSER_SHAPE
 	Credential    string        // PURSER_CREDENTIAL
-	HelperTimeout time.Duration // PURSER_HELPER_TIMEOUT; 0 where it is not set or not a duration
-	HelperCache   time.Duration // PURSER_HELPER_CACHE; 0 where it is not set, negative for off
+	HelperTimeout time.Duration // PURSER_HELPER_TIMEOUT; 0 if unset or not a duration
+	HelperCache   time.Duration // PURSER_HELPER_CACHE; 0 if unset, negative for off
 
 	ManagementSecret string // PURSER_MANAGEMENT_SECRET_ID
 
-	// Of the rotation function.
+	// The rotation function's.
 	ConfigText string // PURSER_CONFIG_TEXT
 	EventBus   string // PURSER_EVENT_BUS
 
@@ -41,15 +41,15 @@ type Environment struct {
 	Accessible bool
 
 	Home          string // HOME
-	XDGConfigHome string // XDG_CONFIG_HOME, where it is an absolute path
-	XDGDataHome   string // XDG_DATA_HOME, where it is an absolute path
-	XDGRuntimeDir string // XDG_RUNTIME_DIR, where it is an absolute path
+	XDGConfigHome string // XDG_CONFIG_HOME, if absolute
+	XDGDataHome   string // XDG_DATA_HOME, if absolute
+	XDGRuntimeDir string // XDG_RUNTIME_DIR, if absolute
 
 	DockerConfig     string // DOCKER_CONFIG
 	DockerAuthConfig bool   // DOCKER_AUTH_CONFIG is set; it holds credentials
 	RegistryAuthFile string // REGISTRY_AUTH_FILE
 
-	Proxy       string // the host in HTTPS_PROXY, which may hold a password besides; "" when it is not set
+	Proxy       string // the host in HTTPS_PROXY, without the password that may precede it; "" if unset
 	NoProxy     string // NO_PROXY
 	SSLCertFile string // SSL_CERT_FILE
 
@@ -66,41 +66,38 @@ type Environment struct {
 	AWSMetadataEndpoint      string // AWS_EC2_METADATA_SERVICE_ENDPOINT
 	AWSMetadataDisabled      bool   // AWS_EC2_METADATA_DISABLED is true
 
-	// AWSIdentity tells one set of AWS credentials from another: a hash over what
-	// names them. It is "" when no variable does.
+	// AWSIdentity hashes the variables that choose AWS credentials; "" if none is set.
 	AWSIdentity string
 
 	User        string    // USER
 	Shell       string    // SHELL
 	Sandbox     string    // PURSER_SANDBOX
-	SourceDate  time.Time // SOURCE_DATE_EPOCH; the zero time where it is not set
+	SourceDate  time.Time // SOURCE_DATE_EPOCH; zero if unset
 	SSHAuthSock string    // SSH_AUTH_SOCK
 
 	RemoteSession bool // SSH_CONNECTION or SSH_TTY is set
 
 	Browser string // BROWSER: commands, or none
 
-	CI           bool   // CI is set, and not to false
-	Buildkite    bool   // BUILDKITE is true: this is a job of a Buildkite agent
+	CI           bool   // CI is set to anything but false
+	Buildkite    bool   // BUILDKITE is true, as in a job of a Buildkite agent
 	BuildxConfig string // BUILDX_CONFIG
 	Path         string // PATH
-	TempDir      string // TMPDIR, where it is an absolute path
+	TempDir      string // TMPDIR, if absolute
 
-	// Misplaced is a variable with a token in it where a name, a path or an address
-	// belongs; "" when there is none.
+	// Misplaced names a variable that holds a token instead of a name, path or address.
 	Misplaced string
 }
 
-// Variable is an environment variable that matters to purser.
+// Variable declares an environment variable.
 type Variable struct {
 	Name   string
 	Doc    string // a sentence
-	Reader string // who acts on it; "" for purser itself
+	Reader string // the program that uses it; "" for purser
 	set    func(e *Environment, value string)
 }
 
-// Variables are all environment variables that purser reads, or that something
-// inside it reads.
+// Variables returns all environment variables that purser or a library in it reads.
 func Variables() []Variable {
 	all := ownVariables()
 	all = append(all, dockerVariables()...)
@@ -189,14 +186,14 @@ func awsVariables() []Variable {
 	}
 }
 
-// proxyHost is the host of a proxy, without the password that may stand before it.
+// proxyHost returns a proxy's host, without the password that may precede it.
 func proxyHost(address string) string {
 	if !strings.Contains(address, "://") {
 		address = "http://" + address
 	}
 	u, err := url.Parse(address)
 	if err != nil || u.Host == "" {
-		return "an address that cannot be read"
+		return "an invalid address"
 	}
 	return credential.Quote(u.Host)
 }
@@ -210,7 +207,7 @@ func parseEpoch(text string) time.Time {
 	return time.Unix(seconds, 0).UTC()
 }
 
-// absolute drops a relative path: the XDG specification has such ones ignored.
+// absolute drops a relative path, as the XDG specification requires.
 func absolute(path string) string {
 	if !filepath.IsAbs(path) {
 		return ""
@@ -218,8 +215,8 @@ func absolute(path string) string {
 	return path
 }
 
-// Inherited is the environment of the process for a child, with some variables
-// changed, and those taken out whose value is "".
+// Inherited returns the process's environment for a child, with changed variables; the value
+// "" removes one.
 func Inherited(changes map[string]string) []string {
 	var all []string
 	for _, v := range os.Environ() {
@@ -236,27 +233,26 @@ func Inherited(changes map[string]string) []string {
 	return all
 }
 
-// mayHoldTokens are variables whose values are never shown, and one whose parser tells
-// where the token stands.
+// mayHoldTokens lists variables whose values purser never shows, or whose parser reports the
+// token's place.
 var mayHoldTokens = []string{"DOCKER_AUTH_CONFIG", "HTTPS_PROXY", "PURSER_CONFIG_TEXT"} // a constant that Go cannot write as one
 
-// CheckTokens refuses an environment with a token where purser reads something that it
-// may show. The error is a *credential.Fault.
+// CheckTokens refuses an environment with a token in a variable that purser may show. The
+// error is a *credential.Fault.
 func (e Environment) CheckTokens() error {
 	if e.Misplaced == "" {
 		return nil
 	}
 	return &credential.Fault{
-		Reason: credential.TokenInArguments, What: "there is a token in the variable " + e.Misplaced,
-		Why: "it is no place for one: whoever can read the environment of a process has it",
+		Reason: credential.TokenInArguments, What: "the variable " + e.Misplaced + " contains a token",
+		Why: "anyone who can read a process's environment can read it there",
 	}
 }
 
-// OSEnvironment reads the environment of the process.
+// OSEnvironment reads the process's environment.
 func OSEnvironment() Environment { return ReadEnvironment(os.LookupEnv) }
 
-// ReadEnvironment reads the variables with lookup. One that is empty counts as
-// not set.
+// ReadEnvironment reads the variables with lookup. An empty one counts as unset.
 func ReadEnvironment(lookup func(string) (string, bool)) Environment {
 	var e Environment
 	for _, v := range Variables() {
@@ -273,57 +269,55 @@ func ReadEnvironment(lookup func(string) (string, bool)) Environment {
 	return e
 }
 
-// identify adds a variable to what tells AWS credentials apart. Of those that may
-// hold a secret only the hash is kept.
+// identify adds a variable to AWSIdentity. It keeps only a hash, because some hold secrets.
 func (e *Environment) identify(name, value string) {
 	sum := sha256.Sum256([]byte(e.AWSIdentity + "\x00" + name + "\x00" + value))
 	e.AWSIdentity = hex.EncodeToString(sum[:])
 }
 
-// HasAWSCredentials reports whether the environment has AWS credentials of its
-// own, as in CI. They win over a profile in purser.yaml, which is a laptop's.
+// HasAWSCredentials reports whether the environment has its own AWS credentials, as in CI.
+// They win over the profile in purser.yaml, which people use.
 func (e Environment) HasAWSCredentials() bool {
 	return e.AWSAccessKey || e.AWSWebIdentity || e.AWSContainer
 }
 
-// DockerConfigDir is the directory of docker's config.json, "" when there is no
-// home directory either.
+// DockerConfigDir returns the directory of docker's config.json; "" if unknown.
 func (e Environment) DockerConfigDir() string {
 	return firstOf(e.DockerConfig, under(e.Home, ".docker"))
 }
 
-// AWSConfigPath is AWS's configuration file, "" when it is not known.
+// AWSConfigPath returns the path of AWS's configuration file; "" if unknown.
 func (e Environment) AWSConfigPath() string {
 	return firstOf(e.AWSConfigFile, under(e.Home, ".aws", "config"))
 }
 
-// AWSCredentialsPath is AWS's credentials file, "" when it is not known.
+// AWSCredentialsPath returns the path of AWS's credentials file; "" if unknown.
 func (e Environment) AWSCredentialsPath() string {
 	return firstOf(e.AWSSharedCredentialsFile, under(e.Home, ".aws", "credentials"))
 }
 
-// SSOCacheDir is where AWS's tools keep the sessions of IAM Identity Center; no
-// variable moves it. "" when it is not known.
+// SSOCacheDir returns the directory where AWS's tools keep IAM Identity Center sessions; ""
+// if unknown.
 func (e Environment) SSOCacheDir() string { return under(e.Home, ".aws", "sso", "cache") }
 
-// ConfigDir is purser's own configuration directory, "" when it is not known.
+// ConfigDir returns purser's configuration directory; "" if unknown.
 func (e Environment) ConfigDir() string {
 	return under(firstOf(e.XDGConfigHome, under(e.Home, ".config")), "purser")
 }
 
-// DataDir is purser's own data directory, "" when it is not known. It is where
-// the tokens of credentials without a store of their own are kept, encrypted.
+// DataDir returns purser's data directory, which holds encrypted tokens of credentials
+// without a store; "" if unknown.
 func (e Environment) DataDir() string {
 	return under(firstOf(e.XDGDataHome, under(e.Home, ".local", "share")), "purser")
 }
 
-// AgeIdentityPath is the file with the age identity that opens encrypted files,
-// "" when it is not known.
+// AgeIdentityPath returns the path of the age identity that opens encrypted files; "" if
+// unknown.
 func (e Environment) AgeIdentityPath() string {
 	return firstOf(e.AgeIdentity, under(e.ConfigDir(), "identity.txt"))
 }
 
-// under joins a path to a directory that may not be known.
+// under joins a path to a directory; "" if the directory is unknown.
 func under(dir string, path ...string) string {
 	if dir == "" {
 		return ""

@@ -10,23 +10,21 @@ import (
 	"purser/internal/credential"
 )
 
-// reportLimit bounds how many problems of one file are reported: a file that is
-// something else altogether has one on every line.
+// reportLimit limits the reported mistakes: a file of another kind has one on every line.
 const reportLimit = 50
 
-// Error is one problem in a configuration file. It unwraps to a
-// credential.Fault with the reason Usage. Neither holds text from the file other
-// than names that are known or harmless.
+// Error is a mistake in a configuration file. It unwraps to a credential.Fault with the reason
+// Usage. Neither repeats text from the file except known or harmless names.
 type Error struct {
-	File   string // as a person would name it
-	Line   int    // from 1; 0 when the problem is not at one place
+	File   string // as people name it
+	Line   int    // from 1; 0 if the mistake has no single place
 	Column int    // from 1, in characters
 	Key    string // a path such as credentials.dockerhub.registry; may be empty
 	Text   string // what is wrong
 	Err    error  // the fault
 }
 
-// Error is one line: FILE:LINE:COLUMN: KEY: TEXT.
+// Error returns FILE:LINE:COLUMN: KEY: TEXT.
 func (e *Error) Error() string {
 	var b strings.Builder
 	b.WriteString(e.File)
@@ -41,10 +39,10 @@ func (e *Error) Error() string {
 	return b.String()
 }
 
-// Unwrap gives the fault.
+// Unwrap returns the fault.
 func (e *Error) Unwrap() error { return e.Err }
 
-// position is a place in the file; the zero position is none.
+// position is a place in the file; zero if there is none.
 type position struct{ line, column int }
 
 // problem is an Error before the file's name is known.
@@ -54,19 +52,18 @@ type problem struct {
 	text string
 }
 
-// report makes one error of all problems, in the order of the file.
+// report joins all problems into one error, in the order of the file.
 func report(file string, problems []problem) error {
 	slices.SortStableFunc(problems, func(a, b problem) int {
 		return cmp.Or(cmp.Compare(a.at.line, b.at.line), cmp.Compare(a.at.column, b.at.column))
 	})
 	if rest := len(problems) - reportLimit; rest > 0 {
-		problems = append(problems[:reportLimit:reportLimit], problem{text: fmt.Sprintf("and %d more problems", rest)})
+		problems = append(problems[:reportLimit:reportLimit], problem{text: fmt.Sprintf("and %d more mistakes", rest)})
 	}
 	all := make([]error, len(problems))
 	for i, p := range problems {
 		e := &Error{File: file, Line: p.at.line, Column: p.at.column, Key: p.key, Text: p.text}
-		// The fault repeats the whole line: whoever shows only the fault must
-		// not lose the place.
+		// Some callers print only the fault, so it repeats the whole line.
 		e.Err = &credential.Fault{Reason: credential.Usage, What: e.Error()}
 		all[i] = e
 	}

@@ -77,7 +77,7 @@ func TestEveryErrorIsAUsageFaultThatKeepsThePlace(t *testing.T) {
 	if f, _ := errors.AsType[*credential.Fault](err); f.Error() != line {
 		t.Errorf("fault = %q, want %q", f.Error(), line)
 	}
-	if want := line + "\npurser.yaml:4:13: credentials.dockerhub.access: known are push, pull"; err.Error() != want {
+	if want := line + "\npurser.yaml:4:13: credentials.dockerhub.access: this must be one of push, pull"; err.Error() != want {
 		t.Errorf("error = %q, want %q", err, want)
 	}
 }
@@ -89,7 +89,7 @@ func TestAFileThatIsSomethingElseIsNotReportedLineByLine(t *testing.T) {
 	}
 	_, err := Parse("purser.yaml", data.Bytes(), Options{})
 	lines := strings.Split(err.Error(), "\n")
-	if last := lines[len(lines)-1]; len(lines) != reportLimit+1 || last != "purser.yaml: and 951 more problems" {
+	if last := lines[len(lines)-1]; len(lines) != reportLimit+1 || last != "purser.yaml: and 951 more mistakes" {
 		t.Errorf("%d lines, the last %q", len(lines), last)
 	}
 }

@@ -15,20 +15,20 @@ import (
 	"purser/internal/credential"
 )
 
-// FileName is what the configuration file of a project is called.
+// FileName is the name of a project's configuration file.
 const FileName = "purser.yaml"
 
-// File is what a configuration file says, checked.
+// File is a checked configuration file.
 type File struct {
 	Path        string // as it was given to Load or Parse
-	AWS         AWS    // for targets that come from elsewhere, such as flags
+	AWS         AWS    // for targets from elsewhere, such as flags
 	Credentials []credential.Credential
 	Receipts    Receipts
-	// Trusted says that others cannot have written it: see the function Trusted.
+	// Trusted means that nobody else can have written it; see the function Trusted.
 	Trusted bool
 }
 
-// Receipts say where records of changes go, and what signs them.
+// Receipts says where records of changes go and what signs them.
 type Receipts struct {
 	Wanted   bool
 	SSHKey   string // the file of the key; "" for none
@@ -38,23 +38,22 @@ type Receipts struct {
 }
 
 const (
-	// NoKey is the key of receipts that are not signed.
+	// NoKey leaves receipts unsigned.
 	NoKey = "none"
-	// StandardOutput is the file of receipts that are printed.
+	// StandardOutput prints receipts.
 	StandardOutput = "-"
 )
 
-// AWS is what targets in Secrets Manager use that do not say otherwise. The
-// targets in File.Credentials have it already.
+// AWS has the defaults of targets in Secrets Manager. File.Credentials already applies them.
 type AWS struct {
 	Profile string // "": the environment's
 	Region  string // "": the environment's or the profile's
 }
 
-// Options say what a file's text depends on.
+// Options resolve paths.
 type Options struct {
-	Dir  string // the folder that relative paths start from; "": they stay relative
-	Home string // what ~ stands for; "": paths with ~ are an error
+	Dir  string // the base of relative paths; "": they stay relative
+	Home string // the meaning of ~; "": paths with ~ are errors
 }
 
 func firstOf(texts ...string) string {
@@ -85,21 +84,20 @@ func Load(path string, env Environment) (*File, error) {
 }
 
 func unreadable(path string, err error) error {
-	why := "reading it failed"
+	why := "the read failed"
 	if e, ok := errors.AsType[*fs.PathError](err); ok {
 		why = e.Err.Error()
 	}
 	switch {
 	case errors.Is(err, fs.ErrNotExist):
-		why = "there is no such file"
+		why = "the file does not exist"
 	case errors.Is(err, fs.ErrPermission):
-		why = "you may not read it"
+		why = "you lack permission"
 	}
-	return &credential.Fault{Reason: credential.Usage, What: "the configuration file " + display(path) + " cannot be read", Why: why, Err: err}
+	return &credential.Fault{Reason: credential.Usage, What: "purser cannot read the configuration file " + display(path), Why: why, Err: err}
 }
 
-// display is a path as it is shown: from the working directory where that is
-// shorter, and never with a token or a terminal's escapes in it.
+// display shortens a path for people, and hides one with a token or escapes.
 func display(path string) string {
 	shown := path
 	if cwd, err := os.Getwd(); err == nil && filepath.IsAbs(path) {
@@ -109,22 +107,22 @@ func display(path string) string {
 	}
 	switch unprintable := func(r rune) bool { return !unicode.IsPrint(r) }; {
 	case credential.HoldsToken(shown):
-		return "(a path that is not shown)"
+		return "(path not shown)"
 	case strings.ContainsFunc(shown, unprintable):
 		return strconv.QuoteToASCII(shown)
 	}
 	return shown
 }
 
-// Parse reads a configuration file's text. The name is for messages. An error
-// joins one Error for each problem.
+// Parse reads a configuration file's text. Errors show its name. The returned error joins one
+// Error for each mistake.
 func Parse(name string, data []byte, options Options) (*File, error) {
 	root, bad := parseSyntax(data)
 	if bad != nil {
 		return nil, report(name, []problem{*bad})
 	}
 	if root.kind == null {
-		return nil, report(name, []problem{{text: "the file is empty; it needs the key \"credentials\""}})
+		return nil, report(name, []problem{{text: "the file is empty; add the key \"credentials\""}})
 	}
 	d := &decoder{options: options, objects: allObjects(), patterns: map[string]*regexp.Regexp{}}
 	draft := decode(d, fileTable(), value{node: root})
@@ -135,11 +133,10 @@ func Parse(name string, data []byte, options Options) (*File, error) {
 	return file, nil
 }
 
-// namesShown bounds how many names a message lists.
+// namesShown limits the names that a message lists.
 const namesShown = 20
 
-// Credential is the credential of that name. The error for one that is not there
-// names the nearest, and those there are.
+// Credential returns the credential of that name. If there is none, the error suggests others.
 func (f *File) Credential(name credential.Name) (credential.Credential, error) {
 	var names []string
 	for _, c := range f.Credentials {
@@ -148,12 +145,12 @@ func (f *File) Credential(name credential.Name) (credential.Credential, error) {
 		}
 		names = append(names, string(c.Name))
 	}
-	why := "it has " + strings.Join(names[:min(len(names), namesShown)], ", ")
+	why := "it defines " + strings.Join(names[:min(len(names), namesShown)], ", ")
 	if rest := len(names) - namesShown; rest > 0 {
 		why += " and " + strconv.Itoa(rest) + " more"
 	}
 	if len(names) == 0 {
-		why = "it has none"
+		why = "it defines none"
 	}
 	if meant := Nearest(string(name), names); meant != "" {
 		why = "did you mean " + strconv.Quote(meant) + "? " + why
@@ -163,7 +160,7 @@ func (f *File) Credential(name credential.Name) (credential.Credential, error) {
 	}
 }
 
-// Names are the names of the credentials, in the order of the file.
+// Names returns the credentials' names, in the order of the file.
 func (f *File) Names() []credential.Name {
 	names := make([]credential.Name, len(f.Credentials))
 	for i, c := range f.Credentials {
@@ -172,7 +169,7 @@ func (f *File) Names() []credential.Name {
 	return slices.Clip(names)
 }
 
-// Chosen are the credentials that names stand for, all where there are none.
+// Chosen returns the named credentials, or all if no name is given.
 func (f *File) Chosen(names []string) ([]credential.Credential, error) {
 	if len(names) == 0 {
 		return f.Credentials, nil

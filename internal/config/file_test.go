@@ -129,9 +129,9 @@ func TestACredentialThatIsNotThereSuggestsTheNearest(t *testing.T) {
 		t.Errorf("Credential(ecr-cache) = %v, %v", c.Name, err)
 	}
 	for name, want := range map[credential.Name]string{
-		"docker-hub": `the configuration has no credential of that name: did you mean "dockerhub"? it has dockerhub, ecr-cache`,
-		"ecr":        `the configuration has no credential of that name: did you mean "ecr-cache"? it has dockerhub, ecr-cache`,
-		"quay":       "the configuration has no credential of that name: it has dockerhub, ecr-cache",
+		"docker-hub": `the configuration has no credential of that name: did you mean "dockerhub"? it defines dockerhub, ecr-cache`,
+		"ecr":        `the configuration has no credential of that name: did you mean "ecr-cache"? it defines dockerhub, ecr-cache`,
+		"quay":       "the configuration has no credential of that name: it defines dockerhub, ecr-cache",
 	} {
 		_, err := file.Credential(name)
 		if err == nil || err.Error() != want || credential.ReasonOf(err) != credential.Usage {
@@ -139,7 +139,7 @@ func TestACredentialThatIsNotThereSuggestsTheNearest(t *testing.T) {
 		}
 	}
 	equal(t, file.Names(), []credential.Name{"dockerhub", "ecr-cache"})
-	if _, err := (&File{}).Credential("x"); err == nil || !strings.HasSuffix(err.Error(), "it has none") {
+	if _, err := (&File{}).Credential("x"); err == nil || !strings.HasSuffix(err.Error(), "it defines none") {
 		t.Errorf("error = %v, want that it has none", err)
 	}
 }
@@ -214,7 +214,7 @@ func TestErrorsNameAFileInTheWorkingDirectoryShortly(t *testing.T) {
 func TestFilesThatCannotBeReadSayWhy(t *testing.T) {
 	dir := t.TempDir()
 	for path, want := range map[string]string{
-		filepath.Join(dir, "none.yaml"): "there is no such file",
+		filepath.Join(dir, "none.yaml"): "the file does not exist",
 		dir:                             "it is a folder, not a file",
 	} {
 		_, err := Load(path, Environment{})

@@ -7,28 +7,27 @@ import (
 	"purser/internal/credential"
 )
 
-// Find names the configuration file to read: the one that was chosen, else the one of
-// PURSER_CONFIG, else the nearest purser.yaml from the working directory upwards, to
-// where the repository begins or to the home directory. It is "" when there is none. A
-// file that was chosen need not exist. One that is only found has to be the person's
-// own: somebody else's, left in a folder above, could name another registry.
+// Find returns the path of the configuration file: the chosen one, else PURSER_CONFIG's, else
+// the nearest purser.yaml from the working directory upwards, until the repository's root or
+// the home directory; "" if there is none. A chosen file need not exist. A found one must be
+// the person's own: somebody else's, in a folder above, could name another registry.
 func Find(chosen string, env Environment, workingDir string) (string, error) {
 	if path := firstOf(chosen, env.Config); path != "" {
 		if credential.HoldsToken(path) {
 			return "", &credential.Fault{
-				Reason: credential.TokenInArguments, What: "a token was given where the path of the configuration file belongs",
-				Why: "it is now where others can read it, and is not repeated here",
+				Reason: credential.TokenInArguments, What: "you gave a token where the path of the configuration file belongs",
+				Why: "others can read it there; purser does not repeat it here",
 			}
 		}
 		return path, nil
 	}
 	dir, err := filepath.Abs(workingDir)
 	if err != nil {
-		return "", &credential.Fault{Reason: credential.Usage, What: "the working directory cannot be told; name the configuration file", Err: err}
+		return "", &credential.Fault{Reason: credential.Usage, What: "the working directory is unknown; name the configuration file with --config", Err: err}
 	}
 	for {
 		path := filepath.Join(dir, FileName)
-		// A folder that may not be looked into has nothing for us: go on.
+		// Go on past folders that purser cannot read.
 		if info, err := os.Stat(path); err == nil && !info.IsDir() {
 			return path, checkOwn(path)
 		}
@@ -40,14 +39,13 @@ func Find(chosen string, env Environment, workingDir string) (string, error) {
 	}
 }
 
-// isRepository reports whether a folder is the root of a git repository or work tree.
+// isRepository reports whether a folder is the root of a git work tree.
 func isRepository(dir string) bool {
 	_, err := os.Lstat(filepath.Join(dir, ".git"))
 	return err == nil
 }
 
-// checkOwn refuses a file that was found and that somebody else could have put there or
-// could change.
+// checkOwn refuses a found file that somebody else could have written.
 func checkOwn(path string) error {
 	why, err := othersHand(path, true)
 	if err != nil {
@@ -57,13 +55,13 @@ func checkOwn(path string) error {
 		return nil
 	}
 	return &credential.Fault{
-		Reason: credential.Usage, What: "purser found " + display(path) + " and does not read it",
-		Why: why + "; if you trust what it says, name it: --config " + display(path),
+		Reason: credential.Usage, What: "purser found " + display(path) + " but does not read it",
+		Why: why + "; if you trust the file, name it: --config " + display(path),
 	}
 }
 
-// othersHand says how somebody else could have written a file, "" when nobody could: the
-// file itself, its folder, and every folder on the way to it are this user's or root's.
+// othersHand says how somebody else could have written a file; "" if the file and every
+// folder above it belong to this user or root.
 func othersHand(path string, ownGroup bool) (string, error) {
 	link, err := os.Lstat(path)
 	if err != nil {

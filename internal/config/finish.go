@@ -12,12 +12,10 @@ import (
 	"purser/internal/store"
 )
 
-// defaultOverlap is how long the old token stays alive where the file does not
-// say: longer than jobs run and caches keep.
+// defaultOverlap is longer than jobs run and caches keep tokens.
 const defaultOverlap = 24 * time.Hour
 
-// The drafts hold what was decoded, with the places of what is checked later:
-// one value against another, and paths against the file's own.
+// The drafts hold decoded values, and the positions of those that finish checks.
 type (
 	fileDraft struct {
 		aws         AWS
@@ -56,8 +54,7 @@ type (
 	}
 )
 
-// finish makes credentials of a draft, and checks what only shows when all of
-// the file is known.
+// finish turns a draft into credentials, and makes the checks that need the whole file.
 func (d *decoder) finish(f fileDraft) []credential.Credential {
 	all := make([]credential.Credential, 0, len(f.credentials))
 	owners, names := map[string]credential.Name{}, map[credential.Name]bool{}
@@ -73,7 +70,7 @@ func (d *decoder) finish(f fileDraft) []credential.Credential {
 		}
 		for _, t := range c.targets {
 			target := d.target(f.aws, t)
-			if !names[c.name] { // else it is the name that is used twice
+			if !names[c.name] { // else the name is the duplicate
 				d.once(owners, c.name, t.at, target)
 			}
 			made.Targets = append(made.Targets, target)
@@ -87,12 +84,12 @@ func (d *decoder) finish(f fileDraft) []credential.Credential {
 	return all
 }
 
-// finishReceipts makes paths of what are some.
+// finishReceipts resolves file paths.
 func (d *decoder) finishReceipts(r receiptsDraft) Receipts {
 	made := r.Receipts
 	switch {
 	case !r.key.isSet():
-		return Receipts{} // not set, or a problem is noted already
+		return Receipts{} // unset or already refused
 	case r.key.text == NoKey:
 	case isKMSKey(r.key.text):
 		made.KMSKey = r.key.text
@@ -103,7 +100,7 @@ func (d *decoder) finishReceipts(r receiptsDraft) Receipts {
 		made.File = d.path(r.file)
 	}
 	if made.Wanted = made.File != "" || made.EventBus != ""; !made.Wanted {
-		d.refuse(atKey(r.key), "the receipts go nowhere: name a file or an event-bus")
+		d.refuse(atKey(r.key), "add file or event-bus, where purser writes the receipts")
 	}
 	return made
 }
@@ -112,7 +109,7 @@ func isKMSKey(text string) bool {
 	return strings.HasPrefix(text, "arn:") || strings.HasPrefix(text, "alias/")
 }
 
-// repositories reads the registry and, when it is good, the repositories at it.
+// repositories reads the registry and its repositories.
 func (d *decoder) repositories(c credentialDraft) (credential.Host, []credential.Repository) {
 	if !c.registry.isSet() {
 		return "", nil
@@ -125,7 +122,7 @@ func (d *decoder) repositories(c credentialDraft) (credential.Host, []credential
 	var all []credential.Repository
 	for _, v := range c.repositories {
 		if namesOther(host, v.text) {
-			d.refuse(v, "it names another registry than the credential's")
+			d.refuse(v, "this repository belongs to another registry than the credential")
 			continue
 		}
 		repository, err := credential.ParseRepository(host, v.text)
@@ -133,7 +130,7 @@ func (d *decoder) repositories(c credentialDraft) (credential.Host, []credential
 		case err != nil:
 			d.refuse(v, why(err))
 		case slices.Contains(all, repository):
-			d.refuse(v, "this is in the list twice, in another spelling")
+			d.refuse(v, "duplicate item, in another spelling")
 		default:
 			all = append(all, repository)
 		}
@@ -142,7 +139,7 @@ func (d *decoder) repositories(c credentialDraft) (credential.Host, []credential
 }
 
 // namesOther reports whether a repository's name begins with another registry.
-// ParseRepository finds that too, but says which, and values are not shown.
+// ParseRepository checks that too, but its error repeats the value.
 func namesOther(host credential.Host, text string) bool {
 	first, _, ok := strings.Cut(text, "/")
 	if !ok || !strings.ContainsAny(first, ".:") && first != "localhost" {
@@ -160,7 +157,7 @@ func (d *decoder) authHosts(c credentialDraft) []string {
 		case err != nil, host.AuthHosts() == nil && string(host) != strings.ToLower(v.text), host.Hostname() != strings.Trim(string(host), "[]"):
 			d.refuse(v, hostRule)
 		case host.AuthHosts() != nil:
-			d.refuse(v, "this is "+host.Vendor()+"'s own registry; its token service is known")
+			d.refuse(v, "remove this host of "+host.Vendor()+", which purser already knows")
 		default:
 			hosts = append(hosts, host.Hostname())
 		}
@@ -171,29 +168,29 @@ func (d *decoder) authHosts(c credentialDraft) []string {
 func (d *decoder) rotation(c credentialDraft) credential.Rotation {
 	r := c.rotate.Rotation
 	if r.Every == 0 {
-		return credential.Rotation{} // not set, or a problem is noted already
+		return credential.Rotation{} // unset or already refused
 	}
 	if !c.rotate.overlapSet {
 		r.Overlap = defaultOverlap
 	}
 	if r.Overlap < longestHelperCache {
-		d.refuse(c.rotateAt.member("overlap"), "this is shorter than the 5m for which a credential helper may keep the old token; purser rotate --now ends that at once")
+		d.refuse(c.rotateAt.member("overlap"), "this must be at least 5m, because a credential helper may keep the old token that long; purser rotate --now revokes it immediately")
 	}
 	if r.Every <= r.Overlap {
-		text := "the overlap is as long as this or longer, so that old tokens would pile up"
+		text := "this must be longer than the overlap, or old tokens pile up"
 		if !c.rotate.overlapSet {
-			text = "this is not longer than the overlap, which is 24h unless it is set"
+			text = "this must be longer than the overlap, which is 24h by default"
 		}
 		d.refuse(c.rotateAt.member("every"), text)
 	}
 	return r
 }
 
-// target completes a target with what it inherits, and checks its name.
+// target adds inherited settings to a target, and checks its name.
 func (d *decoder) target(aws AWS, t targetDraft) credential.Target {
 	made := t.Target
 	if made.Name == "" {
-		return made // a problem is noted already
+		return made // already refused
 	}
 	if err := made.Check(); err != nil {
 		d.refuse(t.where(made.Kind), why(err))
@@ -214,7 +211,7 @@ func (d *decoder) target(aws AWS, t targetDraft) credential.Target {
 	return made
 }
 
-// where is the place of a setting in the file.
+// where returns a setting's value and position in the file.
 func (t targetDraft) where(setting string) value {
 	for _, s := range t.set {
 		if s.name == setting {
@@ -224,26 +221,25 @@ func (t targetDraft) where(setting string) value {
 	return t.at
 }
 
-// once notes a target that was there before. Two credentials in one place would
-// overwrite each other's token; one credential twice would stage it twice.
+// once refuses a duplicate target. Two credentials in one place would overwrite each other's
+// token; one credential would stage it twice.
 func (d *decoder) once(owners map[string]credential.Name, name credential.Name, v value, t credential.Target) {
 	id := t.Place()
 	if id == "" {
-		return // a problem is noted already
+		return // already refused
 	}
 	owner, taken := owners[id]
 	switch {
 	case !taken:
 		owners[id] = name
 	case owner == name:
-		d.refuse(atKey(v), "this target is in the credential twice")
+		d.refuse(atKey(v), "duplicate target")
 	default:
-		d.refuse(atKey(v), "the credential "+strconv.Quote(showName(string(owner)))+" is kept in the same target; they would overwrite each other")
+		d.refuse(atKey(v), "the credential "+strconv.Quote(showName(string(owner)))+" uses the same target; they would overwrite each other")
 	}
 }
 
-// path makes a path absolute: from the file's folder, or from the home directory
-// when it begins with ~/.
+// path resolves a path, from the file's folder or, after ~/, from the home directory.
 func (d *decoder) path(v value) string {
 	if !v.isSet() {
 		return ""
@@ -251,15 +247,15 @@ func (d *decoder) path(v value) string {
 	rest, home := strings.CutPrefix(v.text, "~/")
 	switch {
 	case home && d.options.Home == "":
-		d.refuse(v, "the home directory that ~ stands for is not known: HOME is not set")
+		d.refuse(v, "HOME is not set, so ~ has no meaning; set HOME or write the whole path")
 		return ""
 	case home:
 		return filepath.Join(d.options.Home, rest)
 	case strings.HasPrefix(v.text, "~"):
-		d.refuse(v, "of the paths with ~ only ~/ is understood; write the folder out")
+		d.refuse(v, "purser understands only ~/; write the whole path")
 		return ""
 	case strings.HasSuffix(v.text, "/"):
-		d.refuse(v, "this is a folder's path and must be a file's")
+		d.refuse(v, "this must be the path of a file, not of a folder")
 		return ""
 	case filepath.IsAbs(v.text):
 		return filepath.Clean(v.text)
@@ -267,7 +263,7 @@ func (d *decoder) path(v value) string {
 	return filepath.Join(d.options.Dir, v.text)
 }
 
-// member is the value under a key of a mapping that has it.
+// member returns the value under a key, or else v itself.
 func (v value) member(key string) value {
 	for _, p := range v.pairs {
 		if p.key.text == key {
@@ -277,11 +273,11 @@ func (v value) member(key string) value {
 	return v
 }
 
-// why is a fault's text for people who are shown the key besides. The faults of
-// the functions used here repeat nothing of what they were given.
+// why returns a fault's Why, to follow the key. The faults of the functions used here repeat
+// no value.
 func why(err error) string {
 	if f, ok := errors.AsType[*credential.Fault](err); ok && f.Why != "" {
 		return f.Why
 	}
-	return "this is not valid"
+	return "this is invalid"
 }

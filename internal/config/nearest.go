@@ -8,23 +8,23 @@ import (
 	"purser/internal/credential"
 )
 
-// hiddenKey stands for a key whose text may be anything.
-const hiddenKey = "(a key that is not shown)"
+// hiddenKey replaces a key, which may be a secret.
+const hiddenKey = "(key not shown)"
 
-// suggestionDistance is how many letters a typing mistake changes at most.
+// suggestionDistance is the most letters that a typing mistake changes.
 const suggestionDistance = 2
 
-// opaqueForm is that of tokens without a mark of their own: UUIDs, as Docker Hub
-// gave out before 2023, and long hexadecimal numbers.
+// opaqueForm matches tokens without a prefix: UUIDs, Docker Hub's before 2023, and long
+// hexadecimal numbers.
 var opaqueForm = credential.NewPattern(`(?i)^[0-9a-f]{8}-?[0-9a-f-]{12,}$`)
 
-// looksLikeTokenKey reports whether a key in the file is rather a token.
+// looksLikeTokenKey reports whether a key looks like a token.
 func looksLikeTokenKey(text string) bool {
 	return credential.HoldsToken(text) ||
 		opaqueForm.MatchString(text) && strings.ContainsAny(text, "0123456789")
 }
 
-// showName is a credential's name as it may be shown.
+// showName returns a credential's name, or hides it if it may be a secret.
 func showName(text string) string {
 	if _, err := credential.ParseName(text); err != nil || looksLikeTokenKey(text) {
 		return hiddenKey
@@ -32,9 +32,9 @@ func showName(text string) string {
 	return text
 }
 
-// Nearest finds the known key that was probably meant: one that differs only in
-// case or separators, one that text begins, or one at most two letters away. It
-// is "" when there is none, and then the text must not be shown.
+// Nearest returns the known key that the text probably means: one that differs only in case or
+// separators, starts with the text, or is at most two letters away. If it returns "", do not
+// show the text.
 func Nearest(text string, known []string) string {
 	unprintable := func(r rune) bool { return !unicode.IsPrint(r) }
 	if len(text) > textLimit || strings.ContainsFunc(text, unprintable) {
@@ -46,7 +46,7 @@ func Nearest(text string, known []string) string {
 	}
 	best, least := "", suggestionDistance+1
 	for _, k := range known {
-		// Short keys are near to everything: they need a closer match.
+		// Short keys resemble everything, so they need a closer match.
 		if d := distance(text, k); d < least && d <= len(k)/3 {
 			best, least = k, d
 		}
@@ -58,9 +58,8 @@ func plain(text string) string {
 	return strings.ReplaceAll(strings.ToLower(text), "_", "-")
 }
 
-// distance counts the letters to insert, to leave out, to change and to swap
-// with their neighbour to make b from a. Texts whose lengths differ by more than
-// a suggestion allows are not compared.
+// distance counts the letters to insert, delete, change or swap with a neighbour to get from
+// a to b. It does not compare texts whose lengths differ too much.
 func distance(a, b string) int {
 	if d := len(a) - len(b); d > suggestionDistance || -d > suggestionDistance {
 		return suggestionDistance + 1

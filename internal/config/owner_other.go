@@ -4,5 +4,5 @@ package config
 
 import "io/fs"
 
-// othersMayWrite: who may write a file is not in its mode here.
+// othersMayWrite finds nothing here, where modes do not say who may write.
 func othersMayWrite(string, fs.FileInfo, bool) string { return "" }

@@ -11,10 +11,9 @@ import (
 	"syscall"
 )
 
-// othersMayWrite says why a file or a folder on the way to it is not one's own or
-// root's; "" when it is. In a folder with the sticky bit, as /tmp, others can add
-// files and not replace ours. With ownGroup, the group may write when nobody else is
-// in it, as many systems set up their users.
+// othersMayWrite says how others can write a file or a folder; "" if they cannot. In a folder
+// with the sticky bit, such as /tmp, they cannot replace our files. With ownGroup, the user's
+// private group may write.
 func othersMayWrite(path string, info fs.FileInfo, ownGroup bool) string {
 	const byGroup, byAll = 0o020, 0o002
 	owner, known := info.Sys().(*syscall.Stat_t)
@@ -23,9 +22,9 @@ func othersMayWrite(path string, info fs.FileInfo, ownGroup bool) string {
 		open &^= byGroup
 	}
 	sticky := info.IsDir() && info.Mode()&fs.ModeSticky != 0
-	link := info.Mode()&fs.ModeSymlink != 0 // whose mode means nothing
+	link := info.Mode()&fs.ModeSymlink != 0 // a link's mode means nothing
 	if open != 0 && !sticky && !link {
-		return fmt.Sprintf("others may write %s (%v); chmod go-w it", path, info.Mode().Perm())
+		return fmt.Sprintf("others may write to %s (%v); forbid it with chmod go-w", path, info.Mode().Perm())
 	}
 	if known && owner.Uid != 0 && int(owner.Uid) != os.Geteuid() {
 		return path + " belongs to another user"
@@ -33,7 +32,7 @@ func othersMayWrite(path string, info fs.FileInfo, ownGroup bool) string {
 	return ""
 }
 
-// isPrivateGroup reports whether a group is the user's own: it has the user's name.
+// isPrivateGroup reports whether a group has the user's name, and so only this member.
 func isPrivateGroup(gid uint32) bool {
 	id := strconv.FormatUint(uint64(gid), 10)
 	me, err := user.Current()

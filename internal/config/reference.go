@@ -40,7 +40,7 @@ credentials:
     store: {secret: ecr-pullthroughcache/dockerhub, shape: ecr-pull-through-cache}
 `
 
-// Reference describes every setting and every environment variable, in Markdown.
+// Reference returns the Markdown reference of settings and environment variables.
 func Reference() string {
 	var b strings.Builder
 	b.WriteString(referenceHead)
@@ -74,9 +74,9 @@ func (o *object) reference(b *strings.Builder) {
 	}
 }
 
-// valueText says what a value looks like.
+// valueText describes a setting's values.
 func (s *setting) valueText() string {
-	example, _ := plainJSON(s.example) // declarations hold only what JSON has
+	example, _ := plainJSON(s.example) // declarations hold only JSON types
 	text := strings.Trim(string(example), `"`)
 	switch s.form {
 	case aFlag:

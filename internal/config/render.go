@@ -9,8 +9,7 @@ import (
 	"purser/internal/credential"
 )
 
-// Entry is a credential as it is to be written into purser.yaml. What is empty
-// is left out.
+// Entry is a credential to write into purser.yaml, without its empty fields.
 type Entry struct {
 	Name, Registry, Username, Access string
 	Repositories                     []string
@@ -21,17 +20,17 @@ type Entry struct {
 	Readers                          []string
 }
 
-// plainForm are scalars that YAML reads as the text that they are.
+// plainForm matches scalars that need no quotes in YAML.
 var plainForm = credential.NewPattern(`^([A-Za-z][A-Za-z0-9_./@-]*|([0-9]+[wdhms])+)$`)
 
-// words that YAML reads as something else than text.
+// notText matches words that YAML does not read as text.
 var notText = credential.NewPattern(`(?i)^(true|false|yes|no|on|off|null|y|n|nan|inf)$`)
 
 func scalar(text string) string {
 	if plainForm.MatchString(text) && !notText.MatchString(text) {
 		return text
 	}
-	return strconv.Quote(text) // the double-quoted form of YAML takes Go's escapes
+	return strconv.Quote(text) // YAML's double quotes understand Go's escapes
 }
 
 func scalars(texts []string) string {
@@ -94,9 +93,8 @@ func Render(aws AWS, entries []Entry) []byte {
 	return []byte(b.String())
 }
 
-// Private makes a file that says of credentials what a consumer needs to know,
-// for another process of the same person: names, registries, repositories and the
-// first place in which each is kept.
+// Private renders what a consumer's process needs: each credential's name, registry,
+// repositories and first place.
 func Private(credentials []credential.Credential) []byte {
 	var entries []Entry
 	for _, c := range credentials {
@@ -113,17 +111,15 @@ func Private(credentials []credential.Credential) []byte {
 	return Render(AWS{}, entries)
 }
 
-// Add puts credentials into an existing file and keeps every other line as it
-// is. One of the same name is replaced where replace says so, and is a
-// *credential.Fault otherwise, as is a file whose credentials are written in
-// braces.
+// Add puts credentials into an existing file and keeps every other line. An existing name is
+// a *credential.Fault unless replace is set; so are credentials in braces.
 //
-// A file with a token in it, in a comment too, is refused: what changes is shown.
+// It refuses a file with a token, even in a comment, because purser shows the change.
 func Add(existing []byte, entries []Entry, replace bool) ([]byte, error) {
 	for i, l := range strings.Split(string(existing), "\n") {
 		if credential.HoldsToken(l) {
 			return nil, &credential.Fault{
-				Reason: credential.TokenInArguments, What: "there is a token in the configuration", Why: fmt.Sprintf("line %d has one; it is not shown here, and everybody who can read the file has it", i+1),
+				Reason: credential.TokenInArguments, What: "the configuration contains a token", Why: fmt.Sprintf("anyone who can read the file can read the token in line %d; purser does not show it here", i+1),
 			}
 		}
 	}
@@ -152,8 +148,8 @@ func addOne(lines []string, e Entry, replace bool) ([]string, error) {
 	}
 	if begin < 0 {
 		return nil, &credential.Fault{
-			Reason: credential.Usage, What: "the credential cannot be added to the file",
-			Why: "it has no line credentials: with the credentials indented below; write it in that form first",
+			Reason: credential.Usage, What: "purser cannot add the credential to the file",
+			Why: "add a line `credentials:` to the file, with the credentials indented below",
 		}
 	}
 	end, indent := begin+1, "  "
@@ -172,7 +168,7 @@ func addOne(lines []string, e Entry, replace bool) ([]string, error) {
 		}
 	}
 	for end > begin+1 && (strings.TrimSpace(lines[end-1]) == "" || lines[end-1][0] == '#') {
-		end-- // blank lines and comments stay with the next key
+		end-- // blank lines and comments belong to the next key
 	}
 	from, to := entryLines(lines[begin+1:end], indent, e.Name)
 	insert := e.lines(indent)
@@ -180,18 +176,18 @@ func addOne(lines []string, e Entry, replace bool) ([]string, error) {
 		return splice(lines, end, end, insert), nil
 	}
 	if slices.Equal(lines[begin+1+from:begin+1+to], insert) {
-		return lines, nil // it is there already, as it is wanted
+		return lines, nil // nothing changes
 	}
 	if !replace {
 		return nil, &credential.Fault{
-			Reason: credential.Usage, What: "there is a credential " + e.Name + " already",
-			Why: fmt.Sprintf("at line %d; give --replace to write it anew, or choose another name with --name", begin+2+from),
+			Reason: credential.Usage, What: "the credential " + e.Name + " already exists",
+			Why: fmt.Sprintf("it is in line %d; overwrite it with --replace, or choose another name with --name", begin+2+from),
 		}
 	}
 	return splice(lines, begin+1+from, begin+1+to, insert), nil
 }
 
-// entryLines finds the lines of a credential; from is negative without one.
+// entryLines returns the lines of a credential; from is negative if there is none.
 func entryLines(lines []string, indent, name string) (from, to int) {
 	from = -1
 	for i, l := range lines {
@@ -210,7 +206,7 @@ func entryLines(lines []string, indent, name string) (from, to int) {
 	return from, withoutTail(lines, from, len(lines))
 }
 
-// withoutTail leaves blank lines and comments to what follows them.
+// withoutTail drops blank lines and comments at the end.
 func withoutTail(lines []string, from, to int) int {
 	for to > from+1 && (strings.TrimSpace(lines[to-1]) == "" || strings.TrimSpace(lines[to-1])[0] == '#') {
 		to--

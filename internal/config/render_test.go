@@ -66,7 +66,7 @@ func TestAddingKeepsEveryOtherLine(t *testing.T) {
 	}
 	taken := rendered
 	taken.Username = "someone"
-	if _, err := Add(got, []Entry{taken}, false); credential.ReasonOf(err) != credential.Usage || !strings.Contains(err.Error(), "at line 9") {
+	if _, err := Add(got, []Entry{taken}, false); credential.ReasonOf(err) != credential.Usage || !strings.Contains(err.Error(), "in line 9") {
 		t.Errorf("twice: %v", err)
 	}
 	other := rendered

@@ -5,7 +5,7 @@ import (
 	"encoding/json"
 )
 
-// members are a JSON object's, in an order that is kept.
+// members is a JSON object that keeps its order.
 type members []member
 
 type member struct {
@@ -13,7 +13,7 @@ type member struct {
 	value any
 }
 
-// MarshalJSON writes the members in their order.
+// MarshalJSON writes the members in order.
 func (m members) MarshalJSON() ([]byte, error) {
 	var b bytes.Buffer
 	b.WriteByte('{')
@@ -35,8 +35,7 @@ func (m members) MarshalJSON() ([]byte, error) {
 	return b.Bytes(), nil
 }
 
-// plainJSON is json.Marshal without the escapes for HTML, which patterns would
-// be unreadable with.
+// plainJSON is json.Marshal without HTML escapes, which make patterns unreadable.
 func plainJSON(v any) ([]byte, error) {
 	var b bytes.Buffer
 	enc := json.NewEncoder(&b)
@@ -45,7 +44,7 @@ func plainJSON(v any) ([]byte, error) {
 	return bytes.TrimSpace(b.Bytes()), err
 }
 
-// Schema is the JSON Schema of purser.yaml, draft 2020-12, for editors.
+// Schema returns the JSON Schema of purser.yaml, draft 2020-12, for editors.
 func Schema() []byte {
 	all := allObjects()
 	schema := members{{"$schema", "https://json-schema.org/draft/2020-12/schema"}}
@@ -57,11 +56,11 @@ func Schema() []byte {
 	schema = append(schema, member{"$defs", definitions})
 	compact, err := plainJSON(schema)
 	if err != nil {
-		panic(err) // the declarations hold only what JSON has
+		panic(err) // declarations hold only JSON types
 	}
 	var b bytes.Buffer
 	if err := json.Indent(&b, compact, "", "  "); err != nil {
-		panic(err) // it was written a moment ago
+		panic(err) // compact is valid
 	}
 	b.WriteByte('\n')
 	return b.Bytes()

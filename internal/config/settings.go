@@ -6,13 +6,11 @@ import (
 	"purser/internal/credential"
 )
 
-// The patterns of the settings. They are read by Go's regexp and, in the JSON
-// Schema, by editors.
+// The settings' patterns, for Go's regexp and for editors.
 const (
-	// freePattern is text without white space at its ends and without control
-	// characters.
+	// freePattern matches text without control characters and without space at its ends.
 	freePattern   = `^[^\s\x00-\x1f\x7f]([^\x00-\x1f\x7f]*[^\s\x00-\x1f\x7f])?$`
-	freeRule      = "it begins or ends with white space"
+	freeRule      = "this must not begin or end with white space"
 	wordPattern   = `^[^\s\x00-\x1f\x7f]+$`
 	userPattern   = `^[^:\s\x00-\x1f\x7f]{1,255}$`
 	regionPattern = `^[a-z]{2,4}(-[a-z]+)+-[0-9]{1,2}$`
@@ -20,8 +18,8 @@ const (
 	hostPattern   = `^[A-Za-z0-9._:/\[\]-]+$`
 	namePattern   = `^[a-z0-9][a-z0-9._-]{0,62}$`
 
-	profileRule = "a profile is named as in ~/.aws/config, without white space at the ends"
-	regionRule  = "a region is written as eu-west-2"
+	profileRule = "this must be a profile's name from ~/.aws/config, without white space at its ends"
+	regionRule  = "this must be a region such as eu-west-2"
 )
 
 func fileTable() table[fileDraft] {
@@ -44,8 +42,8 @@ func fileTable() table[fileDraft] {
 		}, func(d *decoder, f *fileDraft, v value) { f.receipts = decode(d, receipts, v) }},
 		field[fileDraft]{setting{
 			name: "credentials", form: objects, object: entry.object, required: true,
-			pattern: namePattern, rule: "a name is lower-case letters, digits, '.', '_' and '-', at most 63 characters",
-			doc:     "The credentials by name. A name is lower-case letters, digits, '.', '_' and '-', at most 63 characters.",
+			pattern: namePattern, rule: "a name has only lower-case letters, digits, '.', '_' and '-', and at most 63 characters",
+			doc:     "The credentials by name. A name has only lower-case letters, digits, '.', '_' and '-', and at most 63 characters.",
 			example: map[string]any{"dockerhub": map[string]any{"registry": "docker.io", "repositories": []any{"mockserver/mockserver"}}},
 		}, func(d *decoder, f *fileDraft, v value) {
 			for _, p := range v.pairs {
@@ -91,7 +89,7 @@ func receiptsTable() table[receiptsDraft] {
 			without: "no file", example: "receipts.jsonl",
 		}, func(_ *decoder, r *receiptsDraft, v value) { r.file = v }},
 		field[receiptsDraft]{setting{
-			name: "event-bus", pattern: `^[A-Za-z0-9._/:-]+$`, rule: "a bus has a name or an ARN",
+			name: "event-bus", pattern: `^[A-Za-z0-9._/:-]+$`, rule: "this must be a bus's name or ARN",
 			doc:     "The EventBridge bus to which purser sends them as events of the kind `Receipt`, by name or ARN.",
 			without: "no events", example: "default",
 		}, func(_ *decoder, r *receiptsDraft, v value) { r.EventBus = v.text }},
@@ -125,7 +123,7 @@ func credentialTable() table[credentialDraft] {
 			c.rotate, c.rotateAt = decode(d, rotate, v), v
 		}},
 		{setting{
-			name: "readers", form: texts, pattern: wordPattern, rule: "a reader is an ARN, or a kind and a name such as policy/NAME or role/NAME",
+			name: "readers", form: texts, pattern: wordPattern, rule: "this must be an ARN, or a kind and a name such as policy/NAME or role/NAME",
 			doc:     "The AWS principals and policies that may read the secret, each as an ARN or as a kind and a name. Audits compare them with the actual ones.",
 			without: "not compared",
 			example: []any{"policy/buildkite-read-dockerhub-secret"},
@@ -133,24 +131,24 @@ func credentialTable() table[credentialDraft] {
 	}, trustFields())...)
 }
 
-const hostRule = "it is a host name such as auth.example.net, without scheme, port and path"
+const hostRule = "this must be a host name such as auth.example.net, without scheme, port and path"
 
 func accountFields() []field[credentialDraft] {
 	return []field[credentialDraft]{
 		{setting{
-			name: "registry", required: true, pattern: hostPattern, rule: "a registry is a host name such as docker.io or ghcr.io",
+			name: "registry", required: true, pattern: hostPattern, rule: "this must be a registry's host name, such as docker.io or ghcr.io",
 			doc:     "The registry's host, with a port if it needs one. Every name that docker has for one registry means the same registry.",
 			example: "docker.io",
 		}, func(_ *decoder, c *credentialDraft, v value) { c.registry = v }},
 		{setting{
-			name: "username", pattern: userPattern, rule: "an account's name has no white space and no colon",
+			name: "username", pattern: userPattern, rule: "this must be an account's name, without white space and colons",
 			doc:     "The account at the registry. purser refuses a token of another account.",
 			without: "the account that the token belongs to",
 			example: "mockserver",
 		}, func(_ *decoder, c *credentialDraft, v value) { c.username = v.text }},
 		{setting{
 			name: "repositories", form: texts, required: true,
-			pattern: `^[A-Za-z0-9._:/-]+$`, rule: "a repository is written as mockserver/mockserver, without a tag",
+			pattern: `^[A-Za-z0-9._:/-]+$`, rule: "this must be a repository such as mockserver/mockserver, without a tag",
 			doc:     "The repositories that the consumers use. purser proves the token on each of them. A single word means library/WORD wherever it does in docker.",
 			example: []any{"mockserver/mockserver"},
 		}, func(_ *decoder, c *credentialDraft, v value) { c.repositories = v.good() }},
@@ -191,7 +189,7 @@ func rotateTable() table[rotateDraft] {
 		}, func(d *decoder, r *rotateDraft, v value) {
 			var ok bool
 			if r.Every, ok = d.duration(v); ok && r.Every == 0 {
-				d.refuse(v, "this is no time at all")
+				d.refuse(v, "this must be longer than zero")
 			}
 		}},
 		field[rotateDraft]{setting{

@@ -7,8 +7,7 @@ import (
 	"purser/internal/store"
 )
 
-// targetTable has what each kind of store says of its targets, and the shape, which all
-// have.
+// targetTable joins the settings of every kind of store with the shape.
 func targetTable() table[targetDraft] {
 	var names, what []string
 	var fields []field[targetDraft]
@@ -66,7 +65,7 @@ func shapeField() field[targetDraft] {
 		without: "token", fallback: "token", example: "ecr-pull-through-cache",
 	}, func(d *decoder, t *targetDraft, v value) {
 		if v.kind == word {
-			t.Shape, _ = credential.ParseShape(v.text) // one of the names, as the form says
+			t.Shape, _ = credential.ParseShape(v.text) // its form is checked
 			return
 		}
 		t.Shape = d.shape(decode(d, shape, v), v)
@@ -74,7 +73,7 @@ func shapeField() field[targetDraft] {
 }
 
 func shapeTable() table[credential.Shape] {
-	const rule = "a key is letters, digits, '_', '.' and '-', the first a letter"
+	const rule = "a key has only letters, digits, '_', '.' and '-', and starts with a letter"
 	return declare(object{
 		name: "shape", title: "Shape", place: "credentials.NAME.store.shape",
 		doc: "The two JSON keys that hold the account's name and the token.",

@@ -14,64 +14,62 @@ import (
 )
 
 const (
-	// sizeLimit and tokenLimit bound what is parsed. The parser's time grows
-	// with the square of the number of keys: at this limit it is half a second.
+	// sizeLimit and tokenLimit limit the parser's time, which grows with the square of the
+	// number of keys. It is half a second at this limit.
 	sizeLimit  = 1 << 20
 	tokenLimit = 100_000
-	// depthLimit and indentLimit bound nesting. The parser calls itself for
-	// every level, and a stack that is used up cannot be recovered from.
+	// depthLimit and indentLimit limit nesting. The parser is recursive, and Go cannot recover
+	// from a full stack.
 	depthLimit  = 20
 	indentLimit = 200
 )
 
-// kind is what a node of the file is.
+// kind is a node's kind.
 type kind int
 
 const (
 	null    kind = iota
-	word         // text in quotes or not
+	word         // text, quoted or not
 	boolean      // true or false
 	number
 	mapping
 	list
-	other // what the file never needs, such as text of several lines
+	other // unused, such as multi-line text
 )
 
-// node is a piece of the file, free of what YAML can do beyond JSON.
+// node is a piece of the file, reduced to what JSON has.
 type node struct {
 	kind  kind
 	at    position
-	text  string // of a word, a flag and a number as it is written
-	pairs []pair // of a mapping, in order, a key possibly twice
+	text  string // of a word, a boolean or a number, as written
+	pairs []pair // of a mapping, in order, with duplicates
 	items []node // of a list
 }
 
 type pair struct{ key, value node }
 
-const brokenYAML = "this is not valid YAML: look here and in the line above for a missing colon, quote or bracket, or a wrong indentation"
+const brokenYAML = "this is not valid YAML; look here and in the line above for a missing colon, quote or bracket, or a wrong indentation"
 
-// parseSyntax reads YAML. A problem is described in words of our own: the
-// parser's messages repeat the source.
+// parseSyntax reads YAML. It words problems itself, because the parser's messages repeat the
+// source.
 func parseSyntax(data []byte) (root node, bad *problem) {
 	if bad := checkBytes(data); bad != nil {
 		return node{}, bad
 	}
-	// The parser has panicked on odd input before, and nobody can use a stack trace.
+	// The parser has panicked on odd input before.
 	defer func() {
 		if recover() != nil {
 			root, bad = node{}, &problem{text: "this is not valid YAML"}
 		}
 	}()
 	text := strings.TrimPrefix(string(data), "\ufeff")
-	// The lexer counts the end of a line twice when it is that of Windows and follows a
-	// comment.
+	// The lexer counts a Windows line end after a comment twice.
 	text = strings.ReplaceAll(text, "\r\n", "\n")
 	tokens := lexer.Tokenize(text)
 	if bad := checkTokens(tokens); bad != nil {
 		return node{}, bad
 	}
-	// Keys that come twice are reported by the decoder, which knows which of
-	// them may be shown.
+	// The decoder reports duplicate keys, because it knows which it may show.
 	file, err := parser.Parse(tokens, 0, parser.AllowDuplicateMapKey())
 	if err != nil {
 		return node{}, &problem{at: positionOf(err), text: brokenYAML}
@@ -104,18 +102,18 @@ func place(t *token.Token) position {
 
 func checkBytes(data []byte) *problem {
 	if len(data) > sizeLimit {
-		return &problem{text: "the file is larger than 1 MiB; this cannot be a purser.yaml"}
+		return &problem{text: "this cannot be a purser.yaml: it is larger than 1 MiB"}
 	}
 	at := position{1, 1}
 	for rest := data; len(rest) > 0; {
 		r, size := utf8.DecodeRune(rest)
 		switch {
 		case r == utf8.RuneError && size == 1:
-			return &problem{at: at, text: "the file is not text in UTF-8"}
+			return &problem{at: at, text: "the file is not UTF-8 text"}
 		case r == '\n':
 			at = position{at.line + 1, 0}
 		case unicode.IsControl(r) && r != '\t' && r != '\r':
-			return &problem{at: at, text: "the file has a control character here"}
+			return &problem{at: at, text: "the file contains a control character here; remove it"}
 		}
 		at.column++
 		rest = rest[size:]
@@ -123,23 +121,23 @@ func checkBytes(data []byte) *problem {
 	return nil
 }
 
-// unwanted are the parts of YAML that purser.yaml does without: they make a file
-// mean something else than it seems to, and none of them is needed.
+// unwanted lists parts of YAML that purser.yaml does not need, and that make a file mean
+// something else than it seems to.
 var unwanted = map[token.Type]string{
-	token.AnchorType:      "anchors are not used here; text that begins with & goes in quotes",
-	token.AliasType:       "aliases are not used here; text that begins with * goes in quotes",
-	token.MergeKeyType:    "merge keys are not used here; write the settings out",
-	token.TagType:         "tags are not used here; text that begins with ! goes in quotes",
-	token.DirectiveType:   "directives are not used here; text that begins with % goes in quotes",
-	token.MappingKeyType:  "keys that begin with ? are not used here; text that begins so goes in quotes",
-	token.LiteralType:     "text of several lines is not used here; text that begins with | goes in quotes",
-	token.FoldedType:      "text of several lines is not used here; text that begins with > goes in quotes",
-	token.DocumentEndType: "a file has one document; leave this mark out",
+	token.AnchorType:      "purser.yaml has no anchors; put text that begins with & in quotes",
+	token.AliasType:       "purser.yaml has no aliases; put text that begins with * in quotes",
+	token.MergeKeyType:    "purser.yaml has no merge keys; write the settings out",
+	token.TagType:         "purser.yaml has no tags; put text that begins with ! in quotes",
+	token.DirectiveType:   "purser.yaml has no directives; put text that begins with % in quotes",
+	token.MappingKeyType:  "purser.yaml has no keys that begin with ?; put text that begins with ? in quotes",
+	token.LiteralType:     "purser.yaml has no multi-line text; put text that begins with | in quotes",
+	token.FoldedType:      "purser.yaml has no multi-line text; put text that begins with > in quotes",
+	token.DocumentEndType: "purser.yaml has one document; remove this mark",
 }
 
 func checkTokens(tokens token.Tokens) *problem {
 	if len(tokens) > tokenLimit {
-		return &problem{text: "the file has too many parts; this cannot be a purser.yaml"}
+		return &problem{text: "this cannot be a purser.yaml: it has too many parts"}
 	}
 	depth, content := 0, false
 	for _, t := range tokens {
@@ -152,7 +150,7 @@ func checkTokens(tokens token.Tokens) *problem {
 			return &problem{at: at, text: invalidText(t)}
 		case token.DocumentHeaderType:
 			if content {
-				return &problem{at: at, text: "a file has one document; a second one begins here"}
+				return &problem{at: at, text: "purser.yaml has one document; a second one begins here"}
 			}
 		case token.MappingStartType, token.SequenceStartType:
 			depth++
@@ -163,7 +161,7 @@ func checkTokens(tokens token.Tokens) *problem {
 			content = true
 		}
 		if depth > depthLimit || tooDeep(t) {
-			return &problem{at: at, text: "the nesting is too deep; this cannot be a purser.yaml"}
+			return &problem{at: at, text: "this cannot be a purser.yaml: its nesting is too deep"}
 		}
 	}
 	return nil
@@ -176,12 +174,12 @@ func tooDeep(t *token.Token) bool {
 
 func invalidText(t *token.Token) string {
 	if bytes.ContainsRune([]byte(t.Origin), '\t') {
-		return "YAML takes no tabs for indentation; use spaces"
+		return "YAML does not allow tabs for indentation; use spaces"
 	}
 	return brokenYAML
 }
 
-// convert copies what the parser made, in our terms.
+// convert turns the parser's tree into nodes.
 func convert(n ast.Node) node {
 	switch n := n.(type) {
 	case *ast.MappingNode:
@@ -190,7 +188,7 @@ func convert(n ast.Node) node {
 			made.pairs = append(made.pairs, pair{convert(v.Key), convert(v.Value)})
 		}
 		if len(made.pairs) > 0 && !n.IsFlowStyle {
-			made.at = made.pairs[0].key.at // the parser has the colon's place
+			made.at = made.pairs[0].key.at // the parser's position is the colon's
 		}
 		return made
 	case *ast.MappingValueNode:

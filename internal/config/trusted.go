@@ -13,22 +13,20 @@ import (
 	"purser/internal/credential"
 )
 
-// SystemPath is the configuration of a build agent. Where it exists, the
-// environment only chooses among its credentials.
+// SystemPath is the configuration of a build agent. If it exists, the environment can only
+// choose among its credentials.
 const SystemPath = "/etc/purser/purser.yaml"
 
-// DefaultHelperTimeout is how long the credential helper may take.
+// DefaultHelperTimeout limits the credential helper.
 const DefaultHelperTimeout = 2 * time.Second
 
-// Trusted reads the configuration of programs that run beside code that nobody
-// reviewed, such as a pull request's: never one from the working directory, never
-// one that others may write. It is the file at system, else the one that
-// PURSER_CONFIG names, else a single credential that PURSER_SECRET_ID and
-// PURSER_REGISTRY describe.
+// Trusted reads the configuration for programs that run beside unreviewed code, such as a pull
+// request's. It never reads a file in the working directory, or one that others may write. It
+// reads the file at system, else the one that PURSER_CONFIG names, else a credential from
+// PURSER_SECRET_ID and PURSER_REGISTRY.
 //
-// Where the file at system exists, a variable that points past it is an error: a
-// script could name another registry for a secret, and be handed its token. The
-// errors are *credential.Fault or *Error.
+// If the file at system exists, a variable that points elsewhere is an error: a script could
+// name another registry for a secret and get its token. Errors are *credential.Fault or *Error.
 func Trusted(env Environment, system string) (*File, error) {
 	if err := env.CheckTokens(); err != nil {
 		return nil, err
@@ -45,16 +43,16 @@ func Trusted(env Environment, system string) (*File, error) {
 		return describedByEnvironment(env)
 	}
 	return nil, &credential.Fault{
-		Reason: credential.NoConfiguration, What: "there is no trusted configuration",
-		Why: "in CI, and for docker's clients, purser takes " + system + ", the file that PURSER_CONFIG names, or PURSER_SECRET_ID; never one from the working directory",
+		Reason: credential.NoConfiguration, What: "purser found no trusted configuration",
+		Why: "in CI, and for docker's clients, purser reads " + system + ", the file that PURSER_CONFIG names, or PURSER_SECRET_ID; never a file in the working directory",
 	}
 }
 
 func trustedSystem(env Environment, system string) (*File, error) {
 	if env.Config != "" && filepath.Clean(env.Config) != filepath.Clean(system) {
 		return nil, &credential.Fault{
-			Reason: credential.Usage, What: "PURSER_CONFIG is not followed",
-			Why: system + " exists and decides which registry a secret is for; choose one of its credentials with PURSER_CREDENTIAL",
+			Reason: credential.Usage, What: "purser refuses PURSER_CONFIG on this machine",
+			Why: system + " exists, and it decides which registry each secret is for; choose one of its credentials with PURSER_CREDENTIAL",
 		}
 	}
 	file, err := trustedFile(system, env)
@@ -72,8 +70,8 @@ func trustedSystem(env Environment, system string) (*File, error) {
 		})
 		if i < 0 {
 			return nil, &credential.Fault{
-				Reason: credential.Usage, What: "PURSER_SECRET_ID is not followed",
-				Why: "no credential of " + system + " keeps a token for " + string(host) + " in that secret",
+				Reason: credential.Usage, What: "purser refuses PURSER_SECRET_ID on this machine",
+				Why: "no credential in " + system + " has a token for " + string(host) + " in that secret",
 			}
 		}
 		all = append(all, file.Credentials[i])
@@ -82,7 +80,7 @@ func trustedSystem(env Environment, system string) (*File, error) {
 	return file, nil
 }
 
-// Named reports whether PURSER_CREDENTIAL names a credential, or none at all.
+// Named reports whether PURSER_CREDENTIAL names a credential or is empty.
 func (e Environment) Named(name credential.Name) bool {
 	return e.Credential == "" || slices.Contains(strings.Split(e.Credential, ","), string(name))
 }
@@ -92,8 +90,8 @@ const (
 	longestHelperCache = 5 * time.Minute
 )
 
-// HelperCacheLife is for how long the kernel keeps a login for the credential
-// helper; 0 where nothing is to be kept.
+// HelperCacheLife returns how long the kernel keeps a login for the credential helper; 0 for
+// not at all.
 func (e Environment) HelperCacheLife() time.Duration {
 	if e.HelperCache == 0 {
 		return defaultHelperCache
@@ -101,7 +99,7 @@ func (e Environment) HelperCacheLife() time.Duration {
 	return min(max(e.HelperCache, 0), longestHelperCache)
 }
 
-// parseHelperCache takes what is no duration for off, which is less than nothing.
+// parseHelperCache returns a negative duration for off and for invalid text.
 func parseHelperCache(text string) time.Duration {
 	life, err := ParseDuration(text)
 	if err != nil || life == 0 {
@@ -110,7 +108,7 @@ func parseHelperCache(text string) time.Duration {
 	return life
 }
 
-// The kinds of store that flags and variables name by themselves.
+// The kinds of store that have a flag or a variable.
 const (
 	SecretKind = "secret" // PURSER_SECRET_ID, --secret-id
 	FileKind   = "file"   // --file
@@ -144,7 +142,7 @@ func describedByEnvironment(env Environment) (*File, error) {
 	if err := t.Check(); err != nil {
 		return nil, err
 	}
-	file := &File{Trusted: true} // but for what the store itself says of the secret
+	file := &File{Trusted: true} // the secret's own mark still decides
 	for i, host := range hosts {
 		name := credential.Name("environment")
 		if i > 0 {
@@ -166,17 +164,17 @@ func trustedFile(path string, env Environment) (*File, error) {
 	return file, err
 }
 
-// IsTrusted reports whether others cannot have written a file that was named, and it is
-// not in the working directory.
+// IsTrusted reports whether nobody else can have written a named file, and it is outside the
+// working directory.
 func IsTrusted(path string) bool { return checkTrusted(path) == nil }
 
-// checkTrusted refuses a file that somebody else could have written.
+// checkTrusted says why a file is not trusted.
 func checkTrusted(path string) error {
 	bad := func(why string) error {
-		return &credential.Fault{Reason: credential.Usage, What: "the configuration file " + display(path) + " is not trusted", Why: why}
+		return &credential.Fault{Reason: credential.Usage, What: "purser does not trust the configuration file " + display(path), Why: why}
 	}
 	if !filepath.IsAbs(path) {
-		return bad("its path is relative, so that the working directory decides which file it is")
+		return bad("its path is relative, so it depends on the working directory; give the whole path")
 	}
 	real, err := filepath.EvalSymlinks(path)
 	if err != nil {
@@ -185,7 +183,7 @@ func checkTrusted(path string) error {
 	if cwd, err := os.Getwd(); err == nil {
 		if cwd, err = filepath.EvalSymlinks(cwd); err == nil && cwd != string(filepath.Separator) {
 			if rel, err := filepath.Rel(cwd, real); err == nil && rel != ".." && !strings.HasPrefix(rel, ".."+string(filepath.Separator)) {
-				return bad("it is in the working directory, which a checkout may be")
+				return bad("it is in the working directory, which may be a checkout of unreviewed code")
 			}
 		}
 	}

@@ -1,13 +1,13 @@
 package credential
 
-// Denial is what a cloud says when it does not allow something.
+// Denial is a cloud's refusal to allow an action.
 type Denial struct {
-	Action     string // as its policies spell it
-	Resource   string // what it was to be done to, by its whole name
-	Identity   string // who was to do it; "" when unknown
-	Policy     string // the kind of policy that decided, such as "service control policy"; "" when it is not told
-	PolicyName string // that policy's whole name; "" when it is not told
-	Explicit   bool   // that policy denies it; otherwise it is one that does not allow it
-	Exists     bool   // the resource was seen, so it is not missing
-	Grant      string // the least statement that allows it, as JSON
+	Action     string // as policies spell it
+	Resource   string // full name
+	Identity   string // who asked; "" if unknown
+	Policy     string // the kind of policy that decided, such as "service control policy"; "" if unknown
+	PolicyName string // that policy's full name; "" if unknown
+	Explicit   bool   // that policy denies the action, rather than not allowing it
+	Exists     bool   // purser has seen the resource, so it is not missing
+	Grant      string // the smallest statement that allows the action, as JSON
 }

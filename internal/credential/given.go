@@ -2,17 +2,16 @@ package credential
 
 import "strings"
 
-// Given is a command line, as far as the commands that purser proposes repeat it: what is
-// typed next must lead to the same place.
+// Given is the part of a command line that proposed commands repeat, to reach the same place.
 type Given struct {
-	Command string // its words, such as "tokens list"; "" when unknown
+	Command string // such as "tokens list"; "" if unknown
 	Flags   []GivenFlag
 }
 
 // GivenFlag is a flag with its value.
 type GivenFlag struct{ Name, Value string }
 
-// Has reports whether a flag was given.
+// Has reports whether a flag is given.
 func (g Given) Has(name string) bool {
 	for _, f := range g.Flags {
 		if f.Name == name {
@@ -22,18 +21,18 @@ func (g Given) Has(name string) bool {
 	return false
 }
 
-// Declared is what makes a target that was not found, in the project's own code.
+// Declared is the code in the project that creates a missing target.
 type Declared struct {
-	Address string // as its language names it
+	Address string // in its language
 	At      string // file:line, for people
-	Dir     string // its folder as one types it; "" where it cannot be typed
-	Region  string // where it makes the target; "" where that is not written out
-	Applied string // the target as the state beside it has it, by its whole name; "" where that is not known
+	Dir     string // its folder, to type; "" if that is not possible
+	Region  string // of the target; "" if unknown
+	Applied string // the target's full name in the state beside the code; "" if unknown
 }
 
 var shellSafe = NewPattern(`^[A-Za-z0-9_@%+=:,./-]+$`)
 
-// ShellWord makes a text one word for a shell, as it is where it needs no quotes.
+// ShellWord makes a text one word for a shell, with quotes if it needs them.
 func ShellWord(text string) string {
 	if shellSafe.MatchString(text) {
 		return text
@@ -41,5 +40,5 @@ func ShellWord(text string) string {
 	return QuoteShell(text)
 }
 
-// QuoteShell is a text in quotes, as one word for a shell.
+// QuoteShell quotes a text for a shell.
 func QuoteShell(text string) string { return "'" + strings.ReplaceAll(text, "'", `'\''`) + "'" }

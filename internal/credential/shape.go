@@ -148,6 +148,53 @@ func (s Shape) Decode(stored Secret, host Host) (Login, error) {
 	return loginOf(user, token)
 }
 
+// Withheld returns the parts of a stored value that no message may repeat: every text in it,
+// except the user name. A value that is not a JSON object is withheld whole.
+func (s Shape) Withheld(stored Secret) (all []Secret) {
+	s = s.orDefault()
+	object, err := parseObject(stored)
+	if err != nil {
+		return []Secret{stored}
+	}
+	for _, m := range object.members {
+		if m.key == s.UsernameKey && m.raw[0] == '"' {
+			continue
+		}
+		var v any
+		dec := json.NewDecoder(bytes.NewReader(m.raw))
+		dec.UseNumber()
+		if dec.Decode(&v) != nil {
+			return []Secret{stored}
+		}
+		all = s.withhold(all, v)
+	}
+	return all
+}
+
+func (s Shape) withhold(all []Secret, value any) []Secret {
+	switch v := value.(type) {
+	case map[string]any:
+		for key, inner := range v {
+			if _, text := inner.(string); !text || !s.dockerAuths || key != "username" {
+				all = s.withhold(all, inner)
+			}
+		}
+	case []any:
+		for _, inner := range v {
+			all = s.withhold(all, inner)
+		}
+	case json.Number:
+		all = s.withhold(all, v.String())
+	case string:
+		quoted, _ := json.Marshal(v) // a string always encodes
+		if len(v) < tellingRun {
+			return append(all, NewSecret(string(quoted))) // with quotes, or it would match everywhere
+		}
+		all = append(all, NewSecret(v), NewSecret(strings.Trim(string(quoted), `"`)))
+	}
+	return all
+}
+
 // loginOf returns a stored login. It refuses a user name that contains a token, since user
 // names are displayed: somebody may have swapped the two.
 func loginOf(user, token string) (Login, error) {

@@ -1,6 +1,8 @@
 package credential_test
 
 import (
+	"encoding/base64"
+	"encoding/hex"
 	"strings"
 	"testing"
 	"time"
@@ -186,4 +188,35 @@ func FuzzStoredJSON(f *testing.F) {
 			}
 		}
 	})
+}
+
+func TestTheUserNameIsNotWithheldButEverythingElseIs(t *testing.T) {
+	const token = "dckr_pat_FAKEfakeFAKEfakeFAKEfake000"
+	for _, c := range []struct {
+		shape  credential.Shape
+		stored string
+		shown  []string // texts that messages may repeat
+		hidden []string
+	}{
+		{credential.ShapeToken, `{"username":"mockserver","token":"` + token + `","other":"s3cr3tvalue","pin":"1234","list":["inlist77"],"n":{"a":"nested88"},"number":12345678}`,
+			[]string{"mockserver-build/dockerhub", "the username", "the 1234th"}, []string{token, "s3cr3tv", `"1234"`, "inlist77", "nested88", "12345678"}},
+		{credential.ShapeDocker, `{"auths":{"https://index.docker.io/v1/":{"username":"mockserver","password":"` + token + `","auth":"bW9ja3NlcnZlcjpkY2tyX3BhdF9GQUtF"}}}`,
+			[]string{"mockserver-build/dockerhub"}, []string{token, "bW9ja3NlcnZlcjpk"}},
+		{credential.ShapeToken, `{"username":{"a":"mockserver1"},"token":"` + token + `"}`, nil, []string{"mockserver1", token}},
+		{credential.ShapeToken, `{"username":"mockserver","token":"quo\"te\\d<>&pass"}`, []string{"mockserver"}, []string{`o"te\d`, `quo\"te\\d`, `d\u003c\u003e\u0026pass`}},
+		{credential.ShapeToken, `not JSON`, nil, []string{`not JSON`}},
+		{credential.ShapeToken, `{"username":"mockserver","token":"` + token, nil, []string{"mockserver", token}},
+	} {
+		secrets := c.shape.Withheld(credential.NewSecret(c.stored))
+		for _, text := range c.shown {
+			if got := credential.Quote(text, secrets...); got != text {
+				t.Errorf("%s: %q became %q", c.stored, text, got)
+			}
+		}
+		for _, text := range append(c.hidden, base64.StdEncoding.EncodeToString([]byte(c.stored)), hex.EncodeToString([]byte(c.stored)), c.stored) {
+			if got := credential.Quote("AWS says "+text, secrets...); strings.Contains(got, text) {
+				t.Errorf("%s: it shows %q", c.stored, got)
+			}
+		}
+	}
 }

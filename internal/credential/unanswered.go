@@ -11,23 +11,22 @@ import (
 	"net/url"
 )
 
-// ProxyRefusal is the error of a request that a proxy did not let through.
+// ProxyRefusal is the error of a request that a proxy refused.
 type ProxyRefusal struct {
 	Proxy  string // its host
 	Status int
 }
 
-// Error says which proxy it was.
+// Error names the proxy.
 func (p *ProxyRefusal) Error() string {
 	if p.Status == http.StatusProxyAuthRequired {
-		return "the proxy " + p.Proxy + " wants a user name and a password (407), which HTTPS_PROXY lacks or has wrong"
+		return "the proxy " + p.Proxy + " asks for a user name and a password (407); put the right ones into HTTPS_PROXY"
 	}
-	return fmt.Sprintf("the proxy %s does not let the connection through (%d)", p.Proxy, p.Status)
+	return fmt.Sprintf("the proxy %s refused the connection (%d)", p.Proxy, p.Status)
 }
 
-// Unanswered says why a request got no answer, in words that lead somewhere. trust is
-// where a certificate to trust is named. The errors of net/http hold the request's
-// address and no header.
+// Unanswered says why a request got no answer and what to do. trust is the setting for trusted
+// certificates. The errors of net/http contain the request's address, but no header.
 func Unanswered(err error, trust string) string {
 	if refused, ok := errors.AsType[*ProxyRefusal](err); ok {
 		return refused.Error()
@@ -40,26 +39,26 @@ func Unanswered(err error, trust string) string {
 	op, _ := errors.AsType[*net.OpError](err)
 	switch {
 	case op != nil && op.Op == "proxyconnect":
-		return "the proxy of HTTPS_PROXY cannot be reached: " + Innermost(err)
+		return "purser cannot reach the proxy of HTTPS_PROXY: " + Innermost(err)
 	case isCA:
-		return "its certificate is signed by " + issuer(unknown.Cert) + ", which this machine does not trust: a proxy that looks into TLS signs so, and so does an authority of your own; where that is right, name its certificate with " + trust
+		return "its certificate is signed by " + issuer(unknown.Cert) + ", which this machine does not trust; a proxy that inspects TLS or your own authority may have signed it; if you trust it, name the authority's certificate with " + trust
 	case isName:
-		return "its certificate is for another name"
+		return "its certificate is for another host name"
 	case isInvalid:
-		return "its certificate is not valid now: expired, not yet valid, or this machine's clock is off"
+		return "its certificate has expired or is not valid yet, or this machine's clock is off"
 	case isDNS:
-		return "its name cannot be looked up: a typing error, or no network"
+		return "its name is unknown; check the spelling and the network"
 	case errors.Is(err, context.DeadlineExceeded), errors.As(err, &timeout) && timeout.Timeout():
 		return "it did not answer in time"
 	case errors.Is(err, http.ErrSchemeMismatch):
-		return "it speaks plain http, which is allowed on loopback only"
+		return "it speaks plain http, which purser allows only on loopback"
 	case errors.Is(err, io.EOF), errors.Is(err, io.ErrUnexpectedEOF):
 		return "it closed the connection"
 	}
 	return Innermost(err)
 }
 
-// issuer is who signed a certificate, as it says itself.
+// issuer returns a certificate's own words about who signed it.
 func issuer(c *x509.Certificate) string {
 	if c == nil || c.Issuer.String() == "" {
 		return "an authority"
@@ -67,7 +66,7 @@ func issuer(c *x509.Certificate) string {
 	return "“" + Quote(c.Issuer.String()) + "”"
 }
 
-// HostOf is the host of the request that err is about; "" where it does not say.
+// HostOf returns the host of the request that err is about; "" if unknown.
 func HostOf(err error) string {
 	asked, ok := errors.AsType[*url.Error](err)
 	if !ok {

@@ -1,6 +1,6 @@
-// Package doctor looks at all that purser relies on, and says what is missing: the
-// places of each credential, AWS's sign-in and clock, the project's Terraform, the
-// registry, docker's configuration. What it may, it puts right.
+// Package doctor checks what purser relies on: each credential's places, AWS's sign-in and
+// clock, the project's Terraform, the registry and docker's configuration. It fixes what it
+// may.
 package doctor
 
 import (
@@ -23,45 +23,44 @@ import (
 	"purser/internal/wire"
 )
 
-// Finding is one thing that a look has shown.
+// Finding is the result of one check.
 type Finding struct {
-	Credential credential.Name // "" for what all of them share
+	Credential credential.Name // "" if shared by all
 	Check      string
 	Verdict    credential.Verdict
 	Text       string
-	Fault      error // why it is not good; nil otherwise
+	Fault      error // what is wrong; may be nil
 }
 
-// Doctor is one visit. Its fields are set before it.
+// Doctor is one run. Set its fields first.
 type Doctor struct {
 	Wire *wire.Wire
 	Env  config.Environment
 	Now  func() time.Time
-	// Confirm asks a person before something is put right; nil: nothing is.
+	// Confirm asks a person before each fix; nil: fix nothing.
 	Confirm func(ctx context.Context, question string) error
 	// Tell is called with each finding, in order.
 	Tell func(Finding)
-	// Looked is called when all of a credential has been looked at, by its place in the order;
-	// nil: nobody is.
+	// Looked is called after all checks of the i-th credential; may be nil.
 	Looked func(int)
 
-	ctx   context.Context // of the one visit
+	ctx   context.Context // the run's
 	path  string          // of purser.yaml
-	cut   bool            // it was told that the run was ended
-	asked map[string]bool // what several credentials share is looked at once
+	cut   bool            // the end of the run was reported
+	asked map[string]bool // checks that several credentials share
 }
 
 func (d *Doctor) fixes() bool { return d.Confirm != nil }
 
-// Look looks at credentials of the configuration at path, until ctx ends, and says how many
-// it has looked at.
+// Look checks credentials of the configuration at path until ctx ends, and returns how many it
+// finished.
 func (d *Doctor) Look(ctx context.Context, path string, credentials []credential.Credential) (done int) {
 	d.ctx, d.path, d.asked = ctx, path, map[string]bool{}
 	for i, c := range credentials {
 		d.credential(c)
 		if ctx.Err() != nil {
 			if !d.cut {
-				d.bad("", "Doctor", "", credential.Stopped(ctx, "looking at "+string(c.Name)))
+				d.bad("", "Doctor", "", credential.Stopped(ctx, "checking "+string(c.Name)))
 			}
 			return i
 		}
@@ -84,7 +83,7 @@ func (d *Doctor) credential(c credential.Credential) {
 	}
 }
 
-// tell tells a finding. Of those that say no more than that the run was ended, one is enough.
+// tell passes on a finding, but only the first that just reports the end of the run.
 func (d *Doctor) tell(f Finding) {
 	cut := present.CutShort(f.Fault)
 	if !cut || !d.cut {
@@ -105,8 +104,7 @@ func (d *Doctor) bad(name credential.Name, check, text string, err error) {
 	d.tell(Bad(name, check, text, err))
 }
 
-// Bad is a thing that is missing, or one that could not be looked at: the fault
-// tells which.
+// Bad returns a failed check, or an unknown one, depending on the fault.
 func Bad(name credential.Name, check, text string, err error) Finding {
 	f := Finding{Credential: name, Check: check, Verdict: credential.Refused, Text: text, Fault: err}
 	if present.ExitCode(err) == present.ExitUnknown {
@@ -119,17 +117,17 @@ func Bad(name credential.Name, check, text string, err error) Finding {
 	return f
 }
 
-// once reports whether a thing is looked at for the first time.
+// once reports whether a check has not run yet.
 func (d *Doctor) once(what string) bool {
 	first := !d.asked[what]
 	d.asked[what] = true
 	return first
 }
 
-// target looks at one place where a credential is kept.
+// target checks a place of a credential.
 func (d *Doctor) target(c credential.Credential, t credential.Target) {
 	k := t.Traits()
-	place, err := d.Wire.Bare(d.ctx, c, t) // no value is read
+	place, err := d.Wire.Bare(d.ctx, c, t) // reads no value
 	if err != nil {
 		if d.once(k.Opener + " " + t.Profile + " " + t.Region) {
 			d.bad("", k.Opener, "", credential.About(err, c))
@@ -148,11 +146,11 @@ func (d *Doctor) target(c credential.Credential, t credential.Target) {
 	}
 }
 
-// describe looks at a target that is open.
+// describe checks an open target.
 func (d *Doctor) describe(c credential.Credential, t credential.Target, place store.Store, who string) {
 	noun := t.Traits().Noun
 	description, err := place.Describe(d.ctx)
-	missing := t.Traits().Local && credential.ReasonOf(err) == credential.SecretMissing // it is made when it is needed
+	missing := t.Traits().Local && credential.ReasonOf(err) == credential.SecretMissing // purser creates it when needed
 	if err != nil && !missing {
 		d.bad(c.Name, noun, "", credential.About(err, c))
 		return
@@ -166,9 +164,9 @@ func (d *Doctor) describe(c credential.Credential, t credential.Target, place st
 	case who != "":
 		text += ", opened by " + who
 	case description.At(credential.Current) == "":
-		text += " is there and empty"
+		text += " exists and is empty"
 	default:
-		text += " is there"
+		text += " exists"
 	}
 	d.good(c.Name, noun, text)
 	x, ok := place.(store.Examiner)
@@ -191,7 +189,7 @@ func (d *Doctor) found(c credential.Credential, f store.Finding) {
 	}
 }
 
-// signedIn looks once at each set of AWS credentials, and at the clock.
+// signedIn checks each set of AWS credentials once, and the clock.
 func (d *Doctor) signedIn(c credential.Credential, t credential.Target, place store.Store) bool {
 	key := "aws " + t.Profile + " " + t.Region
 	if !d.once(key) {
@@ -216,19 +214,18 @@ func (d *Doctor) signedIn(c credential.Credential, t credential.Target, place st
 	const askew, limit = 30 * time.Second, 5 * time.Minute
 	switch off := id.Ahead.Abs(); {
 	case !id.Timed:
-		d.unknown("", "Clock", "AWS does not say what time it is")
+		d.unknown("", "Clock", "AWS's answer has no time")
 	case off >= limit:
-		d.bad("", "Clock", "", &credential.Fault{Reason: credential.ClockSkew, What: "this machine's clock is off by " + off.String(), Why: "AWS takes five minutes at most"})
+		d.bad("", "Clock", "", &credential.Fault{Reason: credential.ClockSkew, What: "this machine's clock is off by " + off.String(), Why: "AWS accepts five minutes at most"})
 	case off >= askew:
-		d.unknown("", "Clock", "this machine's is off by "+off.String()+"; AWS takes five minutes at most")
+		d.unknown("", "Clock", "this machine's clock is off by "+off.String()+"; AWS accepts five minutes at most")
 	default:
-		d.good("", "Clock", "this machine's agrees with AWS's")
+		d.good("", "Clock", "this machine's clock agrees with AWS's")
 	}
 	return true
 }
 
-// terraformOf looks whether the project's Terraform makes the secret, and leaves
-// its value alone.
+// terraformOf checks whether the project's Terraform creates the secret and ignores its value.
 func (d *Doctor) terraformOf(c credential.Credential) {
 	root := filepath.Dir(d.path)
 	if err := terraform.Overwrites(root, c); err != nil {
@@ -249,8 +246,7 @@ func (d *Doctor) terraformOf(c credential.Credential) {
 	}
 }
 
-// terraformState looks at the state file beside the configuration, where that is
-// where the state is.
+// terraformState checks the state file beside the configuration, if the state is local.
 func (d *Doctor) terraformState(c credential.Credential, t credential.Target, root, at string) {
 	s := terraform.ReadState(filepath.Dir(at), t.Name)
 	rel := func(path string) string {
@@ -259,16 +255,16 @@ func (d *Doctor) terraformState(c credential.Credential, t credential.Target, ro
 		}
 		return path
 	}
-	text := rel(at) + " makes " + t.Name + ", and leaves its value alone"
+	text := rel(at) + " creates " + t.Name + " and ignores its value"
 	switch {
 	case s.Value:
 		d.bad(c.Name, "Terraform", "", credential.About(&credential.Fault{
-			Reason: credential.TerraformHolds, Target: t, What: "Terraform's state holds a value of " + t.Name,
-			Why: rel(s.Path) + " has it as readable text, for whoever reads that file",
+			Reason: credential.TerraformHolds, Target: t, What: "Terraform's state contains a value of " + t.Name,
+			Why: rel(s.Path) + " stores it unencrypted, and anyone who can read the file can use it",
 		}, c))
 		return
 	case s.Local && !s.Applied:
-		d.unknown(c.Name, "Terraform", text+"; "+rel(s.Path)+" does not have it: terraform apply")
+		d.unknown(c.Name, "Terraform", text+", but "+rel(s.Path)+" lacks it; run terraform apply")
 		return
 	case s.Local:
 		text += "; applied"
@@ -299,7 +295,7 @@ func (d *Doctor) registry(c credential.Credential) {
 	d.good("", "Registry", text+"; "+how)
 }
 
-// docker looks at docker's own configuration for the credential's registry.
+// docker checks docker's configuration for the credential's registry.
 func (d *Doctor) docker(c credential.Credential) {
 	if !d.once("docker " + string(c.Registry)) {
 		return
@@ -311,17 +307,17 @@ func (d *Doctor) docker(c credential.Credential) {
 		return
 	}
 	if !s.Exists && !d.fixes() {
-		d.good("", "Docker", "no configuration at "+s.Path+", so no login lies in it")
+		d.good("", "Docker", "there is no "+s.Path+", so there is nothing to clean up")
 		return
 	}
 	clean := len(s.Plaintext) == 0 || d.fixes() && d.dropped(cfg, s)
 	if !clean {
 		d.bad("", "Docker", "", credential.About(&credential.Fault{
-			Reason: credential.DockerPlaintext, Registry: c.Registry, What: "a login for " + string(c.Registry) + " lies readable in " + s.Path,
-			Why: "docker login without a credential helper leaves base64 of USER:PASSWORD, which is no encryption",
+			Reason: credential.DockerPlaintext, Registry: c.Registry, What: "your login for " + string(c.Registry) + " is stored unencrypted in " + s.Path,
+			Why: "without a credential helper, docker login stores USER:PASSWORD in base64, which is not encryption",
 		}, c))
 	} else {
-		d.good("", "Docker", "no login for "+string(c.Registry)+" lies readable in "+s.Path)
+		d.good("", "Docker", s.Path+" stores no unencrypted login for "+string(c.Registry))
 	}
 	if s.Helper == "" && d.fixes() {
 		s.Helper = d.configured(c, s)
@@ -334,16 +330,15 @@ func (d *Doctor) docker(c credential.Credential) {
 		d.bad("", "Helper", "", err)
 		return
 	}
-	d.good("", "Helper", "docker asks docker-credential-"+s.Helper+" for "+string(c.Registry)+"; "+version)
+	d.good("", "Helper", "docker gets logins for "+string(c.Registry)+" from docker-credential-"+s.Helper+", "+version)
 }
 
-// configured has docker ask purser's helper, where that is installed and the
-// person agrees.
+// configured sets purser's helper for docker, if it is installed and the person agrees.
 func (d *Doctor) configured(c credential.Credential, s source.DockerState) string {
 	if _, err := source.HelperVersion(d.ctx, source.Helper); err != nil {
 		return ""
 	}
-	if d.Confirm(d.ctx, "Have docker ask docker-credential-"+source.Helper+" for "+string(c.Registry)+"?") != nil {
+	if d.Confirm(d.ctx, "Set up docker to get logins for "+string(c.Registry)+" from docker-credential-"+source.Helper+"?") != nil {
 		return ""
 	}
 	change, err := source.SetHelper(s.Path, source.Helper, []credential.Host{c.Registry}, false)
@@ -357,9 +352,9 @@ func (d *Doctor) configured(c credential.Credential, s source.DockerState) strin
 	return source.Helper
 }
 
-// dropped takes readable logins out, when the person agrees.
+// dropped removes unencrypted logins, if the person agrees.
 func (d *Doctor) dropped(cfg source.DockerConfig, s source.DockerState) bool {
-	if err := d.Confirm(d.ctx, "Take the login for "+strings.Join(s.Plaintext, ", ")+" out of "+s.Path+"? docker must sign in again."); err != nil {
+	if err := d.Confirm(d.ctx, "Remove the login for "+strings.Join(s.Plaintext, ", ")+" from "+s.Path+"? You must sign in to docker again."); err != nil {
 		return false
 	}
 	if err := cfg.DropAuths(s.Plaintext); err != nil {

@@ -16,7 +16,7 @@ type Reported struct {
 	Error      *present.ErrorJSON `json:"error,omitempty"`
 }
 
-// Report is what was found.
+// Report converts findings to JSON.
 func Report(findings []Finding) (rows []Reported) {
 	for _, f := range findings {
 		rows = append(rows, Reported{
@@ -26,7 +26,7 @@ func Report(findings []Finding) (rows []Reported) {
 	return rows
 }
 
-// Worst is the exit code of what was found.
+// Worst returns the findings' exit code.
 func Worst(findings []Finding) int {
 	var codes []int
 	for _, f := range findings {
@@ -37,12 +37,12 @@ func Worst(findings []Finding) int {
 	return present.Worst(codes...)
 }
 
-// Sums is the last line about many credentials, of which some may be left.
+// Sums prints the last line; left counts unchecked credentials.
 func Sums(o present.Out, findings []Finding, left int) {
 	n := map[credential.Verdict]int{}
 	for _, f := range findings {
 		n[f.Verdict]++
 	}
 	o.Sums(len(findings), "findings", present.Count{N: n[credential.Granted], How: "good"}, present.Count{N: n[credential.Refused], How: "bad"},
-		present.Count{N: n[credential.Unknown], How: "unknown"}, present.Count{N: left, How: "credentials not looked at"})
+		present.Count{N: n[credential.Unknown], How: "unknown"}, present.Count{N: left, How: "credentials not checked"})
 }

@@ -11,20 +11,20 @@ import (
 	"purser/internal/present"
 )
 
-// Witness is what a registry tells about a token's use.
+// Witness reports a token's use at a registry.
 type Witness interface {
 	Pushes(ctx context.Context, repo credential.Repository, since time.Time) ([]credential.TagPush, bool, error)
 	Events(ctx context.Context, since time.Time) ([]credential.AccountEvent, bool, error)
 }
 
-// Sources are what Gather asks.
+// Sources are Gather's.
 type Sources struct {
 	Trail   func(ctx context.Context, t credential.Target) (audit.Trail, error)
 	Witness Witness // nil: there is no session at the registry
 	Now     func() time.Time
 }
 
-// Gather collects what is known. It names what it cannot get, and goes on.
+// Gather collects the facts. It names what it cannot get, and goes on.
 func Gather(ctx context.Context, from Sources, c credential.Credential, req lifecycle.RespondRequest, res lifecycle.RespondResult, began, since time.Time) *Record {
 	if since.IsZero() {
 		since = res.Since
@@ -32,7 +32,7 @@ func Gather(ctx context.Context, from Sources, c credential.Credential, req life
 	i := &Record{
 		Schema: present.SchemaVersion, Credential: string(c.Name), Registry: string(c.Registry), Account: c.Username, Repositories: present.Texts(c.Repositories),
 		DryRun: req.DryRun, Began: began.UTC(), Since: since.UTC(), Version: string(res.Version), Stopped: present.Moment(res.Stopped), Replaced: present.Moment(res.Replaced), Ended: present.Moment(res.Ended),
-		Tokens: []Token{}, Places: []Place{}, Readers: []Reader{}, Pushes: []Push{}, Log: []Event{}, Missing: []string{}, Check: []string{}, // lists in JSON, also where nothing is in them
+		Tokens: []Token{}, Places: []Place{}, Readers: []Reader{}, Pushes: []Push{}, Log: []Event{}, Missing: []string{}, Check: []string{}, // empty lists, not null, in JSON
 	}
 	for _, t := range res.Leaked {
 		i.Tokens = append(i.Tokens, Token{ID: t.ID, Label: credential.Quote(t.Label), Created: t.Created.UTC(), LastUsed: present.Moment(t.LastUsed)})
@@ -48,7 +48,7 @@ func Gather(ctx context.Context, from Sources, c credential.Credential, req life
 func gatherReads(ctx context.Context, from Sources, places []lifecycle.Place, i *Record) {
 	for _, p := range places {
 		if p.Target.Traits().Cloud == "" {
-			i.Unknown("who read " + p.Target.String() + ": " + p.Target.Traits().Title + " keeps no record of reads")
+			i.Unknown("who read " + p.Target.String() + ": " + p.Target.Traits().Title + " does not record reads")
 			continue
 		}
 		d, err := p.Store.Describe(ctx)

@@ -158,7 +158,10 @@ func (i *Record) Conclude(err error, again string) {
 		check("tags pushed since %s: %d; match each with the build that made it, and rebuild any without one", i.Since.Format(time.DateOnly), len(i.Pushes))
 	}
 	check("check readers and sources that you do not recognize")
-	check("remove the token from where it leaked (a log, a commit, a transcript), although it is dead")
+	if i.Ended == nil {
+		check("treat the leaked token as working: its registry has not refused it yet")
+	}
+	check("remove the token from where it leaked, such as a log, a commit or a transcript")
 	check("CloudTrail lags by some minutes: look again in 15 minutes with %s --dry-run", again)
 	// Lists are [] in JSON, never null.
 	i.Tokens, i.Places, i.Readers = some(i.Tokens), some(i.Places), some(i.Readers)
@@ -207,9 +210,9 @@ func (i *Record) Markdown() string {
 		fmt.Fprintf(&b, "**It did not finish:** %s\n\n", cell(i.Failure))
 	}
 	b.WriteString("| what | when |\n|---|---|\n")
-	row("looked back to", stamp(&i.Since))
-	row("response began", stamp(&i.Began))
-	row("token switched off", stamp(i.Stopped))
+	row("searched back to", stamp(&i.Since))
+	row("response started", stamp(&i.Began))
+	row("token deactivated", stamp(i.Stopped))
 	row("new token current", stamp(i.Replaced))
 	row("old token refused by the registry", stamp(i.Ended))
 	fmt.Fprintf(&b, "\nRegistry %s, account %s, repositories %s; version %s of the secret.\n", cell(i.Registry), cell(cmp.Or(i.Account, "not named")), cell(strings.Join(i.Repositories, ", ")), cell(i.Version))

@@ -7,11 +7,11 @@ import (
 	"strings"
 )
 
-// BugText says where a bug of purser's is, from the function that recovers from a panic. What
-// the panic carried is not shown: it may be anything, a secret included.
+// BugText says where purser crashed, from the function that recovers. It hides the panic's
+// value, which may be a secret.
 func BugText(bug any) string {
 	var b strings.Builder
-	fmt.Fprintf(&b, "purser: a bug in purser (%T), please report it; a second run finishes what this one has begun\n", bug)
+	fmt.Fprintf(&b, "purser: a bug in purser (%T); please report it. A second run finishes what this one started\n", bug)
 	callers := make([]uintptr, 32)
 	const runtimeFrames = 3 // Callers, this function, the deferred one
 	frames := runtime.CallersFrames(callers[:runtime.Callers(runtimeFrames, callers)])

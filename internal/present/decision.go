@@ -13,50 +13,49 @@ import (
 	"purser/internal/lifecycle"
 )
 
-// Decision is a question that only a person may answer, because a token is about to
-// go somewhere new, or to be taken from somewhere. No argument of an agent's tool
-// answers it; a script's --yes only spares a question about what docker has.
+// Decision is a question that only a person may answer: a token is about to go somewhere new,
+// or purser is about to take one. No argument of an agent's tool answers it. --yes only skips
+// questions about docker's logins.
 type Decision struct {
 	Question string   // one sentence, such as "Send the token in mockserver-build/dockerhub to docker.io?"
-	Facts    []string // what the person needs to know: registry, account, every destination
+	Facts    []string // registry, account, every destination
 }
 
-// Text is the decision in lines, the question last.
+// Text returns the facts, one a line, and then the question.
 func (d Decision) Text() string {
 	return strings.Join(slices.Concat(d.Facts, []string{d.Question}), "\n")
 }
 
-// Unasked is the failure where no person can be asked.
+// Unasked returns the fault for runs without a person.
 func (d Decision) Unasked() error {
 	return &credential.Fault{
-		Reason: credential.ConsentNeeded, What: "a person has to decide this, and no one can be asked here: " + d.Question,
+		Reason: credential.ConsentNeeded, What: "a person must decide this, and purser cannot ask anyone here: " + d.Question,
 		Why: strings.Join(d.Facts, "; "),
 	}
 }
 
-// Key tells one decision from every other, so that a yes to one never counts for
-// another: each of its words goes into it.
+// Key hashes all words of the decision, so that a yes to one never counts for another.
 func (d Decision) Key() string {
 	raw, _ := json.Marshal(d) // text always encodes
 	sum := sha256.Sum256(raw)
 	return hex.EncodeToString(sum[:])
 }
 
-// Facts say whose token a credential's is and where it goes.
+// Facts returns a credential's registry, account and destinations.
 func Facts(c credential.Credential, destinations []string) []string {
-	all := append([]string{"registry: " + string(c.Registry), "account: " + cmp.Or(c.Username, "the one that the token belongs to")}, way(c)...)
+	all := append([]string{"registry: " + string(c.Registry), "account: " + cmp.Or(c.Username, "the token's own")}, way(c)...)
 	for _, d := range destinations {
 		all = append(all, "stored in: "+d)
 	}
 	return all
 }
 
-// way says what besides the registry's own domain and the system's certificates may see a
-// credential's token, where others may have written the configuration.
+// way warns about certificates and hosts from a configuration that others may have written:
+// they could give the token away.
 func way(c credential.Credential) []string {
 	var all []string
 	if c.Via != "" && c.CAFile != "" {
-		all = append(all, "certificates: purser.yaml trusts "+c.CAFile+" for "+string(c.Registry)+"; who holds their key can read the token on its way.")
+		all = append(all, "certificates: purser.yaml trusts "+c.CAFile+" for "+string(c.Registry)+"; anyone with their keys can read the token in transit.")
 	}
 	if c.Via != "" && len(c.AuthHosts) > 0 {
 		all = append(all, "sign-in: purser.yaml lets "+strings.Join(c.AuthHosts, " and ")+" ask for the token.")
@@ -64,17 +63,17 @@ func way(c credential.Credential) []string {
 	return all
 }
 
-// WhetherItBelongs is whether a value that was stored by hand belongs to a credential's
-// registry.
+// WhetherItBelongs asks whether a value that somebody stored by hand belongs to a
+// credential's registry.
 func WhetherItBelongs(c credential.Credential, destination string) Decision {
 	return Decision{
 		Facts:    way(c),
-		Question: fmt.Sprintf("Does the token in %s belong to %s? purser sends it there, and from now on nowhere else.", destination, whose(c)),
+		Question: fmt.Sprintf("Does the token in %s belong to %s? purser will send it there, and nowhere else from now on.", destination, whose(c)),
 	}
 }
 
-// WhetherItGoes is whether a token may go where none of that credential has been. say is
-// a place in words.
+// WhetherItGoes asks whether a credential's token may go to places that are new for it. say
+// names a place.
 func WhetherItGoes(places []lifecycle.NewPlace, say func(lifecycle.NewPlace) string) Decision {
 	var facts, names []string
 	c := places[0].Credential
@@ -84,12 +83,12 @@ func WhetherItGoes(places []lifecycle.NewPlace, say func(lifecycle.NewPlace) str
 		names = append(names, name)
 		switch {
 		case p.Foreign != "":
-			facts = append(facts, name+" is in another AWS account, "+p.Foreign+", whose owner can read what is stored there.")
+			facts = append(facts, name+" is in another AWS account, "+p.Foreign+", whose owner can read the token there.")
 		case p.Mark.Is(credential.MarkOf(c)):
 		case p.Mark.IsZero():
-			facts = append(facts, name+" is a new place: purser has not stored this token there before.")
+			facts = append(facts, name+" is new: purser has never stored this token there.")
 		case p.Mark.Registry != c.Registry:
-			facts = append(facts, fmt.Sprintf("%s belongs to %s. What it holds now is never sent to %s.", name, p.Mark.Registry, c.Registry))
+			facts = append(facts, fmt.Sprintf("%s belongs to %s. purser never sends its current value to %s.", name, p.Mark.Registry, c.Registry))
 		default:
 			facts = append(facts, fmt.Sprintf("%s holds the token of %s.", name, p.Mark.Name))
 		}
@@ -99,7 +98,7 @@ func WhetherItGoes(places []lifecycle.NewPlace, say func(lifecycle.NewPlace) str
 	}
 }
 
-// whose is a credential's account, for a question.
+// whose names a credential's account.
 func whose(c credential.Credential) string {
 	if c.Username == "" {
 		return string(c.Registry)
@@ -107,8 +106,8 @@ func whose(c credential.Credential) string {
 	return "account " + c.Username + " of " + string(c.Registry)
 }
 
-// WhetherToRenew is whether the tokens of some credentials may be replaced. whose says whose
-// a credential's is and where it goes.
+// WhetherToRenew asks whether purser may replace some credentials' tokens. whose returns a
+// credential's facts.
 func WhetherToRenew(credentials []credential.Credential, whose func(credential.Credential) []string) Decision {
 	var names, all []string
 	for _, c := range credentials {
@@ -116,7 +115,7 @@ func WhetherToRenew(credentials []credential.Credential, whose func(credential.C
 		all = append(all, whose(c)...)
 	}
 	return Decision{
-		Facts:    append(all, "each token that is due gets a successor, and ends after the overlap"),
+		Facts:    append(all, "purser replaces each token that is due, and revokes the old one after the overlap"),
 		Question: "Renew " + strings.Join(names, " and ") + "?",
 	}
 }

@@ -1,5 +1,4 @@
-// Package present is how purser tells what happens: to a person, line by line and in
-// tables (told.go), as JSON (json.go), with an exit code and what to do next for every
-// reason to fail (reasons.go), and how it asks at a terminal (terminal.go). It does
-// nothing and decides nothing.
+// Package present prints what purser does, as lines and tables (told.go) or as JSON (json.go),
+// and gives every reason to fail an exit code and advice (reasons.go). It asks at the terminal
+// (terminal.go), and decides nothing.
 package present

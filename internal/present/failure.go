@@ -10,14 +10,14 @@ import (
 	"purser/internal/credential"
 )
 
-// ErrorText says what happened, why, and what to type next.
+// ErrorText returns what happened, why, and what to type next.
 func ErrorText(err error) string { return errorText(err, 0) }
 
-// errorText is fitted to a terminal's width; 0 for none.
+// errorText wraps to a terminal's width; 0 does not wrap.
 func errorText(err error, width int) string {
 	var b strings.Builder
 	if _, ok := errors.AsType[*config.Error](err); ok {
-		fmt.Fprintf(&b, "purser: the configuration is not right; nothing was done\n%s\n", Indent(err.Error(), "  "))
+		fmt.Fprintf(&b, "purser: the configuration has mistakes; purser did nothing\n%s\n", Indent(err.Error(), "  "))
 		return b.String()
 	}
 	const label = "purser: "
@@ -35,10 +35,10 @@ func errorText(err error, width int) string {
 	return b.String()
 }
 
-// writeCause writes why something is so, and what to do about it.
+// writeCause writes why something failed, and what to do about it.
 func writeCause(b *strings.Builder, f *credential.Fault, margin string, width int) {
 	say := func(label, text string) {
-		first, rest, more := strings.Cut(text, "\n") // what comes behind is to be copied
+		first, rest, more := strings.Cut(text, "\n") // people copy the rest: do not wrap it
 		b.WriteString(fill(margin+label, first, len(margin+label), width) + "\n")
 		if more {
 			b.WriteString(rest + "\n")
@@ -60,7 +60,7 @@ func writeCause(b *strings.Builder, f *credential.Fault, margin string, width in
 	}
 }
 
-// AsFault is the fault in an error's chain. The end of a context is one, whoever ended it.
+// AsFault finds the fault in an error's chain. It makes one of a context's end.
 func AsFault(err error) (*credential.Fault, bool) {
 	if f, ok := errors.AsType[*credential.Fault](err); ok {
 		return f, true

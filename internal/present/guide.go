@@ -12,18 +12,18 @@ import (
 	"purser/internal/registry"
 )
 
-// Guide is what a person does on the registry's page to get a token, step by step.
+// Guide returns the steps that make a token on the registry's page.
 func Guide(c credential.Credential) []askpage.Step {
 	page := PageOf(c.Registry, c.Access)
 	actions := strings.Join(c.Access.Actions(), " and ")
 	if page.URL == "" {
-		return []askpage.Step{{Text: "Make an access token on the pages of " + string(c.Registry) + " that can " + actions}}
+		return []askpage.Step{{Text: "On the website of " + string(c.Registry) + ", make an access token that can " + actions}}
 	}
-	open := "Open the page for access tokens of " + cmp.Or(c.Username, "the account")
+	open := "Open the access tokens page of " + cmp.Or(c.Username, "the account")
 	if page.Note != "" {
 		open += " (" + page.Note + ")"
 	}
-	permission := "the right to " + actions + ", "
+	permission := "permission to " + actions + ", "
 	if page.Permission != "" {
 		permission = "access permissions “" + page.Permission + "”, "
 	}
@@ -32,8 +32,7 @@ func Guide(c credential.Credential) []askpage.Step {
 		askpage.Step{Text: "Copy it: the page shows it once"})
 }
 
-// expiration is what to choose: a little longer than the time after which it is
-// rotated, among what registries' pages offer.
+// expiration returns the choice on registries' pages that outlasts the token's next rotation.
 func expiration(c credential.Credential) string {
 	const day = 24 * time.Hour
 	switch needed := lifecycle.Life(c); {
@@ -45,7 +44,7 @@ func expiration(c credential.Credential) string {
 	return "30 days"
 }
 
-// Judge says what is wrong with a token by its form alone, "" for nothing.
+// Judge says what is wrong with the form of a token; "" if nothing is.
 func Judge(c credential.Credential, allowPassword bool) func(credential.Secret) string {
 	return func(s credential.Secret) string {
 		login := credential.Login{Username: c.Username, Token: s}
@@ -54,20 +53,20 @@ func Judge(c credential.Credential, allowPassword bool) func(credential.Secret) 
 			return f.Why
 		}
 		if c.Username != "" && strings.HasPrefix(s.Reveal(), c.Username+":") {
-			return "there is the user name in front of it: copy the token alone"
+			return "the user name is in front of it; copy only the token"
 		}
 		kind := credential.Classify(c.Registry, login)
 		const whole = 36
 		switch {
 		case kind == credential.Session || kind == credential.IdentityToken:
 			if registry.KindOf(c.Registry).Accounts != nil {
-				return "that is a " + string(kind) + ", which ends soon: make an access token, or let purser make one with your sign-in (--mint)"
+				return "that is a " + string(kind) + ", which expires soon; make an access token, or let purser sign in and make one (--mint)"
 			}
-			return "that is a " + string(kind) + ", which ends soon: make an access token"
+			return "that is a " + string(kind) + ", which expires soon; make an access token"
 		case kind == credential.Password && !allowPassword:
-			return fmt.Sprintf("that looks like a password, not an access token (%d characters): a password opens the whole account, and purser takes one only with --allow-password", s.Len())
+			return fmt.Sprintf("that looks like a password, not an access token (%d characters); a password opens the whole account, so purser stores one only with --allow-password", s.Len())
 		case kind == credential.PersonalToken && hasPrefix(s) && s.Len() < whole-8:
-			return fmt.Sprintf("it is cut off: only %d characters arrived", s.Len())
+			return fmt.Sprintf("the token is cut off: only %d characters arrived", s.Len())
 		}
 		return ""
 	}
@@ -79,7 +78,7 @@ func hasPrefix(s credential.Secret) bool {
 	return prefix != ""
 }
 
-// Told is what can be said of a text while it arrives: its kind and its length.
+// Told describes a text while it arrives, by kind and length.
 func Told(c credential.Credential, raw []byte) string {
 	if len(raw) == 0 {
 		return ""
@@ -88,11 +87,11 @@ func Told(c credential.Credential, raw []byte) string {
 	return fmt.Sprintf("%s, %d characters", cmp.Or(credential.Around(login.Token), string(credential.Classify(c.Registry, login))), len(raw))
 }
 
-// Endless says what is missing where nobody knows when a token ends that a person has given,
-// and nothing renews it; "" where something does.
+// Endless warns about a token that a person gave, whose expiry is unknown and that nothing
+// renews; "" for others.
 func Endless(c credential.Credential, res lifecycle.StoreResult) string {
 	if c.Rotate.Every > 0 || !res.Expires.IsZero() || res.Made.ID != "" {
 		return ""
 	}
-	return "nothing renews this token: set rotate.every in purser.yaml, or say with --expires when it ends"
+	return "this token has no schedule: set rotate.every in purser.yaml, or note when it expires with --expires"
 }

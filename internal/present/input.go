@@ -4,23 +4,23 @@ import (
 	"os"
 )
 
-// Waiting is what standard input has for somebody who does not read it.
+// Waiting is the state of standard input.
 type Waiting int
 
-// What there is.
+// States.
 const (
-	InputOpen  Waiting = iota // nothing yet, and there may be something later
-	InputOver                 // nothing, and there will be nothing
-	InputWaits                // something
+	InputOpen  Waiting = iota // no data yet
+	InputOver                 // at its end
+	InputWaits                // data waits
 )
 
-// InputOf looks at a stream without reading it: what is there may be a token.
+// InputOf looks at a stream without reading from it: the data may be a token.
 func InputOf(f *os.File) Waiting {
 	info, err := f.Stat()
 	if err != nil {
-		return InputOver // it is closed
+		return InputOver // closed
 	}
-	null, _ := os.Stat(os.DevNull) // without one, nothing is the same
+	null, _ := os.Stat(os.DevNull) // nil equals no file
 	switch mode := info.Mode(); {
 	case os.SameFile(info, null):
 		return InputOver

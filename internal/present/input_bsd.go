@@ -2,6 +2,6 @@
 
 package present
 
-// readable asks how many bytes there are to read: FIONREAD of sys/filio.h, which
-// golang.org/x/sys does not have for these systems.
+// readable is the ioctl that counts waiting bytes: FIONREAD of sys/filio.h, which
+// golang.org/x/sys lacks on these systems.
 const readable = 0x4004667f

@@ -2,5 +2,5 @@ package present
 
 import "golang.org/x/sys/unix"
 
-// readable asks how many bytes there are to read: FIONREAD under Linux's other name.
+// readable is the ioctl that counts waiting bytes; elsewhere it is FIONREAD.
 const readable = unix.TIOCINQ

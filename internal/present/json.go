@@ -17,21 +17,19 @@ import (
 	"purser/internal/lifecycle"
 )
 
-// SchemaVersion is the version of what --output json prints. Fields are added
-// within a version, never renamed or taken away.
+// SchemaVersion is the version of --output json. A version may gain fields; it never renames
+// or removes any.
 const SchemaVersion = "purser/v1"
 
-// outputSchema describes Report with all parts that commands add. A test holds what they print
-// against it.
+// outputSchema describes Report and all parts. A test validates every command's output with it.
 //
 //go:embed output.schema.json
 var outputSchema []byte
 
-// OutputSchema is the JSON Schema of what --output json prints, draft 2020-12.
+// OutputSchema returns the JSON Schema of --output json, draft 2020-12.
 func OutputSchema() []byte { return bytes.Clone(outputSchema) }
 
-// Report is what every command prints as JSON: how it ended, and what it has to tell, by
-// name. Exit is the process's exit code.
+// Report is every command's JSON: its exit code, its error, and the parts that it adds.
 type Report struct {
 	Schema string     `json:"schema"`
 	Exit   int        `json:"exit"`
@@ -39,32 +37,31 @@ type Report struct {
 	parts  []part
 }
 
-// part is one thing that a command tells.
 type part struct {
 	name  string
 	value any
 }
 
-// ReportOf is the report of a command that ends with an error, or with nil.
+// ReportOf returns the report for a command's error or nil.
 func ReportOf(err error) Report {
 	return Report{Schema: SchemaVersion, Exit: ExitCode(err), Error: ErrorReport(err)}
 }
 
-// Crashed is the report of a command that a bug has ended.
+// Crashed returns the report for a bug.
 func Crashed(what string) Report {
-	return Report{Schema: SchemaVersion, Exit: ExitFailed, Error: &ErrorJSON{Reason: "failed", What: what, Next: []string{"please report it; a second run finishes what this one has begun"}}}
+	return Report{Schema: SchemaVersion, Exit: ExitFailed, Error: &ErrorJSON{Reason: "failed", What: what, Next: []string{"please report it; a second run finishes what this one started"}}}
 }
 
-// Exited is the report of a command that ends with a code, and whose parts say why.
+// Exited returns the report for an exit code that the parts explain.
 func Exited(code int) Report { return Report{Schema: SchemaVersion, Exit: code} }
 
-// With adds a part. One that is empty is left out.
+// With adds a part, unless it is empty.
 func (r Report) With(name string, value any) Report {
 	r.parts = append(slices.Clip(r.parts), part{name, value})
 	return r
 }
 
-// MarshalJSON is the head with the parts behind it.
+// MarshalJSON writes the parts after the other fields.
 func (r Report) MarshalJSON() ([]byte, error) {
 	type head Report
 	var b bytes.Buffer
@@ -97,7 +94,7 @@ type ErrorJSON struct {
 	Denied  *Denied  `json:"denied,omitempty"`
 }
 
-// Denied is what a cloud did not allow, and the least statement that does.
+// Denied is a cloud's denial, with the smallest statement that would allow the action.
 type Denied struct {
 	Action    string          `json:"action"`
 	Resource  string          `json:"resource"`
@@ -115,7 +112,7 @@ func deniedReport(d *credential.Denial) *Denied {
 	return &Denied{Action: d.Action, Resource: d.Resource, Identity: d.Identity, Policy: d.Policy, Name: d.PolicyName, Explicit: d.Explicit, Statement: json.RawMessage(d.Grant)}
 }
 
-// StoreJSON is what became of storing.
+// StoreJSON is the result of storing.
 type StoreJSON struct {
 	Credential string      `json:"credential"`
 	Kind       string      `json:"kind,omitempty"`
@@ -143,7 +140,7 @@ type repositoryJSON struct {
 	Upload     string   `json:"upload,omitempty"`
 }
 
-// PlaceJSON is a target with what is known of it.
+// PlaceJSON is a target and its state.
 type PlaceJSON struct {
 	Where     string     `json:"where"`
 	Region    string     `json:"region,omitempty"`
@@ -179,16 +176,16 @@ func (r Report) Write(to io.Writer) {
 	enc := json.NewEncoder(to)
 	enc.SetIndent("", "  ")
 	enc.SetEscapeHTML(false)
-	_ = enc.Encode(r) // the types always encode; a closed pipe is the reader's business
+	_ = enc.Encode(r) // the types always encode; the stream remembers write errors
 }
 
-// ErrorReport is an error as JSON; nil for none.
+// ErrorReport converts an error to JSON; nil for nil.
 func ErrorReport(err error) *ErrorJSON {
 	if err == nil {
 		return nil
 	}
 	if _, ok := errors.AsType[*config.Error](err); ok {
-		return &ErrorJSON{Reason: string(credential.Usage), What: "the configuration is not right", Why: err.Error()}
+		return &ErrorJSON{Reason: string(credential.Usage), What: "the configuration has mistakes", Why: err.Error()}
 	}
 	f, ok := AsFault(err)
 	if !ok {
@@ -198,7 +195,7 @@ func ErrorReport(err error) *ErrorJSON {
 	return &ErrorJSON{Reason: cmp.Or(string(f.Reason), "failed"), What: credential.InWords(f.What), Why: credential.InWords(f.Why), Meaning: adv.Meaning, Next: adv.Next, Denied: deniedReport(f.Denial)}
 }
 
-// StoreReport is what became of storing.
+// StoreReport converts the result of storing to JSON.
 func StoreReport(res lifecycle.StoreResult, dryRun bool) *StoreJSON {
 	s := &StoreJSON{Credential: string(res.Name), Kind: string(res.Kind), Source: res.Source, DryRun: dryRun, Expires: Moment(res.Expires), Places: []PlaceJSON{}}
 	if res.Source != "" {
@@ -224,7 +221,7 @@ func proofReport(p credential.Proof) *proofJSON {
 	return out
 }
 
-// CheckReport is what each check has found.
+// CheckReport converts checks to JSON.
 func CheckReport(results []lifecycle.CheckResult) (all []CredentialJSON) {
 	for _, res := range results {
 		c := CredentialJSON{Name: string(res.Name), Verdict: res.Verdict.String(), Places: []PlaceJSON{}}
@@ -246,7 +243,7 @@ func CheckReport(results []lifecycle.CheckResult) (all []CredentialJSON) {
 	return all
 }
 
-// StatusReport is the table of status.
+// StatusReport converts status to JSON.
 func StatusReport(rows []lifecycle.StatusRow, given credential.Given) (all []CredentialJSON) {
 	for _, r := range rows {
 		last := len(all) - 1
@@ -277,7 +274,7 @@ func statusPlace(r lifecycle.StatusRow, given credential.Given) PlaceJSON {
 	return p
 }
 
-// Moment is a time that may be missing.
+// Moment returns nil for the zero time.
 func Moment(t time.Time) *time.Time {
 	if t.IsZero() {
 		return nil
@@ -285,7 +282,7 @@ func Moment(t time.Time) *time.Time {
 	return &t
 }
 
-// Texts are words of a type as strings; never nil.
+// Texts converts a list to strings; never nil.
 func Texts[T ~string](list []T) []string {
 	out := make([]string, len(list))
 	for i, v := range list {
@@ -294,7 +291,7 @@ func Texts[T ~string](list []T) []string {
 	return out
 }
 
-// Reported ends a command whose output already says what is wrong.
+// Reported ends a command that has already printed what is wrong.
 type Reported struct{ Code int }
 
 func (*Reported) Error() string { return "reported" }

@@ -10,13 +10,13 @@ import (
 	"purser/internal/lifecycle"
 )
 
-// Count is how many credentials ended in one way.
+// Count is the number of credentials with one outcome.
 type Count struct {
 	N   int
 	How string
 }
 
-// Sums is the last line about many credentials; nothing is said of one, or of what is zero.
+// Sums prints the last line about several things. It prints no line for one thing, and no zeros.
 func (o Out) Sums(all int, things string, counts ...Count) {
 	var parts []string
 	for _, c := range counts {
@@ -29,14 +29,13 @@ func (o Out) Sums(all int, things string, counts ...Count) {
 	}
 }
 
-// CutShort reports whether a failure says no more than that the run was ended.
+// CutShort reports whether a failure only means that the run was stopped.
 func CutShort(err error) bool {
 	f, ok := AsFault(err)
 	return ok && (f.Reason == credential.Interrupted || f.Reason == credential.TimedOut)
 }
 
-// Unfinished says once of many credentials that the run was ended before they were done, in
-// the place of as many failures.
+// Unfinished prints one error for all credentials that a stopped run did not finish.
 func (o Out) Unfinished(err error, verb string, all int, names []string) {
 	f, ok := AsFault(err)
 	if !ok || len(names) == 0 {
@@ -49,12 +48,11 @@ func (o Out) Unfinished(err error, verb string, all int, names []string) {
 	}
 	o.Error(&credential.Fault{
 		Reason: f.Reason, What: f.What, Unchanged: f.Unchanged,
-		Why: fmt.Sprintf("purser had %s %d of %d; it had not %s %s", verb, all-len(names), all, verb, listed(left)),
+		Why: fmt.Sprintf("purser %s %d of %d, but not %s", verb, all-len(names), all, listed(left)),
 	})
 }
 
-// Checks are told of as they end, in the order of purser.yaml: a result stands where it stood
-// in an earlier run, and the row of progress names what holds it up.
+// Checks prints the results of checks as they arrive, but in the order of purser.yaml.
 type Checks struct {
 	out      Out
 	silent   bool
@@ -63,7 +61,7 @@ type Checks struct {
 	progress *Progress
 }
 
-// Checks begins to tell of the checks of credentials; silent: only their progress is shown.
+// Checks starts printing about credentials. If silent, it only shows progress.
 func (o Out) Checks(ctx context.Context, now func() time.Time, names []string, silent bool) (context.Context, *Checks) {
 	c := &Checks{out: o, silent: silent, results: make([]*lifecycle.CheckResult, len(names))}
 	row := NewBlocks()
@@ -74,7 +72,7 @@ func (o Out) Checks(ctx context.Context, now func() time.Time, names []string, s
 	return ctx, c
 }
 
-// Done tells of the i-th check. One that was cut short is told of in the end.
+// Done prints the i-th result. End reports the checks that were cut short.
 func (c *Checks) Done(i int, r lifecycle.CheckResult) {
 	c.results[i] = &r
 	c.progress.Done(i)
@@ -86,7 +84,7 @@ func (c *Checks) Done(i int, r lifecycle.CheckResult) {
 	c.blocks[i].End()
 }
 
-// End tells how many went how, and on errs what was not done.
+// End prints how many checks had which outcome, and on errs which did not finish.
 func (c *Checks) End(errs Out) {
 	c.progress.End()
 	if c.silent || len(c.results) < 2 {
@@ -106,7 +104,7 @@ func (c *Checks) End(errs Out) {
 	errs.Unfinished(why, "checked", len(c.results), missed)
 }
 
-// cutShort is what ended a check before it was done; nil: it was done.
+// cutShort returns the fault that stopped a check; nil if it finished.
 func cutShort(r lifecycle.CheckResult) error {
 	for _, p := range r.Places {
 		if p.Fault != nil && CutShort(p.Fault) {
@@ -116,10 +114,10 @@ func cutShort(r lifecycle.CheckResult) error {
 	return nil
 }
 
-// check tells what a check has found.
+// check prints a check's result.
 func (o Out) check(r lifecycle.CheckResult) {
 	for _, p := range r.Places {
-		text := "not answered"
+		text := "no answer"
 		switch {
 		case p.Fault != nil:
 			text = p.Fault.What

@@ -15,9 +15,9 @@ import (
 	"purser/internal/credential"
 )
 
-// Progress is a row below all else on a terminal, while long work goes on: how much is done,
-// for how long it has gone on, and what is waited for. What is printed meanwhile comes above
-// it, and nothing is left of it. A nil Progress shows nothing.
+// Progress is the last row of a terminal during long work: how much is done, the time, and
+// what it waits for. Output goes above it, and the end removes it. A nil Progress shows
+// nothing.
 type Progress struct {
 	to     io.Writer
 	screen *Screen
@@ -28,20 +28,19 @@ type Progress struct {
 	end    chan struct{}
 
 	mu      sync.Mutex // guards what follows
-	names   []string   // of what is not done, in the order in which it is begun; "" when done
+	names   []string   // in starting order; "" when done
 	done    int
 	drawn   bool
-	partial bool // what was printed has not ended its line
-	asking  int  // questions to the person, which have the row
+	partial bool // the last output did not end its line
+	asking  int  // open questions to the person, which use the row
 	over    bool
 }
 
-// eachRow is how often the row is drawn. What takes less shows none.
+// eachRow is the time between drawings. Shorter work shows no row.
 const eachRow = 250 * time.Millisecond
 
-// Follow shows the progress of work on things with names, which are begun in that order, until
-// End. verb says what is done with them, as in "checked". Questions to a person have to be
-// asked with the context that it returns.
+// Follow shows progress until End. The work on names starts in their order; verb says what it
+// does, as in "checked". Ask the person only with the returned context.
 func (o Out) Follow(ctx context.Context, now func() time.Time, verb string, names []string) (context.Context, *Progress) {
 	s, ok := o.To.(*Stream)
 	if !ok || s.Screen == nil || o.Dumb || !IsTerminal(s) {
@@ -69,7 +68,7 @@ func newProgress(to io.Writer, width func() int, now func() time.Time, verb stri
 	return &Progress{to: to, width: width, now: now, began: now(), verb: verb, names: slices.Clone(names), end: make(chan struct{})}
 }
 
-// Names are those of credentials, with what answers for each, for Follow.
+// Names returns the credentials' names with their registries, for Follow.
 func Names(credentials []credential.Credential) (names []string) {
 	for _, c := range credentials {
 		names = append(names, string(c.Name)+" ("+string(c.Registry)+")")
@@ -77,7 +76,7 @@ func Names(credentials []credential.Credential) (names []string) {
 	return names
 }
 
-// Places are the places of credentials, for Follow.
+// Places returns the credentials' places, for Follow.
 func Places(credentials []credential.Credential) (names []string) {
 	for _, c := range credentials {
 		for _, t := range c.Targets {
@@ -89,7 +88,7 @@ func Places(credentials []credential.Credential) (names []string) {
 
 type progressKey struct{}
 
-// hushed has the row away while a person is asked something.
+// hushed hides the row during a question to the person.
 func hushed(ctx context.Context) (again func()) {
 	p, ok := ctx.Value(progressKey{}).(*Progress)
 	if !ok {
@@ -105,7 +104,7 @@ func hushed(ctx context.Context) (again func()) {
 	return func() { count(-1) }
 }
 
-// Done says that work on the i-th is over.
+// Done counts the i-th as done.
 func (p *Progress) Done(i int) {
 	if p == nil {
 		return
@@ -116,7 +115,7 @@ func (p *Progress) Done(i int) {
 	p.done++
 }
 
-// End takes the row away.
+// End removes the row.
 func (p *Progress) End() {
 	if p == nil {
 		return
@@ -129,7 +128,7 @@ func (p *Progress) End() {
 	}
 }
 
-// abandon is End where a write may hang: then the row stays.
+// abandon is End, except that it leaves the row if a write hangs.
 func (p *Progress) abandon() {
 	if p != nil && p.mu.TryLock() {
 		p.finish()
@@ -145,18 +144,18 @@ func (p *Progress) finish() {
 	}
 }
 
-// draw shows the row as it is now.
+// draw redraws the row.
 func (p *Progress) draw() {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	if p.over || p.partial || p.asking > 0 {
 		return
 	}
-	_, _ = io.WriteString(p.to, "\r\x1b[K"+p.row(p.width()-len("^C"))) // which the terminal shows behind it
+	_, _ = io.WriteString(p.to, "\r\x1b[K"+p.row(p.width()-len("^C"))) // room for the terminal's ^C
 	p.drawn = true
 }
 
-// row is what there is to say, in as many words as there is place for.
+// row returns the longest wording that fits.
 func (p *Progress) row(columns int) string {
 	done, took := fmt.Sprintf("%d of %d", p.done, len(p.names)), p.now().Sub(p.began).Round(time.Second).String()
 	said := []string{done + " " + p.verb + " in " + took, done + " in " + took}
@@ -172,7 +171,7 @@ func (p *Progress) row(columns int) string {
 	return fit("", done, max(columns, 1))
 }
 
-// erase takes the row away until it is drawn again.
+// erase removes the row until the next drawing.
 func (p *Progress) erase() {
 	if p.drawn {
 		_, _ = io.WriteString(p.to, "\r\x1b[K")
@@ -180,7 +179,7 @@ func (p *Progress) erase() {
 	}
 }
 
-// above makes place for text, until the function that it returns is called.
+// above makes room for output. Call the returned function after writing it.
 func (p *Progress) above(text []byte) (written func()) {
 	p.mu.Lock()
 	p.erase()

@@ -195,9 +195,9 @@ func TestAnInterruptIsToldOfOnce(t *testing.T) {
 		t.Errorf("standard output is\n%s", text)
 	}
 	const want = `purser: interrupted by SIGINT
-  why:  purser had checked 57 of 200; it had not checked c057, c058, c059 and 140 more
+  why:  purser checked 57 of 200, but not c057, c058, c059 and 140 more
         This says nothing about the token.
-  next: run the same command again: it finishes what this one has begun
+  next: run the same command again: it finishes what this one started
 `
 	if errs.String() != want {
 		t.Errorf("it says\n%s", errs.String())

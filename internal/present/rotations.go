@@ -5,16 +5,16 @@ import (
 	"purser/internal/lifecycle"
 )
 
-// Rotation is what became of one credential's.
+// Rotation is the outcome for one credential.
 type Rotation struct {
 	Name   credential.Name
 	Result lifecycle.RotateResult
 	Err    error
 	DryRun bool
-	Silent bool // the run was ended before it was begun, or while it was waited for, and nothing was told of that
+	Silent bool // the run stopped before or during it, and nothing was printed about that
 }
 
-// Rotations is the last line about many, and on errs what the run did not come to.
+// Rotations prints the last line about several, and on errs which ones did not finish.
 func (o Out) Rotations(all []Rotation, errs Out) {
 	var renewed, failed, unbegun int
 	var cut error
@@ -22,7 +22,7 @@ func (o Out) Rotations(all []Rotation, errs Out) {
 	how := "renewed"
 	for _, r := range all {
 		if r.DryRun {
-			how = "to be renewed"
+			how = "due"
 		}
 		if r.Silent {
 			cut, left = r.Err, append(left, string(r.Name))
@@ -36,7 +36,7 @@ func (o Out) Rotations(all []Rotation, errs Out) {
 			renewed++
 		}
 	}
-	o.Sums(len(all), "credentials", Count{renewed, how}, Count{len(all) - renewed - failed - unbegun, "as they were"}, Count{failed, "failed"}, Count{unbegun, "not begun"})
+	o.Sums(len(all), "credentials", Count{renewed, how}, Count{len(all) - renewed - failed - unbegun, "unchanged"}, Count{failed, "failed"}, Count{unbegun, "not started"})
 	errs.Unfinished(cut, "finished", len(all), left)
 }
 
@@ -47,8 +47,8 @@ type RotationJSON struct {
 	Why        string `json:"why"`
 	Renewed    bool   `json:"renewed"`
 	Retired    bool   `json:"retired"`
-	CaughtUp   bool   `json:"caught_up,omitempty"` // places that lagged behind have the token now
-	// Proof says how the retired token is known to be dead: refused or not-listed.
+	CaughtUp   bool   `json:"caught_up,omitempty"` // places that lagged now have the token
+	// Proof says how purser knows that the retired token is dead: refused or not-listed.
 	Proof   string     `json:"retired_proof,omitempty"`
 	Wait    float64    `json:"wait_seconds,omitempty"`
 	Waiting string     `json:"waiting,omitempty"`
@@ -56,7 +56,7 @@ type RotationJSON struct {
 	Error   *ErrorJSON `json:"error,omitempty"`
 }
 
-// RotationReport is what became of each.
+// RotationReport converts rotations to JSON.
 func RotationReport(all []Rotation) []RotationJSON {
 	rows := []RotationJSON{}
 	for _, r := range all {

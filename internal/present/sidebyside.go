@@ -7,23 +7,22 @@ import (
 	"sync"
 )
 
-// Blocks keeps what is printed about several things together and in order, although they
-// happen side by side. The first block that has not ended prints as things happen; those
-// after it keep their text until it is their turn.
+// Blocks keeps output about concurrent work together and in order. The first open block
+// prints immediately; later ones hold their text until their turn.
 type Blocks struct {
 	mu    sync.Mutex
-	moved *sync.Cond // the turn has passed on
+	moved *sync.Cond // the turn changed
 	all   []*Block
 	first int // the block whose turn it is
 }
 
-// Block is one thing that is printed about.
+// Block is the output about one thing.
 type Block struct {
 	of    *Blocks
 	place int
 	kept  []kept
 	ended bool
-	head  *kept // is written before all else; nil: it has been, or there is none
+	head  *kept // written first; nil: written already, or none
 }
 
 // kept is text that waits for its turn.
@@ -32,14 +31,14 @@ type kept struct {
 	text []byte
 }
 
-// NewBlocks makes an empty row of blocks.
+// NewBlocks returns a list without blocks.
 func NewBlocks() *Blocks {
 	b := &Blocks{}
 	b.moved = sync.NewCond(&b.mu)
 	return b
 }
 
-// Add makes a block after all others.
+// Add appends a block.
 func (b *Blocks) Add() *Block {
 	b.mu.Lock()
 	defer b.mu.Unlock()
@@ -56,7 +55,7 @@ func (b *Block) End() {
 	for ; b.of.first < len(b.of.all); b.of.first++ {
 		next := b.of.all[b.of.first]
 		for _, k := range next.kept {
-			_, _ = k.to.Write(k.text) // nobody is left to tell
+			_, _ = k.to.Write(k.text) // the stream remembers errors
 		}
 		next.kept = nil
 		if !next.ended {
@@ -81,17 +80,17 @@ func (b *Block) Await(ctx context.Context) error {
 	return ctx.Err()
 }
 
-// Head is written to a stream before anything else is, and not when nothing is.
+// Head sets text to write before the block's first output. Without output it is not written.
 func (b *Block) Head(to io.Writer, text string) { b.head = &kept{to, []byte(text)} }
 
-// Silent reports whether nothing was written below the head.
+// Silent reports whether the block has printed nothing.
 func (b *Block) Silent() bool {
 	b.of.mu.Lock()
 	defer b.of.mu.Unlock()
 	return b.head != nil
 }
 
-// Writer is a stream as the block writes to it.
+// Writer returns a writer that prints to a stream through the block.
 func (b *Block) Writer(to io.Writer) io.Writer { return &blockWriter{b, to} }
 
 type blockWriter struct {
@@ -105,7 +104,7 @@ func (w *blockWriter) Write(text []byte) (int, error) {
 	defer w.block.of.mu.Unlock()
 	if head := w.block.head; head != nil {
 		w.block.head = nil
-		_, _ = w.block.write(head.to, head.text) // the text itself tells what is wrong
+		_, _ = w.block.write(head.to, head.text) // the next write reports errors
 	}
 	return w.block.write(w.to, text)
 }
@@ -118,16 +117,14 @@ func (b *Block) write(to io.Writer, text []byte) (int, error) {
 	return len(text), nil
 }
 
-// AtOnce bounds how much happens side by side: enough to hide the waiting, few enough for
-// a registry not to take it for an attack.
+// AtOnce limits concurrent work: enough to hide latency, too few to look like an attack.
 const AtOnce = 16
 
-// Seats are for those that work at the same time. Who waits for something gives up its
-// seat meanwhile.
+// Seats limits concurrent work. Work that waits gives up its seat.
 type Seats chan struct{}
 
-// Run calls f for 0 to n-1 side by side, in order of their seats. A panic of f is the
-// caller's, whose program knows how to end without printing what it holds.
+// Run calls f concurrently for 0 to n-1, as seats become free. It passes on f's panic, because
+// the caller knows how to end without printing its value.
 func (s Seats) Run(n int, f func(int)) {
 	var all sync.WaitGroup
 	bugs := make(chan any, n)
@@ -151,7 +148,7 @@ func (s Seats) Run(n int, f func(int)) {
 	}
 }
 
-// Without gives up the caller's seat for as long as f takes.
+// Without gives up the caller's seat while f runs.
 func (s Seats) Without(f func() error) error {
 	<-s
 	defer func() { s <- struct{}{} }()
@@ -160,13 +157,13 @@ func (s Seats) Without(f func() error) error {
 
 type turnKey struct{}
 
-// WithTurn has questions to the person wait for a turn, so that one thing is asked at a
-// time, under what was printed about it.
+// WithTurn makes questions wait for their turn, so that purser asks one at a time, below the
+// output about it.
 func WithTurn(ctx context.Context, turn func(context.Context) error) context.Context {
 	return context.WithValue(ctx, turnKey{}, turn)
 }
 
-// AwaitTurn returns when the person may be asked.
+// AwaitTurn returns when purser may ask the person.
 func AwaitTurn(ctx context.Context) error {
 	if turn, ok := ctx.Value(turnKey{}).(func(context.Context) error); ok {
 		return turn(ctx)

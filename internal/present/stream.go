@@ -9,15 +9,14 @@ import (
 	"golang.org/x/term"
 )
 
-// Screen is what standard output and standard error of a command share.
+// Screen is shared by a command's standard output and standard error.
 type Screen struct {
-	Wide     *bool // --wide: what is printed is not fitted to the terminal; may be nil
+	Wide     *bool // --wide: ignore the terminal's width; may be nil
 	progress atomic.Pointer[Progress]
 }
 
-// Stream is standard output or standard error. It remembers what could not be written,
-// and takes nothing more once it is closed. It has no lock, but for the row of progress at a
-// terminal: a write may take for ever.
+// Stream is standard output or standard error. It remembers the first write error, and writes
+// nothing once closed. It has no lock except progress's, because a write may hang.
 type Stream struct {
 	To     io.Writer
 	Screen *Screen // may be nil
@@ -26,7 +25,7 @@ type Stream struct {
 	Failed atomic.Pointer[error]
 }
 
-// Write writes, and remembers.
+// Write implements io.Writer.
 func (s *Stream) Write(p []byte) (int, error) {
 	if s.Closed.Load() {
 		return 0, os.ErrClosed
@@ -44,7 +43,7 @@ func (s *Stream) Write(p []byte) (int, error) {
 	return n, err
 }
 
-// Close ends the stream, and leaves no row of progress behind.
+// Close ends the stream and removes the row of progress.
 func (s *Stream) Close() {
 	s.Closed.Store(true)
 	if s.Screen != nil {
@@ -52,8 +51,7 @@ func (s *Stream) Close() {
 	}
 }
 
-// Width is how many columns what is written to w has place in: 0, which is no limit, where
-// that is no terminal, and with --wide.
+// Width returns the columns of w's terminal; 0, no limit, without a terminal or with --wide.
 func Width(w io.Writer) int {
 	for {
 		switch to := w.(type) {
@@ -73,7 +71,7 @@ func Width(w io.Writer) int {
 	}
 }
 
-// Original is the stream itself, for a program that is to have it.
+// Original unwraps a stream, so that another program can inherit it.
 func Original(w io.Writer) io.Writer {
 	for {
 		s, ok := w.(*Stream)
@@ -84,15 +82,15 @@ func Original(w io.Writer) io.Writer {
 	}
 }
 
-// Stoppable is a stream whose reads end with a context. A read that is left behind ends
-// with the process.
+// Stoppable is a stream whose reads end with a context. The abandoned read ends with the
+// process.
 type Stoppable struct {
-	Ctx   context.Context // of the one command
+	Ctx   context.Context // the command's
 	From  io.Reader
 	Doing string
 }
 
-// Read reads into memory of its own, which a read that is left behind may still fill.
+// Read uses its own buffer, because an abandoned read may still fill it.
 func (s Stoppable) Read(p []byte) (int, error) {
 	raw, err := Interruptible(s.Ctx, s.Doing, func() ([]byte, error) {
 		own := make([]byte, len(p))
@@ -102,7 +100,7 @@ func (s Stoppable) Read(p []byte) (int, error) {
 	return copy(p, raw), err
 }
 
-// KeptOpen is a stream that is not the transport's to close.
+// KeptOpen is a stream that a transport must not close.
 type KeptOpen struct{ io.Writer }
 
 // Close does nothing.

@@ -9,36 +9,35 @@ import (
 	"github.com/mattn/go-runewidth"
 )
 
-// Table is what every command prints that has columns. One that is wider than the terminal
-// gives way in this order, and no further than it has to:
+// Table is the table that every command prints. To fit a terminal, it does these in turn:
 //
-//  1. Columns with a Least get narrower: text goes on in the next line, a label is cut, an
-//     id is cut to the part that tells it from the others.
-//  2. Columns with a Goes are left out, the highest first, and a line below names them.
-//  3. What is left goes on in the next line. No name is ever cut, and no two ids look alike.
+//  1. It narrows columns with a Least: text wraps, a label is cut, an id is cut to a unique
+//     prefix.
+//  2. It drops columns with a Goes, the highest first, and names them in a line below.
+//  3. It wraps the rest. It never cuts a name, and no two ids look alike.
 //
-// --wide, and output that is not a terminal, have all of it. docs/checking.md says the same.
+// With --wide, or without a terminal, it prints everything. docs/checking.md says the same.
 type Table struct {
 	Columns []Column
 	Rows    [][]string
 }
 
-// Column is one of a table's.
+// Column is a table's column.
 type Column struct {
 	Head  string
-	Goes  int // when it is left out, the highest first; 0: never
-	Least int // the least width that is of use; 0: as wide as its widest cell
+	Goes  int // the highest is dropped first; 0: never
+	Least int // the smallest useful width; 0: the widest cell's
 	How   narrowing
 }
 
-// narrowing is what becomes of a cell that is wider than its column.
+// narrowing says how to fit a cell that is wider than its column.
 type narrowing int
 
 const (
-	continued narrowing = iota // goes on in the next line
-	// Cut says that the start of a cell is enough.
+	continued narrowing = iota // wrap it
+	// Cut shows the start of a cell.
 	Cut
-	// Prefix cuts all cells to one length, of Least or more, at which each is another.
+	// Prefix cuts all cells to one length, of Least or more, at which they differ.
 	Prefix
 )
 
@@ -49,7 +48,7 @@ func (o Out) Table(t Table) {
 	_, _ = io.WriteString(o.To, t.text(Width(o.To)))
 }
 
-// text is the table in a width; 0 for any.
+// text renders the table in a width; 0 for any.
 func (t Table) text(width int) string {
 	shown, widths := t.fit(width)
 	var b strings.Builder
@@ -76,7 +75,7 @@ func (t Table) text(width int) string {
 	return b.String()
 }
 
-// fit decides which columns are shown, and how wide.
+// fit chooses the columns and their widths.
 func (t Table) fit(width int) (shown, widths []int) {
 	natural, least := t.widths()
 	for i := range t.Columns {
@@ -93,7 +92,7 @@ func (t Table) fit(width int) (shown, widths []int) {
 		shown = slices.DeleteFunc(shown, func(i int) bool { return i == next })
 	}
 	widths = slices.Clone(least)
-	for _, how := range []narrowing{continued, Cut, Prefix} { // what has place again, in this order
+	for _, how := range []narrowing{continued, Cut, Prefix} { // spread the remaining space, in this order
 		for _, i := range shown {
 			more := min(natural[i]-widths[i], width-total(shown, widths))
 			if t.Columns[i].How == how && more > 0 && (how != Prefix || widths[i]+more == natural[i]) {
@@ -111,7 +110,7 @@ func (t Table) fit(width int) (shown, widths []int) {
 	return shown, widths
 }
 
-// spare is by how much a column that is not left out can still get narrower.
+// spare returns how much narrower a column can become.
 func (t Table) spare(column int, widths []int) int {
 	if t.Columns[column].How == Prefix {
 		return 0
@@ -119,7 +118,7 @@ func (t Table) spare(column int, widths []int) int {
 	return widths[column] - widestRune
 }
 
-// widths are those that each column would have, and those that it needs.
+// widths returns each column's full and smallest widths.
 func (t Table) widths() (natural, least []int) {
 	for i, c := range t.Columns {
 		widest := runewidth.StringWidth(c.Head)
@@ -138,8 +137,7 @@ func (t Table) widths() (natural, least []int) {
 	return natural, least
 }
 
-// distinct is the length, of least or more, at which the cells of a column differ where
-// they do as a whole.
+// distinct returns the length, of least or more, at which a column's different cells differ.
 func (t Table) distinct(column, least int) int {
 	for n := least; ; n++ {
 		whole, seen, longer := map[string]string{}, true, false
@@ -157,7 +155,7 @@ func (t Table) distinct(column, least int) int {
 	}
 }
 
-// total is how wide columns are together.
+// total returns the width of the columns together.
 func total(shown, widths []int) int {
 	sum := gap * (len(shown) - 1)
 	for _, i := range shown {
@@ -166,7 +164,7 @@ func total(shown, widths []int) int {
 	return sum
 }
 
-// row writes a row, which has several lines where cells go on.
+// row writes a row, on several lines if cells wrap.
 func (t Table) row(b *strings.Builder, cells []string, shown, widths []int) {
 	lines := make([][]string, len(cells))
 	height := 1
@@ -191,7 +189,7 @@ func (t Table) row(b *strings.Builder, cells []string, shown, widths []int) {
 	}
 }
 
-// cell is a cell's text in the lines that it takes.
+// cell returns the lines of a cell.
 func (t Table) cell(column int, text string, width int) []string {
 	if runewidth.StringWidth(text) <= width {
 		return []string{text}
@@ -206,8 +204,7 @@ func (t Table) cell(column int, text string, width int) []string {
 	return folded(text, width)
 }
 
-// folded is a text in lines of a width, broken between words and commands, and in those that
-// are wider.
+// folded wraps a text to a width, between words and commands. It breaks wider words.
 func folded(text string, width int) (lines []string) {
 	line := ""
 	for _, unit := range units(text) {
@@ -231,7 +228,7 @@ func folded(text string, width int) (lines []string) {
 	return append(lines, line)
 }
 
-// broken is a word in pieces of a width, and what is left of it.
+// broken breaks a word into pieces of a width and a rest.
 func broken(word string, width int) (pieces []string, rest string) {
 	for runewidth.StringWidth(word) > width {
 		piece := runewidth.Truncate(word, max(width, widestRune), "")
@@ -243,10 +240,10 @@ func broken(word string, width int) (pieces []string, rest string) {
 	return pieces, word
 }
 
-// widestRune is how many columns a letter may take.
+// widestRune is the widest letter, in columns.
 const widestRune = 2
 
-// listed are words in a sentence.
+// listed joins words as a sentence does.
 func listed(words []string) string {
 	if last := len(words) - 1; last > 0 {
 		return strings.Join(words[:last], ", ") + " and " + words[last]

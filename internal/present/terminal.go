@@ -15,25 +15,25 @@ import (
 	"purser/internal/credential"
 )
 
-// Terminal asks a person. It is the controlling terminal, so that questions
-// work while standard input and output are data.
+// Terminal asks a person, at the controlling terminal, so that standard input and output can
+// carry data.
 type Terminal struct{ Path string }
 
-// ControllingTerminal is the process's own on every system that purser runs on.
+// ControllingTerminal is the path of the process's own.
 const ControllingTerminal = "/dev/tty"
 
-// Open opens the terminal; a fault with the reason NoTerminal where there is none.
+// Open opens the terminal. Without one, its fault's reason is NoTerminal.
 func (t Terminal) Open() (*os.File, error) {
 	f, err := os.OpenFile(t.Path, os.O_RDWR, 0)
 	if err != nil {
 		return nil, &credential.Fault{
-			Reason: credential.NoTerminal, What: "there is no terminal to ask on", Why: "purser runs without one, from a script or an agent",
+			Reason: credential.NoTerminal, What: "there is no terminal to ask you on", Why: "a script or an agent runs purser without one",
 		}
 	}
 	return f, nil
 }
 
-// turn opens the terminal when nobody else asks there, and nothing is drawn there, until done.
+// turn waits for other questions, hides progress and opens the terminal, until done.
 func (t Terminal) turn(ctx context.Context) (f *os.File, done func(), err error) {
 	if err := AwaitTurn(ctx); err != nil {
 		return nil, nil, err
@@ -48,7 +48,7 @@ func (t Terminal) turn(ctx context.Context) (f *os.File, done func(), err error)
 	}, nil
 }
 
-// Secret asks for text that is not echoed.
+// Secret asks for text without showing it.
 func (t Terminal) Secret(ctx context.Context, question string) ([]byte, error) {
 	f, done, err := t.turn(ctx)
 	if err != nil {
@@ -60,13 +60,13 @@ func (t Terminal) Secret(ctx context.Context, question string) ([]byte, error) {
 	if err != nil {
 		return nil, fmt.Errorf("look at the terminal: %w", err)
 	}
-	// The echo is off before the question is there: who pastes fast is not shown.
+	// Turn off the echo before asking, in case somebody pastes quickly.
 	if _, err := term.MakeRaw(fd); err != nil {
 		return nil, fmt.Errorf("turn off the terminal's echo: %w", err)
 	}
 	_, _ = io.WriteString(f, question)
 	typed, err := Interruptible(ctx, asking, func() ([]byte, error) { return term.ReadPassword(fd) })
-	_ = term.Restore(fd, before) // an interrupted read leaves the echo off
+	_ = term.Restore(fd, before) // ReadPassword does not, if it is interrupted
 	_, _ = io.WriteString(f, "\n")
 	if err != nil {
 		return nil, Declined(err)
@@ -74,7 +74,7 @@ func (t Terminal) Secret(ctx context.Context, question string) ([]byte, error) {
 	return typed, nil
 }
 
-// Confirm asks a question that is answered with yes or no; no is the default.
+// Confirm asks a yes-or-no question; no is the default.
 func (t Terminal) Confirm(ctx context.Context, question string) error {
 	f, done, err := t.turn(ctx)
 	if err != nil {
@@ -93,7 +93,7 @@ func (t Terminal) Confirm(ctx context.Context, question string) error {
 	return Declined(nil)
 }
 
-// Line asks for text that is echoed.
+// Line asks for text, and shows it.
 func (t Terminal) Line(ctx context.Context, question string) (string, error) {
 	f, done, err := t.turn(ctx)
 	if err != nil {
@@ -108,22 +108,22 @@ func (t Terminal) Line(ctx context.Context, question string) (string, error) {
 	return strings.TrimSpace(string(line)), nil
 }
 
-// lineLimit is far above any name, in bytes.
+// lineLimit is far above any name's length, in bytes.
 const lineLimit = 4 << 10
 
-// asking is what purser does while a person answers.
+// asking names the wait for an answer in errors.
 const asking = "waiting for an answer at the terminal"
 
-// Declined is the fault of a person who said no, or who could not answer.
+// Declined returns the fault of a person who said no or could not answer.
 func Declined(err error) error {
 	if ended, ok := AsFault(err); ok {
 		return ended
 	}
-	return &credential.Fault{Reason: credential.Declined, What: "stopped: it was not confirmed", Err: err}
+	return &credential.Fault{Reason: credential.Declined, What: "stopped: you did not confirm", Err: err}
 }
 
-// Interruptible lets the end of ctx end a read: reading a terminal or a pipe cannot be
-// cancelled, so that the reader is left behind, and ends with the process.
+// Interruptible stops waiting for a read when ctx ends. Nothing can cancel the read of a
+// terminal or a pipe, so it goes on until the process ends.
 func Interruptible(ctx context.Context, doing string, read func() ([]byte, error)) ([]byte, error) {
 	type result struct {
 		line []byte
@@ -142,8 +142,8 @@ func Interruptible(ctx context.Context, doing string, read func() ([]byte, error
 	}
 }
 
-// IsTerminal reports whether a stream is one, which decides about symbols and
-// colour, never about content.
+// IsTerminal reports whether a stream is a terminal. That decides about symbols, colour and
+// layout.
 func IsTerminal(w io.Writer) bool {
 	if b, ok := w.(*blockWriter); ok {
 		w = b.to
@@ -152,8 +152,7 @@ func IsTerminal(w io.Writer) bool {
 	return ok && term.IsTerminal(int(f.Fd()))
 }
 
-// Pasted asks for text that is not echoed, and says about it what told makes of it
-// while it arrives.
+// Pasted asks for text without showing it. It shows what told says about it instead.
 func (t Terminal) Pasted(ctx context.Context, before, question string, told func([]byte) string) ([]byte, error) {
 	f, done, err := t.turn(ctx)
 	if err != nil {
@@ -161,7 +160,7 @@ func (t Terminal) Pasted(ctx context.Context, before, question string, told func
 	}
 	defer done()
 	fd := int(f.Fd())
-	state, err := term.MakeRaw(fd) // the echo is off before the question is there
+	state, err := term.MakeRaw(fd) // turn off the echo before asking
 	if err != nil {
 		return nil, fmt.Errorf("turn off the terminal's echo: %w", err)
 	}
@@ -171,7 +170,7 @@ func (t Terminal) Pasted(ctx context.Context, before, question string, told func
 	}
 	_, _ = io.WriteString(f, question)
 	if runewidth.StringWidth(question) >= columns(fd) {
-		_, _ = io.WriteString(f, "\r\n") // it has more than one row, and only the last can be drawn again
+		_, _ = io.WriteString(f, "\r\n") // it wraps, and only its last row can be redrawn
 		question = ""
 	}
 	raw, err := Interruptible(ctx, asking, func() ([]byte, error) {
@@ -184,7 +183,7 @@ func (t Terminal) Pasted(ctx context.Context, before, question string, told func
 	return raw, nil
 }
 
-// columns is how wide the terminal is now; 80 where it does not say.
+// columns returns the terminal's current width; 80 if unknown.
 func columns(fd int) int {
 	if width, _, err := term.GetSize(fd); err == nil && width > 0 {
 		return width
@@ -193,8 +192,8 @@ func columns(fd int) int {
 	return usual
 }
 
-// fit is a question with what is said behind it, as one row has place for them and for the
-// cursor: else without the question, or with the end cut off.
+// fit fits a question and the text after it into one row, with the cursor. It drops the
+// question if it must, and then cuts the text.
 func fit(question, said string, columns int) string {
 	for _, row := range []string{question + said, cmp.Or(said, question)} {
 		if runewidth.StringWidth(row) < columns {
@@ -204,14 +203,14 @@ func fit(question, said string, columns int) string {
 	return runewidth.Truncate(said, columns-1, "…")
 }
 
-// The keys of a terminal in raw mode that mean something here.
+// The keys that readPasted handles.
 const (
 	keyInterrupt, keyEnd, keyBack, keyDelete, keyClear, keyEscape = 3, 4, 8, 127, 21, 27
 	pasteLimit                                                    = 16<<10 + 3
 )
 
-// readPasted reads keys until the end of the line, one by one: what was typed ahead is
-// for the next question.
+// readPasted reads one key at a time until the end of the line, and so leaves what follows to
+// the next question.
 func readPasted(r io.Reader, changed func([]byte)) ([]byte, error) {
 	var raw []byte
 	key := make([]byte, 1)
@@ -221,7 +220,7 @@ func readPasted(r io.Reader, changed func([]byte)) ([]byte, error) {
 			return nil, err
 		}
 		switch k := key[0]; {
-		case escape: // a sequence, such as the marks that terminals put around what is pasted
+		case escape: // part of a sequence, such as the marks around a paste
 			escape = k == '[' || k >= '0' && k <= '9' || k == ';'
 			continue
 		case k == '\r' || k == '\n':

@@ -23,17 +23,17 @@ const (
 	plain = "\x1b[0m"
 )
 
-// Out is a stream that a person reads.
+// Out prints to a stream for a person.
 type Out struct {
 	To      io.Writer
 	NoColor bool
-	Dumb    bool // it cannot draw a line again
+	Dumb    bool // the terminal cannot redraw a line
 
-	Given credential.Given // the command line, which proposed commands repeat
+	Given credential.Given // the command line, whose flags proposed commands repeat
 }
 
-// mark is the sign in front of a line on a terminal, in colour there. Elsewhere lines begin
-// with a word, so that a log can be searched.
+// mark returns the start of a line: a sign on a terminal, else a word, so that people can
+// search a log.
 func (o Out) mark(v credential.Verdict) (mark, coloured string) {
 	sign, word, colour := "?", "unknown", dim
 	switch v {
@@ -52,7 +52,7 @@ func (o Out) mark(v credential.Verdict) (mark, coloured string) {
 	return sign, colour + sign + plain
 }
 
-// Line says one thing that is now known.
+// Line prints one result.
 func (o Out) Line(v credential.Verdict, label, text string) {
 	mark, coloured := o.mark(v)
 	prefix := fmt.Sprintf("%s %-10s ", mark, label)
@@ -60,7 +60,7 @@ func (o Out) Line(v credential.Verdict, label, text string) {
 	_, _ = io.WriteString(o.To, coloured+strings.TrimPrefix(row, mark)+"\n")
 }
 
-// Text is a paragraph, or several.
+// Text prints paragraphs.
 func (o Out) Text(text string) {
 	var b strings.Builder
 	for line := range strings.SplitSeq(text, "\n") {
@@ -69,10 +69,10 @@ func (o Out) Text(text string) {
 	_, _ = io.WriteString(o.To, b.String())
 }
 
-// Error says what happened, why, and what to type next.
+// Error prints what happened, why, and what to type next.
 func (o Out) Error(err error) { _, _ = io.WriteString(o.To, errorText(err, Width(o.To))) }
 
-// because says, below a line, why it is so and what to do.
+// because prints why and what to do, below a line.
 func (o Out) because(f *credential.Fault) {
 	const margin = "    "
 	var b strings.Builder
@@ -80,7 +80,7 @@ func (o Out) because(f *credential.Fault) {
 	_, _ = io.WriteString(o.To, b.String())
 }
 
-// Finding is a line with what is wrong, where something is.
+// Finding prints a line, and below it what is wrong, if anything.
 func (o Out) Finding(v credential.Verdict, label, text string, err error) {
 	o.Line(v, label, text)
 	if _, ok := errors.AsType[*config.Error](err); ok {
@@ -97,12 +97,12 @@ func checkedText(p lifecycle.PlaceCheck) string {
 	}
 	text := fmt.Sprintf("%s, %d characters, good for %s", p.Proof.Kind, p.Length, strings.Join(repos, ", "))
 	if len(p.Proof.Excess) > 0 {
-		text += " (more than needed: " + strings.Join(p.Proof.Excess, "; ") + ")"
+		text += " (more than it needs: " + strings.Join(p.Proof.Excess, "; ") + ")"
 	}
 	return text
 }
 
-// Status is the table of all credentials; what is wrong with one is said on errs.
+// Status prints the table of all credentials, and their faults on errs.
 func (o Out) Status(rows []lifecycle.StatusRow, errs Out, now time.Time) {
 	var missed []string
 	var known []lifecycle.StatusRow
@@ -121,8 +121,8 @@ func (o Out) Status(rows []lifecycle.StatusRow, errs Out, now time.Time) {
 		known = append(known, r)
 	}
 	o.Table(statusTable(known, o.Given, now))
-	if IsTerminal(o.To) { // elsewhere programs read the table by its lines
-		o.Sums(len(rows), "places", Count{len(known) - faults - noted, "fine"}, Count{noted, "with a note"}, Count{faults, "failed"}, Count{len(missed), "not described"})
+	if IsTerminal(o.To) { // programs read the table line by line
+		o.Sums(len(rows), "places", Count{len(known) - faults - noted, "fine"}, Count{noted, "with a note"}, Count{faults, "failed"}, Count{len(missed), "not checked"})
 	}
 	for _, r := range known {
 		if r.Fault != nil {
@@ -130,7 +130,7 @@ func (o Out) Status(rows []lifecycle.StatusRow, errs Out, now time.Time) {
 			errs.Error(r.Fault)
 		}
 	}
-	errs.Unfinished(cut, "described", len(rows), missed)
+	errs.Unfinished(cut, "checked", len(rows), missed)
 }
 
 func statusTable(rows []lifecycle.StatusRow, given credential.Given, now time.Time) Table {
@@ -150,7 +150,7 @@ func statusTable(rows []lifecycle.StatusRow, given credential.Given, now time.Ti
 	return t
 }
 
-// statusNotes are a row's notes, and the command that puts it right.
+// statusNotes returns a row's notes and the command that fixes it.
 func statusNotes(r lifecycle.StatusRow, given credential.Given) []string {
 	notes := slices.Clone(r.Notes)
 	if r.Run != "" {
@@ -168,8 +168,8 @@ func versionText(r lifecycle.StatusRow) string {
 	return cmp.Or(id, "none")
 }
 
-// ageText is how long the current version has been current, with a ≤ where only
-// the last change of the whole secret is known.
+// ageText returns the age of the current version, with ≥ if only the secret's last change is
+// known.
 func ageText(r lifecycle.StatusRow, now time.Time) string {
 	if r.Since.IsZero() {
 		return "-"
@@ -181,7 +181,7 @@ func ageText(r lifecycle.StatusRow, now time.Time) string {
 	return text
 }
 
-// span is a time span in its largest unit.
+// span writes a duration in its largest unit.
 func span(d time.Duration) string {
 	const day = 24 * time.Hour
 	switch {
@@ -208,7 +208,7 @@ func stagesText(d credential.Description) string {
 	return cmp.Or(strings.Join(text, "+"), "-")
 }
 
-// DateText is a date, or a dash for none.
+// DateText writes a date, or a dash for the zero time.
 func DateText(t time.Time) string {
 	if t.IsZero() {
 		return "-"

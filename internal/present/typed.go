@@ -7,9 +7,8 @@ import (
 	"purser/internal/credential"
 )
 
-// leads are the flags of each command that decide where something goes, or whose it is. A
-// command that is proposed repeats those that were given: without --region it would go to
-// another region.
+// leads lists the flags of each command that choose places and accounts. A proposed command
+// repeats them: without --region it would write to another region.
 var leads = map[string][]string{
 	"store":             {"registry", "username", "repository", "access", "secret-id", "file", "shape", "profile", "region", "ca"},
 	"init":              {"from-terraform", "from-script", "name", "registry", "username", "repository", "access", "secret-id", "file", "shape", "profile", "region"},
@@ -27,12 +26,11 @@ var leads = map[string][]string{
 	"receipt verify":    {"kms-key", "public-key", "record", "signers"},
 }
 
-// shared are the flags that mean the same in every command that has them. The others are
-// repeated by their own command alone: an --account is AWS's here and a registry's there.
+// shared lists the flags that mean the same in every command. Only the same command repeats
+// the others: --account is AWS's in one and a registry's in another.
 var shared = []string{"config", "registry", "profile"}
 
-// Typed is a command of purser's to type next: its words, what it is about, and the flags
-// that were given and lead it to the same place.
+// Typed returns a purser command to type next, with the given flags that choose the same place.
 func Typed(given credential.Given, command string, words ...string) string {
 	line := append([]string{"purser", command}, words...)
 	for _, f := range given.Flags {
@@ -45,10 +43,10 @@ func Typed(given credential.Given, command string, words ...string) string {
 	return strings.Join(line, " ")
 }
 
-// typed is Typed for what has failed.
+// typed is Typed for a fault.
 func typed(f *credential.Fault, command string, words ...string) string {
 	return Typed(f.Given, command, words...)
 }
 
-// Leads are the flags of a command that its proposals repeat, besides --config.
+// Leads returns the flags of a command that proposals repeat, besides --config.
 func Leads(command string) []string { return leads[command] }

@@ -7,9 +7,9 @@ import (
 	"github.com/mattn/go-runewidth"
 )
 
-// fill is text behind a prefix, in lines of a width that begin hang columns in; a width of 0
-// breaks nothing. What one copies, a command, a path or an address, is never broken: one that
-// is wider than the terminal has a line of its own, which the terminal continues.
+// fill wraps text behind a prefix to a width, with an indent of hang columns; a width of 0
+// does not wrap. It never breaks commands, paths and addresses, because people copy them: one
+// that is wider than the terminal gets a line of its own.
 func fill(prefix, text string, hang, width int) string {
 	if width == 0 || runewidth.StringWidth(prefix+text) <= width {
 		return prefix + text
@@ -37,11 +37,11 @@ func fill(prefix, text string, hang, width int) string {
 	return b.String()
 }
 
-// command is one that is to be typed, as advice has it, up to a comma or a bracket.
+// command matches a command in advice, up to a comma or a bracket.
 var command = regexp.MustCompile(`\b(?:purser (?:check|configure-docker|doctor|exec|help|init|job|login|logout|mcp|receipt|rehearse|respond|revoke|rollback|rotate|sandbox|schema|status|store|terraform|tokens)\b|` +
 	`aws [a-z]|terraform [a-z]|docker log|curl -|grep |date -|timedatectl )[^,;(]*[,;]?`)
 
-// units are what a line is broken between.
+// units splits text where a line may break.
 func units(text string) (all []string) {
 	from := 0
 	for _, at := range command.FindAllStringIndex(text, -1) {

@@ -1,4 +1,3 @@
-// Package source finds a token where it is now: piped in, typed at a terminal,
-// or left by docker in its configuration or a credential helper. It only finds;
-// what may be stored of it, and proving it, is for others.
+// Package source finds a token on standard input, or in docker's configuration or credential
+// helpers. It does not judge or prove the token.
 package source

@@ -18,25 +18,23 @@ import (
 	"purser/internal/credential"
 )
 
-// DockerConfig finds the login that docker's clients use for a registry: from
-// the helper that the configuration names for it (credHelpers), from the one
-// for everything (credsStore), or written in the file itself (auths), in that
-// order, as docker does.
+// DockerConfig finds docker's login for a registry as docker does: from the registry's helper
+// (credHelpers), else the general one (credsStore), else the file itself (auths).
 type DockerConfig struct {
 	Dir      string // the directory of config.json
 	Registry credential.Host
 }
 
 const (
-	configLimit = 4 << 20  // far above any real docker configuration
-	helperLimit = 64 << 10 // and any answer of a credential helper
-	// helperTimeout leaves time for a keychain to ask for its own password.
+	configLimit = 4 << 20  // far above any real configuration
+	helperLimit = 64 << 10 // far above any helper's answer
+	// helperTimeout leaves a person time to unlock a keychain.
 	helperTimeout        = 2 * time.Minute
 	helperVersionTimeout = 5 * time.Second
 )
 
-// Find looks the registry up under each of its names. Nothing there is a fault
-// with the reason NoToken.
+// Find looks the registry up under each of its names. If there is no login, the fault's reason
+// is NoToken.
 func (d DockerConfig) Find(ctx context.Context) (Found, error) {
 	path := filepath.Join(d.Dir, "config.json")
 	file, err := d.load(path)
@@ -56,7 +54,7 @@ func (d DockerConfig) Find(ctx context.Context) (Found, error) {
 	}
 	return Found{}, &credential.Fault{
 		Reason: credential.NoToken, Registry: d.Registry,
-		What: "docker has no login for " + string(d.Registry), Why: "looked in " + path + " and the credential helpers that it names",
+		What: "docker has no login for " + string(d.Registry), Why: "purser looked in " + path + " and in the credential helpers that it names",
 	}
 }
 
@@ -71,20 +69,20 @@ func (d DockerConfig) load(path string) (*configfile.ConfigFile, error) {
 	return parseDockerConfig(path, raw)
 }
 
-// parseDockerConfig reads config.json. The parser's own error is dropped: it
-// may quote the file, and the file may hold passwords.
+// parseDockerConfig reads config.json. It drops the parser's error, which may quote a password
+// from the file.
 func parseDockerConfig(path string, raw []byte) (*configfile.ConfigFile, error) {
 	file := configfile.New(path)
 	if err := file.LoadFromReader(bytes.NewReader(raw)); err != nil {
 		return nil, &credential.Fault{
-			Reason: credential.NoToken, What: "docker's config " + path + " cannot be read",
-			Why: "it is not valid JSON in docker's form, or one of its auths is not base64 of USER:PASSWORD",
+			Reason: credential.NoToken, What: "purser cannot read docker's config " + path,
+			Why: "it is not a valid docker configuration, or an entry of auths is not USER:PASSWORD in base64",
 		}
 	}
 	return file, nil
 }
 
-// lookUp finds the entry under one key. An empty login means nothing is there.
+// lookUp finds the entry under a key; an empty login if there is none.
 func (d DockerConfig) lookUp(ctx context.Context, file *configfile.ConfigFile, path, key string) (credential.Login, string, error) {
 	if name := file.CredentialHelpers[key]; name != "" {
 		return d.askHelper(ctx, name, key)
@@ -106,12 +104,12 @@ func (d DockerConfig) lookUp(ctx context.Context, file *configfile.ConfigFile, p
 	return loginOf(entry.Username, entry.Password, where)
 }
 
-// loginOf is a login of docker's. Its user name is shown to people: one with a token in it
-// is refused.
+// loginOf makes a login. It refuses a user name that contains a token, because purser shows
+// user names.
 func loginOf(username, password, where string) (credential.Login, string, error) {
 	if credential.HoldsToken(username) {
 		return credential.Login{}, "", &credential.Fault{
-			Reason: credential.BadToken, What: "the login in " + where + " cannot be used", Why: "there is a token in its user name; sign in again with docker login",
+			Reason: credential.BadToken, What: "purser cannot use the login in " + where, Why: "its user name contains a token; sign in again with docker login",
 		}
 	}
 	return credential.Login{Username: username, Token: credential.NewSecret(password)}, where, nil
@@ -119,20 +117,20 @@ func loginOf(username, password, where string) (credential.Login, string, error)
 
 var helperForm = credential.NewPattern(`^[A-Za-z0-9][A-Za-z0-9._-]*$`)
 
-// isHelperName reports whether a text may follow docker-credential- : a file name, no
-// path, and no token.
+// isHelperName reports whether a text may follow docker-credential-: a file name, neither a
+// path nor a token.
 func isHelperName(text string) bool {
 	return helperForm.MatchString(text) && !credential.HoldsToken(text)
 }
 
 func (d DockerConfig) askHelper(ctx context.Context, name, key string) (credential.Login, string, error) {
 	if !isHelperName(name) {
-		return credential.Login{}, "", &credential.Fault{Reason: credential.NoToken, What: "docker's config names a credential helper that cannot be a program"}
+		return credential.Login{}, "", &credential.Fault{Reason: credential.NoToken, What: "docker's config names an invalid credential helper", Why: "a helper's name has only letters, digits, '.', '_' and '-'; correct credsStore or credHelpers"}
 	}
 	program := "docker-credential-" + name
 	path, err := exec.LookPath(program)
 	if err != nil {
-		return credential.Login{}, "", helperFault(d.Registry, program, "it is named in docker's config and is not on the PATH")
+		return credential.Login{}, "", helperFault(d.Registry, program, "docker's config names it, but it is not on the PATH")
 	}
 	run := ctx
 	ctx, stop := context.WithTimeout(ctx, helperTimeout)
@@ -148,8 +146,8 @@ func (d DockerConfig) askHelper(ctx context.Context, name, key string) (credenti
 	case err == nil && got.Secret == "" || credentials.IsErrCredentialsNotFound(err):
 		return credential.Login{}, "", nil
 	case err != nil:
-		// The helper's output is not quoted: a broken one could print the secret.
-		return credential.Login{}, "", helperFault(d.Registry, program, "it ended with an error or did not speak docker's protocol")
+		// A broken helper could print the secret, so purser does not quote its output.
+		return credential.Login{}, "", helperFault(d.Registry, program, "it failed, or its answer does not follow docker's protocol")
 	}
 	return loginOf(got.Username, got.Secret, "the credential helper "+program)
 }
@@ -157,16 +155,15 @@ func (d DockerConfig) askHelper(ctx context.Context, name, key string) (credenti
 func helperFault(host credential.Host, program, why string) *credential.Fault {
 	return &credential.Fault{
 		Reason: credential.NoToken, Registry: host, Why: why,
-		What: "the credential helper " + program + " gave nothing",
+		What: "the credential helper " + program + " gave no login",
 	}
 }
 
-// helperRun runs a helper as docker does: the request goes to its standard
-// input, so that nothing is in a process list, and its standard error is
-// dropped, since what a broken helper says there may be the secret.
+// helperRun runs a helper as docker does, with the request on standard input, away from the
+// process list. It drops standard error, where a broken helper may print the secret.
 type helperRun struct{ cmd *exec.Cmd }
 
-// Output runs the helper and returns the beginning of what it printed.
+// Output runs the helper and returns the start of its output.
 func (r *helperRun) Output() ([]byte, error) {
 	out, err := r.cmd.StdoutPipe()
 	if err != nil {
@@ -181,5 +178,5 @@ func (r *helperRun) Output() ([]byte, error) {
 	return raw, errors.Join(r.cmd.Wait(), readErr)
 }
 
-// Input gives the helper its request.
+// Input sets the helper's request.
 func (r *helperRun) Input(in io.Reader) { r.cmd.Stdin = in }

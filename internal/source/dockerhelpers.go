@@ -13,23 +13,21 @@ import (
 	"purser/internal/credential"
 )
 
-// Helper is the name of purser's credential helper, as docker's configuration has it.
+// Helper is the name of purser's credential helper in docker's configuration.
 const Helper = "purser"
 
-// HelperChange is a change of the credHelpers in a client's configuration, not
-// written yet.
+// HelperChange is an unwritten change of credHelpers in a client's configuration.
 type HelperChange struct {
 	Path          string
 	Before, After []byte
-	Warnings      []string // what would win over the helper
+	Warnings      []string // logins that precede the helper
 }
 
 // Changed reports whether there is anything to write.
 func (c HelperChange) Changed() bool { return !bytes.Equal(c.Before, c.After) }
 
-// SetHelper has a client's configuration ask a credential helper for registries,
-// or no longer, with remove. Everything else in the file stays, in its order.
-// The error is a *credential.Fault.
+// SetHelper sets a credential helper for registries in a client's configuration, or removes
+// it. It keeps everything else in the file, in order. The error is a *credential.Fault.
 func SetHelper(path, helper string, hosts []credential.Host, remove bool) (HelperChange, error) {
 	c := HelperChange{Path: path}
 	raw, err := boundedfile.Read(path, configLimit)
@@ -42,11 +40,11 @@ func SetHelper(path, helper string, hosts []credential.Host, remove bool) (Helpe
 	}
 	members, err := readObject(raw)
 	if err != nil {
-		return c, &credential.Fault{Reason: credential.Usage, What: path + " cannot be changed", Why: "it is not a JSON object; nothing was written"}
+		return c, &credential.Fault{Reason: credential.Usage, What: "purser cannot change " + path, Why: "it is not a JSON object; purser wrote nothing"}
 	}
 	helpers, err := objectAt(members, "credHelpers")
 	if err != nil {
-		return c, &credential.Fault{Reason: credential.Usage, What: path + " cannot be changed", Why: "its credHelpers are not a JSON object; nothing was written"}
+		return c, &credential.Fault{Reason: credential.Usage, What: "purser cannot change " + path, Why: "its credHelpers is not a JSON object; purser wrote nothing"}
 	}
 	before := len(helpers)
 	same := true
@@ -88,7 +86,7 @@ func objectAt(members []member, key string) ([]member, error) {
 	return nil, nil
 }
 
-// withObject puts an object in, or takes it out when it is empty.
+// withObject sets a member, or removes it if the object is empty.
 func withObject(members []member, key string, object []member) []member {
 	i := slices.IndexFunc(members, func(m member) bool { return m.key == key })
 	switch {
@@ -103,8 +101,7 @@ func withObject(members []member, key string, object []member) []member {
 	return append(members, member{key, writeObject(object)})
 }
 
-// winners are logins in the file that some clients take before they ask a
-// helper.
+// winners warns about logins that some clients use before they ask a helper.
 func winners(members []member, hosts []credential.Host) []string {
 	auths, err := objectAt(members, "auths")
 	if err != nil {
@@ -112,7 +109,7 @@ func winners(members []member, hosts []credential.Host) []string {
 	}
 	var store string
 	if i := slices.IndexFunc(members, func(m member) bool { return m.key == "credsStore" }); i >= 0 {
-		_ = json.Unmarshal(members[i].value, &store) // what is no text is no helper
+		_ = json.Unmarshal(members[i].value, &store) // anything but text is no helper
 	}
 	var all []string
 	for _, host := range hosts {
@@ -124,9 +121,9 @@ func winners(members []member, hosts []credential.Host) []string {
 			entry, err := readObject(auths[i].value)
 			switch {
 			case err == nil && len(entry) > 0:
-				all = append(all, "a login for "+key+" lies readable in the file, and some clients take it first")
+				all = append(all, "the file stores an unencrypted login for "+key+", and some clients use that first")
 			case store != "":
-				all = append(all, "docker-credential-"+credential.Quote(store)+" (credsStore) has a login for "+key+", and clients that know no credHelpers take it")
+				all = append(all, "docker-credential-"+credential.Quote(store)+" (credsStore) has a login for "+key+", and clients without support for credHelpers use that")
 			}
 		}
 	}
@@ -136,8 +133,8 @@ func winners(members []member, hosts []credential.Host) []string {
 // Write replaces the file.
 func (c HelperChange) Write() error { return atomicfile.Write(c.Path, c.After, 0o600) }
 
-// WithoutLogins is a client's configuration as it may be shown: each login in it
-// replaced by a word. What does not parse is not shown.
+// WithoutLogins returns a client's configuration with its logins hidden, and nothing of one
+// that does not parse.
 func WithoutLogins(raw []byte) string {
 	if len(bytes.TrimSpace(raw)) == 0 {
 		return ""
@@ -147,7 +144,7 @@ func WithoutLogins(raw []byte) string {
 		return "(not JSON, not shown)\n"
 	}
 	for i, m := range members {
-		// Only these are known to hold no secret; proxies and headers may.
+		// Only these hold no secret for certain; proxies and headers may.
 		harmless := slices.Contains([]string{"credHelpers", "credsStore", "currentContext"}, m.key)
 		if !harmless || credential.HoldsToken(string(m.value)) {
 			members[i].value = json.RawMessage(`"(not shown)"`)

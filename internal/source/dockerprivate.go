@@ -13,15 +13,14 @@ import (
 	"purser/internal/credential"
 )
 
-// keptSettings are the members of docker's configuration that say how docker
-// works, and not who it is.
+// keptSettings are the members of docker's configuration about how docker works, rather than
+// about logins.
 var keptSettings = []string{"currentContext", "cliPluginsExtraDirs", "plugins", "features", "aliases", "proxies", "experimental"} // a constant that Go cannot write as one
 
-// PrivateClients fills a folder with configurations in which clients find nothing
-// but a credential helper for the registries: docker's, in which its contexts,
-// builders and plugins are those of the folder real, podman's and helm's. It
-// returns the variables that lead clients there. The error is a *credential.Fault
-// where real cannot be understood.
+// PrivateClients fills a folder with configurations for docker, podman and helm whose only
+// login is a credential helper for the registries. docker's also has the contexts, builders
+// and plugins of the folder real. It returns the variables that make clients use them. If
+// purser cannot read real, the error is a *credential.Fault.
 func PrivateClients(dir, real, helper string, hosts []credential.Host) (map[string]string, error) {
 	var kept []member
 	raw, err := boundedfile.Read(filepath.Join(real, "config.json"), configLimit)
@@ -31,7 +30,7 @@ func PrivateClients(dir, real, helper string, hosts []credential.Host) (map[stri
 		return nil, err
 	case len(bytes.TrimSpace(raw)) > 0:
 		if kept, err = readObject(raw); err != nil {
-			return nil, &credential.Fault{Reason: credential.Usage, What: "docker's config " + filepath.Join(real, "config.json") + " cannot be read", Why: "it is not a JSON object"}
+			return nil, &credential.Fault{Reason: credential.Usage, What: "purser cannot read docker's config " + filepath.Join(real, "config.json"), Why: "it is not a JSON object"}
 		}
 		kept = slices.DeleteFunc(kept, func(m member) bool { return !slices.Contains(keptSettings, m.key) })
 	}
@@ -61,8 +60,8 @@ func PrivateClients(dir, real, helper string, hosts []credential.Host) (map[stri
 	return vars, nil
 }
 
-// linkRest has all else that docker keeps beside its configuration found: contexts
-// with their certificates, builders, plugins.
+// linkRest links what docker keeps beside its configuration: contexts with their certificates,
+// builders, plugins.
 func linkRest(docker, real string) error {
 	entries, err := os.ReadDir(real)
 	if err != nil {

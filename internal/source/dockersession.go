@@ -10,14 +10,14 @@ import (
 	"purser/internal/credential"
 )
 
-// DockerSession finds the session that docker's browser login has left: it can manage
-// the account's tokens, for as long as it lives. It is never stored.
+// DockerSession finds the session of docker's browser login, which can manage the account's
+// tokens until it expires. purser never stores it.
 type DockerSession struct {
 	Dir      string
 	Registry credential.Host
 }
 
-// Find looks in docker's credential store. Where there is none, the fault's reason is
+// Find looks in docker's credential store. If there is no session, the fault's reason is
 // NoToken.
 func (d DockerSession) Find(ctx context.Context) (bearer credential.Secret, where string, err error) {
 	config := DockerConfig(d)
@@ -33,13 +33,13 @@ func (d DockerSession) Find(ctx context.Context) (bearer credential.Secret, wher
 		}
 	}
 	if login.Token.IsZero() {
-		return credential.Secret{}, "", &credential.Fault{Reason: credential.NoToken, Registry: d.Registry, What: "docker has no session of " + d.Registry.Vendor(), Why: "docker login with a browser leaves one"}
+		return credential.Secret{}, "", &credential.Fault{Reason: credential.NoToken, Registry: d.Registry, What: "docker has no session at " + d.Registry.Vendor(), Why: "only docker login with a browser creates one"}
 	}
 	return login.Token, where, nil
 }
 
-// besideSession reports whether docker's browser login has left its session here. What it
-// cannot look up counts as none.
+// besideSession reports whether docker's browser login has a session here. It counts errors as
+// none.
 func (d DockerConfig) besideSession(ctx context.Context, file *configfile.ConfigFile, path string) bool {
 	return slices.ContainsFunc(d.Registry.SessionKeys(), func(key string) bool {
 		login, _, err := d.lookUp(ctx, file, path, key)

@@ -18,16 +18,15 @@ import (
 	"purser/internal/credential"
 )
 
-// DockerState is what docker's configuration says about a registry's logins. It
-// holds no login.
+// DockerState is what docker's configuration says about a registry's logins, without them.
 type DockerState struct {
 	Path      string   // of config.json
 	Exists    bool     // whether it is there
-	Plaintext []string // keys under which a login is readable in the file itself
-	Helper    string   // the credential helper that docker asks for the registry; "" for none
+	Plaintext []string // keys with an unencrypted login
+	Helper    string   // the registry's credential helper; "" for none
 }
 
-// State looks at the configuration without asking a helper.
+// State reads the configuration and asks no helper.
 func (d DockerConfig) State() (DockerState, error) {
 	s := DockerState{Path: filepath.Join(d.Dir, "config.json")}
 	if _, err := os.Stat(s.Path); err != nil {
@@ -52,12 +51,12 @@ func (d DockerConfig) State() (DockerState, error) {
 	return s, nil
 }
 
-// HelperVersion runs a credential helper for its version, which takes no
-// secret. Where it is not on the PATH the error is a *credential.Fault.
+// HelperVersion asks a credential helper for its version, which involves no secret. If it is
+// not on the PATH, the error is a *credential.Fault.
 func HelperVersion(ctx context.Context, name string) (string, error) {
 	program := "docker-credential-" + credential.Quote(name)
 	missing := &credential.Fault{
-		Reason: credential.HelperMissing, What: program + " is not on the PATH", Why: "docker's config names it, so that every docker command that needs a login fails",
+		Reason: credential.HelperMissing, What: program + " is not on the PATH", Why: "docker's config names it, so every docker command that needs a login fails",
 	}
 	if !isHelperName(name) {
 		return "", missing
@@ -71,14 +70,14 @@ func HelperVersion(ctx context.Context, name string) (string, error) {
 	run := helperRun{cmd: exec.CommandContext(ctx, path, "version")} //nolint:gosec // the name is checked above
 	out, err := run.Output()
 	if err != nil {
-		return "a version that it does not tell", nil // older helpers have no such verb
+		return "version unknown", nil // older helpers lack the verb
 	}
 	line, _, _ := strings.Cut(strings.TrimSpace(string(out)), "\n")
 	return credential.Quote(line), nil
 }
 
-// DropAuths takes logins out of docker's configuration and keeps all else as it
-// is, in its order. The file is replaced whole, or not at all.
+// DropAuths removes logins from docker's configuration and keeps everything else, in order. It
+// replaces the file atomically.
 func (d DockerConfig) DropAuths(keys []string) error {
 	path := filepath.Join(d.Dir, "config.json")
 	raw, err := boundedfile.Read(path, configLimit)
@@ -87,12 +86,12 @@ func (d DockerConfig) DropAuths(keys []string) error {
 	}
 	changed, err := dropAuths(raw, keys)
 	if err != nil {
-		return &credential.Fault{Reason: credential.DockerPlaintext, What: "docker's config " + path + " cannot be changed", Why: "it is not valid JSON in docker's form"}
+		return &credential.Fault{Reason: credential.DockerPlaintext, What: "purser cannot change docker's config " + path, Why: "it is not a valid docker configuration"}
 	}
 	return atomicfile.Write(path, changed, 0o600)
 }
 
-// member is one member of a JSON object, in the order of the file.
+// member is a member of a JSON object, in the file's order.
 type member struct {
 	key   string
 	value json.RawMessage

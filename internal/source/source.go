@@ -8,25 +8,24 @@ import (
 	"purser/internal/credential"
 )
 
-// Found is a login and where it was.
+// Found is a login and its place.
 type Found struct {
 	credential.Login
 	Kind  credential.Kind
 	Where string // for people: "docker's config /home/me/.docker/config.json"
-	// BesideSession: docker's browser login has left its session beside the token, so that
-	// login may have made the token for itself.
+	// BesideSession: docker has a browser login's session beside the token, and so may have
+	// made the token for itself.
 	BesideSession bool
 }
 
-// Stdin reads a token that another program pipes in. Nothing of it is echoed,
-// not even in errors.
+// Stdin reads a token from a pipe. It repeats none of it, not even in errors.
 type Stdin struct {
 	Reader   io.Reader
 	Registry credential.Host
 	Username string
 }
 
-// Find reads to the end of the input, at most one byte more than a token has.
+// Find reads the whole input, up to one byte more than a token's limit.
 func (s Stdin) Find(context.Context) (Found, error) {
 	raw, err := io.ReadAll(io.LimitReader(s.Reader, readLimit))
 	if ended, ok := errors.AsType[*credential.Fault](err); ok {
@@ -38,7 +37,7 @@ func (s Stdin) Find(context.Context) (Found, error) {
 	return found(s.Registry, s.Username, raw, "standard input")
 }
 
-// readLimit is one more than ParseToken takes, so that it sees what is too long.
+// readLimit is one more than ParseToken's limit, so that ParseToken notices longer input.
 const readLimit = 16<<10 + 3
 
 func found(host credential.Host, username string, raw []byte, where string) (Found, error) {

@@ -130,15 +130,15 @@ func TestDockerConfigSaysWhatIsWrongWithoutShowingIt(t *testing.T) {
 		helpers map[string]string
 		why     string
 	}{
-		"no file":            {"", nil, "docker has no login for docker.io"},
-		"another registry":   {`{"auths":{"ghcr.io":{"auth":"` + basicAuth("a", canary) + `"}}}`, nil, "docker has no login"},
-		"not JSON":           {`{"auths": ` + canary, nil, "not valid JSON"},
-		"not base64":         {`{"auths":{"` + hub + `":{"auth":"` + canary + `"}}}`, nil, "not base64"},
-		"helper not there":   {`{"credsStore":"nowhere"}`, nil, "not on the PATH"},
-		"helper is a path":   {`{"credsStore":"../../bin/sh"}`, nil, "cannot be a program"},
-		"helper fails":       {`{"credsStore":"fake"}`, map[string]string{"fake": `echo "` + canary + `"; echo "` + canary + `" >&2; exit 1`}, "ended with an error"},
-		"helper babbles":     {`{"credsStore":"fake"}`, map[string]string{"fake": `echo "` + canary + `"`}, "did not speak docker's protocol"},
-		"helper never stops": {`{"credsStore":"fake"}`, map[string]string{"fake": `yes "` + canary + `"`}, "did not speak docker's protocol"},
+		"no file":                     {"", nil, "docker has no login for docker.io"},
+		"another registry":            {`{"auths":{"ghcr.io":{"auth":"` + basicAuth("a", canary) + `"}}}`, nil, "docker has no login"},
+		"not JSON":                    {`{"auths": ` + canary, nil, "not a valid docker configuration"},
+		"not USER:PASSWORD in base64": {`{"auths":{"` + hub + `":{"auth":"` + canary + `"}}}`, nil, "not USER:PASSWORD in base64"},
+		"helper not there":            {`{"credsStore":"nowhere"}`, nil, "not on the PATH"},
+		"helper is a path":            {`{"credsStore":"../../bin/sh"}`, nil, "invalid credential helper"},
+		"helper fails":                {`{"credsStore":"fake"}`, map[string]string{"fake": `echo "` + canary + `"; echo "` + canary + `" >&2; exit 1`}, "it failed"},
+		"helper babbles":              {`{"credsStore":"fake"}`, map[string]string{"fake": `echo "` + canary + `"`}, "does not follow docker's protocol"},
+		"helper never stops":          {`{"credsStore":"fake"}`, map[string]string{"fake": `yes "` + canary + `"`}, "does not follow docker's protocol"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			_, err := docker(t, c.config, c.helpers).Find(t.Context())

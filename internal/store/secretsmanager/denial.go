@@ -14,9 +14,9 @@ import (
 	"purser/internal/credential"
 )
 
-// AWS documents the text of a denial ("Troubleshoot access denied error messages" in IAM's
-// user guide). It comes from outside: what is taken out of it has the form of an action, of
-// an ARN or of a kind of policy that is on a list, and nothing else of it is repeated here.
+// AWS documents the text of denials ("Troubleshoot access denied error messages" in IAM's user
+// guide). The text comes from outside, so purser repeats only actions, ARNs and known kinds of
+// policy from it.
 var (
 	deniedForm = regexp.MustCompile(`^User: (\S+) is not authorized to perform: (\S+)(?: on resource: (\S+))?(?:,? because no ([A-Za-z -]+?) allows|,? with an explicit deny in an? ([A-Za-z -]+?)(?:: (arn:\S+)|[.,]|$))?`)
 	callerForm = regexp.MustCompile(`^arn:aws[a-z-]*:(iam|sts)::[0-9]{12}:[A-Za-z0-9+=,.@_/-]{1,300}$`)
@@ -24,25 +24,25 @@ var (
 	keyForm    = regexp.MustCompile(`^arn:aws[a-z-]*:kms:[a-z0-9-]+:[0-9]{12}:key/[A-Za-z0-9-]{1,64}$`)
 )
 
-// policyKinds are those that AWS names, in its words and in the words of its documents.
+// policyKinds lists the kinds of policy that AWS names, as its documents spell them.
 var policyKinds = map[string]string{
 	"identity-based policy": "identity-based policy", "resource-based policy": "resource-based policy", "service control policy": "service control policy",
 	"resource control policy": "resource control policy", "permissions boundary": "permissions boundary", "session policy": "session policy", "vpc endpoint policy": "VPC endpoint policy",
 }
 
-// keyActions are what Secrets Manager does with a key for its caller, by the caller's own call.
+// keyActions lists the rights to the key that a caller of Secrets Manager needs.
 var keyActions = map[string][]string{
 	"secretsmanager:GetSecretValue": {"kms:Decrypt"},
 	"secretsmanager:PutSecretValue": {"kms:GenerateDataKey", "kms:Decrypt"},
 	"secretsmanager:CreateSecret":   {"kms:GenerateDataKey", "kms:Decrypt"},
 }
 
-// deny explains a denial. The permission that it suggests follows from purser's own call, so
-// an answer cannot make a person request another one.
+// deny parses a denial. The statement to grant depends only on purser's own call, so an answer
+// cannot make purser ask an administrator for anything else.
 func (s *Secret) deny(ctx context.Context, f *credential.Fault, message string) {
 	call := innermostCall(f.Err)
 	if call == nil || call.ServiceID != "Secrets Manager" {
-		return // it was denied on the way to credentials
+		return // a call to get credentials was denied
 	}
 	d := &credential.Denial{Action: "secretsmanager:" + call.OperationName, Resource: cmp.Or(s.whole(), s.wantedARN(ctx)), Exists: s.whole() != ""}
 	actions := []string{d.Action}
@@ -76,8 +76,8 @@ func (s *Secret) deny(ctx context.Context, f *credential.Fault, message string) 
 	}
 }
 
-// innermostCall is the call that was answered: a call of Secrets Manager makes those that
-// get its credentials.
+// innermostCall returns the call that AWS answered. It can be nested: a call of Secrets
+// Manager makes calls to get credentials.
 func innermostCall(err error) (call *smithy.OperationError) {
 	for {
 		inner, ok := errors.AsType[*smithy.OperationError](err)
@@ -88,7 +88,7 @@ func innermostCall(err error) (call *smithy.OperationError) {
 	}
 }
 
-// whole is the secret's ARN, where AWS has told it.
+// whole returns the secret's ARN from AWS; "" if unknown.
 func (s *Secret) whole() string {
 	if arn := s.arn.Load(); arn != nil {
 		return *arn
@@ -96,8 +96,7 @@ func (s *Secret) whole() string {
 	return ""
 }
 
-// key is the ARN of the secret's key: as AWS describes it, or the denial names it, or
-// purser.yaml does.
+// key returns the ARN of the secret's key, from AWS's description, the denial or purser.yaml.
 func (s *Secret) key(said string) string {
 	described := ""
 	if k := s.kms.Load(); k != nil {
@@ -112,11 +111,11 @@ func (s *Secret) key(said string) string {
 	return in + "KEY"
 }
 
-const arnAccount = 4 // the place of the account in an ARN
+const arnAccount = 4 // index of the account in an ARN
 
-// denialText is a denial in a sentence.
+// denialText writes a denial as a sentence.
 func denialText(d *credential.Denial) string {
-	text := cmp.Or(d.Identity, "this identity") + " may not " + d.Action + " on " + d.Resource
+	text := cmp.Or(d.Identity, "this identity") + " may not call " + d.Action + " on " + d.Resource
 	switch {
 	case d.Policy == "":
 		return text
@@ -135,7 +134,7 @@ func article(policy string) string {
 	return "a " + policy
 }
 
-// statement is one of a policy, in the order in which people write it.
+// statement is a policy's statement, in the usual order.
 type statement struct {
 	Effect    string
 	Principal any `json:",omitempty"`
@@ -144,19 +143,19 @@ type statement struct {
 	Condition any `json:",omitempty"`
 }
 
-// grant is the least statement that allows what was denied.
+// grant returns the smallest statement that allows the actions.
 func (s *Secret) grant(actions []string, d *credential.Denial, key bool) string {
 	st := statement{Effect: "Allow", Action: actions, Resource: d.Resource}
 	if len(actions) == 1 {
 		st.Action = actions[0]
 	}
-	if key { // through Secrets Manager alone
+	if key { // only through Secrets Manager
 		st.Condition = map[string]any{"StringEquals": map[string]string{"kms:ViaService": "secretsmanager." + s.cfg.Region + ".amazonaws.com"}}
 	}
 	if d.Policy == "resource-based policy" && d.Identity != "" {
 		st.Principal = map[string]string{"AWS": principal(d.Identity)}
 		if key {
-			st.Resource = "*" // in a key's own policy
+			st.Resource = "*" // the key, in its own policy
 		}
 	}
 	raw, err := json.MarshalIndent(st, "", "  ")
@@ -168,8 +167,8 @@ func (s *Secret) grant(actions []string, d *credential.Denial, key bool) string 
 
 var assumedForm = regexp.MustCompile(`^arn:(aws[a-z-]*):sts::([0-9]{12}):assumed-role/([A-Za-z0-9+=,.@_-]+)/.*$`)
 
-// principal is whom a resource's policy names: the role of a session, unless IAM Identity
-// Center made it, whose roles have a path that the session does not tell.
+// principal returns the principal for a resource's policy: a session's role, except those of
+// IAM Identity Center, whose path the session does not contain.
 func principal(identity string) string {
 	if m := assumedForm.FindStringSubmatch(identity); m != nil && !strings.HasPrefix(m[3], "AWSReservedSSO_") {
 		return "arn:" + m[1] + ":iam::" + m[2] + ":role/" + m[3]
@@ -177,16 +176,16 @@ func principal(identity string) string {
 	return identity
 }
 
-// adviseDenied says whom to ask for what.
+// adviseDenied says who to ask, and for what.
 func adviseDenied(f *credential.Fault) (meaning string, next []string) {
 	d := f.Denial
 	ask := "ask an administrator to add this statement to "
 	switch {
 	case d.Explicit:
-		meaning = "A denial outweighs every statement that allows it."
-		ask = "ask " + keeper(d.Policy) + " to lift the denial for:"
+		meaning = "An explicit denial outweighs every statement that allows the action."
+		ask = "ask " + keeper(d.Policy) + " to remove the denial for:"
 	case d.Policy == "" && d.Exists:
-		meaning = "The secret is there; AWS does not say which policy decided."
+		meaning = "The secret exists; AWS does not say which policy decided."
 		ask += "a policy of this identity:"
 	case d.Policy == "" || d.Policy == "identity-based policy":
 		ask += "a policy of this identity:"
@@ -195,8 +194,8 @@ func adviseDenied(f *credential.Fault) (meaning string, next []string) {
 	case d.Policy == "resource-based policy":
 		ask += "the secret's resource policy:"
 	default:
-		meaning = "Besides a policy of the identity, the " + d.Policy + " has to allow it."
-		ask = "ask " + keeper(d.Policy) + " to let through:"
+		meaning = "The " + d.Policy + " must allow it, besides a policy of the identity."
+		ask = "ask " + keeper(d.Policy) + " to allow:"
 	}
 	if !d.Exists && f.Reason == credential.AccessDenied && !strings.HasSuffix(d.Action, ":CreateSecret") {
 		meaning = strings.TrimSpace(meaning + " AWS gives the same answer for a secret that does not exist: " + f.Target.Name + " may be in another account or region.")
@@ -205,29 +204,29 @@ func adviseDenied(f *credential.Fault) (meaning string, next []string) {
 	next = []string{ask + "\n\n" + margin + strings.ReplaceAll(d.Grant, "\n", "\n"+margin) + "\n"}
 	if f.Reason == credential.KeyDenied {
 		region := cmp.Or(f.Target.Region, "REGION")
-		next = append(next, "see that the key is enabled: aws kms describe-key --key-id "+credential.ShellWord(d.Resource)+" --region "+region+asProfile(f))
+		next = append(next, "check that the key is enabled: aws kms describe-key --key-id "+credential.ShellWord(d.Resource)+" --region "+region+asProfile(f))
 	}
-	return meaning, append(next, "see as whom you are signed in: aws sts get-caller-identity"+asProfile(f))
+	return meaning, append(next, "see who you are signed in as: aws sts get-caller-identity"+asProfile(f))
 }
 
-// keeper is who has the say about a kind of policy.
+// keeper names who manages a kind of policy.
 func keeper(policy string) string {
 	switch policy {
 	case "service control policy", "resource control policy":
-		return "who keeps the organization's " + strings.TrimSuffix(policy, "y") + "ies"
+		return "whoever manages your organization's " + strings.TrimSuffix(policy, "y") + "ies"
 	case "permissions boundary":
-		return "who keeps the permissions boundary of this identity"
+		return "whoever manages this identity's permissions boundary"
 	case "session policy":
-		return "who starts this session to change its session policy,"
+		return "whoever manages this session's session policy"
 	case "VPC endpoint policy":
-		return "who keeps the policy of the VPC endpoint"
+		return "whoever manages the VPC endpoint's policy"
 	case "resource-based policy":
-		return "who keeps the resource's own policy"
+		return "whoever manages the resource's own policy"
 	}
 	return "an administrator"
 }
 
-// asProfile has a command of the AWS CLI sign in as purser did.
+// asProfile returns the flag for purser's profile in an AWS CLI command.
 func asProfile(f *credential.Fault) string {
 	if f.Target.Profile == "" {
 		return ""

@@ -2,6 +2,7 @@ package secretsmanager_test
 
 import (
 	"encoding/json"
+	"net/http/httptest"
 	"strings"
 	"testing"
 
@@ -61,7 +62,7 @@ func TestADenialNamesWhoWhatAndWhichPolicy(t *testing.T) {
 		"a service control policy denies": {
 			"PutSecretValue", begin("secretsmanager:PutSecretValue", secret) + " with an explicit deny in a service control policy",
 			"service control policy", true, credential.AccessDenied,
-			[]string{"because a service control policy denies it explicitly", "who keeps the organization's service control policies", "outweighs"},
+			[]string{"because a service control policy denies it explicitly", "whoever manages your organization's service control policies", "outweighs"},
 		},
 		"a named service control policy denies": {
 			"PutSecretValue", begin("secretsmanager:PutSecretValue", secret) + " with an explicit deny in a service control policy: arn:aws:organizations::123456789012:policy/o-fake/service_control_policy/p-fake",
@@ -69,7 +70,7 @@ func TestADenialNamesWhoWhatAndWhichPolicy(t *testing.T) {
 		},
 		"no service control policy allows": {
 			"UpdateSecretVersionStage", begin("secretsmanager:UpdateSecretVersionStage", secret) + " because no service control policy allows the secretsmanager:UpdateSecretVersionStage action",
-			"service control policy", false, credential.AccessDenied, []string{"has to allow it", `"Action": "secretsmanager:UpdateSecretVersionStage"`},
+			"service control policy", false, credential.AccessDenied, []string{"must allow it", `"Action": "secretsmanager:UpdateSecretVersionStage"`},
 		},
 		"a resource control policy": {
 			"PutSecretValue", begin("secretsmanager:PutSecretValue", secret) + " with an explicit deny in a resource control policy",
@@ -77,7 +78,7 @@ func TestADenialNamesWhoWhatAndWhichPolicy(t *testing.T) {
 		},
 		"the boundary": {
 			"PutSecretValue", begin("secretsmanager:PutSecretValue", secret) + " because no permissions boundary allows the secretsmanager:PutSecretValue action",
-			"permissions boundary", false, credential.AccessDenied, []string{"who keeps the permissions boundary"},
+			"permissions boundary", false, credential.AccessDenied, []string{"whoever manages this identity's permissions boundary"},
 		},
 		"the session": {
 			"PutSecretValue", begin("secretsmanager:PutSecretValue", secret) + " because no session policy allows the secretsmanager:PutSecretValue action",
@@ -85,11 +86,11 @@ func TestADenialNamesWhoWhatAndWhichPolicy(t *testing.T) {
 		},
 		"the endpoint": {
 			"PutSecretValue", begin("secretsmanager:PutSecretValue", secret) + " because no VPC endpoint policy allows the secretsmanager:PutSecretValue action",
-			"VPC endpoint policy", false, credential.AccessDenied, []string{"who keeps the policy of the VPC endpoint"},
+			"VPC endpoint policy", false, credential.AccessDenied, []string{"whoever manages the VPC endpoint's policy"},
 		},
 		"the secret's own policy": {
 			"GetSecretValue", begin("secretsmanager:GetSecretValue", secret) + " with an explicit deny in a resource-based policy",
-			"resource-based policy", true, credential.AccessDenied, []string{"who keeps the resource's own policy"},
+			"resource-based policy", true, credential.AccessDenied, []string{"whoever manages the resource's own policy"},
 		},
 		"no policy of the secret": {
 			"GetSecretValue", begin("secretsmanager:GetSecretValue", secret) + " because no resource-based policy allows the secretsmanager:GetSecretValue action",
@@ -98,7 +99,7 @@ func TestADenialNamesWhoWhatAndWhichPolicy(t *testing.T) {
 		"the key, told in full": {
 			"PutSecretValue", begin("kms:GenerateDataKey", keyARN) + " because no identity-based policy allows the kms:GenerateDataKey action",
 			"identity-based policy", false, credential.KeyDenied,
-			[]string{"may not kms:GenerateDataKey on " + keyARN, `"kms:ViaService": "secretsmanager.eu-west-2.amazonaws.com"`, `"Action": "kms:GenerateDataKey"`},
+			[]string{"may not call kms:GenerateDataKey on " + keyARN, `"kms:ViaService": "secretsmanager.eu-west-2.amazonaws.com"`, `"Action": "kms:GenerateDataKey"`},
 		},
 		"the key, in few words": {
 			"PutSecretValue", "Access to KMS is not allowed", "", false, credential.KeyDenied, []string{`"kms:GenerateDataKey",`, `"kms:Decrypt"`, ":key/KEY"},
@@ -176,5 +177,36 @@ func TestAnAnswerCannotChooseWhatIsGranted(t *testing.T) {
 				}
 			}
 		})
+	}
+}
+
+// TestADenialIsShownWhenTheSecretsNameHasTheUserName has a user name that is part of the
+// secret's name, and answers that repeat the name or the token.
+func TestADenialIsShownWhenTheSecretsNameHasTheUserName(t *testing.T) {
+	const (
+		token  = "dckr_pat_FAKEfakeFAKEfakeFAKEfake000"
+		secret = "arn:aws:secretsmanager:eu-west-2:123456789012:secret:mockserver-build/dockerhub-AbCdEf"
+	)
+	for message, shown := range map[string]bool{
+		"User: " + role + " is not authorized to perform: secretsmanager:PutSecretValue on resource: " + secret + " because no identity-based policy allows the secretsmanager:PutSecretValue action": true,
+		"The owner of mockserver-build/dockerhub has locked it.": true,
+		"You sent " + token[9:] + " to mockserver-build.":        false,
+	} {
+		stand := sandboxaws.NewSecretsManager(sandboxaws.SecretsManagerConfig{})
+		server := httptest.NewServer(stand)
+		t.Cleanup(server.Close)
+		s := secretsAt(server.URL)(t, "mockserver-build/dockerhub")
+		if err := s.Create(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		stand.Fault("PutSecretValue", sandboxaws.Fault{Code: "AccessDeniedException", Message: message, Status: 400, Times: -1})
+		f, _ := present.AsFault(s.Stage(t.Context(), id(1), value(`{"username":"mockserver","token":"`+token+`"}`)))
+		text := present.ErrorText(f)
+		if strings.Contains(text, token[9:]) || strings.Contains(text, "repeats the secret") == shown {
+			t.Errorf("%s:\n%s", message, text)
+		}
+		if !strings.Contains(text, "secretsmanager:PutSecretValue") || !strings.Contains(text, ":secret:mockserver-build/dockerhub-") {
+			t.Errorf("no action or no ARN:\n%s", text)
+		}
 	}
 }

@@ -56,7 +56,7 @@ func (s *Secret) fault(ctx context.Context, doing string, err error, sent ...cre
 }
 
 func (s *Secret) faultOf(ctx context.Context, doing string, err error, sent ...credential.Secret) *credential.Fault {
-	f := &credential.Fault{Reason: credential.StoreRefused, What: "AWS rejected purser's request to " + doing, Target: s.cfg.Target, Err: err}
+	f := &credential.Fault{Reason: credential.StoreRefused, What: "AWS refused to " + doing, Target: s.cfg.Target, Err: err}
 	f.Target.Region = s.cfg.Region
 	api, answered := errors.AsType[smithy.APIError](err)
 	if !answered || api.ErrorCode() == "UnknownError" { // the SDK's code for answers that are not AWS's
@@ -145,7 +145,7 @@ func (s *Secret) noAnswer(ctx context.Context, f *credential.Fault, doing string
 	return f
 }
 
-// page tells what answers in the place of AWS: a page for people, or a way to elsewhere.
+// page says what answered instead of AWS: a web page or a redirect.
 func (s *Secret) page(f *credential.Fault, err error) {
 	answer, ok := errors.AsType[*smithyhttp.ResponseError](err)
 	if !ok || answer.Response == nil || answer.Response.Response == nil {

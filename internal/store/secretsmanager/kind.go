@@ -41,22 +41,22 @@ func Kind() store.Kind {
 		What: "a secret in AWS Secrets Manager",
 		Settings: []store.Setting{
 			{
-				Name: Key, Pattern: secretPattern, Rule: "a secret's name has only ASCII letters, digits and / _ + = . @ -",
+				Name: Key, Pattern: secretPattern, Rule: "this must be a secret's name, of ASCII letters, digits and / _ + = . @ -",
 				Doc:     "The name or ARN of a secret in AWS Secrets Manager.",
 				Without: "a file is named", Example: "mockserver-build/dockerhub",
 			},
 			{
-				Name: "region", Pattern: regionPattern, Rule: "a region is written as eu-west-2",
+				Name: "region", Pattern: regionPattern, Rule: "this must be a region such as eu-west-2",
 				Doc:     "The secret's AWS region.",
 				Without: "the region under aws, or the ARN's", Example: "eu-west-2",
 			},
 			{
-				Name: "profile", Pattern: profilePattern, Rule: "a profile is named as in ~/.aws/config, without white space at the ends",
+				Name: "profile", Pattern: profilePattern, Rule: "this must be a profile's name from ~/.aws/config, without white space at its ends",
 				Doc:     "The AWS profile to sign in with for this secret.",
 				Without: "the profile under aws", Example: "mockserver-build",
 			},
 			{
-				Name: kmsKey, Pattern: kmsPattern, Rule: "a KMS key is a key's id or ARN, or an alias as alias/NAME",
+				Name: kmsKey, Pattern: kmsPattern, Rule: "this must be the id or ARN of a KMS key, or alias/NAME",
 				Doc:     "The KMS key that encrypts the secret, by id, ARN or alias. purser uses it when it creates the secret.",
 				Without: "AWS's own key, " + ownKey, Example: "alias/build-secrets",
 			},
@@ -176,13 +176,13 @@ func advise(f *credential.Fault, again string) (meaning string, next []string) {
 	case credential.MidRotation:
 		return "", []string{
 			"let the other rotation finish, then run the same command again",
-			"look at its versions: " + of("describe-secret"),
-			"if it is over but left its version there: " + of("update-secret-version-stage") + " --version-stage AWSPENDING --remove-from-version-id VERSION",
+			"see its versions: " + of("describe-secret"),
+			"if it has ended but left its version behind: " + of("update-secret-version-stage") + " --version-stage AWSPENDING --remove-from-version-id VERSION",
 		}
 	case credential.ReplicaBehind:
 		return "Its readers still get the old token, which keeps working for the overlap.", []string{
-			"run the same command again, which waits for it",
-			"if it has failed: " + of("replicate-secret-to-regions") + " --force-overwrite-replica-secret --add-replica-regions Region=REGION",
+			"run the same command again: it waits for the replica",
+			"if replication failed: " + of("replicate-secret-to-regions") + " --force-overwrite-replica-secret --add-replica-regions Region=REGION",
 		}
 	case credential.KeyDenied:
 		return "", []string{
@@ -190,7 +190,7 @@ func advise(f *credential.Fault, again string) (meaning string, next []string) {
 			"check that the key is enabled: aws kms describe-key --key-id KEY" + as,
 		}
 	case credential.TerraformHolds:
-		return "Treat that token as leaked where others can read the file or its copies.", []string{
+		return "Treat that token as leaked if others can read the file or a copy of it.", []string{
 			"remove the aws_secretsmanager_secret_version from the configuration, then: terraform state rm ADDRESS",
 			"revoke that token and store a new one: " + again,
 		}
@@ -200,11 +200,11 @@ func advise(f *credential.Fault, again string) (meaning string, next []string) {
 	return "", nil
 }
 
-// adviseDeclared is about a missing secret that the project's Terraform makes: a second
-// resource would be in the way of the first. What the files say is the project's own word.
+// adviseDeclared is about a missing secret that the project's Terraform creates: a second
+// resource would conflict with it. It quotes the project's files, which may say anything.
 func adviseDeclared(f *credential.Fault) (meaning string, next []string) {
 	d := f.Declared
-	meaning = credential.Quote(d.At) + " makes it"
+	meaning = credential.Quote(d.At) + " creates it"
 	if d.Address != "" {
 		meaning += ", as " + credential.Quote(d.Address)
 	}
@@ -212,34 +212,34 @@ func adviseDeclared(f *credential.Fault) (meaning string, next []string) {
 	differs := elsewhere != f.Target.Region && regionIsForm.MatchString(elsewhere)
 	switch {
 	case d.Applied != "":
-		meaning += "; it was applied there, as " + credential.Quote(d.Applied) + "."
+		meaning += "; its state already has it, as " + credential.Quote(d.Applied) + "."
 	case differs:
 		meaning += ", in " + elsewhere + "."
 	default:
-		meaning += ". Is it only planned, or applied in another region or account?"
+		meaning += ". Terraform may not have been applied, or only in another region or account."
 	}
 	do := func(what string) string { return "run terraform " + what + " in that file's folder" }
 	if d.Dir != "" {
 		do = func(what string) string { return "terraform -chdir=" + credential.ShellWord(d.Dir) + " " + what }
 	}
 	if d.Applied == "" {
-		next = append(next, "see what is planned: "+do("plan"), "make it: "+do("apply"))
+		next = append(next, "see the plan: "+do("plan"), "create it: "+do("apply"))
 	}
-	looked := cmp.Or(f.Target.Region, "this region")
+	here := cmp.Or(f.Target.Region, "this region")
 	if f.Target.Profile != "" {
-		looked += " with the profile " + f.Target.Profile
+		here += " with the profile " + f.Target.Profile
 	}
-	correct := "correct region or profile, in purser.yaml or as flags"
+	correct := "correct region or profile in purser.yaml, or give them as flags"
 	if differs {
-		correct = "set its region to " + elsewhere + ", in purser.yaml or with --region"
+		correct = "set its region to " + elsewhere + " in purser.yaml, or with --region"
 	}
 	if account := arnPart(d.Applied, arnAccount); account != "" && !differs {
 		correct = "use a profile of account " + account
 	}
-	return meaning, append(next, "if it is there already, "+correct+": it was looked for in "+looked)
+	return meaning, append(next, "if it exists already, "+correct+"; it is not in "+here)
 }
 
-// arnPart is a part of an ARN of a secret; "" where there is none.
+// arnPart returns a part of a secret's ARN; "" if it is not one.
 func arnPart(arn string, part int) string {
 	if !arnIsForm.MatchString(arn) {
 		return ""

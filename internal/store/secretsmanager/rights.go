@@ -75,6 +75,7 @@ func (s *Secret) right(ctx context.Context, action string, err error) right {
 	switch f.Reason {
 	case credential.AccessDenied, credential.KeyDenied:
 		r.verdict, r.fault = credential.Refused, f
+		f.What = "AWS denies you " + action
 	case credential.SecretMissing, credential.StoreRefused, credential.MidRotation, credential.SecretDeleted:
 		// AWS allowed the call and found nothing.
 	default:

@@ -115,7 +115,7 @@ func (s *Secret) Open(ctx context.Context) (string, error) {
 		if f := s.fault(ctx, "look up your AWS identity", err); f.Reason != credential.AccessDenied || f.SignIn == credential.NotAssigned {
 			return "", f
 		}
-		return where + " (AWS does not tell the identity)", nil
+		return where + " (AWS hides who you are)", nil
 	}
 	return where + " as " + arn[strings.LastIndex(arn, ":")+1:], nil
 }
@@ -268,7 +268,7 @@ func (s *Secret) Stage(ctx context.Context, id credential.VersionID, value crede
 		in.RotationToken = aws.String(s.cfg.RotationToken.Reveal())
 	}
 	if _, err = s.cfg.API.PutSecretValue(ctx, in); err != nil {
-		return s.fault(ctx, "put a new version into "+s.cfg.Target.Name, err, value)
+		return s.fault(ctx, "put a new version into "+s.cfg.Target.Name, err, s.cfg.Target.Shape.Withheld(value)...)
 	}
 	return nil
 }
