@@ -310,7 +310,7 @@ func TestFaultsOnDemand(t *testing.T) {
 	writeFile(t, filepath.Join(home, "unknown.json"), `[{"where":"hub:mint"}]`)
 	const store = "purser store dockerhub --registry docker.io --username mockserver --repository mockserver/mockserver --secret-id faults --create --token-stdin <$PURSER_SANDBOX/push.token"
 	var script strings.Builder
-	script.WriteString("eval \"$(purser sandbox up)\"\ntrap 'purser sandbox down' EXIT\n")
+	script.WriteString("eval \"$(purser sandbox up 2>said)\"\ntrap 'purser sandbox down' EXIT\n")
 	var want []string
 	try := func(code int, command string) {
 		script.WriteString("code=0; " + command + " >said 2>&1 || code=$?\ngrep -q \"$(cut -c12-30 $PURSER_SANDBOX/push.token)\" said && echo LEAK\necho \"$code " + strings.ReplaceAll(command, store, "store") + "\"\n")

@@ -92,6 +92,7 @@ func runExample(t *testing.T, bin, session string, inOrder ...string) {
 		}
 		at += i + len(want)
 	}
+	said = regexp.MustCompile(`password +FAKE-\w+`).ReplaceAllString(said, "") // the sandbox's own, which it shows
 	if strings.Contains(said, "FAKE") {
 		t.Errorf("a token was shown:\n%s", said)
 	}

@@ -180,7 +180,7 @@ func TestTheAgentIsNeverToldWhereAYesIsGiven(t *testing.T) {
 				s := startAgentSession(t, c)
 				s.signedIn()
 				t.Setenv("DECISION", "no")
-				r, _ := s.call(t.Context(), "respond", map[string]any{"name": "dockerhub"})
+				r, _ := s.call(t.Context(), "respond", map[string]any{"name": "leaked"})
 				for r.Waiting != nil {
 					if r.Waiting.Address != "" {
 						t.Fatalf("the agent has the address %s", r.Waiting.Address)
@@ -314,7 +314,7 @@ func TestAPersonWhoRefusesInTheClientStopsTheCall(t *testing.T) {
 func TestAClientThatCannotShowWhatItSaysFallsBack(t *testing.T) {
 	s := startAgentSession(t, agentClient{protocol: "2025-11-25", modes: canOpen, silent: true}) // and it has nothing to show with
 	s.signedIn()
-	if r, failed := s.call(t.Context(), "respond", map[string]any{"name": "dockerhub"}); !failed || r.reason() != credential.ConsentNeeded {
+	if r, failed := s.call(t.Context(), "respond", map[string]any{"name": "leaked"}); !failed || r.reason() != credential.ConsentNeeded {
 		t.Errorf("a yes: %+v", r)
 	}
 	r, _ := s.call(t.Context(), "store", map[string]any{"name": "dockerhub", "create": true})

@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"maps"
 	"net/url"
 	"os"
@@ -41,6 +42,18 @@ printf '{"ServerURL":"%s","Username":"mockserver","Secret":"%s"}' "$url" "$secre
 		s.Fatal(err)
 	}
 	s.Setenv("PATH", s.dir+":"+os.Getenv("PATH"))
+	s.leaks()
+}
+
+// leaks adds a credential, leaked, whose secret has a token that respond can stop.
+func (s *agentSession) leaks() {
+	s.Helper()
+	const name = "mockserver-build/leaked"
+	value := credential.NewSecret(`{"username":"mockserver","token":"` + s.box.SecondPushToken.Reveal() + `"}`)
+	if err := errors.Join(s.box.SecretsManager.AddEmpty(name, "eu-west-2", "", "docker.io leaked"), s.box.SecretsManager.AddValue(name, "eu-west-2", credential.VersionID(newToken()), value)); err != nil {
+		s.Fatal(err)
+	}
+	writeFile(s.T, filepath.Join(s.dir, "purser.yaml"), agentConfig+"  leaked: {registry: docker.io, username: mockserver, repositories: [mockserver/mockserver], store: {secret: "+name+"}}\n")
 }
 
 // consentCalls are the calls that take something that the person has, and what the
@@ -58,7 +71,7 @@ var consentCalls = map[string]consentCall{
 var destroyingCalls = map[string]consentCall{
 	"renewing":       {"rotate", map[string]any{"names": []string{"dockerhub"}, "force": true}, []string{"registry: docker.io", "Renew dockerhub?"}},
 	"going back":     {"rollback", map[string]any{"name": "dockerhub"}, []string{"account: mockserver", "docker has a session"}},
-	"a leak":         {"respond", map[string]any{"name": "dockerhub"}, []string{"Switch off the token of dockerhub now?"}},
+	"a leak":         {"respond", map[string]any{"name": "leaked"}, []string{"Switch off the token of leaked now?"}},
 	"ending a token": {"revoke", map[string]any{"name": "dockerhub"}, []string{"End the AWSCURRENT token of dockerhub?"}},
 }
 

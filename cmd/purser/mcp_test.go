@@ -98,6 +98,9 @@ func (r toolReport) reason() credential.Reason {
 	return credential.Reason(r.Error.Reason)
 }
 
+// agentConfig is the purser.yaml of an agent's project.
+var agentConfig = strings.Replace(scriptConfig, "profile: mockserver-build, ", "", 1)
+
 func newAgentSession(t *testing.T) *agentSession {
 	t.Helper()
 	return startAgentSession(t, agentClient{})
@@ -122,7 +125,7 @@ func startAgentSession(t *testing.T, c agentClient) *agentSession {
 	}
 	t.Cleanup(func() { _ = box.Close() })
 	dir := t.TempDir()
-	writeFile(t, filepath.Join(dir, "purser.yaml"), strings.Replace(scriptConfig, "profile: mockserver-build, ", "", 1))
+	writeFile(t, filepath.Join(dir, "purser.yaml"), agentConfig)
 	s := &agentSession{T: t, box: box, dir: dir, said: &transcript{}, lines: make(chan string, 100), silent: c.silent, over: make(chan string, 100)}
 	fromClient, toServer := io.Pipe()
 	fromServer, toClient := io.Pipe()

@@ -16,7 +16,7 @@ import (
 var leadNowhere = strings.Fields(`help version output debug timeout config
 	from mint token-stdin yes dry-run expires create new-repository rebind despite-terraform allow-password
 	password no-browser again fix due all force now wait undo previous token since head
-	rotate-every overlap reader replace inline write role kms-key remove env no-redact wide`)
+	rotate-every overlap reader replace inline write role kms-key remove env no-redact wide date`)
 
 // TestEveryFlagIsRepeatedOrLeadsNowhere has each new flag thought about: one that decides
 // where something goes has to be in the commands that purser proposes.

@@ -311,7 +311,7 @@ func (r *stagedRun) print() error {
 		slices.Sort(rights[s])
 		out.Text(fmt.Sprintf("\n%s takes %s.", s, strings.Join(rights[s], ", ")))
 	}
-	_, _ = fmt.Fprintf(r.Out, "\n%s\n", r.ends())
+	out.Text("\n" + r.ends())
 	if r.c.Registry == hubRegistry {
 		out.Text(fmt.Sprintf("\nTokens are made and ended with a sign-in of %s at Docker Hub: docker's session, a password, or PURSER_MANAGEMENT_SECRET_ID.", r.c.Username))
 	} else {
