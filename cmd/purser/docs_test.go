@@ -6,6 +6,7 @@ import (
 	"regexp"
 	"strings"
 	"testing"
+	"unicode/utf8"
 
 	"github.com/spf13/cobra"
 )
@@ -94,9 +95,15 @@ func scriptCommands(t *testing.T) map[string]bool {
 }
 
 func TestEveryCommandHasHelpWithExamples(t *testing.T) {
+	const columns = 80
 	eachCommand((&app{}).root(), func(c *cobra.Command) {
 		if c.Short == "" || c.Example == "" {
 			t.Errorf("%s has no help or no example", c.CommandPath())
+		}
+		for line := range strings.Lines(c.Long + "\n" + c.UsageString()) {
+			if n := utf8.RuneCountInString(strings.TrimSuffix(line, "\n")); n > columns {
+				t.Errorf("%s has a line of more than %d columns: %s", c.CommandPath(), columns, line)
+			}
 		}
 	})
 }

@@ -45,7 +45,7 @@ func interrupted(by os.Signal) *credential.Fault {
 // endAfter is a context that ends when --timeout has run out; its cause says so.
 func endAfter(parent context.Context, limit time.Duration) (context.Context, context.CancelFunc) {
 	return context.WithTimeoutCause(parent, limit, &credential.Fault{
-		Reason: credential.TimedOut, What: "the time of --timeout ran out, " + limit.String(),
+		Reason: credential.TimedOut, What: "--timeout ended the command after " + limit.String(),
 	})
 }
 
@@ -90,7 +90,7 @@ func (e *ending) fault(doing string) *credential.Fault {
 // plain makes an error of a context one that says what the command was ended by.
 func (e *ending) plain(err error) error {
 	if f, ok := present.AsFault(err); ok && credential.ReasonOf(err) == "" {
-		return cmp.Or(e.fault("in the middle of its work"), f)
+		return cmp.Or(e.fault("at work"), f)
 	}
 	return err
 }
@@ -98,7 +98,7 @@ func (e *ending) plain(err error) error {
 // cut ends a command that does not end by itself, with the report that it would have
 // made. What it is at goes on until the process ends, and is not heard any more.
 func (a *app) cut(out, errs *present.Stream) int {
-	f := a.ending.fault("at something that does not end when it is told to")
+	f := a.ending.fault("waiting for something that does not end")
 	out.Close()
 	errs.Close()
 	last := *a
@@ -124,7 +124,7 @@ func (a *app) delivered(out, errs *present.Stream, code int) int {
 	if failed == nil || code != present.ExitOK && errs.Used.Load() { // it has said what is wrong
 		return code
 	}
-	f := &credential.Fault{Reason: credential.OutputLost, What: "standard output could not be written", Why: credential.Innermost(*failed)}
+	f := &credential.Fault{Reason: credential.OutputLost, What: "purser could not write to standard output", Why: credential.Innermost(*failed)}
 	_, _ = io.WriteString(a.err, present.ErrorText(f))
 	return max(code, present.ExitCode(f))
 }

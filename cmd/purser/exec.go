@@ -32,35 +32,37 @@ func (a *app) execCommand() *cobra.Command {
 	var f execFlags
 	cmd := &cobra.Command{
 		Use:   "exec [NAME…] -- COMMAND [ARGUMENT…]",
-		Short: "Run a command that pushes, and leave nothing behind",
-		Long: `exec runs a command with a private docker configuration, in which docker, skopeo, podman,
-helm, crane and the rest find purser's credential helper and no login. Contexts,
-builders and plugins are those that are there otherwise. The token is taken out of what
-the command prints, also in base64 and other encodings. Signals, the terminal and the
-exit code are passed through. At the end the private folder is removed, also when purser
-is killed.
+		Short: "Run a command that pushes, and leave no login behind",
+		Long: `exec runs a command with a private docker configuration. In it docker, skopeo,
+podman, helm, crane and others find purser's credential helper and no login;
+your contexts, builders and plugins are there as usual. purser removes the
+token from what the command prints, also in base64 and other encodings. It
+passes on signals, the terminal and the exit code. At the end it removes the
+private folder, even if somebody kills purser.
 
-In CI it takes its configuration as the credential helper does, from
-/etc/purser/purser.yaml, PURSER_CONFIG or PURSER_SECRET_ID, never from the working
-directory.
+In CI, exec reads its configuration as the credential helper does: from
+/etc/purser/purser.yaml, PURSER_CONFIG or PURSER_SECRET_ID, never from the
+working directory.
 
---env puts the user name and the token into two variables of the command, for tools that
-know nothing else. The command and all that it starts can then read the token and pass
-it on: prefer the helper wherever there is a choice.`,
-		Example: `  purser exec dockerhub -- docker buildx build --push --tag mockserver/mockserver:snapshot .
-  purser exec dockerhub -- sh -c 'crane push image.tar mockserver/mockserver:snapshot'
+--env puts the user name and the token into two variables of the command, for
+tools that cannot use the helper. The command and all that it starts can then
+read the token and pass it on, so prefer the helper.`,
+		Example: `  purser exec dockerhub -- docker buildx build --push \
+      --tag mockserver/mockserver:snapshot .
+  purser exec dockerhub -- \
+      sh -c 'crane push image.tar mockserver/mockserver:snapshot'
   purser exec --env REGISTRY_USER,REGISTRY_TOKEN dockerhub -- ./publish.sh`,
 		RunE: func(cmd *cobra.Command, args []string) error {
 			dash := cmd.ArgsLenAtDash()
 			if dash < 0 || dash == len(args) {
 				return &credential.Fault{
-					Reason: credential.Usage, What: "there is no command to run", Why: "it comes after two hyphens: purser exec NAME -- COMMAND",
+					Reason: credential.Usage, What: "exec needs a command to run", Why: "put it after two hyphens: purser exec NAME -- COMMAND",
 				}
 			}
 			return a.exec(cmd.Context(), args[:dash], args[dash:], f)
 		},
 	}
-	cmd.Flags().BoolVar(&f.plain, "no-redact", false, "pass the output on as it is, without looking through it")
+	cmd.Flags().BoolVar(&f.plain, "no-redact", false, "do not remove the token from the output")
 	cmd.Flags().StringVar(&f.env, "env", "", "put user name and token into these variables, `USERVAR,TOKENVAR`")
 	return cmd
 }
@@ -79,7 +81,7 @@ func (a *app) exec(ctx context.Context, names, command []string, f execFlags) er
 	}
 	program, err := exec.LookPath(command[0])
 	if err != nil {
-		return &credential.Fault{Reason: credential.Usage, What: "the command " + credential.Quote(command[0]) + " cannot be run", Why: "it is not on the PATH, or is no program"}
+		return &credential.Fault{Reason: credential.Usage, What: "purser cannot run " + credential.Quote(command[0]), Why: "it is not on the PATH, or is not a program"}
 	}
 	c, err := a.machine().Consumer(names, a.env.CI)
 	if err != nil {
@@ -175,7 +177,7 @@ func (a *app) privateFolder(c *consumer.Consumer) (remove func(), err error) {
 	swept, err := childproc.Reap(own, sweepArgument, dir)
 	if err != nil {
 		_ = os.RemoveAll(dir)
-		return nil, fmt.Errorf("start what removes the private folder when purser is killed: %w", err)
+		return nil, fmt.Errorf("start the process that removes the private folder: %w", err)
 	}
 	remove = func() {
 		_ = os.RemoveAll(dir)
@@ -191,7 +193,7 @@ func (a *app) privateFolder(c *consumer.Consumer) (remove func(), err error) {
 // sweepCommand removes a private folder once its standard input ends.
 func (a *app) sweepCommand() *cobra.Command {
 	return &cobra.Command{
-		Use: sweepArgument + " FOLDER", Short: "Remove a private folder when the command that it is for has ended", Hidden: true,
+		Use: sweepArgument + " FOLDER", Short: "Remove a private folder when its command has ended", Hidden: true,
 		Example: `  purser remove-after /tmp/purser-0`,
 		Args:    cobra.ExactArgs(1),
 		RunE: func(_ *cobra.Command, args []string) error {
@@ -200,7 +202,7 @@ func (a *app) sweepCommand() *cobra.Command {
 			signal.Ignore(os.Interrupt, syscall.SIGTERM)
 			_, _ = io.Copy(io.Discard, a.in)
 			if !privateName.MatchString(args[0]) {
-				return &credential.Fault{Reason: credential.Usage, What: "this is no private folder of purser's"}
+				return &credential.Fault{Reason: credential.Usage, What: "this is not a private folder of purser's"}
 			}
 			return os.RemoveAll(args[0])
 		},
@@ -252,7 +254,7 @@ func (a *app) tellAgent(ctx context.Context, logins []credential.Login) error {
 		return nil
 	}
 	missing := func(why string) error {
-		return &credential.Fault{Reason: credential.AgentRedactor, What: "the Buildkite agent's redactor was not told the token", Why: why + "; nothing was run"}
+		return &credential.Fault{Reason: credential.AgentRedactor, What: "the Buildkite agent cannot redact the token", Why: why + "; purser ran nothing"}
 	}
 	agent, err := exec.LookPath("buildkite-agent")
 	if err != nil {

@@ -45,9 +45,9 @@ func (a *app) guidedPrompt(c credential.Credential, allowPassword bool) func(con
 				return lifecycle.Candidate{Login: login, Kind: credential.Classify(c.Registry, login), Where: "the terminal"}, nil
 			}
 			b.Reset()
-			b.WriteString("purser cannot take that: " + problem + "\n")
+			b.WriteString("that does not work: " + problem + "\n")
 		}
-		return lifecycle.Candidate{}, &credential.Fault{Reason: credential.BadToken, What: "no token was given", Why: fmt.Sprintf("%d times it had not the form of one", pasteTries)}
+		return lifecycle.Candidate{}, &credential.Fault{Reason: credential.BadToken, What: "you gave no token", Why: fmt.Sprintf("%d pastes did not look like one", pasteTries)}
 	}
 }
 
@@ -105,14 +105,14 @@ func (a *app) byForm(c credential.Credential, w *wire.Wire, flags storeFlags) (f
 // showForm brings the form to the person. remove is called when it is over.
 func (a *app) showForm(ctx context.Context, w *wire.Wire, c credential.Credential, address string, failed func(error)) (remove func()) {
 	if a.person != nil {
-		return a.person.Open(ctx, agent.Page{Address: address, Wanted: "give the token for " + string(c.Name)}, failed)
+		return a.person.Open(ctx, agent.Page{Address: address, Wanted: "paste the token for " + string(c.Name)}, failed)
 	}
-	text := "open this page in your browser and give the token there: "
+	text := "open this page in your browser and paste the token there: "
 	remove, err := w.OpenBrowser(ctx, address, func() {
 		_, _ = fmt.Fprintln(a.err, "no browser opened; open the page yourself: "+address)
 	})
 	if err == nil {
-		text = "a page has opened in your browser; give the token there. If not, open "
+		text = "a page opened in your browser; paste the token there. If it did not, open "
 	} else {
 		remove = func() {}
 	}
@@ -135,7 +135,7 @@ func (a *app) unread(c credential.Credential, f storeFlags) error {
 	}
 	return &credential.Fault{
 		Reason: credential.SourceUnclear, Registry: c.Registry, Account: c.Username,
-		What: "something is on standard input, and nothing says that it is the token", Why: "purser reads it with --token-stdin only",
+		What: "standard input has data, and purser does not know whether it is the token", Why: "purser reads it only with --token-stdin",
 	}
 }
 
@@ -146,6 +146,6 @@ func (a *app) somebody(w *wire.Wire, c credential.Credential) error {
 	}
 	return &credential.Fault{
 		Reason: credential.NoTerminal, Registry: c.Registry, Account: c.Username,
-		What: "there is nobody to ask for a token", Why: "there is no terminal, no browser that could be opened, and nothing on standard input",
+		What: "purser cannot ask for a token", Why: "there is no terminal, no browser to open, and nothing on standard input",
 	}
 }

@@ -20,13 +20,14 @@ import (
 func (a *app) mcpCommand() *cobra.Command {
 	return &cobra.Command{
 		Use:   "mcp",
-		Short: "Serve purser's commands to AI agents, without values",
-		Long: `mcp speaks the Model Context Protocol on standard input and output. An agent's client
-starts it. Its tools run purser's commands; none shows a value, and none takes one.
+		Short: "Let AI agents run purser's commands, without values",
+		Long: `mcp speaks the Model Context Protocol on standard input and output; an agent's
+client starts it. Its tools run purser's commands. No tool shows a token, and
+no tool takes one.
 
-Where a token is needed, or a person has to decide, purser asks that person: on a page in
-their browser, in the client's own dialog, or at a terminal. The agent cannot answer. A
-call that waits for a person returns the page's address and an id to wait with.
+When purser needs a token or a decision, it asks you: on a page in your
+browser, in the client's own dialog, or at a terminal. The agent cannot answer.
+A call that waits for you returns the page's address and an id to wait with.
 
 The documentation and the skill are resources: purser://docs/ai-agents.md.`,
 		Example: `  purser mcp`,

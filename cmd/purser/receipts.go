@@ -53,11 +53,12 @@ func (a *app) whoami() []string {
 func (a *app) receiptCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "receipt",
-		Short: "Look at the signed records of changes",
-		Long: `receipt looks at the records that store, rotate, rollback, revoke and respond write where
-purser.yaml has receipts: who changed what, when, with which proofs. A record is a DSSE
-envelope in a line of JSON, and holds nothing secret. In a file, those of a credential are
-numbered, and each names the one before by its hash.`,
+		Short: "Verify the signed records of changes",
+		Long: `A receipt records who changed what and when, and what the registry answered.
+store, rotate, rollback, revoke and respond write receipts if purser.yaml has
+them. A receipt is a DSSE envelope on one line of JSON, and holds nothing
+secret. In a file, purser numbers the receipts of each credential, and each one
+names the hash of the one before it.`,
 		Example: `  purser receipt verify receipts.jsonl --signers allowed_signers`,
 		Args:    arguments.None,
 		RunE:    func(cmd *cobra.Command, _ []string) error { return cmd.Help() },

@@ -149,29 +149,35 @@ func (a *app) root() *cobra.Command {
 	var version bool
 	root := &cobra.Command{
 		Use:   "purser",
-		Short: "Keep the registry tokens of CI: prove, store, check, without showing them",
-		Long: `purser keeps the tokens with which CI pushes container images. It takes a token
-from where it is, proves that the registry grants what is needed with it, stores
-it where the build agents read it, and verifies that it arrived. It never shows a
-byte of it.
+		Short: "Check, store and rotate your CI's registry tokens, without showing them",
+		Long: `purser keeps the tokens with which your CI pushes container images. It takes a
+token from you or has the registry make one, checks with the registry that the
+token can push, stores it where your build agents read it, and checks what it
+stored. It never shows a token.
 
-Exit codes: 0 done; 1 failed; 2 wrong usage or configuration; 3 the credential is
-bad; 4 not signed in or not allowed at AWS; 5 something is missing that Terraform
-should have made; 6 could not tell: no answer, --timeout ran out, or a signal.
+Exit codes:
 
-SIGINT and SIGTERM, and the end of --timeout, end every command within a second: it
-takes back what it had begun, says what it was doing, and the next run does the rest. A
-second signal ends it at once.`,
-		Example: `  purser sandbox try                        see the main job work, on this machine alone
-  purser init                               write purser.yaml, which names the credentials
-  purser doctor                             what is missing, and how to get it
-  purser store dockerhub                    prove and store a token, asked for without echo
-  purser check                              prove what is stored, for cron
-  purser rotate --due --yes                 renew what is due, for a schedule
-  purser respond dockerhub                  a token may have leaked: stop, replace, report
-  purser status                             a table of all credentials, without values
-  purser completion --help                  have your shell complete commands and credentials
-  purser schema output                      what --output json prints, for scripts`,
+  0  done
+  1  failed
+  2  wrong usage or configuration
+  3  the registry refuses the token
+  4  not signed in to AWS, or not allowed there
+  5  a secret is missing that Terraform should have created
+  6  unknown: no answer, --timeout, or a signal
+
+Ctrl-C, SIGTERM or --timeout ends every command within a second. purser undoes
+what it had begun and says what it was doing; the next run finishes the work. A
+second signal ends purser at once.`,
+		Example: `  purser sandbox try           see the main job at work, on this machine
+  purser init                  write purser.yaml, which names your credentials
+  purser doctor                see what is missing, and how to fix it
+  purser store dockerhub       check and store a token that you paste
+  purser check                 check what is stored, for cron
+  purser rotate --due --yes    renew what is due, for a schedule
+  purser respond dockerhub     stop and replace a token that may have leaked
+  purser status                list all credentials, without values
+  purser completion --help     let your shell complete commands and names
+  purser schema output         describe what --output json prints`,
 		SilenceErrors: true, SilenceUsage: true,
 		Args: arguments.None,
 		RunE: func(cmd *cobra.Command, _ []string) error {
@@ -182,12 +188,13 @@ second signal ends it at once.`,
 		},
 	}
 	root.Flags().BoolVarP(&version, "version", "v", false, "print purser's version")
+	arguments.FitHelp(root)
 	root.SetHelpCommand(arguments.HelpCommand())
 	flags := root.PersistentFlags()
-	flags.VarP(&a.output, "output", "o", "how to print: text or json")
-	flags.StringVar(&a.config, "config", a.config, "the configuration `FILE` (default purser.yaml, here or in a folder above)")
-	flags.BoolVar(&a.debug, "debug", false, "show the requests on standard error, without what is secret in them")
-	flags.BoolVar(&a.wide, "wide", false, "show all of each table and line, however narrow the terminal is")
+	flags.VarP(&a.output, "output", "o", "print text or json")
+	flags.StringVar(&a.config, "config", a.config, "the configuration `FILE` (default purser.yaml, here or in a parent folder)")
+	flags.BoolVar(&a.debug, "debug", false, "show requests on standard error, with secrets removed")
+	flags.BoolVar(&a.wide, "wide", false, "show whole tables and lines, however narrow the terminal")
 	flags.Var(&a.limit, "timeout", "give up after this time, such as 30s")
 	host := a.host()
 	root.AddCommand(a.initCommand(), a.loginCommand(), a.logoutCommand(), a.storeCommand(), a.tokensCommand(), a.doctorCommand(), a.terraformCommand(), a.configureDockerCommand(), a.execCommand(), a.jobCommand(), a.checkCommand(), a.statusCommand(), a.rotateCommand(), a.rollbackCommand(), a.revokeCommand(), a.respondCommand(), a.receiptCommand(), host.RehearseCommand(), a.schemaCommand(), manual.Command(buildinfo.This().Version, a.env.SourceDate, a.now, a.tellManual), host.SandboxCommand(), a.mcpCommand(), a.versionCommand(), a.sweepCommand())
@@ -283,8 +290,8 @@ func (a *app) project(needed bool) (*config.File, error) {
 			return nil, nil // no file, and none is needed
 		}
 		return nil, &credential.Fault{
-			Reason: credential.NoConfiguration, What: "there is no purser.yaml here or in a folder above",
-			Why: "it names the credentials; --config FILE names another place",
+			Reason: credential.NoConfiguration, What: "there is no purser.yaml here or in a parent folder",
+			Why: "purser.yaml names your credentials; --config FILE names another file",
 		}
 	}
 	file, err := config.Load(path, a.env)
@@ -356,7 +363,7 @@ func (a *app) passphrase(ctx context.Context, confirm bool) (credential.Secret, 
 	if err != nil || !confirm {
 		return credential.NewSecret(string(first)), err
 	}
-	again, err := a.tty.Secret(ctx, "The same once more: ")
+	again, err := a.tty.Secret(ctx, "Repeat the passphrase: ")
 	if err != nil {
 		return credential.Secret{}, err
 	}

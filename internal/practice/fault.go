@@ -69,19 +69,24 @@ func (h *Host) sandboxFaultCommand() *cobra.Command {
 	var f faultFlags
 	cmd := &cobra.Command{
 		Use:   "fault [WHERE]",
-		Short: "Have the stand-ins misbehave",
-		Long: `fault has the sandbox of PURSER_SANDBOX misbehave at the next request of a kind. With no
-more than WHERE, the connection is cut before the request takes effect.
+		Short: "Make the stand-ins misbehave",
+		Long: `fault makes the sandbox of PURSER_SANDBOX misbehave at the next request of a
+kind. With WHERE alone, it cuts the connection before the request takes effect.
 
-WHERE is aws:OPERATION, such as aws:PutSecretValue, or aws: for any;
-hub:KIND, of ` + strings.Join(sandboxhub.Faults(), ", ") + `;
-registry:KIND, of ` + strings.Join(sandboxregistry.Faults(), ", ") + `,
-or ghcr.io:KIND, or another registry of your purser.yaml; hub: with --limit;
-or clock, with --skew.`,
+WHERE is one of these:
+
+  aws:OPERATION, such as aws:PutSecretValue, or aws: for any
+  hub:KIND, for a KIND of
+    ` + strings.Join(sandboxhub.Faults(), ", ") + `
+  registry:KIND, or HOST:KIND for ghcr.io or a registry of your purser.yaml,
+    for a KIND of ` + strings.Join(sandboxregistry.Faults(), ", ") + `
+  hub: with --limit
+  clock with --skew`,
 		Example: `  purser sandbox fault hub:mint --lost
   purser sandbox fault registry:upload --status 429 --retry-after 30s
   purser sandbox fault aws:GetSecretValue --code AccessDeniedException --times 3
-  purser sandbox fault aws:GetSecretValue --code AccessDeniedException --message 'Access to KMS is not allowed'
+  purser sandbox fault aws:GetSecretValue --code AccessDeniedException \
+      --message 'Access to KMS is not allowed'
   purser sandbox fault aws:GetSecretValue --stale --times 2
   purser sandbox fault hub: --limit 3
   purser sandbox fault clock --skew 10m
@@ -89,7 +94,7 @@ or clock, with --skew.`,
   purser sandbox fault --clear`,
 		Args: func(cmd *cobra.Command, args []string) error {
 			if (len(args) > 0) == (f.clear || f.from != "") {
-				return &credential.Fault{Reason: credential.Usage, What: "fault needs WHERE, or --from, or --clear", Why: "one of the three"}
+				return &credential.Fault{Reason: credential.Usage, What: "fault needs WHERE, or --from, or --clear", Why: "give one of the three"}
 			}
 			return arguments.AtMost(cmd, args, 1)
 		},
@@ -98,21 +103,21 @@ or clock, with --skew.`,
 	flags := cmd.Flags()
 	flags.SortFlags = false
 	flags.IntVar(&f.spec.Status, "status", 0, "answer with this HTTP status")
-	flags.StringVar(&f.retryAfter, "retry-after", "", "and with this Retry-After, as `TIME`")
-	flags.StringVar(&f.spec.Code, "code", "", "of AWS: answer with this error `CODE`")
-	flags.StringVar(&f.spec.Message, "message", "", "and this `TEXT`")
-	flags.BoolVar(&f.spec.Lost, "lost", false, "let it take effect, and lose the answer")
+	flags.StringVar(&f.retryAfter, "retry-after", "", "answer with this Retry-After `TIME` as well")
+	flags.StringVar(&f.spec.Code, "code", "", "aws: answer with this error `CODE`")
+	flags.StringVar(&f.spec.Message, "message", "", "aws: answer with this error message, a `TEXT`")
+	flags.BoolVar(&f.spec.Lost, "lost", false, "let the request take effect, and lose the answer")
 	flags.BoolVar(&f.spec.Hang, "hang", false, "never answer")
 	flags.StringVar(&f.delay, "delay", "", "answer after this `TIME`")
-	flags.BoolVar(&f.spec.Echo, "echo", false, "repeat the secret that was sent")
-	flags.BoolVar(&f.spec.Page, "page", false, "answer with the page of a proxy")
+	flags.BoolVar(&f.spec.Echo, "echo", false, "repeat the secret of the request")
+	flags.BoolVar(&f.spec.Page, "page", false, "answer with the web page of a proxy")
 	flags.StringVar(&f.spec.Body, "body", "", "answer with this `TEXT`")
-	flags.BoolVar(&f.spec.Stale, "stale", false, "of aws: have reads see the secrets as they are now, whatever is written since")
-	flags.IntVar(&f.spec.Limit, "limit", 0, "of hub: answer so many requests a minute, and 429 to the rest")
-	flags.StringVar(&f.spec.EndSession, "end-sessions", "", "of hub: end the sign-ins of this `ACCOUNT`")
-	flags.StringVar(&f.skew, "skew", "", "of clock: AWS is ahead by this `TIME`, or behind with a -")
-	flags.IntVar(&f.spec.Times, "times", 1, "for how many requests; -1 for all")
-	flags.StringVar(&f.from, "from", "", "take all of this from a `FILE`: a list in JSON, with the words of these flags")
+	flags.BoolVar(&f.spec.Stale, "stale", false, "aws: let reads see the secrets as they are now, whatever anybody writes later")
+	flags.IntVar(&f.spec.Limit, "limit", 0, "hub: answer this many requests a minute, and the rest with 429")
+	flags.StringVar(&f.spec.EndSession, "end-sessions", "", "hub: end the sessions of this `ACCOUNT`")
+	flags.StringVar(&f.skew, "skew", "", "clock: put AWS ahead by this `TIME`, or behind with a -")
+	flags.IntVar(&f.spec.Times, "times", 1, "misbehave for this many requests; -1 for all")
+	flags.StringVar(&f.from, "from", "", "read faults from this `FILE`: a JSON list, with the names of these flags")
 	flags.BoolVar(&f.clear, "clear", false, "behave again")
 	return cmd
 }

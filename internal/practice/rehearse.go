@@ -35,11 +35,11 @@ import (
 func (h *Host) RehearseCommand() *cobra.Command {
 	return &cobra.Command{
 		Use:   "rehearse NAME",
-		Short: "Rotate a credential of yours against stand-ins, and see each call",
-		Long: `rehearse takes a credential of your purser.yaml and rotates it, with stand-ins in the place
-of its registry and of AWS: the same names, places and shapes, by the code that works for
-real. It prints each call that a rotation makes, in order, and the right that it takes.
-Nothing real is asked, and nothing is changed.`,
+		Short: "Rotate a credential against stand-ins, and list each call",
+		Long: `rehearse rotates a credential of your purser.yaml, with stand-ins in place of
+its registry and AWS: the same names, places and shapes, and purser's real
+code. It prints each call that a rotation makes, in order, and the right that
+the call needs. It asks nothing real, and changes nothing.`,
 		Example: `  purser rehearse dockerhub
   purser rehearse dockerhub --output json`,
 		Args: arguments.OneName("rehearse"),

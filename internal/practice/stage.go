@@ -33,16 +33,16 @@ import (
 func (h *Host) SandboxCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "sandbox",
-		Short: "Try and rehearse against stand-ins on this machine",
-		Long: `sandbox starts stand-ins on loopback: Docker Hub with its registry, token service and
-management of tokens, ghcr.io, AWS Secrets Manager and what belongs to it. Nothing of it
-leaves this machine, and no account is needed.
+		Short: "Try purser against stand-ins on this machine",
+		Long: `sandbox starts stand-ins on loopback: Docker Hub with its registry, token
+service and token management, ghcr.io, AWS Secrets Manager and the services
+that it needs. Nothing leaves this machine, and you need no account.
 
-run and shell have a command, or a shell, see them as the real ones by their own names.
-up leaves them running for scripts and tests, until down.
+run and shell give a command or a shell the stand-ins under the names of the
+real services. up leaves them running for scripts and tests, until down.
 
-Where there is a purser.yaml, its accounts, repositories and secrets exist too: the secrets
-without a value, as Terraform leaves them.`,
+If you have a purser.yaml, its accounts, repositories and secrets exist too;
+the secrets have no value, as Terraform leaves them.`,
 		Example: `  purser sandbox try
   purser sandbox run -- purser status
   purser sandbox up`,
@@ -60,8 +60,8 @@ type stageOptions struct {
 }
 
 func (o *stageOptions) flags(cmd *cobra.Command) {
-	cmd.Flags().StringVar(&o.data, "data", "", "keep the state in a `FOLDER`, for the next time")
-	cmd.Flags().StringVar(&o.function, "function", "", "have rotations of Secrets Manager done by a `PROGRAM`: purser-lambda, or another that is built for AWS Lambda")
+	cmd.Flags().StringVar(&o.data, "data", "", "keep the state in this `FOLDER` for the next time")
+	cmd.Flags().StringVar(&o.function, "function", "", "let this `PROGRAM` do the rotations of Secrets Manager: purser-lambda, or another one for AWS Lambda")
 }
 
 // repeated returns the flags that another purser needs for the same setup.

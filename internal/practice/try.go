@@ -26,10 +26,10 @@ func (h *Host) tryCommand() *cobra.Command {
 	}
 	return &cobra.Command{
 		Use:   "try [SCENARIO]",
-		Short: "Guided tours: see what purser does when it matters",
-		Long: `try starts the stand-ins and walks through a scenario with the very code that works for
-real, telling what happens. It ends by looking whether what it claims is so, and leaves
-nothing behind. Days pass in a moment.
+		Short: "Take a guided tour of what purser does when it matters",
+		Long: `try starts the stand-ins and walks through a scenario with purser's real code,
+telling you what happens. At the end it checks that what it told you is so, and
+leaves nothing behind. Days pass in a moment.
 
 ` + strings.Join(lines, "\n"),
 		Example: `  purser sandbox try
@@ -57,11 +57,11 @@ type scenario struct {
 func scenarios() []scenario {
 	return []scenario{
 		{"store", "the main job: store, check, status", (*tour).storing},
-		{"rotation", "a token is renewed, and the one before retired", (*tour).rotation},
-		{"killed", "a rotation is killed half-way, and run again", (*tour).killed},
-		{"leak", "a token may have leaked: stopped, replaced, reported", (*tour).leak},
+		{"rotation", "purser renews a token and retires the old one", (*tour).rotation},
+		{"killed", "somebody kills a rotation half-way, and runs it again", (*tour).killed},
+		{"leak", "a token may have leaked: stop, replace, report", (*tour).leak},
 		{"outage", "AWS is down in the middle of a rotation", (*tour).outage},
-		{"expired", "the token ends on release day", (*tour).expired},
+		{"expired", "the token expires on release day", (*tour).expired},
 	}
 }
 
