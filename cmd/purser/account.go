@@ -12,7 +12,7 @@ import (
 	"purser/internal/registry"
 )
 
-// loginAccountCommand is login KIND, for a kind of registry that has accounts.
+// loginAccountCommand makes login KIND, for a kind of registry with accounts.
 func (a *app) loginAccountCommand(k *registry.Kind) *cobra.Command {
 	var own bool
 	cmd := &cobra.Command{

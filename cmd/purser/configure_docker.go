@@ -46,8 +46,7 @@ PURSER_CONFIG or PURSER_SECRET_ID, never from the working directory.`,
 	return cmd
 }
 
-// clientConfig is the file in which a client looks for helpers; "" when it is not
-// known.
+// clientConfig is the path of a client's configuration.
 func (a *app) clientConfig(client string) (string, error) {
 	known := map[string]string{
 		"docker": under(a.env.DockerConfigDir(), "config.json"),
@@ -109,7 +108,7 @@ func (a *app) configureDocker(names []string, f configureFlags) error {
 	return nil
 }
 
-// hostsFor are the registries that a command line names, itself or by its credentials.
+// hostsFor returns the registries that --registry or the credentials name.
 func (a *app) hostsFor(names, registries []string) (hosts []credential.Host, err error) {
 	for _, r := range registries {
 		host, err := credential.ParseHost(r)
@@ -135,7 +134,7 @@ func (a *app) hostsFor(names, registries []string) (hosts []credential.Host, err
 	return hosts, err
 }
 
-// applyHelper shows a change in names only: values of auths are logins.
+// applyHelper makes a change or, in a dry run, shows it without the logins in auths.
 func (a *app) applyHelper(c source.HelperChange, f configureFlags) (clientJSON, error) {
 	done := clientJSON{Path: c.Path, Changed: c.Changed(), Warnings: append([]string{}, c.Warnings...)}
 	if f.dry && !a.output.JSON {

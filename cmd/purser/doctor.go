@@ -83,7 +83,7 @@ func counted(n int, thing string) string {
 	return fmt.Sprintf("%d %ss", n, thing)
 }
 
-// tell prints a finding.
+// tell prints and keeps a finding.
 func (v *visit) tell(f doctor.Finding) {
 	if fault, ok := present.AsFault(f.Fault); ok {
 		v.placed(fault)
@@ -98,7 +98,7 @@ func (v *visit) tell(f doctor.Finding) {
 	v.told(v.out).Finding(f.Verdict, f.Check, f.Text, f.Fault)
 }
 
-// end prints what is not printed yet and chooses the exit code.
+// end prints the report of --output json and returns the exit code.
 func (v *visit) end() error {
 	code := doctor.Worst(v.findings)
 	if v.output.JSON {

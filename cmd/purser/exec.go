@@ -67,11 +67,11 @@ read the token and pass it on, so prefer the helper.`,
 	return cmd
 }
 
-// sweepArgument has purser wait for the end of another one and then remove its
-// folder. It is not for people.
+// sweepArgument is the hidden command that waits for another purser to end and then removes
+// its folder.
 const sweepArgument = "remove-after"
 
-// exitGrace is how long a command may take to end when --timeout has run out.
+// exitGrace is the time that a command has to end after --timeout.
 const exitGrace = 10 * time.Second
 
 func (a *app) exec(ctx context.Context, names, command []string, f execFlags) error {
@@ -88,8 +88,8 @@ func (a *app) exec(ctx context.Context, names, command []string, f execFlags) er
 		return err
 	}
 	var logins []credential.Login
-	// A configuration of the working directory could name another registry for a token:
-	// reading it here finds that out before the helper is told the same.
+	// The working directory's configuration could name another registry for a token.
+	// Reading the logins here fails before the helper sees that configuration.
 	if !f.plain || f.env != "" || !c.Trusted {
 		if logins, err = a.logins(ctx, c, a.wire()); err != nil {
 			return err
@@ -128,8 +128,8 @@ func filter(logins []credential.Login, plain bool) func(io.Writer) childproc.Fil
 	return func(to io.Writer) childproc.Filter { return r.NewWriter(to) }
 }
 
-// runCommand runs it until it ends by itself, by a signal that was passed on, or
-// because --timeout has run out.
+// runCommand runs a program until it ends by itself, by a signal that purser passes on, or
+// by --timeout.
 func (a *app) runCommand(ctx context.Context, cmd childproc.Command) (int, error) {
 	a.ending.program.Lock()
 	defer a.ending.program.Unlock()
@@ -148,7 +148,7 @@ func (a *app) runCommand(ctx context.Context, cmd childproc.Command) (int, error
 	}
 	cmd.Signals, cmd.DeadlineGrace = signals, exitGrace
 	cmd.After = func(d time.Duration, f func()) func() bool { return time.AfterFunc(d, f).Stop }
-	// A signal ends the command, not purser: it is passed on.
+	// purser passes signals on; they must not end purser itself.
 	limited, stop := context.WithCancel(context.WithoutCancel(ctx))
 	defer stop()
 	defer context.AfterFunc(ctx, func() {
@@ -159,8 +159,8 @@ func (a *app) runCommand(ctx context.Context, cmd childproc.Command) (int, error
 	return cmd.Run(limited)
 }
 
-// privateFolder makes the folder, and sees to it that it is removed whatever ends
-// this process.
+// privateFolder makes the folder, and makes sure that it is removed even if purser is
+// killed.
 func (a *app) privateFolder(c *consumer.Consumer) (remove func(), err error) {
 	parent, err := a.machine().Parent()
 	if err != nil {
@@ -190,14 +190,14 @@ func (a *app) privateFolder(c *consumer.Consumer) (remove func(), err error) {
 	return remove, nil
 }
 
-// sweepCommand removes a private folder once its standard input ends.
+// sweepCommand removes a private folder when its standard input ends.
 func (a *app) sweepCommand() *cobra.Command {
 	return &cobra.Command{
 		Use: sweepArgument + " FOLDER", Short: "Remove a private folder when its command has ended", Hidden: true,
 		Example: `  purser remove-after /tmp/purser-0`,
 		Args:    cobra.ExactArgs(1),
 		RunE: func(_ *cobra.Command, args []string) error {
-			a.ending.program.Lock() // it outlives signals that are for a whole group
+			a.ending.program.Lock() // it survives signals to the whole process group
 			defer a.ending.program.Unlock()
 			signal.Ignore(os.Interrupt, syscall.SIGTERM)
 			_, _ = io.Copy(io.Discard, a.in)
@@ -209,7 +209,7 @@ func (a *app) sweepCommand() *cobra.Command {
 	}
 }
 
-// privateName is what os.MkdirTemp makes of purser's pattern.
+// privateName matches what os.MkdirTemp makes of purser's pattern.
 var privateName = regexp.MustCompile(`[/\\]purser-[0-9]+$`)
 
 // self is the path of this program.
@@ -220,12 +220,12 @@ func (a *app) self() (string, error) {
 	return os.Executable()
 }
 
-// logins reads what the credentials have in store, as a consumer does.
+// logins reads the stored logins as a consumer does.
 func (a *app) logins(ctx context.Context, c *consumer.Consumer, w *wire.Wire) ([]credential.Login, error) {
 	w.Trusted = c.Trusted
 	var all []credential.Login
 	for _, one := range c.Credentials {
-		one.Targets, one.Via = one.Targets[:1], "" // purser itself sends it nowhere, and clients have certificates of their own
+		one.Targets, one.Via = one.Targets[:1], "" // purser sends it nowhere, and clients have their own certificates
 		places, err := a.places(ctx, w, one)
 		if err != nil {
 			return nil, err
@@ -246,9 +246,8 @@ func (a *app) logins(ctx context.Context, c *consumer.Consumer, w *wire.Wire) ([
 	return all, nil
 }
 
-// tellAgent has a Buildkite agent take the tokens out of the job's log, before
-// anything can print them. It replaces text literally, so that it is told the usual
-// encodings as well.
+// tellAgent registers the tokens with the Buildkite agent, which removes them from the
+// job's log. The agent replaces literal text, so it gets the usual encodings too.
 func (a *app) tellAgent(ctx context.Context, logins []credential.Login) error {
 	if !a.env.Buildkite {
 		return nil

@@ -22,7 +22,7 @@ import (
 	"purser/internal/present"
 )
 
-// initFlags say what is to be in purser.yaml.
+// initFlags say what to write to purser.yaml.
 type initFlags struct {
 	draft.Wanted
 	yes, replace, dry bool
@@ -74,10 +74,10 @@ existing one only with --yes.`,
 	return cmd
 }
 
-// initJSON is what init did.
+// initJSON is init's report.
 type initJSON struct {
 	Path    string   `json:"path"`
-	Changed bool     `json:"changed"` // what is in the file differs from what it should be
+	Changed bool     `json:"changed"` // the file needs the change
 	Wrote   bool     `json:"wrote"`
 	Diff    string   `json:"diff"`
 	Found   []string `json:"found"`
@@ -117,8 +117,8 @@ func (a *app) init(ctx context.Context, f initFlags) error {
 	return a.writeConfig(ctx, f, draft.Unique(drafts), out)
 }
 
-// writeConfig shows what changes and writes it when that is wanted. What is
-// written was read back as configuration first.
+// writeConfig shows the change and writes it if the person wants it. It first parses what
+// it will write.
 func (a *app) writeConfig(ctx context.Context, f initFlags, drafts []config.Entry, out initJSON) error {
 	path, before, aws, err := a.existing()
 	if err != nil {
@@ -180,8 +180,7 @@ func (a *app) writeConfig(ctx context.Context, f initFlags, drafts []config.Entr
 	return nil
 }
 
-// existing finds the file that is to be changed, or names the one that is to be
-// made.
+// existing reads the file to change, or names the one to create.
 func (a *app) existing() (path string, text []byte, aws config.AWS, err error) {
 	dir := a.dir
 	if dir == "" {
@@ -189,7 +188,6 @@ func (a *app) existing() (path string, text []byte, aws config.AWS, err error) {
 			return "", nil, aws, fmt.Errorf("find the working directory: %w", err)
 		}
 	}
-	// The project's file, which may be in a folder above.
 	if path, err = config.Find(a.config, a.env, dir); err != nil {
 		return "", nil, aws, err
 	}
@@ -201,7 +199,7 @@ func (a *app) existing() (path string, text []byte, aws config.AWS, err error) {
 	if err == nil && !info.Mode().IsRegular() {
 		return "", nil, aws, &credential.Fault{Reason: credential.Usage, What: "purser cannot write the configuration", Why: path + " is not a regular file"}
 	}
-	// It is read as configuration, so that what is wrong with it is said first.
+	// Loading it first reports its mistakes.
 	file, err := config.Load(path, a.env)
 	if err != nil {
 		return "", nil, aws, err

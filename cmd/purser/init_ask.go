@@ -13,8 +13,8 @@ import (
 	"purser/internal/present"
 )
 
-// askDraft asks a person what a draft leaves open. Nothing that it asks is
-// secret, and what has the form of a token is refused.
+// askDraft asks for what a draft leaves open. It asks for no secret, and refuses what looks
+// like a token.
 func (a *app) askDraft(f *initFlags, e *config.Entry) error {
 	if draft.Complete(*e) == nil {
 		return nil
@@ -76,7 +76,7 @@ func noToken(text string) error {
 	return nil
 }
 
-// onlyProfile is AWS's profile where there is one.
+// onlyProfile returns AWS's profile if there is just one.
 func (a *app) onlyProfile() string {
 	names, err := a.wire().Profiles().Names()
 	if err != nil || len(names) != 1 {

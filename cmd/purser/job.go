@@ -93,7 +93,7 @@ func (a *app) startJob(ctx context.Context, names []string, dir string, plain bo
 	return nil
 }
 
-// startsJob reports whether a command line is that of job start, right or wrong.
+// startsJob reports whether a command line is one of job start, valid or not.
 func startsJob(args []string) bool {
 	if i := slices.Index(args, "--"); i >= 0 {
 		args = args[:i]
@@ -102,9 +102,9 @@ func startsJob(args []string) bool {
 	return i >= 0 && slices.Index(args[i:], "start") == 1
 }
 
-// jobFailed has a shell that evaluates what job start prints fail as purser did: the status of
-// $(…) is lost in eval "$(…)", and the steps that follow would push with another login. A
-// person's own shell stays open.
+// jobFailed makes a shell that evaluates job start's output fail with purser's exit code:
+// eval "$(…)" loses it, and later steps would push with another login. An interactive shell
+// stays open.
 func (a *app) jobFailed(code int) {
 	if a.evaluated {
 		_, _ = fmt.Fprintf(a.out, "case $- in *i*) (exit %d) ;; *) exit %[1]d ;; esac\n", code)

@@ -20,7 +20,7 @@ import (
 	"purser/internal/wire"
 )
 
-// loginFlags are the settings of signing in, and of a profile that is made.
+// loginFlags are the flags of login aws; the last ones create a profile.
 type loginFlags struct {
 	profile               string
 	noBrowser, again      bool
@@ -113,7 +113,7 @@ for the AWS CLI and the SDKs. Sessions of other start URLs stay.`,
 	return cmd
 }
 
-// forgetLogins clears what the credential helper keeps in the kernel's keyring.
+// forgetLogins clears the credential helper's cache in the kernel's keyring.
 func (a *app) forgetLogins() error {
 	kept, err := keyringcache.New(keyringcache.Name)
 	if err == nil {
@@ -132,7 +132,7 @@ func (a *app) forgetLogins() error {
 	return nil
 }
 
-// sessionJSON is a sign-in as JSON.
+// sessionJSON is the report of a sign-in.
 type sessionJSON struct {
 	Profile string     `json:"profile"`
 	Outcome string     `json:"outcome"` // signed-in, renewed, kept, signed-out
@@ -150,8 +150,8 @@ func (a *app) signedOut(p signin.Profile) error {
 	return nil
 }
 
-// profileFor finds the profile that a flag, purser.yaml or the environment
-// names. It must be one of IAM Identity Center.
+// profileFor finds the profile that the flag, purser.yaml or the environment names. It must
+// use IAM Identity Center.
 func (a *app) profileFor(name string) (*wire.Wire, signin.Profile, error) {
 	w := a.wire()
 	if name == "" {
@@ -194,7 +194,7 @@ func (a *app) loginAWS(ctx context.Context, f loginFlags) error {
 		return err
 	}
 	if res.Kept && a.ended(ctx, p) {
-		// AWS can end a session before its time.
+		// AWS may have ended the session early.
 		if res, err = a.signIn(ctx, w, p, signin.How{NoBrowser: f.noBrowser || w.Browser() != nil, Again: true}); err != nil {
 			return err
 		}
@@ -214,7 +214,7 @@ func (a *app) loginAWS(ctx context.Context, f loginFlags) error {
 	return a.introduce(ctx, w, p, out)
 }
 
-// ended reports whether AWS no longer takes a session that should still be good.
+// ended reports whether AWS rejects a session that has not expired.
 func (a *app) ended(ctx context.Context, p signin.Profile) bool {
 	t := credential.Target{Kind: config.SecretKind, Name: "none", Profile: p.Name, Region: cmp.Or(p.Region, p.SSORegion)}
 	place, err := a.wire().Bare(ctx, credential.Credential{}, t)
@@ -225,8 +225,7 @@ func (a *app) ended(ctx context.Context, p signin.Profile) bool {
 	return ok && f.Reason == credential.NotSignedIn && f.SignIn != credential.NotAssigned
 }
 
-// introduce says as whom one is signed in. A role that is not assigned shows
-// here.
+// introduce shows the identity that you signed in as. It fails if you may not use the role.
 func (a *app) introduce(ctx context.Context, w *wire.Wire, p signin.Profile, out sessionJSON) error {
 	t := credential.Target{Kind: config.SecretKind, Name: "none", Profile: p.Name, Region: cmp.Or(p.Region, p.SSORegion)}
 	place, err := w.Bare(ctx, credential.Credential{}, t)
@@ -278,8 +277,8 @@ func signInPage(p signin.Profile, prompt signin.Prompt) agent.Page {
 	return agent.Page{Address: prompt.URL, Wanted: wanted, Opened: prompt.Opened}
 }
 
-// offerSignIn asks once for each profile whose session has ended, where there
-// is a person to ask. Elsewhere the command goes on and fails with the advice.
+// offerSignIn offers, at a terminal, to sign in to each profile whose session ended.
+// Elsewhere the command fails later and says what to type.
 func (a *app) offerSignIn(ctx context.Context, w *wire.Wire, targets []credential.Target) error {
 	if a.output.JSON || a.env.HasAWSCredentials() || a.aws != nil || !a.interactive() {
 		return nil
@@ -293,7 +292,7 @@ func (a *app) offerSignIn(ctx context.Context, w *wire.Wire, targets []credentia
 		asked[name] = true
 		p, err := w.Profiles().Profile(name)
 		if err != nil || !p.SSO() {
-			continue // what is wrong with it is said when it is used
+			continue // its use reports the mistake
 		}
 		state, _ := (signin.Cache{Dir: a.env.SSOCacheDir()}).State(p, a.now())
 		if state == signin.SignedIn || state == signin.Refreshable {

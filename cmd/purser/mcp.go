@@ -33,7 +33,7 @@ The documentation and the skill are resources: purser://docs/ai-agents.md.`,
 		Example: `  purser mcp`,
 		Args:    arguments.None,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			// A client that has gone misses nothing: no write to it is lost output.
+			// A client that has gone misses nothing, so a failed write is no lost output.
 			return a.mcpServer().Serve(cmd.Context(), &mcp.IOTransport{Reader: io.NopCloser(a.in), Writer: present.KeptOpen{Writer: present.Original(a.out)}})
 		},
 	}
@@ -55,8 +55,7 @@ func (a *app) mcpServer() *agent.Server {
 	})
 }
 
-// runForAgent runs a command without a terminal. Whatever a person has to do or to decide
-// goes through person.
+// runForAgent runs a command without a terminal; person asks for all that a person must do.
 func (a *app) runForAgent(ctx context.Context, args []string, person *agent.Person, report io.Writer) int {
 	sub := *a
 	sub.in, sub.out, sub.err, sub.tty, sub.asks, sub.output = strings.NewReader(""), report, person, present.Terminal{}, false, arguments.Output{JSON: true}

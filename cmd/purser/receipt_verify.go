@@ -77,7 +77,7 @@ func (a *app) verifyReceipts(ctx context.Context, path string, f verifyFlags) er
 		if err != nil {
 			return &credential.Fault{Reason: credential.Usage, What: "purser cannot read the receipts", Why: credential.Quote(err.Error())}
 		}
-		defer func() { _ = file.Close() }() // nothing was written
+		defer func() { _ = file.Close() }() // read only
 		in = file
 	}
 	rows, err := keys.LookAll(ctx, present.Stoppable{Ctx: ctx, From: in, Doing: "reading receipts"})
@@ -97,7 +97,7 @@ func (a *app) verifyReceipts(ctx context.Context, path string, f verifyFlags) er
 	return err
 }
 
-// compare looks for what the flags name in a log.
+// compare looks up --head and --record in a log.
 func (f verifyFlags) compare(log []receipt.Entry) ([]receipt.Compared, error) {
 	var all []receipt.Compared
 	for _, head := range f.heads {
@@ -171,7 +171,7 @@ func (a *app) trustedKeys(ctx context.Context, f verifyFlags) (receipt.Keys, err
 		if err != nil {
 			return bad("the file of --public-key", err)
 		}
-		// Of a key in KMS the receipts name the ARN, which a file does not know.
+		// Receipts name a KMS key by its ARN, which a file does not know.
 		if _, err := receipt.ParsePublicKey(data); err != nil {
 			return bad("the file of --public-key", err)
 		}
@@ -195,8 +195,8 @@ func (a *app) trustedKeys(ctx context.Context, f verifyFlags) (receipt.Keys, err
 	return k, nil
 }
 
-// openStream opens what may be a FIFO, such as <(...) of a shell: to open one takes until
-// somebody writes to it.
+// openStream opens a file that may be a FIFO, such as a shell's <(...): opening one blocks
+// until somebody writes to it.
 func openStream(ctx context.Context, path string) (*os.File, error) {
 	var file *os.File
 	_, err := present.Interruptible(ctx, "waiting for data from "+credential.Quote(path), func() (_ []byte, err error) {

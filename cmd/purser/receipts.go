@@ -14,7 +14,7 @@ import (
 	"purser/internal/wire"
 )
 
-// recorder is ready before anything is changed, or says why it cannot be.
+// recorder returns what writes receipts. It fails before anything changes.
 func (a *app) recorder(ctx context.Context, w *wire.Wire, targets []credential.Target) (*record.Recorder, error) {
 	file, err := a.load(false)
 	if err != nil || file == nil || !file.Receipts.Wanted {
@@ -35,14 +35,14 @@ func (a *app) recorder(ctx context.Context, w *wire.Wire, targets []credential.T
 	return a.records(to), nil
 }
 
-// records are written to a place by this command.
+// records returns a recorder of this command.
 func (a *app) records(to *wire.Recorder) *record.Recorder {
 	return &record.Recorder{To: to, Who: a.whoami(), Now: a.now, Random: a.random, JSON: a.output.JSON, Out: a.out, Err: a.err}
 }
 
-// whoami is the person and the machine.
+// whoami names the user and the machine.
 func (a *app) whoami() []string {
-	host, _ := os.Hostname() // what is not known is left out
+	host, _ := os.Hostname() // an unknown name is left out
 	who := strings.Trim(a.env.User+"@"+host, "@")
 	if who == "" {
 		return nil

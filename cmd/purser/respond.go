@@ -38,10 +38,11 @@ checks that the registry refuses it. At a terminal without a session, purser
 names the token and offers to sign in.
 
 The report says who read the secret (from CloudTrail, which lags by some
-minutes and goes back 90 days), what the registry knows of the token's use (its
-last use, the account's log, pushed tags), who still has the token, and what to
-check. purser writes it as Markdown and as JSON, without secrets. If
-purser.yaml has receipts, a receipt signs both files; verify it with --record.
+minutes and goes back 90 days), and what the registry knows of the token's use
+(its last use, the account's log, pushed tags). It also says who still has the
+token, and what to check. purser writes it as Markdown and as JSON, without
+secrets. If purser.yaml has receipts, a receipt signs both files; verify it with
+--record.
 
 Every run treats the current token as the one that leaked. If a run was
 interrupted, run respond again.`,
@@ -107,9 +108,9 @@ func (a *app) respond(ctx context.Context, name string, f respondFlags) error {
 	}
 	err = a.facts(rec.Write(ctx, record.Change{Command: receipt.Respond, Of: c, Store: res.Store, Ended: ended, Err: credential.About(err, c)}))
 	if !agreed {
-		return err // there was nothing that could have leaked, or nobody wanted it done
+		return err // nothing could have leaked, or the person declined
 	}
-	// What is known is written down also when something went wrong.
+	// The report is written even after a failure.
 	i := incident.Gather(ctx, incident.Sources{Witness: witnessOf(from.mint), Now: a.now, Trail: func(ctx context.Context, t credential.Target) (audit.Trail, error) {
 		trail, err := w.Trail(ctx, t)
 		if a.wait != nil {
@@ -121,8 +122,8 @@ func (a *app) respond(ctx context.Context, name string, f respondFlags) error {
 	return a.reported(ctx, c, i, f.record, rec, err)
 }
 
-// replacement is where the new token comes from. Who is at a terminal and has no session is
-// offered to sign in: that ends the leaked token at once, too.
+// replacement chooses where the new token comes from. At a terminal without a session it
+// offers to sign in, which also lets purser end the leaked token at once.
 func (a *app) replacement(ctx context.Context, w *wire.Wire, c credential.Credential, f respondFlags) (origin, error) {
 	if f.from == "" && !f.mint && !f.dryRun && a.env.ManagementSecret == "" && account.Mints(c.Registry) && a.interactive() {
 		h, err := a.desk(w).Offered(ctx, c, f.yes)
@@ -134,7 +135,7 @@ func (a *app) replacement(ctx context.Context, w *wire.Wire, c credential.Creden
 	return a.renewal(ctx, w, c, rotateFlags{storeFlags: f.storeFlags})
 }
 
-// stopByHand has the person end a token that purser cannot.
+// stopByHand asks the person to end a token that purser cannot end.
 func (a *app) stopByHand(c credential.Credential) func(context.Context) error {
 	if !a.interactive() {
 		return nil
@@ -145,7 +146,7 @@ func (a *app) stopByHand(c credential.Credential) func(context.Context) error {
 	}
 }
 
-// reported writes the record and says where it is.
+// reported writes the report and says where it is.
 func (a *app) reported(ctx context.Context, c credential.Credential, i *incident.Record, dir string, rec *record.Recorder, cause error) error {
 	if !filepath.IsAbs(dir) {
 		dir = filepath.Join(a.dir, dir)

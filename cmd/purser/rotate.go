@@ -101,8 +101,8 @@ func (a *app) rotate(ctx context.Context, names []string, f rotateFlags) error {
 	return nil
 }
 
-// renewal is where a new token comes from: without a word about it from the
-// registry, where docker has a session, and otherwise from the person.
+// renewal chooses where a new token comes from: the flags say so, docker has a session with
+// the registry, or the person gives it.
 func (a *app) renewal(ctx context.Context, w *wire.Wire, c credential.Credential, f rotateFlags) (origin, error) {
 	if f.from == "" && !f.mint && account.Mints(c.Registry) && a.env.ManagementSecret != "" {
 		return origin{mint: account.NewLate(a.desk(w), c, f.yes, nil)}, nil
@@ -146,7 +146,7 @@ A second run changes nothing more; --undo goes forward again.`,
 	return cmd
 }
 
-// known is a credential of purser.yaml with its stores.
+// known returns a credential of purser.yaml with its stores.
 func (a *app) known(ctx context.Context, w *wire.Wire, name string) (credential.Credential, lifecycle.RotateRequest, error) {
 	file, err := a.load(true)
 	if err != nil {

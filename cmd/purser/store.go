@@ -24,10 +24,10 @@ import (
 	"purser/internal/wire"
 )
 
-// titleOf is the title of a kind of store.
+// titleOf returns the title of a kind of store.
 func titleOf(kind string) string { return credential.Target{Kind: kind}.Traits().Title }
 
-// storeFlags are the settings of one credential as flags, and what to do.
+// storeFlags describe one credential, and say what to do.
 type storeFlags struct {
 	registry, username, access, shape string
 	repositories, secrets             []string
@@ -41,14 +41,14 @@ type storeFlags struct {
 	newRepository bool
 	dryRun        bool
 	rebind        bool
-	despite       bool // Terraform that writes the value as well
+	despite       bool // --despite-terraform
 	expires       string
 }
 
-// subject is the credential that is stored, and what its configuration says besides.
+// subject is the credential to store, with what its configuration adds.
 type subject struct {
 	credential.Credential
-	trusted bool   // the configuration is, and no flag changes what it says
+	trusted bool   // the configuration is trusted, and no flag overrides it
 	root    string // the folder of purser.yaml; "" without one
 }
 
@@ -146,13 +146,13 @@ func (a *app) store(ctx context.Context, text string, f storeFlags) error {
 	}
 	from, err := a.source(ctx, c, w, f)
 	if err == nil && from.somebody != nil {
-		err = from.somebody() // before anything is asked of AWS
+		err = from.somebody() // before purser asks AWS anything
 	}
 	if err != nil {
 		return credential.About(err, c)
 	}
 	if from.given && f.ca != "" && len(c.AuthHosts) == 0 {
-		c.Via = "" // who gives the token has named the certificates as well
+		c.Via = "" // whoever gives the token also named the certificates
 	}
 	where, err := a.places(ctx, w, c)
 	if err != nil {
@@ -184,9 +184,8 @@ func (a *app) store(ctx context.Context, text string, f storeFlags) error {
 	return err
 }
 
-// credentialFor takes the credential from purser.yaml and puts flags over it.
-// With a registry, a repository and a place as flags no file is needed, and the
-// name is any word.
+// credentialFor takes the credential from purser.yaml and lets flags override it. With a
+// registry, a repository and a place as flags it needs no file, and the name is free.
 func (a *app) credentialFor(text string, f storeFlags) (it subject, err error) {
 	name, err := credential.ParseName(text)
 	if err != nil {
@@ -197,7 +196,7 @@ func (a *app) credentialFor(text string, f storeFlags) (it subject, err error) {
 		return it, err
 	}
 	it.Credential = credential.Credential{Name: name, Access: credential.Push}
-	var shared config.AWS // for secrets named by flags
+	var shared config.AWS // for secrets that flags name
 	if file != nil {
 		known, err := file.Credential(name)
 		if err == nil {
@@ -255,7 +254,7 @@ func (f storeFlags) overrideRepositories(c *credential.Credential) error {
 		if err != nil {
 			return err
 		}
-		if !slices.Contains(c.Repositories, repo) { // each is proved once
+		if !slices.Contains(c.Repositories, repo) { // check each once
 			c.Repositories = append(c.Repositories, repo)
 		}
 	}
@@ -309,19 +308,20 @@ func (f storeFlags) overrideTarget(t *credential.Target) error {
 	return t.Check()
 }
 
-// origin is where the token of a run comes from.
+// origin is the source of a token.
 type origin struct {
-	kind   string // as --from says it
+	kind   string // as in --from
 	find   func(context.Context) (lifecycle.Candidate, error)
 	mint   lifecycle.Minter // instead of find
-	given  bool             // a person gives the token, or is asked, and sees where it goes
+	given  bool             // a person gives the token or agrees to it, and sees where it goes
 	follow func(lifecycle.Event)
 	end    func(error)
-	// somebody fails where find would ask nobody; nil: find is told what to ask.
+	// somebody fails if find would wait for a person who is not there; nil: a flag chose
+	// the source.
 	somebody func() error
 }
 
-// source decides where the token comes from, before anything is done.
+// source chooses where the token comes from, before anything changes.
 func (a *app) source(ctx context.Context, c credential.Credential, w *wire.Wire, f storeFlags) (origin, error) {
 	from := f.from
 	for flag, means := range map[string]string{"stdin": "stdin", "mint": "mint"} {
@@ -361,7 +361,8 @@ func (a *app) source(ctx context.Context, c credential.Credential, w *wire.Wire,
 		return origin{kind: from, find: find, follow: follow, end: end, given: true, somebody: somebody}, nil
 	case "mint":
 		if a.consent != nil && !f.dryRun {
-			// The person decides first: the session is needed only after missing secrets are made.
+			// The person decides first: purser needs the session only after it made missing
+			// secrets.
 			if _, err := minter.SignedIn(ctx); err != nil {
 				return origin{}, err
 			}
@@ -373,8 +374,8 @@ func (a *app) source(ctx context.Context, c credential.Credential, w *wire.Wire,
 	return origin{}, &credential.Fault{Reason: credential.Usage, What: "--from must be mint, prompt, form, stdin or docker"}
 }
 
-// asksToMint reports whether a person is asked before purser makes a token, with the
-// places where it goes among what they are told.
+// asksToMint reports whether purser asks a person before it makes a token, and shows where
+// it goes.
 func (a *app) asksToMint(yes bool) bool {
 	return !yes && (a.env.ManagementSecret == "" || a.consent != nil)
 }
@@ -390,14 +391,13 @@ func finder(s tokenSource) func(context.Context) (lifecycle.Candidate, error) {
 	}
 }
 
-// confirmed says what docker has and asks before it is used: it was put there for
-// something else.
+// confirmed asks before purser uses docker's login, which is there for something else.
 func (a *app) confirmed(c credential.Credential, w *wire.Wire, s tokenSource, yes bool) func(context.Context) (lifecycle.Candidate, error) {
 	find := finder(s)
 	return func(ctx context.Context) (lifecycle.Candidate, error) {
 		found, err := find(ctx)
 		if err != nil || yes || found.Kind == credential.Session || found.Kind == credential.IdentityToken {
-			return found, err // a session is refused in any case
+			return found, err // purser refuses a session anyway
 		}
 		has := fmt.Sprintf("docker has a %s of %s for %s, in %s", found.Kind, cmp.Or(credential.Quote(found.Username, found.Token), "an unnamed account"), c.Registry, found.Where)
 		return found, a.decide(ctx, present.Decision{Question: "Check docker's token and store it for " + string(c.Name) + "?", Facts: append([]string{has}, facts(w, c)...)})

@@ -49,7 +49,7 @@ your own files.`,
 	return cmd
 }
 
-// terraformJSON is configuration as JSON.
+// terraformJSON is terraform's report.
 type terraformJSON struct {
 	HCL   string   `json:"hcl"`
 	Wrote []string `json:"wrote,omitempty"`
@@ -91,8 +91,8 @@ func (a *app) terraform(names []string, f terraformFlags) error {
 	return nil
 }
 
-// writeModule puts the module's files into a folder. A file that is there and
-// differs is somebody's own, and nothing is written.
+// writeModule writes the module's files into a folder. It writes nothing if one exists and
+// differs.
 func (a *app) writeModule(source string) ([]string, error) {
 	if !strings.HasPrefix(source, "./") && !strings.HasPrefix(source, "../") && !filepath.IsAbs(source) {
 		return nil, &credential.Fault{Reason: credential.Usage, What: "--source must be a folder, such as ./modules/purser", Why: "--write puts the module there"}
@@ -127,7 +127,7 @@ func (a *app) writeModule(source string) ([]string, error) {
 		return nil, fmt.Errorf("write the module: %w", err)
 	}
 	for _, path := range order {
-		if err := os.WriteFile(path, wanted[path], 0o644); err != nil { //nolint:gosec // it belongs in version control
+		if err := os.WriteFile(path, wanted[path], 0o644); err != nil { //nolint:gosec // it belongs into version control
 			return nil, fmt.Errorf("write the module: %w", err)
 		}
 	}

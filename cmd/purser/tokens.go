@@ -74,7 +74,7 @@ revoke needs; --wide shows all columns.`,
 	return cmd
 }
 
-// createTokenCommand is store --mint under the name by which people look for it.
+// createTokenCommand is store --mint under the name that people look for.
 func (a *app) createTokenCommand() *cobra.Command {
 	f := storeFlags{from: "mint"}
 	cmd := &cobra.Command{
@@ -99,7 +99,7 @@ and stores it where the credential is kept. It never shows the token.`,
 	return cmd
 }
 
-// owner is whose tokens the flags name.
+// owner returns the account that the flags name.
 func (f tokensFlags) owner() (account.Owner, error) {
 	host, err := credential.ParseHost(f.registry)
 	if err == nil && !account.Mints(host) {
@@ -135,7 +135,7 @@ func (a *app) listTokens(ctx context.Context, f tokensFlags) error {
 }
 
 func (a *app) tokenRows(ctx context.Context, w *wire.Wire, tokens []credential.ManagedToken) []account.Row {
-	file, _ := a.project(false) // without one, nothing is known of where they are
+	file, _ := a.project(false) // without a file, no place is known
 	return account.Rows(ctx, file, func(ctx context.Context, c credential.Credential) ([]lifecycle.Place, error) {
 		return a.places(ctx, w, c)
 	}, tokens)

@@ -115,6 +115,10 @@ func goSource(text string, stringsToo bool) ([]passage, error) {
 				if lit[0] != '`' {
 					i = 0
 				}
+				if text == "" || strings.HasPrefix(text, "  ") { // a list or commands, line by line
+					all = append(all, p)
+					p = passage{}
+				}
 				p.lines = append(p.lines, line{number + i, plain(text)})
 			}
 			all = append(all, p)
