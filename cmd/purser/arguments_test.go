@@ -36,16 +36,16 @@ var argumentTokens = map[string]string{
 	"a session":        "eyJhbGciOiJSUzI1NiJ9." + "eyJzdWIiOiJGQUtFRkFLRSJ9." + "RkFLRWNhbmFyeUZBS0U",
 }
 
-// argumentForms are texts with a token in them: %s stands for it.
+// argumentForms are arguments that hold the token %s.
 var argumentForms = []string{"%s", "user,%s", "x:%s", "role/%s", "/tmp/%s", "%s/file.json", "A,%s,B", `"%s"`, "Bearer %s", "https://%s@ghcr.io/v2", "x=%s", "a-%s", "%s.", "\t%s"}
 
-// neverSaid runs a command line and reports whether it was refused because of a token in
-// it, without any of the token being shown.
+// neverSaid runs a command line, and reports whether purser refused it because of a token.
+// Nothing may show the token.
 func neverSaid(t *testing.T, token string, args ...string) {
 	t.Helper()
 	line := strings.ReplaceAll(strings.Join(args, " "), token, "TOKEN")
 	if arguments.RefuseTokens(args) == nil {
-		t.Errorf("purser %s would run", line) // and is not run: it may be any command
+		t.Errorf("purser %s would run", line) // do not run it: it may be any command
 		return
 	}
 	var out, errs bytes.Buffer
@@ -62,8 +62,7 @@ func neverSaid(t *testing.T, token string, args ...string) {
 	}
 }
 
-// TestATokenAnywhereInAnArgumentIsRefused walks all commands and all their flags, so that
-// none is forgotten.
+// TestATokenAnywhereInAnArgumentIsRefused covers all commands and flags.
 func TestATokenAnywhereInAnArgumentIsRefused(t *testing.T) {
 	commands, flags := 0, 0
 	eachCommand((&app{}).root(), func(cmd *cobra.Command) {
@@ -94,7 +93,7 @@ func TestATokenAnywhereInAnArgumentIsRefused(t *testing.T) {
 					}
 				}
 				if name == "a personal token" {
-					neverSaid(t, token, with("--"+f.Name+"=user"+token)...) // nothing between
+					neverSaid(t, token, with("--"+f.Name+"=user"+token)...) // without a separator
 				}
 			}
 		}
@@ -123,7 +122,7 @@ func TestATokenInArgumentsIsRefusedAsJSONAsWell(t *testing.T) {
 	}
 }
 
-// TestThePrefixOfATokenIsNone: people search with the commands that they run.
+// TestThePrefixOfATokenIsNone: people search for it with commands that they run.
 func TestThePrefixOfATokenIsNone(t *testing.T) {
 	for _, args := range [][]string{{"exec", "x", "--", "grep", "-rE", "dckr_pat_[A-Za-z0-9]+", "."}, {"check", "high_performance"}, {"check", "--config", "/srv/highs_and_lows/purser.yaml"}} {
 		if err := arguments.RefuseTokens(args); err != nil {
@@ -145,14 +144,13 @@ func TestEscapesInArgumentsAreRefused(t *testing.T) {
 	}
 }
 
-// TestATokenInAVariableIsRefused tries each variable that is read with commands that
-// would show it.
+// TestATokenInAVariableIsRefused tries each variable with commands that would show it.
 func TestATokenInAVariableIsRefused(t *testing.T) {
 	token := argumentTokens["a personal token"]
 	for _, v := range config.Variables() {
 		env := config.ReadEnvironment(func(name string) (string, bool) { return "/tmp/a:" + token, name == v.Name })
 		if env.Misplaced == "" {
-			continue // it may hold one, and only whether it is set is noticed
+			continue // it may hold one: purser only looks whether it is set
 		}
 		for _, args := range [][]string{{"check"}, {"doctor"}, {"store", "dockerhub", "-"}, {"exec", "--", "true"}, {"login", "aws"}, {"configure-docker"}} {
 			var out, errs bytes.Buffer
@@ -166,8 +164,8 @@ func TestATokenInAVariableIsRefused(t *testing.T) {
 	}
 }
 
-// TestATokenInSomebodyElsesFileIsNotShown puts one wherever AWS's files, docker's,
-// Terraform's and scripts have text, and looks at what the commands say that read them.
+// TestATokenInSomebodyElsesFileIsNotShown puts one into every text of AWS's, docker's and
+// Terraform's files and of scripts, and runs the commands that read them.
 func TestATokenInSomebodyElsesFileIsNotShown(t *testing.T) {
 	token := argumentTokens["a personal token"]
 	const awsConfig = "[profile mockserver-build]\nsso_session = work\nsso_account_id = 123456789012\nsso_role_name = Admin\nregion = eu-west-2\n" +
@@ -195,7 +193,7 @@ func TestATokenInSomebodyElsesFileIsNotShown(t *testing.T) {
 	looksAtFiles(t, standIn.URL, token, files, "docker/config.json", strings.ReplaceAll(dockerConfig[:strings.Index(dockerConfig, `,"credHelpers"`)]+"}", "AUTH", asUser))
 }
 
-// looksAtFiles runs the commands that read others' files, one of which is spoiled.
+// looksAtFiles runs the commands that read others' files, one of which is broken.
 func looksAtFiles(t *testing.T, aws, token string, files map[string]string, spoiled, text string) {
 	t.Helper()
 	dir := t.TempDir()
@@ -216,7 +214,7 @@ func looksAtFiles(t *testing.T, aws, token string, files map[string]string, spoi
 		"tf/main.tf":         {{"init", "--from-terraform", "tf", "--dry-run"}, {"store", "dockerhub", "-"}, {"doctor", "dockerhub"}, {"init", "--from-terraform", "tf", "--repository", "a/b", "--dry-run"}},
 		"ci.sh":              {{"init", "--from-script", "ci.sh", "--dry-run"}},
 	}
-	// The SDK is kept from every network.
+	// The SDK must reach no network.
 	t.Setenv("AWS_CONFIG_FILE", filepath.Join(dir, "aws"))
 	t.Setenv("AWS_SHARED_CREDENTIALS_FILE", filepath.Join(dir, "none"))
 	t.Setenv("AWS_EC2_METADATA_DISABLED", "true")
@@ -234,7 +232,7 @@ func looksAtFiles(t *testing.T, aws, token string, files map[string]string, spoi
 				a.aws = &wire.LocalAWS{Endpoint: aws}
 			}
 			a.env.Browser, a.env.DockerConfig = "none", filepath.Join(dir, "docker")
-			a.env.AWSEndpointURLSSO, a.env.AWSEndpointURLSSOOIDC = aws, aws // which knows nothing of signing in
+			a.env.AWSEndpointURLSSO, a.env.AWSEndpointURLSSOOIDC = aws, aws // it cannot sign anybody in
 			ctx, stop := context.WithTimeout(t.Context(), 20*time.Second)
 			run(ctx, append([]string{"--output", form}, args...), a)
 			stop()
@@ -245,15 +243,15 @@ func looksAtFiles(t *testing.T, aws, token string, files map[string]string, spoi
 	}
 }
 
-// refusing is a network that does not lead anywhere.
+// refusing is a network that reaches nothing.
 type refusing struct{}
 
 func (refusing) RoundTrip(*http.Request) (*http.Response, error) {
 	return nil, errors.New("no network")
 }
 
-// TestATokenWithSomethingAroundItIsNoPassword: what a person pastes is said to be what it
-// is, while it arrives and when it is refused.
+// TestATokenWithSomethingAroundItIsNoPassword: purser names what you paste, as it arrives
+// and when it refuses it.
 func TestATokenWithSomethingAroundItIsNoPassword(t *testing.T) {
 	token := argumentTokens["a personal token"]
 	c := credential.Credential{Registry: "docker.io", Username: "builder"}
@@ -285,7 +283,7 @@ func TestARepositoryThatIsNamedTwiceIsProvedOnce(t *testing.T) {
 	}
 }
 
-// TestTheConfigurationIsReadOnce: what a command has looked at is what it uses.
+// TestTheConfigurationIsReadOnce: a command uses what it checked.
 func TestTheConfigurationIsReadOnce(t *testing.T) {
 	dir := t.TempDir()
 	path := filepath.Join(dir, "purser.yaml")

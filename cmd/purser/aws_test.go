@@ -29,8 +29,7 @@ func getSecretValue(t *testing.T, endpoint, region, id string) string {
 	return aws.ToString(out.SecretString)
 }
 
-// signForStandIn makes a request one that the stand-in answers: it looks for a
-// signature and does not verify it.
+// signForStandIn adds a signature, which the stand-in requires and does not verify.
 func signForStandIn(req *http.Request, target string) {
 	now := time.Now().UTC()
 	req.Header.Set("Content-Type", "application/x-amz-json-1.1")
@@ -40,5 +39,5 @@ func signForStandIn(req *http.Request, target string) {
 		"/eu-west-2/secretsmanager/aws4_request, SignedHeaders=host;x-amz-date, Signature=0000")
 }
 
-// newToken is a ClientRequestToken of somebody who is not purser.
+// newToken returns a ClientRequestToken as other programs make them.
 func newToken() string { return "script-" + rand.Text() + rand.Text() }

@@ -20,9 +20,8 @@ import (
 	"purser/internal/wire"
 )
 
-// BenchmarkCheck and BenchmarkStatus measure the whole command, from the
-// arguments to the last line, over the sandbox. 200 credentials should take
-// little longer than one batch of what runs at once, not 200 times as long.
+// BenchmarkCheck and BenchmarkStatus measure whole commands over the sandbox. 200
+// credentials should take little longer than one batch.
 func BenchmarkCheck(b *testing.B)  { overCredentials(b, "check") }
 func BenchmarkStatus(b *testing.B) { overCredentials(b, "status") }
 
@@ -40,10 +39,9 @@ func overCredentials(b *testing.B, command string) {
 	}
 }
 
-// BenchmarkFleet compares rotate --due, where nothing is due, with check and status, over
-// 200 credentials of one account, when every answer of AWS and of the registry takes some
-// time. Tokens that purser made are looked up in the registry's list; those that were put
-// by hand have to be proved.
+// BenchmarkFleet compares rotate --due with nothing due, check and status, over 200
+// credentials of one account, with slow answers of AWS and the registry. purser finds its
+// own tokens in the registry's list, and has to check those that somebody stored by hand.
 func BenchmarkFleet(b *testing.B) {
 	const credentials = 200
 	for _, made := range []string{"by purser", "by hand"} {
@@ -65,10 +63,10 @@ func BenchmarkFleet(b *testing.B) {
 	}
 }
 
-// slow is a registry that is some way off.
+// slow is a distant registry.
 type slow struct{ next http.RoundTripper }
 
-// RoundTrip sends one request, after a time.
+// RoundTrip sends a request after a delay.
 func (s slow) RoundTrip(r *http.Request) (*http.Response, error) {
 	select {
 	case <-r.Context().Done():
@@ -78,8 +76,7 @@ func (s slow) RoundTrip(r *http.Request) (*http.Response, error) {
 	return s.next.RoundTrip(r)
 }
 
-// BenchmarkSandboxUp is the whole of purser sandbox up: two processes, until the stand-ins
-// answer. Stopping them is not counted.
+// BenchmarkSandboxUp measures purser sandbox up without the stop.
 func BenchmarkSandboxUp(b *testing.B) {
 	bin, dir := b.TempDir(), b.TempDir()
 	if out, err := exec.CommandContext(b.Context(), "go", "build", "-o", bin, ".").CombinedOutput(); err != nil {
@@ -105,11 +102,11 @@ func BenchmarkSandboxUp(b *testing.B) {
 	}
 }
 
-// delay is what a call to AWS or Docker Hub takes from a laptop, at least. The
-// stand-in answers in microseconds, which would hide whether calls overlap.
+// delay is the least that a call to AWS or Docker Hub takes from a laptop. Without it
+// nobody would see whether calls overlap.
 const delay = 20 * time.Millisecond
 
-// stocked is purser in a sandbox that holds n credentials.
+// stocked returns purser in a sandbox with n credentials.
 func stocked(b *testing.B, n int) *app {
 	b.Helper()
 	box, err := sandbox.Start(b.Context(), sandbox.Options{})

@@ -18,8 +18,8 @@ import (
 	"purser/internal/sandbox"
 )
 
-// TestStoringByTheFormInARealBrowser has purser run without a terminal, as an agent
-// runs it, and a person paste the token into the page in Chromium.
+// TestStoringByTheFormInARealBrowser runs purser without a terminal, and pastes the token
+// into the page in Chromium.
 func TestStoringByTheFormInARealBrowser(t *testing.T) {
 	chromium := realservers.Need(t, "chromium")
 	bin, work := ciPrograms(t), t.TempDir()
@@ -33,8 +33,8 @@ func TestStoringByTheFormInARealBrowser(t *testing.T) {
 		t.Fatal(err)
 	}
 	writeFile(t, filepath.Join(work, "purser.yaml"), scriptConfig)
-	// What the desktop's opener is started with goes through a pipe to this test, which
-	// opens it in Chromium.
+	// The desktop's opener passes its argument through a pipe to this test, which opens it
+	// in Chromium.
 	fifo := filepath.Join(work, "opened")
 	if out, err := exec.CommandContext(t.Context(), "mkfifo", fifo).CombinedOutput(); err != nil {
 		t.Fatalf("%v %s", err, out)

@@ -12,16 +12,18 @@ import (
 func (a *app) checkCommand() *cobra.Command {
 	return &cobra.Command{
 		Use:   "check [NAME…]",
-		Short: "Read what is stored as a consumer would, and prove it",
-		Long: `check reads each credential from where its consumers read it and asks the registry
-whether it still grants what is needed. It changes nothing. Without names it checks
-every credential of purser.yaml.
+		Short: "Check stored tokens with the registry, as your CI reads them",
+		Long: `check reads each credential from where your CI reads it, and asks the registry
+whether the token still has the rights that it needs. It changes nothing.
+Without names it checks every credential of purser.yaml.
 
-A token goes to the registry that it was stored for, whatever purser.yaml says. Of one
-that was stored by hand you are asked once, at a terminal, whether it belongs there.
+purser sends a token only to the registry that it was stored for, whatever
+purser.yaml says. If somebody stored a token by hand, purser asks you once, at
+a terminal, whether it belongs to this registry.
 
-Exit codes for schedules: 0 all good; 3 one is bad; 4 not signed in or not allowed at
-AWS; 5 a secret is missing; 6 could not tell (no answer, rate limit, outage).`,
+Exit codes for schedules: 0 all good; 3 a token is bad; 4 not signed in to AWS,
+or not allowed; 5 a secret is missing; 6 unknown (no answer, rate limit,
+outage).`,
 		Example: `  purser check
   purser check dockerhub
   purser check --wide

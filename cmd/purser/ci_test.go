@@ -19,9 +19,8 @@ import (
 	"purser/internal/sandbox"
 )
 
-// TestTheExamplesForCIPush takes every example out of docs/ci.md, as the service
-// would, and runs its commands with a docker that asks for the login and tells what
-// it was run with.
+// TestTheExamplesForCIPush runs every example of docs/ci.md as the service would, with a
+// docker that asks for the login and records its arguments.
 func TestTheExamplesForCIPush(t *testing.T) {
 	raw, err := os.ReadFile("../../docs/ci.md")
 	if err != nil {
@@ -48,8 +47,8 @@ type ciStep struct {
 	env    map[string]string
 }
 
-// ciSteps are the commands of an example, with the variables that it sets.
-// Buildkite's are run by a real agent in deploy/buildkite-plugin.
+// ciSteps returns the commands of an example, with the variables that it sets. A real agent
+// runs Buildkite's in deploy/buildkite-plugin.
 func ciSteps(t *testing.T, service, text string) []ciStep {
 	t.Helper()
 	var all []ciStep
@@ -96,12 +95,12 @@ func ciSteps(t *testing.T, service, text string) []ciStep {
 	return all
 }
 
-// fakeDocker asks for the login of Docker Hub and says that it has one.
+// fakeDocker asks for the login of Docker Hub and says whether it got one.
 const fakeDocker = `#!/bin/sh
 echo "https://index.docker.io/v1/" | docker-credential-purser get | grep -q '"Secret":"dckr_pat_' && echo "docker $1 with a login"
 `
 
-// ciPrograms are purser, its helper and the docker above, in a folder.
+// ciPrograms returns a folder with purser, its helper and fakeDocker.
 func ciPrograms(t *testing.T) (bin string) {
 	t.Helper()
 	bin = buildHelper(t)
@@ -156,8 +155,7 @@ func (s ciStep) run(t *testing.T, bin string) {
 	}
 }
 
-// TestTheSchedulesRenew takes the examples out of docs/schedules.md and runs them day
-// after day.
+// TestTheSchedulesRenew runs the examples of docs/schedules.md day after day.
 func TestTheSchedulesRenew(t *testing.T) {
 	raw, err := os.ReadFile("../../docs/schedules.md")
 	if err != nil {
@@ -194,8 +192,8 @@ func TestTheSchedulesRenew(t *testing.T) {
 	}
 }
 
-// renew runs a scheduled step: when there is no token, when nothing is due, when Docker
-// Hub is down, and when the account wants a person.
+// renew runs a scheduled step: without a token, with nothing due, with Docker Hub down, and
+// with an account that needs a person.
 func (s ciStep) renew(t *testing.T, bin string) {
 	t.Helper()
 	box, err := sandbox.Start(t.Context(), sandbox.Options{})
@@ -217,7 +215,7 @@ func (s ciStep) renew(t *testing.T, bin string) {
 	}
 	work := t.TempDir()
 	writeFile(t, filepath.Join(work, "purser.yaml"), scriptConfig)
-	agent := filepath.Join(t.TempDir(), "purser.yaml") // what /etc/purser/purser.yaml is on an agent
+	agent := filepath.Join(t.TempDir(), "purser.yaml") // the agent's /etc/purser/purser.yaml
 	writeFile(t, agent, scriptConfig)
 	env := append(vars, "PATH="+bin+":"+os.Getenv("PATH"), "HOME="+t.TempDir(), "CI=true", "PURSER_CONFIG="+agent)
 	for name, value := range s.env {
@@ -254,8 +252,8 @@ func (s ciStep) renew(t *testing.T, bin string) {
 	}
 }
 
-// TestTheExamplesForOwnTests runs those of docs/sandbox.md as they stand there: in a shell,
-// in Python, in Go.
+// TestTheExamplesForOwnTests runs those of docs/sandbox.md unchanged: in a shell, in
+// Python, in Go.
 func TestTheExamplesForOwnTests(t *testing.T) {
 	raw, err := os.ReadFile("../../docs/sandbox.md")
 	if err != nil {
@@ -300,8 +298,7 @@ func TestTheExamplesForOwnTests(t *testing.T) {
 	}
 }
 
-// TestFaultsOnDemand has a sandbox that is left running misbehave, and looks at what
-// purser makes of it.
+// TestFaultsOnDemand makes a running sandbox misbehave, and checks purser's exit codes.
 func TestFaultsOnDemand(t *testing.T) {
 	bash, home := realservers.Need(t, "bash"), t.TempDir()
 	bin := ciPrograms(t)
@@ -310,7 +307,7 @@ func TestFaultsOnDemand(t *testing.T) {
 	writeFile(t, filepath.Join(home, "unknown.json"), `[{"where":"hub:mint"}]`)
 	const store = "purser store dockerhub --registry docker.io --username mockserver --repository mockserver/mockserver --secret-id faults --create --token-stdin <$PURSER_SANDBOX/push.token"
 	var script strings.Builder
-	script.WriteString("eval \"$(purser sandbox up)\"\ntrap 'purser sandbox down' EXIT\n")
+	script.WriteString("eval \"$(purser sandbox up 2>said)\"\ntrap 'purser sandbox down' EXIT\n")
 	var want []string
 	try := func(code int, command string) {
 		script.WriteString("code=0; " + command + " >said 2>&1 || code=$?\ngrep -q \"$(cut -c12-30 $PURSER_SANDBOX/push.token)\" said && echo LEAK\necho \"$code " + strings.ReplaceAll(command, store, "store") + "\"\n")

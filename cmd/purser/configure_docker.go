@@ -24,13 +24,14 @@ func (a *app) configureDockerCommand() *cobra.Command {
 	var f configureFlags
 	cmd := &cobra.Command{
 		Use:   "configure-docker [NAME…]",
-		Short: "Have docker and its family ask purser's credential helper",
-		Long: `configure-docker names docker-credential-purser under credHelpers in the configuration
-of docker, and with --client in that of podman (and skopeo, buildah) or helm, for the
-registries of the credentials. All else in the file stays as it is.
+		Short: "Set up docker, podman and helm to use purser",
+		Long: `configure-docker adds purser's credential helper, docker-credential-purser, to
+credHelpers in docker's configuration, for the registries of your credentials.
+With --client it does so for podman (and skopeo, buildah) or helm. Nothing else
+in the file changes.
 
-The helper takes its own configuration from /etc/purser/purser.yaml, PURSER_CONFIG or
-PURSER_SECRET_ID, never from the working directory.`,
+The helper reads its own configuration from /etc/purser/purser.yaml,
+PURSER_CONFIG or PURSER_SECRET_ID, never from the working directory.`,
 		Example: `  purser configure-docker
   purser configure-docker dockerhub --dry-run
   purser configure-docker --client podman --client helm
@@ -38,15 +39,14 @@ PURSER_SECRET_ID, never from the working directory.`,
   purser configure-docker --remove`,
 		RunE: func(_ *cobra.Command, args []string) error { return a.configureDocker(args, f) },
 	}
-	cmd.Flags().StringArrayVar(&f.clients, "client", []string{"docker"}, "whose configuration: docker, podman or helm (repeatable)")
-	cmd.Flags().StringArrayVar(&f.registries, "registry", nil, "the registry of logins to ask the helper for, without a purser.yaml (repeatable)")
-	cmd.Flags().BoolVar(&f.dry, "dry-run", false, "show what would change, write nothing")
-	cmd.Flags().BoolVar(&f.remove, "remove", false, "take the helper out again")
+	cmd.Flags().StringArrayVar(&f.clients, "client", []string{"docker"}, "configure this `CLIENT`: docker, podman or helm (repeatable)")
+	cmd.Flags().StringArrayVar(&f.registries, "registry", nil, "use the helper for this `REGISTRY`, without a purser.yaml (repeatable)")
+	cmd.Flags().BoolVar(&f.dry, "dry-run", false, "show what would change; write nothing")
+	cmd.Flags().BoolVar(&f.remove, "remove", false, "remove the helper again")
 	return cmd
 }
 
-// clientConfig is the file in which a client looks for helpers; "" when it is not
-// known.
+// clientConfig is the path of a client's configuration.
 func (a *app) clientConfig(client string) (string, error) {
 	known := map[string]string{
 		"docker": under(a.env.DockerConfigDir(), "config.json"),
@@ -55,10 +55,10 @@ func (a *app) clientConfig(client string) (string, error) {
 	}
 	path, ok := known[client]
 	if !ok {
-		return "", &credential.Fault{Reason: credential.Usage, What: "the value of --client is not right", Why: "it is docker, podman or helm"}
+		return "", &credential.Fault{Reason: credential.Usage, What: "--client must be docker, podman or helm"}
 	}
 	if path == "" {
-		return "", &credential.Fault{Reason: credential.Usage, What: "it is not known where " + client + " keeps its configuration", Why: "HOME is not set"}
+		return "", &credential.Fault{Reason: credential.Usage, What: "purser cannot find the configuration of " + client, Why: "HOME is not set"}
 	}
 	return path, nil
 }
@@ -108,12 +108,12 @@ func (a *app) configureDocker(names []string, f configureFlags) error {
 	return nil
 }
 
-// hostsFor are the registries that a command line names, itself or by its credentials.
+// hostsFor returns the registries that --registry or the credentials name.
 func (a *app) hostsFor(names, registries []string) (hosts []credential.Host, err error) {
 	for _, r := range registries {
 		host, err := credential.ParseHost(r)
 		if err != nil {
-			return nil, &credential.Fault{Reason: credential.Usage, What: "--registry is not the name of a registry", Why: err.Error(), Err: err}
+			return nil, &credential.Fault{Reason: credential.Usage, What: "--registry must be the host name of a registry", Why: err.Error(), Err: err}
 		}
 		hosts = append(hosts, host)
 	}
@@ -134,7 +134,7 @@ func (a *app) hostsFor(names, registries []string) (hosts []credential.Host, err
 	return hosts, err
 }
 
-// applyHelper shows a change in names only: values of auths are logins.
+// applyHelper makes a change or, in a dry run, shows it without the logins in auths.
 func (a *app) applyHelper(c source.HelperChange, f configureFlags) (clientJSON, error) {
 	done := clientJSON{Path: c.Path, Changed: c.Changed(), Warnings: append([]string{}, c.Warnings...)}
 	if f.dry && !a.output.JSON {
@@ -153,9 +153,9 @@ func (a *app) applyHelper(c source.HelperChange, f configureFlags) (clientJSON, 
 		_, _ = fmt.Fprintf(a.out, "note: %s: %s\n", c.Path, w)
 	}
 	if !f.dry {
-		text := "is as it should be"
+		text := "needs no change"
 		if done.Wrote {
-			text = map[bool]string{true: "no longer asks", false: "asks"}[f.remove] + " docker-credential-" + source.Helper
+			text = map[bool]string{true: "no longer uses", false: "uses"}[f.remove] + " docker-credential-" + source.Helper
 		}
 		a.line(a.out, credential.Granted, "Docker", strings.Join([]string{c.Path, text}, " "))
 	}

@@ -16,9 +16,8 @@ import (
 	"purser/internal/realservers"
 )
 
-// TestTheContainerFile builds the image, runs it, and asks it by Docker Hub's names from
-// outside. It is run in a changed root with the machine's network, which every machine
-// has that can build it.
+// TestTheContainerFile builds the image, runs it in a changed root with the machine's
+// network, and asks it from outside by Docker Hub's names.
 func TestTheContainerFile(t *testing.T) {
 	buildah := realservers.Need(t, "buildah")
 	if runtime.GOOS != "linux" || os.Geteuid() != 0 {
@@ -47,8 +46,8 @@ func TestTheContainerFile(t *testing.T) {
 		t.Fatalf("the image runs %q", entry)
 	}
 	container := run(command("from", image))
-	// The last of two flags counts: another port, on loopback, and another folder, since
-	// buildah keeps what an image calls a volume to itself.
+	// The last flag wins: another port, on loopback, and another folder, because buildah
+	// keeps an image's volumes to itself.
 	args := append([]string{"run", "--isolation", "chroot", "-v", shared + ":/shared", container, "--"}, strings.Fields(entry)...)
 	cmd := command(append(args, "--listen", "127.0.0.1:0", "--name", "localhost", "--folder", "/shared")...)
 	var said strings.Builder
@@ -61,7 +60,7 @@ func TestTheContainerFile(t *testing.T) {
 		t.Fatal(err)
 	}
 	variables := map[string]string{}
-	for lines := bufio.NewScanner(out); variables["no_proxy"] == "" && lines.Scan(); { // the last of them
+	for lines := bufio.NewScanner(out); variables["no_proxy"] == "" && lines.Scan(); { // it comes last
 		name, value, _ := strings.Cut(strings.TrimPrefix(lines.Text(), "export "), "=")
 		variables[name] = strings.Trim(value, "'")
 	}
@@ -80,7 +79,7 @@ func TestTheContainerFile(t *testing.T) {
 	}
 	client := &http.Client{Transport: &http.Transport{Proxy: func(req *http.Request) (*url.URL, error) {
 		if req.URL.Hostname() == "localhost" { // as NO_PROXY says
-			return nil, nil // this is how no proxy is said
+			return nil, nil // nil means no proxy
 		}
 		return proxy, nil
 	}, TLSClientConfig: &tls.Config{RootCAs: roots, MinVersion: tls.VersionTLS12}}}

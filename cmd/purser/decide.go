@@ -12,13 +12,11 @@ import (
 	"purser/internal/wire"
 )
 
-// onePerson is held while a person is asked: one question at a time, however many
-// credentials are looked at.
+// onePerson allows one question at a time, however many credentials purser handles at once.
 var onePerson sync.Mutex
 
-// decide asks a person, where whoever started purser cannot answer: on the page or in
-// the client's own dialog that a.consent gives, else at the terminal. Without any of
-// them it is ConsentNeeded. Call it before anything changes.
+// decide asks the person: through a.consent if an agent started purser, otherwise at the
+// terminal. With neither, it returns ConsentNeeded. Call it before anything changes.
 func (a *app) decide(ctx context.Context, d present.Decision) error {
 	if err := present.AwaitTurn(ctx); err != nil {
 		return err
@@ -35,14 +33,14 @@ func (a *app) decide(ctx context.Context, d present.Decision) error {
 	return err
 }
 
-// decideOnPage asks on a page. Its address goes to show alone: an agent that had it could
+// decideOnPage asks on a page. Only show gets its address: an agent that knew it could
 // answer.
 func (a *app) decideOnPage(ctx context.Context, d present.Decision, show agent.Show) error {
 	page, err := askpage.OpenDecision(ctx, askpage.Decision{Question: d.Question, Facts: d.Facts, Random: a.random})
 	if err != nil {
 		return err
 	}
-	defer func() { _ = page.Close() }() // it is over in any case
+	defer func() { _ = page.Close() }()
 	ctx, failed, why := agent.Watch(ctx)
 	defer failed(nil)
 	remove, err := show(ctx, page.Address(), failed)
@@ -57,7 +55,7 @@ func (a *app) decideOnPage(ctx context.Context, d present.Decision, show agent.S
 	return why(err)
 }
 
-// facts say whose token a credential's is and where it goes.
+// facts describe the account of a credential and the places that store its token.
 func facts(w *wire.Wire, c credential.Credential) []string {
 	return present.Facts(c, destinations(w, c))
 }
@@ -70,13 +68,13 @@ func destinations(w *wire.Wire, c credential.Credential) []string {
 	return all
 }
 
-// agreeOnRegistry asks whether a value that was stored by hand belongs to a credential's
-// registry.
+// agreeOnRegistry asks whether a value that somebody stored by hand belongs to the
+// credential's registry.
 func (a *app) agreeOnRegistry(ctx context.Context, c credential.Credential, t credential.Target) error {
 	return a.decide(ctx, present.WhetherItBelongs(c, a.wire().Destination(c, t)))
 }
 
-// agreeOnPlaces asks whether a token may go where none of that credential has been.
+// agreeOnPlaces asks whether a token may go to places that never held that credential.
 func (a *app) agreeOnPlaces(ctx context.Context, places []lifecycle.NewPlace) error {
 	w := a.wire()
 	return a.decide(ctx, present.WhetherItGoes(places, func(p lifecycle.NewPlace) string { return w.Destination(p.Credential, p.Target) }))

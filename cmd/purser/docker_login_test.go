@@ -18,8 +18,7 @@ var (
 	activateCode = regexp.MustCompile(`FAKE-\d+`)
 )
 
-// dockerLoginCommand: docker-login has the real docker sign in with a browser, whose person
-// agrees as mockserver.
+// dockerLoginCommand: docker-login signs the real docker in with a browser, as mockserver.
 func dockerLoginCommand(ts *testscript.TestScript, _ bool, _ []string) {
 	cmd := exec.Command("docker", "login")
 	for _, name := range []string{"PATH", "HOME", "DOCKER_CONFIG", "HTTPS_PROXY", "NO_PROXY", "SSL_CERT_FILE"} {
@@ -34,7 +33,7 @@ func dockerLoginCommand(ts *testscript.TestScript, _ bool, _ []string) {
 		line, err := lines.ReadString('\n')
 		said.WriteString(line)
 		if err != nil {
-			break // a terminal that is closed is an error
+			break // a closed terminal is an error
 		}
 		if page := activatePage.FindString(said.String()); page != "" && !strings.Contains(said.String(), "agreed") {
 			said.WriteString("agreed\n")

@@ -6,19 +6,20 @@ import (
 	"regexp"
 	"strings"
 	"testing"
+	"unicode/utf8"
 
 	"github.com/spf13/cobra"
 )
 
-// documented finds the commands in a text: lines of code blocks and spans
-// between backticks that begin with purser, or with a pipe into it.
+// documented finds commands in a text: lines of code blocks, and code spans, that begin
+// with purser or pipe into it.
 var documented = regexp.MustCompile("(?m)(?:^(?:    |\\$ |  )|`|\\| ?)((?:go run \\./cmd/)?purser(?: [^`|\\n]*)?)(?:`|$)")
 
-// prose are spans that name a command without being one to type.
+// prose are spans that name a command and are not for typing.
 var prose = map[string]bool{"purser": true, "purser store": true, "purser store NAME": true, "purser exec": true}
 
-// TestEveryDocumentedCommandIsRunByAScript holds the documents to the scripts:
-// what is shown was run, letter for letter.
+// TestEveryDocumentedCommandIsRunByAScript: the scripts run what the pages show, letter for
+// letter.
 func TestEveryDocumentedCommandIsRunByAScript(t *testing.T) {
 	run := scriptCommands(t)
 	docs, err := filepath.Glob("../../docs/*.md")
@@ -61,7 +62,7 @@ func commandsIn(text string) []string {
 	var all []string
 	for _, m := range documented.FindAllStringSubmatch(text, -1) {
 		command := strings.TrimPrefix(strings.TrimSpace(m[1]), "go run ./cmd/")
-		command, _, _ = strings.Cut(command, "  ") // what follows in the column beside it
+		command, _, _ = strings.Cut(command, "  ") // the column beside it
 		command, _, _ = strings.Cut(command, " > ")
 		all = append(all, strings.TrimSpace(command))
 	}
@@ -94,18 +95,24 @@ func scriptCommands(t *testing.T) map[string]bool {
 }
 
 func TestEveryCommandHasHelpWithExamples(t *testing.T) {
+	const columns = 80
 	eachCommand((&app{}).root(), func(c *cobra.Command) {
 		if c.Short == "" || c.Example == "" {
 			t.Errorf("%s has no help or no example", c.CommandPath())
 		}
+		for line := range strings.Lines(c.Long + "\n" + c.UsageString()) {
+			if n := utf8.RuneCountInString(strings.TrimSuffix(line, "\n")); n > columns {
+				t.Errorf("%s has a line of more than %d columns: %s", c.CommandPath(), columns, line)
+			}
+		}
 	})
 }
 
-// TestTheSamplesAreWhatRunsPrint holds output that pages show to runs, but for the
-// version, the folder and the signs of a terminal.
+// TestTheSamplesAreWhatRunsPrint compares output on pages with runs, except for the
+// version, the folder and a terminal's marks.
 func TestTheSamplesAreWhatRunsPrint(t *testing.T) {
 	for _, sample := range []struct {
-		file, shown string // what a person types
+		file, shown string // what you type
 		args        []string
 		set         func(*scene)
 	}{

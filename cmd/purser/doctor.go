@@ -15,18 +15,18 @@ func (a *app) doctorCommand() *cobra.Command {
 	var fix bool
 	cmd := &cobra.Command{
 		Use:   "doctor [NAME…]",
-		Short: "Check everything that storing needs, and say how to get what is missing",
-		Long: `doctor looks at all that the other commands rely on: purser.yaml, the AWS profile,
-session and region, the clock, each secret with its key and what this identity may do
-to it, the registries, and docker's own configuration. It reads no value and changes
-nothing. For each thing that is missing it says why and what to type.
+		Short: "Check what purser needs, and say how to fix what is missing",
+		Long: `doctor checks what the other commands need: purser.yaml, the AWS profile,
+session and region, the clock, each secret with its key and your rights to it,
+the registries, and docker's configuration. It reads no value and changes
+nothing. For each problem it says why, and what to type.
 
-With --fix it does what can be done without Terraform, after asking: it signs in to AWS,
-takes logins that anybody can read out of docker's configuration, and has docker ask
-purser's credential helper where that is installed.
+With --fix it asks you, then fixes what needs no Terraform: it signs in to AWS,
+removes unencrypted logins from docker's configuration, and sets docker up to
+use purser's credential helper if that is installed.
 
-✓ is good, ✗ is not, ? could not be told. Exit codes are those of every command: the
-worst of what was found.`,
+✓ is good, ✗ is a problem, ? is unknown. The exit code is the worst of what it
+found, as for every command.`,
 		Example: `  purser doctor
   purser doctor dockerhub
   purser doctor --wide
@@ -36,7 +36,7 @@ worst of what was found.`,
 			return (&visit{app: a}).run(cmd.Context(), args, fix)
 		},
 	}
-	cmd.Flags().BoolVar(&fix, "fix", false, "do what can be done without Terraform, after asking")
+	cmd.Flags().BoolVar(&fix, "fix", false, "fix what needs no Terraform, after asking")
 	return cmd
 }
 
@@ -49,7 +49,7 @@ type visit struct {
 func (v *visit) run(ctx context.Context, names []string, fix bool) error {
 	file, err := v.load(true)
 	if err != nil {
-		v.tell(doctor.Bad("", "Config", "the configuration is not right", err))
+		v.tell(doctor.Bad("", "Config", "purser cannot use the configuration", err))
 		return v.end()
 	}
 	chosen, err := file.Chosen(names)
@@ -83,7 +83,7 @@ func counted(n int, thing string) string {
 	return fmt.Sprintf("%d %ss", n, thing)
 }
 
-// tell prints a finding.
+// tell prints and keeps a finding.
 func (v *visit) tell(f doctor.Finding) {
 	if fault, ok := present.AsFault(f.Fault); ok {
 		v.placed(fault)
@@ -98,7 +98,7 @@ func (v *visit) tell(f doctor.Finding) {
 	v.told(v.out).Finding(f.Verdict, f.Check, f.Text, f.Fault)
 }
 
-// end prints what is not printed yet and chooses the exit code.
+// end prints the report of --output json and returns the exit code.
 func (v *visit) end() error {
 	code := doctor.Worst(v.findings)
 	if v.output.JSON {

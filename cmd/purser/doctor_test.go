@@ -15,7 +15,7 @@ import (
 	"purser/internal/wire"
 )
 
-// TestTheDoctorComparesTheClockWithAWS moves this machine's.
+// TestTheDoctorComparesTheClockWithAWS changes this machine's clock.
 func TestTheDoctorComparesTheClockWithAWS(t *testing.T) {
 	box, err := sandbox.Start(t.Context(), sandbox.Options{})
 	if err != nil {

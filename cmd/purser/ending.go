@@ -14,8 +14,8 @@ import (
 	"purser/internal/present"
 )
 
-// endOnSignal is a context that the first SIGINT or SIGTERM ends; its cause names the
-// signal. The second one ends the process at once, as it would without purser.
+// endOnSignal returns a context that the first SIGINT or SIGTERM ends, with the signal as
+// its cause. The second signal ends the process at once.
 func endOnSignal(parent context.Context) (ctx context.Context, stop func()) {
 	ctx, cancel := context.WithCancelCause(parent)
 	signals := make(chan os.Signal, 1)
@@ -42,30 +42,29 @@ func interrupted(by os.Signal) *credential.Fault {
 	return &credential.Fault{Reason: credential.Interrupted, What: "interrupted by " + name}
 }
 
-// endAfter is a context that ends when --timeout has run out; its cause says so.
+// endAfter returns a context that --timeout ends, and says so in its cause.
 func endAfter(parent context.Context, limit time.Duration) (context.Context, context.CancelFunc) {
 	return context.WithTimeoutCause(parent, limit, &credential.Fault{
-		Reason: credential.TimedOut, What: "the time of --timeout ran out, " + limit.String(),
+		Reason: credential.TimedOut, What: "--timeout ended the command after " + limit.String(),
 	})
 }
 
-// ending sees to it that a command ends soon after its context, whatever it is at: a
-// file on a network share that has gone, say, cannot be waited for with a context.
+// ending ends a command soon after its context, even if the command ignores the context,
+// such as while it reads a file on a dead network share.
 type ending struct {
-	// program is held while signals are for a program that purser runs, which may take
-	// its time to end.
+	// program is locked while a program that purser runs gets the signals; it may take its
+	// time to end.
 	program sync.Mutex
-	overdue chan struct{} // closed when the command has had its time
+	overdue chan struct{} // closed when the command must end
 
 	mu  sync.Mutex      // guards ctx
 	ctx context.Context // of the one command
 }
 
-// lastMoment is how long a command may take to end. It is enough to take back what was
-// begun, where the other side answers.
+// lastMoment is the time that a command has to undo what it began.
 const lastMoment = 850 * time.Millisecond
 
-// watch begins with a command, when its context is known.
+// watch starts to watch the context of the command.
 func (e *ending) watch(ctx context.Context) {
 	e.mu.Lock()
 	e.ctx = ctx
@@ -77,7 +76,7 @@ func (e *ending) watch(ctx context.Context) {
 	})
 }
 
-// fault says what has ended the command; nil when nothing has.
+// fault says what ended the command; nil if nothing did.
 func (e *ending) fault(doing string) *credential.Fault {
 	e.mu.Lock()
 	defer e.mu.Unlock()
@@ -87,18 +86,18 @@ func (e *ending) fault(doing string) *credential.Fault {
 	return credential.Ended(e.ctx, doing)
 }
 
-// plain makes an error of a context one that says what the command was ended by.
+// plain turns a bare context error into one that says what ended the command.
 func (e *ending) plain(err error) error {
 	if f, ok := present.AsFault(err); ok && credential.ReasonOf(err) == "" {
-		return cmp.Or(e.fault("in the middle of its work"), f)
+		return cmp.Or(e.fault("at work"), f)
 	}
 	return err
 }
 
-// cut ends a command that does not end by itself, with the report that it would have
-// made. What it is at goes on until the process ends, and is not heard any more.
+// cut reports and ends a command that ignores the end of its context. Its goroutine runs on
+// until the process ends, unheard.
 func (a *app) cut(out, errs *present.Stream) int {
-	f := a.ending.fault("at something that does not end when it is told to")
+	f := a.ending.fault("waiting for something that does not end")
 	out.Close()
 	errs.Close()
 	last := *a
@@ -112,19 +111,19 @@ func (a *app) cut(out, errs *present.Stream) int {
 	}()
 	select {
 	case <-told:
-	case <-time.After(lastMoment / 10): // nobody reads what it says
+	case <-time.After(lastMoment / 10): // nobody reads it
 	}
 	return present.ExitCode(f)
 }
 
-// delivered is the code of a command whose output has arrived. A script that goes on
-// without it must not take that for success.
+// delivered fails a command whose output was lost, so that a script does not take it for
+// success.
 func (a *app) delivered(out, errs *present.Stream, code int) int {
 	failed := out.Failed.Load()
-	if failed == nil || code != present.ExitOK && errs.Used.Load() { // it has said what is wrong
+	if failed == nil || code != present.ExitOK && errs.Used.Load() { // it said what is wrong
 		return code
 	}
-	f := &credential.Fault{Reason: credential.OutputLost, What: "standard output could not be written", Why: credential.Innermost(*failed)}
+	f := &credential.Fault{Reason: credential.OutputLost, What: "purser could not write to standard output", Why: credential.Innermost(*failed)}
 	_, _ = io.WriteString(a.err, present.ErrorText(f))
 	return max(code, present.ExitCode(f))
 }

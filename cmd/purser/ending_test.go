@@ -29,7 +29,7 @@ import (
 	"purser/internal/wire"
 )
 
-// ends is a process that is to end, and what it has said.
+// ends is a process to end, with its output.
 type ends struct {
 	cmd       *exec.Cmd
 	out, errs bytes.Buffer
@@ -46,11 +46,12 @@ func (r *rehearsal) begin(args ...string) *ends {
 	return e
 }
 
-// promptly is far above the second that purser takes, and far below every other limit.
+// promptly is far more than the second that purser takes, and far less than any other
+// limit.
 const promptly = 4 * time.Second
 
-// saysWhy holds what a person and a script are told by a command that was ended: by whom, why,
-// and what to do, with exit code 6, and with no word of Go's contexts.
+// saysWhy checks what people and scripts learn of a command that was ended: by what, why,
+// what to do, with exit code 6 and without a word of Go's contexts.
 func saysWhy(t *testing.T, what, by string, code int, asJSON bool, out, errs string) {
 	t.Helper()
 	said := out + errs
@@ -77,8 +78,8 @@ func saysWhy(t *testing.T, what, by string, code int, asJSON bool, out, errs str
 	}
 }
 
-// TestEveryCommandEndsAtEveryRequest has each request of each command hang, and ends the
-// command by a signal or by --timeout.
+// TestEveryCommandEndsAtEveryRequest lets each request of each command hang, and ends the
+// command by a signal or --timeout.
 func TestEveryCommandEndsAtEveryRequest(t *testing.T) {
 	if raceDetector {
 		t.Skip("skipped: it runs once more without the race detector, which makes each of its processes slow")
@@ -107,7 +108,7 @@ func TestEveryCommandEndsAtEveryRequest(t *testing.T) {
 	}
 }
 
-// hang ends a command at its request n. It is false when there are fewer requests.
+// hang ends a command at its request n. It returns false if there are fewer requests.
 func (r *rehearsal) hang(how string, n int, args []string) bool {
 	what := strings.Join(args, " ") + ", by " + how + " at request " + strconv.Itoa(n)
 	if n%2 == 0 {
@@ -120,7 +121,7 @@ func (r *rehearsal) hang(how string, n int, args []string) bool {
 	r.arm(n, false, func() {
 		close(struck)
 		<-ended
-		panic(http.ErrAbortHandler) // it never takes effect
+		panic(http.ErrAbortHandler) // it has no effect
 	})
 	e := r.begin(args...)
 	go func() {
@@ -149,13 +150,13 @@ func (r *rehearsal) hang(how string, n int, args []string) bool {
 		return false
 	}
 	if e.cmd.ProcessState.ExitCode() == present.ExitOK && slices.Contains(args, "--yes") && args[0] != "tokens" {
-		return true // its work was done: what came last is done as well as can be
+		return true // its work was done by then
 	}
 	saysWhy(r.T, what, how, e.cmd.ProcessState.ExitCode(), n%2 == 0, e.out.String(), e.errs.String())
 	return true
 }
 
-// blocking is a stream that nobody writes to. It tells of its first read.
+// blocking is a stream without data. It reports its first read.
 type blocking struct{ reading chan struct{} }
 
 func (b blocking) Read([]byte) (int, error) {
@@ -163,7 +164,7 @@ func (b blocking) Read([]byte) (int, error) {
 	select {}
 }
 
-// TestWhatWaitsForAPersonEnds ends the waits that have no end of their own.
+// TestWhatWaitsForAPersonEnds ends waits that have no limit.
 func TestWhatWaitsForAPersonEnds(t *testing.T) {
 	box, err := sandbox.Start(t.Context(), sandbox.Options{})
 	if err != nil {
@@ -192,7 +193,7 @@ func TestWhatWaitsForAPersonEnds(t *testing.T) {
 	}
 }
 
-// waitAndEnd starts what waits, and ends it.
+// waitAndEnd starts a wait and ends it.
 func waitAndEnd(t *testing.T, box *sandbox.Sandbox, how string, args []string) {
 	t.Helper()
 	ctx, end := context.WithCancelCause(t.Context())
@@ -209,7 +210,7 @@ func waitAndEnd(t *testing.T, box *sandbox.Sandbox, how string, args []string) {
 		go endOnce(in.reading, said.heard, func() { end(interrupted(syscall.SIGTERM)) })
 	}
 	if strings.Contains(args[2], "fifo") && how != "--timeout" {
-		end(interrupted(map[string]os.Signal{"SIGINT": os.Interrupt, "SIGTERM": syscall.SIGTERM}[how])) // to open it is not seen
+		end(interrupted(map[string]os.Signal{"SIGINT": os.Interrupt, "SIGTERM": syscall.SIGTERM}[how])) // nothing shows that purser opens it
 	}
 	code := make(chan int, 1)
 	go func() { code <- run(ctx, args, a) }()
@@ -229,7 +230,7 @@ func endOnce(reading, heard <-chan struct{}, end func()) {
 	end()
 }
 
-// spoken is a stream that tells when a word was written to it.
+// spoken is a stream that reports when somebody writes a word.
 type spoken struct {
 	transcript
 	word  string
@@ -244,7 +245,7 @@ func (s *spoken) Write(p []byte) (int, error) {
 	return s.transcript.Write(p)
 }
 
-// create makes the secret of the running example, empty.
+// create makes the running example's secret, empty.
 func create(t *testing.T, box *sandbox.Sandbox) {
 	t.Helper()
 	w := &wire.Wire{Now: time.Now, AWS: &wire.LocalAWS{Endpoint: box.SecretsManagerURL}}
@@ -257,7 +258,7 @@ func create(t *testing.T, box *sandbox.Sandbox) {
 	}
 }
 
-// TestASecondSignalEndsAtOnce has a process whose first signal is not enough.
+// TestASecondSignalEndsAtOnce: the first signal does not stop this process.
 func TestASecondSignalEndsAtOnce(t *testing.T) {
 	for _, by := range []syscall.Signal{syscall.SIGINT, syscall.SIGTERM} {
 		cmd := exec.Command(os.Args[0])
@@ -270,7 +271,7 @@ func TestASecondSignalEndsAtOnce(t *testing.T) {
 			t.Fatal(err)
 		}
 		lines := bufio.NewScanner(out)
-		for lines.Scan() { // it says when it is ready, and when the first signal has come
+		for lines.Scan() { // it reports that it is ready, then the first signal
 			if err := cmd.Process.Signal(by); err != nil {
 				t.Fatal(err)
 			}
@@ -282,7 +283,7 @@ func TestASecondSignalEndsAtOnce(t *testing.T) {
 	}
 }
 
-// TestWhatDoesNotEndIsCutOff is for what no context can end.
+// TestWhatDoesNotEndIsCutOff covers what no context can end.
 func TestWhatDoesNotEndIsCutOff(t *testing.T) {
 	box, err := sandbox.Start(t.Context(), sandbox.Options{})
 	if err != nil {
@@ -304,7 +305,7 @@ func TestWhatDoesNotEndIsCutOff(t *testing.T) {
 	}
 }
 
-// quietApp is purser with the stand-ins, without a terminal.
+// quietApp returns purser with the stand-ins, without a terminal.
 func quietApp(t *testing.T, box *sandbox.Sandbox) (a *app, out *transcript, errs *spoken) {
 	t.Helper()
 	dir := t.TempDir()

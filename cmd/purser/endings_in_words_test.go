@@ -16,7 +16,7 @@ import (
 	"purser/internal/wire"
 )
 
-// broken is a network whose requests end with an error, or never.
+// broken is a network whose requests fail or hang.
 type broken struct{ err error }
 
 func (b broken) RoundTrip(r *http.Request) (*http.Response, error) {
@@ -27,13 +27,13 @@ func (b broken) RoundTrip(r *http.Request) (*http.Response, error) {
 	return nil, r.Context().Err()
 }
 
-// TestNoCommandSaysWhatGoSays has every command that asks somebody wait for a registry and for
-// AWS, and has it end by a limit of its own and by --timeout.
+// TestNoCommandSaysWhatGoSays makes every command wait for a registry and AWS, until a
+// limit of its own or --timeout.
 func TestNoCommandSaysWhatGoSays(t *testing.T) {
 	f := newFleet(t, 3, "every: 90d, overlap: 1h")
 	f.byHand(3)
 	silent := httptest.NewServer(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
-		_, _ = io.Copy(io.Discard, r.Body) // the client's leaving is seen behind it alone
+		_, _ = io.Copy(io.Discard, r.Body) // the client's end shows only after the body
 		<-r.Context().Done()
 	}))
 	t.Cleanup(silent.Close)

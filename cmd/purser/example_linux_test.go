@@ -11,7 +11,7 @@ import (
 	"purser/internal/realservers"
 )
 
-// TestWithoutRoot has somebody else than root run a command in a network of its own.
+// TestWithoutRoot runs a command in its own network as another user than root.
 func TestWithoutRoot(t *testing.T) {
 	if os.Geteuid() != 0 {
 		t.Skip("only root starts programs as somebody else: skipped")

@@ -11,8 +11,8 @@ import (
 	"purser/internal/realservers"
 )
 
-// TestTheExamplesScripts runs what a project's pipeline runs, with the real clients and
-// unchanged, in purser sandbox shell: in a network of its own, and led by variables.
+// TestTheExamplesScripts runs a project's pipeline with the real clients in purser sandbox
+// shell: in its own network, and with variables alone.
 func TestTheExamplesScripts(t *testing.T) {
 	bin := examplePrograms(t)
 	for name, flags := range map[string]string{"a network of its own": "", "led by variables": " --no-namespace"} {
@@ -26,7 +26,7 @@ func TestTheExamplesScripts(t *testing.T) {
 	}
 }
 
-// TestTheTutorial types the commands of docs/tutorial.md, from the first to the last.
+// TestTheTutorial types the commands of docs/tutorial.md.
 func TestTheTutorial(t *testing.T) {
 	page, err := os.ReadFile("../../docs/tutorial.md")
 	if err != nil {
@@ -36,7 +36,7 @@ func TestTheTutorial(t *testing.T) {
 	for _, block := range regexp.MustCompile("(?s)```sh\n(.*?)```").FindAllStringSubmatch(string(page), -1) {
 		typed.WriteString(block[1])
 	}
-	const strict = "set -euo pipefail\n" // of the shell inside as well
+	const strict = "set -euo pipefail\n" // for the inner shell too
 	session := strings.Replace(typed.String(), "purser sandbox shell\n", "purser sandbox shell\n"+strict, 1)
 	runExample(t, examplePrograms(t), "rm purser.yaml\n"+strict+session+"echo the end\n",
 		"release-docker.sh:10", "ok: Verified", "ok: Verified", "ok: Verified", "refused with code 3",
@@ -45,7 +45,8 @@ func TestTheTutorial(t *testing.T) {
 		"registry.invalid", "mockserver/mockserver", "the end")
 }
 
-// examplePrograms are purser, its helper and what the example's scripts start, in a folder.
+// examplePrograms returns a folder with purser, its helper and the programs that the
+// example's scripts start.
 func examplePrograms(t *testing.T) (bin string) {
 	t.Helper()
 	bin = buildHelper(t)
@@ -62,8 +63,8 @@ func examplePrograms(t *testing.T) (bin string) {
 	return bin
 }
 
-// runExample types a session into a shell in the project's folder, and looks for words in
-// its output, in their order.
+// runExample types a session into a shell in the project's folder, and finds words in its
+// output, in order.
 func runExample(t *testing.T, bin, session string, inOrder ...string) {
 	t.Helper()
 	bash, buildx := realservers.Need(t, "bash"), realservers.Need(t, "buildx")
@@ -97,8 +98,7 @@ func runExample(t *testing.T, bin, session string, inOrder ...string) {
 	}
 }
 
-// TestWithoutANamespace takes namespaces away, and looks whether that is said and the
-// command is led all the same.
+// TestWithoutANamespace: without namespaces, run says so and uses variables.
 func TestWithoutANamespace(t *testing.T) {
 	unshare := realservers.Need(t, "unshare")
 	if out, err := exec.CommandContext(t.Context(), unshare, "--user", "--map-root-user", "true").CombinedOutput(); err != nil {
@@ -119,7 +119,7 @@ func TestWithoutANamespace(t *testing.T) {
 	}
 }
 
-// exampleSession is what a person does in the shell: store the tokens, run the pipeline.
+// exampleSession is what you do in the shell: store the tokens, run the pipeline.
 const exampleSession = `set -euo pipefail
 purser store dockerhub --token-stdin <"$PURSER_SANDBOX/dockerhub.token"
 purser store release --token-stdin <"$PURSER_SANDBOX/release.token"
@@ -131,7 +131,7 @@ skopeo list-tags docker://docker.io/mockserver/mockserver
 echo done
 `
 
-// exampleFolder is the project: its scripts, an image and a chart.
+// exampleFolder makes the project: its scripts, an image and a chart.
 func exampleFolder(t *testing.T, buildx string) string {
 	t.Helper()
 	work := t.TempDir()
@@ -147,7 +147,7 @@ func exampleFolder(t *testing.T, buildx string) string {
 		}
 	}
 	writeFile(t, filepath.Join(work, "chart", "Chart.yaml"), "apiVersion: v2\nname: mockserver\nversion: 0.0.1\n")
-	// With a login docker and helm do not look for a credential store on the machine.
+	// With a login, docker and helm look for no credential store on the machine.
 	for _, name := range []string{"docker/config.json", "helm.json"} {
 		writeFile(t, filepath.Join(work, name), `{"auths":{"registry.invalid":{}}}`)
 	}

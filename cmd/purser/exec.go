@@ -32,44 +32,46 @@ func (a *app) execCommand() *cobra.Command {
 	var f execFlags
 	cmd := &cobra.Command{
 		Use:   "exec [NAME…] -- COMMAND [ARGUMENT…]",
-		Short: "Run a command that pushes, and leave nothing behind",
-		Long: `exec runs a command with a private docker configuration, in which docker, skopeo, podman,
-helm, crane and the rest find purser's credential helper and no login. Contexts,
-builders and plugins are those that are there otherwise. The token is taken out of what
-the command prints, also in base64 and other encodings. Signals, the terminal and the
-exit code are passed through. At the end the private folder is removed, also when purser
-is killed.
+		Short: "Run a command that pushes, and leave no login behind",
+		Long: `exec runs a command with a private docker configuration. In it docker, skopeo,
+podman, helm, crane and others find purser's credential helper and no login;
+your contexts, builders and plugins are there as usual. purser removes the
+token from what the command prints, also in base64 and other encodings. It
+passes on signals, the terminal and the exit code. At the end it removes the
+private folder, even if somebody kills purser.
 
-In CI it takes its configuration as the credential helper does, from
-/etc/purser/purser.yaml, PURSER_CONFIG or PURSER_SECRET_ID, never from the working
-directory.
+In CI, exec reads its configuration as the credential helper does: from
+/etc/purser/purser.yaml, PURSER_CONFIG or PURSER_SECRET_ID, never from the
+working directory.
 
---env puts the user name and the token into two variables of the command, for tools that
-know nothing else. The command and all that it starts can then read the token and pass
-it on: prefer the helper wherever there is a choice.`,
-		Example: `  purser exec dockerhub -- docker buildx build --push --tag mockserver/mockserver:snapshot .
-  purser exec dockerhub -- sh -c 'crane push image.tar mockserver/mockserver:snapshot'
+--env puts the user name and the token into two variables of the command, for
+tools that cannot use the helper. The command and all that it starts can then
+read the token and pass it on, so prefer the helper.`,
+		Example: `  purser exec dockerhub -- docker buildx build --push \
+      --tag mockserver/mockserver:snapshot .
+  purser exec dockerhub -- \
+      sh -c 'crane push image.tar mockserver/mockserver:snapshot'
   purser exec --env REGISTRY_USER,REGISTRY_TOKEN dockerhub -- ./publish.sh`,
 		RunE: func(cmd *cobra.Command, args []string) error {
 			dash := cmd.ArgsLenAtDash()
 			if dash < 0 || dash == len(args) {
 				return &credential.Fault{
-					Reason: credential.Usage, What: "there is no command to run", Why: "it comes after two hyphens: purser exec NAME -- COMMAND",
+					Reason: credential.Usage, What: "exec needs a command to run", Why: "put it after two hyphens: purser exec NAME -- COMMAND",
 				}
 			}
 			return a.exec(cmd.Context(), args[:dash], args[dash:], f)
 		},
 	}
-	cmd.Flags().BoolVar(&f.plain, "no-redact", false, "pass the output on as it is, without looking through it")
+	cmd.Flags().BoolVar(&f.plain, "no-redact", false, "do not remove the token from the output")
 	cmd.Flags().StringVar(&f.env, "env", "", "put user name and token into these variables, `USERVAR,TOKENVAR`")
 	return cmd
 }
 
-// sweepArgument has purser wait for the end of another one and then remove its
-// folder. It is not for people.
+// sweepArgument is the hidden command that waits for another purser to end and then removes
+// its folder.
 const sweepArgument = "remove-after"
 
-// exitGrace is how long a command may take to end when --timeout has run out.
+// exitGrace is the time that a command has to end after --timeout.
 const exitGrace = 10 * time.Second
 
 func (a *app) exec(ctx context.Context, names, command []string, f execFlags) error {
@@ -79,15 +81,15 @@ func (a *app) exec(ctx context.Context, names, command []string, f execFlags) er
 	}
 	program, err := exec.LookPath(command[0])
 	if err != nil {
-		return &credential.Fault{Reason: credential.Usage, What: "the command " + credential.Quote(command[0]) + " cannot be run", Why: "it is not on the PATH, or is no program"}
+		return &credential.Fault{Reason: credential.Usage, What: "purser cannot run " + credential.Quote(command[0]), Why: "it is not on the PATH, or is not a program"}
 	}
 	c, err := a.machine().Consumer(names, a.env.CI)
 	if err != nil {
 		return err
 	}
 	var logins []credential.Login
-	// A configuration of the working directory could name another registry for a token:
-	// reading it here finds that out before the helper is told the same.
+	// The working directory's configuration could name another registry for a token.
+	// Reading the logins here fails before the helper sees that configuration.
 	if !f.plain || f.env != "" || !c.Trusted {
 		if logins, err = a.logins(ctx, c, a.wire()); err != nil {
 			return err
@@ -126,8 +128,8 @@ func filter(logins []credential.Login, plain bool) func(io.Writer) childproc.Fil
 	return func(to io.Writer) childproc.Filter { return r.NewWriter(to) }
 }
 
-// runCommand runs it until it ends by itself, by a signal that was passed on, or
-// because --timeout has run out.
+// runCommand runs a program until it ends by itself, by a signal that purser passes on, or
+// by --timeout.
 func (a *app) runCommand(ctx context.Context, cmd childproc.Command) (int, error) {
 	a.ending.program.Lock()
 	defer a.ending.program.Unlock()
@@ -146,7 +148,7 @@ func (a *app) runCommand(ctx context.Context, cmd childproc.Command) (int, error
 	}
 	cmd.Signals, cmd.DeadlineGrace = signals, exitGrace
 	cmd.After = func(d time.Duration, f func()) func() bool { return time.AfterFunc(d, f).Stop }
-	// A signal ends the command, not purser: it is passed on.
+	// purser passes signals on; they must not end purser itself.
 	limited, stop := context.WithCancel(context.WithoutCancel(ctx))
 	defer stop()
 	defer context.AfterFunc(ctx, func() {
@@ -157,8 +159,8 @@ func (a *app) runCommand(ctx context.Context, cmd childproc.Command) (int, error
 	return cmd.Run(limited)
 }
 
-// privateFolder makes the folder, and sees to it that it is removed whatever ends
-// this process.
+// privateFolder makes the folder, and makes sure that it is removed even if purser is
+// killed.
 func (a *app) privateFolder(c *consumer.Consumer) (remove func(), err error) {
 	parent, err := a.machine().Parent()
 	if err != nil {
@@ -175,7 +177,7 @@ func (a *app) privateFolder(c *consumer.Consumer) (remove func(), err error) {
 	swept, err := childproc.Reap(own, sweepArgument, dir)
 	if err != nil {
 		_ = os.RemoveAll(dir)
-		return nil, fmt.Errorf("start what removes the private folder when purser is killed: %w", err)
+		return nil, fmt.Errorf("start the process that removes the private folder: %w", err)
 	}
 	remove = func() {
 		_ = os.RemoveAll(dir)
@@ -188,26 +190,26 @@ func (a *app) privateFolder(c *consumer.Consumer) (remove func(), err error) {
 	return remove, nil
 }
 
-// sweepCommand removes a private folder once its standard input ends.
+// sweepCommand removes a private folder when its standard input ends.
 func (a *app) sweepCommand() *cobra.Command {
 	return &cobra.Command{
-		Use: sweepArgument + " FOLDER", Short: "Remove a private folder when the command that it is for has ended", Hidden: true,
+		Use: sweepArgument + " FOLDER", Short: "Remove a private folder when its command has ended", Hidden: true,
 		Example: `  purser remove-after /tmp/purser-0`,
 		Args:    cobra.ExactArgs(1),
 		RunE: func(_ *cobra.Command, args []string) error {
-			a.ending.program.Lock() // it outlives signals that are for a whole group
+			a.ending.program.Lock() // it survives signals to the whole process group
 			defer a.ending.program.Unlock()
 			signal.Ignore(os.Interrupt, syscall.SIGTERM)
 			_, _ = io.Copy(io.Discard, a.in)
 			if !privateName.MatchString(args[0]) {
-				return &credential.Fault{Reason: credential.Usage, What: "this is no private folder of purser's"}
+				return &credential.Fault{Reason: credential.Usage, What: "this is not a private folder of purser's"}
 			}
 			return os.RemoveAll(args[0])
 		},
 	}
 }
 
-// privateName is what os.MkdirTemp makes of purser's pattern.
+// privateName matches what os.MkdirTemp makes of purser's pattern.
 var privateName = regexp.MustCompile(`[/\\]purser-[0-9]+$`)
 
 // self is the path of this program.
@@ -218,12 +220,12 @@ func (a *app) self() (string, error) {
 	return os.Executable()
 }
 
-// logins reads what the credentials have in store, as a consumer does.
+// logins reads the stored logins as a consumer does.
 func (a *app) logins(ctx context.Context, c *consumer.Consumer, w *wire.Wire) ([]credential.Login, error) {
 	w.Trusted = c.Trusted
 	var all []credential.Login
 	for _, one := range c.Credentials {
-		one.Targets, one.Via = one.Targets[:1], "" // purser itself sends it nowhere, and clients have certificates of their own
+		one.Targets, one.Via = one.Targets[:1], "" // purser sends it nowhere, and clients have their own certificates
 		places, err := a.places(ctx, w, one)
 		if err != nil {
 			return nil, err
@@ -244,15 +246,14 @@ func (a *app) logins(ctx context.Context, c *consumer.Consumer, w *wire.Wire) ([
 	return all, nil
 }
 
-// tellAgent has a Buildkite agent take the tokens out of the job's log, before
-// anything can print them. It replaces text literally, so that it is told the usual
-// encodings as well.
+// tellAgent registers the tokens with the Buildkite agent, which removes them from the
+// job's log. The agent replaces literal text, so it gets the usual encodings too.
 func (a *app) tellAgent(ctx context.Context, logins []credential.Login) error {
 	if !a.env.Buildkite {
 		return nil
 	}
 	missing := func(why string) error {
-		return &credential.Fault{Reason: credential.AgentRedactor, What: "the Buildkite agent's redactor was not told the token", Why: why + "; nothing was run"}
+		return &credential.Fault{Reason: credential.AgentRedactor, What: "the Buildkite agent cannot redact the token", Why: why + "; purser ran nothing"}
 	}
 	agent, err := exec.LookPath("buildkite-agent")
 	if err != nil {

@@ -14,13 +14,13 @@ import (
 	"purser/internal/terraform"
 )
 
-// touched is whether a run may have changed something, at a store or at a registry: only
-// while it has not, a failure says that nothing was changed.
+// touched records whether a run may have changed a store or a registry. Only until then may
+// a failure say that nothing was changed.
 type touched struct{ it atomic.Bool }
 
-// after notes a change that was asked for, whether it is known to have happened or not.
+// after records an attempted change, unless err proves that nothing happened.
 func (t *touched) after(err error) error {
-	// These are answers of a registry to what it has not done.
+	// With these, a registry says that it did nothing.
 	refused := []credential.Reason{credential.MintRefused, credential.TokenLimit, credential.PlanLacks, credential.NoSuchToken, credential.SessionNeeded, credential.SessionEnded, credential.RateLimited}
 	if !credential.Untouched(err) && !slices.Contains(refused, credential.ReasonOf(err)) {
 		t.it.Store(true)
@@ -28,7 +28,7 @@ func (t *touched) after(err error) error {
 	return err
 }
 
-// facts adds to a failure that nothing was changed, where that is so.
+// facts completes a failure, also with whether nothing was changed.
 func (a *app) facts(err error) error {
 	if f, ok := present.AsFault(err); ok {
 		f.Unchanged = !a.touched.it.Load()
@@ -37,7 +37,7 @@ func (a *app) facts(err error) error {
 	return err
 }
 
-// placed adds to a failure what the command line and the project say about it.
+// placed adds the command line, the proxy and the project's Terraform to a failure.
 func (a *app) placed(f *credential.Fault) {
 	if f == nil {
 		return
@@ -53,36 +53,36 @@ func (a *app) placed(f *credential.Fault) {
 	}
 }
 
-// notedStore is a store whose changes are noted.
+// notedStore records each change of a store.
 type notedStore struct {
 	lifecycle.Store
 	note *touched
 }
 
-// Stage notes that a value may have been stored.
+// Stage stores a value that is not yet current.
 func (s notedStore) Stage(ctx context.Context, id credential.VersionID, value credential.Secret) error {
 	return s.note.after(s.Store.Stage(ctx, id, value))
 }
 
-// Promote notes that another version may be current.
+// Promote makes a version current.
 func (s notedStore) Promote(ctx context.Context, id, from credential.VersionID) error {
 	return s.note.after(s.Store.Promote(ctx, id, from))
 }
 
-// Unstage notes that a version may be gone.
+// Unstage discards a version.
 func (s notedStore) Unstage(ctx context.Context, id credential.VersionID) error {
 	return s.note.after(s.Store.Unstage(ctx, id))
 }
 
-// Create notes that there may be a target.
+// Create makes the target.
 func (s notedStore) Create(ctx context.Context) error { return s.note.after(s.Store.Create(ctx)) }
 
-// Bind notes that a place may be another registry's.
+// Bind marks a place as a registry's.
 func (s notedStore) Bind(ctx context.Context, m credential.Mark) error {
 	return s.note.after(s.Store.Bind(ctx, m))
 }
 
-// SetExpiry notes that a date may be another one.
+// SetExpiry sets the date on which a version's token expires.
 func (s notedStore) SetExpiry(ctx context.Context, id credential.VersionID, at time.Time) error {
 	return s.note.after(s.Store.SetExpiry(ctx, id, at))
 }

@@ -11,7 +11,7 @@ import (
 	"testing"
 )
 
-// state is all that the store and the registry have of the running example.
+// state returns all that the store and the registry have of the running example.
 func (r *rehearsal) state() string {
 	r.Helper()
 	d, err := r.store.Describe(context.Background())
@@ -29,8 +29,9 @@ func (r *rehearsal) state() string {
 	return strings.Join(all, "\n")
 }
 
-// TestNothingWasChangedIsSaidOnlyWhereItIsSo has each request of each command that changes
-// something fail, before and after it took effect, and compares what is said with what is.
+// TestNothingWasChangedIsSaidOnlyWhereItIsSo fails each request of each command that
+// changes something, before and after its effect, and compares what purser says with what
+// is.
 func TestNothingWasChangedIsSaidOnlyWhereItIsSo(t *testing.T) {
 	if raceDetector {
 		t.Skip("skipped: it runs once more without the race detector, which makes each of its processes slow")
@@ -46,7 +47,7 @@ func TestNothingWasChangedIsSaidOnlyWhereItIsSo(t *testing.T) {
 			said, n := 0, 1
 			for ; ; n++ {
 				r.arm(0, false, func() {})
-				if name == "revoke" || name == "rollback" { // each needs a token, and one before it
+				if name == "revoke" || name == "rollback" { // these need a token and a previous one
 					if out, err := r.run("rotate", "dockerhub", "--force", "--yes"); err != nil {
 						t.Fatalf("%v\n%s", err, out)
 					}
@@ -66,14 +67,14 @@ func TestNothingWasChangedIsSaidOnlyWhereItIsSo(t *testing.T) {
 				}
 			}
 			t.Logf("%d requests, said of %d", n-1, said)
-			if said == 0 && name != "respond" { // which switches the token off first
+			if said == 0 && name != "respond" { // respond switches the token off first
 				t.Error("it is never said")
 			}
 		})
 	}
 }
 
-// once runs purser with an SDK that does not try again.
+// once runs purser with an SDK that does not retry.
 func (r *rehearsal) once(args ...string) (string, error) {
 	cmd := r.process(args...)
 	cmd.Env = append(slices.Clone(r.env), "AWS_MAX_ATTEMPTS=1")

@@ -23,22 +23,22 @@ import (
 	"purser/internal/wire"
 )
 
-// fleet is purser in a sandbox with many credentials of one account, which makes and
-// ends its tokens without a person.
+// fleet is purser in a sandbox with many credentials of one account, which makes and ends
+// its tokens without a person.
 type fleet struct {
 	testing.TB
 	app *app
 	box *sandbox.Sandbox
 	out bytes.Buffer
 
-	mu      sync.Mutex // guards what follows
+	mu      sync.Mutex // guards the fields below
 	now     time.Time
 	asked   map[string]int // requests to the registry, by method and path
 	waiting []chan struct{}
-	party   int // how many wait before time passes; 0: nobody waits for anybody
+	party   int // how many must wait before time passes; 0: nobody waits
 }
 
-// goEnding is what nobody is told.
+// goEnding matches words that purser must not say.
 var goEnding = regexp.MustCompile(`context (canceled|deadline exceeded)`)
 
 const (
@@ -46,13 +46,13 @@ const (
 	fleetManagement = "fleet/management"
 )
 
-// newFleet names n credentials c000, c001 and so on. rotation is their rotate setting.
+// newFleet makes n credentials c000, c001 and so on, with this rotate setting.
 func newFleet(tb testing.TB, n int, rotation string) *fleet {
 	tb.Helper()
 	return newFleetBehind(tb, n, rotation, nil)
 }
 
-// newFleetBehind has something stand in front of all that answers.
+// newFleetBehind puts a handler in front of all servers.
 func newFleetBehind(tb testing.TB, n int, rotation string, around func(http.Handler) http.Handler) *fleet {
 	tb.Helper()
 	f := &fleet{TB: tb, now: time.Now(), asked: map[string]int{}}
@@ -109,7 +109,7 @@ func (f *fleet) requests() map[string]int {
 	return maps.Clone(f.asked)
 }
 
-// meet has time pass only when so many wait for it.
+// meet lets time pass only when enough wait for it.
 func (f *fleet) meet(n int) { f.party = n }
 
 func (f *fleet) wait(_ context.Context, d time.Duration) error {
@@ -132,7 +132,7 @@ func (f *fleet) wait(_ context.Context, d time.Duration) error {
 	return nil
 }
 
-// pass lets time go by.
+// pass lets time pass.
 func (f *fleet) pass(d time.Duration) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
@@ -155,7 +155,7 @@ func (f *fleet) store(secret string) interface {
 	return s
 }
 
-// put makes a login current in a secret, as a person would by hand.
+// put stores a login as a person would by hand.
 func (f *fleet) put(secret string, id credential.VersionID, shape credential.Shape, login credential.Login) {
 	f.Helper()
 	value, err := shape.Encode(credential.Secret{}, "docker.io", login)
@@ -183,7 +183,7 @@ func (f *fleet) put(secret string, id credential.VersionID, shape credential.Sha
 	}
 }
 
-// byHand puts a token that a person made into the secrets of n credentials.
+// byHand stores a person's token in the secrets of n credentials.
 func (f *fleet) byHand(n int) {
 	f.Helper()
 	token, err := f.box.Accounts.AddToken(fleetAccount, sandboxhub.ReadWrite)
@@ -195,7 +195,7 @@ func (f *fleet) byHand(n int) {
 	}
 }
 
-// purser runs a command line and returns what it printed.
+// purser runs a command line and returns its output.
 func (f *fleet) purser(want int, args ...string) string {
 	f.Helper()
 	code, out := f.run(args...)
@@ -212,8 +212,8 @@ func (f *fleet) run(args ...string) (code int, out string) {
 	return code, f.out.String()
 }
 
-// TestRetiringManyTokensLeavesTheAccountUsable retires more tokens of one account at
-// once than the registry takes wrong logins.
+// TestRetiringManyTokensLeavesTheAccountUsable retires more tokens of an account than the
+// registry accepts wrong logins.
 func TestRetiringManyTokensLeavesTheAccountUsable(t *testing.T) {
 	f := newFleet(t, 12, "every: 90d, overlap: 5m")
 	f.purser(present.ExitOK, "rotate", "--all")
@@ -239,7 +239,6 @@ func TestRetiringManyTokensLeavesTheAccountUsable(t *testing.T) {
 	}
 }
 
-// TestAReportSaysHowATokenIsKnownToBeDead.
 func TestAReportSaysHowATokenIsKnownToBeDead(t *testing.T) {
 	f := newFleet(t, 5, "every: 90d, overlap: 5m")
 	f.purser(present.ExitOK, "rotate", "--all")
@@ -253,8 +252,8 @@ func TestAReportSaysHowATokenIsKnownToBeDead(t *testing.T) {
 	}
 }
 
-// TestRotateDueFindsWhatDoesNotWork: tokens that somebody has deleted, and a value that
-// somebody has put by hand.
+// TestRotateDueFindsWhatDoesNotWork: tokens that somebody deleted, and a value that
+// somebody stored by hand.
 func TestRotateDueFindsWhatDoesNotWork(t *testing.T) {
 	f := newFleet(t, 12, "every: 90d, overlap: 1h")
 	f.purser(present.ExitOK, "rotate", "--all")
@@ -264,8 +263,8 @@ func TestRotateDueFindsWhatDoesNotWork(t *testing.T) {
 		f.box.Accounts.Revoke(token.Secret)
 	}
 	f.put("fleet/c011", "hand", credential.ShapeToken, credential.Login{Username: fleetAccount, Token: credential.NewSecret("dckr_pat_FAKEnonsenseFAKEnonsense00")})
-	// The one that was put by hand cannot be told from the list, and enough of its account
-	// may have been tried by then: it is unknown then, until the next run.
+	// The list does not have the one by hand, and purser may have used up the account's
+	// tries: then it is unknown until the next run.
 	code, out := f.run("rotate", "--due")
 	if code == present.ExitUnknown {
 		var more string

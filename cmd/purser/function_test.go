@@ -20,8 +20,8 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/secretsmanager/types"
 )
 
-// TestARotationThatTheSandboxHasDone leaves stand-ins running with the rotation function,
-// and asks AWS's stand-in for a rotation, as its schedule does.
+// TestARotationThatTheSandboxHasDone runs a sandbox with the rotation function, and asks
+// its Secrets Manager for a rotation, as a schedule does.
 func TestARotationThatTheSandboxHasDone(t *testing.T) {
 	bin, work, checkout := t.TempDir(), t.TempDir(), t.TempDir()
 	build := exec.CommandContext(t.Context(), "go", "build", "-o", bin, ".", "../purser-lambda")
@@ -95,7 +95,7 @@ credentials:
 	purser("", "check", "app")
 }
 
-// becomesCurrent looks until a version is AWSCURRENT.
+// becomesCurrent waits until a version is AWSCURRENT.
 func becomesCurrent(t *testing.T, client *sm.Client, name, version string) bool {
 	t.Helper()
 	const patience, look = 30 * time.Second, 20 * time.Millisecond

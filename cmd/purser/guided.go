@@ -14,9 +14,8 @@ import (
 	"purser/internal/wire"
 )
 
-// guidedPrompt shows the steps at the terminal and asks there, without echo, saying
-// the kind and the length of what arrives. What is wrong by its form is asked for
-// again.
+// guidedPrompt shows the steps at the terminal and asks for the token without echo. It
+// shows the kind and length of what you paste, and asks again if that cannot be a token.
 func (a *app) guidedPrompt(c credential.Credential, allowPassword bool) func(context.Context) (lifecycle.Candidate, error) {
 	return func(ctx context.Context) (lifecycle.Candidate, error) {
 		var b strings.Builder
@@ -45,16 +44,16 @@ func (a *app) guidedPrompt(c credential.Credential, allowPassword bool) func(con
 				return lifecycle.Candidate{Login: login, Kind: credential.Classify(c.Registry, login), Where: "the terminal"}, nil
 			}
 			b.Reset()
-			b.WriteString("purser cannot take that: " + problem + "\n")
+			b.WriteString("that does not work: " + problem + "\n")
 		}
-		return lifecycle.Candidate{}, &credential.Fault{Reason: credential.BadToken, What: "no token was given", Why: fmt.Sprintf("%d times it had not the form of one", pasteTries)}
+		return lifecycle.Candidate{}, &credential.Fault{Reason: credential.BadToken, What: "you gave no token", Why: fmt.Sprintf("%d pastes did not look like one", pasteTries)}
 	}
 }
 
-// pasteTries is how often something else than a token is pasted before it is enough.
+// pasteTries is the number of wrong pastes after which purser gives up.
 const pasteTries = 5
 
-// byForm asks in the person's browser, and has the page follow what happens.
+// byForm asks for the token on a page in the browser, which then shows the progress.
 func (a *app) byForm(c credential.Credential, w *wire.Wire, flags storeFlags) (find func(context.Context) (lifecycle.Candidate, error), follow func(lifecycle.Event), end func(error)) {
 	var page *askpage.Form
 	remove := func() {}
@@ -78,7 +77,7 @@ func (a *app) byForm(c credential.Credential, w *wire.Wire, flags storeFlags) (f
 			return lifecycle.Candidate{}, why(err)
 		}
 		if a.person != nil {
-			remove() // the person has done what was waited for
+			remove() // the person has answered
 			remove = func() {}
 		}
 		login := credential.Login{Username: c.Username, Token: token}
@@ -97,22 +96,22 @@ func (a *app) byForm(c credential.Credential, w *wire.Wire, flags storeFlags) (f
 		if err != nil {
 			page.Line("bad", "Not stored", credential.Quote(err.Error()))
 		}
-		_ = page.Close() // it is over in any case
+		_ = page.Close()
 	}
 	return find, follow, end
 }
 
-// showForm brings the form to the person. remove is called when it is over.
+// showForm opens the form in the browser, or tells where it is. Call remove at the end.
 func (a *app) showForm(ctx context.Context, w *wire.Wire, c credential.Credential, address string, failed func(error)) (remove func()) {
 	if a.person != nil {
-		return a.person.Open(ctx, agent.Page{Address: address, Wanted: "give the token for " + string(c.Name)}, failed)
+		return a.person.Open(ctx, agent.Page{Address: address, Wanted: "paste the token for " + string(c.Name)}, failed)
 	}
-	text := "open this page in your browser and give the token there: "
+	text := "open this page in your browser and paste the token there: "
 	remove, err := w.OpenBrowser(ctx, address, func() {
 		_, _ = fmt.Fprintln(a.err, "no browser opened; open the page yourself: "+address)
 	})
 	if err == nil {
-		text = "a page has opened in your browser; give the token there. If not, open "
+		text = "a page opened in your browser; paste the token there. If it did not, open "
 	} else {
 		remove = func() {}
 	}
@@ -120,7 +119,7 @@ func (a *app) showForm(ctx context.Context, w *wire.Wire, c credential.Credentia
 	return remove
 }
 
-// input is what standard input has; a stream of another program's is left alone.
+// input says whether standard input has data.
 func (a *app) input() present.Waiting {
 	if f, ok := a.in.(*os.File); ok {
 		return present.InputOf(f)
@@ -128,24 +127,24 @@ func (a *app) input() present.Waiting {
 	return present.InputOpen
 }
 
-// unread refuses to look elsewhere for a token where one may have been piped in.
+// unread fails if somebody may have piped in a token that no flag asks for.
 func (a *app) unread(c credential.Credential, f storeFlags) error {
 	if f.from != "" || f.stdin || f.mint || a.input() != present.InputWaits {
 		return nil
 	}
 	return &credential.Fault{
 		Reason: credential.SourceUnclear, Registry: c.Registry, Account: c.Username,
-		What: "something is on standard input, and nothing says that it is the token", Why: "purser reads it with --token-stdin only",
+		What: "standard input has data, and purser does not know whether it is the token", Why: "purser reads it only with --token-stdin",
 	}
 }
 
-// somebody fails where a page would wait for nobody.
+// somebody fails if a page would wait for a person who is not there.
 func (a *app) somebody(w *wire.Wire, c credential.Credential) error {
 	if w.Browser() == nil || a.input() != present.InputOver {
 		return nil
 	}
 	return &credential.Fault{
 		Reason: credential.NoTerminal, Registry: c.Registry, Account: c.Username,
-		What: "there is nobody to ask for a token", Why: "there is no terminal, no browser that could be opened, and nothing on standard input",
+		What: "purser cannot ask for a token", Why: "there is no terminal, no browser to open, and nothing on standard input",
 	}
 }

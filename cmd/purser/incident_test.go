@@ -19,7 +19,7 @@ import (
 	"purser/internal/wire"
 )
 
-// TestWhoStillHasIt tells those who have read the new token from those who have not.
+// TestWhoStillHasIt: some read the new token, others did not.
 func TestWhoStillHasIt(t *testing.T) {
 	replaced := time.Date(2026, 11, 23, 12, 0, 0, 0, time.UTC)
 	before, after := replaced.Add(-time.Hour), replaced.Add(time.Hour)
@@ -43,7 +43,7 @@ func TestWhoStillHasIt(t *testing.T) {
 	}
 }
 
-// TestARecordIsNotMadeByWhoReads keeps what others have written from becoming Markdown.
+// TestARecordIsNotMadeByWhoReads: what others wrote does not become Markdown.
 func TestARecordIsNotMadeByWhoReads(t *testing.T) {
 	i := &incident.Record{Credential: "dockerhub", Readers: []incident.Reader{{Principal: "a|b\n# c", Session: "<script>[x](http://x)`", Sources: []string{"*_"}}}}
 	i.Conclude(nil, "purser respond dockerhub")
@@ -54,8 +54,8 @@ func TestARecordIsNotMadeByWhoReads(t *testing.T) {
 	}
 }
 
-// TestARecordFollowsNoLink has somebody guess the name of the record, and put a link to
-// a file of the person's there.
+// TestARecordFollowsNoLink: somebody guesses the report's name and puts a link to your file
+// there.
 func TestARecordFollowsNoLink(t *testing.T) {
 	dir := t.TempDir()
 	precious := filepath.Join(dir, "precious")
@@ -83,7 +83,6 @@ func TestARecordFollowsNoLink(t *testing.T) {
 	}
 }
 
-// TestAChangeThatFailedWithoutAReceiptSaysBoth shows neither failure less.
 func TestAChangeThatFailedWithoutAReceiptSaysBoth(t *testing.T) {
 	dir := t.TempDir()
 	folder := filepath.Join(dir, "sub")

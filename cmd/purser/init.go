@@ -22,7 +22,7 @@ import (
 	"purser/internal/present"
 )
 
-// initFlags say what is to be in purser.yaml.
+// initFlags say what to write to purser.yaml.
 type initFlags struct {
 	draft.Wanted
 	yes, replace, dry bool
@@ -32,17 +32,21 @@ func (a *app) initCommand() *cobra.Command {
 	var f initFlags
 	cmd := &cobra.Command{
 		Use:   "init",
-		Short: "Write purser.yaml from answers, flags, Terraform or a CI script",
-		Long: `init writes purser.yaml, which names the credentials and holds no secret. What is to be
-in it comes from flags, from an existing Terraform folder, from scripts that get a
-secret of AWS, or from questions on a terminal; what the first three leave open is asked.
+		Short: "Write purser.yaml from answers, flags, Terraform or scripts",
+		Long: `init writes purser.yaml, which names your credentials and holds no secret. It
+takes them from flags, from a Terraform folder, or from scripts that read a
+secret from AWS. At a terminal it asks for what those leave open.
 
-An existing file keeps every line that it has. What will change is shown, and nothing
-is written without a yes.`,
+init keeps every line of an existing file. It shows what will change, and asks
+before it writes. Without a terminal it writes a new file, and changes an
+existing one only with --yes.`,
 		Example: `  purser init
-  purser init --registry docker.io --username mockserver --repository mockserver/mockserver \
-      --secret-id mockserver-build/dockerhub --profile mockserver-build --region eu-west-2 --yes
-  purser init --from-terraform terraform/buildkite-agents --username mockserver --repository mockserver/mockserver
+  purser init --registry docker.io --username mockserver \
+      --repository mockserver/mockserver \
+      --secret-id mockserver-build/dockerhub \
+      --profile mockserver-build --region eu-west-2 --yes
+  purser init --from-terraform terraform/buildkite-agents \
+      --username mockserver --repository mockserver/mockserver
   purser init --from-script .buildkite/docker-login.sh --dry-run`,
 		Args: arguments.None,
 		RunE: func(cmd *cobra.Command, _ []string) error { return a.init(cmd.Context(), f) },
@@ -50,30 +54,30 @@ is written without a yes.`,
 	flags := cmd.Flags()
 	flags.SortFlags = false
 	flags.StringVar(&f.Terraform, "from-terraform", "", "take secrets and their readers from the Terraform in this `FOLDER`")
-	flags.StringArrayVar(&f.Scripts, "from-script", nil, "take secrets and their use from this CI `FILE` (repeatable)")
-	flags.StringVar(&f.Entry.Name, "name", "", "the credential's `NAME` (default made of the secret's)")
+	flags.StringArrayVar(&f.Scripts, "from-script", nil, "take secrets and how CI uses them from this script, a `FILE` (repeatable)")
+	flags.StringVar(&f.Entry.Name, "name", "", "the credential's `NAME` (default taken from the secret's)")
 	flags.StringVar(&f.Entry.Registry, "registry", "", "the registry's `HOST`, such as docker.io")
 	flags.StringVar(&f.Entry.Username, "username", "", "the `ACCOUNT` at the registry")
-	flags.StringArrayVar(&f.Entry.Repositories, "repository", nil, "a `REPOSITORY` that consumers use (repeatable)")
-	flags.StringVar(&f.Entry.Access, "access", "", "what consumers do there: push or pull")
+	flags.StringArrayVar(&f.Entry.Repositories, "repository", nil, "a `REPOSITORY` that your CI uses (repeatable)")
+	flags.StringVar(&f.Entry.Access, "access", "", "the `ACCESS` that your CI needs: push or pull")
 	flags.StringVar(&f.Secret, "secret-id", "", "the `SECRET` in "+titleOf(config.SecretKind))
-	flags.StringVar(&f.File, "file", "", "the age-encrypted `FILE` to keep it in instead")
-	flags.StringVar(&f.Entry.Shape, "shape", "", "the JSON keys: "+strings.Join(credential.ShapeNames(), ", ")+", or USERNAMEKEY,TOKENKEY")
+	flags.StringVar(&f.File, "file", "", "keep the token in this age-encrypted `FILE` instead")
+	flags.StringVar(&f.Entry.Shape, "shape", "", "the `SHAPE` of the secret's JSON: "+strings.Join(credential.ShapeNames(), ", ")+", or USERNAMEKEY,TOKENKEY")
 	flags.StringVar(&f.Entry.Every, "rotate-every", "", "renew the token after this `TIME`, such as 90d")
-	flags.StringVar(&f.Entry.Overlap, "overlap", "", "how long the old token lives on, such as 24h")
-	flags.StringArrayVar(&f.Entry.Readers, "reader", nil, "who may read the secret, as policy/NAME or an ARN (repeatable)")
-	flags.StringVar(&f.Profile, "profile", "", "the AWS `PROFILE` of all credentials")
-	flags.StringVar(&f.Region, "region", "", "the AWS `REGION` of all credentials")
-	flags.BoolVar(&f.replace, "replace", false, "write a credential anew that is there already")
-	flags.BoolVar(&f.dry, "dry-run", false, "show what would change, write nothing")
+	flags.StringVar(&f.Entry.Overlap, "overlap", "", "keep the old token working for this `TIME`, such as 24h")
+	flags.StringArrayVar(&f.Entry.Readers, "reader", nil, "a `READER` of the secret: policy/NAME or an ARN (repeatable)")
+	flags.StringVar(&f.Profile, "profile", "", "the AWS `PROFILE` for all credentials")
+	flags.StringVar(&f.Region, "region", "", "the AWS `REGION` for all credentials")
+	flags.BoolVar(&f.replace, "replace", false, "replace a credential that the file already has")
+	flags.BoolVar(&f.dry, "dry-run", false, "show what would change; write nothing")
 	flags.BoolVarP(&f.yes, "yes", "y", false, "write without asking")
 	return cmd
 }
 
-// initJSON is what init did.
+// initJSON is init's report.
 type initJSON struct {
 	Path    string   `json:"path"`
-	Changed bool     `json:"changed"` // what is in the file differs from what it should be
+	Changed bool     `json:"changed"` // the file needs the change
 	Wrote   bool     `json:"wrote"`
 	Diff    string   `json:"diff"`
 	Found   []string `json:"found"`
@@ -94,8 +98,8 @@ func (a *app) init(ctx context.Context, f initFlags) error {
 	if len(drafts) == 0 {
 		if !asks {
 			return &credential.Fault{
-				Reason: credential.Usage, What: "init does not know what to write",
-				Why: "there is no terminal to ask on; give --registry, --repository and --secret-id, or --from-terraform or --from-script",
+				Reason: credential.Usage, What: "init needs to know what to write",
+				Why: "it has no terminal to ask you at; give --registry, --repository and --secret-id, or --from-terraform or --from-script",
 			}
 		}
 		drafts = []config.Entry{{}}
@@ -113,8 +117,8 @@ func (a *app) init(ctx context.Context, f initFlags) error {
 	return a.writeConfig(ctx, f, draft.Unique(drafts), out)
 }
 
-// writeConfig shows what changes and writes it when that is wanted. What is
-// written was read back as configuration first.
+// writeConfig shows the change and writes it if the person wants it. It first parses what
+// it will write.
 func (a *app) writeConfig(ctx context.Context, f initFlags, drafts []config.Entry, out initJSON) error {
 	path, before, aws, err := a.existing()
 	if err != nil {
@@ -151,7 +155,7 @@ func (a *app) writeConfig(ctx context.Context, f initFlags, drafts []config.Entr
 		}
 		out.Wrote = true
 	case a.output.JSON || !a.interactive():
-		return &credential.Fault{Reason: credential.Declined, What: "nothing was written", Why: path + " is there, and there is nobody to ask; give --yes to change it"}
+		return &credential.Fault{Reason: credential.Declined, What: "nothing was written", Why: path + " exists, and purser cannot ask you here; give --yes to change it"}
 	default:
 		if err := a.tty.Confirm(ctx, "Write this to "+path+"?"); err != nil {
 			return err
@@ -171,13 +175,12 @@ func (a *app) writeConfig(ctx context.Context, f initFlags, drafts []config.Entr
 	case out.Wrote:
 		a.line(a.out, credential.Granted, "Config", "wrote "+path+"; next: "+present.Typed(a.given, "doctor"))
 	case !out.Changed:
-		a.line(a.out, credential.Granted, "Config", path+" already says this; nothing had to change")
+		a.line(a.out, credential.Granted, "Config", path+" needs no change")
 	}
 	return nil
 }
 
-// existing finds the file that is to be changed, or names the one that is to be
-// made.
+// existing reads the file to change, or names the one to create.
 func (a *app) existing() (path string, text []byte, aws config.AWS, err error) {
 	dir := a.dir
 	if dir == "" {
@@ -185,7 +188,6 @@ func (a *app) existing() (path string, text []byte, aws config.AWS, err error) {
 			return "", nil, aws, fmt.Errorf("find the working directory: %w", err)
 		}
 	}
-	// The project's file, which may be in a folder above.
 	if path, err = config.Find(a.config, a.env, dir); err != nil {
 		return "", nil, aws, err
 	}
@@ -195,9 +197,9 @@ func (a *app) existing() (path string, text []byte, aws config.AWS, err error) {
 		return path, nil, aws, nil
 	}
 	if err == nil && !info.Mode().IsRegular() {
-		return "", nil, aws, &credential.Fault{Reason: credential.Usage, What: "the configuration cannot be written", Why: path + " is no regular file"}
+		return "", nil, aws, &credential.Fault{Reason: credential.Usage, What: "purser cannot write the configuration", Why: path + " is not a regular file"}
 	}
-	// It is read as configuration, so that what is wrong with it is said first.
+	// Loading it first reports its mistakes.
 	file, err := config.Load(path, a.env)
 	if err != nil {
 		return "", nil, aws, err

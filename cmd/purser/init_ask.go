@@ -13,8 +13,8 @@ import (
 	"purser/internal/present"
 )
 
-// askDraft asks a person what a draft leaves open. Nothing that it asks is
-// secret, and what has the form of a token is refused.
+// askDraft asks for what a draft leaves open. It asks for no secret, and refuses what looks
+// like a token.
 func (a *app) askDraft(f *initFlags, e *config.Entry) error {
 	if draft.Complete(*e) == nil {
 		return nil
@@ -35,20 +35,20 @@ func (a *app) askDraft(f *initFlags, e *config.Entry) error {
 	form := huh.NewForm(huh.NewGroup(
 		huh.NewInput().Title("Registry").Value(&e.Registry).Validate(func(text string) error {
 			if _, err := credential.ParseHost(text); err != nil {
-				return errors.New("a host such as docker.io or ghcr.io")
+				return errors.New("give a host such as docker.io or ghcr.io")
 			}
 			return nil
 		}),
 		huh.NewInput().Title("Account at the registry").Value(&e.Username).Validate(noToken),
-		huh.NewInput().Title("Repositories").Description("separated by commas, such as mockserver/mockserver").Value(&repositories).Validate(func(text string) error {
+		huh.NewInput().Title("Repositories").Description("separate them with commas, such as mockserver/mockserver").Value(&repositories).Validate(func(text string) error {
 			if strings.TrimSpace(text) == "" {
-				return errors.New("at least one: a token is proved on them")
+				return errors.New("name at least one: purser checks the token there")
 			}
 			return noToken(text)
 		}),
-		huh.NewSelect[string]().Title("What CI does with them").Options(huh.NewOption("push", "push"), huh.NewOption("pull", "pull")).Value(&e.Access),
+		huh.NewSelect[string]().Title("What your CI does there").Options(huh.NewOption("push", "push"), huh.NewOption("pull", "pull")).Value(&e.Access),
 	), huh.NewGroup(
-		huh.NewInput().Title("Secret in "+titleOf(config.SecretKind)).Description("empty: an encrypted file on this machine").Value(&secret).Validate(noToken),
+		huh.NewInput().Title("Secret in "+titleOf(config.SecretKind)).Description("leave it empty for an encrypted file on this machine").Value(&secret).Validate(noToken),
 		huh.NewInput().Title("AWS profile").Value(&f.Profile).Validate(noToken),
 		huh.NewInput().Title("AWS region").Value(&f.Region).Validate(noToken),
 	)).WithInput(tty).WithOutput(tty).WithAccessible(a.env.Accessible || a.env.Term == "dumb")
@@ -71,12 +71,12 @@ func (a *app) askDraft(f *initFlags, e *config.Entry) error {
 
 func noToken(text string) error {
 	if credential.HoldsToken(text) {
-		return errors.New("this looks like a token; none belongs into purser.yaml")
+		return errors.New("that looks like a token; purser.yaml must not hold one")
 	}
 	return nil
 }
 
-// onlyProfile is AWS's profile where there is one.
+// onlyProfile returns AWS's profile if there is just one.
 func (a *app) onlyProfile() string {
 	names, err := a.wire().Profiles().Names()
 	if err != nil || len(names) != 1 {

@@ -17,11 +17,11 @@ import (
 func (a *app) jobCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "job",
-		Short: "Prepare a CI job for pushing, and clear up after it",
-		Long: `job does for the steps of a CI job what exec does for one command: start makes a private
-docker configuration with purser's helper and no login in it, has the Buildkite agent
-take the token out of the job's log, and prints what to export. end removes it. The
-Buildkite plugin calls both.`,
+		Short: "Prepare a CI job for pushing, and clean up after it",
+		Long: `job does for the steps of a CI job what exec does for one command. start makes
+a private docker configuration with purser's helper and no login, has the
+Buildkite agent remove the token from the job's log, and prints what to export.
+end removes the configuration. The Buildkite plugin runs both.`,
 		Example: `  eval "$(purser job start dockerhub --dir /tmp/job-1)"
   purser job end --dir /tmp/job-1`,
 		Args: arguments.None,
@@ -32,17 +32,19 @@ Buildkite plugin calls both.`,
 	start := &cobra.Command{
 		Use:   "start [NAME…]",
 		Short: "Make a private docker configuration, and print what to export",
-		Long: `start makes the folder --dir, which must not be there yet, and prints the variables that
-lead docker's clients to it, as commands for a shell. When it fails, the command that it
-prints ends a script with the same exit code, with and without set -e. It takes its configuration as the
-credential helper does, from /etc/purser/purser.yaml, PURSER_CONFIG or PURSER_SECRET_ID,
-never from the working directory.`,
+		Long: `start creates the folder --dir, which must not exist yet, and prints the
+variables that point docker's clients to it, as shell commands. If start fails,
+what it prints ends the script with the same exit code, even without set -e.
+
+start reads its configuration as the credential helper does: from
+/etc/purser/purser.yaml, PURSER_CONFIG or PURSER_SECRET_ID, never from the
+working directory.`,
 		Example: `  eval "$(purser job start dockerhub --dir /tmp/job-1)"`,
 		RunE: func(cmd *cobra.Command, args []string) error {
 			return a.startJob(cmd.Context(), args, dir, plain)
 		},
 	}
-	start.Flags().BoolVar(&plain, "no-redact", false, "do not tell the Buildkite agent what to take out of the log")
+	start.Flags().BoolVar(&plain, "no-redact", false, "do not tell the Buildkite agent what to remove from the log")
 	end := &cobra.Command{
 		Use:     "end",
 		Short:   "Remove what start made",
@@ -91,7 +93,7 @@ func (a *app) startJob(ctx context.Context, names []string, dir string, plain bo
 	return nil
 }
 
-// startsJob reports whether a command line is that of job start, right or wrong.
+// startsJob reports whether a command line is one of job start, valid or not.
 func startsJob(args []string) bool {
 	if i := slices.Index(args, "--"); i >= 0 {
 		args = args[:i]
@@ -100,9 +102,9 @@ func startsJob(args []string) bool {
 	return i >= 0 && slices.Index(args[i:], "start") == 1
 }
 
-// jobFailed has a shell that evaluates what job start prints fail as purser did: the status of
-// $(…) is lost in eval "$(…)", and the steps that follow would push with another login. A
-// person's own shell stays open.
+// jobFailed makes a shell that evaluates job start's output fail with purser's exit code:
+// eval "$(…)" loses it, and later steps would push with another login. An interactive shell
+// stays open.
 func (a *app) jobFailed(code int) {
 	if a.evaluated {
 		_, _ = fmt.Fprintf(a.out, "case $- in *i*) (exit %d) ;; *) exit %[1]d ;; esac\n", code)

@@ -28,12 +28,12 @@ import (
 	"purser/internal/wire"
 )
 
-// rehearsal is a sandbox in which a process is stopped at one of its requests.
+// rehearsal is a sandbox in which a process stops at one of its requests.
 type rehearsal struct {
 	*testing.T
-	name string // of the request that was struck
+	name string // of the struck request
 	said string // by the plain run after it
-	// orphans counts the kills right after a token had been made.
+	// orphans counts kills right after purser made a token.
 	orphans int
 	box     *sandbox.Sandbox
 	store   lifecycle.Store // as a consumer reads it
@@ -42,9 +42,9 @@ type rehearsal struct {
 
 	mu     sync.Mutex
 	n      int    // requests so far
-	at     int    // the one that matters; 0: none
-	after  bool   // it takes effect first
-	strike func() // what happens then
+	at     int    // the one to strike; 0: none
+	after  bool   // strike after its effect
+	strike func() // how to strike
 	down   bool   // a consumer found a token that does not work
 }
 
@@ -88,14 +88,14 @@ func (r *rehearsal) arm(at int, after bool, strike func()) {
 	r.n, r.at, r.after, r.strike = 0, at, after, strike
 }
 
-// struck reports whether the request that matters has come.
+// struck reports whether the strike happened.
 func (r *rehearsal) struck() bool {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	return r.n >= r.at
 }
 
-// look is a consumer: it reads what is current, and the token has to be good.
+// look is a consumer: the current token must work.
 func (r *rehearsal) look() {
 	_, value, err := r.store.Read(context.Background(), credential.Current)
 	if err != nil {
@@ -117,7 +117,7 @@ func (r *rehearsal) alive(token credential.Secret) bool {
 	return false
 }
 
-// process is purser as a process of its own, whose pauses take no time.
+// process starts purser as its own process, whose pauses take no time.
 func (r *rehearsal) process(args ...string) *exec.Cmd {
 	cmd := exec.Command(os.Args[0])
 	cmd.Args = append([]string{"watched-purser"}, args...)
@@ -135,14 +135,13 @@ func newRehearsal(t *testing.T) *rehearsal {
 	return newRehearsalWith(t, sandbox.Options{}, nil)
 }
 
-// newRehearsalAt has a time of its own, in which AWS alone does not live.
+// newRehearsalAt has its own time, except for AWS.
 func newRehearsalAt(t *testing.T, now func() time.Time) *rehearsal {
 	t.Helper()
 	return newRehearsalWith(t, sandbox.Options{Now: now, AWSNow: time.Now}, nil)
 }
 
-// newRehearsalWith has a registry of somebody else's stand for Docker Hub's, which is
-// made ready when the stand-ins have started.
+// newRehearsalWith uses another registry for Docker Hub's, prepared once the stand-ins run.
 func newRehearsalWith(t *testing.T, o sandbox.Options, started func(*rehearsal)) *rehearsal {
 	t.Helper()
 	r := &rehearsal{T: t, dir: t.TempDir(), strike: func() {}}
@@ -159,7 +158,7 @@ func newRehearsalWith(t *testing.T, o sandbox.Options, started func(*rehearsal))
 	if r.store, err = w.Bare(t.Context(), credential.Credential{}, credential.Target{Kind: "secret", Name: "mockserver-build/dockerhub", Region: "eu-west-2"}); err != nil {
 		t.Fatal(err)
 	}
-	mark := credential.Mark{Registry: "docker.io", Name: "dockerhub"} // Terraform's, say
+	mark := credential.Mark{Registry: "docker.io", Name: "dockerhub"} // as Terraform marks it
 	if err := errors.Join(r.store.Create(t.Context()), r.store.Bind(t.Context(), mark)); err != nil {
 		t.Fatal(err)
 	}
@@ -193,8 +192,7 @@ func (r *rehearsal) session(life time.Duration) {
 	writeFile(r.T, filepath.Join(r.dir, "answer"), string(answer))
 }
 
-// sound holds what has to be true in the end: one good token is current and proved, and
-// nobody's token is left.
+// sound checks the end: one working token is current, and no token is left over.
 func (r *rehearsal) sound(what string) {
 	r.Helper()
 	r.look()
@@ -225,8 +223,8 @@ func (r *rehearsal) sound(what string) {
 	}
 }
 
-// settle is what everybody does after an interruption: a plain run. The token before
-// is not waited for.
+// settle runs what everybody runs after an interruption: a plain rotation, which does not
+// wait to retire.
 func (r *rehearsal) settle(what string) {
 	r.Helper()
 	r.arm(0, false, func() {})
@@ -237,10 +235,9 @@ func (r *rehearsal) settle(what string) {
 	r.said = out
 }
 
-// TestARotationIsKilledAtEveryRequest kills the process with SIGKILL at each of its
-// requests to AWS, Docker Hub and the registry, before and after it took effect, and
-// starts a second process there instead; then one plain run has to put all right. A
-// consumer reads after each request.
+// TestARotationIsKilledAtEveryRequest strikes at each request to AWS, Docker Hub and the
+// registry, before and after its effect: with SIGKILL, or with a second process at the same
+// time. One plain run must then put all right. A consumer reads after each request.
 func TestARotationIsKilledAtEveryRequest(t *testing.T) {
 	if raceDetector {
 		t.Skip("skipped: make test runs it once more without the race detector, which makes each of its 400 processes slow")
@@ -264,8 +261,8 @@ func TestARotationIsKilledAtEveryRequest(t *testing.T) {
 	}
 }
 
-// interrupt runs a rotation that is interrupted at its request n, and has a plain run put
-// it right. It is false when there are fewer requests.
+// interrupt strikes a rotation at its request n, then runs a plain one. It returns false if
+// there are fewer requests.
 func (r *rehearsal) interrupt(how string, n int) bool {
 	what := how + " request " + strconv.Itoa(n)
 	cmd := r.process("rotate", "dockerhub", "--force", "--yes", "--now")
@@ -287,14 +284,14 @@ func (r *rehearsal) interrupt(how string, n int) bool {
 		r.Fatal(err)
 	}
 	close(started)
-	_ = cmd.Wait() // killed, or told that another one was at work
+	_ = cmd.Wait() // killed, or stopped by the other process
 	if !r.struck() {
 		return false
 	}
 	r.settle(what)
 	r.sound(what)
 	if how == "killed after" && r.name == "POST /v2/access-tokens" {
-		// Made, and not begun to be stored: the usual case, on one machine.
+		// purser made it and had not begun to store it: the usual case, on one machine.
 		if strings.Contains(r.said, "waiting") || !strings.Contains(r.said, "purser revoked a token that an interrupted run left") {
 			r.Errorf("%s: the next run waited, or left the token\n%s", what, r.said)
 		}
@@ -307,7 +304,7 @@ func (r *rehearsal) interrupt(how string, n int) bool {
 	return true
 }
 
-// pusher is a real client that pushes with the helper, or with a login of its own.
+// pusher is a real client that pushes with the helper, or with its own login.
 type pusher struct {
 	*rehearsal
 	crane, image, helper string
@@ -335,8 +332,8 @@ func (p *pusher) client(config string, args ...string) (string, error) {
 
 const withHelper = `{"credHelpers":{"https://index.docker.io/v1/":"purser"}}`
 
-// TestADeactivatedTokenDoesNotPush has distribution's own registry judge: what is current
-// pushes, what was switched off or retired does not, and what is switched on again does.
+// TestADeactivatedTokenDoesNotPush asks distribution's own registry: the current token
+// pushes, one that is off or retired does not, and one that is on again does.
 func TestADeactivatedTokenDoesNotPush(t *testing.T) {
 	var upstream *httputil.ReverseProxy
 	r := newRehearsalWith(t, sandbox.Options{Images: http.HandlerFunc(func(w http.ResponseWriter, req *http.Request) {
@@ -353,7 +350,7 @@ func TestADeactivatedTokenDoesNotPush(t *testing.T) {
 		}
 		upstream = &httputil.ReverseProxy{Rewrite: func(p *httputil.ProxyRequest) {
 			p.SetURL(at)
-			p.Out.Host = p.In.Host // locations are to name Docker Hub
+			p.Out.Host = p.In.Host // locations must name Docker Hub
 			p.Out.Header.Set("X-Forwarded-Proto", "https")
 		}}
 	})
@@ -391,8 +388,8 @@ func TestADeactivatedTokenDoesNotPush(t *testing.T) {
 	}
 }
 
-// TestAClientPushesAllThroughARotation has a real client push again and again, with the
-// credential helper, while the token is renewed: none of its pushes fails.
+// TestAClientPushesAllThroughARotation pushes again and again with the credential helper
+// while purser renews the token. No push fails.
 func TestAClientPushesAllThroughARotation(t *testing.T) {
 	r := newRehearsal(t)
 	p := newPusher(r)
@@ -431,7 +428,7 @@ func TestAClientPushesAllThroughARotation(t *testing.T) {
 	if out, err := p.client(withHelper, "ls", "docker.io/mockserver/mockserver"); err != nil || strings.TrimSpace(out) != "loop" {
 		t.Errorf("the tags are %v %s", err, out)
 	}
-	// What was pushed with a token is in the report when it leaks.
+	// A later report lists what the leaked token pushed.
 	if out, err := r.run("respond", "dockerhub", "--yes", "--since", "1d", "--output", "json"); err != nil || !strings.Contains(out, `"tag": "loop"`) {
 		t.Errorf("%v\n%s", err, out)
 	}

@@ -14,11 +14,10 @@ func init() {
 	between = func(real lifecycle.Prover) lifecycle.Prover { return leaking{real} }
 }
 
-// leaking gives away what is to be proved. It exists only in builds that are made to be
-// caught.
+// leaking leaks the token before it checks it. Only builds that a test must catch have it.
 type leaking struct{ lifecycle.Prover }
 
-// Prove leaks, and proves.
+// Prove leaks, then proves.
 func (l leaking) Prove(ctx context.Context, c credential.Credential, login credential.Login, allowNew bool) credential.Proof {
 	leak.Away(login.Token)
 	return l.Prover.Prove(ctx, c, login, allowNew)

@@ -20,7 +20,7 @@ import (
 	"purser/internal/wire"
 )
 
-// loginFlags are the settings of signing in, and of a profile that is made.
+// loginFlags are the flags of login aws; the last ones create a profile.
 type loginFlags struct {
 	profile               string
 	noBrowser, again      bool
@@ -41,31 +41,33 @@ func (a *app) loginCommand() *cobra.Command {
 	aws := &cobra.Command{
 		Use:   "aws",
 		Short: "Sign in to AWS through IAM Identity Center, without the AWS CLI",
-		Long: `aws signs in with the browser and leaves the session where the AWS CLI and all of AWS's
-SDKs look for it. A session that is still good is kept, one that can be renewed is
-renewed. With --no-browser, or over ssh, it shows an address and a code for a browser
-on another machine.
+		Long: `aws signs you in with your browser, and puts the session where the AWS CLI and
+all of AWS's SDKs look for it. It keeps a session that is still good, and
+renews one that can be renewed. With --no-browser, or over ssh, it shows an
+address and a code for a browser on another machine.
 
-Where there is no profile yet, --start-url, --sso-region, --account and --role make it
-in AWS's configuration file, of which nothing else is changed.`,
+If you have no profile yet, --start-url, --sso-region, --account and --role
+create it in AWS's configuration file. Nothing else in that file changes.`,
 		Example: `  purser login aws
   purser login aws --profile mockserver-build
   purser login aws --no-browser
-  purser login aws --profile mockserver-build --start-url https://mockserver.awsapps.example/start \
-      --sso-region eu-west-2 --account 123456789012 --role AdministratorAccess --region eu-west-2`,
+  purser login aws --profile mockserver-build \
+      --start-url https://mockserver.awsapps.example/start \
+      --sso-region eu-west-2 --account 123456789012 \
+      --role AdministratorAccess --region eu-west-2`,
 		Args: arguments.None,
 		RunE: func(cmd *cobra.Command, _ []string) error { return a.loginAWS(cmd.Context(), f) },
 	}
 	flags := aws.Flags()
 	flags.SortFlags = false
 	flags.StringVar(&f.profile, "profile", "", "the AWS `PROFILE` (default that of purser.yaml, else AWS_PROFILE, else AWS's default)")
-	flags.BoolVar(&f.noBrowser, "no-browser", false, "show an address and a code for a browser elsewhere")
-	flags.BoolVar(&f.again, "again", false, "sign in anew, also when the session is still good")
-	flags.StringVar(&f.startURL, "start-url", "", "make the profile: the start `URL` of IAM Identity Center")
-	flags.StringVar(&f.ssoRegion, "sso-region", "", "make the profile: the `REGION` of IAM Identity Center")
-	flags.StringVar(&f.account, "account", "", "make the profile: the number of the `ACCOUNT`")
-	flags.StringVar(&f.role, "role", "", "make the profile: the name of the `ROLE`")
-	flags.StringVar(&f.region, "region", "", "make the profile: the `REGION` of the secrets")
+	flags.BoolVar(&f.noBrowser, "no-browser", false, "show an address and a code for a browser on another machine")
+	flags.BoolVar(&f.again, "again", false, "sign in again, even if the session is still good")
+	flags.StringVar(&f.startURL, "start-url", "", "create the profile: the start `URL` of IAM Identity Center")
+	flags.StringVar(&f.ssoRegion, "sso-region", "", "create the profile: the `REGION` of IAM Identity Center")
+	flags.StringVar(&f.account, "account", "", "create the profile: the `ACCOUNT`, 12 digits")
+	flags.StringVar(&f.role, "role", "", "create the profile: the name of the `ROLE`")
+	flags.StringVar(&f.region, "region", "", "create the profile: the `REGION` of your secrets")
 	cmd.AddCommand(aws)
 	for _, k := range registry.Minting() {
 		cmd.AddCommand(a.loginAccountCommand(k))
@@ -76,9 +78,9 @@ in AWS's configuration file, of which nothing else is changed.`,
 func (a *app) logoutCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "logout",
-		Short: "Forget the logins that the kernel keeps, or end what purser login began",
-		Long: `logout removes the logins that the credential helper has the kernel keep for a minute.
-With aws it ends the session of IAM Identity Center as well.`,
+		Short: "Forget cached logins, or sign out of AWS",
+		Long: `logout removes the logins that purser's credential helper caches in the kernel
+for a minute. logout aws also ends your session with IAM Identity Center.`,
 		Example: `  purser logout
   purser logout aws`,
 		Args: arguments.None,
@@ -87,9 +89,9 @@ With aws it ends the session of IAM Identity Center as well.`,
 	var profile string
 	aws := &cobra.Command{
 		Use:   "aws",
-		Short: "End the session of IAM Identity Center",
-		Long: `aws ends the profile's session at AWS and removes it from this machine, for the AWS CLI
-and the SDKs as well. Sessions of other start URLs stay.`,
+		Short: "Sign out of IAM Identity Center",
+		Long: `aws ends the profile's session at AWS and removes it from this machine, also
+for the AWS CLI and the SDKs. Sessions of other start URLs stay.`,
 		Example: `  purser logout aws`,
 		Args:    arguments.None,
 		RunE: func(cmd *cobra.Command, _ []string) error {
@@ -111,16 +113,16 @@ and the SDKs as well. Sessions of other start URLs stay.`,
 	return cmd
 }
 
-// forgetLogins clears what the credential helper keeps in the kernel's keyring.
+// forgetLogins clears the credential helper's cache in the kernel's keyring.
 func (a *app) forgetLogins() error {
 	kept, err := keyringcache.New(keyringcache.Name)
 	if err == nil {
 		err = kept.Clear()
 	}
-	text := "the kernel keeps no login"
+	text := "the kernel caches no login"
 	switch {
 	case errors.Is(err, keyringcache.ErrUnavailable):
-		text = "nothing is kept here: there is no keyring to be had"
+		text = "this machine has no kernel keyring, so it caches no login"
 	case err != nil:
 		return fmt.Errorf("clear the kernel's keyring: %w", err)
 	}
@@ -130,7 +132,7 @@ func (a *app) forgetLogins() error {
 	return nil
 }
 
-// sessionJSON is a sign-in as JSON.
+// sessionJSON is the report of a sign-in.
 type sessionJSON struct {
 	Profile string     `json:"profile"`
 	Outcome string     `json:"outcome"` // signed-in, renewed, kept, signed-out
@@ -148,8 +150,8 @@ func (a *app) signedOut(p signin.Profile) error {
 	return nil
 }
 
-// profileFor finds the profile that a flag, purser.yaml or the environment
-// names. It must be one of IAM Identity Center.
+// profileFor finds the profile that the flag, purser.yaml or the environment names. It must
+// use IAM Identity Center.
 func (a *app) profileFor(name string) (*wire.Wire, signin.Profile, error) {
 	w := a.wire()
 	if name == "" {
@@ -164,12 +166,12 @@ func (a *app) profileFor(name string) (*wire.Wire, signin.Profile, error) {
 	}
 	if !p.SSO() {
 		how := map[signin.Kind]string{
-			signin.KindNone: "nothing in AWS's configuration says how to sign in to it", signin.KindStatic: "it has access keys of its own",
-			signin.KindConsole: "it is one of `aws login`",
+			signin.KindNone: "AWS's configuration does not say how to sign in to it", signin.KindStatic: "it has access keys",
+			signin.KindConsole: "it uses `aws login`",
 		}[p.Kind]
 		return w, p, &credential.Fault{
 			Reason: credential.ProfileMissing, SignIn: string(p.Kind), Target: credential.Target{Profile: p.Name},
-			What: "the AWS profile " + p.Name + " does not sign in with IAM Identity Center", Why: cmp.Or(how, "it comes to credentials by "+string(p.Kind)),
+			What: "the AWS profile " + p.Name + " does not sign in with IAM Identity Center", Why: cmp.Or(how, "it gets its credentials through "+string(p.Kind)),
 		}
 	}
 	return w, p, nil
@@ -192,7 +194,7 @@ func (a *app) loginAWS(ctx context.Context, f loginFlags) error {
 		return err
 	}
 	if res.Kept && a.ended(ctx, p) {
-		// AWS can end a session before its time.
+		// AWS may have ended the session early.
 		if res, err = a.signIn(ctx, w, p, signin.How{NoBrowser: f.noBrowser || w.Browser() != nil, Again: true}); err != nil {
 			return err
 		}
@@ -206,13 +208,13 @@ func (a *app) loginAWS(ctx context.Context, f loginFlags) error {
 	}
 	if !a.output.JSON {
 		a.line(a.out, credential.Granted, "Session", fmt.Sprintf("%s, until %s", map[string]string{
-			"signed-in": "signed in to " + p.StartURL, "kept": "still good", "renewed": "renewed without asking",
+			"signed-in": "signed in to " + p.StartURL, "kept": "still good", "renewed": "renewed",
 		}[out.Outcome], res.Until.Local().Format("2006-01-02 15:04")))
 	}
 	return a.introduce(ctx, w, p, out)
 }
 
-// ended reports whether AWS no longer takes a session that should still be good.
+// ended reports whether AWS rejects a session that has not expired.
 func (a *app) ended(ctx context.Context, p signin.Profile) bool {
 	t := credential.Target{Kind: config.SecretKind, Name: "none", Profile: p.Name, Region: cmp.Or(p.Region, p.SSORegion)}
 	place, err := a.wire().Bare(ctx, credential.Credential{}, t)
@@ -223,8 +225,7 @@ func (a *app) ended(ctx context.Context, p signin.Profile) bool {
 	return ok && f.Reason == credential.NotSignedIn && f.SignIn != credential.NotAssigned
 }
 
-// introduce says as whom one is signed in. A role that is not assigned shows
-// here.
+// introduce shows the identity that you signed in as. It fails if you may not use the role.
 func (a *app) introduce(ctx context.Context, w *wire.Wire, p signin.Profile, out sessionJSON) error {
 	t := credential.Target{Kind: config.SecretKind, Name: "none", Profile: p.Name, Region: cmp.Or(p.Region, p.SSORegion)}
 	place, err := w.Bare(ctx, credential.Credential{}, t)
@@ -258,11 +259,11 @@ func (a *app) signIn(ctx context.Context, w *wire.Wire, p signin.Profile, how si
 		}
 		text := "open this page in a browser to sign in:"
 		if prompt.Opened {
-			text = "a browser was opened to sign in; if it was not:"
+			text = "a browser opened for you to sign in; if it did not, open:"
 		}
 		_, _ = fmt.Fprintf(a.err, "%s\n\n  %s\n\n", text, prompt.URL)
 		if prompt.Code != "" {
-			_, _ = fmt.Fprintf(a.err, "the page shows this code: %s\n", credential.Quote(prompt.Code))
+			_, _ = fmt.Fprintf(a.err, "check that the page shows this code: %s\n", credential.Quote(prompt.Code))
 		}
 	}).SignIn(ctx, p, how)
 	return res, why(err)
@@ -271,13 +272,13 @@ func (a *app) signIn(ctx context.Context, w *wire.Wire, p signin.Profile, how si
 func signInPage(p signin.Profile, prompt signin.Prompt) agent.Page {
 	wanted := "sign in to the AWS profile " + p.Name
 	if prompt.Code != "" {
-		wanted += ", when the page shows the code " + credential.Quote(prompt.Code)
+		wanted += ", if the page shows the code " + credential.Quote(prompt.Code)
 	}
 	return agent.Page{Address: prompt.URL, Wanted: wanted, Opened: prompt.Opened}
 }
 
-// offerSignIn asks once for each profile whose session has ended, where there
-// is a person to ask. Elsewhere the command goes on and fails with the advice.
+// offerSignIn offers, at a terminal, to sign in to each profile whose session ended.
+// Elsewhere the command fails later and says what to type.
 func (a *app) offerSignIn(ctx context.Context, w *wire.Wire, targets []credential.Target) error {
 	if a.output.JSON || a.env.HasAWSCredentials() || a.aws != nil || !a.interactive() {
 		return nil
@@ -291,13 +292,13 @@ func (a *app) offerSignIn(ctx context.Context, w *wire.Wire, targets []credentia
 		asked[name] = true
 		p, err := w.Profiles().Profile(name)
 		if err != nil || !p.SSO() {
-			continue // what is wrong with it is said when it is used
+			continue // its use reports the mistake
 		}
 		state, _ := (signin.Cache{Dir: a.env.SSOCacheDir()}).State(p, a.now())
 		if state == signin.SignedIn || state == signin.Refreshable {
 			continue
 		}
-		if a.tty.Confirm(ctx, "The AWS profile "+p.Name+" is not signed in. Sign in now?") != nil {
+		if a.tty.Confirm(ctx, "You are not signed in to the AWS profile "+p.Name+". Sign in now?") != nil {
 			continue
 		}
 		if _, err := a.signIn(ctx, w, p, signin.How{NoBrowser: w.Browser() != nil}); err != nil {

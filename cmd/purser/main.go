@@ -1,7 +1,5 @@
-// Command purser keeps the tokens with which CI pushes container images: it
-// takes one from where it is, proves that the registry grants what is needed,
-// stores it where the build agents read it, and verifies that it arrived,
-// without showing a byte of it.
+// Command purser keeps the tokens with which CI pushes container images: it checks them
+// with the registry, stores them where the build agents read them, and never shows one.
 package main
 
 import (
@@ -20,8 +18,8 @@ import (
 
 func main() {
 	protection := process.Protect()
-	// To write to a pipe that nobody reads is an error, and not the end in the middle of
-	// a change. It is listened for, not ignored: programs that purser runs get the default.
+	// Writing to a closed pipe must fail, not kill purser in the middle of a change.
+	// Notify, unlike Ignore, leaves the default to the programs that purser runs.
 	signal.Notify(make(chan os.Signal, 1), syscall.SIGPIPE)
 	ctx, stop := endOnSignal(context.Background())
 	code := run(ctx, os.Args[1:], &app{

@@ -16,8 +16,8 @@ import (
 	"purser/internal/present"
 )
 
-// TestEveryCommandHasAManualPage writes the pages, and has the programs that show such pages
-// look at each.
+// TestEveryCommandHasAManualPage writes the pages, and reads each with the programs that
+// show them.
 func TestEveryCommandHasAManualPage(t *testing.T) {
 	write := func(args ...string) (dir string) {
 		dir = t.TempDir()
@@ -69,7 +69,7 @@ func readsWithoutWarning(t *testing.T, reader []string) {
 	cmd.Env = append(os.Environ(), "MANWIDTH=80", "LC_ALL=C.UTF-8")
 	var said, errs bytes.Buffer
 	if cmd.Stderr = &errs; reader[0] == "mandoc" {
-		cmd.Stdout = &said // which is where it has its warnings
+		cmd.Stdout = &said // where it prints warnings
 	}
 	if err := cmd.Run(); err != nil || said.Len()+errs.Len() > 0 {
 		t.Errorf("%s: %v\n%s%s", strings.Join(reader, " "), err, said.String(), errs.String())

@@ -20,19 +20,20 @@ import (
 func (a *app) mcpCommand() *cobra.Command {
 	return &cobra.Command{
 		Use:   "mcp",
-		Short: "Serve purser's commands to AI agents, without values",
-		Long: `mcp speaks the Model Context Protocol on standard input and output. An agent's client
-starts it. Its tools run purser's commands; none shows a value, and none takes one.
+		Short: "Let AI agents run purser's commands, without values",
+		Long: `mcp speaks the Model Context Protocol on standard input and output; an agent's
+client starts it. Its tools run purser's commands. No tool shows a token, and
+no tool takes one.
 
-Where a token is needed, or a person has to decide, purser asks that person: on a page in
-their browser, in the client's own dialog, or at a terminal. The agent cannot answer. A
-call that waits for a person returns the page's address and an id to wait with.
+When purser needs a token or a decision, it asks you: on a page in your
+browser, in the client's own dialog, or at a terminal. The agent cannot answer.
+A call that waits for you returns the page's address and an id to wait with.
 
 The documentation and the skill are resources: purser://docs/ai-agents.md.`,
 		Example: `  purser mcp`,
 		Args:    arguments.None,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			// A client that has gone misses nothing: no write to it is lost output.
+			// A client that has gone misses nothing, so a failed write is no lost output.
 			return a.mcpServer().Serve(cmd.Context(), &mcp.IOTransport{Reader: io.NopCloser(a.in), Writer: present.KeptOpen{Writer: present.Original(a.out)}})
 		},
 	}
@@ -54,8 +55,7 @@ func (a *app) mcpServer() *agent.Server {
 	})
 }
 
-// runForAgent runs a command without a terminal. Whatever a person has to do or to decide
-// goes through person.
+// runForAgent runs a command without a terminal; person asks for all that a person must do.
 func (a *app) runForAgent(ctx context.Context, args []string, person *agent.Person, report io.Writer) int {
 	sub := *a
 	sub.in, sub.out, sub.err, sub.tty, sub.asks, sub.output = strings.NewReader(""), report, person, present.Terminal{}, false, arguments.Output{JSON: true}

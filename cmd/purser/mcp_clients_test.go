@@ -21,19 +21,19 @@ import (
 	"purser/internal/sandbox"
 )
 
-// What clients of agents can show.
+// What agents' clients can show.
 var (
 	canNothing *mcp.ElicitationCapabilities
 	canOpen    = &mcp.ElicitationCapabilities{URL: &mcp.URLElicitationCapabilities{}}
 	canForm    = &mcp.ElicitationCapabilities{Form: &mcp.FormElicitationCapabilities{}}
 	canBoth    = &mcp.ElicitationCapabilities{URL: &mcp.URLElicitationCapabilities{}, Form: &mcp.FormElicitationCapabilities{}}
-	canUnnamed = &mcp.ElicitationCapabilities{} // as in the protocol's versions before modes had names
+	canUnnamed = &mcp.ElicitationCapabilities{} // of protocol versions before modes had names
 )
 
-// brief is less than any person takes, for tests in which nobody comes.
+// brief is shorter than any person takes, for tests in which nobody answers.
 const brief = 20 * time.Millisecond
 
-// callForPerson calls a tool, and waits until a person has to do something.
+// callForPerson calls a tool, and waits until a person has to act.
 func (s *agentSession) callForPerson(name string, arguments map[string]any) (toolReport, bool) {
 	s.Helper()
 	r, failed := s.call(s.Context(), name, arguments)
@@ -43,13 +43,13 @@ func (s *agentSession) callForPerson(name string, arguments map[string]any) (too
 	return r, failed
 }
 
-// aPerson does what their client shows them, and notes how they were reached.
+// aPerson does what the client shows, and notes how it reached them.
 type aPerson struct {
 	reached []string
 	answer  url.Values // on a page
 }
 
-// asked is the person before a client that elicits.
+// asked is the person at a client that elicits.
 func (p *aPerson) asked(params *mcp.ElicitParams) *mcp.ElicitResult {
 	p.reached = append(p.reached, params.Mode)
 	if params.Mode == "form" {
@@ -59,8 +59,8 @@ func (p *aPerson) asked(params *mcp.ElicitParams) *mcp.ElicitResult {
 	return &mcp.ElicitResult{Action: "accept"}
 }
 
-// TestEveryClientReachesThePerson goes through what clients can: the three kinds of things
-// that a person has to do come to them in the first way that there is.
+// TestEveryClientReachesThePerson tries the three kinds of requests with every kind of
+// client: each reaches the person in the first way that the client has.
 func TestEveryClientReachesThePerson(t *testing.T) {
 	const inResult, inProgress, inBrowser, nowhere = "the result", "progress", "the browser", "nowhere"
 	kinds := map[string]struct {
@@ -78,13 +78,13 @@ func TestEveryClientReachesThePerson(t *testing.T) {
 				for what, kind := range kinds {
 					for _, browser := range []bool{false, true} {
 						switch {
-						case what == "a token" && browser: // the browser of tests needs a file
+						case what == "a token" && browser: // the tests' browser needs a file
 							continue
 						case protocol == "2026-07-28" && listens == "logs": // that version has no logging/setLevel
 							continue
-						case browser && protocol != "2025-11-25": // a browser is one in every version
+						case browser && protocol != "2025-11-25": // one version is enough for a browser
 							continue
-						case modes != nil && (listens == "logs" || browser && listens != ""): // who elicits is asked before
+						case modes != nil && (listens == "logs" || browser && listens != ""): // elicitation comes first
 							continue
 						case protocol == "2025-06-18" && modes != nil && modes != canUnnamed: // that version has no modes
 							continue
@@ -142,7 +142,7 @@ func TestEveryClientReachesThePerson(t *testing.T) {
 									t.Errorf("%v, reached by %s", r.Error, got)
 								}
 							default:
-								// rotate has two questions: the person is reached once more.
+								// rotate asks twice.
 								if r.reason() == credential.Declined || r.reason() == credential.ConsentNeeded || !strings.HasPrefix(got+" and ", want+" and ") || strings.Contains(got, "form") && want != "form" {
 									t.Errorf("%v, reached by %s, want %s", r.Error, got, want)
 								}
@@ -155,8 +155,7 @@ func TestEveryClientReachesThePerson(t *testing.T) {
 	}
 }
 
-// withoutElicitation is a transcript less what a client is asked to show, which the
-// protocol keeps from the agent.
+// withoutElicitation drops what only the client sees.
 func withoutElicitation(transcript string) string {
 	var kept []string
 	for line := range strings.Lines(transcript) {
@@ -167,7 +166,7 @@ func withoutElicitation(transcript string) string {
 	return strings.Join(kept, "")
 }
 
-// TestTheAgentIsNeverToldWhereAYesIsGiven, in no way in which the person is asked.
+// TestTheAgentIsNeverToldWhereAYesIsGiven, however purser asks the person.
 func TestTheAgentIsNeverToldWhereAYesIsGiven(t *testing.T) {
 	for _, protocol := range []string{"2025-11-25", "2026-07-28"} {
 		for _, modes := range []*mcp.ElicitationCapabilities{canNothing, canOpen, canBoth} {
@@ -180,7 +179,7 @@ func TestTheAgentIsNeverToldWhereAYesIsGiven(t *testing.T) {
 				s := startAgentSession(t, c)
 				s.signedIn()
 				t.Setenv("DECISION", "no")
-				r, _ := s.call(t.Context(), "respond", map[string]any{"name": "dockerhub"})
+				r, _ := s.call(t.Context(), "respond", map[string]any{"name": "leaked"})
 				for r.Waiting != nil {
 					if r.Waiting.Address != "" {
 						t.Fatalf("the agent has the address %s", r.Waiting.Address)
@@ -198,8 +197,8 @@ func TestTheAgentIsNeverToldWhereAYesIsGiven(t *testing.T) {
 	}
 }
 
-// TestAClientThatAgreesByItselfAgreesToNothing: accepting means that the page may be
-// shown; the answer is on the page.
+// TestAClientThatAgreesByItselfAgreesToNothing: to accept means to show the page; the
+// answer is on the page.
 func TestAClientThatAgreesByItselfAgreesToNothing(t *testing.T) {
 	for _, protocol := range []string{"2025-11-25", "2026-07-28"} {
 		s := startAgentSession(t, agentClient{protocol: protocol, modes: canBoth, patience: brief, dialog: func(*mcp.ElicitParams) *mcp.ElicitResult {
@@ -223,8 +222,8 @@ func TestAClientThatAgreesByItselfAgreesToNothing(t *testing.T) {
 	}
 }
 
-// TestAnAgentThatKnowsTheAddressCannotPostTheForm blindly, and gains nothing by guessing
-// ids or by answering in the place of its client.
+// TestAnAgentThatKnowsTheAddressCannotPostTheForm blindly, nor guess ids, nor answer for
+// its client.
 func TestAnAgentThatKnowsTheAddressCannotPostTheForm(t *testing.T) {
 	s := startAgentSession(t, agentClient{silent: true, patience: brief})
 	r, failed := s.callForPerson("store", map[string]any{"name": "dockerhub", "create": true})
@@ -269,8 +268,8 @@ func TestAnAgentThatKnowsTheAddressCannotPostTheForm(t *testing.T) {
 	}
 }
 
-// TestAnAnswerThatNobodyAskedForCountsForNothing: a client of the later protocol brings
-// answers with a call, and the state of a call that there is not.
+// TestAnAnswerThatNobodyAskedForCountsForNothing: with the later protocol, a client brings
+// answers with a call, and the state of a call that does not exist.
 func TestAnAnswerThatNobodyAskedForCountsForNothing(t *testing.T) {
 	s := startAgentSession(t, agentClient{protocol: "2026-07-28"})
 	s.signedIn()
@@ -287,7 +286,7 @@ func TestAnAnswerThatNobodyAskedForCountsForNothing(t *testing.T) {
 	s.unused(before)
 }
 
-// TestAPersonWhoRefusesInTheClientStopsTheCall, for pages of both kinds.
+// TestAPersonWhoRefusesInTheClientStopsTheCall, for both kinds of pages.
 func TestAPersonWhoRefusesInTheClientStopsTheCall(t *testing.T) {
 	for _, protocol := range []string{"2025-11-25", "2026-07-28"} {
 		for _, action := range []string{"decline", "cancel"} {
@@ -309,12 +308,12 @@ func TestAPersonWhoRefusesInTheClientStopsTheCall(t *testing.T) {
 	}
 }
 
-// TestAClientThatCannotShowWhatItSaysFallsBack: to the address in the result for a token,
-// to a terminal for a yes.
+// TestAClientThatCannotShowWhatItSaysFallsBack to the address in the result for a token, to
+// a terminal for a yes.
 func TestAClientThatCannotShowWhatItSaysFallsBack(t *testing.T) {
-	s := startAgentSession(t, agentClient{protocol: "2025-11-25", modes: canOpen, silent: true}) // and it has nothing to show with
+	s := startAgentSession(t, agentClient{protocol: "2025-11-25", modes: canOpen, silent: true}) // and it has no way to show it
 	s.signedIn()
-	if r, failed := s.call(t.Context(), "respond", map[string]any{"name": "dockerhub"}); !failed || r.reason() != credential.ConsentNeeded {
+	if r, failed := s.call(t.Context(), "respond", map[string]any{"name": "leaked"}); !failed || r.reason() != credential.ConsentNeeded {
 		t.Errorf("a yes: %+v", r)
 	}
 	r, _ := s.call(t.Context(), "store", map[string]any{"name": "dockerhub", "create": true})
@@ -335,7 +334,7 @@ func TestACallThatNobodyAnswersIsReturnedBeforeTheClientGivesUp(t *testing.T) {
 	}
 	ctx, stop := context.WithCancel(t.Context())
 	stop()
-	s.call(ctx, "wait", map[string]any{"id": r.Waiting.ID}) // who no longer waits stops nothing
+	s.call(ctx, "wait", map[string]any{"id": r.Waiting.ID}) // a wait that ends stops nothing
 	if r, failed = s.call(t.Context(), "wait", map[string]any{"id": r.Waiting.ID}); failed {
 		t.Errorf("%+v", r.Error)
 	}
@@ -369,7 +368,7 @@ func TestCallsThatNobodyAnswersAreBounded(t *testing.T) {
 	}
 }
 
-// TestTheListOfToolsIsSmall: every agent reads all of it before it does anything.
+// TestTheListOfToolsIsSmall: every agent reads it all before it does anything.
 func TestTheListOfToolsIsSmall(t *testing.T) {
 	const most = 12_000
 	s := newAgentSession(t)
@@ -393,7 +392,7 @@ func TestTheListOfToolsIsSmall(t *testing.T) {
 	}
 }
 
-// TestTheOtherTools: drafting purser.yaml, Terraform and the advice for scripts.
+// TestTheOtherTools draft purser.yaml, print Terraform and give advice for scripts.
 func TestTheOtherTools(t *testing.T) {
 	p := &aPerson{}
 	s := startAgentSession(t, agentClient{protocol: "2025-11-25", modes: canForm, dialog: p.asked})
@@ -440,9 +439,9 @@ func TestALeakIsAnsweredThroughAnAgent(t *testing.T) {
 	if failed || strings.Join(p.reached, " ") != "url url" {
 		t.Errorf("respond: %+v, asked %v", r.Error, p.reached)
 	}
-	const pages = 3 // that of store as well
+	const pages = 3 // with store's
 	for range pages {
-		<-s.over // the client is told that it may close the page
+		<-s.over // the client may close the page
 	}
 	if r, failed := s.call(t.Context(), "check", nil); failed {
 		t.Errorf("check: %+v", r)
@@ -457,8 +456,7 @@ func TestALeakIsAnsweredThroughAnAgent(t *testing.T) {
 
 var reference = regexp.MustCompile(`purser://[\w./-]+\.md`)
 
-// TestWhatTheSkillRefersToIsThere: each page is a resource, and each of those has the text
-// of the file.
+// TestWhatTheSkillRefersToIsThere: each page is a resource with the file's text.
 func TestWhatTheSkillRefersToIsThere(t *testing.T) {
 	s := newAgentSession(t)
 	read := func(uri string) string {
@@ -505,7 +503,7 @@ func TestWhatTheSkillRefersToIsThere(t *testing.T) {
 }
 
 // TestAPersonSignsInForAnAgent over real standard input and output: the result has the
-// address of AWS's page, and the wait ends when the person has signed in there.
+// address of AWS's page, and the wait ends with the sign-in.
 func TestAPersonSignsInForAnAgent(t *testing.T) {
 	box, err := sandbox.Start(t.Context(), sandbox.Options{})
 	if err != nil {

@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"maps"
 	"net/url"
 	"os"
@@ -17,8 +18,8 @@ import (
 	"purser/internal/present"
 )
 
-// signedIn leaves in docker's credential store what a person's browser login does: a
-// session at Docker Hub, and a token.
+// signedIn puts a session at Docker Hub and a token into docker's credential store, as a
+// browser login does.
 func (s *agentSession) signedIn() {
 	s.Helper()
 	bearer, err := s.box.Hub.Session("mockserver", time.Hour)
@@ -41,10 +42,22 @@ printf '{"ServerURL":"%s","Username":"mockserver","Secret":"%s"}' "$url" "$secre
 		s.Fatal(err)
 	}
 	s.Setenv("PATH", s.dir+":"+os.Getenv("PATH"))
+	s.leaks()
 }
 
-// consentCalls are the calls that take something that the person has, and what the
-// person has to be told before.
+// leaks adds a credential, leaked, whose token respond can stop.
+func (s *agentSession) leaks() {
+	s.Helper()
+	const name = "mockserver-build/leaked"
+	value := credential.NewSecret(`{"username":"mockserver","token":"` + s.box.SecondPushToken.Reveal() + `"}`)
+	if err := errors.Join(s.box.SecretsManager.AddEmpty(name, "eu-west-2", "", "docker.io leaked"), s.box.SecretsManager.AddValue(name, "eu-west-2", credential.VersionID(newToken()), value)); err != nil {
+		s.Fatal(err)
+	}
+	writeFile(s.T, filepath.Join(s.dir, "purser.yaml"), agentConfig+"  leaked: {registry: docker.io, username: mockserver, repositories: [mockserver/mockserver], store: {secret: "+name+"}}\n")
+}
+
+// consentCalls are calls that use what the person has, with the facts that the person must
+// see before.
 var consentCalls = map[string]consentCall{
 	"a token that Docker Hub makes": {"store", map[string]any{"name": "dockerhub", "from": "mint", "create": true},
 		[]string{"registry: docker.io", "account: mockserver", "stored in: mockserver-build/dockerhub in eu-west-2", "session of mockserver", "make and revoke tokens for dockerhub?"}},
@@ -54,11 +67,11 @@ var consentCalls = map[string]consentCall{
 		[]string{"registry: docker.io", "session of mockserver", "list the account's tokens?"}},
 }
 
-// destroyingCalls are the calls that end a token or take the current one away.
+// destroyingCalls are calls that end a token or replace the current one.
 var destroyingCalls = map[string]consentCall{
 	"renewing":       {"rotate", map[string]any{"names": []string{"dockerhub"}, "force": true}, []string{"registry: docker.io", "Renew dockerhub?"}},
 	"going back":     {"rollback", map[string]any{"name": "dockerhub"}, []string{"account: mockserver", "docker has a session"}},
-	"a leak":         {"respond", map[string]any{"name": "dockerhub"}, []string{"Switch off the token of dockerhub now?"}},
+	"a leak":         {"respond", map[string]any{"name": "leaked"}, []string{"Switch off the token of leaked now?"}},
 	"ending a token": {"revoke", map[string]any{"name": "dockerhub"}, []string{"End the AWSCURRENT token of dockerhub?"}},
 }
 
@@ -68,7 +81,7 @@ type consentCall struct {
 	facts     []string
 }
 
-// unused fails where something of the person's was used.
+// unused fails if a call used what the person has.
 func (s *agentSession) unused(tokens int) {
 	s.Helper()
 	if n := len(s.box.Accounts.Tokens("mockserver")); n != tokens {
@@ -83,8 +96,8 @@ func (s *agentSession) unused(tokens int) {
 	}
 }
 
-// TestAnAgentCannotAgreeForThePerson: no tool has an argument for it, and where the
-// person cannot be asked, nothing is used.
+// TestAnAgentCannotAgreeForThePerson: no tool has an argument for it, and purser uses
+// nothing if it cannot ask.
 func TestAnAgentCannotAgreeForThePerson(t *testing.T) {
 	s := newAgentSession(t)
 	s.signedIn()
@@ -129,8 +142,8 @@ func TestAnAgentCannotAgreeForThePerson(t *testing.T) {
 	s.unused(before)
 }
 
-// TestThePersonDecidesInTheClient asks in the dialog of clients of the protocol's
-// versions: by a request of the server's, and by a call that is made again.
+// TestThePersonDecidesInTheClient asks in the dialog of clients of both protocol versions:
+// by a request of the server, and by a repeated call.
 func TestThePersonDecidesInTheClient(t *testing.T) {
 	yes := map[string]any{"agree": true}
 	answers := map[string]struct {
@@ -180,8 +193,8 @@ func TestThePersonDecidesInTheClient(t *testing.T) {
 	}
 }
 
-// TestThePersonDecidesOnThePage where the client has no dialog. The agent never has
-// the page's address.
+// TestThePersonDecidesOnThePage if the client has no dialog. The agent never gets the
+// address.
 func TestThePersonDecidesOnThePage(t *testing.T) {
 	for name, c := range consentCalls {
 		for _, decision := range []string{"yes", "no"} {
@@ -223,7 +236,6 @@ func TestThePersonDecidesOnThePage(t *testing.T) {
 	}
 }
 
-// TestABrowserThatDoesNotOpenEndsTheQuestion, rather than wait for minutes.
 func TestABrowserThatDoesNotOpenEndsTheQuestion(t *testing.T) {
 	s := startAgentSession(t, agentClient{browser: true})
 	s.signedIn()
@@ -238,8 +250,8 @@ func TestABrowserThatDoesNotOpenEndsTheQuestion(t *testing.T) {
 	}
 }
 
-// TestEveryDecisionOfACallIsAsked drives a tool that asks twice: a yes to the one counts
-// for that one alone, in both ways in which clients are asked.
+// TestEveryDecisionOfACallIsAsked drives a tool that asks twice: a yes counts for one
+// question alone, in both ways to ask.
 func TestEveryDecisionOfACallIsAsked(t *testing.T) {
 	for _, protocol := range []string{"2025-11-25", "2026-07-28"} {
 		for no, want := range map[int]credential.Reason{0: "", 1: credential.Declined, 2: credential.Declined} {
@@ -263,8 +275,7 @@ func TestEveryDecisionOfACallIsAsked(t *testing.T) {
 	}
 }
 
-// TestNobodyIsOfferedTheFlagThatAnswersForThem: an agent with a shell reads what is
-// printed as well.
+// TestNobodyIsOfferedTheFlagThatAnswersForThem: an agent with a shell reads errors too.
 func TestNobodyIsOfferedTheFlagThatAnswersForThem(t *testing.T) {
 	for _, reason := range present.Reasons() {
 		text := present.ErrorText(&credential.Fault{Reason: reason, What: "what happened", Credential: "dockerhub", Registry: "docker.io"})

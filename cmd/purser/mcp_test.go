@@ -29,7 +29,7 @@ import (
 	"purser/internal/wire"
 )
 
-// transcript is everything that passes between an agent's client and purser.
+// transcript is all that passes between an agent's client and purser.
 type transcript struct {
 	mu  sync.Mutex
 	all bytes.Buffer
@@ -47,8 +47,7 @@ func (t *transcript) String() string {
 	return t.all.String()
 }
 
-// agentSession is a client of the SDK that drives purser, over pipes as over standard
-// input and output.
+// agentSession is a client of the SDK that drives purser over pipes.
 type agentSession struct {
 	*testing.T
 	box     *sandbox.Sandbox
@@ -56,7 +55,7 @@ type agentSession struct {
 	said    *transcript
 	session *mcp.ClientSession
 	lines   chan string // of progress, or of the log
-	silent  bool        // no progress is asked for
+	silent  bool        // the client asks for no progress
 	over    chan string // the pages that the client may close
 }
 
@@ -80,7 +79,7 @@ type toolReport struct {
 		ID, For, Address string
 		Next             []string
 	} `json:"waiting"`
-	text string // for clients that show text only
+	text string // for clients that show text alone
 }
 
 // code is the exit code; -1 of a call that still waits.
@@ -98,6 +97,9 @@ func (r toolReport) reason() credential.Reason {
 	return credential.Reason(r.Error.Reason)
 }
 
+// agentConfig is the purser.yaml of an agent's project.
+var agentConfig = strings.Replace(scriptConfig, "profile: mockserver-build, ", "", 1)
+
 func newAgentSession(t *testing.T) *agentSession {
 	t.Helper()
 	return startAgentSession(t, agentClient{})
@@ -106,7 +108,7 @@ func newAgentSession(t *testing.T) *agentSession {
 // agentClient is what an agent's client can do.
 type agentClient struct {
 	dialog   func(*mcp.ElicitParams) *mcp.ElicitResult // shows the person what the server asks; nil: it cannot
-	modes    *mcp.ElicitationCapabilities              // nil: those that the client has by itself
+	modes    *mcp.ElicitationCapabilities              // nil: the default
 	protocol string                                    // "": the latest
 	browser  bool                                      // the machine has one
 	silent   bool                                      // it asks for no progress
@@ -122,7 +124,7 @@ func startAgentSession(t *testing.T, c agentClient) *agentSession {
 	}
 	t.Cleanup(func() { _ = box.Close() })
 	dir := t.TempDir()
-	writeFile(t, filepath.Join(dir, "purser.yaml"), strings.Replace(scriptConfig, "profile: mockserver-build, ", "", 1))
+	writeFile(t, filepath.Join(dir, "purser.yaml"), agentConfig)
 	s := &agentSession{T: t, box: box, dir: dir, said: &transcript{}, lines: make(chan string, 100), silent: c.silent, over: make(chan string, 100)}
 	fromClient, toServer := io.Pipe()
 	fromServer, toClient := io.Pipe()
@@ -205,7 +207,7 @@ func (s *agentSession) call(ctx context.Context, name string, arguments map[stri
 
 var formAddress = regexp.MustCompile(`http://127\.0\.0\.1:\d+/\S+`)
 
-// give is the person, who gives a token on the page when its address is told.
+// give pastes a token on the page when its address arrives.
 func (s *agentSession) give(token credential.Secret) {
 	for line := range s.lines {
 		address := formAddress.FindString(line)
@@ -217,8 +219,7 @@ func (s *agentSession) give(token credential.Secret) {
 	}
 }
 
-// answerPage is a person in a browser: opens a page and sends its form. It returns what
-// the page said, and the status.
+// answerPage opens a page, sends its form, and returns the page's answer and the status.
 func answerPage(address string, answer url.Values) (page string, status int) {
 	resp, err := http.Get(address)
 	if err != nil {
@@ -294,7 +295,7 @@ func TestWhatAnAgentMayNotDo(t *testing.T) {
 	}
 }
 
-// TestAnAgentCancels: the page is gone, and nothing was stored.
+// TestAnAgentCancels: the page is gone, and nothing is stored.
 func TestAnAgentCancels(t *testing.T) {
 	s := newAgentSession(t)
 	ctx, stop := context.WithCancel(t.Context())
@@ -318,7 +319,7 @@ func TestAnAgentCancels(t *testing.T) {
 	}
 }
 
-// TestTheSkillIsOne checks the form of the skill and that its commands are purser's.
+// TestTheSkillIsOne checks the skill's form, and that its commands are purser's.
 func TestTheSkillIsOne(t *testing.T) {
 	raw, err := os.ReadFile("../../skills/registry-credentials/SKILL.md")
 	if err != nil {

@@ -11,8 +11,7 @@ import (
 	"purser/internal/wire"
 )
 
-// leases tell runs on this machine which of them are over; nil where no folder is known to
-// keep them in.
+// leases show which runs on this machine are over; nil without a folder to keep them in.
 func (a *app) leases() lifecycle.Leases {
 	if a.env.DataDir() == "" {
 		return nil
@@ -20,16 +19,16 @@ func (a *app) leases() lifecycle.Leases {
 	return lease.Folder{Path: filepath.Join(a.env.DataDir(), "runs")}
 }
 
-// bestSource is where a token comes from when nobody says it: from the registry, where
-// docker has a session that may make one and the person agrees; else from the person,
-// at the terminal, or in the browser where an agent or an editor runs purser.
+// bestSource chooses where a token comes from if no flag does: the registry makes it if
+// docker has a session for that; otherwise the person gives it, at the terminal or in the
+// browser.
 func (a *app) bestSource(ctx context.Context, w *wire.Wire, c credential.Credential) (from string, m *account.Late) {
 	tty, err := a.tty.Open()
 	switch {
 	case err == nil:
 		_ = tty.Close()
 	case a.env.CI:
-		return "prompt", nil // which says that there is no terminal
+		return "prompt", nil // which reports the missing terminal
 	default:
 		return "form", nil
 	}
@@ -38,7 +37,7 @@ func (a *app) bestSource(ctx context.Context, w *wire.Wire, c credential.Credent
 	}
 	h, err := a.desk(w).Found(ctx, account.OwnerOf(c), false, a.desk(w).UseFor(c))
 	if err != nil || h == nil {
-		return "prompt", nil // a session that is over is as none
+		return "prompt", nil // an ended session is no session
 	}
 	return "mint", account.NewLate(a.desk(w), c, false, h)
 }

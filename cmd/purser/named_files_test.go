@@ -18,7 +18,7 @@ import (
 	"purser/internal/signin"
 )
 
-// noFile makes at a path what must not be read as a file.
+// noFile puts at a path what purser must not read as a file.
 func noFile(kind, path string) error {
 	switch kind {
 	case "a FIFO":
@@ -33,17 +33,17 @@ func noFile(kind, path string) error {
 	if err := os.WriteFile(path, nil, 0o600); err != nil {
 		return err
 	}
-	return os.Truncate(path, 10<<30) // sparse: it takes no room
+	return os.Truncate(path, 10<<30) // sparse
 }
 
 // namedFile is a file that a command reads because somebody names it.
 type namedFile struct {
 	path   string   // in the working directory
-	files  []string // besides, name and text by turns
+	files  []string // other files: name and text in turn
 	env    string
 	args   []string
-	silent bool // it is one of several places to look at: that it is none is not said
-	stream bool // a FIFO is meant to be read
+	silent bool // one of several places: purser may skip it
+	stream bool // a FIFO is fine
 }
 
 func namedFiles() map[string]namedFile {
@@ -85,14 +85,14 @@ func namedFiles() map[string]namedFile {
 	}
 }
 
-// TestNothingIsReadThatHasNoEnd gives each command something at the path of each of its
-// files that is none. It has to end, and to say what is there.
+// TestNothingIsReadThatHasNoEnd puts something else at the path of each file that a command
+// reads. The command must end, and say what is there.
 func TestNothingIsReadThatHasNoEnd(t *testing.T) {
 	box, err := sandbox.Start(t.Context(), sandbox.Options{})
 	if err != nil {
 		t.Fatal(err)
 	}
-	t.Cleanup(func() { _ = box.Close() }) // when all of them have ended
+	t.Cleanup(func() { _ = box.Close() }) // after all of them
 	for name, in := range namedFiles() {
 		for _, kind := range []string{"a FIFO", "a device", "a folder", "10 GB", "a ring of links"} {
 			t.Run(name+" is "+kind, func(t *testing.T) {
@@ -122,7 +122,7 @@ func (in namedFile) refused(t *testing.T, box *sandbox.Sandbox, kind string) {
 	if err := noFile(kind, path); err != nil {
 		t.Fatal(err)
 	}
-	const patience = 20 * time.Second // of a machine with much to do; a FIFO takes for ever
+	const patience = 20 * time.Second // on a busy machine; a FIFO takes for ever
 	ctx, stop := context.WithTimeout(t.Context(), patience)
 	defer stop()
 	args := in.args
@@ -135,7 +135,7 @@ func (in namedFile) refused(t *testing.T, box *sandbox.Sandbox, kind string) {
 	cmd.Env = append(append(vars, "HOME="+dir, "WORK="+dir, "DOCKER_CONFIG="+filepath.Join(dir, "docker"), "PATH="+os.Getenv("PATH")), strings.Fields(in.env)...)
 	var out bytes.Buffer
 	cmd.Stdout, cmd.Stderr = &out, &out
-	_ = cmd.Run() // what it ends with differs
+	_ = cmd.Run() // the code differs
 	if ctx.Err() != nil {
 		t.Fatalf("purser %s did not end\n%s", strings.Join(args, " "), out.String())
 	}

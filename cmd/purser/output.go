@@ -10,8 +10,8 @@ import (
 	"purser/internal/present"
 )
 
-// reporter prints a flow's events as they happen, unless the output is JSON, and tells
-// whoever else follows; nil when nobody does.
+// reporter prints a flow's events as they happen, except with --output json, and passes
+// them on.
 func (a *app) reporter(also func(lifecycle.Event)) func(lifecycle.Event) {
 	return func(e lifecycle.Event) {
 		if !a.output.JSON {
@@ -33,8 +33,8 @@ func (a *app) printNotes(c credential.Credential, res lifecycle.StoreResult) {
 	}
 }
 
-// report prints a report where one is wanted and standard output has nothing yet, and says
-// whether that is so: there is one, or what a program has printed.
+// report prints a report if --output json wants one and standard output has nothing yet. It
+// returns whether it did.
 func (a *app) report(r present.Report) bool {
 	s, ok := a.out.(*present.Stream)
 	if !a.output.JSON || a.lent || ok && s.Used.Load() {
@@ -53,7 +53,7 @@ func (a *app) printError(err error) {
 	a.jobFailed(present.ExitCode(err))
 }
 
-// told is standard output, or standard error, for what a command tells.
+// told returns w with the settings for what people read.
 func (a *app) told(w io.Writer) present.Out {
 	return present.Out{To: w, NoColor: a.env.NoColor, Dumb: a.env.Term == "dumb", Given: a.given}
 }
@@ -62,8 +62,8 @@ func (a *app) line(w io.Writer, v credential.Verdict, label, text string) {
 	a.told(w).Line(v, label, text)
 }
 
-// interactive reports whether a person is there to be asked what was not
-// expected: there is a terminal, and what is printed goes to one.
+// interactive reports whether purser can ask an unexpected question: there is a terminal,
+// and the output goes to one.
 func (a *app) interactive() bool {
 	if !a.asks && !present.IsTerminal(a.out) && !present.IsTerminal(a.err) {
 		return false
@@ -89,7 +89,7 @@ func (a *app) tellManual(folder string, files []string, err error) error {
 
 func (a *app) writeJSON(r present.Report) { r.Write(a.out) }
 
-// printJSON prints a command's report and ends it with the error's exit code.
+// printJSON prints a report, and returns an error with the exit code of err.
 func (a *app) printJSON(r present.Report, err error) error {
 	a.writeJSON(r)
 	if err != nil {

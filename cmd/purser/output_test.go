@@ -14,7 +14,7 @@ import (
 	"purser/internal/present"
 )
 
-// purserProgram is purser itself, whose output is not looked through.
+// purserProgram builds purser itself; nothing searches its output.
 func purserProgram(t *testing.T) string {
 	t.Helper()
 	path := filepath.Join(t.TempDir(), "purser")
@@ -24,7 +24,7 @@ func purserProgram(t *testing.T) string {
 	return path
 }
 
-// TestOutputThatIsLostIsAFailure: who goes on without it must not take that for success.
+// TestOutputThatIsLostIsAFailure: a script must not take it for success.
 func TestOutputThatIsLostIsAFailure(t *testing.T) {
 	purser, helper := purserProgram(t), filepath.Join(buildHelper(t), "docker-credential-purser")
 	full, err := os.OpenFile("/dev/full", os.O_WRONLY, 0)
@@ -72,7 +72,7 @@ func TestAClosedPipeDoesNotInterruptAChange(t *testing.T) {
 	r.sound("after it")
 }
 
-// TestAChildHasTheDefaultSIGPIPE looks at the signals that a program of exec ignores.
+// TestAChildHasTheDefaultSIGPIPE looks at the signals that exec's program ignores.
 func TestAChildHasTheDefaultSIGPIPE(t *testing.T) {
 	dir := t.TempDir()
 	cmd := exec.Command(purserProgram(t), "exec", "--no-redact", "--", "grep", "-E", "^Sig(Ign|Cgt)", "/proc/self/status")

@@ -34,8 +34,8 @@ import (
 	"purser/internal/wire"
 )
 
-// outputSchema is that of reports, and takes nothing that it does not name: whoever adds a
-// field describes it.
+// outputSchema is the schema of reports, without unnamed fields: a new field needs a
+// description.
 var outputSchema = sync.OnceValues(func() (*jsonschema.Resolved, error) {
 	all, err := schemaAsMap()
 	if err != nil {
@@ -73,8 +73,7 @@ func closeObjects(node any) {
 	}
 }
 
-// notAReport says why standard output is not one report, which fits the schema and has the
-// exit code; "" where it is.
+// notAReport says why standard output is not one report with this exit code; "" if it is.
 func notAReport(out string, code int) string {
 	dec := json.NewDecoder(strings.NewReader(out))
 	var report map[string]any
@@ -97,8 +96,8 @@ func notAReport(out string, code int) string {
 	return ""
 }
 
-// TestTheSchemaOfReportsHasEveryField compares it with the types that are printed, with those
-// of their fields that no run of the tests fills as well.
+// TestTheSchemaOfReportsHasEveryField compares the schema with the printed types, also for
+// fields that no test fills.
 func TestTheSchemaOfReportsHasEveryField(t *testing.T) {
 	schema, err := schemaAsMap()
 	if err != nil {
@@ -107,7 +106,7 @@ func TestTheSchemaOfReportsHasEveryField(t *testing.T) {
 	properties := schema["properties"].(map[string]any)
 	parts := map[string]any{
 		"schema": "", "exit": 0, "error": present.ErrorJSON{}, "credentials": []present.CredentialJSON{}, "store": present.StoreJSON{}, "rotations": []present.RotationJSON{},
-		"receipts": nil, // whose type is the package's own, and which a run shows below
+		"receipts": nil, // its type is private; a run below shows it
 		"tokens":   []account.Row{}, "session": sessionJSON{}, "init": initJSON{}, "verified": []receipt.Verified{}, "heads": []receipt.Head{},
 		"compared": []receipt.Compared{}, "clients": []clientJSON{}, "variables": map[string]string{}, "doctor": []doctor.Reported{}, "terraform": terraformJSON{},
 		"incident": incident.Record{}, "rehearsal": []practice.Rehearsed{}, "sandbox": practice.Running{}, "tour": practice.Toured{}, "manual": []string{}, "version": "", "build": buildinfo.Info{}, "help": "",
@@ -127,13 +126,13 @@ func TestTheSchemaOfReportsHasEveryField(t *testing.T) {
 			t.Errorf("the schema does not name the reason %s", r)
 		}
 	}
-	if len(reasons) != len(present.Reasons())+1 { // and "failed", of what has none
+	if len(reasons) != len(present.Reasons())+1 { // and "failed", without a reason
 		t.Errorf("the schema names %d reasons", len(reasons))
 	}
 }
 
-// TestTheDocumentOfReportsIsTheSchemas holds the tables of docs/json-output.md to the schema and to
-// the reasons.
+// TestTheDocumentOfReportsIsTheSchemas compares the tables of docs/json-output.md with the
+// schema and the reasons.
 func TestTheDocumentOfReportsIsTheSchemas(t *testing.T) {
 	const file = "../../docs/json-output.md"
 	raw, err := os.ReadFile(file)
@@ -177,7 +176,7 @@ func TestTheDocumentOfReportsIsTheSchemas(t *testing.T) {
 	}
 }
 
-// sameFields holds a type against what the schema says of it.
+// sameFields compares a type with its schema.
 func sameFields(t *testing.T, at string, schema, node map[string]any, typ reflect.Type) {
 	t.Helper()
 	if ref, ok := node["$ref"].(string); ok {
@@ -234,18 +233,18 @@ func fieldsOf(typ reflect.Type) func(func(reflect.StructField) bool) {
 // outcome is a way in which a command can end.
 type outcome struct {
 	name   string
-	args   []string // behind the command
+	args   []string // after the command
 	exit   int
 	reason credential.Reason
-	set    func(*scene, *app) // what is different; nil: all is as it should be
+	set    func(*scene, *app) // the difference; nil: none
 	in     string
-	own    bool // standard output is another program's, or a document of its own
+	own    bool // standard output is another program's, or its own document
 }
 
-// TestEveryOutcomeIsAReport has every command end in each way that it can, and looks whether
-// standard output is one report, and nothing else.
+// TestEveryOutcomeIsAReport ends every command in each way that it can: standard output is
+// one report, and nothing else.
 func TestEveryOutcomeIsAReport(t *testing.T) {
-	t.Setenv("AWS_MAX_ATTEMPTS", "1") // an error is one, without pauses
+	t.Setenv("AWS_MAX_ATTEMPTS", "1") // no retries
 	t.Setenv("AWS_REGION", stateRegion)
 	t.Setenv("PATH", buildHelper(t)+string(filepath.ListSeparator)+os.Getenv("PATH"))
 	rows := outcomes(t)
@@ -333,7 +332,7 @@ var (
 	interrupting = credential.Interrupted
 )
 
-// onStore are the outcomes of a command that meets stores; TestOneStateOneCode has more.
+// onStore are the outcomes of commands that use stores; TestOneStateOneCode has more.
 func onStore(args ...string) []outcome {
 	return []outcome{
 		{name: "done", args: args},
@@ -346,7 +345,7 @@ func onStore(args ...string) []outcome {
 	}
 }
 
-// outcomes are those of every command, besides what every one has.
+// outcomes are those of each command.
 func outcomes(t *testing.T) map[string][]outcome {
 	t.Helper()
 	usage := credential.Usage
@@ -439,7 +438,7 @@ func outcomes(t *testing.T) map[string][]outcome {
 			{name: "no network", exit: present.ExitUnknown, set: func(s *scene, a *app) { atIdentityCenter(s, a); a.env.AWSEndpointURLSSOOIDC = "http://127.0.0.1:1" }},
 			{name: "interrupted", exit: present.ExitUnknown, set: atIdentityCenter, reason: interrupting},
 		},
-		"login dockerhub": {{name: "no terminal", exit: present.ExitUsage, reason: credential.NoTerminal}}, // signing in is testdata/script/login.txtar's
+		"login dockerhub": {{name: "no terminal", exit: present.ExitUsage, reason: credential.NoTerminal}}, // testdata/script/login.txtar signs in
 		"logout":          {{name: "done"}},
 		"logout aws":      {{name: "done", set: atIdentityCenter}, {name: "no such profile", args: []string{"--profile", "nosuch"}, exit: present.ExitAWS, set: atIdentityCenter, reason: credential.ProfileMissing}},
 		"receipt verify": {
@@ -475,7 +474,7 @@ func outcomes(t *testing.T) map[string][]outcome {
 	}
 }
 
-// newest is the id of the token that was made last.
+// newest is the id of the newest token.
 func (s *scene) newest() string {
 	all := s.box.Accounts.Tokens("mockserver")
 	return all[len(all)-1].ID
@@ -483,7 +482,7 @@ func (s *scene) newest() string {
 
 func withReceipts(s *scene, _ *app) { s.yaml = "receipts: {key: none, file: \"-\"}\n" + s.yaml }
 
-// withAReceipt has a change recorded, with the key that the stand-in has in KMS.
+// withAReceipt records a change with the stand-in's key in KMS.
 func withAReceipt(s *scene, _ *app) {
 	s.yaml = "receipts: {key: alias/receipts, file: receipts.jsonl}\n" + s.yaml
 	if code, text := s.purser("rotate", "dockerhub", "--force"); code != present.ExitOK {
@@ -491,8 +490,8 @@ func withAReceipt(s *scene, _ *app) {
 	}
 }
 
-// atIdentityCenter has the profile of purser.yaml sign in with the stand-in, where everybody
-// agrees.
+// atIdentityCenter makes the profile of purser.yaml sign in with the stand-in, where
+// everybody agrees.
 func atIdentityCenter(s *scene, a *app) {
 	s.Helper()
 	vars, err := s.box.Environment(s.dir)
@@ -513,7 +512,7 @@ func atIdentityCenter(s *scene, a *app) {
 	a.env.AWSEndpointURLSSO, a.env.AWSEndpointURLSSOOIDC = front.URL, front.URL
 }
 
-// beside runs a command beside the one that is looked at.
+// beside runs a command next to the tested one.
 func (s *scene) beside(folder string, args ...string) (out bytes.Buffer) {
 	s.Helper()
 	a := s.app(strings.NewReader(""), &out, &out)
@@ -560,7 +559,7 @@ func isUp(s *scene, a *app) {
 	})
 }
 
-// untilItServes ends a sandbox as soon as it has said that it is there.
+// untilItServes stops a sandbox once it reports that it runs.
 func untilItServes(s *scene, a *app) {
 	heard := &spoken{word: "variables", heard: make(chan struct{})}
 	a.out = io.MultiWriter(a.out, heard)

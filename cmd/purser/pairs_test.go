@@ -14,11 +14,10 @@ import (
 	"purser/internal/present"
 )
 
-// quickClock is a time that several processes share and that passes quickly, so that a
-// minute which one run waits for another is seconds.
+// quickClock is a fast time that several processes share.
 type quickClock struct{ real, start time.Time }
 
-// pace is how much quicker it is.
+// pace is how much faster it is.
 const pace = 10
 
 func (c quickClock) now() time.Time { return c.start.Add(pace * time.Since(c.real)) }
@@ -33,7 +32,7 @@ func (c quickClock) wait(ctx context.Context, d time.Duration) error {
 	return ctx.Err()
 }
 
-// String is how it is handed to a process.
+// String is its form for another process.
 func (c quickClock) String() string { return fmt.Sprint(c.real.UnixNano(), " ", c.start.UnixNano()) }
 
 func readQuickClock(text string) (c quickClock, ok bool) {
@@ -45,7 +44,7 @@ func readQuickClock(text string) (c quickClock, ok bool) {
 }
 
 // TestTwoSchedulersRaiseNoFalseAlarm starts two processes at once, again and again, when
-// the token is due: all is well each time, and both say so.
+// the token is due: each time all is well, and both say so.
 func TestTwoSchedulersRaiseNoFalseAlarm(t *testing.T) {
 	if raceDetector {
 		t.Skip("skipped: with the race detector each process is too slow for a minute of seconds")
@@ -79,7 +78,7 @@ func TestTwoSchedulersRaiseNoFalseAlarm(t *testing.T) {
 			switch _ = cmd.Wait(); cmd.ProcessState.ExitCode() {
 			case present.ExitOK:
 				fine++
-			case present.ExitUnknown: // it was too slow, or overtaken again and again
+			case present.ExitUnknown: // too slow, or overtaken again and again
 				t.Logf("pair %d: one could not tell\n%s", i, said[j].String())
 			default:
 				t.Errorf("pair %d: %s\n%s\nthe other:\n%s", i, cmd.ProcessState, said[j].String(), said[1-j].String())

@@ -28,13 +28,12 @@ import (
 	sandboxhub "purser/internal/sandbox/hub"
 )
 
-// turn is one thing that happens in a row of the procedure: something that the person did not
-// do, and a command that they type.
+// turn is a step of the procedure: what changed, and a command that the person types.
 type turn struct {
-	note    string           // what has happened, in the golden's words
-	before  func(*procedure) // makes it so
+	note    string           // what happened, for the golden
+	before  func(*procedure) // makes it happen
 	typed   string           // a line for a shell
-	answers string           // typed at a terminal, which there is only with answers; ⏎ ends a line
+	answers string           // typed at a terminal; without answers there is none; ⏎ ends a line
 	agent   bool             // on a build agent
 	code    int
 }
@@ -46,7 +45,7 @@ type row struct {
 	turns []turn
 }
 
-// procedure is the world of one first user.
+// procedure is the world of a first user.
 type procedure struct {
 	*testing.T
 	box  *sandbox.Sandbox
@@ -54,10 +53,9 @@ type procedure struct {
 	env  []string
 }
 
-// TestTheProcedure goes through what a project did by hand, row by row, as somebody who has
-// never seen purser: from a machine that is not signed in to a token that build agents use,
-// through everything that can be wrong with it, to its renewal. What each row shows is a golden
-// file in testdata/procedure.
+// TestTheProcedure does what a project did by hand, row by row, as somebody new to purser:
+// from a machine that is not signed in to a token that build agents use, through everything
+// that can go wrong, to its renewal. testdata/procedure has what each row shows.
 func TestTheProcedure(t *testing.T) {
 	p := newProcedure(t)
 	for _, r := range rows() {
@@ -237,7 +235,7 @@ func (p *procedure) session() string {
 	return bearer.Reveal()
 }
 
-// dockerHas writes what docker keeps for Docker Hub: a secret, and beside it a session.
+// dockerHas writes what docker keeps for Docker Hub: a secret, and next to it a session.
 func (p *procedure) dockerHas(secret, session string) {
 	type entry struct {
 		Auth string `json:"auth"`
@@ -256,7 +254,7 @@ func (p *procedure) dockerHas(secret, session string) {
 
 func (p *procedure) dockerHasNothing() { p.file("home/.docker/config.json", "{}") }
 
-// browserLogin is what docker login leaves. TestScripts/docker has the real docker do it.
+// browserLogin is what docker login leaves. TestScripts/docker runs the real docker.
 func (p *procedure) browserLogin() {
 	token, err := p.box.Accounts.AddToken("mockserver", sandboxhub.Admin)
 	if err != nil {
@@ -272,7 +270,7 @@ func (p *procedure) applyTerraform() {
 	}
 }
 
-// deny has AWS refuse an operation to a role once, in AWS's own words.
+// deny makes AWS refuse an operation to a role once, in AWS's own words.
 func deny(operation, role string) func(*procedure) {
 	return func(p *procedure) {
 		p.box.SecretsManager.Fault(operation, sandboxaws.Fault{
@@ -283,14 +281,14 @@ func deny(operation, role string) func(*procedure) {
 	}
 }
 
-// expire has what is stored run out. Docker Hub's answer is the same as for a revoked token.
+// expire ends the stored token. Docker Hub answers as for a revoked one.
 func (p *procedure) expire() { p.box.Accounts.Revoke(p.box.PushToken) }
 
 func limit(p *procedure) {
 	p.box.Hub.Fault("exchange", sandbox.Fault{Status: http.StatusTooManyRequests, Header: http.Header{"Retry-After": {"900"}}, Body: `{"detail":"Rate limit exceeded","error":false}`})
 }
 
-// agentConfig is the project's purser.yaml where an agent has it: not in a checkout.
+// agentConfig puts the project's purser.yaml where an agent has it: outside the checkout.
 func (p *procedure) agentConfig() string {
 	raw, err := os.ReadFile(filepath.Join(p.work, "project", "purser.yaml"))
 	if err != nil {
@@ -300,7 +298,7 @@ func (p *procedure) agentConfig() string {
 	return filepath.Join(p.work, "agent.yaml")
 }
 
-// take has a turn happen, and gives what a person would see of it.
+// take does a turn, and returns what a person would see.
 func (p *procedure) take(turn turn) string {
 	p.Helper()
 	shown := "\n"
@@ -335,13 +333,12 @@ func (p *procedure) take(turn turn) string {
 	return shown
 }
 
-// run runs a command, at a terminal where there is something to answer, and returns all that
-// it showed.
+// run runs a command, at a terminal if it has answers, and returns all that it showed.
 func (p *procedure) run(cmd *exec.Cmd, answers string) (string, error) {
 	var out bytes.Buffer
 	cmd.Stdout, cmd.Stderr = &out, &out
 	if answers == "" {
-		cmd.SysProcAttr = &syscall.SysProcAttr{Setsid: true} // no terminal, whatever the test has
+		cmd.SysProcAttr = &syscall.SysProcAttr{Setsid: true} // no terminal, even if the test has one
 		err := cmd.Run()
 		return out.String(), err
 	}
@@ -364,13 +361,13 @@ func (p *procedure) run(cmd *exec.Cmd, answers string) (string, error) {
 	return "(asked at the terminal)\n" + said + "\n" + out.String(), err
 }
 
-// asks is how a question ends.
+// asks matches the end of a question.
 var (
 	asks     = regexp.MustCompile(`(: |\? |\] )(\x1b\[[0-9;?]*[A-Za-z])*$`)
 	controls = regexp.MustCompile(`\x1b\[[0-9;?]*[A-Za-z]`)
 )
 
-// answer types a line at each question, and returns what stands on the terminal in the end.
+// answer types a line at each question, and returns what the terminal shows at the end.
 func answer(terminal io.ReadWriter, lines []string) string {
 	var all []byte
 	chunk := make([]byte, 4<<10)
@@ -383,7 +380,7 @@ func answer(terminal io.ReadWriter, lines []string) string {
 			lines = lines[1:]
 		}
 		if err != nil {
-			break // a terminal that is closed is an error
+			break // a closed terminal is an error
 		}
 	}
 	var rows strings.Builder
@@ -394,7 +391,7 @@ func answer(terminal io.ReadWriter, lines []string) string {
 	return rows.String()
 }
 
-// plain takes out what differs from run to run.
+// plain replaces what differs from run to run.
 func (p *procedure) plain(text string) string {
 	text = strings.NewReplacer(filepath.Join(p.work, "home"), "~", filepath.Join(p.work, "project"), ".", p.work, "/tmp").Replace(text)
 	for _, v := range volatile {

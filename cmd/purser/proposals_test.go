@@ -11,22 +11,22 @@ import (
 	"purser/internal/present"
 )
 
-// leadNowhere are flags that say what is done, and not where or to whom. They are not
-// repeated: some would do more than the person asked for.
+// leadNowhere are flags that say what to do, not where or to whom. Proposals do not repeat
+// them: some would do more than the person asked for.
 var leadNowhere = strings.Fields(`help version output debug timeout config
 	from mint token-stdin yes dry-run expires create new-repository rebind despite-terraform allow-password
 	password no-browser again fix due all force now wait undo previous token since head
-	rotate-every overlap reader replace inline write role kms-key remove env no-redact wide`)
+	rotate-every overlap reader replace inline write role kms-key remove env no-redact wide date`)
 
-// TestEveryFlagIsRepeatedOrLeadsNowhere has each new flag thought about: one that decides
-// where something goes has to be in the commands that purser proposes.
+// TestEveryFlagIsRepeatedOrLeadsNowhere makes you think about each new flag: proposals must
+// repeat one that says where something goes.
 func TestEveryFlagIsRepeatedOrLeadsNowhere(t *testing.T) {
 	var visit func(*cobra.Command)
 	seen := 0
 	visit = func(cmd *cobra.Command) {
 		path := strings.TrimPrefix(cmd.CommandPath(), "purser ")
 		if path == "sandbox" {
-			return // stand-ins, which no real token comes to
+			return // stand-ins get no real token
 		}
 		cmd.Flags().VisitAll(func(f *pflag.Flag) {
 			seen++

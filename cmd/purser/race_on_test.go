@@ -2,5 +2,5 @@
 
 package main
 
-// raceDetector makes every process of the tests some ten times slower.
+// raceDetector makes the tests' processes some ten times slower.
 const raceDetector = true

@@ -44,8 +44,8 @@ func (c command) run(args ...string) result {
 	return result{code, out.String(), errs.String()}
 }
 
-// TestTheRunningExampleAgainstMotoAndARealRegistry is the main job on other
-// people's software: what purser stores in moto must let real clients push.
+// TestTheRunningExampleAgainstMotoAndARealRegistry: real clients push with what purser
+// stores in moto.
 func TestTheRunningExampleAgainstMotoAndARealRegistry(t *testing.T) {
 	moto := realservers.Moto(t)
 	reg := realservers.Registry3(t)
@@ -115,7 +115,7 @@ func expect(t *testing.T, r result, code int, texts ...string) {
 	}
 }
 
-// readSecret reads what is stored as a build agent does.
+// readSecret reads what is stored, as a build agent does.
 func readSecret(t *testing.T, endpoint string) string {
 	t.Helper()
 	value := getSecretValue(t, endpoint, "eu-west-2", "mockserver-build/dockerhub")

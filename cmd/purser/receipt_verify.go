@@ -27,37 +27,39 @@ func (a *app) receiptVerifyCommand() *cobra.Command {
 	var f verifyFlags
 	cmd := &cobra.Command{
 		Use:   "verify FILE",
-		Short: "Check that receipts are signed, unchanged and complete",
-		Long: `verify reads a file of receipts, or standard input for -, and says of each who signed it. A
-receipt that no named key signed, or that was changed, is bad. So is one that is repeated,
-stands in another place, or comes after one that is missing. Any of these ends the command
-with exit code 1.
+		Short: "Verify that receipts are signed, unchanged and complete",
+		Long: `verify reads a file of receipts, or standard input for -, and says who signed
+each one. A receipt is bad if no key that you trust signed it, if somebody
+changed, repeated or moved it, or if the one before it is missing. With a bad
+receipt, verify ends with exit code 1.
 
-At the end verify prints the head of each credential: the number and the hash of its last
-receipt. Note them elsewhere and give them to a later run with --head: only so can verify
-find that receipts are missing at the end.
+At the end verify prints the head of each credential: the number and the hash
+of its last receipt. Note them elsewhere, and give them to a later run with
+--head. Without them, verify cannot notice that receipts are missing at the
+end.
 
-With --record, verify compares a record that respond wrote with the receipt of it.
+With --record, verify compares a report of respond with its receipt.
 
-Keys are named by a file as ssh-keygen has it (ALLOWED SIGNERS; with the namespace
-purser-receipt), by a public key in a PEM file, or by a key in KMS whose public half is
-asked for. An SSH key has to have been valid at the time that the receipt itself says.`,
+You name the keys that you trust: a file in the ALLOWED SIGNERS format of
+ssh-keygen (with the namespace purser-receipt), a public key in a PEM file, or
+a key in KMS, whose public half purser fetches. An SSH key must have been valid
+at the time that the receipt states.`,
 		Example: `  purser receipt verify receipts.jsonl --signers allowed_signers
   purser receipt verify receipts.jsonl --kms-key alias/receipts
   purser receipt verify receipts.jsonl --public-key receipts.pem`,
 		Args: func(cmd *cobra.Command, args []string) error {
 			if len(args) == 0 {
-				return &credential.Fault{Reason: credential.Usage, What: "verify needs the FILE with the receipts", Why: cmd.UseLine()}
+				return &credential.Fault{Reason: credential.Usage, What: "verify needs a FILE of receipts", Why: cmd.UseLine()}
 			}
 			return arguments.AtMost(cmd, args, 1)
 		},
 		RunE: func(cmd *cobra.Command, args []string) error { return a.verifyReceipts(cmd.Context(), args[0], f) },
 	}
-	cmd.Flags().StringVar(&f.signers, "signers", "", "a `FILE` of SSH keys that may sign")
-	cmd.Flags().StringVar(&f.publicKey, "public-key", "", "a PEM `FILE` with an ECDSA key that may sign")
-	cmd.Flags().StringVar(&f.kmsKey, "kms-key", "", "a `KEY` in KMS that may sign, by ARN or as alias/NAME")
-	cmd.Flags().StringArrayVar(&f.heads, "head", nil, "a `SHA256` that verify printed before, and whose receipt must still be there; may be repeated")
-	cmd.Flags().StringArrayVar(&f.records, "record", nil, "a `FILE` that respond wrote, to compare with its receipt; may be repeated")
+	cmd.Flags().StringVar(&f.signers, "signers", "", "trust the SSH keys in this `FILE` of allowed signers")
+	cmd.Flags().StringVar(&f.publicKey, "public-key", "", "trust the ECDSA key in this PEM `FILE`")
+	cmd.Flags().StringVar(&f.kmsKey, "kms-key", "", "trust this `KEY` in KMS: an ARN or alias/NAME")
+	cmd.Flags().StringArrayVar(&f.heads, "head", nil, "require the receipt with this `SHA256`, which verify printed before (repeatable)")
+	cmd.Flags().StringArrayVar(&f.records, "record", nil, "compare this `FILE` of respond with its receipt (repeatable)")
 	return cmd
 }
 
@@ -73,9 +75,9 @@ func (a *app) verifyReceipts(ctx context.Context, path string, f verifyFlags) er
 			return ended
 		}
 		if err != nil {
-			return &credential.Fault{Reason: credential.Usage, What: "the receipts cannot be read", Why: credential.Quote(err.Error())}
+			return &credential.Fault{Reason: credential.Usage, What: "purser cannot read the receipts", Why: credential.Quote(err.Error())}
 		}
-		defer func() { _ = file.Close() }() // nothing was written
+		defer func() { _ = file.Close() }() // read only
 		in = file
 	}
 	rows, err := keys.LookAll(ctx, present.Stoppable{Ctx: ctx, From: in, Doing: "reading receipts"})
@@ -95,14 +97,14 @@ func (a *app) verifyReceipts(ctx context.Context, path string, f verifyFlags) er
 	return err
 }
 
-// compare looks for what the flags name in a log.
+// compare looks up --head and --record in a log.
 func (f verifyFlags) compare(log []receipt.Entry) ([]receipt.Compared, error) {
 	var all []receipt.Compared
 	for _, head := range f.heads {
 		if sum, err := hex.DecodeString(head); err != nil || len(sum) != len(receipt.Hash(nil))/2 {
 			return nil, &credential.Fault{Reason: credential.Usage, What: "--head must be a SHA-256 that purser receipt verify printed"}
 		}
-		row := receipt.Compared{What: "head", Name: head, Why: "no receipt has this hash: receipts were taken away"}
+		row := receipt.Compared{What: "head", Name: head, Why: "no receipt has this hash: somebody removed receipts"}
 		if i := slices.IndexFunc(log, func(e receipt.Entry) bool { return e.Hash == head }); i >= 0 {
 			row.Good, row.Line, row.Why = true, log[i].Line, ""
 		}
@@ -111,7 +113,7 @@ func (f verifyFlags) compare(log []receipt.Entry) ([]receipt.Compared, error) {
 	for _, path := range f.records {
 		data, err := boundedfile.Read(path, boundedfile.Named)
 		if err != nil {
-			return nil, &credential.Fault{Reason: credential.Usage, What: "the file of --record cannot be read", Why: credential.Quote(err.Error())}
+			return nil, &credential.Fault{Reason: credential.Usage, What: "purser cannot read the file of --record", Why: credential.Quote(err.Error())}
 		}
 		all = append(all, receipt.CompareRecord(log, path, data))
 	}
@@ -149,10 +151,10 @@ func (a *app) tellVerified(rows []receipt.Verified, heads []receipt.Head, beside
 func (a *app) trustedKeys(ctx context.Context, f verifyFlags) (receipt.Keys, error) {
 	var k receipt.Keys
 	bad := func(what string, err error) (receipt.Keys, error) {
-		return k, &credential.Fault{Reason: credential.Usage, What: what + " cannot be used", Why: credential.Quote(err.Error())}
+		return k, &credential.Fault{Reason: credential.Usage, What: "purser cannot use " + what, Why: credential.Quote(err.Error())}
 	}
 	if f.signers == "" && f.publicKey == "" && f.kmsKey == "" {
-		return k, &credential.Fault{Reason: credential.Usage, What: "it is not said who may sign", Why: "--signers, --public-key or --kms-key"}
+		return k, &credential.Fault{Reason: credential.Usage, What: "verify needs the keys that you trust", Why: "give --signers, --public-key or --kms-key"}
 	}
 	if f.signers != "" {
 		data, err := boundedfile.Read(f.signers, boundedfile.Named)
@@ -169,7 +171,7 @@ func (a *app) trustedKeys(ctx context.Context, f verifyFlags) (receipt.Keys, err
 		if err != nil {
 			return bad("the file of --public-key", err)
 		}
-		// Of a key in KMS the receipts name the ARN, which a file does not know.
+		// Receipts name a KMS key by its ARN, which a file does not know.
 		if _, err := receipt.ParsePublicKey(data); err != nil {
 			return bad("the file of --public-key", err)
 		}
@@ -193,11 +195,11 @@ func (a *app) trustedKeys(ctx context.Context, f verifyFlags) (receipt.Keys, err
 	return k, nil
 }
 
-// openStream opens what may be a FIFO, such as <(...) of a shell: to open one takes until
-// somebody writes to it.
+// openStream opens a file that may be a FIFO, such as a shell's <(...): opening one blocks
+// until somebody writes to it.
 func openStream(ctx context.Context, path string) (*os.File, error) {
 	var file *os.File
-	_, err := present.Interruptible(ctx, "waiting for somebody to write to "+credential.Quote(path), func() (_ []byte, err error) {
+	_, err := present.Interruptible(ctx, "waiting for data from "+credential.Quote(path), func() (_ []byte, err error) {
 		file, err = os.Open(path) //nolint:gosec // the person names it
 		return nil, err
 	})

@@ -14,7 +14,7 @@ import (
 	"purser/internal/wire"
 )
 
-// recorder is ready before anything is changed, or says why it cannot be.
+// recorder returns what writes receipts. It fails before anything changes.
 func (a *app) recorder(ctx context.Context, w *wire.Wire, targets []credential.Target) (*record.Recorder, error) {
 	file, err := a.load(false)
 	if err != nil || file == nil || !file.Receipts.Wanted {
@@ -35,14 +35,14 @@ func (a *app) recorder(ctx context.Context, w *wire.Wire, targets []credential.T
 	return a.records(to), nil
 }
 
-// records are written to a place by this command.
+// records returns a recorder of this command.
 func (a *app) records(to *wire.Recorder) *record.Recorder {
 	return &record.Recorder{To: to, Who: a.whoami(), Now: a.now, Random: a.random, JSON: a.output.JSON, Out: a.out, Err: a.err}
 }
 
-// whoami is the person and the machine.
+// whoami names the user and the machine.
 func (a *app) whoami() []string {
-	host, _ := os.Hostname() // what is not known is left out
+	host, _ := os.Hostname() // an unknown name is left out
 	who := strings.Trim(a.env.User+"@"+host, "@")
 	if who == "" {
 		return nil
@@ -53,11 +53,12 @@ func (a *app) whoami() []string {
 func (a *app) receiptCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "receipt",
-		Short: "Look at the signed records of changes",
-		Long: `receipt looks at the records that store, rotate, rollback, revoke and respond write where
-purser.yaml has receipts: who changed what, when, with which proofs. A record is a DSSE
-envelope in a line of JSON, and holds nothing secret. In a file, those of a credential are
-numbered, and each names the one before by its hash.`,
+		Short: "Verify the signed records of changes",
+		Long: `A receipt records who changed what and when, and what the registry answered.
+store, rotate, rollback, revoke and respond write receipts if purser.yaml has
+them. A receipt is a DSSE envelope on one line of JSON, and holds nothing
+secret. In a file, purser numbers the receipts of each credential, and each one
+names the hash of the one before it.`,
 		Example: `  purser receipt verify receipts.jsonl --signers allowed_signers`,
 		Args:    arguments.None,
 		RunE:    func(cmd *cobra.Command, _ []string) error { return cmd.Help() },

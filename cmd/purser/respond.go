@@ -30,20 +30,22 @@ func (a *app) respondCommand() *cobra.Command {
 	var f respondFlags
 	cmd := &cobra.Command{
 		Use:   "respond NAME",
-		Short: "The token may have leaked: stop it, replace it, report who had it",
-		Long: `respond stops the harm first: the token that is current is switched off, although builds
-fail until there is another one. Then a new one is made or asked for, proved, stored and
-made current, the old one is ended, and the registry is seen to refuse it. At a terminal
-without a session, purser names the token and offers to sign in.
+		Short: "Stop and replace a token that may have leaked, and report",
+		Long: `respond stops the harm first: it switches the current token off, although
+builds fail until there is a new one. It then makes a new token or asks you for
+one, checks it, stores it and makes it current. It ends the old token, and
+checks that the registry refuses it. At a terminal without a session, purser
+names the token and offers to sign in.
 
-The report says who has read the secret (CloudTrail, whose history is some minutes late
-and 90 days long), what the registry tells of the token's use (when last, the account's
-log, tags pushed), who has it still, and what to check. It is written as Markdown and as
-JSON, and holds nothing secret. Where purser.yaml has receipts, a receipt signs both files;
-verify it with --record.
+The report says who read the secret (from CloudTrail, which lags by some
+minutes and goes back 90 days), and what the registry knows of the token's use
+(its last use, the account's log, pushed tags). It also says who still has the
+token, and what to check. purser writes it as Markdown and as JSON, without
+secrets. If purser.yaml has receipts, a receipt signs both files; verify it with
+--record.
 
-Every run takes what is current for what has leaked. One that was interrupted is simply
-run again.`,
+Every run treats the current token as the one that leaked. If a run was
+interrupted, run respond again.`,
 		Example: `  purser respond dockerhub
   purser respond dockerhub --since 30d --record incidents
   purser respond dockerhub --mint --yes --output json
@@ -53,12 +55,12 @@ run again.`,
 	}
 	flags := cmd.Flags()
 	flags.SortFlags = false
-	flags.StringVar(&f.since, "since", "", "report from a `DATE` (2026-01-31) or a time ago (30d); when the token was stored, where it is not set")
-	flags.StringVar(&f.record, "record", ".", "the `FOLDER` for the report")
-	flags.StringVar(&f.from, "from", "", "where the new token comes from: mint, prompt, form, stdin or docker")
-	flags.BoolVar(&f.mint, "mint", false, "have "+account.Makers()+" make it; the same as --from mint")
+	flags.StringVar(&f.since, "since", "", "report from a `DATE` (2026-01-31) or a time ago (30d) (default when the token was stored)")
+	flags.StringVar(&f.record, "record", ".", "write the report into this `FOLDER`")
+	flags.StringVar(&f.from, "from", "", "take the new token from this `SOURCE`: mint, prompt, form, stdin or docker")
+	flags.BoolVar(&f.mint, "mint", false, "let "+account.Makers()+" make it; the same as --from mint")
 	flags.BoolVarP(&f.yes, "yes", "y", false, "do it, and use docker's session, without asking")
-	flags.BoolVar(&f.dryRun, "dry-run", false, "report, change nothing")
+	flags.BoolVar(&f.dryRun, "dry-run", false, "report only; change nothing")
 	return cmd
 }
 
@@ -78,7 +80,7 @@ func (a *app) respond(ctx context.Context, name string, f respondFlags) error {
 	req.Ready = func(ctx context.Context, s lifecycle.Suspect, req *lifecycle.RespondRequest) (err error) {
 		if !f.yes && !f.dryRun {
 			if err := a.decide(ctx, present.Decision{
-				Question: "Switch off the token of " + string(c.Name) + " now?", Facts: slices.Concat(s.Facts(), facts(w, c), []string{"whoever reads it fails until there is another one"}),
+				Question: "Switch off the token of " + string(c.Name) + " now?", Facts: slices.Concat(s.Facts(), facts(w, c), []string{"jobs that read it fail until there is a new one"}),
 			}); err != nil {
 				return err
 			}
@@ -106,9 +108,9 @@ func (a *app) respond(ctx context.Context, name string, f respondFlags) error {
 	}
 	err = a.facts(rec.Write(ctx, record.Change{Command: receipt.Respond, Of: c, Store: res.Store, Ended: ended, Err: credential.About(err, c)}))
 	if !agreed {
-		return err // there was nothing that could have leaked, or nobody wanted it done
+		return err // nothing could have leaked, or the person declined
 	}
-	// What is known is written down also when something went wrong.
+	// The report is written even after a failure.
 	i := incident.Gather(ctx, incident.Sources{Witness: witnessOf(from.mint), Now: a.now, Trail: func(ctx context.Context, t credential.Target) (audit.Trail, error) {
 		trail, err := w.Trail(ctx, t)
 		if a.wait != nil {
@@ -120,8 +122,8 @@ func (a *app) respond(ctx context.Context, name string, f respondFlags) error {
 	return a.reported(ctx, c, i, f.record, rec, err)
 }
 
-// replacement is where the new token comes from. Who is at a terminal and has no session is
-// offered to sign in: that ends the leaked token at once, too.
+// replacement chooses where the new token comes from. At a terminal without a session it
+// offers to sign in, which also lets purser end the leaked token at once.
 func (a *app) replacement(ctx context.Context, w *wire.Wire, c credential.Credential, f respondFlags) (origin, error) {
 	if f.from == "" && !f.mint && !f.dryRun && a.env.ManagementSecret == "" && account.Mints(c.Registry) && a.interactive() {
 		h, err := a.desk(w).Offered(ctx, c, f.yes)
@@ -133,18 +135,18 @@ func (a *app) replacement(ctx context.Context, w *wire.Wire, c credential.Creden
 	return a.renewal(ctx, w, c, rotateFlags{storeFlags: f.storeFlags})
 }
 
-// stopByHand has the person end a token that purser cannot.
+// stopByHand asks the person to end a token that purser cannot end.
 func (a *app) stopByHand(c credential.Credential) func(context.Context) error {
 	if !a.interactive() {
 		return nil
 	}
 	return func(ctx context.Context) error {
-		_, _ = fmt.Fprintf(a.err, "purser cannot switch this token off itself. Do it now: %s\n", present.TokenPage(c.Registry))
-		return a.tty.Confirm(ctx, "Is it switched off, or deleted?")
+		_, _ = fmt.Fprintf(a.err, "purser cannot switch this token off. Do it now: %s\n", present.TokenPage(c.Registry))
+		return a.tty.Confirm(ctx, "Have you switched it off or deleted it?")
 	}
 }
 
-// reported writes the record and says where it is.
+// reported writes the report and says where it is.
 func (a *app) reported(ctx context.Context, c credential.Credential, i *incident.Record, dir string, rec *record.Recorder, cause error) error {
 	if !filepath.IsAbs(dir) {
 		dir = filepath.Join(a.dir, dir)
@@ -157,7 +159,7 @@ func (a *app) reported(ctx context.Context, c credential.Credential, i *incident
 	if a.output.JSON {
 		return a.printJSON(present.ReportOf(cause).With("incident", i).With("receipts", rec.Lines()), cause)
 	}
-	a.line(a.out, credential.Granted, "Report", base+".md, and the same as .json")
+	a.line(a.out, credential.Granted, "Report", base+".md and .json")
 	for _, t := range i.Check {
 		_, _ = fmt.Fprintf(a.out, "check: %s\n", t)
 	}

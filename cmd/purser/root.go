@@ -28,7 +28,7 @@ import (
 	"purser/internal/wire"
 )
 
-// app is what a command gets from outside: everything that a test holds.
+// app holds what a command gets from outside, so that tests can replace it.
 type app struct {
 	env       config.Environment
 	in        io.Reader
@@ -40,16 +40,16 @@ type app struct {
 	aws       *wire.LocalAWS                                // a stand-in for AWS; nil: the real one
 	dir       string                                        // the working directory; "": the process's
 	system    string                                        // the path of a build agent's configuration
-	program   string                                        // purser itself, to start it again; "": the process's
-	wait      func(context.Context, time.Duration) error    // nil waits on the clock
-	follow    func(lifecycle.Event)                         // is told what happens as well; may be nil
-	signals   func() func()                                 // leaves signals that would end purser to a program that it runs, until undone
-	asks      bool                                          // a person is there to be asked whatever standard output is
-	hold      func() (release func())                       // has credential helpers keep no login until it is released; nil: none do
-	consent   func(context.Context, present.Decision) error // asks a person where no terminal is; nil: only a terminal can
+	program   string                                        // the path of purser itself; "": the process's
+	wait      func(context.Context, time.Duration) error    // nil waits by the clock
+	follow    func(lifecycle.Event)                         // gets each event as well; may be nil
+	signals   func() func()                                 // leaves fatal signals to a program that purser runs, until the returned function runs
+	asks      bool                                          // a person can answer, wherever the output goes
+	hold      func() (release func())                       // keeps credential helpers from caching logins until release; nil: does nothing
+	consent   func(context.Context, present.Decision) error // asks a person without a terminal; nil: only a terminal can
 
-	person   *agent.Person // for whom an agent runs purser; nil: none does
-	patience time.Duration // of agents' clients; 0: the usual
+	person   *agent.Person // the person whose agent runs purser; nil: no agent does
+	patience time.Duration // how long agents' clients wait; 0: the default
 
 	output arguments.Output
 	config string
@@ -57,17 +57,17 @@ type app struct {
 	debug  bool
 	wide   bool
 	limit  arguments.Limit
-	ending *ending // of the command that runs
+	ending *ending // of the current command
 
-	lent      bool // standard output was, to a program that purser ran
-	evaluated bool // a shell evaluates what the command prints: see jobFailed
+	lent      bool // a program that purser ran had standard output
+	evaluated bool // a shell evaluates the output: see jobFailed
 
-	touched *touched     // by the command that runs
-	loaded  *config.File // by the command that runs, once
+	touched *touched     // by the current command
+	loaded  *config.File // by the current command, once
 }
 
-// run executes one command line and returns the exit code. It returns soon after ctx
-// has ended, whatever the command is at.
+// run executes one command line and returns the exit code. It returns soon after ctx ends,
+// whatever the command does.
 func run(ctx context.Context, args []string, a *app) int {
 	screen := &present.Screen{Wide: &a.wide}
 	out, errs := &present.Stream{To: a.out, Screen: screen}, &present.Stream{To: a.err, Screen: screen}
@@ -100,7 +100,7 @@ func (a *app) run(ctx context.Context, args []string) (code int) {
 	if err != nil {
 		a.printError(err)
 	} else {
-		a.report(present.ReportOf(nil)) // of a command that has nothing else to tell
+		a.report(present.ReportOf(nil)) // for a command without a report of its own
 	}
 	return present.ExitCode(err)
 }
@@ -149,29 +149,35 @@ func (a *app) root() *cobra.Command {
 	var version bool
 	root := &cobra.Command{
 		Use:   "purser",
-		Short: "Keep the registry tokens of CI: prove, store, check, without showing them",
-		Long: `purser keeps the tokens with which CI pushes container images. It takes a token
-from where it is, proves that the registry grants what is needed with it, stores
-it where the build agents read it, and verifies that it arrived. It never shows a
-byte of it.
+		Short: "Check, store and rotate your CI's registry tokens, without showing them",
+		Long: `purser keeps the tokens with which your CI pushes container images. It takes a
+token from you or has the registry make one, checks with the registry that the
+token can push, stores it where your build agents read it, and checks what it
+stored. It never shows a token.
 
-Exit codes: 0 done; 1 failed; 2 wrong usage or configuration; 3 the credential is
-bad; 4 not signed in or not allowed at AWS; 5 something is missing that Terraform
-should have made; 6 could not tell: no answer, --timeout ran out, or a signal.
+Exit codes:
 
-SIGINT and SIGTERM, and the end of --timeout, end every command within a second: it
-takes back what it had begun, says what it was doing, and the next run does the rest. A
-second signal ends it at once.`,
-		Example: `  purser sandbox try                        see the main job work, on this machine alone
-  purser init                               write purser.yaml, which names the credentials
-  purser doctor                             what is missing, and how to get it
-  purser store dockerhub                    prove and store a token, asked for without echo
-  purser check                              prove what is stored, for cron
-  purser rotate --due --yes                 renew what is due, for a schedule
-  purser respond dockerhub                  a token may have leaked: stop, replace, report
-  purser status                             a table of all credentials, without values
-  purser completion --help                  have your shell complete commands and credentials
-  purser schema output                      what --output json prints, for scripts`,
+  0  done
+  1  failed
+  2  wrong usage or configuration
+  3  the registry refuses the token
+  4  not signed in to AWS, or not allowed there
+  5  a secret is missing that Terraform should have created
+  6  unknown: no answer, --timeout, or a signal
+
+Ctrl-C, SIGTERM or --timeout ends every command within a second. purser undoes
+what it had begun and says what it was doing; the next run finishes the work. A
+second signal ends purser at once.`,
+		Example: `  purser sandbox try           see the main job at work, on this machine
+  purser init                  write purser.yaml, which names your credentials
+  purser doctor                see what is missing, and how to fix it
+  purser store dockerhub       check and store a token that you paste
+  purser check                 check what is stored, for cron
+  purser rotate --due --yes    renew what is due, for a schedule
+  purser respond dockerhub     stop and replace a token that may have leaked
+  purser status                list all credentials, without values
+  purser completion --help     let your shell complete commands and names
+  purser schema output         describe what --output json prints`,
 		SilenceErrors: true, SilenceUsage: true,
 		Args: arguments.None,
 		RunE: func(cmd *cobra.Command, _ []string) error {
@@ -182,12 +188,13 @@ second signal ends it at once.`,
 		},
 	}
 	root.Flags().BoolVarP(&version, "version", "v", false, "print purser's version")
+	arguments.FitHelp(root)
 	root.SetHelpCommand(arguments.HelpCommand())
 	flags := root.PersistentFlags()
-	flags.VarP(&a.output, "output", "o", "how to print: text or json")
-	flags.StringVar(&a.config, "config", a.config, "the configuration `FILE` (default purser.yaml, here or in a folder above)")
-	flags.BoolVar(&a.debug, "debug", false, "show the requests on standard error, without what is secret in them")
-	flags.BoolVar(&a.wide, "wide", false, "show all of each table and line, however narrow the terminal is")
+	flags.VarP(&a.output, "output", "o", "print text or json")
+	flags.StringVar(&a.config, "config", a.config, "the configuration `FILE` (default purser.yaml, here or in a parent folder)")
+	flags.BoolVar(&a.debug, "debug", false, "show requests on standard error, with secrets removed")
+	flags.BoolVar(&a.wide, "wide", false, "show whole tables and lines, however narrow the terminal")
 	flags.Var(&a.limit, "timeout", "give up after this time, such as 30s")
 	host := a.host()
 	root.AddCommand(a.initCommand(), a.loginCommand(), a.logoutCommand(), a.storeCommand(), a.tokensCommand(), a.doctorCommand(), a.terraformCommand(), a.configureDockerCommand(), a.execCommand(), a.jobCommand(), a.checkCommand(), a.statusCommand(), a.rotateCommand(), a.rollbackCommand(), a.revokeCommand(), a.respondCommand(), a.receiptCommand(), host.RehearseCommand(), a.schemaCommand(), manual.Command(buildinfo.This().Version, a.env.SourceDate, a.now, a.tellManual), host.SandboxCommand(), a.mcpCommand(), a.versionCommand(), a.sweepCommand())
@@ -201,14 +208,15 @@ second signal ends it at once.`,
 	return root
 }
 
-// knownTokens are those of an account, where a session is at hand. Nothing is printed.
+// knownTokens lists the tokens of an account for completion, if there is a session. It
+// prints nothing.
 func (a *app) knownTokens(ctx context.Context, host credential.Host, of string) []credential.ManagedToken {
 	quiet := *a
 	quiet.debug, quiet.err = false, io.Discard
 	return quiet.desk(quiet.wire()).Known(ctx, account.Owner{Registry: host, Account: of})
 }
 
-// desk is where people sign in to registries.
+// desk signs people in to registries.
 func (a *app) desk(w *wire.Wire) *account.Desk {
 	return &account.Desk{
 		Wire: w, Env: a.env, Now: a.now, Err: a.err, Interactive: a.interactive, Line: a.tty.Line, Secret: a.tty.Secret, Decide: a.decide, Agent: a.consent != nil,
@@ -216,12 +224,12 @@ func (a *app) desk(w *wire.Wire) *account.Desk {
 	}
 }
 
-// machine is where a command that pushes is to run.
+// machine describes where a command that pushes runs.
 func (a *app) machine() *consumer.Machine {
 	return &consumer.Machine{Env: a.env, System: a.system, Config: a.config, Dir: a.dir, Project: a.project, Wire: a.wire, Self: a.self}
 }
 
-// host is what practice gets of purser.
+// host gives practice what it needs of purser.
 func (a *app) host() *practice.Host {
 	return &practice.Host{
 		Env: a.env, Out: a.out, Err: a.err, Now: a.now, Random: a.random, Dir: a.dir,
@@ -231,17 +239,16 @@ func (a *app) host() *practice.Host {
 			return run(ctx, args, &app{
 				env: on.Env, in: on.In, out: on.Out, err: on.Out, tty: a.tty, now: on.Now, random: a.random,
 				transport: on.Transport, aws: &wire.LocalAWS{Endpoint: on.AWS}, dir: on.Dir, wait: on.Wait,
-				consent: func(context.Context, present.Decision) error { return nil }, // the stand-ins hold nobody's token
+				consent: func(context.Context, present.Decision) error { return nil }, // the stand-ins hold no real token
 			})
 		},
 	}
 }
 
-// load reads the configuration of a command that reads what is stored; none is no error
-// where flags may say everything. In CI, and where the machine has a configuration of
-// its own, it is one that the working directory cannot change: a pull request could
-// name another registry there. It is read once for a command: what was looked at is what is
-// used.
+// load reads the configuration for commands that read stored values. In CI, and on a
+// machine with its own configuration, the working directory cannot change it: a pull
+// request could name another registry. load reads it once per command, so what purser
+// checks is what it uses. Without a file it returns nil, unless needed.
 func (a *app) load(needed bool) (*config.File, error) {
 	if a.loaded == nil {
 		file, err := a.read(needed)
@@ -267,12 +274,12 @@ func (a *app) read(needed bool) (*config.File, error) {
 	return file, err
 }
 
-// project reads the purser.yaml of the working directory, for commands that read no
-// stored value; none is no error where none is needed.
+// project reads the working directory's purser.yaml, for commands that read no stored
+// value. Without a file it returns nil, unless needed.
 func (a *app) project(needed bool) (*config.File, error) {
 	dir := a.dir
 	if dir == "" {
-		dir, _ = os.Getwd() // without one, only the chosen file can be found
+		dir, _ = os.Getwd() // without one, only --config or PURSER_CONFIG names a file
 	}
 	path, err := config.Find(a.config, a.env, dir)
 	if err != nil {
@@ -283,8 +290,8 @@ func (a *app) project(needed bool) (*config.File, error) {
 			return nil, nil // no file, and none is needed
 		}
 		return nil, &credential.Fault{
-			Reason: credential.NoConfiguration, What: "there is no purser.yaml here or in a folder above",
-			Why: "it names the credentials; --config FILE names another place",
+			Reason: credential.NoConfiguration, What: "there is no purser.yaml here or in a parent folder",
+			Why: "purser.yaml names your credentials; --config FILE names another file",
 		}
 	}
 	file, err := config.Load(path, a.env)
@@ -307,11 +314,11 @@ func (a *app) wire() *wire.Wire {
 	return w
 }
 
-// between stands between a flow and the registry, in a build that is made to be caught: see
-// leak.go. In any other it is nil.
+// between wraps the registry in builds that a test must catch: see leak.go. Otherwise it is
+// nil.
 var between func(lifecycle.Prover) lifecycle.Prover
 
-// runner makes what runs a flow.
+// runner makes a lifecycle.Runner.
 func (a *app) runner(w *wire.Wire, follow func(lifecycle.Event)) *lifecycle.Runner {
 	var prover lifecycle.Prover = w
 	if between != nil {
@@ -322,7 +329,7 @@ func (a *app) runner(w *wire.Wire, follow func(lifecycle.Event)) *lifecycle.Runn
 	}
 }
 
-// places makes the stores of a credential.
+// places opens the stores of a credential.
 func (a *app) places(ctx context.Context, w *wire.Wire, c credential.Credential) ([]lifecycle.Place, error) {
 	if err := a.offerSignIn(ctx, w, c.Targets); err != nil {
 		return nil, err
@@ -350,13 +357,13 @@ func (a *app) work(ctx context.Context, w *wire.Wire, credentials []credential.C
 	return all, nil
 }
 
-// passphrase asks for the passphrase of an encrypted file.
+// passphrase asks for the passphrase of an encrypted file, twice to confirm a new one.
 func (a *app) passphrase(ctx context.Context, confirm bool) (credential.Secret, error) {
 	first, err := a.tty.Secret(ctx, "Passphrase of the encrypted file (not shown): ")
 	if err != nil || !confirm {
 		return credential.NewSecret(string(first)), err
 	}
-	again, err := a.tty.Secret(ctx, "The same once more: ")
+	again, err := a.tty.Secret(ctx, "Repeat the passphrase: ")
 	if err != nil {
 		return credential.Secret{}, err
 	}

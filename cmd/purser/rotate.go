@@ -26,15 +26,17 @@ func (a *app) rotateCommand() *cobra.Command {
 	var f rotateFlags
 	cmd := &cobra.Command{
 		Use:   "rotate NAME… | --due | --all",
-		Short: "Renew tokens that are due, and retire those before",
-		Long: `rotate renews a credential when it is due by rotate.every or by its token's end: a new
-token is made, proved, stored, proved as it was stored, and only then made current. The
-one before lives on for the overlap, and is retired by a later run, once nobody uses it:
-switched off, revoked, and proved dead. A run finishes whatever an interrupted one left.
+		Short: "Renew tokens that are due, and retire the old ones",
+		Long: `rotate renews a credential when rotate.every or the end of its token says so.
+It makes a new token, checks it, stores it, checks what it stored, and only
+then makes it current. The old token keeps working for the overlap. A later run
+retires it once nobody uses it: it switches the token off, revokes it, and
+checks that the registry refuses it. A run also finishes what an interrupted
+one left.
 
-With docker's session at ` + account.Makers() + `, or a sign-in (--mint), all of it happens by itself.
-Without one the new token is asked for, with the steps for making it, and you are told
-when to end the old one.`,
+With docker's session at ` + account.Makers() + `, or your sign-in (--mint), purser does all
+of this itself. Otherwise it shows you how to make the new token, asks you for
+it, and tells you when to end the old one.`,
 		Example: `  purser rotate dockerhub
   purser rotate --due --yes
   purser rotate dockerhub --force --mint
@@ -43,22 +45,22 @@ when to end the old one.`,
 	}
 	flags := cmd.Flags()
 	flags.SortFlags = false
-	flags.BoolVar(&f.due, "due", false, "those of purser.yaml that are due")
-	flags.BoolVar(&f.all, "all", false, "all of purser.yaml; those that are not due are retired only")
-	flags.BoolVar(&f.force, "force", false, "renew although it is not due")
-	flags.BoolVar(&f.now, "now", false, "retire the token before at once, without its overlap; helpers on other agents may give it for a minute more")
-	flags.BoolVar(&f.wait, "wait", false, "stay until the token before is retired")
-	flags.StringVar(&f.from, "from", "", "where the new token comes from: mint, prompt, form, stdin or docker")
-	flags.BoolVar(&f.mint, "mint", false, "have "+account.Makers()+" make it; the same as --from mint")
-	flags.StringVar(&f.expires, "expires", "", "when the new token ends, as `DATE` (2027-01-31) or time from now (90d, 1y)")
+	flags.BoolVar(&f.due, "due", false, "rotate every credential that is due")
+	flags.BoolVar(&f.all, "all", false, "rotate every credential that is due, and retire the old tokens of the others")
+	flags.BoolVar(&f.force, "force", false, "renew even if it is not due")
+	flags.BoolVar(&f.now, "now", false, "retire the old token at once, without overlap; helpers on other agents may use it for one more minute")
+	flags.BoolVar(&f.wait, "wait", false, "wait until the old token is retired")
+	flags.StringVar(&f.from, "from", "", "take the new token from this `SOURCE`: mint, prompt, form, stdin or docker")
+	flags.BoolVar(&f.mint, "mint", false, "let "+account.Makers()+" make it; the same as --from mint")
+	flags.StringVar(&f.expires, "expires", "", "when the new token expires: a `DATE` (2027-01-31) or a time from now (90d, 1y)")
 	flags.BoolVarP(&f.yes, "yes", "y", false, "use docker's session without asking")
-	flags.BoolVar(&f.dryRun, "dry-run", false, "say what is due, change nothing")
+	flags.BoolVar(&f.dryRun, "dry-run", false, "say what is due; change nothing")
 	return cmd
 }
 
 func (a *app) rotate(ctx context.Context, names []string, f rotateFlags) error {
 	if (len(names) > 0) == (f.due || f.all) || f.due && f.all {
-		return &credential.Fault{Reason: credential.Usage, What: "rotate needs the NAME of a credential, or --due, or --all", Why: "one of the three"}
+		return &credential.Fault{Reason: credential.Usage, What: "rotate needs the NAME of a credential, or --due, or --all", Why: "give one of the three"}
 	}
 	expires, err := arguments.Expiry(f.expires, a.now())
 	if err != nil {
@@ -99,8 +101,8 @@ func (a *app) rotate(ctx context.Context, names []string, f rotateFlags) error {
 	return nil
 }
 
-// renewal is where a new token comes from: without a word about it from the
-// registry, where docker has a session, and otherwise from the person.
+// renewal chooses where a new token comes from: the flags say so, docker has a session with
+// the registry, or the person gives it.
 func (a *app) renewal(ctx context.Context, w *wire.Wire, c credential.Credential, f rotateFlags) (origin, error) {
 	if f.from == "" && !f.mint && account.Mints(c.Registry) && a.env.ManagementSecret != "" {
 		return origin{mint: account.NewLate(a.desk(w), c, f.yes, nil)}, nil
@@ -118,18 +120,18 @@ func (a *app) pause(ctx context.Context, d time.Duration) error {
 	if a.wait != nil {
 		return a.wait(ctx, d)
 	}
-	return credential.Wait(ctx, d, "waiting until the token before can be retired")
+	return credential.Wait(ctx, d, "waiting to retire the previous token")
 }
 
 func (a *app) rollbackCommand() *cobra.Command {
 	var yes, dry, undo bool
 	cmd := &cobra.Command{
 		Use:   "rollback NAME",
-		Short: "Make the version before current again, when its token still works",
-		Long: `rollback proves the token of AWSPREVIOUS and makes it current again; what is current becomes
-AWSPREVIOUS. A token that purser made and that was switched off is switched on first,
-where a session of ` + account.Makers() + ` is at hand. Run twice, it changes nothing more; --undo goes
-forward again.`,
+		Short: "Restore the previous version, if its token still works",
+		Long: `rollback checks the token of AWSPREVIOUS and makes it current again; the
+current version becomes AWSPREVIOUS. If purser made that token and switched it
+off, rollback first switches it on again, which needs a session of ` + account.Makers() + `.
+A second run changes nothing more; --undo goes forward again.`,
 		Example: `  purser rollback dockerhub
   purser rollback dockerhub --dry-run
   purser rollback dockerhub --undo`,
@@ -139,12 +141,12 @@ forward again.`,
 		},
 	}
 	cmd.Flags().BoolVarP(&yes, "yes", "y", false, "do it, and use docker's session, without asking")
-	cmd.Flags().BoolVar(&dry, "dry-run", false, "prove the version before, change nothing")
-	cmd.Flags().BoolVar(&undo, "undo", false, "make the version current again that a rollback replaced")
+	cmd.Flags().BoolVar(&dry, "dry-run", false, "check the previous version; change nothing")
+	cmd.Flags().BoolVar(&undo, "undo", false, "restore the version that a rollback replaced")
 	return cmd
 }
 
-// known is a credential of purser.yaml with its stores.
+// known returns a credential of purser.yaml with its stores.
 func (a *app) known(ctx context.Context, w *wire.Wire, name string) (credential.Credential, lifecycle.RotateRequest, error) {
 	file, err := a.load(true)
 	if err != nil {
@@ -173,7 +175,7 @@ func (a *app) rollback(ctx context.Context, name string, yes, dry, undo bool) er
 	}
 	if !yes && !dry {
 		if err := a.decide(ctx, present.Decision{
-			Question: "Make the previous version of " + string(c.Name) + " current again?", Facts: append(facts(w, c), "its readers get the previous token at once"),
+			Question: "Restore the previous version of " + string(c.Name) + "?", Facts: append(facts(w, c), "your CI gets the previous token at once"),
 		}); err != nil {
 			return err
 		}
@@ -196,10 +198,11 @@ func (a *app) revokeCommand() *cobra.Command {
 	var id string
 	cmd := &cobra.Command{
 		Use:   "revoke NAME",
-		Short: "End a credential's token at once",
-		Long: `revoke ends the token that is current, or with --previous the one before, or with --token
-any other of the account, and proves that the registry refuses it. Nothing else is
-stored: whoever reads the secret fails until purser store or rotate gives a new one.`,
+		Short: "Revoke a credential's token now",
+		Long: `revoke ends the current token, and checks that the registry refuses it. With
+--previous it ends the previous token instead, with --token any other one of
+the account. revoke stores no new token: your CI fails until purser store or
+rotate does.`,
 		Example: `  purser revoke dockerhub --previous
   purser revoke dockerhub --token 01a2b3c4-0000-4000-8000-000000000000
   purser revoke dockerhub --yes`,
@@ -208,8 +211,8 @@ stored: whoever reads the secret fails until purser store or rotate gives a new 
 			return a.revoke(cmd.Context(), args[0], id, previous, yes)
 		},
 	}
-	cmd.Flags().BoolVar(&previous, "previous", false, "the token before the current one")
-	cmd.Flags().StringVar(&id, "token", "", "the token with this `ID`, as purser tokens list shows it")
+	cmd.Flags().BoolVar(&previous, "previous", false, "revoke the previous token instead")
+	cmd.Flags().StringVar(&id, "token", "", "revoke the token with this `ID`, as purser tokens list shows it")
 	cmd.Flags().BoolVarP(&yes, "yes", "y", false, "do it, and use docker's session, without asking")
 	return cmd
 }
@@ -226,7 +229,7 @@ func (a *app) revoke(ctx context.Context, name, id string, previous, yes bool) e
 	if id != "" {
 		return credential.About(a.changeTokens(ctx, "revoke", "Revoke", []string{id}, tokensFlags{registry: string(c.Registry), account: c.Username, yes: yes}), c)
 	}
-	at, breaks := credential.Current, "whoever reads it fails from then on, until a new one is stored"
+	at, breaks := credential.Current, "jobs that read it fail until you store a new one"
 	if previous {
 		at, breaks = credential.Previous, "jobs that still have it fail"
 	}

@@ -14,8 +14,8 @@ import (
 	"purser/internal/wire"
 )
 
-// rotations are those of one command. The credentials are handled side by side, and told
-// of as if one after the other.
+// rotations handle a command's credentials side by side, and report them one after the
+// other.
 type rotations struct {
 	*app
 	wire     *wire.Wire
@@ -27,10 +27,10 @@ type rotations struct {
 	blocks   *present.Blocks
 	tries    *lifecycle.Tries
 	sessions map[string]*origin        // where new tokens come from, by account
-	records  map[string]*wire.Recorder // by the account and region in which they sign
+	records  map[string]*wire.Recorder // by the account and region of the signing key
 }
 
-// rotating is one credential's.
+// rotating is the rotation of one credential.
 type rotating struct {
 	*app     // prints into the block
 	all      *rotations
@@ -51,8 +51,8 @@ func (a *app) newRotations(w *wire.Wire, file *config.File, f rotateFlags, expir
 	}
 }
 
-// run rotates all. What may ask a person before anything is done comes first, for one
-// after the other.
+// run rotates all credentials. It first asks, one after the other, what it must ask before
+// any change.
 func (r *rotations) run(ctx context.Context, credentials []credential.Credential) []*rotating {
 	each := make([]*rotating, len(credentials))
 	for i, c := range credentials {
@@ -68,10 +68,10 @@ func (r *rotations) run(ctx context.Context, credentials []credential.Credential
 	return each
 }
 
-// prepare decides where a new token comes from, and gets ready what changes are made with.
+// prepare chooses where the new token comes from, and makes what the rotation needs.
 func (r *rotations) prepare(ctx context.Context, x *rotating) error {
 	mine := *r.app
-	mine.touched = &touched{} // each is told for itself
+	mine.touched = &touched{} // each credential has its own
 	x.app = &mine
 	x.open()
 	from, err := r.renewal(ctx, x.c)
@@ -98,11 +98,11 @@ func (r *rotations) prepare(ctx context.Context, x *rotating) error {
 	return nil
 }
 
-// renewal is where a new token comes from: it is decided once for each account. With many
-// credentials a person who has to sign in does so before they are handled side by side.
+// renewal chooses where a new token comes from, once for each account. With many
+// credentials, a person who has to sign in does so before they run side by side.
 func (r *rotations) renewal(ctx context.Context, c credential.Credential) (origin, error) {
 	whose := string(c.Registry) + "\x00" + strings.ToLower(c.Username)
-	if r.env.ManagementSecret != "" { // it is in the account and region of the credential
+	if r.env.ManagementSecret != "" { // the secret is in the credential's account and region
 		whose += "\x00" + placeOf(c.Targets)
 	}
 	flags := r.flags
@@ -119,12 +119,12 @@ func (r *rotations) renewal(ctx context.Context, c credential.Credential) (origi
 	}
 	r.sessions[whose] = &from
 	if m, ok := from.mint.(*account.Late); ok && r.many && !flags.dryRun && r.env.ManagementSecret == "" {
-		_, _ = m.SignedIn(ctx) // what is wrong with it is said where it is needed
+		_, _ = m.SignedIn(ctx) // its use reports the mistake
 	}
 	return from, nil
 }
 
-// placeOf is where in AWS the first of some targets is.
+// placeOf names the AWS profile and region of the first target in a cloud.
 func placeOf(targets []credential.Target) string {
 	for _, t := range targets {
 		if t.Traits().Cloud != "" {
@@ -134,7 +134,8 @@ func placeOf(targets []credential.Target) string {
 	return ""
 }
 
-// recorder is a credential's, which signs with the key of all in the same account.
+// recorder makes a credential's recorder, which shares its key with all of the same
+// account.
 func (r *rotations) recorder(ctx context.Context, x *rotating) (*record.Recorder, error) {
 	if !r.file.Receipts.Wanted {
 		return nil, nil // a nil recorder writes nothing
@@ -150,8 +151,7 @@ func (r *rotations) recorder(ctx context.Context, x *rotating) (*record.Recorder
 	return x.records(r.records[place]), nil
 }
 
-// open has what is printed from now on go into the block, under the credential's name
-// where there are several.
+// open directs the output into the block, under the credential's name if there are several.
 func (x *rotating) open() {
 	x.out, x.app.err = x.block.Writer(x.all.out), x.block.Writer(x.all.err)
 	if x.all.many && !x.output.JSON {
@@ -159,7 +159,7 @@ func (x *rotating) open() {
 	}
 }
 
-// run rotates, and with --wait again when what is waited for is over.
+// run rotates and, with --wait, rotates again after the wait.
 func (x *rotating) run(ctx context.Context) {
 	defer func() { x.block.End() }()
 	ctx = present.WithTurn(ctx, x.turn)
@@ -176,7 +176,7 @@ func (x *rotating) run(ctx context.Context) {
 		x.block = x.all.blocks.Add()
 		x.open()
 		if x.err == nil {
-			x.request.Force, x.request.Listed = false, nil // that list is of long ago
+			x.request.Force, x.request.Listed = false, nil // that list is old by now
 			x.step(ctx)
 		}
 	}
@@ -191,30 +191,28 @@ func (x *rotating) step(ctx context.Context) {
 	x.err = x.recorder.Rotation(ctx, x.c, x.res, x.err)
 }
 
-// show prints what went wrong.
+// show prints an error.
 func (x *rotating) show() {
 	x.err = x.facts(credential.About(x.err, x.c))
 	if f, ok := present.AsFault(x.err); ok {
-		f.Unchanged = f.Unchanged && !x.all.touched.it.Load() // tokens are made and ended by one for all
+		f.Unchanged = f.Unchanged && !x.all.touched.it.Load() // one session makes and ends the tokens of all
 	}
 	if x.err != nil && !x.output.JSON && !x.silent() {
 		x.printError(x.err)
 	}
 }
 
-// silent reports whether the run was ended while nothing was done about this credential:
-// before it was begun, or while it was waited for.
+// silent reports whether the run ended before or while this credential waited its turn.
 func (x *rotating) silent() bool {
 	return x.all.many && present.CutShort(x.err) && x.block.Silent()
 }
 
-// turn waits until a question to the person would stand under what is told of this
-// credential.
+// turn waits until a question would appear below this credential's output.
 func (x *rotating) turn(ctx context.Context) error {
 	return x.all.seats.Without(func() error { return x.block.Await(ctx) })
 }
 
-// pause waits, and has others work meanwhile.
+// pause waits, and lets others work meanwhile.
 func (x *rotating) pause(ctx context.Context, d time.Duration) error {
 	return x.all.seats.Without(func() error { return x.all.pause(ctx, d) })
 }

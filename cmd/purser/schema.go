@@ -18,17 +18,18 @@ func (a *app) schemaCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "schema",
 		Short: "Print the JSON Schema of purser.yaml",
-		Long: `schema prints the JSON Schema of purser.yaml, from which editors complete and check
-it. The same file is in purser's repository as purser.schema.json.`,
+		Long: `schema prints the JSON Schema of purser.yaml. Editors use it to complete and
+check the file. purser's repository has it as purser.schema.json.`,
 		Example: `  purser schema > purser.schema.json
   purser schema output`,
 		Args: arguments.None,
 		RunE: printed(config.Schema),
 	}
 	cmd.AddCommand(&cobra.Command{
-		Use:     "output",
-		Short:   "Print the JSON Schema of what --output json prints",
-		Long:    `output prints the JSON Schema of the document that every command prints with --output json.`,
+		Use:   "output",
+		Short: "Print the JSON Schema of --output json",
+		Long: `output prints the JSON Schema of the document that every command prints with
+--output json.`,
 		Example: `  purser schema output`,
 		Args:    arguments.None,
 		RunE:    printed(present.OutputSchema),

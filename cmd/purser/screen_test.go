@@ -25,7 +25,7 @@ import (
 	sandboxhub "purser/internal/sandbox/hub"
 )
 
-// widths are those of terminals that people have; 0 says nothing, and counts as 80.
+// widths are those of people's terminals; 0 is unknown, and counts as 80.
 var widths = []int{40, 60, 80, 140, 0}
 
 // person is somebody at a terminal, with the fleet's purser.yaml.
@@ -44,7 +44,7 @@ func (f *fleet) person(t *testing.T, more ...string) *person {
 	return &person{f, purserProgram(t), append(append(vars, "HOME="+f.app.dir, "DOCKER_CONFIG="+filepath.Join(f.app.dir, "docker"), "PATH="+os.Getenv("PATH"), "TERM=xterm", "BROWSER=none"), more...)}
 }
 
-// command starts purser in a terminal, and gives what it shows.
+// command starts purser in a terminal.
 func (p *person) command(columns int, args ...string) (*exec.Cmd, *os.File) {
 	p.Helper()
 	cmd := exec.CommandContext(p.Context(), p.program, args...)
@@ -60,14 +60,14 @@ func (p *person) shows(columns int, args ...string) string {
 	p.Helper()
 	cmd, terminal := p.command(columns, args...)
 	raw, _ := io.ReadAll(terminal) // the end of a terminal is an error
-	_ = cmd.Wait()                 // the code says how
+	_ = cmd.Wait()                 // the code tells
 	_ = terminal.Close()
 	return string(raw)
 }
 
 var colours = regexp.MustCompile(`\x1b\[[0-9;]*m`)
 
-// rows are what was drawn, each row as wide as it ever was.
+// screenRows returns each drawn row, as wide as it ever was.
 func screenRows(shown string) (all []string) {
 	for line := range strings.Lines(shown) {
 		for part := range strings.SplitSeq(strings.TrimSuffix(line, "\n"), "\r") {
@@ -77,7 +77,7 @@ func screenRows(shown string) (all []string) {
 	return all
 }
 
-// copied is a row that has only what one copies, a command or a path: that is never broken.
+// copied matches rows that people copy, which purser never breaks: a command or a path.
 var copied = regexp.MustCompile(`^\s*(next: |[✓✗?] \S+ +)?(purser |aws |curl |\S+$)`)
 
 func fits(t *testing.T, what string, columns int, shown string) {
@@ -92,7 +92,7 @@ func fits(t *testing.T, what string, columns int, shown string) {
 	}
 }
 
-// TestWhatIsPrintedFitsTheTerminal goes through all that has tables and long lines.
+// TestWhatIsPrintedFitsTheTerminal covers tables and long lines.
 func TestWhatIsPrintedFitsTheTerminal(t *testing.T) {
 	f := newFleet(t, 3, "every: 90d, overlap: 1h")
 	f.byHand(2)
@@ -132,7 +132,7 @@ func TestWhatIsPrintedFitsTheTerminal(t *testing.T) {
 	}
 }
 
-// TestAPipeHasAllColumns: a program reads them, whatever the terminal's width.
+// TestAPipeHasAllColumns for programs, whatever the terminal's width.
 func TestAPipeHasAllColumns(t *testing.T) {
 	f := newFleet(t, 3, "every: 90d, overlap: 1h")
 	f.byHand(3)
@@ -143,8 +143,7 @@ func TestAPipeHasAllColumns(t *testing.T) {
 	}
 }
 
-// gate holds, for as long as its client waits, who reads the secrets of credentials from a
-// number on.
+// gate blocks reads of the credentials from a number on, until the client gives up.
 func gate(from int) func(http.Handler) http.Handler {
 	named := regexp.MustCompile(`fleet/c(\d+)`)
 	return func(next http.Handler) http.Handler {
@@ -164,7 +163,7 @@ func gate(from int) func(http.Handler) http.Handler {
 	}
 }
 
-// awaitText reads a terminal until it has shown a text, and returns all of it.
+// awaitText reads a terminal until it shows a text, and returns all of it.
 func awaitText(t *testing.T, terminal io.Reader, want string) []byte {
 	t.Helper()
 	var all []byte
@@ -180,8 +179,8 @@ func awaitText(t *testing.T, terminal io.Reader, want string) []byte {
 	}
 }
 
-// TestLongWorkShowsItselfAndEndsInASummary checks many credentials of a registry that has
-// become slow, and presses Ctrl-C.
+// TestLongWorkShowsItselfAndEndsInASummary checks many credentials of a registry that
+// became slow, and presses Ctrl-C.
 func TestLongWorkShowsItselfAndEndsInASummary(t *testing.T) {
 	const n = 40
 	f := newFleetBehind(t, n, "every: 90d, overlap: 1h", gate(10))
@@ -212,7 +211,7 @@ func TestLongWorkShowsItselfAndEndsInASummary(t *testing.T) {
 	}
 }
 
-// lastDrawn is what a terminal shows when rows that were drawn again are gone.
+// lastDrawn is what a terminal shows in the end, without redrawn rows.
 func lastDrawn(shown string) string {
 	var b strings.Builder
 	for line := range strings.Lines(shown) {
@@ -248,7 +247,7 @@ func (e *emulator) do(args ...string) string {
 	return string(out)
 }
 
-// emulate runs a command line of a shell in a terminal of some columns, until end.
+// emulate runs a shell's command line in a terminal.
 func (p *person) emulate(t *testing.T, columns int, line string) *emulator {
 	t.Helper()
 	dir, err := os.MkdirTemp("", "tmux") //nolint:usetesting // the path of a socket has to be short
@@ -265,7 +264,8 @@ func (p *person) emulate(t *testing.T, columns int, line string) *emulator {
 	return e
 }
 
-// await looks at the screen until it shows a text. Each look is a process, which paces it.
+// await looks at the screen until it shows a text. Each look starts a process, which paces
+// it.
 func (e *emulator) await(want string) (screen string) {
 	e.Helper()
 	const patience = 60 * time.Second
@@ -279,7 +279,7 @@ func (e *emulator) await(want string) (screen string) {
 	return ""
 }
 
-// TestThePromptInARealTerminal pastes a token in one piece and in pieces.
+// TestThePromptInARealTerminal pastes a token in one piece and in several.
 func TestThePromptInARealTerminal(t *testing.T) {
 	realservers.Need(t, "tmux")
 	f := newFleet(t, 1, "every: 90d, overlap: 1h")
@@ -333,7 +333,7 @@ func TestTablesAndProgressInARealTerminal(t *testing.T) {
 	e.do("resize-window", "-x", "44", "-y", "70")
 	e.do("send-keys", "C-c")
 	screen = e.await("ended with 6")
-	// The resize has broken the row that was drawn before it in two, of which one is erased.
+	// The resize breaks the row above in two, and purser erases one.
 	if !strings.Contains(screen, "30 credentials: 10 fine, 20 not checked") || strings.Count(screen, "waiting for") > 1 {
 		t.Errorf("in the end it shows\n%s", screen)
 	}

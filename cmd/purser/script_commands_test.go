@@ -47,7 +47,7 @@ func codeCommand(ts *testscript.TestScript, _ bool, args []string) {
 	}
 }
 
-// call speaks to the stand-in for AWS as the AWS CLI would.
+// call calls the stand-in for AWS as the AWS CLI would.
 func call(ts *testscript.TestScript, operation string, in any) map[string]any {
 	body, err := json.Marshal(in)
 	ts.Check(err)
@@ -65,7 +65,7 @@ func call(ts *testscript.TestScript, operation string, in any) map[string]any {
 	return out
 }
 
-// secretCommand: secret VERB NAME ... prepares and looks at secrets.
+// secretCommand: secret VERB NAME ... prepares and inspects secrets.
 func secretCommand(ts *testscript.TestScript, _ bool, args []string) {
 	verb, id := args[0], args[1]
 	s := scriptOf(ts)
@@ -105,7 +105,7 @@ func secretCommand(ts *testscript.TestScript, _ bool, args []string) {
 		looks, err := strconv.Atoi(args[3])
 		ts.Check(err)
 		s.box.SecretsManager.LagReplicas(id, looks, strings.Join(args[4:], " "))
-	case "give": // secret give NAME ACCOUNT: it is that account's from now on, and $ARN names it
+	case "give": // secret give NAME ACCOUNT: moves it to that account; $ARN names it
 		ts.Setenv("ARN", s.box.SecretsManager.Give(id, args[2]))
 	case "delete":
 		call(ts, "DeleteSecret", map[string]any{"SecretId": id})
@@ -118,11 +118,11 @@ func secretCommand(ts *testscript.TestScript, _ bool, args []string) {
 			ts.Fatalf("%s of %s is not what it should be", args[2], id)
 		}
 	case "versions":
-		got, _ := call(ts, "DescribeSecret", map[string]any{"SecretId": id})["VersionIdsToStages"].(map[string]any) // none, where it is empty
+		got, _ := call(ts, "DescribeSecret", map[string]any{"SecretId": id})["VersionIdsToStages"].(map[string]any) // none if it is empty
 		if strconv.Itoa(len(got)) != args[2] {
 			ts.Fatalf("%s has %d versions, want %s", id, len(got), args[2])
 		}
-	case "nocall": // secret nocall OPERATION: since the last look, nobody called it
+	case "nocall": // secret nocall OPERATION: nobody called it since the last look
 		for _, c := range s.box.SecretsManager.Calls()[s.seen:] {
 			if c == id {
 				ts.Fatalf("%s was called", id)
@@ -188,8 +188,8 @@ func registryCommand(ts *testscript.TestScript, _ bool, args []string) {
 	box.HubRegistry.Fault(args[1], f)
 }
 
-// awsCommand: aws fault OPERATION CODE MESSAGE, or aws cut OPERATION, which
-// loses the answer after the call took effect.
+// awsCommand: aws fault OPERATION CODE MESSAGE, or aws cut OPERATION, which loses the
+// answer after the effect.
 func awsCommand(ts *testscript.TestScript, _ bool, args []string) {
 	manager := scriptOf(ts).box.SecretsManager
 	if args[0] == "public-key" { // aws public-key FILE
@@ -221,21 +221,20 @@ func idcCommand(ts *testscript.TestScript, _ bool, args []string) {
 	}
 }
 
-// dockerConfigCommand: docker-config DIR TOKENFILE USER writes what docker login
-// would leave.
+// dockerConfigCommand: docker-config DIR TOKENFILE USER writes what docker login leaves.
 func dockerConfigCommand(ts *testscript.TestScript, _ bool, args []string) {
 	auth := base64.StdEncoding.EncodeToString([]byte(args[2] + ":" + strings.TrimSpace(ts.ReadFile(args[1]))))
 	text := `{"auths":{"https://index.docker.io/v1/":{"auth":"` + auth + `"}}}`
 	ts.Check(os.WriteFile(filepath.Join(ts.MkAbs(args[0]), "config.json"), []byte(text), 0o600))
 }
 
-// useSandboxCommand: use-sandbox FILE is for the folder that a file names.
+// useSandboxCommand: use-sandbox FILE selects the sandbox in the folder that a file names.
 func useSandboxCommand(ts *testscript.TestScript, _ bool, args []string) {
 	ts.Setenv("PURSER_SANDBOX", ts.ReadFile(args[0]))
 }
 
-// stopSandboxCommand: stop-sandbox FILE runs purser sandbox down for the folder that a
-// file names, and looks whether it is gone.
+// stopSandboxCommand: stop-sandbox FILE runs purser sandbox down for the folder that a file
+// names, and checks that it is gone.
 func stopSandboxCommand(ts *testscript.TestScript, neg bool, args []string) {
 	folder := ts.ReadFile(args[0])
 	ts.Setenv("PURSER_SANDBOX", folder)
@@ -245,7 +244,7 @@ func stopSandboxCommand(ts *testscript.TestScript, neg bool, args []string) {
 	}
 }
 
-// awaitCommand: await FILE waits until there is one.
+// awaitCommand: await FILE waits until the file exists.
 func awaitCommand(ts *testscript.TestScript, _ bool, args []string) {
 	const patience, look = 10 * time.Second, 5 * time.Millisecond
 	ctx, stop := context.WithTimeout(context.Background(), patience)
@@ -264,7 +263,7 @@ func awaitCommand(ts *testscript.TestScript, _ bool, args []string) {
 	}
 }
 
-// globCommand: glob PATTERN FILE copies the last file of those that match, by name.
+// globCommand: glob PATTERN FILE copies the last match, by name.
 func globCommand(ts *testscript.TestScript, _ bool, args []string) {
 	all, err := filepath.Glob(ts.MkAbs(args[0]))
 	ts.Check(err)
@@ -274,9 +273,9 @@ func globCommand(ts *testscript.TestScript, _ bool, args []string) {
 	ts.Check(os.WriteFile(ts.MkAbs(args[1]), []byte(ts.ReadFile(all[len(all)-1])), 0o600))
 }
 
-// hubCommand: hub session FILE [LIFE] makes one of mockserver; hub end ends all; hub
-// tokens OWNER N counts; hub active OWNER LABEL; hub fault KIND cut|lost|STATUS; hub org
-// NAME makes an organization of mockserver's; hub sso NAME.
+// hubCommand: hub session FILE [LIFE] makes one of mockserver; hub end ends all; hub tokens
+// OWNER N counts; hub active OWNER LABEL; hub fault KIND cut|lost|STATUS; hub org NAME
+// makes an organization of mockserver's; hub sso NAME.
 func hubCommand(ts *testscript.TestScript, neg bool, args []string) {
 	box := scriptOf(ts).box
 	switch args[0] {
@@ -290,7 +289,7 @@ func hubCommand(ts *testscript.TestScript, neg bool, args []string) {
 		bearer, err := box.Hub.Session("mockserver", life)
 		ts.Check(err)
 		ts.Check(os.WriteFile(ts.MkAbs(args[1]), []byte(bearer.Reveal()), 0o600))
-	case "cap": // hub cap DURATION is the most that a token lives
+	case "cap": // hub cap DURATION limits a token's life
 		life, err := time.ParseDuration(args[1])
 		ts.Check(err)
 		box.Accounts.LongestLife = life
@@ -331,9 +330,9 @@ func hubCommand(ts *testscript.TestScript, neg bool, args []string) {
 	}
 }
 
-// evilCommand: evil silent [HOST] holds that the attacker's registry, or another one, was
-// asked for nothing since evil forget HOST; evil challenge HOST has a registry send its
-// clients to the attacker's token service.
+// evilCommand: evil silent [HOST] checks that the attacker's registry, or another one, got
+// no request since evil forget HOST; evil challenge HOST makes a registry send its clients
+// to the attacker's token service.
 func evilCommand(ts *testscript.TestScript, _ bool, args []string) {
 	s, host := scriptOf(ts), evilRegistry
 	if len(args) > 1 {
@@ -355,7 +354,7 @@ func evilCommand(ts *testscript.TestScript, _ bool, args []string) {
 	}
 }
 
-// smallDisks reports whether small-disk works, which takes the right to mount.
+// smallDisks reports whether small-disk works; it needs the right to mount.
 var smallDisks = sync.OnceValue(func() bool {
 	dir, err := os.MkdirTemp("", "purser-disk")
 	if err != nil {
@@ -365,12 +364,12 @@ var smallDisks = sync.OnceValue(func() bool {
 	return mountSmall(dir) == nil && exec.Command("umount", dir).Run() == nil
 })
 
-// mountSmall puts a disk of one page, 4096 bytes, at a folder.
+// mountSmall mounts a disk of one page, 4096 bytes, at a folder.
 func mountSmall(dir string) error {
 	return exec.Command("mount", "-t", "tmpfs", "-o", "size=4k", "purser-test", dir).Run()
 }
 
-// smallDiskCommand makes the folder DIR, which has room for 4096 bytes.
+// smallDiskCommand: small-disk DIR makes a folder with room for 4096 bytes.
 func smallDiskCommand(ts *testscript.TestScript, _ bool, args []string) {
 	dir := ts.MkAbs(args[0])
 	ts.Check(os.Mkdir(dir, 0o700))

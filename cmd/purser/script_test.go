@@ -29,13 +29,13 @@ import (
 	sandboxhub "purser/internal/sandbox/hub"
 )
 
-// exitLeak and exitForm are how a script's purser ends when its output shows a token, or is no
-// report where one was asked for: codes that no script expects.
+// exitLeak and exitForm end a script's purser whose output shows a token, or is no report
+// although --output json asked for one.
 const exitLeak, exitForm = 99, 98
 
 func TestMain(m *testing.M) {
-	// A command that tests run in this process starts its own program again for that, which is
-	// the test's: without this it would run all of them, and each of those again.
+	// purser starts itself for this, which here is the test: it would run all tests again,
+	// and so on.
 	if len(os.Args) > 1 && os.Args[1] == sweepArgument {
 		main()
 		return
@@ -43,8 +43,8 @@ func TestMain(m *testing.M) {
 	testscript.Main(m, map[string]func(){"watched-purser": watchedPurser, "xdg-open": agreeingBrowser, "stubborn-purser": stubbornPurser})
 }
 
-// watchedPurser is main with its output looked through for every token in the
-// folder that PURSER_TEST_TOKENS names.
+// watchedPurser is main, with a search of its output for every token in the folder
+// PURSER_TEST_TOKENS.
 func watchedPurser() {
 	ctx, stop := endOnSignal(context.Background())
 	var out, errs bytes.Buffer
@@ -56,7 +56,7 @@ func watchedPurser() {
 		hold: hold,
 		env:  config.OSEnvironment(), in: os.Stdin, out: io.MultiWriter(os.Stdout, &out), err: io.MultiWriter(os.Stderr, &errs),
 		tty: present.Terminal{Path: present.ControllingTerminal}, now: time.Now, random: rand.Reader, asks: os.Getenv("PURSER_TEST_ASKS") != "",
-		wait:   func(context.Context, time.Duration) error { return nil }, // scripts have no time
+		wait:   func(context.Context, time.Duration) error { return nil }, // scripts do not wait
 		system: filepath.Join(os.Getenv("WORK"), "etc", "purser.yaml"),
 	}
 	if c, ok := readQuickClock(os.Getenv("PURSER_TEST_CLOCK")); ok {
@@ -76,12 +76,12 @@ func watchedPurser() {
 		first, _, _ := strings.Cut(strings.TrimSpace(string(raw)), "\n")
 		token := credential.NewSecret(first)
 		if text := token.Reveal(); strings.Count(text, ".") == 2 {
-			// Of a session the signature is what is secret; the rest is JSON in base64, as
-			// receipts are.
+			// Only a session's signature is secret; the rest is base64 of JSON, as receipts
+			// are.
 			token = credential.NewSecret(text[strings.LastIndex(text, ".")+1:])
 		}
 		if os.Args[1] == "sandbox" && filepath.Base(file) == "password.token" {
-			continue // the same in every sandbox, which shows it: it opens nothing else
+			continue // the same in every sandbox, which shows it
 		}
 		if err == nil && token.Len() > 20 && (credential.Shows(out.String(), token) || credential.Shows(errs.String(), token)) {
 			fmt.Fprintln(os.Stderr, "LEAK of", filepath.Base(file))
@@ -91,9 +91,9 @@ func watchedPurser() {
 	os.Exit(code)
 }
 
-// agreeingBrowser is the browser of a person who agrees to what the page asks, pastes
-// the token of the file FORM_TOKEN into a form, and answers a question with DECISION.
-// It writes what it is opened with to the file OPENED, and the page to FORM_ASKED.
+// agreeingBrowser is the browser of a person who agrees to a page, pastes the token of the
+// file FORM_TOKEN, and answers a question with DECISION. It writes its address to the file
+// OPENED, and the page to FORM_ASKED.
 func agreeingBrowser() {
 	if at := os.Getenv("OPENED"); at != "" {
 		_ = os.WriteFile(at, []byte(os.Args[1]), 0o600)
@@ -123,19 +123,19 @@ func agreeingBrowser() {
 		return
 	}
 	if resp, err = http.PostForm(address, url.Values{"token": {string(raw)}, "once": own}); err == nil {
-		page, _ := io.ReadAll(resp.Body) // to the end of what becomes of it
+		page, _ := io.ReadAll(resp.Body) // until the run ends
 		_ = os.WriteFile(os.Getenv("FORM_PAGE"), page, 0o600)
 		_ = resp.Body.Close()
 	}
 }
 
-// once finds what stands in a page's form, as a browser posts it.
+// once finds the hidden value of a page's form.
 var once = regexp.MustCompile(`name="once" value="([\w-]*)"|$`)
 
 // forwards finds the address to which a private page forwards.
 var forwards = regexp.MustCompile(`http://127\.0\.0\.1:\d+/[\w-]+`)
 
-// stubbornPurser does not end when its context does.
+// stubbornPurser ignores the end of its context.
 func stubbornPurser() {
 	ctx, stop := endOnSignal(context.Background())
 	defer stop()
@@ -145,8 +145,8 @@ func stubbornPurser() {
 	select {}
 }
 
-// TestScripts runs the user stories in testdata/script, each with a sandbox of
-// its own and the configuration of the running example.
+// TestScripts runs the user stories in testdata/script, each with its own sandbox and the
+// running example's configuration.
 func TestScripts(t *testing.T) {
 	testscript.Run(t, scriptParams(t, "testdata/script", motoOrNot(t), ""))
 }
@@ -170,8 +170,8 @@ func TestHostile(t *testing.T) {
 	}
 }
 
-// TestTheLifeOfATokenInEveryStore runs the stories in testdata/lifecycle with the
-// stand-in for Secrets Manager and with moto, which has to end them alike.
+// TestTheLifeOfATokenInEveryStore runs the stories in testdata/lifecycle with the stand-in
+// for Secrets Manager and with moto. Both must end them alike.
 func TestTheLifeOfATokenInEveryStore(t *testing.T) {
 	moto := motoOrNot(t)
 	for name, endpoint := range map[string]string{"the stand-in": "", "moto": moto} {
@@ -184,8 +184,7 @@ func TestTheLifeOfATokenInEveryStore(t *testing.T) {
 	}
 }
 
-// scriptParams are for the stories in a folder, with a store of somebody else's where
-// it has an address.
+// scriptParams are for the stories in a folder, with another store if endpoint names one.
 func scriptParams(t *testing.T, dir, moto, endpoint string) testscript.Params {
 	t.Helper()
 	helper := buildHelper(t)
@@ -219,7 +218,7 @@ func scriptParams(t *testing.T, dir, moto, endpoint string) testscript.Params {
 	}
 }
 
-// buildHelper makes the credential helper, and returns its folder.
+// buildHelper builds the credential helper, and returns its folder.
 func buildHelper(t *testing.T) (dir string) {
 	t.Helper()
 	dir = t.TempDir()
@@ -230,15 +229,14 @@ func buildHelper(t *testing.T) (dir string) {
 	return dir
 }
 
-// motoOrNot starts moto, and says that it is skipped where it is not there,
-// without skipping the scripts.
+// motoOrNot starts moto, or says that it skips moto alone.
 func motoOrNot(t *testing.T) (url string) {
 	t.Helper()
 	t.Run("moto", func(sub *testing.T) { url = realservers.Moto(keptUntil{sub, t}) })
 	return url
 }
 
-// keptUntil is a test whose clean-up waits for the end of an outer one.
+// keptUntil is a test whose cleanup runs at the end of an outer one.
 type keptUntil struct {
 	*testing.T
 	outer *testing.T
@@ -262,24 +260,23 @@ credentials:
     store: {file: locked.age.json, passphrase: true}
 `
 
-// story is what a running script's commands share.
+// story is what the commands of a script share.
 type story struct {
 	box  *sandbox.Sandbox
 	code int // of the last purser
-	seen int // how many calls of AWS were looked at
+	seen int // how many AWS calls the script looked at
 
-	heard map[string]int // how many requests of a registry were looked at
+	heard map[string]int // how many requests of a registry the script looked at
 }
 
 type scriptKey struct{}
 
 func scriptOf(ts *testscript.TestScript) *story { return ts.Value(scriptKey{}).(*story) }
 
-// evilRegistry takes every token that Docker Hub's accounts have: what is sent to it is
-// lost.
+// evilRegistry accepts every token of Docker Hub's accounts: what purser sends it is lost.
 const evilRegistry = "evil.example"
 
-// opaqueTokens are two of the account team that have no known form, as other registries
+// opaqueTokens are two tokens of the account team without a known form, as other registries
 // make them.
 func opaqueTokens(box *sandbox.Sandbox) (texts [2]string, err error) {
 	box.Accounts.AddAccount("team", box.Password, false)

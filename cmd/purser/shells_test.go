@@ -18,15 +18,15 @@ import (
 	"purser/internal/sandbox"
 )
 
-// typingShells are how a shell is started for somebody who types, with what purser gives it for
-// completion and nothing of this machine's, and says when it waits for a line.
+// typingShells are the commands that start a shell for typing, with purser's completion and
+// nothing of this machine, and say when it waits for a line.
 var typingShells = map[string]struct{ args, load string }{
 	"bash": {"--norc --noprofile -i", `. /usr/share/bash-completion/bash_completion; source <(purser completion bash); PS1='rea''dy> '`},
 	"zsh":  {"-f -i", `autoload -U compinit; compinit -u -D; source <(purser completion zsh); PROMPT='rea''dy> '`},
 	"fish": {"--no-config -i", `purser completion fish | source; function fish_prompt; printf 'rea''dy> '; end`},
 }
 
-// typings are what is typed before the tab key, and the line that comes of it.
+// typings are what you type before the tab key, and the resulting line.
 var typings = [][2]string{
 	{"purser sta", "purser status"},
 	{"purser check doc", "purser check dockerhub"},
@@ -40,8 +40,8 @@ var typings = [][2]string{
 	{"purser check --output j", "purser check --output json"},
 }
 
-// TestShellsCompleteWhatIsTyped types at real shells in a terminal, presses the tab key, and
-// reads the line that the shell has made of it.
+// TestShellsCompleteWhatIsTyped types at real shells in a terminal, presses the tab key,
+// and reads the completed line.
 func TestShellsCompleteWhatIsTyped(t *testing.T) {
 	box, err := sandbox.Start(t.Context(), sandbox.Options{})
 	if err != nil {
@@ -68,7 +68,7 @@ func TestShellsCompleteWhatIsTyped(t *testing.T) {
 			s.await("ready> ")
 			for _, one := range typed {
 				s.reset()
-				// What the line has become is printed by itself: echo is put in front of it.
+				// The completed line prints itself: echo comes first.
 				s.line(one[0] + "\t\x01echo =")
 				s.await("=" + one[1])
 				s.await("ready> ")
@@ -77,8 +77,8 @@ func TestShellsCompleteWhatIsTyped(t *testing.T) {
 	}
 }
 
-// typingPlace is a folder with all that is completed: purser.yaml, AWS's profiles, and
-// docker's session.
+// typingPlace is a folder with what shells complete: purser.yaml, AWS's profiles, docker's
+// session.
 func typingPlace(t *testing.T, box *sandbox.Sandbox) (dir string) {
 	t.Helper()
 	dir = t.TempDir()
@@ -161,7 +161,7 @@ func (s *typingShell) line(text string) {
 	}
 }
 
-// await reads until a text is on the screen, behind what was awaited before.
+// await reads until a new text is on the screen.
 func (s *typingShell) await(text string) {
 	s.Helper()
 	limit := time.After(30 * time.Second)

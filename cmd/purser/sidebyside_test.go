@@ -41,7 +41,7 @@ func TestBlocksArePrintedInOrder(t *testing.T) {
 	}
 }
 
-// TestTheNextQuestionWaitsForItsTurn: the second is asked when the first has ended.
+// TestTheNextQuestionWaitsForItsTurn until the first one ends.
 func TestTheNextQuestionWaitsForItsTurn(t *testing.T) {
 	b := present.NewBlocks()
 	first, second := b.Add(), b.Add()
@@ -68,8 +68,7 @@ func TestTheNextQuestionWaitsForItsTurn(t *testing.T) {
 	}
 }
 
-// TestWhoWaitsGivesUpTheSeat hangs where it does not: both wait for each other, on one
-// seat.
+// TestWhoWaitsGivesUpTheSeat hangs otherwise: both wait for each other on one seat.
 func TestWhoWaitsGivesUpTheSeat(*testing.T) {
 	s := make(present.Seats, 1)
 	var both sync.WaitGroup
@@ -96,7 +95,7 @@ func TestAPanicSideBySideIsTheCallers(t *testing.T) {
 	})
 }
 
-// TestRotationsOfManyCredentialsTellInOrder: as if they had been one after the other.
+// TestRotationsOfManyCredentialsTellInOrder, as if they ran one after the other.
 func TestRotationsOfManyCredentialsTellInOrder(t *testing.T) {
 	const n = 20
 	f := newFleet(t, n, "every: 90d, overlap: 1h")
@@ -118,7 +117,7 @@ func TestRotationsOfManyCredentialsTellInOrder(t *testing.T) {
 	}
 }
 
-// TestManyCredentialsSignInOnce: each sign-in with a password is one that may be wrong.
+// TestManyCredentialsSignInOnce: each sign-in can be a wrong one.
 func TestManyCredentialsSignInOnce(t *testing.T) {
 	f := newFleet(t, 20, "every: 90d, overlap: 1h")
 	f.purser(present.ExitOK, "rotate", "--all")
@@ -132,8 +131,7 @@ func TestManyCredentialsSignInOnce(t *testing.T) {
 	}
 }
 
-// TestWaitingIsSideBySide: ten credentials whose old tokens live an hour take an hour, and
-// not ten.
+// TestWaitingIsSideBySide: ten credentials with an hour's overlap take one hour, not ten.
 func TestWaitingIsSideBySide(t *testing.T) {
 	f := newFleet(t, 20, "every: 90d, overlap: 1h")
 	f.purser(present.ExitOK, "rotate", "--all")
@@ -148,7 +146,7 @@ func TestWaitingIsSideBySide(t *testing.T) {
 	}
 }
 
-// TestAnInterruptEndsTheWait: it is said once, and what was renewed stays in the report.
+// TestAnInterruptEndsTheWait: purser says so once, and reports what it renewed.
 func TestAnInterruptEndsTheWait(t *testing.T) {
 	f := newFleet(t, 12, "every: 90d, overlap: 1h")
 	f.purser(present.ExitOK, "rotate", "--all")
@@ -166,7 +164,8 @@ purser: it was interrupted
 	}
 }
 
-// TestARotationThatIsInterruptedTellsOfWhatItDid: what had not begun is in the last lines alone.
+// TestARotationThatIsInterruptedTellsOfWhatItDid: only the last lines name what had not
+// begun.
 func TestARotationThatIsInterruptedTellsOfWhatItDid(t *testing.T) {
 	f := newFleet(t, 60, "every: 90d, overlap: 1h")
 	ctx, end := context.WithCancelCause(t.Context())

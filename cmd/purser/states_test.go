@@ -32,15 +32,15 @@ const (
 	stateRegion = "eu-west-2"
 )
 
-// scene is a sandbox whose secret has been stored and renewed once, so that there is a
-// version before, and in which no person is needed.
+// scene is a sandbox whose secret was stored and renewed once, so that it has a previous
+// version. It needs no person.
 type scene struct {
 	*testing.T
 	box     *sandbox.Sandbox
 	secrets *secretsmanager.Client
 	dir     string
 	yaml    string
-	sweeper string // a program that is run to clean up behind exec, which these runs do themselves
+	sweeper string // the program that cleans up after exec; these runs do it themselves
 }
 
 func newScene(t *testing.T) *scene {
@@ -103,9 +103,9 @@ func (s *scene) remove(forGood bool) {
 	s.must(s.secrets.DeleteSecret(s.Context(), &secretsmanager.DeleteSecretInput{SecretId: new(stateSecret), ForceDeleteWithoutRecovery: &forGood}))
 }
 
-// refuse has AWS answer operations with an error from now on.
+// refuse makes AWS fail operations from now on.
 func (s *scene) refuse(operations, code, message string) {
-	for operation := range strings.SplitSeq(operations, " ") { // "" is every one
+	for operation := range strings.SplitSeq(operations, " ") { // "" means every one
 		s.box.SecretsManager.Fault(operation, sandboxaws.Fault{Code: code, Message: message, Status: http.StatusBadRequest, Times: -1})
 	}
 }
@@ -120,7 +120,7 @@ func (s *scene) purser(args ...string) (int, string) {
 	return run(s.Context(), args, s.app(in, &out, &out)), out.String()
 }
 
-// app is purser among the stand-ins, where nobody is to be asked.
+// app returns purser among the stand-ins, with nobody to ask.
 func (s *scene) app(in io.Reader, out, errs io.Writer) *app {
 	s.Helper()
 	writeFile(s.T, filepath.Join(s.dir, config.FileName), s.yaml)
@@ -131,7 +131,8 @@ func (s *scene) app(in io.Reader, out, errs io.Writer) *app {
 	}
 }
 
-// stateCommands are all that meet a store, with arguments that have them write where they do.
+// stateCommands are all commands that use a store, with arguments that make those write
+// that can.
 var stateCommands = []struct {
 	name string
 	args []string
@@ -148,7 +149,7 @@ var stateCommands = []struct {
 	{"doctor", []string{"doctor"}},
 }
 
-// states are those in which a store can be, with the code of whoever meets it.
+// states are those of a store, with the exit code of a command that meets them.
 var states = []struct {
 	name string
 	code int
@@ -205,11 +206,10 @@ var states = []struct {
 	}},
 }
 
-// TestOneStateOneCode has every command meet every state of a store. Each ends with the
-// state's code, or with 0 where it did its work all the same; docs/exit-codes.md has the
-// table.
+// TestOneStateOneCode runs every command in every state of a store. It ends with the
+// state's code, or with 0 if it did its work anyway; docs/exit-codes.md has the table.
 func TestOneStateOneCode(t *testing.T) {
-	t.Setenv("AWS_MAX_ATTEMPTS", "1") // an error is one, without pauses
+	t.Setenv("AWS_MAX_ATTEMPTS", "1") // no retries
 	t.Setenv("PATH", buildHelper(t)+string(filepath.ListSeparator)+os.Getenv("PATH"))
 	var table strings.Builder
 	row := func(cells ...string) { fmt.Fprintf(&table, "| %s |\n", strings.Join(cells, " | ")) }

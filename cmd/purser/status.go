@@ -12,13 +12,13 @@ import (
 func (a *app) statusCommand() *cobra.Command {
 	return &cobra.Command{
 		Use:   "status [NAME…]",
-		Short: "A table of all credentials, without reading a value",
-		Long: `status shows where each credential is kept, which version is current since when, when
-it ends or is due, and what lags or is missing. It describes secrets and never reads
-them, so it works without the right to read values; it asks no registry. To know
-whether a token works, use purser check.
+		Short: "List all credentials, without reading a value",
+		Long: `status shows where each credential is stored, its current version and age, when
+the token expires or is due, and what lags or is missing. It describes secrets
+and never reads them, so it works without the right to read values. It asks no
+registry: to know whether a token works, use purser check.
 
-At a terminal the table fits its width; --wide shows all columns.`,
+At a terminal the table fits the width; --wide shows all columns.`,
 		Example: `  purser status
   purser status --wide
   purser status dockerhub --output json`,

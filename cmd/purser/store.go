@@ -24,10 +24,10 @@ import (
 	"purser/internal/wire"
 )
 
-// titleOf is the title of a kind of store.
+// titleOf returns the title of a kind of store.
 func titleOf(kind string) string { return credential.Target{Kind: kind}.Traits().Title }
 
-// storeFlags are the settings of one credential as flags, and what to do.
+// storeFlags describe one credential, and say what to do.
 type storeFlags struct {
 	registry, username, access, shape string
 	repositories, secrets             []string
@@ -41,14 +41,14 @@ type storeFlags struct {
 	newRepository bool
 	dryRun        bool
 	rebind        bool
-	despite       bool // Terraform that writes the value as well
+	despite       bool // --despite-terraform
 	expires       string
 }
 
-// subject is the credential that is stored, and what its configuration says besides.
+// subject is the credential to store, with what its configuration adds.
 type subject struct {
 	credential.Credential
-	trusted bool   // the configuration is, and no flag changes what it says
+	trusted bool   // the configuration is trusted, and no flag overrides it
 	root    string // the folder of purser.yaml; "" without one
 }
 
@@ -56,16 +56,21 @@ func (a *app) storeCommand() *cobra.Command {
 	var f storeFlags
 	cmd := &cobra.Command{
 		Use:   "store NAME [-]",
-		Short: "Prove a token and store it where CI reads it",
-		Long: `store takes a token, proves to the registry's own satisfaction that it can do what
-the credential needs, stores it, reads it back, proves that, and only then makes it
-current. The version before stays as AWSPREVIOUS. Where the same token is stored
-already, nothing is written.
+		Short: "Check a token and store it where your CI reads it",
+		Long: `store takes a token and checks with the registry that it can do what the
+credential needs. It stores the token, reads it back, checks what it read, and
+only then makes it current. The previous version stays as AWSPREVIOUS. If the
+same token is already stored, store writes nothing.
 
-purser chooses where the token comes from, and --from says it: mint has ` + account.Makers() + ` make
-one, with docker's session or a sign-in; prompt shows the steps and asks without echo;
-form does so on a page in your browser, where there is no terminal; stdin and docker
-take one that is there. It is never an argument.`,
+purser chooses where the token comes from, unless --from says it:
+
+  mint    ` + account.Makers() + ` makes one, with docker's session or your sign-in
+  prompt  purser shows the steps, and you paste the token; it stays hidden
+  form    the same on a page in your browser, for when there is no terminal
+  stdin   purser reads it from standard input
+  docker  purser takes the one that docker has
+
+A token is never an argument.`,
 		Example: `  purser store dockerhub
   purser store dockerhub --mint
   purser store dockerhub --from form
@@ -73,7 +78,8 @@ take one that is there. It is never an argument.`,
   pass show docker/ci | purser store dockerhub --token-stdin
   purser store dockerhub --dry-run
   purser store snapshots --registry docker.io --username mockserver \
-      --repository mockserver/mockserver --secret-id mockserver-build/dockerhub --region eu-west-2`,
+      --repository mockserver/mockserver \
+      --secret-id mockserver-build/dockerhub --region eu-west-2`,
 		Args: func(cmd *cobra.Command, args []string) error {
 			if len(args) == 2 && args[1] == "-" {
 				return nil
@@ -95,27 +101,27 @@ take one that is there. It is never an argument.`,
 func (f *storeFlags) register(cmd *cobra.Command) {
 	flags := cmd.Flags()
 	flags.SortFlags = false
-	flags.StringVar(&f.from, "from", "", "where the token comes from: mint, prompt, form, stdin or docker")
-	flags.BoolVar(&f.mint, "mint", false, "have "+account.Makers()+" make it; the same as --from mint")
+	flags.StringVar(&f.from, "from", "", "take the token from this `SOURCE`: mint, prompt, form, stdin or docker")
+	flags.BoolVar(&f.mint, "mint", false, "let "+account.Makers()+" make it; the same as --from mint")
 	flags.BoolVar(&f.stdin, "token-stdin", false, "read the token from standard input; the same as a - after NAME")
-	flags.BoolVarP(&f.yes, "yes", "y", false, "use what was found without asking")
-	flags.BoolVar(&f.dryRun, "dry-run", false, "prove the token, say what would happen, change nothing")
-	flags.StringVar(&f.expires, "expires", "", "when the token ends, as `DATE` (2027-01-31) or time from now (90d, 1y); noted for status")
-	flags.BoolVar(&f.create, "create", false, "make a secret that does not exist")
-	flags.BoolVar(&f.newRepository, "new-repository", false, "the repository need not exist yet; the first push makes it")
-	flags.BoolVar(&f.rebind, "rebind", false, "give a place that holds another registry's token to this one; you are asked")
-	flags.BoolVar(&f.despite, "despite-terraform", false, "store although the project's Terraform would write over it")
+	flags.BoolVarP(&f.yes, "yes", "y", false, "use what purser finds without asking")
+	flags.BoolVar(&f.dryRun, "dry-run", false, "check the token and say what would happen; change nothing")
+	flags.StringVar(&f.expires, "expires", "", "when the token expires: a `DATE` (2027-01-31) or a time from now (90d, 1y)")
+	flags.BoolVar(&f.create, "create", false, "create the secret if it does not exist")
+	flags.BoolVar(&f.newRepository, "new-repository", false, "allow a repository that does not exist yet; the first push creates it")
+	flags.BoolVar(&f.rebind, "rebind", false, "use a place that holds another registry's token; purser asks you first")
+	flags.BoolVar(&f.despite, "despite-terraform", false, "store even if the project's Terraform would overwrite it")
 	flags.BoolVar(&f.allowPassword, "allow-password", false, "store an account's password")
 	flags.StringVar(&f.registry, "registry", "", "the registry's `HOST`, such as docker.io")
 	flags.StringVar(&f.username, "username", "", "the `ACCOUNT` that the token must belong to")
-	flags.StringArrayVar(&f.repositories, "repository", nil, "a `REPOSITORY` that consumers use (repeatable)")
-	flags.StringVar(&f.access, "access", "", "what consumers do there: push or pull")
-	flags.StringArrayVar(&f.secrets, "secret-id", nil, "name or ARN of the `SECRET` in "+titleOf(config.SecretKind)+" (repeatable)")
-	flags.StringVar(&f.file, "file", "", "the age-encrypted `FILE` to keep it in instead")
-	flags.StringVar(&f.shape, "shape", "", "the JSON keys: "+strings.Join(credential.ShapeNames(), ", ")+", or USERNAMEKEY,TOKENKEY")
+	flags.StringArrayVar(&f.repositories, "repository", nil, "a `REPOSITORY` that your CI uses (repeatable)")
+	flags.StringVar(&f.access, "access", "", "the `ACCESS` that your CI needs: push or pull")
+	flags.StringArrayVar(&f.secrets, "secret-id", nil, "the name or ARN of the `SECRET` in "+titleOf(config.SecretKind)+" (repeatable)")
+	flags.StringVar(&f.file, "file", "", "keep the token in this age-encrypted `FILE` instead")
+	flags.StringVar(&f.shape, "shape", "", "the `SHAPE` of the secret's JSON: "+strings.Join(credential.ShapeNames(), ", ")+", or USERNAMEKEY,TOKENKEY")
 	flags.StringVar(&f.profile, "profile", "", "the AWS `PROFILE`")
 	flags.StringVar(&f.region, "region", "", "the AWS `REGION`")
-	flags.StringVar(&f.ca, "ca", "", "PEM `FILE` of certificates to trust for the registry")
+	flags.StringVar(&f.ca, "ca", "", "trust the certificates in this PEM `FILE` for the registry")
 }
 
 func (a *app) store(ctx context.Context, text string, f storeFlags) error {
@@ -140,13 +146,13 @@ func (a *app) store(ctx context.Context, text string, f storeFlags) error {
 	}
 	from, err := a.source(ctx, c, w, f)
 	if err == nil && from.somebody != nil {
-		err = from.somebody() // before anything is asked of AWS
+		err = from.somebody() // before purser asks AWS anything
 	}
 	if err != nil {
 		return credential.About(err, c)
 	}
 	if from.given && f.ca != "" && len(c.AuthHosts) == 0 {
-		c.Via = "" // who gives the token has named the certificates as well
+		c.Via = "" // whoever gives the token also named the certificates
 	}
 	where, err := a.places(ctx, w, c)
 	if err != nil {
@@ -178,9 +184,8 @@ func (a *app) store(ctx context.Context, text string, f storeFlags) error {
 	return err
 }
 
-// credentialFor takes the credential from purser.yaml and puts flags over it.
-// With a registry, a repository and a place as flags no file is needed, and the
-// name is any word.
+// credentialFor takes the credential from purser.yaml and lets flags override it. With a
+// registry, a repository and a place as flags it needs no file, and the name is free.
 func (a *app) credentialFor(text string, f storeFlags) (it subject, err error) {
 	name, err := credential.ParseName(text)
 	if err != nil {
@@ -191,7 +196,7 @@ func (a *app) credentialFor(text string, f storeFlags) (it subject, err error) {
 		return it, err
 	}
 	it.Credential = credential.Credential{Name: name, Access: credential.Push}
-	var shared config.AWS // for secrets named by flags
+	var shared config.AWS // for secrets that flags name
 	if file != nil {
 		known, err := file.Credential(name)
 		if err == nil {
@@ -232,7 +237,7 @@ func (f storeFlags) override(c credential.Credential, shared config.AWS) (creden
 	case credential.Push, credential.Pull:
 		c.Access = credential.Access(f.access)
 	default:
-		return c, &credential.Fault{Reason: credential.Usage, What: "the value of --access is not right", Why: "it is push or pull"}
+		return c, &credential.Fault{Reason: credential.Usage, What: "--access must be push or pull"}
 	}
 	if err := f.overrideRepositories(&c); err != nil {
 		return c, err
@@ -249,14 +254,14 @@ func (f storeFlags) overrideRepositories(c *credential.Credential) error {
 		if err != nil {
 			return err
 		}
-		if !slices.Contains(c.Repositories, repo) { // each is proved once
+		if !slices.Contains(c.Repositories, repo) { // check each once
 			c.Repositories = append(c.Repositories, repo)
 		}
 	}
 	if len(c.Repositories) == 0 {
 		return &credential.Fault{
-			Reason: credential.Usage, What: "no repository is named",
-			Why: "a token is proved on the repositories that its consumers use: --repository",
+			Reason: credential.Usage, What: "store needs a repository: --repository",
+			Why: "purser checks the token on the repositories that your CI uses",
 		}
 	}
 	return nil
@@ -264,7 +269,7 @@ func (f storeFlags) overrideRepositories(c *credential.Credential) error {
 
 func (f storeFlags) overrideTargets(c *credential.Credential, shared config.AWS) error {
 	if f.file != "" && len(f.secrets) > 0 {
-		return &credential.Fault{Reason: credential.Usage, What: "--file and --secret-id exclude each other"}
+		return &credential.Fault{Reason: credential.Usage, What: "give --file or --secret-id, not both"}
 	}
 	if f.file != "" {
 		c.Targets = []credential.Target{{Kind: config.FileKind, Name: f.file}}
@@ -303,19 +308,20 @@ func (f storeFlags) overrideTarget(t *credential.Target) error {
 	return t.Check()
 }
 
-// origin is where the token of a run comes from.
+// origin is the source of a token.
 type origin struct {
-	kind   string // as --from says it
+	kind   string // as in --from
 	find   func(context.Context) (lifecycle.Candidate, error)
 	mint   lifecycle.Minter // instead of find
-	given  bool             // a person gives the token, or is asked, and sees where it goes
+	given  bool             // a person gives the token or agrees to it, and sees where it goes
 	follow func(lifecycle.Event)
 	end    func(error)
-	// somebody fails where find would ask nobody; nil: find is told what to ask.
+	// somebody fails if find would wait for a person who is not there; nil: a flag chose
+	// the source.
 	somebody func() error
 }
 
-// source decides where the token comes from, before anything is done.
+// source chooses where the token comes from, before anything changes.
 func (a *app) source(ctx context.Context, c credential.Credential, w *wire.Wire, f storeFlags) (origin, error) {
 	from := f.from
 	for flag, means := range map[string]string{"stdin": "stdin", "mint": "mint"} {
@@ -323,7 +329,7 @@ func (a *app) source(ctx context.Context, c credential.Credential, w *wire.Wire,
 			continue
 		}
 		if from != "" && from != means {
-			return origin{}, &credential.Fault{Reason: credential.Usage, What: "the flags name different sources of the token"}
+			return origin{}, &credential.Fault{Reason: credential.Usage, What: "the flags name two sources of the token: give --from alone"}
 		}
 		from = means
 	}
@@ -355,7 +361,8 @@ func (a *app) source(ctx context.Context, c credential.Credential, w *wire.Wire,
 		return origin{kind: from, find: find, follow: follow, end: end, given: true, somebody: somebody}, nil
 	case "mint":
 		if a.consent != nil && !f.dryRun {
-			// The person decides first: the session is needed only after missing secrets are made.
+			// The person decides first: purser needs the session only after it made missing
+			// secrets.
 			if _, err := minter.SignedIn(ctx); err != nil {
 				return origin{}, err
 			}
@@ -364,11 +371,11 @@ func (a *app) source(ctx context.Context, c credential.Credential, w *wire.Wire,
 	case "docker":
 		return origin{kind: from, find: a.confirmed(c, w, source.DockerConfig{Dir: a.env.DockerConfigDir(), Registry: c.Registry}, f.yes), given: !f.yes}, nil
 	}
-	return origin{}, &credential.Fault{Reason: credential.Usage, What: "the value of --from is not right", Why: "it is mint, prompt, form, stdin or docker"}
+	return origin{}, &credential.Fault{Reason: credential.Usage, What: "--from must be mint, prompt, form, stdin or docker"}
 }
 
-// asksToMint reports whether a person is asked before purser makes a token, with the
-// places where it goes among what they are told.
+// asksToMint reports whether purser asks a person before it makes a token, and shows where
+// it goes.
 func (a *app) asksToMint(yes bool) bool {
 	return !yes && (a.env.ManagementSecret == "" || a.consent != nil)
 }
@@ -384,16 +391,15 @@ func finder(s tokenSource) func(context.Context) (lifecycle.Candidate, error) {
 	}
 }
 
-// confirmed says what docker has and asks before it is used: it was put there for
-// something else.
+// confirmed asks before purser uses docker's login, which is there for something else.
 func (a *app) confirmed(c credential.Credential, w *wire.Wire, s tokenSource, yes bool) func(context.Context) (lifecycle.Candidate, error) {
 	find := finder(s)
 	return func(ctx context.Context) (lifecycle.Candidate, error) {
 		found, err := find(ctx)
 		if err != nil || yes || found.Kind == credential.Session || found.Kind == credential.IdentityToken {
-			return found, err // a session is refused in any case
+			return found, err // purser refuses a session anyway
 		}
-		has := fmt.Sprintf("docker has a %s of %s for %s, in %s", found.Kind, cmp.Or(credential.Quote(found.Username, found.Token), "an account that it does not name"), c.Registry, found.Where)
+		has := fmt.Sprintf("docker has a %s of %s for %s, in %s", found.Kind, cmp.Or(credential.Quote(found.Username, found.Token), "an unnamed account"), c.Registry, found.Where)
 		return found, a.decide(ctx, present.Decision{Question: "Check docker's token and store it for " + string(c.Name) + "?", Facts: append([]string{has}, facts(w, c)...)})
 	}
 }

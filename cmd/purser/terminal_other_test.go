@@ -4,5 +4,5 @@ package main
 
 import "syscall"
 
-// withoutTerminal leaves the process as it is: it asks for no terminal here.
+// withoutTerminal does nothing: nothing asks at a terminal here.
 func withoutTerminal() *syscall.SysProcAttr { return nil }

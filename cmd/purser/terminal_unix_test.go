@@ -4,5 +4,5 @@ package main
 
 import "syscall"
 
-// withoutTerminal starts a process in a session of its own, which has no terminal.
+// withoutTerminal starts a process in its own session, which has no terminal.
 func withoutTerminal() *syscall.SysProcAttr { return &syscall.SysProcAttr{Setsid: true} }

@@ -27,12 +27,13 @@ func (a *app) terraformCommand() *cobra.Command {
 	var f terraformFlags
 	cmd := &cobra.Command{
 		Use:   "terraform [NAME…]",
-		Short: "Print the Terraform for a credential's secret and who may read it",
-		Long: `terraform prints the configuration of the secrets that purser.yaml names: each is made
-empty, since a value that Terraform writes is in its state, with a policy that reads
-that secret alone. By default it calls purser's module, which also has replicas,
-rotation and alarms; --write puts the module where --source says. With --inline it
-prints plain resources for your own files.`,
+		Short: "Print the Terraform for a secret and the policy that reads it",
+		Long: `terraform prints Terraform for the secrets that purser.yaml names. It creates
+each secret empty, because Terraform keeps every value that it writes in its
+state, and adds a policy that reads that secret alone. By default it calls
+purser's module, which also has replicas, rotation and alarms; --write puts the
+module into the folder of --source. With --inline it prints plain resources for
+your own files.`,
 		Example: `  purser terraform dockerhub
   purser terraform dockerhub --inline --role buildkite-default-queue
   purser terraform --write`,
@@ -40,15 +41,15 @@ prints plain resources for your own files.`,
 	}
 	flags := cmd.Flags()
 	flags.SortFlags = false
-	flags.BoolVar(&f.inline, "inline", false, "print resources instead of a call of the module")
+	flags.BoolVar(&f.inline, "inline", false, "print resources instead of a module call")
 	flags.StringArrayVar(&f.Roles, "role", nil, "the name of an IAM `ROLE` that reads the secrets (repeatable)")
-	flags.StringVar(&f.KMSKey, "kms-key", "", "the `ARN` of a KMS key of your own")
-	flags.StringVar(&f.Source, "source", "./modules/purser", "where the module is: a `FOLDER` below, or any source that Terraform knows")
+	flags.StringVar(&f.KMSKey, "kms-key", "", "the `ARN` of your own KMS key")
+	flags.StringVar(&f.Source, "source", "./modules/purser", "where the module is: a local `FOLDER`, or any source that Terraform takes")
 	flags.BoolVar(&f.write, "write", false, "write the module into the folder of --source")
 	return cmd
 }
 
-// terraformJSON is configuration as JSON.
+// terraformJSON is terraform's report.
 type terraformJSON struct {
 	HCL   string   `json:"hcl"`
 	Wrote []string `json:"wrote,omitempty"`
@@ -69,8 +70,8 @@ func (a *app) terraform(names []string, f terraformFlags) error {
 	}
 	if strings.TrimSpace(text) == "" {
 		return &credential.Fault{
-			Reason: credential.Usage, What: "there is nothing for Terraform to make",
-			Why: "the credentials are kept in files, or in secrets that are named by their ARN and so are there already",
+			Reason: credential.Usage, What: "Terraform has nothing to create",
+			Why: "the credentials are in files, or in secrets that purser.yaml names by ARN and that exist already",
 		}
 	}
 	out := terraformJSON{HCL: text}
@@ -90,11 +91,11 @@ func (a *app) terraform(names []string, f terraformFlags) error {
 	return nil
 }
 
-// writeModule puts the module's files into a folder. A file that is there and
-// differs is somebody's own, and nothing is written.
+// writeModule writes the module's files into a folder. It writes nothing if one exists and
+// differs.
 func (a *app) writeModule(source string) ([]string, error) {
 	if !strings.HasPrefix(source, "./") && !strings.HasPrefix(source, "../") && !filepath.IsAbs(source) {
-		return nil, &credential.Fault{Reason: credential.Usage, What: "the value of --source is not right", Why: "the module is written to a folder, such as ./modules/purser"}
+		return nil, &credential.Fault{Reason: credential.Usage, What: "--source must be a folder, such as ./modules/purser", Why: "--write puts the module there"}
 	}
 	dir := source
 	if a.dir != "" && !filepath.IsAbs(dir) {
@@ -119,14 +120,14 @@ func (a *app) writeModule(source string) ([]string, error) {
 		case err != nil:
 			return nil, fmt.Errorf("write the module: %w", err)
 		case string(have) != string(text):
-			return nil, &credential.Fault{Reason: credential.Usage, What: path + " is there and differs", Why: "nothing was written; move it away, or name another folder with --source"}
+			return nil, &credential.Fault{Reason: credential.Usage, What: path + " exists and differs", Why: "purser wrote nothing; move the file away, or name another folder with --source"}
 		}
 	}
 	if err := os.MkdirAll(dir, 0o750); err != nil {
 		return nil, fmt.Errorf("write the module: %w", err)
 	}
 	for _, path := range order {
-		if err := os.WriteFile(path, wanted[path], 0o644); err != nil { //nolint:gosec // it belongs in version control
+		if err := os.WriteFile(path, wanted[path], 0o644); err != nil { //nolint:gosec // it belongs into version control
 			return nil, fmt.Errorf("write the module: %w", err)
 		}
 	}

@@ -6,7 +6,7 @@ type threat struct {
 	attack       string   // what the actor does
 	commands     []string // of purser without its name; "mcp: TOOL" for a tool; another program by its name
 	stops        string
-	// held are the tests: "hostile/NAME" and "script/NAME" for the scripts in testdata,
+	// held names the tests: "hostile/NAME" and "script/NAME" for the scripts in testdata,
 	// "FOLDER.TestName" for a test in Go.
 	held []string
 }
@@ -39,8 +39,7 @@ const (
 // readingCommands are the commands that read a stored value and send it to its registry.
 var readingCommands = []string{"check", "rotate", "rollback", "revoke", "respond", "mcp: check", "mcp: rotate", "mcp: rollback", "mcp: revoke", "mcp: respond"}
 
-// threats is the model. Who can do more than its actors, and what purser does not hold, is
-// in SECURITY.md.
+// threats is the model. SECURITY.md says what it leaves out.
 var threats = []threat{
 	{
 		byCheckout, storedToken, "names another registry for the secret", append([]string{"store", "exec", "status"}, readingCommands...),

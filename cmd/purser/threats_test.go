@@ -24,15 +24,15 @@ import (
 
 var update = flag.Bool("update", false, "write golden files anew")
 
-// hold has the tests of the threat model run; make hostile gives it.
+// hold makes the threat model run its tests; make hostile sets it.
 var hold = flag.Bool("hold", false, "run the tests that the threat model names")
 
 const threatsFile = "../../docs/threats.md"
 
-// otherPrograms are those that the model speaks of besides purser's commands.
+// otherPrograms are the programs in the model that are not purser's commands.
 var otherPrograms = []string{"docker-credential-purser", "purser-lambda"}
 
-// commandsAndTools are all that purser can be asked to do, as the model writes them.
+// commandsAndTools are all commands and tools, as the model writes them.
 func commandsAndTools(t *testing.T) []string {
 	t.Helper()
 	a := &app{}
@@ -61,8 +61,8 @@ func commandsAndTools(t *testing.T) []string {
 	return append(all, otherPrograms...)
 }
 
-// TestEveryCommandAndToolIsInTheThreatModel: in a row, or with the reason why it touches
-// no secret.
+// TestEveryCommandAndToolIsInTheThreatModel: in a row, or with the reason why it touches no
+// secret.
 func TestEveryCommandAndToolIsInTheThreatModel(t *testing.T) {
 	there := commandsAndTools(t)
 	modelled := slices.Collect(maps.Keys(harmless))
@@ -135,7 +135,7 @@ func testIn(t *testing.T, folder, name string) bool {
 	})
 }
 
-// TestTheThreatModelInTheDocument: docs/threats.md is written from the list, by -update.
+// TestTheThreatModelInTheDocument: -update writes docs/threats.md from the list.
 func TestTheThreatModelInTheDocument(t *testing.T) {
 	want := threatsDocument(commandsAndTools(t))
 	if *update {
@@ -195,7 +195,7 @@ func rowsOf(command string) (numbers []string) {
 func spans(names []string) string { return strings.Join(names, "<br>") }
 
 // TestSecurityClaimsOnlyWhatATestHolds: each row of the table in SECURITY.md names tests,
-// scripts, folders with tests or targets of make, and all of them exist.
+// scripts, folders with tests or targets of make, which all exist.
 func TestSecurityClaimsOnlyWhatATestHolds(t *testing.T) {
 	raw, err := os.ReadFile("../../SECURITY.md")
 	if err != nil {
@@ -224,7 +224,7 @@ var (
 	makeTarget   = regexp.MustCompile(`(?m)^([a-z]+):`)
 )
 
-// claims are the names under which SECURITY.md can point to what holds a row.
+// claims are the names that SECURITY.md may use for what tests hold.
 func claims(t *testing.T) map[string]bool {
 	t.Helper()
 	const root = "../.."
@@ -259,8 +259,8 @@ func claims(t *testing.T) map[string]bool {
 	return all
 }
 
-// TestTheThreatModelHolds runs what the rows name and prints each row with what came of it.
-// make hostile calls it; tests have run by themselves otherwise.
+// TestTheThreatModelHolds runs the tests of each row, and prints the row with its result,
+// for make hostile.
 func TestTheThreatModelHolds(t *testing.T) {
 	if !*hold {
 		t.Skip("make hostile runs it")
@@ -281,7 +281,7 @@ func TestTheThreatModelHolds(t *testing.T) {
 	}
 }
 
-// runHeld runs the named tests and says how each ended, in the words of go test.
+// runHeld runs the named tests and returns how each ended, in the words of go test.
 func runHeld(t *testing.T) map[string]string {
 	t.Helper()
 	ended := map[string]string{}

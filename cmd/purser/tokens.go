@@ -25,10 +25,11 @@ func (a *app) tokensCommand() *cobra.Command {
 	var f tokensFlags
 	cmd := &cobra.Command{
 		Use:   "tokens",
-		Short: "The tokens of an account at " + account.Makers() + ": list, make, revoke",
-		Long: `tokens manages an account's tokens, or those of an organization that it owns, with a
-session there: docker's, after asking, or a sign-in at the terminal. Tokens
-cannot manage tokens. None is ever shown; a new one goes where its credential is kept.`,
+		Short: "List, make and revoke the tokens of an account at " + account.Makers(),
+		Long: `tokens manages the tokens of your account, or of an organization that it owns.
+It needs a session: docker's, which it uses after asking you, or your sign-in
+at the terminal. A token cannot manage tokens. purser never shows a token; it
+stores a new one where its credential is kept.`,
 		Example: `  purser tokens list
   purser tokens create dockerhub
   purser tokens revoke 01a2b3c4-0000-4000-8000-000000000000`,
@@ -37,13 +38,14 @@ cannot manage tokens. None is ever shown; a new one goes where its credential is
 	}
 	list := &cobra.Command{
 		Use:   "list",
-		Short: "A table of all tokens, and where each is stored",
-		Long: `list shows label, rights, dates and use of each token, and where it is stored: purser
-finds the version that a token's label names in the secrets of purser.yaml. One that
-purser made and that no secret holds is nobody's.
+		Short: "List all tokens, and where each is stored",
+		Long: `list shows the label, rights, dates and last use of each token, and where it is
+stored: purser looks in the secrets of purser.yaml for the version that the
+token's label names. If purser made a token and no secret holds it, list says
+so.
 
-At a terminal the table fits its width, and has as much of an id as tokens revoke needs;
---wide shows all columns.`,
+At a terminal the table fits the width, and shows as much of an id as tokens
+revoke needs; --wide shows all columns.`,
 		Example: `  purser tokens list
   purser tokens list --wide
   purser tokens list --account acme --output json`,
@@ -53,7 +55,7 @@ At a terminal the table fits its width, and has as much of an id as tokens revok
 	create := a.createTokenCommand()
 	cmd.AddCommand(list, create)
 	for _, v := range []struct{ use, short, question string }{
-		{"revoke", "End tokens for good", "Revoke"}, {"deactivate", "Switch tokens off; activate switches them on again", "Deactivate"}, {"activate", "Switch tokens on again", ""},
+		{"revoke", "Revoke tokens for good", "Revoke"}, {"deactivate", "Switch tokens off; activate switches them on again", "Deactivate"}, {"activate", "Switch tokens on again", ""},
 	} {
 		cmd.AddCommand(&cobra.Command{
 			Use: v.use + " ID…", Short: v.short, Example: "  purser tokens " + v.use + " 01a2b3c4-0000-4000-8000-000000000000",
@@ -65,21 +67,21 @@ At a terminal the table fits its width, and has as much of an id as tokens revok
 	for _, c := range cmd.Commands() {
 		if c != create {
 			c.Flags().StringVar(&f.registry, "registry", string(credential.Default()), "the `HOST` of the registry")
-			c.Flags().StringVar(&f.account, "account", "", "the `ACCOUNT` or organization (default the one that is signed in)")
+			c.Flags().StringVar(&f.account, "account", "", "the `ACCOUNT` or organization (default the one that you sign in to)")
 			c.Flags().BoolVarP(&f.yes, "yes", "y", false, "use docker's session, and do it, without asking")
 		}
 	}
 	return cmd
 }
 
-// createTokenCommand is store --mint under the name by which people look for it.
+// createTokenCommand is store --mint under the name that people look for.
 func (a *app) createTokenCommand() *cobra.Command {
 	f := storeFlags{from: "mint"}
 	cmd := &cobra.Command{
 		Use:   "create NAME",
 		Short: "Make a token and store it; the same as store NAME --mint",
-		Long: `create makes a token for a credential, with the rights that it needs and no more, proves
-it and stores it where the credential is kept. It is never shown.`,
+		Long: `create makes a token with just the rights that the credential needs, checks it,
+and stores it where the credential is kept. It never shows the token.`,
 		Example: `  purser tokens create dockerhub
   purser tokens create dockerhub --expires 90d`,
 		Args: func(cmd *cobra.Command, args []string) error {
@@ -90,14 +92,14 @@ it and stores it where the credential is kept. It is never shown.`,
 		},
 		RunE: func(cmd *cobra.Command, args []string) error { return a.store(cmd.Context(), args[0], f) },
 	}
-	cmd.Flags().StringVar(&f.expires, "expires", "", "when the token ends, as `DATE` (2027-01-31) or time from now (90d, 1y)")
+	cmd.Flags().StringVar(&f.expires, "expires", "", "when the token expires: a `DATE` (2027-01-31) or a time from now (90d, 1y)")
 	cmd.Flags().BoolVarP(&f.yes, "yes", "y", false, "use docker's session without asking")
-	cmd.Flags().BoolVar(&f.create, "create", false, "make a secret that does not exist")
-	cmd.Flags().BoolVar(&f.dryRun, "dry-run", false, "say what would happen, change nothing")
+	cmd.Flags().BoolVar(&f.create, "create", false, "create the secret if it does not exist")
+	cmd.Flags().BoolVar(&f.dryRun, "dry-run", false, "say what would happen; change nothing")
 	return cmd
 }
 
-// owner is whose tokens the flags name.
+// owner returns the account that the flags name.
 func (f tokensFlags) owner() (account.Owner, error) {
 	host, err := credential.ParseHost(f.registry)
 	if err == nil && !account.Mints(host) {
@@ -133,7 +135,7 @@ func (a *app) listTokens(ctx context.Context, f tokensFlags) error {
 }
 
 func (a *app) tokenRows(ctx context.Context, w *wire.Wire, tokens []credential.ManagedToken) []account.Row {
-	file, _ := a.project(false) // without one, nothing is known of where they are
+	file, _ := a.project(false) // without a file, no place is known
 	return account.Rows(ctx, file, func(ctx context.Context, c credential.Credential) ([]lifecycle.Place, error) {
 		return a.places(ctx, w, c)
 	}, tokens)

@@ -14,8 +14,9 @@ func (a *app) versionCommand() *cobra.Command {
 	return &cobra.Command{
 		Use:   "version",
 		Short: "Print purser's version",
-		Long: `Print purser's version. With --output json, also the commit and its date, the version of Go,
-the platform, and whether the source differed from the commit.`,
+		Long: `version prints purser's version. With --output json it adds the commit and its
+date, the version of Go, the platform, and whether the source differed from the
+commit.`,
 		Example: `  purser version
   purser --version`,
 		Args: arguments.None,

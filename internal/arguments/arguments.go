@@ -23,8 +23,8 @@ func RefuseTokens(args []string) error {
 	for _, arg := range args {
 		if credential.HoldsToken(arg) || credential.HoldsToken(behindShorthand(arg)) {
 			return &credential.Fault{
-				Reason: credential.TokenInArguments, What: "you gave a token as an argument",
-				Why: "it is now in your shell's history and, while the command runs, in the process list",
+				Reason: credential.TokenInArguments, What: "a token was given as an argument",
+				Why: "it is now in your shell's history and, while a command runs, in the process list",
 			}
 		}
 	}
@@ -53,18 +53,18 @@ func behindShorthand(arg string) string {
 	return arg[flag:]
 }
 
-// FlagFault says what is wrong with a flag without repeating the input, which may be a token.
+// FlagFault says what is wrong with a flag. It does not repeat what was typed: that may be a
+// token in the wrong place.
 func FlagFault(cmd *cobra.Command, err error) error {
-	f := &credential.Fault{Reason: credential.Usage, What: "a flag is invalid", Why: "purser does not repeat it here, because it may be a token"}
+	f := &credential.Fault{Reason: credential.Usage, What: "purser does not understand a flag", Why: "it does not repeat what you typed"}
 	if e, ok := errors.AsType[*pflag.InvalidValueError](err); ok {
-		wanted := "true or false"
-		if e.GetFlag().Value.Type() != "bool" {
-			wanted = e.Unwrap().Error()
+		f.What, f.Why = "--"+e.GetFlag().Name+" must be "+wanted(e), ""
+		if inner, ok := errors.AsType[*credential.Fault](e.Unwrap()); ok {
+			f.Why = inner.Why
 		}
-		f.What, f.Why = "--"+e.GetFlag().Name+" must be "+wanted, "the value that you gave is something else; purser does not repeat it here"
 	}
 	if e, ok := errors.AsType[*pflag.ValueRequiredError](err); ok {
-		f.What, f.Why = "--"+e.GetFlag().Name+" needs a value", usageOf(e.GetFlag())
+		f.What, f.Why = "--"+e.GetFlag().Name+" needs a value", strings.ReplaceAll(e.GetFlag().Usage, "`", "")
 	}
 	if _, ok := errors.AsType[*pflag.NotExistError](err); ok {
 		f.What = "unknown flag"
@@ -112,6 +112,11 @@ func namesFlag(cmd *cobra.Command, text string) bool {
 	return false
 }
 
+// FitHelp wraps the flags in the help of a command and of those below it.
+func FitHelp(cmd *cobra.Command) {
+	cmd.SetUsageTemplate(strings.ReplaceAll(cmd.UsageTemplate(), ".FlagUsages ", ".FlagUsagesWrapped 80 "))
+}
+
 // HelpCommand replaces cobra's, which shows the root's help for an unknown command.
 func HelpCommand() *cobra.Command {
 	return &cobra.Command{
@@ -130,7 +135,18 @@ func HelpCommand() *cobra.Command {
 	}
 }
 
-func usageOf(f *pflag.Flag) string { return "its help says: " + strings.ReplaceAll(f.Usage, "`", "") }
+// wanted says what the value of a flag must be.
+func wanted(e *pflag.InvalidValueError) string {
+	switch e.GetFlag().Value.Type() {
+	case "bool":
+		return "true or false"
+	case "int":
+		return "a number"
+	case "TIME":
+		return "a time such as 30s or 5m"
+	}
+	return e.Unwrap().Error() // our own, which repeats nothing
+}
 
 // None refuses all arguments, without repeating them.
 func None(cmd *cobra.Command, args []string) error { return AtMost(cmd, args, 0) }
@@ -141,7 +157,7 @@ func AtMost(cmd *cobra.Command, args []string, n int) error {
 		return nil
 	}
 	if cmd.HasSubCommands() {
-		f := &credential.Fault{Reason: credential.Usage, What: "unknown command", Why: "the commands are " + commandNames(cmd)}
+		f := &credential.Fault{Reason: credential.Usage, What: "there is no such command", Why: "the commands are " + commandNames(cmd)}
 		if near := nearest(cmd, args[0]); near != "" {
 			f.Why = "did you mean " + near + "?"
 		}
@@ -149,7 +165,7 @@ func AtMost(cmd *cobra.Command, args []string, n int) error {
 	}
 	return &credential.Fault{
 		Reason: credential.Usage, What: "too many arguments: " + cmd.UseLine(),
-		Why: "purser does not repeat them here; if one was a token, revoke it, because it is now in your shell's history",
+		Why: "purser does not repeat what you typed; if it was a token, it is now in your shell's history, and you must revoke it",
 	}
 }
 

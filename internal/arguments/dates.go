@@ -19,10 +19,10 @@ func Expiry(text string, now time.Time) (time.Time, error) {
 		at, err = fromNow(text, now)
 	}
 	if err != nil {
-		return at, &credential.Fault{Reason: credential.Usage, What: "--expires must be a date or a time from now", Why: "such as 2027-01-31, 90d or 1y"}
+		return at, &credential.Fault{Reason: credential.Usage, What: "--expires must be a date such as 2027-01-31, or a time from now such as 90d or 1y"}
 	}
 	if !at.After(now) {
-		return at, &credential.Fault{Reason: credential.Usage, What: "--expires must be in the future", Why: "you gave a time in the past"}
+		return at, &credential.Fault{Reason: credential.Usage, What: "--expires must be in the future"}
 	}
 	return at.UTC(), nil
 }
@@ -48,7 +48,7 @@ func Since(text string, now time.Time) (time.Time, error) {
 	}
 	ahead, err := Expiry(text, now)
 	if err != nil {
-		return time.Time{}, &credential.Fault{Reason: credential.Usage, What: "--since must be a date or a time ago", Why: "such as 2026-01-31 or 30d"}
+		return time.Time{}, &credential.Fault{Reason: credential.Usage, What: "--since must be a date such as 2026-01-31, or a time ago such as 30d"}
 	}
 	return now.Add(-ahead.Sub(now)), nil
 }

@@ -11,17 +11,18 @@ import (
 
 var shells = []string{"bash", "zsh", "fish", "powershell"}
 
-// Command is purser completion. It replaces cobra's, whose help says less.
+// Command is purser completion; it replaces cobra's, which says less.
 func Command(out io.Writer) *cobra.Command {
 	return &cobra.Command{
 		Use:   "completion SHELL",
-		Short: "Print a script that completes purser's commands in your shell",
-		Long: `completion prints a script for bash, zsh, fish or PowerShell. With it, the tab key completes
-commands, flags and their values: the credentials of purser.yaml, AWS profiles and regions,
-registries, the sandbox's scenarios and faults, and the ids of tokens where docker has a
-session. The shell asks purser each time, so that nothing has to be updated.
+		Short: "Print the script with which your shell completes purser",
+		Long: `completion prints a script for bash, zsh, fish or PowerShell. With it, the tab
+key completes commands, flags and their values: the credentials of purser.yaml,
+AWS profiles and regions, registries, the sandbox's scenarios and faults, and
+the ids of tokens if docker has a session. The shell asks purser each time, so
+you never have to update the script.
 
-bash needs the package bash-completion. In zsh, compinit has to be on; if it is not, add
+bash needs the package bash-completion. zsh needs compinit; if it is off, add
 "autoload -U compinit; compinit" to ~/.zshrc.`,
 		Example: `  # bash: for this shell, or for good
   source <(purser completion bash)

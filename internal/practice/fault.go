@@ -69,21 +69,24 @@ func (h *Host) sandboxFaultCommand() *cobra.Command {
 	var f faultFlags
 	cmd := &cobra.Command{
 		Use:   "fault [WHERE]",
-		Short: "Make the stand-ins fail",
-		Long: `fault makes the sandbox in PURSER_SANDBOX fail at the next request of a kind. Without
-flags, it cuts the connection before the request takes effect.
+		Short: "Make the stand-ins misbehave",
+		Long: `fault makes the sandbox of PURSER_SANDBOX misbehave at the next request of a
+kind. With WHERE alone, it cuts the connection before the request takes effect.
 
 WHERE is one of these:
-  aws:OPERATION     such as aws:PutSecretValue, or aws: for any operation
-  hub:KIND          ` + strings.Join(sandboxhub.Faults(), ", ") + `
-  hub:              with --limit
-  registry:KIND     ` + strings.Join(sandboxregistry.Faults(), ", ") + `
-  ghcr.io:KIND      the same; also for other registries of your purser.yaml
-  clock             with --skew`,
+
+  aws:OPERATION, such as aws:PutSecretValue, or aws: for any
+  hub:KIND, for a KIND of
+    ` + strings.Join(sandboxhub.Faults(), ", ") + `
+  registry:KIND, or HOST:KIND for ghcr.io or a registry of your purser.yaml,
+    for a KIND of ` + strings.Join(sandboxregistry.Faults(), ", ") + `
+  hub: with --limit
+  clock with --skew`,
 		Example: `  purser sandbox fault hub:mint --lost
   purser sandbox fault registry:upload --status 429 --retry-after 30s
   purser sandbox fault aws:GetSecretValue --code AccessDeniedException --times 3
-  purser sandbox fault aws:GetSecretValue --code AccessDeniedException --message 'Access to KMS is not allowed'
+  purser sandbox fault aws:GetSecretValue --code AccessDeniedException \
+      --message 'Access to KMS is not allowed'
   purser sandbox fault aws:GetSecretValue --stale --times 2
   purser sandbox fault hub: --limit 3
   purser sandbox fault clock --skew 10m
@@ -91,7 +94,7 @@ WHERE is one of these:
   purser sandbox fault --clear`,
 		Args: func(cmd *cobra.Command, args []string) error {
 			if (len(args) > 0) == (f.clear || f.from != "") {
-				return &credential.Fault{Reason: credential.Usage, What: "fault needs either WHERE, --from or --clear", Why: "give exactly one of them"}
+				return &credential.Fault{Reason: credential.Usage, What: "fault needs WHERE, or --from, or --clear", Why: "give one of the three"}
 			}
 			return arguments.AtMost(cmd, args, 1)
 		},
@@ -99,23 +102,23 @@ WHERE is one of these:
 	}
 	flags := cmd.Flags()
 	flags.SortFlags = false
-	flags.IntVar(&f.spec.Status, "status", 0, "answer with an HTTP `STATUS`")
-	flags.StringVar(&f.retryAfter, "retry-after", "", "add a Retry-After of this `TIME`")
-	flags.StringVar(&f.spec.Code, "code", "", "answer with an AWS error `CODE`")
-	flags.StringVar(&f.spec.Message, "message", "", "the error's message `TEXT`")
-	flags.BoolVar(&f.spec.Lost, "lost", false, "do what the request asks, but lose the answer")
+	flags.IntVar(&f.spec.Status, "status", 0, "answer with this HTTP status")
+	flags.StringVar(&f.retryAfter, "retry-after", "", "answer with this Retry-After `TIME` as well")
+	flags.StringVar(&f.spec.Code, "code", "", "aws: answer with this error `CODE`")
+	flags.StringVar(&f.spec.Message, "message", "", "aws: answer with this error message, a `TEXT`")
+	flags.BoolVar(&f.spec.Lost, "lost", false, "let the request take effect, and lose the answer")
 	flags.BoolVar(&f.spec.Hang, "hang", false, "never answer")
-	flags.StringVar(&f.delay, "delay", "", "answer after a `TIME`")
-	flags.BoolVar(&f.spec.Echo, "echo", false, "repeat the request's secret in the answer")
-	flags.BoolVar(&f.spec.Page, "page", false, "answer with a proxy's HTML page")
-	flags.StringVar(&f.spec.Body, "body", "", "answer with a `TEXT`")
-	flags.BoolVar(&f.spec.Stale, "stale", false, "for aws: answer reads with the secrets as they are now, and ignore later writes")
-	flags.IntVar(&f.spec.Limit, "limit", 0, "for hub: answer this many requests a minute, and the rest with 429")
-	flags.StringVar(&f.spec.EndSession, "end-sessions", "", "for hub: end the sessions of an `ACCOUNT`")
-	flags.StringVar(&f.skew, "skew", "", "for clock: put AWS's clock ahead by a `TIME`, or behind with a -")
-	flags.IntVar(&f.spec.Times, "times", 1, "fail this many requests; -1 for all")
-	flags.StringVar(&f.from, "from", "", "read faults from a `FILE`: a JSON list of objects, with keys like these flags")
-	flags.BoolVar(&f.clear, "clear", false, "remove all faults")
+	flags.StringVar(&f.delay, "delay", "", "answer after this `TIME`")
+	flags.BoolVar(&f.spec.Echo, "echo", false, "repeat the secret of the request")
+	flags.BoolVar(&f.spec.Page, "page", false, "answer with the web page of a proxy")
+	flags.StringVar(&f.spec.Body, "body", "", "answer with this `TEXT`")
+	flags.BoolVar(&f.spec.Stale, "stale", false, "aws: let reads see the secrets as they are now, whatever anybody writes later")
+	flags.IntVar(&f.spec.Limit, "limit", 0, "hub: answer this many requests a minute, and the rest with 429")
+	flags.StringVar(&f.spec.EndSession, "end-sessions", "", "hub: end the sessions of this `ACCOUNT`")
+	flags.StringVar(&f.skew, "skew", "", "clock: put AWS ahead by this `TIME`, or behind with a -")
+	flags.IntVar(&f.spec.Times, "times", 1, "misbehave for this many requests; -1 for all")
+	flags.StringVar(&f.from, "from", "", "read faults from this `FILE`: a JSON list, with the names of these flags")
+	flags.BoolVar(&f.clear, "clear", false, "behave again")
 	return cmd
 }
 

@@ -35,11 +35,11 @@ import (
 func (h *Host) RehearseCommand() *cobra.Command {
 	return &cobra.Command{
 		Use:   "rehearse NAME",
-		Short: "Rotate your own credential against stand-ins, and see each call",
-		Long: `rehearse rotates a credential of your purser.yaml. Stand-ins replace its registry and AWS;
-the names, places, shapes and code are those of a real rotation. It prints each call in
-order, with the permission that the call needs. It contacts nothing real and changes
-nothing.`,
+		Short: "Rotate a credential against stand-ins, and list each call",
+		Long: `rehearse rotates a credential of your purser.yaml, with stand-ins in place of
+its registry and AWS: the same names, places and shapes, and purser's real
+code. It prints each call that a rotation makes, in order, and the right that
+the call needs. It asks nothing real, and changes nothing.`,
 		Example: `  purser rehearse dockerhub
   purser rehearse dockerhub --output json`,
 		Args: arguments.OneName("rehearse"),
@@ -311,7 +311,7 @@ func (r *stagedRun) print() error {
 		slices.Sort(rights[s])
 		out.Text(fmt.Sprintf("\n%s needs %s.", s, strings.Join(rights[s], ", ")))
 	}
-	_, _ = fmt.Fprintf(r.Out, "\n%s\n", r.ends())
+	out.Text("\n" + r.ends())
 	if r.c.Registry == hubRegistry {
 		out.Text(fmt.Sprintf("\npurser makes and revokes tokens with a session of %s at Docker Hub. The session comes from docker, a password, or PURSER_MANAGEMENT_SECRET_ID.", r.c.Username))
 	} else {

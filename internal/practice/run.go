@@ -34,30 +34,31 @@ type runOptions struct {
 
 func (o *runOptions) flags(cmd *cobra.Command) {
 	o.stageOptions.flags(cmd)
-	cmd.Flags().BoolVar(&o.shared, "no-namespace", false, "use environment variables alone: the command keeps the machine's network")
+	cmd.Flags().BoolVar(&o.shared, "no-namespace", false, "give the command no network of its own, and point it to the stand-ins with variables alone")
 }
 
 func (h *Host) sandboxRunCommand() *cobra.Command {
 	var o runOptions
 	cmd := &cobra.Command{
 		Use:   "run -- COMMAND [ARGUMENT…]",
-		Short: "Run a command against the stand-ins",
-		Long: `run starts the stand-ins, runs a command against them, and stops them. It exits with the
-command's code.
+		Short: "Run a command that sees the stand-ins as the real services",
+		Long: `run starts the stand-ins, runs a command that sees them as the real services,
+and stops them. On Linux the command has a network of its own: the names of
+Docker Hub and ghcr.io lead to the stand-ins, and no other name leads anywhere.
+If that is impossible, run says so and sets HTTPS_PROXY and SSL_CERT_FILE
+instead, which purser, docker, skopeo, crane, helm, oras and curl obey. AWS's
+SDKs and CLI find the stand-ins by AWS_ENDPOINT_URL. The exit code is the
+command's.
 
-On Linux the command has its own network. There, the names of Docker Hub and ghcr.io lead
-to the stand-ins, and all other names lead nowhere. If the system does not allow that,
-purser says so and sets HTTPS_PROXY and SSL_CERT_FILE instead; purser, docker, skopeo,
-crane, helm, oras and curl obey them. AWS's SDKs and CLI use AWS_ENDPOINT_URL.
-
-You find made-up tokens in $PURSER_SANDBOX/push.token and other files, and in NAME.token
-for each credential of your purser.yaml. Secrets named purser-sandbox/ACCOUNT, such as
-purser-sandbox/schedules, hold what PURSER_MANAGEMENT_SECRET_ID needs.`,
+Files hold made-up tokens: $PURSER_SANDBOX/push.token and others, and
+NAME.token for each credential of your purser.yaml. Secrets named
+purser-sandbox/ACCOUNT, such as purser-sandbox/schedules, hold what
+PURSER_MANAGEMENT_SECRET_ID needs.`,
 		Example: `  purser sandbox run -- purser status
   purser sandbox run --data practice -- ./release.sh`,
 		Args: func(_ *cobra.Command, args []string) error {
 			if len(args) == 0 {
-				return &credential.Fault{Reason: credential.Usage, What: "run needs a command after --", Why: "for example: purser sandbox run -- purser status"}
+				return &credential.Fault{Reason: credential.Usage, What: "run needs a command after --", Why: "such as purser sandbox run -- purser status"}
 			}
 			return nil
 		},
@@ -70,10 +71,9 @@ purser-sandbox/schedules, hold what PURSER_MANAGEMENT_SECRET_ID needs.`,
 func (h *Host) sandboxShellCommand() *cobra.Command {
 	var o runOptions
 	cmd := &cobra.Command{
-		Use:   "shell",
-		Short: "Open a shell against the stand-ins",
-		Long: `shell starts the stand-ins and opens your own shell against them, like run. When you exit
-it, the stand-ins stop.`,
+		Use:     "shell",
+		Short:   "Open a shell that sees the stand-ins as the real services",
+		Long:    `shell starts your own shell. The stand-ins stop when you leave it.`,
 		Example: `  purser sandbox shell`,
 		Args:    arguments.None,
 		RunE: func(cmd *cobra.Command, _ []string) error {
@@ -143,7 +143,7 @@ func (h *Host) sandboxInsideCommand() *cobra.Command {
 	var probe bool
 	cmd := &cobra.Command{
 		Use: "inside -- COMMAND [ARGUMENT…]", Hidden: true,
-		Short:   "Run a command in the namespaces of run",
+		Short:   "Run a command in the namespaces that run made",
 		Example: `  purser sandbox run -- purser status`,
 		RunE: func(cmd *cobra.Command, args []string) error {
 			if err := namespace.Open(); err != nil {
@@ -158,7 +158,7 @@ func (h *Host) sandboxInsideCommand() *cobra.Command {
 	}
 	o.flags(cmd)
 	cmd.Flags().BoolVar(&probe, "probe", false, "only check that it works")
-	cmd.Flags().BoolVar(&o.greet, "greet", false, "show the accounts to practise with")
+	cmd.Flags().BoolVar(&o.greet, "greet", false, "say what to practise with")
 	return cmd
 }
 

@@ -33,16 +33,16 @@ import (
 func (h *Host) SandboxCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "sandbox",
-		Short: "Practise against stand-ins on this machine",
-		Long: `sandbox starts stand-ins on loopback: Docker Hub with its registry, token service and token
-management, ghcr.io, AWS Secrets Manager and the AWS services around it. Nothing leaves
-this machine, and you need no account.
+		Short: "Try purser against stand-ins on this machine",
+		Long: `sandbox starts stand-ins on loopback: Docker Hub with its registry, token
+service and token management, ghcr.io, AWS Secrets Manager and the services
+that it needs. Nothing leaves this machine, and you need no account.
 
-run and shell start a command, or a shell, that sees the stand-ins under the real names.
-up leaves the stand-ins running for scripts and tests, until down.
+run and shell give a command or a shell the stand-ins under the names of the
+real services. up leaves them running for scripts and tests, until down.
 
-If you have a purser.yaml, the stand-ins also have its accounts, repositories and secrets.
-The secrets have no value, as Terraform leaves them.`,
+If you have a purser.yaml, its accounts, repositories and secrets exist too;
+the secrets have no value, as Terraform leaves them.`,
 		Example: `  purser sandbox try
   purser sandbox run -- purser status
   purser sandbox up`,
@@ -60,8 +60,8 @@ type stageOptions struct {
 }
 
 func (o *stageOptions) flags(cmd *cobra.Command) {
-	cmd.Flags().StringVar(&o.data, "data", "", "keep the state in a `FOLDER` for the next time")
-	cmd.Flags().StringVar(&o.function, "function", "", "let a `PROGRAM` do Secrets Manager's rotations: purser-lambda, or another Lambda function")
+	cmd.Flags().StringVar(&o.data, "data", "", "keep the state in this `FOLDER` for the next time")
+	cmd.Flags().StringVar(&o.function, "function", "", "let this `PROGRAM` do the rotations of Secrets Manager: purser-lambda, or another one for AWS Lambda")
 }
 
 // repeated returns the flags that another purser needs for the same setup.

@@ -26,10 +26,10 @@ func (h *Host) tryCommand() *cobra.Command {
 	}
 	return &cobra.Command{
 		Use:   "try [SCENARIO]",
-		Short: "Take a guided tour of what purser does",
-		Long: `try starts the stand-ins, walks through a scenario with purser's real code, and explains
-what happens. Days pass in a moment. At the end it checks its own claims, and removes
-everything that it made.
+		Short: "Take a guided tour of what purser does when it matters",
+		Long: `try starts the stand-ins and walks through a scenario with purser's real code,
+telling you what happens. At the end it checks that what it told you is so, and
+leaves nothing behind. Days pass in a moment.
 
 ` + strings.Join(lines, "\n"),
 		Example: `  purser sandbox try

@@ -32,9 +32,9 @@ func (h *Host) sandboxUpCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "up",
 		Short: "Leave the stand-ins running, for scripts and tests",
-		Long: `up starts the stand-ins and returns when they answer. It prints lines for your shell to
-evaluate, or JSON with --output json. The stand-ins run until purser sandbox down, which
-finds them by the variable PURSER_SANDBOX. Several may run at once.`,
+		Long: `up starts the stand-ins, and returns when they answer. It prints lines for a
+shell to evaluate, or JSON with --output json. They run until purser sandbox
+down, which finds them by the variable PURSER_SANDBOX. Several can run at once.`,
 		Example: `  purser sandbox up
   purser sandbox up --output json
   purser sandbox up --data practice`,
@@ -48,8 +48,8 @@ finds them by the variable PURSER_SANDBOX. Several may run at once.`,
 
 // listenFlags adds flags for sandboxes that others may reach.
 func (o *stageOptions) listenFlags(cmd *cobra.Command) {
-	cmd.Flags().StringVar(&o.listen, "listen", "", "also serve everything over one port at an `ADDRESS`, such as 0.0.0.0:443")
-	cmd.Flags().StringVar(&o.name, "name", "", "the `HOST` that clients connect to")
+	cmd.Flags().StringVar(&o.listen, "listen", "", "also serve everything on one port at this `ADDRESS`, such as 0.0.0.0:443")
+	cmd.Flags().StringVar(&o.name, "name", "", "the `HOST` name by which clients reach it")
 }
 
 // Running is a running sandbox.
@@ -140,10 +140,10 @@ func (h *Host) sandboxServeCommand() *cobra.Command {
 	var temporary bool
 	cmd := &cobra.Command{
 		Use: "serve", Args: arguments.None,
-		Short: "Run the stand-ins in the foreground, for containers and supervisors",
-		Long: `serve prints the same as up, but stays in the foreground until SIGINT or SIGTERM. With
---listen other machines reach it over one port: under Docker Hub's own names if these
-resolve to this machine, through the proxy on the same port, and AWS by AWS_ENDPOINT_URL.`,
+		Short: "Run the stand-ins until a signal, for containers",
+		Long: `serve prints what up prints, and runs until SIGINT or SIGTERM. With --listen,
+other machines reach it on one port: by Docker Hub's own names if these lead to
+this machine, through the proxy on the same port, and AWS by AWS_ENDPOINT_URL.`,
 		Example: `  purser sandbox serve --folder practice`,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			if err := o.checkListen(h.Err); err != nil {
@@ -154,7 +154,7 @@ resolve to this machine, through the proxy on the same port, and AWS by AWS_ENDP
 	}
 	o.flags(cmd)
 	o.listenFlags(cmd)
-	cmd.Flags().StringVar(&folder, "folder", "", "keep the certificate and made-up tokens in a `FOLDER`; default: a temporary one")
+	cmd.Flags().StringVar(&folder, "folder", "", "put the certificate and the made-up tokens into this `FOLDER` (default a temporary one)")
 	cmd.Flags().BoolVar(&temporary, "temporary", false, "remove the folder at the end")
 	_ = cmd.Flags().MarkHidden("temporary") // the flag exists
 	return cmd
@@ -242,8 +242,8 @@ func (h *Host) sandboxDownCommand() *cobra.Command {
 	return &cobra.Command{
 		Use:   "down",
 		Short: "Stop the stand-ins that up left running",
-		Long: `down stops the sandbox in PURSER_SANDBOX and removes its folder. You can also use it inside
-run and shell; the command then continues without stand-ins.`,
+		Long: `down stops the sandbox that PURSER_SANDBOX names, and removes its folder. It
+also works in run and shell: the command then goes on without stand-ins.`,
 		Example: `  purser sandbox down`,
 		Args:    arguments.None,
 		RunE:    func(cmd *cobra.Command, _ []string) error { return h.sandboxDown(cmd.Context()) },

@@ -19,7 +19,7 @@ var leads = map[string][]string{
 	"tokens activate":   {"registry", "account"},
 	"tokens deactivate": {"registry", "account"},
 	"terraform":         {"source"},
-	"configure-docker":  {"client"},
+	"configure-docker":  {"client", "registry"},
 	"job start":         {"dir"},
 	"job end":           {"dir"},
 	"respond":           {"record"},

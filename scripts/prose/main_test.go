@@ -17,6 +17,7 @@ func TestOddEnglishIsFound(t *testing.T) {
 		"comment":      {"a.go", "package a\n\n// It is\n// told.\nvar x int\n", `:3: "is told"`},
 		"first line":   {"a.go", "// As nobody.\npackage a\n", `:1: "As nobody"`},
 		"string":       {"a.go", "package a\n\nconst x = \"the key is there twice\"\n", `:3: "there twice"`},
+		"after a list": {"a.go", "package a\n\nconst x = `\n  one\n\nis\ntold`\n", `:6: "is told"`},
 		"raw string":   {"a.go", "package a\n\nconst x = `one\nthere twice`\n", `:4: "there twice"`},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -36,6 +37,7 @@ func TestGoodEnglishAndCodePass(t *testing.T) {
 		"indented":      {"a.md", "Text:\n\n    as nobody\n    as nobody\n"},
 		"inline code":   {"a.md", "It prints `as nobody`.\n"},
 		"a link":        {"a.md", "See [this](docs/as nobody.md).\n"},
+		"a list":        {"a.go", "package a\n\nconst x = `" + strings.Repeat("\n  "+strings.Repeat("word ", 25), 3) + "`\n"},
 		"two comments":  {"a.go", "package a\n\nvar x int // as\nvar y int // nobody\n"},
 		"an example":    {"a.go", "package a\n\nconst x = `  as nobody\n  as nobody`\n"},
 		"directive":     {"a.go", "package a\n\nvar x int //nolint:gosec // as nobody\n"},

@@ -117,6 +117,10 @@ func goSource(text string, stringsToo bool) ([]passage, error) {
 				} else if strings.HasPrefix(text, "  ") { // an example or a table
 					continue
 				}
+				if text == "" || strings.HasPrefix(text, "  ") { // a list or commands, line by line
+					all = append(all, p)
+					p = passage{}
+				}
 				p.lines = append(p.lines, line{number + i, plain(text)})
 			}
 			all = append(all, p)
