@@ -14,13 +14,14 @@ const tourDay = 24 * time.Hour
 func (t *tour) storing(ctx context.Context) error {
 	good, readOnly := t.sandbox.PushToken, t.sandbox.ReadOnlyToken
 	err := t.stops(ctx, []stop{
-		{`This is the main job. You made a token on Docker's page and pipe it in. purser asks the
-registry what the token can do, stores it, reads it back, checks it again and makes it
-current:`, []string{"store", "dockerhub", "--token-stdin", "--create"}, good, present.ExitOK},
+		{`This is the main job. You made a token on Docker's page and pipe it in. purser
+asks the registry what the token can do, stores it, reads it back, checks it again
+and makes it current:`, []string{"store", "dockerhub", "--token-stdin", "--create"}, good, present.ExitOK},
 		{`Run it again. The token is already stored, so purser writes nothing:`, []string{"store", "dockerhub", "--token-stdin"}, good, present.ExitOK},
-		{`This token is read-only. docker login would say "Login Succeeded". purser does not store
-it, and tells you what to do:`, []string{"store", "dockerhub", "--token-stdin"}, readOnly, present.ExitBad},
-		{`The secret still holds the good token. check reads it as a build agent does, and tests it:`, []string{"check"}, credential.Secret{}, present.ExitOK},
+		{`This token is read-only. docker login would say "Login Succeeded". purser does not
+store it, and tells you what to do:`, []string{"store", "dockerhub", "--token-stdin"}, readOnly, present.ExitBad},
+		{`The secret still holds the good token. check reads it as a build agent does, and
+tests it:`, []string{"check"}, credential.Secret{}, present.ExitOK},
 		{`status shows all credentials without reading a value:`, []string{"status"}, credential.Secret{}, present.ExitOK},
 	}...)
 	if err == nil {
@@ -35,7 +36,7 @@ func (t *tour) begin(ctx context.Context, more ...string) error {
 		return err
 	}
 	return t.visit(ctx, stop{
-		say:  "purser makes the first token at Docker Hub. A second secret holds the account for that:",
+		say:  "purser makes the first token at Docker Hub. A second secret holds the account\nthat may do so:",
 		args: append([]string{"store", "dockerhub", "--mint", "--create"}, more...),
 	})
 }
@@ -48,11 +49,11 @@ func (t *tour) rotation(ctx context.Context) error {
 		return err
 	}
 	t.later(91*tourDay, "… 91 days later …")
-	if err := t.visit(ctx, stop{say: "The same command runs again. purser makes a new token, checks it, stores it, checks the stored copy, and\nonly then makes it current. The previous token keeps working, because running jobs still use it:", args: []string{"rotate", "--due"}}); err != nil {
+	if err := t.visit(ctx, stop{say: "The same command runs again. purser makes a new token, checks it, stores it,\nchecks the stored copy, and only then makes it current. The previous token keeps\nworking, because running jobs still use it:", args: []string{"rotate", "--due"}}); err != nil {
 		return err
 	}
 	t.later(25*time.Hour, "… the next day …")
-	if err := t.visit(ctx, stop{say: "Nobody has used the previous token for hours. purser switches it off, revokes it, and checks that it is dead:", args: []string{"rotate", "--due"}}); err != nil {
+	if err := t.visit(ctx, stop{say: "Nobody has used the previous token for hours. purser switches it off, revokes it,\nand checks that it is dead:", args: []string{"rotate", "--due"}}); err != nil {
 		return err
 	}
 	return t.claim(ctx)
@@ -70,7 +71,7 @@ func (t *tour) killed(ctx context.Context) error {
 		return err
 	}
 	t.sandbox.SecretsManager.ClearFaults()
-	return t.finish(ctx, "purser keeps no journal, and you have nothing to repair. The secret itself shows a token that waits to become\ncurrent:")
+	return t.finish(ctx, "purser keeps no journal, and you have nothing to repair. The secret itself shows a\ntoken that waits to become current:")
 }
 
 // finish inspects the state, runs once more, and retires the old token.
@@ -109,7 +110,7 @@ func (t *tour) outage(ctx context.Context) error {
 	}
 	t.later(91*tourDay, "… 91 days later, AWS has a bad day.")
 	t.sandbox.SecretsManager.Fault("UpdateSecretVersionStage", sandboxaws.Fault{Code: "InternalServiceError", Message: "try again later", Status: 500, Times: -1})
-	if err := t.visit(ctx, stop{say: "purser makes and stores the new token. When it makes the token current, AWS answers only 500:", args: []string{"rotate", "--due"}, want: present.ExitUnknown}); err != nil {
+	if err := t.visit(ctx, stop{say: "purser makes and stores the new token. When it makes the token current,\nAWS answers only 500:", args: []string{"rotate", "--due"}, want: present.ExitUnknown}); err != nil {
 		return err
 	}
 	t.sandbox.SecretsManager.ClearFaults()
@@ -128,6 +129,6 @@ func (t *tour) expired(ctx context.Context) error {
 	); err != nil {
 		return err
 	}
-	t.say("On a schedule, purser rotate --due would have renewed the token three days before it expired.")
+	t.say("On a schedule, purser rotate --due would have renewed the token three days before\nit expired.")
 	return t.claim(ctx)
 }

@@ -141,9 +141,9 @@ func (h *Host) try(ctx context.Context, s scenario) (err error) {
 	if err := os.WriteFile(filepath.Join(t.dir, config.FileName), []byte(TourConfig), 0o600); err != nil {
 		return err
 	}
-	t.say(`purser has started two stand-ins on this machine: one for Docker Hub, with the account
-"mockserver" and its repository, and one for AWS Secrets Manager. This purser.yaml tells
-purser what to do, and holds no secret:
+	t.say(`purser has started two stand-ins on this machine: one for Docker Hub, with the
+account "mockserver" and its repository, and one for AWS Secrets Manager. This
+purser.yaml tells purser what to do, and holds no secret:
 
 ` + present.Indent(strings.TrimSpace(TourConfig), "    "))
 	if err := s.walk(t, ctx); err != nil {
@@ -240,6 +240,6 @@ func (t *tour) claim(ctx context.Context) error {
 	if n != 1 {
 		return fmt.Errorf("%d tokens made by purser still work; the tour expects one", n)
 	}
-	t.say("The tour has checked that readers get a working token, and that only one token made by\npurser still works.")
+	t.say("The tour has checked that readers get a working token, and that only one token\nmade by purser still works.")
 	return nil
 }
