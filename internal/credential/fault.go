@@ -21,7 +21,7 @@ const (
 	NoToken          Reason = "no-token"           // no source had a token
 	SourceUnclear    Reason = "source-unclear"     // the command does not say where the token comes from
 	NoTerminal       Reason = "no-terminal"        // there is no terminal to ask a question on
-	ConsentNeeded    Reason = "consent-needed"     // a person has to decide, and nobody can be asked here
+	ConsentNeeded    Reason = "consent-needed"     // a person must decide, and purser cannot ask anyone here
 	Declined         Reason = "declined"           // the person said no
 	Interrupted      Reason = "interrupted"        // a signal ended the run
 	TimedOut         Reason = "timed-out"          // the run exceeded --timeout

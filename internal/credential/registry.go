@@ -24,7 +24,7 @@ func ParseHost(text string) (Host, error) {
 	}
 	name := strings.TrimSpace(text)
 	if HoldsToken(name) {
-		return bad("it has the form of a token; a registry is a host name such as docker.io or ghcr.io")
+		return bad("it looks like a token; a registry is a host name such as docker.io or ghcr.io")
 	}
 	name = strings.ToLower(name)
 	for _, scheme := range []string{"https://", "http://"} {
@@ -115,7 +115,7 @@ func (h Host) DockerKeys() []string {
 func (h Host) SessionKeys() []string { return h.named().SessionKeys }
 
 // HelperKeys returns the keys under which clients look up the registry's helper: docker
-// uses its own name for the registry, podman and its family the host.
+// uses its own name for the registry, podman and similar programs the host.
 func (h Host) HelperKeys() []string {
 	if keys := h.named().HelperKeys; keys != nil {
 		return keys

@@ -24,7 +24,7 @@ type Options string
 
 const optionEnd, optionIs = "\x00", "="
 
-// Get returns an option; "" where it is not set.
+// Get returns an option; "" if unset.
 func (o Options) Get(name string) string {
 	for _, one := range strings.Split(string(o), optionEnd) {
 		if text, ok := strings.CutPrefix(one, name+optionIs); ok {
