@@ -133,7 +133,7 @@ func TestANewKindNeedsOnlyAFolderAndALine(t *testing.T) {
 		{"the doctor", good, "", []string{"doctor"}, []string{"ok: Drawer     app: top, opened by of brass", "ok: Wood       app: oak"}},
 		{"where a token is made", good, "qsr_FAKEFAKEFAKEFAKEFAKE", []string{"store", "app", "--token-stdin"}, []string{"https://quasar.example/tokens (permission: Beam)"}},
 		{"its token at another registry", strings.NewReplacer("HOST", "registry.example.net", "top", "side").Replace(good), token, []string{"store", "app", "--token-stdin", "--create"}, []string{"it looks like a token of Quasar, so purser did not send it"}},
-		{"its token as an argument", good, "", []string{"store", token}, []string{"a token was given as an argument"}},
+		{"its token as an argument", good, "", []string{"store", token}, []string{"you gave a token as an argument"}},
 	} {
 		out := run(c.yaml, c.input, c.args...)
 		for _, want := range c.want {

@@ -298,14 +298,14 @@ func TestAPullRequestCannotNameAnotherRegistry(t *testing.T) {
 		a.system = filepath.Join(checkout, "none") // even without a system file, the checkout's is not used
 		for _, path := range []string{"purser.yaml", "./purser.yaml", filepath.Join(checkout, "purser.yaml")} {
 			a.env.Config = path
-			if out, _, _ := a.ask("get", "evil.example"); !strings.Contains(out, "is not trusted") {
+			if out, _, _ := a.ask("get", "evil.example"); !strings.Contains(out, "does not trust") {
 				t.Errorf("%s: %q", path, out)
 			}
 		}
 		outside := filepath.Join(trustedDir(t), "link.yaml")
 		if err := os.Symlink(filepath.Join(checkout, "purser.yaml"), outside); err == nil {
 			a.env.Config = outside
-			if out, _, _ := a.ask("get", "evil.example"); !strings.Contains(out, "is not trusted") {
+			if out, _, _ := a.ask("get", "evil.example"); !strings.Contains(out, "does not trust") {
 				t.Errorf("a link to it: %q", out)
 			}
 		}
@@ -320,7 +320,7 @@ func TestAPullRequestCannotNameAnotherRegistry(t *testing.T) {
 		} {
 			a.env = env
 			lured(a)
-			if out, _, code := a.ask("get", "docker.io"); code != 1 || !strings.Contains(out, "is not followed") {
+			if out, _, code := a.ask("get", "docker.io"); code != 1 || !strings.Contains(out, "purser refuses PURSER_") {
 				t.Errorf("%+v: %q", env, out)
 			}
 		}
@@ -346,7 +346,7 @@ func TestAPullRequestCannotNameAnotherRegistry(t *testing.T) {
 			if err := spoil(); err != nil {
 				t.Fatal(err)
 			}
-			if out, _, _ := a.ask("get", "docker.io"); !strings.Contains(out, "is not trusted") {
+			if out, _, _ := a.ask("get", "docker.io"); !strings.Contains(out, "does not trust") {
 				t.Errorf("%s: %q", name, strings.ReplaceAll(out, token, "THE TOKEN"))
 			}
 			_ = os.Chmod(dir, 0o700)

@@ -57,7 +57,7 @@ func neverSaid(t *testing.T, token string, args ...string) {
 	if credential.Shows(said, credential.NewSecret(token)) {
 		t.Errorf("purser %s shows the token", line)
 	}
-	if !strings.Contains(said, "a token was given as an argument") {
+	if !strings.Contains(said, "you gave a token as an argument") {
 		t.Errorf("purser %s does not say that a token was given: %s", line, said)
 	}
 }

@@ -30,7 +30,7 @@ func TestTheDoctorComparesTheClockWithAWS(t *testing.T) {
 		code int
 		text string
 	}{
-		0:                 {present.ExitMissing, "ok: Clock      this machine's agrees"},
+		0:                 {present.ExitMissing, "ok: Clock      this machine's clock agrees"},
 		-2 * time.Minute:  {present.ExitMissing, "unknown: Clock      this machine's clock is off by "},
 		10 * time.Minute:  {present.ExitMissing, "bad: Clock      this machine's clock is off by "},
 		-10 * time.Minute: {present.ExitMissing, "timedatectl set-ntp true"},

@@ -23,7 +23,7 @@ import (
 func TestWhoStillHasIt(t *testing.T) {
 	replaced := time.Date(2026, 11, 23, 12, 0, 0, 0, time.UTC)
 	before, after := replaced.Add(-time.Hour), replaced.Add(time.Hour)
-	i := &incident.Record{Credential: "dockerhub", Since: before, Replaced: &replaced}
+	i := &incident.Record{Credential: "dockerhub", Since: before, Stopped: &replaced, Replaced: &replaced}
 	i.AddReads(credential.Target{Kind: "secret", Name: "s"}, audit.Reads{Complete: false, Oldest: before, Unreadable: 2, Since: before, Reads: []audit.Read{
 		{At: after, Principal: "new"}, {At: before, Principal: "new"},
 		{At: before, Principal: "old"},

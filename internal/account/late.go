@@ -57,7 +57,7 @@ func (m *Late) SignedIn(ctx context.Context) (registry.Account, error) {
 		return h, err
 	}
 	if m.desk.Env.ManagementSecret == "" {
-		// A person may be asked. Wait for the turn without holding the lock.
+		// purser may ask the person. Wait for the turn without holding the lock.
 		if err := present.AwaitTurn(ctx); err != nil {
 			return nil, err
 		}

@@ -24,18 +24,18 @@ you never have to update the script.
 
 bash needs the package bash-completion. zsh needs compinit; if it is off, add
 "autoload -U compinit; compinit" to ~/.zshrc.`,
-		Example: `  # bash: for this shell, or for good
+		Example: `  # bash: for this shell, or for good.
   source <(purser completion bash)
   purser completion bash > ~/.local/share/bash-completion/completions/purser
 
-  # zsh: for this shell, or for good, in a folder of your fpath
+  # zsh: for this shell, or for good, in a folder of your fpath.
   source <(purser completion zsh)
   purser completion zsh > "${fpath[1]}/_purser"
 
-  # fish
+  # fish.
   purser completion fish > ~/.config/fish/completions/purser.fish
 
-  # PowerShell: add this line to your profile
+  # PowerShell: add this line to your profile.
   purser completion powershell | Out-String | Invoke-Expression`,
 		Args: func(_ *cobra.Command, args []string) error {
 			if len(args) == 1 && write(nil, args[0], nil) != nil {

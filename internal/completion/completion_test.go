@@ -14,9 +14,9 @@ import (
 	"purser/internal/credential"
 )
 
-// TestOthersTextIsNoWordOfACommandLine has files and a registry give what a shell would take for
-// something else, or what has no place on a screen.
-func TestOthersTextIsNoWordOfACommandLine(t *testing.T) {
+// TestCompletionDropsUnsafeText has files and a registry offer text that a shell would interpret
+// or a terminal obey.
+func TestCompletionDropsUnsafeText(t *testing.T) {
 	bad := []string{"", "a b", "$(evil)", "`evil`", "a;b", "a|b", "a>b", "a\nb", "a\x1b[31m", "a\u202eb", "'a'", "~", "*"}
 	var listed []credential.ManagedToken
 	for _, id := range append(bad, "01a2b3c4") {
@@ -51,7 +51,7 @@ func TestOthersTextIsNoWordOfACommandLine(t *testing.T) {
 	}
 }
 
-func TestTheHelpNamesEveryShellThatThereIsAScriptFor(t *testing.T) {
+func TestTheHelpNamesEveryShellWithAScript(t *testing.T) {
 	cmd := Command(nil)
 	for _, shell := range shells {
 		if write(nil, shell, nil) == nil || !strings.Contains(cmd.Example, "purser completion "+shell) {

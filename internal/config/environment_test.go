@@ -44,7 +44,7 @@ func TestTheEnvironmentIsRead(t *testing.T) {
 	}
 }
 
-func TestAWSIdentitiesAreToldApart(t *testing.T) {
+func TestAWSIdentitiesDiffer(t *testing.T) {
 	seen := map[string]string{}
 	for name, vars := range map[string]map[string]string{
 		"none": {"HOME": "/home/me"}, "a key": {"AWS_ACCESS_KEY_ID": "AKIA1"}, "another key": {"AWS_ACCESS_KEY_ID": "AKIA2"},
@@ -131,8 +131,7 @@ func TestNoVariableCarriesASecret(t *testing.T) {
 	}
 }
 
-// TestAVariableWithATokenInItIsNoticed goes over all variables: whatever is read may be
-// shown some day.
+// TestAVariableWithATokenInItIsNoticed tries all variables, because purser may show any.
 func TestAVariableWithATokenInItIsNoticed(t *testing.T) {
 	own := []string{"DOCKER_AUTH_CONFIG", "HTTPS_PROXY", "PURSER_CONFIG_TEXT"} // credentials belong into the first two, and the parser tells the place in the third
 	for _, v := range Variables() {

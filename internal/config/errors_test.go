@@ -16,7 +16,7 @@ import (
 
 var update = flag.Bool("update", false, "write the golden files")
 
-// golden compares with a file that -update writes.
+// golden compares with a file, which -update writes.
 func golden(t *testing.T, path string, got []byte) {
 	t.Helper()
 	if *update {
@@ -107,10 +107,10 @@ func TestFilesThatAreTooLargeAreRefused(t *testing.T) {
 	}
 }
 
-// canaries are tokens with and without a mark of their own.
+// canaries are tokens with and without a prefix.
 var canaries = []string{"dckr_pat_Zq7Canary9xK2mW4vB8nT1", "Zq7Canary9xK2mW4vB8nT1", "ghp_zq7canary9xk2mw4vb8nt1", "0a1b2c3d-0a1b-2c3d-4e5f-9a8b7c6d5e4f"}
 
-// assertHidden fails when an error shows a piece of the canary.
+// assertHidden fails if an error shows a piece of the canary.
 func assertHidden(t *testing.T, err error, canary, text string) {
 	t.Helper()
 	for e := range chain(err) {
@@ -120,7 +120,7 @@ func assertHidden(t *testing.T, err error, canary, text string) {
 	}
 }
 
-// chain is an error and all it wraps.
+// chain returns an error and all that it wraps.
 func chain(err error) func(func(error) bool) {
 	return func(yield func(error) bool) {
 		queue := []error{err}
@@ -222,7 +222,7 @@ func TestAMarkedTokenIsRefusedUnderEveryKey(t *testing.T) {
 	}
 }
 
-// TestLinesAreCountedOnceWhateverEndsThem: an editor jumps to the line that is named.
+// TestLinesAreCountedOnceWhateverEndsThem, so that editors can jump to the line.
 func TestLinesAreCountedOnceWhateverEndsThem(t *testing.T) {
 	const text = "# one\n# two\naws: {region: eu-west-2} # three\ncredentials:\n  x:\n    registri: docker.io\n"
 	for _, end := range []string{"\n", "\r\n"} {

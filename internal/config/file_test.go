@@ -21,7 +21,7 @@ func parse(t *testing.T, text string) *File {
 	return file
 }
 
-// equal compares what was parsed; a Shape has fields of its own.
+// equal compares parsed values, with the private fields of Shape.
 func equal(t *testing.T, got, want any) {
 	t.Helper()
 	shapes := cmp.Comparer(func(a, b credential.Shape) bool { return a == b })
@@ -54,7 +54,7 @@ func TestTheExampleBecomesCredentials(t *testing.T) {
 	})
 }
 
-func TestEverySettingArrives(t *testing.T) {
+func TestEverySettingIsRead(t *testing.T) {
 	shape, err := credential.NewShape("user", "secret")
 	if err != nil {
 		t.Fatal(err)
@@ -73,7 +73,7 @@ func TestEverySettingArrives(t *testing.T) {
 	}})
 }
 
-func TestWhatIsLeftOutHasTheDefault(t *testing.T) {
+func TestOmittedKeysHaveTheirDefaults(t *testing.T) {
 	file := parse(t, "aws: {region: eu-west-2}\ncredentials: {a: {registry: ghcr.io, repositories: [acme/app]}, b: {registry: index.docker.io, repositories: [alpine, docker.io/acme/app], rotate: {every: 2d}}}")
 	equal(t, file.Credentials, []credential.Credential{
 		{
@@ -147,7 +147,7 @@ func TestACredentialThatIsNotThereSuggestsTheNearest(t *testing.T) {
 func TestTheNearestFileUpwardsIsFound(t *testing.T) {
 	root := t.TempDir()
 	deep := filepath.Join(root, "a", "b", "c")
-	// A folder of that name is not the file.
+	// A folder named purser.yaml does not count.
 	if err := os.MkdirAll(filepath.Join(deep, FileName), 0o700); err != nil {
 		t.Fatal(err)
 	}
@@ -255,7 +255,7 @@ func TestNearestKeys(t *testing.T) {
 	}
 }
 
-// TestAFileSaysWhetherItIsTrusted tells a build agent's configuration from a checkout's.
+// TestAFileSaysWhetherItIsTrusted distinguishes a build agent's configuration from a checkout's.
 func TestAFileSaysWhetherItIsTrusted(t *testing.T) {
 	path := filepath.Join(t.TempDir(), FileName)
 	if err := os.WriteFile(path, []byte("credentials: {dockerhub: {registry: docker.io, repositories: [a/b], store: {secret: x}}}\n"), 0o600); err != nil {

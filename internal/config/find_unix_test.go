@@ -11,7 +11,7 @@ import (
 
 const somebodyElse = 54321
 
-// planted makes a project below a folder in which a purser.yaml was left.
+// planted makes a project below a folder where somebody left a purser.yaml.
 func planted(t *testing.T) (file, project string) {
 	t.Helper()
 	base := t.TempDir()
@@ -25,7 +25,7 @@ func planted(t *testing.T) (file, project string) {
 	return file, project
 }
 
-func TestAFoundFileIsThePersonsOwn(t *testing.T) {
+func TestOnlyThePersonsOwnFileIsFound(t *testing.T) {
 	file, project := planted(t)
 	if path, err := Find("", Environment{}, project); path != file || err != nil {
 		t.Fatalf("one's own: %q, %v", path, err)
@@ -51,7 +51,7 @@ func TestAFoundFileIsThePersonsOwn(t *testing.T) {
 	}
 }
 
-// linked puts another user's link in place of the file, to one that is the person's own.
+// linked replaces the file by another user's link to the person's own file.
 func linked(file string) error {
 	own := file + ".own"
 	if err := os.Rename(file, own); err != nil {

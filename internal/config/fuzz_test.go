@@ -7,8 +7,8 @@ import (
 	"testing"
 )
 
-// FuzzParse looks for panics and for errors that show what the file holds. The
-// word CANARY in the input becomes a token.
+// FuzzParse looks for panics, and for errors that show the file's text. It replaces the word
+// CANARY in the input by a token.
 func FuzzParse(f *testing.F) {
 	files, err := filepath.Glob("testdata/errors/*.yaml")
 	if err != nil {
@@ -34,7 +34,7 @@ func FuzzParse(f *testing.F) {
 			if (file == nil) == (err == nil) {
 				t.Fatalf("Parse gives %v and %v", file, err)
 			}
-			// The canary's letters may be in the text itself, beside the plant.
+			// The input itself may contain the canary's letters.
 			if err != nil && strings.Contains(text, "CANARY") && !strings.Contains(text, "Canary9") {
 				assertHidden(t, err, canary, planted)
 			}

@@ -14,7 +14,7 @@ var rendered = Entry{
 	Kind: "secret", Target: "mockserver-build/dockerhub", Every: "90d", Overlap: "24h", Readers: []string{"policy/buildkite-read-dockerhub-secret"},
 }
 
-func TestANewFileIsTheExample(t *testing.T) {
+func TestANewFileLooksLikeTheExample(t *testing.T) {
 	want := `aws: {profile: mockserver-build, region: eu-west-2}
 credentials:
   dockerhub:
@@ -35,7 +35,7 @@ credentials:
 	}
 }
 
-func TestWhatIsRenderedIsReadAsItWas(t *testing.T) {
+func TestRenderedFilesParseToTheSameCredentials(t *testing.T) {
 	for _, e := range []Entry{
 		{Name: "a", Registry: "ghcr.io", Repositories: []string{"a/b", "c/d"}, Username: "no", Access: "pull", Kind: "file", Target: "x y.json"},
 		{Name: "1", Registry: "localhost:5000", Repositories: []string{"x"}, Username: "12345", Kind: "secret", Target: "a/b+c=d@e", Region: "eu-west-2", Profile: "with: colon #x"},
@@ -98,7 +98,7 @@ func TestAddingKeepsEveryOtherLine(t *testing.T) {
 	}
 }
 
-// FuzzAdd: a file that was good stays good, and has what was added.
+// FuzzAdd checks that a valid file stays valid and has the added credential.
 func FuzzAdd(f *testing.F) {
 	f.Add(Example)
 	f.Add(full)

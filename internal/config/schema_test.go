@@ -50,7 +50,7 @@ func TestEveryDeclarationIsInTheSchemaAndTheReference(t *testing.T) {
 	}
 }
 
-func TestTheNamesPatternIsTheOneOfCredentials(t *testing.T) {
+func TestTheNamesPatternIsThatOfCredentials(t *testing.T) {
 	i, _ := fileTable().object.find("credentials")
 	s := fileTable().object.settings[i]
 	form := regexp.MustCompile(s.pattern)
@@ -61,8 +61,7 @@ func TestTheNamesPatternIsTheOneOfCredentials(t *testing.T) {
 	}
 }
 
-// documents are read by the decoder and held against the schema. Each differs
-// from the full file in one value.
+// documents are for the decoder and the schema. Each differs from the full file in one value.
 func documents() map[string]bool {
 	all := map[string]bool{
 		full: true, Example: true, "credentials: {}": false, "[]": false, "text": false, "aws: {}": false,
@@ -143,7 +142,7 @@ func readSchema(t *testing.T) map[string]any {
 	return schema
 }
 
-// plainValue is a node as JSON has it.
+// plainValue converts a node to JSON's types.
 func plainValue(n node) any {
 	switch n.kind {
 	case mapping:
@@ -168,10 +167,10 @@ func plainValue(n node) any {
 	return n.text
 }
 
-// validator knows the words of JSON Schema that Schema uses, and no others.
+// validator knows only the keywords of JSON Schema that Schema uses.
 type validator struct{ root map[string]any }
 
-// validate says why the value does not fit, or "".
+// validate says why the value is invalid, or returns "".
 func (v *validator) validate(schema map[string]any, value any) string {
 	for _, keyword := range slices.Sorted(maps.Keys(schema)) {
 		why := v.keyword(keyword, schema[keyword], schema, value)

@@ -23,14 +23,14 @@ const longestName = 63
 func ParseName(text string) (Name, error) {
 	if HoldsToken(text) {
 		return "", &Fault{
-			Reason: TokenInArguments, What: "a token was given as an argument",
-			Why: "it is now in the shell's history and, while this runs, in the process list",
+			Reason: TokenInArguments, What: "you gave a token as an argument",
+			Why: "it is now in your shell's history and, while the command runs, in the process list",
 		}
 	}
 	if len(text) > longestName || !nameForm.MatchString(text) {
 		return "", &Fault{
 			Reason: Usage, What: "the credential's name is invalid",
-			Why: "a name is lower-case letters, digits, '.', '_' and '-', at most 63 characters",
+			Why: "a name has only lower-case letters, digits, '.', '_' and '-', and at most 63 characters",
 		}
 	}
 	return Name(text), nil

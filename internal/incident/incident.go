@@ -146,9 +146,12 @@ func (i *Record) Conclude(err error, again string) {
 			holders++
 		}
 	}
-	if holders == 1 {
+	switch {
+	case i.Stopped == nil && i.Ended == nil:
+		check("the leaked token may still work, because nothing has stopped it yet: revoke it first")
+	case holders == 1:
 		check("one reader still has the old token, and fails until it reads the new one: restart its jobs")
-	} else if holders > 1 {
+	case holders > 1:
 		check("%d readers still have the old token, and fail until they read the new one: restart their jobs", holders)
 	}
 	if i.Replaced != nil {
@@ -157,10 +160,7 @@ func (i *Record) Conclude(err error, again string) {
 	if len(i.Pushes) > 0 {
 		check("tags pushed since %s: %d; match each with the build that made it, and rebuild any without one", i.Since.Format(time.DateOnly), len(i.Pushes))
 	}
-	check("check readers and sources that you do not recognize")
-	if i.Ended == nil {
-		check("treat the leaked token as working: its registry has not refused it yet")
-	}
+	check("look for readers and sources that you do not recognize")
 	check("remove the token from where it leaked, such as a log, a commit or a transcript")
 	check("CloudTrail lags by some minutes: look again in 15 minutes with %s --dry-run", again)
 	// Lists are [] in JSON, never null.

@@ -15,8 +15,7 @@ import (
 	_ "purser/internal/wire/kinds" // Docker Hub's hosts
 )
 
-// TestHintsNameTheHostThatFailed has each host that a proof asks fail in each way, and
-// looks where a person is sent.
+// TestHintsNameTheHostThatFailed makes each host of a proof fail in each way.
 func TestHintsNameTheHostThatFailed(t *testing.T) {
 	ways := map[string]struct {
 		fault fault.Fault
@@ -71,16 +70,15 @@ func TestHintsNameTheHostThatFailed(t *testing.T) {
 					t.Errorf("no command for the host, or no proxy:\n%s", text)
 				}
 				if strings.Contains(text, "auth-hosts") {
-					t.Errorf("a network's sign-in page is no token service:\n%s", text)
+					t.Errorf("it proposes to trust a network's sign-in page:\n%s", text)
 				}
 			})
 		}
 	}
 }
 
-// TestAHostThatIsACommandIsQuoted has a registry whose token service has a name that a
-// shell would run.
-func TestAHostThatIsACommandIsQuoted(t *testing.T) {
+// TestHintsQuoteAHostThatIsACommand has a token service whose name a shell would run.
+func TestHintsQuoteAHostThatIsACommand(t *testing.T) {
 	f := &credential.Fault{Reason: credential.RegistryStrange, Registry: "registry.example.com", Host: "a$(id).example.com", What: "x"}
 	if text := present.ErrorText(f); !strings.Contains(text, "curl -sSI 'https://a$(id).example.com/'") {
 		t.Error(text)

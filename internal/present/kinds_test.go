@@ -1,3 +1,3 @@
 package present
 
-import _ "purser/internal/wire/kinds" // whose advice and pages are told
+import _ "purser/internal/wire/kinds" // for their advice and pages

@@ -18,7 +18,7 @@ import (
 	"purser/internal/lifecycle"
 )
 
-// drawn is what a terminal shows in the end, and the widest row that it ever showed.
+// drawn returns what a terminal shows at the end, and its widest row ever.
 func drawn(written string) (shown string, widest int) {
 	var rows []string
 	for line := range strings.SplitSeq(written, "\n") {
@@ -36,7 +36,7 @@ func drawn(written string) (shown string, widest int) {
 	return strings.Join(rows, "\n"), widest
 }
 
-// watched is a progress with a clock of its own, which is drawn when the test says so.
+// watched returns a progress with its own clock, which only the test draws.
 func watched(to io.Writer, width int, names ...string) (p *Progress, pass func(time.Duration)) {
 	now := time.Unix(0, 0)
 	return newProgress(to, func() int { return width }, func() time.Time { return now }, "checked", names), func(d time.Duration) { now = now.Add(d) }
@@ -65,8 +65,8 @@ func TestProgressNeverFillsMoreThanItsRow(t *testing.T) {
 	}
 }
 
-// TestNothingIsLeftOfProgress prints between its drawings, also in pieces of lines.
-func TestNothingIsLeftOfProgress(t *testing.T) {
+// TestProgressLeavesNothingBehind prints lines and pieces of lines between drawings.
+func TestProgressLeavesNothingBehind(t *testing.T) {
 	var screen bytes.Buffer
 	p, _ := watched(&screen, 40, "first", "second")
 	s := &Stream{To: &screen, Screen: &Screen{}}
@@ -91,8 +91,7 @@ func TestNothingIsLeftOfProgress(t *testing.T) {
 	}
 }
 
-// TestAQuestionHasTheRow: what a person is asked is not drawn over.
-func TestAQuestionHasTheRow(t *testing.T) {
+func TestProgressHidesDuringAQuestion(t *testing.T) {
 	var screen bytes.Buffer
 	p, _ := watched(&screen, 40, "first")
 	p.draw()
@@ -110,7 +109,7 @@ func TestAQuestionHasTheRow(t *testing.T) {
 	}
 }
 
-// stuck is a stream whose reader has stopped reading.
+// stuck is a stream whose reader no longer reads.
 type stuck struct{ writing, free chan struct{} }
 
 func (s stuck) Write(p []byte) (int, error) {
@@ -119,9 +118,8 @@ func (s stuck) Write(p []byte) (int, error) {
 	return len(p), nil
 }
 
-// TestAStreamThatHangsIsClosed: what ends a run does not wait for who does not read. It hangs
-// where it does.
-func TestAStreamThatHangsIsClosed(*testing.T) {
+// TestClosingAStuckStreamDoesNotWait hangs if it fails.
+func TestClosingAStuckStreamDoesNotWait(*testing.T) {
 	hangs := stuck{make(chan struct{}), make(chan struct{})}
 	s := &Stream{To: hangs, Screen: &Screen{}}
 	p, _ := watched(io.Discard, 40, "first")
@@ -137,7 +135,7 @@ func TestAStreamThatHangsIsClosed(*testing.T) {
 	<-written
 }
 
-func TestProgressIsForTerminalsAlone(t *testing.T) {
+func TestProgressNeedsATerminal(t *testing.T) {
 	var b bytes.Buffer
 	_, p := Out{To: &Stream{To: &b, Screen: &Screen{}}}.Follow(t.Context(), time.Now, "checked", []string{"first"})
 	p.Done(0) // of a nil progress
@@ -147,7 +145,7 @@ func TestProgressIsForTerminalsAlone(t *testing.T) {
 	}
 }
 
-// checksOf has some end well, some badly, and the rest be cut short.
+// checksOf makes some checks succeed, some fail, and cuts the rest short.
 func checksOf(fine, refused, cut int) (names []string, results []lifecycle.CheckResult) {
 	for i := range fine + refused + cut {
 		name := fmt.Sprintf("c%03d", i)
@@ -182,8 +180,8 @@ func TestManyChecksEndInOneLineOfSums(t *testing.T) {
 	}
 }
 
-// TestAnInterruptIsToldOfOnce: of 200 credentials, in as many lines as of one.
-func TestAnInterruptIsToldOfOnce(t *testing.T) {
+// TestAnInterruptIsReportedOnce has 200 credentials and as many lines as for one.
+func TestAnInterruptIsReportedOnce(t *testing.T) {
 	var out, errs bytes.Buffer
 	names, results := checksOf(55, 2, 143)
 	_, c := Out{To: &out}.Checks(t.Context(), time.Now, names, false)
@@ -204,8 +202,8 @@ func TestAnInterruptIsToldOfOnce(t *testing.T) {
 	}
 }
 
-// TestGoEndingsReachNobody goes through all by which an error becomes text.
-func TestGoEndingsReachNobody(t *testing.T) {
+// TestNobodyReadsGosContextErrors tries every way in which an error becomes text.
+func TestNobodyReadsGosContextErrors(t *testing.T) {
 	at := time.Unix(0, 0)
 	for _, cause := range []error{context.Canceled, context.DeadlineExceeded} {
 		asked := &url.Error{Op: "Get", URL: "https://registry.example/v2/", Err: cause}

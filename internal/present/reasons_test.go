@@ -19,7 +19,7 @@ import (
 
 var update = flag.Bool("update", false, "write golden files anew")
 
-// declared reads the declared reasons from the source, so that none is forgotten.
+// declared reads the reasons from the source, so that the test misses none.
 func declared(t *testing.T) []credential.Reason {
 	t.Helper()
 	file, err := parser.ParseFile(token.NewFileSet(), "../credential/fault.go", nil, 0)
@@ -64,9 +64,8 @@ func TestEveryReasonHasAnExitCode(t *testing.T) {
 	}
 }
 
-// TestWhatPeopleAreTold shows every failure as it is printed, once with all that
-// can be known about it.
-func TestWhatPeopleAreTold(t *testing.T) {
+// TestEveryFailuresText prints every failure, with everything that purser can know about it.
+func TestEveryFailuresText(t *testing.T) {
 	var b strings.Builder
 	for _, r := range declared(t) {
 		f := &credential.Fault{

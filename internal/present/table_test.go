@@ -13,8 +13,7 @@ import (
 	"purser/internal/lifecycle"
 )
 
-// crowded is a table whose names differ at their ends alone, some of them in letters that take
-// two columns.
+// crowded is a table whose names differ only at their ends, some with letters of two columns.
 func crowded() Table {
 	t := Table{Columns: []Column{
 		{Head: "NAME"}, {Head: "WHERE", Goes: 1, Least: 12}, {Head: "RIGHTS", Goes: 3}, {Head: "AGE", Goes: 2}, {Head: "LABEL", Least: 8, How: Cut}, {Head: "ID", Least: 8, How: Prefix}, {Head: "NOTES", Least: 12},
@@ -44,9 +43,9 @@ func TestATableFitsEveryWidth(t *testing.T) {
 	}
 }
 
-// TestATableGivesWayInItsOrder goes from wide to narrow: what is gone stays gone, and the
-// least important is gone first.
-func TestATableGivesWayInItsOrder(t *testing.T) {
+// TestATableDropsColumnsInOrder narrows a table: a dropped column stays dropped, and the least
+// important goes first.
+func TestATableDropsColumnsInOrder(t *testing.T) {
 	all := crowded()
 	order := []int{2, 3, 1} // RIGHTS, AGE, WHERE
 	gone := 0
@@ -72,9 +71,8 @@ func TestATableGivesWayInItsOrder(t *testing.T) {
 	}
 }
 
-// TestNamesAndIdsAreTold: however narrow it is, each name is whole, if in several lines, and
-// no two ids look alike.
-func TestNamesAndIdsAreTold(t *testing.T) {
+// TestNamesStayWholeAndIdsUnique at every width; names may take several lines.
+func TestNamesStayWholeAndIdsUnique(t *testing.T) {
 	all := crowded()
 	for _, width := range []int{36, 40, 60, 80, 140} {
 		shown, widths := all.fit(width)
@@ -91,8 +89,8 @@ func TestNamesAndIdsAreTold(t *testing.T) {
 	}
 }
 
-// TestATableWithoutATerminalHasAll: every cell, in one line, under its head.
-func TestATableWithoutATerminalHasAll(t *testing.T) {
+// TestATableWithoutATerminalIsComplete expects every cell in one line, under its head.
+func TestATableWithoutATerminalIsComplete(t *testing.T) {
 	all := crowded()
 	lines := strings.Split(strings.TrimSuffix(all.text(0), "\n"), "\n")
 	if len(lines) != len(all.Rows)+1 {
@@ -107,7 +105,7 @@ func TestATableWithoutATerminalHasAll(t *testing.T) {
 	}
 }
 
-// TestStatusAt80Columns is what a person sees of the running example.
+// TestStatusAt80Columns shows the running example.
 func TestStatusAt80Columns(t *testing.T) {
 	at := time.Date(2026, 11, 28, 0, 0, 0, 0, time.UTC)
 	rows := []lifecycle.StatusRow{
@@ -127,7 +125,7 @@ REGISTRY, ACCOUNT, VERSION, AGE and STAGES do not fit; --wide shows them
 	}
 }
 
-func TestWhatIsCopiedIsNotBroken(t *testing.T) {
+func TestWrappingKeepsCommandsAndPathsWhole(t *testing.T) {
 	for _, command := range []string{
 		"purser login aws --profile mockserver-build --start-url https://example.awsapps.com/start --sso-region eu-west-2", "aws ec2 modify-instance-metadata-options --http-put-response-hop-limit 2",
 		"curl -sSI https://registry-1.docker.io/v2/", "terraform state rm aws_secretsmanager_secret_version.dockerhub",

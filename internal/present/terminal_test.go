@@ -7,9 +7,8 @@ import (
 	"github.com/mattn/go-runewidth"
 )
 
-// TestWhatIsDrawnAgainHasOneRow: a row that is wider than the terminal goes on in the next
-// one, and each key that is drawn after it leaves a copy.
-func TestWhatIsDrawnAgainHasOneRow(t *testing.T) {
+// TestARedrawnLineFitsOneRow, because redrawing a longer one at each key floods the screen.
+func TestARedrawnLineFitsOneRow(t *testing.T) {
 	for _, question := range []string{"", "Token of mockserver for docker.io (not shown): ", "トークン（表示されません）: ", strings.Repeat("long ", 40)} {
 		for _, said := range []string{"", "36 characters, a personal access token", "3 characters — 日本語の名前のトークン", strings.Repeat("w", 200)} {
 			for columns := 2; columns < 150; columns++ {

@@ -17,7 +17,7 @@ var (
 	awsCommand = regexp.MustCompile(`aws (secretsmanager|kms) [^\n;,]*`)
 )
 
-// everyFault is each reason, as every store and every way of signing in has it.
+// everyFault returns each reason for every store and every way to sign in.
 func everyFault(t *testing.T, given credential.Given) (all []*credential.Fault) {
 	t.Helper()
 	for _, r := range declared(t) {
@@ -39,9 +39,9 @@ func everyFault(t *testing.T, given credential.Given) (all []*credential.Fault) 
 	return all
 }
 
-// TestEveryProposedCommandLeadsToTheSamePlace gives each command every flag that decides
-// where something goes, and looks at each command that any failure proposes.
-func TestEveryProposedCommandLeadsToTheSamePlace(t *testing.T) {
+// TestEveryProposedCommandKeepsThePlace gives each command every flag that chooses a place, and
+// checks each command that any failure proposes.
+func TestEveryProposedCommandKeepsThePlace(t *testing.T) {
 	seen := map[string]bool{}
 	for command := range leads {
 		given := credential.Given{Command: command, Flags: []credential.GivenFlag{{Name: "config", Value: "other folder/purser.yaml"}}}

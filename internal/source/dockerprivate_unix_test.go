@@ -9,7 +9,7 @@ import (
 	"testing"
 )
 
-func TestAPrivateConfigurationIsNotMadeOfAFIFO(t *testing.T) {
+func TestAPrivateConfigurationIgnoresAFIFO(t *testing.T) {
 	real := t.TempDir()
 	if err := syscall.Mkfifo(filepath.Join(real, "config.json"), 0o600); err != nil {
 		t.Fatal(err)

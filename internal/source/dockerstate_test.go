@@ -23,7 +23,7 @@ func configured(t *testing.T, text string) source.DockerConfig {
 	return source.DockerConfig{Dir: dir, Registry: "docker.io"}
 }
 
-func TestDockersStateIsToldWithoutAskingAHelper(t *testing.T) {
+func TestDockersStateNeedsNoHelper(t *testing.T) {
 	for name, c := range map[string]struct {
 		text      string
 		plaintext []string
@@ -48,7 +48,7 @@ func TestDockersStateIsToldWithoutAskingAHelper(t *testing.T) {
 	}
 }
 
-func TestDroppingALoginKeepsAllElse(t *testing.T) {
+func TestDroppingALoginKeepsEverythingElse(t *testing.T) {
 	d := configured(t, `{"zeta":{"b":1,"a":[1,2]},"auths":{"ghcr.io":{"auth":"`+fakeAuth+`"},"docker.io":{"auth":"`+fakeAuth+`"}},"HttpHeaders":{"X":"<&>"}}`)
 	if err := d.DropAuths([]string{"docker.io"}); err != nil {
 		t.Fatal(err)

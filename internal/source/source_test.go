@@ -15,7 +15,7 @@ import (
 
 const canary = "dckr_pat_" + "FAKEcanaryFAKEcanaryFAKE000"
 
-func TestStdinTakesOneToken(t *testing.T) {
+func TestStdinAcceptsOneToken(t *testing.T) {
 	got, err := Stdin{Reader: strings.NewReader(canary + "\n"), Registry: "docker.io", Username: "mockserver"}.Find(t.Context())
 	if err != nil || got.Token.Reveal() != canary || got.Kind != credential.PersonalToken || got.Username != "mockserver" {
 		t.Fatalf("found %v of %s, %v", got.Kind, got.Username, err)
@@ -35,7 +35,7 @@ func (endlessReader) Read(p []byte) (int, error) {
 	return len(p), nil
 }
 
-// docker makes a docker configuration and puts programs on the PATH.
+// docker writes a docker configuration and puts programs on the PATH.
 func docker(t *testing.T, config string, helpers map[string]string) DockerConfig {
 	t.Helper()
 	dir := t.TempDir()
@@ -61,7 +61,7 @@ func basicAuth(user, secret string) string {
 	return base64.StdEncoding.EncodeToString([]byte(user + ":" + secret))
 }
 
-// answers is a helper that knows one name.
+// answers returns a helper that knows one name.
 func answers(key, user, secret string) string {
 	return `read url || true
 if [ "$1" = get ] && [ "$url" = "` + key + `" ]; then echo '{"ServerURL":"x","Username":"` + user + `","Secret":"` + secret + `"}'; exit 0; fi
@@ -97,8 +97,8 @@ func TestDockerConfigLooksWhereDockerLooks(t *testing.T) {
 	}
 }
 
-// TestATokenBesideTheSessionOfABrowserLogin is what docker login leaves: three entries, in
-// the file or in a helper.
+// TestATokenBesideTheSessionOfABrowserLogin has docker login's three entries, in the file or in
+// a helper.
 func TestATokenBesideTheSessionOfABrowserLogin(t *testing.T) {
 	const hub = "https://index.docker.io/v1/"
 	token := `"` + hub + `":{"auth":"` + basicAuth("mockserver", canary) + `"}`
@@ -152,9 +152,8 @@ func TestDockerConfigSaysWhatIsWrongWithoutShowingIt(t *testing.T) {
 	}
 }
 
-// TestDockersOwnHelperIsUnderstood stores and finds through pass, as docker
-// login does on Linux.
-func TestDockersOwnHelperIsUnderstood(t *testing.T) {
+// TestDockersOwnHelperWorks uses pass, as docker login does on Linux.
+func TestDockersOwnHelperWorks(t *testing.T) {
 	for _, program := range []string{"docker-credential-pass", "pass", "gpg"} {
 		if _, err := exec.LookPath(program); err != nil {
 			t.Skipf("%s is not on this machine: skipped; helpers are covered by scripts that speak the protocol", program)
@@ -248,7 +247,7 @@ func TestATokenInPlaceOfAUserNameOrAHelperIsNotShown(t *testing.T) {
 	}
 }
 
-func TestWhatIsAroundATokenIsSaidWhereverItComesFrom(t *testing.T) {
+func TestErrorsSayWhatSurroundsATokenFromEverySource(t *testing.T) {
 	for form, want := range map[string]string{
 		`"%"`: "quotation marks around a personal access token", "Bearer %": "a header in front of", "export TOKEN=%": "an assignment in front of", "builder:%": "a name with a colon in front of",
 	} {

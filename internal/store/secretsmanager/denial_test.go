@@ -16,7 +16,7 @@ const (
 	keyARN = "arn:aws:kms:eu-west-2:123456789012:key/0f9c0000-0000-4000-8000-000000000000"
 )
 
-// denied is what becomes of an operation on a secret that was described before.
+// denied returns the fault of an operation on a secret that purser has described.
 func denied(t *testing.T, operation, message string) *credential.Fault {
 	t.Helper()
 	s := faulty(t, operation, sandboxaws.Fault{Code: "AccessDeniedException", Message: message, Status: 400})
@@ -41,7 +41,7 @@ func denied(t *testing.T, operation, message string) *credential.Fault {
 	return f
 }
 
-// TestADenialNamesWhoWhatAndWhichPolicy has the texts of AWS's documents.
+// TestADenialNamesWhoWhatAndWhichPolicy uses the texts in AWS's documents.
 func TestADenialNamesWhoWhatAndWhichPolicy(t *testing.T) {
 	begin := func(action, resource string) string {
 		return "User: " + role + " is not authorized to perform: " + action + " on resource: " + resource
@@ -142,8 +142,8 @@ func TestADenialNamesWhoWhatAndWhichPolicy(t *testing.T) {
 	}
 }
 
-// TestAnAnswerCannotChooseWhatIsGranted has a server that answers for AWS and wants a
-// person to run its command, or an administrator to grant what purser did not ask for.
+// TestAnAnswerCannotChooseWhatIsGranted has a server in AWS's place that wants a person to run
+// its command, or an administrator to grant what purser did not ask for.
 func TestAnAnswerCannotChooseWhatIsGranted(t *testing.T) {
 	for name, message := range map[string]string{
 		"another action":    "User: " + role + " is not authorized to perform: iam:PassRole on resource: * because no identity-based policy allows the iam:PassRole action",

@@ -147,9 +147,9 @@ func TestAMissingSecretIsLookedForByItsARN(t *testing.T) {
 	}
 }
 
-// TestWhatAnswersInThePlaceOfAWSIsTold has a proxy's page, a network's sign-in page and an
-// outage, and looks at the host that people are sent to.
-func TestWhatAnswersInThePlaceOfAWSIsTold(t *testing.T) {
+// TestErrorsSayWhatAnswersInsteadOfAWS has a proxy's page, a network's sign-in page and an
+// outage, and checks the host in the advice.
+func TestErrorsSayWhatAnswersInsteadOfAWS(t *testing.T) {
 	for name, c := range map[string]struct {
 		status   int
 		location string
