@@ -270,8 +270,8 @@ func TestTheExamplesForOwnTests(t *testing.T) {
 		{"go", "push_test.go", "ok", []string{"skopeo"}, []string{"go", "test", "./..."}},
 	} {
 		t.Run(example.language, func(t *testing.T) {
-			_, rest, _ := strings.Cut(string(raw), "```"+example.language+"\n")
-			text, _, found := strings.Cut(rest, "```")
+			blocks := strings.Split(string(raw), "```"+example.language+"\n")
+			text, _, found := strings.Cut(blocks[len(blocks)-1], "```")
 			if !found {
 				t.Fatal("there is no example")
 			}
