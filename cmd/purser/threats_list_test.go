@@ -104,7 +104,7 @@ var threats = []threat{
 	{
 		byNeighbour, storedToken, "leaves a purser.yaml in a folder above, or writes yours", append([]string{"configure-docker", "docker-credential-purser"}, readingCommands...),
 		"purser does not read a file that others may write or that is another user's.",
-		[]string{"internal/config.TestAFoundFileIsThePersonsOwn", "internal/config.TestAFileSaysWhetherItIsTrusted"},
+		[]string{"internal/config.TestOnlyThePersonsOwnFileIsFound", "internal/config.TestAFileSaysWhetherItIsTrusted"},
 	},
 	{
 		byNeighbour, storedToken, "makes a job's folder first, or links it elsewhere", []string{"job start", "job end", "exec", "remove-after"},

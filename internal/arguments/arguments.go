@@ -23,7 +23,7 @@ func RefuseTokens(args []string) error {
 	for _, arg := range args {
 		if credential.HoldsToken(arg) || credential.HoldsToken(behindShorthand(arg)) {
 			return &credential.Fault{
-				Reason: credential.TokenInArguments, What: "a token was given as an argument",
+				Reason: credential.TokenInArguments, What: "you gave a token as an argument",
 				Why: "it is now in your shell's history and, while a command runs, in the process list",
 			}
 		}
