@@ -54,7 +54,7 @@ func (d *Desk) Session(ctx context.Context, of Owner, yes bool, wanted Use) (reg
 	if !d.Interactive() {
 		return nil, &credential.Fault{
 			Reason: credential.SessionNeeded, Registry: of.Registry, Account: of.Account, What: "managing tokens needs a session at " + of.Registry.Vendor(),
-			Why: "docker has none, and there is no terminal to sign in on",
+			Why: "docker has none, and there is no terminal to sign in at",
 		}
 	}
 	if err != nil {
@@ -189,7 +189,7 @@ func (d *Desk) dockerLogin(ctx context.Context, docker string, host credential.H
 		return fmt.Errorf("run docker login: %w", err)
 	}
 	if code != 0 {
-		return &credential.Fault{Reason: credential.SignInRefused, Registry: host, What: "docker login did not sign in", Why: "what it said stands above"}
+		return &credential.Fault{Reason: credential.SignInRefused, Registry: host, What: "docker login did not sign in", Why: "its output is above"}
 	}
 	return nil
 }

@@ -43,11 +43,11 @@ func (w *storing) ends(at time.Time) string {
 	case !at.IsZero():
 		return "good until " + at.UTC().Format(time.DateOnly)
 	case w.Version != "":
-		return "without an end: the store has the schedule"
+		return "without an expiry date: the store has the schedule"
 	case w.Credential.Rotate.Every == 0:
-		return "without an end: purser.yaml has no rotate.every"
+		return "without an expiry date: purser.yaml has no rotate.every"
 	}
-	return "without an end"
+	return "without an expiry date"
 }
 
 // heed takes the end that the registry gave a token for what it is, and says where that
@@ -58,11 +58,11 @@ func (w *storing) heed(asked, got time.Time) {
 	switch {
 	case asked.Equal(got) || !asked.IsZero() && !got.IsZero() && asked.Sub(got).Abs() <= sameEnd:
 	case got.IsZero():
-		w.report(StepNoted, "the registry gave the token no end, although "+asked.UTC().Format(time.DateOnly)+" was asked for")
+		w.report(StepNoted, "the registry set no expiry date; purser asked for "+asked.UTC().Format(time.DateOnly))
 	case asked.IsZero():
-		w.report(StepNoted, "the registry gave the token an end, "+got.UTC().Format(time.DateOnly)+", although none was asked for")
+		w.report(StepNoted, "the registry set an expiry date, "+got.UTC().Format(time.DateOnly)+"; purser asked for none")
 	default:
-		w.report(StepNoted, "the registry gave the token another end than "+asked.UTC().Format(time.DateOnly)+": "+got.UTC().Format(time.DateOnly))
+		w.report(StepNoted, "the registry set the expiry date "+got.UTC().Format(time.DateOnly)+" instead of "+asked.UTC().Format(time.DateOnly))
 	}
 }
 
@@ -74,7 +74,7 @@ func (w *storing) noteEnd(ctx context.Context, s *slot) error {
 	}
 	err := s.Store.SetExpiry(ctx, s.version, w.Expires)
 	if err != nil && w.unasked {
-		w.report(StepNoted, "when the token ends could not be noted in "+s.Target.String()+": "+err.Error())
+		w.report(StepNoted, "purser could not note the expiry date in "+s.Target.String()+": "+err.Error())
 		return nil
 	}
 	return err

@@ -36,10 +36,10 @@ func TestTheEndOfAMintedToken(t *testing.T) {
 	}{
 		"by its schedule":         {every: 90 * day, want: 98 * day, told: "good until "},
 		"as a person says":        {every: 90 * day, expires: 10 * day, want: 10 * day, told: "good until "},
-		"without a schedule":      {told: "without an end: purser.yaml has no rotate.every"},
-		"capped":                  {every: 90 * day, ends: func(t time.Time) time.Time { return t.Add(-68 * day) }, want: 30 * day, told: "the registry gave the token another end than "},
-		"ignored":                 {every: 90 * day, ends: func(time.Time) time.Time { return time.Time{} }, told: "the registry gave the token no end, although "},
-		"given though not asked":  {ends: func(time.Time) time.Time { return newMint(nil).now.Add(5 * day) }, want: 5 * day, told: "although none was asked for"},
+		"without a schedule":      {told: "without an expiry date: purser.yaml has no rotate.every"},
+		"capped":                  {every: 90 * day, ends: func(t time.Time) time.Time { return t.Add(-68 * day) }, want: 30 * day, told: "the registry set the expiry date "},
+		"ignored":                 {every: 90 * day, ends: func(time.Time) time.Time { return time.Time{} }, told: "the registry set no expiry date; purser asked for "},
+		"given though not asked":  {ends: func(time.Time) time.Time { return newMint(nil).now.Add(5 * day) }, want: 5 * day, told: "purser asked for none"},
 		"rounded by the registry": {every: 90 * day, ends: func(t time.Time) time.Time { return t.Truncate(time.Second) }, want: 98 * day, told: "good until "},
 	} {
 		t.Run(name, func(t *testing.T) {

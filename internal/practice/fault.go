@@ -129,12 +129,12 @@ func (h *Host) sandboxFault(ctx context.Context, args []string, f faultFlags) er
 	case f.from != "":
 		raw, err := boundedfile.Read(f.from, boundedfile.Named)
 		if err != nil {
-			return &credential.Fault{Reason: credential.Usage, What: "the file of --from cannot be read", Why: credential.Quote(err.Error())}
+			return &credential.Fault{Reason: credential.Usage, What: "purser cannot read the file of --from", Why: credential.Quote(err.Error())}
 		}
 		dec := json.NewDecoder(strings.NewReader(string(raw)))
 		dec.DisallowUnknownFields()
 		if err := dec.Decode(&specs); err != nil || len(specs) == 0 {
-			return &credential.Fault{Reason: credential.Usage, What: "the file of --from is no list of faults", Why: faultWhy(err)}
+			return &credential.Fault{Reason: credential.Usage, What: "the file of --from is not a list of faults", Why: faultWhy(err)}
 		}
 	default:
 		f.spec.At = args[0]
@@ -147,7 +147,7 @@ func (h *Host) sandboxFault(ctx context.Context, args []string, f faultFlags) er
 			}
 			d, err := config.ParseDuration(strings.TrimPrefix(t.text, "-"))
 			if err != nil {
-				return &credential.Fault{Reason: credential.Usage, What: "a time is not right", Why: "it is written as 30s or 10m"}
+				return &credential.Fault{Reason: credential.Usage, What: "a time must be written as 30s or 10m"}
 			}
 			if *t.into = d.Seconds(); strings.HasPrefix(t.text, "-") {
 				*t.into = -*t.into

@@ -16,14 +16,14 @@ func (t *tour) storing(ctx context.Context) error {
 	err := t.stops(ctx, []stop{
 		{`The main job. Someone made a token on Docker's page and pipes it in. purser asks the
 registry what it may do, stores it, reads it back, proves that, and makes it current:`, []string{"store", "dockerhub", "--token-stdin", "--create"}, good, present.ExitOK},
-		{`The same again: it is there already, so nothing is written.`, []string{"store", "dockerhub", "--token-stdin"}, good, present.ExitOK},
-		{`Someone brings a token that was made read-only. docker login would say "Login
-Succeeded". purser does not store it, and says what to do:`, []string{"store", "dockerhub", "--token-stdin"}, readOnly, present.ExitBad},
+		{`The same again: the token is already stored, so purser writes nothing.`, []string{"store", "dockerhub", "--token-stdin"}, good, present.ExitOK},
+		{`Someone brings a read-only token. docker login would say "Login Succeeded". purser does
+not store it, and says what to do:`, []string{"store", "dockerhub", "--token-stdin"}, readOnly, present.ExitBad},
 		{`What is stored is still the good one. check reads it as a build agent would, and proves it:`, []string{"check"}, credential.Secret{}, present.ExitOK},
 		{`status describes all credentials without reading a value:`, []string{"status"}, credential.Secret{}, present.ExitOK},
 	}...)
 	if err == nil {
-		t.say("Next: write a purser.yaml of your own, then purser store NAME.")
+		t.say("Next: write your own purser.yaml, then run purser store NAME.")
 	}
 	return err
 }
@@ -47,11 +47,11 @@ func (t *tour) rotation(ctx context.Context) error {
 		return err
 	}
 	t.later(91*tourDay, "… 91 days later.")
-	if err := t.visit(ctx, stop{say: "The same command. Another token is made, proved, stored, proved as it was stored, and only then current.\nThe one before goes on working: jobs that are running have it.", args: []string{"rotate", "--due"}}); err != nil {
+	if err := t.visit(ctx, stop{say: "The same command. purser makes another token, checks it, stores it, checks what it stored,\nand only then makes it current. The old token keeps working, because running jobs have it.", args: []string{"rotate", "--due"}}); err != nil {
 		return err
 	}
 	t.later(25*time.Hour, "… the day after.")
-	if err := t.visit(ctx, stop{say: "Nobody has used the one before for hours. It is switched off, ended, and tried once more:", args: []string{"rotate", "--due"}}); err != nil {
+	if err := t.visit(ctx, stop{say: "Nobody has used the old token for hours. purser switches it off, revokes it, and tries it once more:", args: []string{"rotate", "--due"}}); err != nil {
 		return err
 	}
 	return t.claim(ctx)
@@ -65,24 +65,24 @@ func (t *tour) killed(ctx context.Context) error {
 	interrupted, kill := context.WithCancel(ctx)
 	defer kill()
 	t.sandbox.SecretsManager.Fault("UpdateSecretVersionStage", sandboxaws.Fault{Struck: kill})
-	if err := t.visit(interrupted, stop{say: "A rotation begins. The moment before the new token becomes current, the run is ended:", args: []string{"rotate", "--due"}, want: present.ExitUnknown}); err != nil {
+	if err := t.visit(interrupted, stop{say: "A rotation begins. Just before the new token becomes current, somebody stops the run:", args: []string{"rotate", "--due"}, want: present.ExitUnknown}); err != nil {
 		return err
 	}
 	t.sandbox.SecretsManager.ClearFaults()
-	return t.finish(ctx, "There is no journal, and nothing to repair. The store says that a token waits to become current:")
+	return t.finish(ctx, "purser needs no journal and no repair. The store says that a token waits to become current:")
 }
 
 // finish inspects the state, runs once more, and retires the old token.
 func (t *tour) finish(ctx context.Context, told string) error {
 	if err := t.stops(ctx,
-		stop{say: "Builds did not notice: what is current is the token before.", args: []string{"check"}},
+		stop{say: "Builds did not notice: the old token is still current.", args: []string{"check"}},
 		stop{say: told, args: []string{"status"}},
 		stop{say: "A plain run finishes:", args: []string{"rotate", "--due"}},
 	); err != nil {
 		return err
 	}
 	t.later(25*time.Hour, "… the day after.")
-	if err := t.visit(ctx, stop{say: "The token before is retired:", args: []string{"rotate", "--due"}}); err != nil {
+	if err := t.visit(ctx, stop{say: "purser retires the old token:", args: []string{"rotate", "--due"}}); err != nil {
 		return err
 	}
 	return t.claim(ctx)
@@ -96,7 +96,7 @@ func (t *tour) leak(ctx context.Context) error {
 	t.sandbox.SecretsManager.Record(sandboxaws.TrailEvent{
 		Name: "GetSecretValue", At: t.Now(), Caller: "arn:aws:sts::123456789012:assumed-role/buildkite-agents/i-0123456789abcdef0", Source: "10.0.0.7", SecretID: "mockserver-build/dockerhub", Stage: "AWSCURRENT",
 	})
-	if err := t.visit(ctx, stop{say: "What stops the harm comes first: the token is switched off before anything else.", args: []string{"respond", "dockerhub", "--yes", "--since", "7d"}}); err != nil {
+	if err := t.visit(ctx, stop{say: "purser stops the harm first: it switches the token off before anything else.", args: []string{"respond", "dockerhub", "--yes", "--since", "7d"}}); err != nil {
 		return err
 	}
 	return t.claim(ctx)
@@ -108,7 +108,7 @@ func (t *tour) outage(ctx context.Context) error {
 	}
 	t.later(91*tourDay, "… 91 days later, AWS has a bad day.")
 	t.sandbox.SecretsManager.Fault("UpdateSecretVersionStage", sandboxaws.Fault{Code: "InternalServiceError", Message: "try again later", Status: 500, Times: -1})
-	if err := t.visit(ctx, stop{say: "The new token is made and stored. Making it current gets no answer but 500:", args: []string{"rotate", "--due"}, want: present.ExitUnknown}); err != nil {
+	if err := t.visit(ctx, stop{say: "purser makes the new token and stores it. When it makes the token current, AWS answers 500:", args: []string{"rotate", "--due"}, want: present.ExitUnknown}); err != nil {
 		return err
 	}
 	t.sandbox.SecretsManager.ClearFaults()
@@ -123,10 +123,10 @@ func (t *tour) expired(ctx context.Context) error {
 	if err := t.stops(ctx,
 		stop{say: "The push fails. check says why, in a moment:", args: []string{"check"}, want: present.ExitBad},
 		stop{say: "status knew it without reading the token:", args: []string{"status"}},
-		stop{say: "Another one is made and stored:", args: []string{"store", "dockerhub", "--mint"}},
+		stop{say: "purser makes and stores another one:", args: []string{"store", "dockerhub", "--mint"}},
 	); err != nil {
 		return err
 	}
-	t.say("With purser rotate --due on a schedule it would have been renewed three days before its end.")
+	t.say("A schedule with purser rotate --due would have renewed it three days before its end.")
 	return t.claim(ctx)
 }

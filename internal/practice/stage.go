@@ -162,7 +162,7 @@ func startFault(o stageOptions, err error) error {
 	case errors.Is(err, sandbox.ErrListen):
 		return &credential.Fault{Reason: credential.Usage, What: "the stand-ins cannot listen on " + credential.Quote(o.listen), Why: credential.Quote(because(err))}
 	case errors.Is(err, sandbox.ErrData):
-		return &credential.Fault{Reason: credential.Usage, What: "the folder of --data cannot be used", Why: credential.Quote(err.Error())}
+		return &credential.Fault{Reason: credential.Usage, What: "purser cannot use the folder of --data", Why: credential.Quote(err.Error())}
 	}
 	return fmt.Errorf("start the stand-ins: %w", err)
 }
@@ -356,7 +356,7 @@ func awsProfiles(names []string, region string) string {
 func (s *stage) startFunction(path string) error {
 	program, err := exec.LookPath(path)
 	if err != nil {
-		return &credential.Fault{Reason: credential.Usage, What: "the program of --function cannot be run", Why: credential.Quote(err.Error())}
+		return &credential.Fault{Reason: credential.Usage, What: "purser cannot run the program of --function", Why: credential.Quote(err.Error())}
 	}
 	said, err := os.OpenFile(filepath.Join(s.dir, "function.log"), os.O_CREATE|os.O_WRONLY|os.O_TRUNC, 0o600)
 	if err != nil {
@@ -406,11 +406,11 @@ func (o stageOptions) checkListen(warn io.Writer) error {
 	}
 	host, _, err := net.SplitHostPort(o.listen)
 	if err != nil {
-		return &credential.Fault{Reason: credential.Usage, What: "--listen is no address", Why: "it is written as 127.0.0.1:8443, or 0.0.0.0:443 for all of the machine's"}
+		return &credential.Fault{Reason: credential.Usage, What: "--listen must be an address such as 127.0.0.1:8443, or 0.0.0.0:443 for the whole machine"}
 	}
 	ip := net.ParseIP(host)
 	if (host == "" || ip != nil && ip.IsUnspecified()) && o.name == "" {
-		return &credential.Fault{Reason: credential.Usage, What: "it is not said how clients reach " + credential.Quote(o.listen), Why: "--name HOST is a name or an address that leads to this machine"}
+		return &credential.Fault{Reason: credential.Usage, What: "--name must say how clients reach " + credential.Quote(o.listen), Why: "--name HOST is a name or an address that leads to this machine"}
 	}
 	if host != "localhost" && (ip == nil || !ip.IsLoopback()) {
 		_, _ = fmt.Fprintf(warn, "Others can reach the stand-ins at %s. They know made-up tokens only: keep real ones away from them.\n", o.listen)

@@ -141,15 +141,15 @@ func (h *Host) try(ctx context.Context, s scenario) (err error) {
 	if err := os.WriteFile(filepath.Join(t.dir, config.FileName), []byte(TourConfig), 0o600); err != nil {
 		return err
 	}
-	t.say(`On this machine's loopback there are now a stand-in for Docker Hub, with an account
-"mockserver" and its repository, and one for AWS Secrets Manager. This purser.yaml, with
-no secret in it, says what is wanted:
+	t.say(`This machine's loopback now has a stand-in for Docker Hub, with an account "mockserver"
+and its repository, and one for AWS Secrets Manager. This purser.yaml says what to store;
+it holds no secret:
 
 ` + present.Indent(strings.TrimSpace(TourConfig), "    "))
 	if err := s.walk(t, ctx); err != nil {
 		return err
 	}
-	t.say("That was all: the stand-ins are stopped and their files are gone. No byte of a token\nwas shown.")
+	t.say("That was all. purser stopped the stand-ins, removed their files, and showed no token.")
 	if h.JSON() {
 		present.ReportOf(nil).With("tour", &t.told).Write(h.Out)
 	}

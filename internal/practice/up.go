@@ -292,7 +292,7 @@ func (h *Host) gone(ctx context.Context, last string) error {
 // control sends a request to the sandbox in PURSER_SANDBOX, and returns its refusal as a fault.
 func (h *Host) control(ctx context.Context, path string, what any) ([]byte, error) {
 	if h.Env.Sandbox == "" {
-		return nil, &credential.Fault{Reason: credential.Usage, What: "it is not said which sandbox is meant", Why: "PURSER_SANDBOX is not set; purser sandbox up prints it"}
+		return nil, &credential.Fault{Reason: credential.Usage, What: "purser does not know which sandbox you mean", Why: "PURSER_SANDBOX is not set; purser sandbox up prints it"}
 	}
 	body, err := json.Marshal(what)
 	if err != nil {
@@ -315,7 +315,7 @@ func (h *Host) control(ctx context.Context, path string, what any) ([]byte, erro
 	if resp.StatusCode == http.StatusOK {
 		return said, nil
 	}
-	return nil, &credential.Fault{Reason: credential.Usage, What: "the sandbox does not take that", Why: credential.Quote(string(said))}
+	return nil, &credential.Fault{Reason: credential.Usage, What: "the sandbox rejects that", Why: credential.Quote(string(said))}
 }
 
 // inOneAnswer limits a sandbox's answer, in bytes.
