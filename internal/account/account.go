@@ -140,7 +140,7 @@ func (d *Desk) Offered(ctx context.Context, c credential.Credential, yes bool) (
 	}
 	vendor := c.Registry.Vendor()
 	err = d.Decide(ctx, present.Decision{
-		Question: "Sign in to " + vendor + " now?", Facts: []string{"purser then switches the token off and makes the new one; without it you do both on " + vendor + "'s page"},
+		Question: "Sign in to " + vendor + " now?", Facts: []string{"with a session, purser switches the token off and makes the new one; otherwise you do both on " + vendor + "'s page"},
 	})
 	if credential.ReasonOf(err) == credential.Declined {
 		return nil, nil // the person does it by hand
@@ -159,7 +159,7 @@ func (d *Desk) Login(ctx context.Context, of Owner, own bool) (h registry.Accoun
 	state, _ := source.DockerConfig{Dir: d.Env.DockerConfigDir(), Registry: of.Registry}.State() // what is wrong with it is docker's to say
 	if own || err != nil || state.Helper == "" {
 		if !own {
-			_, _ = fmt.Fprintln(d.Err, "note: docker's browser login is not used: docker is not installed, or has no credential store to keep the session in")
+			_, _ = fmt.Fprintln(d.Err, "note: purser does not use docker's browser login: docker is not installed, or has no credential store to keep the session in")
 		}
 		h, err = d.SignIn(ctx, of)
 		return h, false, err

@@ -157,8 +157,8 @@ func (i *Record) Conclude(err error, again string) {
 	if len(i.Pushes) > 0 {
 		check("tags pushed since %s: %d; match each with the build that made it, and rebuild any without one", i.Since.Format(time.DateOnly), len(i.Pushes))
 	}
-	check("check readers and sources that you do not recognize")
-	check("remove the token from where it leaked (a log, a commit, a transcript), although it is dead")
+	check("look into readers and sources that you do not recognize")
+	check("remove the token from where it leaked (a log, a commit, a transcript), even once it is dead")
 	check("CloudTrail lags by some minutes: look again in 15 minutes with %s --dry-run", again)
 	// Lists are [] in JSON, never null.
 	i.Tokens, i.Places, i.Readers = some(i.Tokens), some(i.Places), some(i.Readers)

@@ -182,7 +182,7 @@ func (r *Runner) stop(ctx context.Context, req RespondRequest, login credential.
 func notStopped(c credential.Credential, s Suspect, why string) error {
 	return &credential.Fault{
 		Reason: credential.NotStopped, Registry: c.Registry, Account: c.Username, Credential: c.Name,
-		What: "the token that may have leaked still works: " + strings.Join(s.Facts(), "; "), Why: why,
+		What: "a token that may have leaked still works: " + strings.Join(s.Facts(), "; "), Why: why,
 	}
 }
 
