@@ -115,7 +115,7 @@ func TestTheSandboxWorksWithoutANamespace(t *testing.T) {
 	out, err := cmd.CombinedOutput()
 	said := string(out)
 	if err != nil || !strings.Contains(said, "led by http://127.0.0.1:") ||
-		!strings.Contains(said, "Without a network of its own (no space left on device), the command is led by variables: what does not know HTTPS_PROXY reaches the real Docker Hub.") {
+		!strings.Contains(said, "Without a network of its own (no space left on device), the command uses variables: what ignores HTTPS_PROXY reaches the real Docker Hub.") {
 		t.Errorf("%v\n%s", err, said)
 	}
 }

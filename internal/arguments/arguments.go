@@ -118,7 +118,7 @@ func FitHelp(cmd *cobra.Command) {
 	cmd.SetUsageTemplate(strings.ReplaceAll(cmd.UsageTemplate(), ".FlagUsages ", ".FlagUsagesWrapped 80 "))
 }
 
-// HelpCommand is cobra's, which shows the root's help for a command that there is not.
+// HelpCommand replaces cobra's, which shows the root's help for an unknown command.
 func HelpCommand() *cobra.Command {
 	return &cobra.Command{
 		Use:   "help [COMMAND]",

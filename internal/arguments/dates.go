@@ -38,7 +38,7 @@ func fromNow(text string, now time.Time) (time.Time, error) {
 	return now.Add(d), err
 }
 
-// Since reads a date or a time ago; the zero time where nothing is said.
+// Since reads a date or a time ago; the zero time by default.
 func Since(text string, now time.Time) (time.Time, error) {
 	if text == "" {
 		return time.Time{}, nil

@@ -149,7 +149,7 @@ func unfit(text string) bool {
 }
 
 // names gives the credentials that are not on the command line yet. A purser.yaml that
-// cannot be read has none: its faults are told by the command, not in the middle of a line.
+// cannot be read has none: the command reports its mistakes, not the completion.
 func (s Sources) names(cmd *cobra.Command, args []string, _ string) ([]string, cobra.ShellCompDirective) {
 	if at := cmd.ArgsLenAtDash(); at >= 0 && at < len(args) { // in exec's command; cobra sets a -- behind all
 		return nil, cobra.ShellCompDirectiveDefault
@@ -174,7 +174,7 @@ func (s Sources) credentials() []credential.Credential {
 	return file.Credentials
 }
 
-// regions are those of purser.yaml, and then AWS's.
+// regions are first those in purser.yaml, then AWS's.
 func (s Sources) regions(*cobra.Command, []string, string) ([]string, cobra.ShellCompDirective) {
 	var all []string
 	for _, c := range s.credentials() {
@@ -185,7 +185,7 @@ func (s Sources) regions(*cobra.Command, []string, string) ([]string, cobra.Shel
 	return distinct(append(all, regions...)), cobra.ShellCompDirectiveNoFileComp | cobra.ShellCompDirectiveKeepOrder
 }
 
-// hosts are those of purser.yaml, and then the ones that purser knows.
+// hosts are first those in purser.yaml, then the ones that purser knows.
 func (s Sources) hosts(*cobra.Command, []string, string) ([]string, cobra.ShellCompDirective) {
 	var all []string
 	for _, c := range s.credentials() {

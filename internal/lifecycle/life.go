@@ -50,8 +50,8 @@ func (w *storing) ends(at time.Time) string {
 	return "without an expiry date"
 }
 
-// heed takes the end that the registry gave a token for what it is, and says where that
-// is not what it was asked for.
+// heed takes over the expiry date that the registry set, and reports one that differs from
+// what purser asked for.
 func (w *storing) heed(asked, got time.Time) {
 	w.unasked = w.Expires.IsZero()
 	w.Expires = got

@@ -25,7 +25,7 @@ type StoreRequest struct {
 	Credential credential.Credential
 	Places     []Place
 	// Find gets the token. Store calls it after every check that needs no token, so that
-	// nobody is asked in vain.
+	// purser does not ask needlessly.
 	Find func(ctx context.Context) (Candidate, error)
 	// Mint, if not nil, makes the token instead.
 	Mint Minter

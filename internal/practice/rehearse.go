@@ -78,7 +78,7 @@ func (h *Host) rehearse(ctx context.Context, name string) (err error) {
 		err = errors.Join(err, r.box.Close())
 	}()
 	if err := r.rotate(ctx); err != nil {
-		return credential.About(fmt.Errorf("the rehearsal did not get to its end: %w", err), all[0])
+		return credential.About(fmt.Errorf("the rehearsal stopped: %w", err), all[0])
 	}
 	if h.JSON() {
 		present.ReportOf(nil).With("rehearsal", r.calls).Write(h.Out)
@@ -288,7 +288,7 @@ func (t *watchedTransport) RoundTrip(req *http.Request) (*http.Response, error) 
 // print shows the calls, then the rights by secret as a policy would.
 func (r *stagedRun) print() error {
 	out := present.Out{To: r.Out}
-	out.Text(fmt.Sprintf("A rotation of %s makes these calls. Stand-ins answered; nothing real was asked.\n", r.c.Name))
+	out.Text(fmt.Sprintf("A rotation of %s makes these calls. Stand-ins answered; purser asked nothing real.\n", r.c.Name))
 	t := present.Table{Columns: []present.Column{{}, {Head: "SERVICE", Goes: 1}, {Head: "CALL", Least: 20}, {Head: "ON", Goes: 2}, {Head: "NEEDS", Least: 16}}}
 	rights := map[string][]string{}
 	var secrets []string

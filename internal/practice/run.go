@@ -101,7 +101,7 @@ func (h *Host) sandboxRun(ctx context.Context, o runOptions, args []string) erro
 			code, err := h.Run(ctx, childproc.Command{Program: self, Args: inside, Env: config.Inherited(nil), Prepare: namespace.Own})
 			return ended(args[0], code, err)
 		}
-		_, _ = fmt.Fprintf(h.Err, "Without a network of its own (%s), the command is led by variables: what does not know HTTPS_PROXY reaches the real Docker Hub.\n", why)
+		_, _ = fmt.Fprintf(h.Err, "Without a network of its own (%s), the command uses variables: what ignores HTTPS_PROXY reaches the real Docker Hub.\n", why)
 	}
 	return h.runOnStage(ctx, o, false, args)
 }

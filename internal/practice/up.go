@@ -197,7 +197,7 @@ func (h *Host) sandboxServe(ctx context.Context, folder string, temporary bool, 
 // control is where sandbox fault and sandbox down reach a running sandbox.
 type control struct {
 	server  *http.Server
-	stopped chan struct{} // closed when it is told to stop
+	stopped chan struct{} // closed to stop it
 	stop    func()
 }
 
