@@ -122,8 +122,8 @@ func TestATokenInArgumentsIsRefusedAsJSONAsWell(t *testing.T) {
 	}
 }
 
-// TestThePrefixOfATokenIsNone: people search for it with commands that they run.
-func TestThePrefixOfATokenIsNone(t *testing.T) {
+// TestThePrefixOfATokenIsNoToken: people search for it with commands that they run.
+func TestThePrefixOfATokenIsNoToken(t *testing.T) {
 	for _, args := range [][]string{{"exec", "x", "--", "grep", "-rE", "dckr_pat_[A-Za-z0-9]+", "."}, {"check", "high_performance"}, {"check", "--config", "/srv/highs_and_lows/purser.yaml"}} {
 		if err := arguments.RefuseTokens(args); err != nil {
 			t.Errorf("%q: %v", args, err)

@@ -81,7 +81,7 @@ func TestStoringByTheFormInARealBrowser(t *testing.T) {
 	if err := cmd.Wait(); err != nil {
 		t.Fatalf("%v\n%s", err, out.String())
 	}
-	for _, want := range []string{"pull and push granted", "AWSCURRENT", "identical to what was sent"} {
+	for _, want := range []string{"pull and push granted", "AWSCURRENT", "identical to what purser sent"} {
 		if !strings.Contains(lines, want) || !strings.Contains(out.String(), want) {
 			t.Errorf("the page says\n%s\nand purser\n%s", lines, out.String())
 		}

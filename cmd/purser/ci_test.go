@@ -298,8 +298,8 @@ func TestTheExamplesForOwnTests(t *testing.T) {
 	}
 }
 
-// TestFaultsOnDemand makes a running sandbox misbehave, and checks purser's exit codes.
-func TestFaultsOnDemand(t *testing.T) {
+// TestTheSandboxMisbehavesOnDemand makes a running sandbox misbehave, and checks purser's exit codes.
+func TestTheSandboxMisbehavesOnDemand(t *testing.T) {
 	bash, home := realservers.Need(t, "bash"), t.TempDir()
 	bin := ciPrograms(t)
 	writeFile(t, filepath.Join(home, "faults.json"), `[{"at":"registry:upload","status":500},{"at":"hub:repositories","delay_seconds":0.001}]`)

@@ -283,8 +283,8 @@ func TestASecondSignalEndsAtOnce(t *testing.T) {
 	}
 }
 
-// TestWhatDoesNotEndIsCutOff covers what no context can end.
-func TestWhatDoesNotEndIsCutOff(t *testing.T) {
+// TestACommandThatHangsIsCutOff covers what no context can end.
+func TestACommandThatHangsIsCutOff(t *testing.T) {
 	box, err := sandbox.Start(t.Context(), sandbox.Options{})
 	if err != nil {
 		t.Fatal(err)

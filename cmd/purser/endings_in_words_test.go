@@ -27,9 +27,9 @@ func (b broken) RoundTrip(r *http.Request) (*http.Response, error) {
 	return nil, r.Context().Err()
 }
 
-// TestNoCommandSaysWhatGoSays makes every command wait for a registry and AWS, until a
+// TestNoCommandRepeatsGosErrors makes every command wait for a registry and AWS, until a
 // limit of its own or --timeout.
-func TestNoCommandSaysWhatGoSays(t *testing.T) {
+func TestNoCommandRepeatsGosErrors(t *testing.T) {
 	f := newFleet(t, 3, "every: 90d, overlap: 1h")
 	f.byHand(3)
 	silent := httptest.NewServer(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {

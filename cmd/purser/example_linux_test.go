@@ -11,8 +11,8 @@ import (
 	"purser/internal/realservers"
 )
 
-// TestWithoutRoot runs a command in its own network as another user than root.
-func TestWithoutRoot(t *testing.T) {
+// TestTheSandboxWorksWithoutRoot runs a command in its own network as another user than root.
+func TestTheSandboxWorksWithoutRoot(t *testing.T) {
 	if os.Geteuid() != 0 {
 		t.Skip("only root starts programs as somebody else: skipped")
 	}

@@ -98,8 +98,8 @@ func runExample(t *testing.T, bin, session string, inOrder ...string) {
 	}
 }
 
-// TestWithoutANamespace: without namespaces, run says so and uses variables.
-func TestWithoutANamespace(t *testing.T) {
+// TestTheSandboxWorksWithoutANamespace: without namespaces, run says so and uses variables.
+func TestTheSandboxWorksWithoutANamespace(t *testing.T) {
 	unshare := realservers.Need(t, "unshare")
 	if out, err := exec.CommandContext(t.Context(), unshare, "--user", "--map-root-user", "true").CombinedOutput(); err != nil {
 		t.Skipf("this system has no user namespaces: skipped: %s", out)

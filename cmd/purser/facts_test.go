@@ -29,10 +29,10 @@ func (r *rehearsal) state() string {
 	return strings.Join(all, "\n")
 }
 
-// TestNothingWasChangedIsSaidOnlyWhereItIsSo fails each request of each command that
+// TestNothingWasChangedIsSaidOnlyIfItIsTrue fails each request of each command that
 // changes something, before and after its effect, and compares what purser says with what
 // is.
-func TestNothingWasChangedIsSaidOnlyWhereItIsSo(t *testing.T) {
+func TestNothingWasChangedIsSaidOnlyIfItIsTrue(t *testing.T) {
 	if raceDetector {
 		t.Skip("skipped: it runs once more without the race detector, which makes each of its processes slow")
 	}

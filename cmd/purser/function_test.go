@@ -20,9 +20,9 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/secretsmanager/types"
 )
 
-// TestARotationThatTheSandboxHasDone runs a sandbox with the rotation function, and asks
+// TestTheSandboxRunsARotation runs a sandbox with the rotation function, and asks
 // its Secrets Manager for a rotation, as a schedule does.
-func TestARotationThatTheSandboxHasDone(t *testing.T) {
+func TestTheSandboxRunsARotation(t *testing.T) {
 	bin, work, checkout := t.TempDir(), t.TempDir(), t.TempDir()
 	build := exec.CommandContext(t.Context(), "go", "build", "-o", bin, ".", "../purser-lambda")
 	if out, err := build.CombinedOutput(); err != nil {

@@ -19,8 +19,8 @@ import (
 	"purser/internal/wire"
 )
 
-// TestWhoStillHasIt: some read the new token, others did not.
-func TestWhoStillHasIt(t *testing.T) {
+// TestTheReportSaysWhoStillHasTheToken: some read the new token, others did not.
+func TestTheReportSaysWhoStillHasTheToken(t *testing.T) {
 	replaced := time.Date(2026, 11, 23, 12, 0, 0, 0, time.UTC)
 	before, after := replaced.Add(-time.Hour), replaced.Add(time.Hour)
 	i := &incident.Record{Credential: "dockerhub", Since: before, Stopped: &replaced, Replaced: &replaced}
@@ -43,8 +43,7 @@ func TestWhoStillHasIt(t *testing.T) {
 	}
 }
 
-// TestARecordIsNotMadeByWhoReads: what others wrote does not become Markdown.
-func TestARecordIsNotMadeByWhoReads(t *testing.T) {
+func TestWhatOthersWroteDoesNotBecomeMarkdown(t *testing.T) {
 	i := &incident.Record{Credential: "dockerhub", Readers: []incident.Reader{{Principal: "a|b\n# c", Session: "<script>[x](http://x)`", Sources: []string{"*_"}}}}
 	i.Conclude(nil, "purser respond dockerhub")
 	for line := range strings.Lines(i.Markdown()) {
@@ -54,9 +53,9 @@ func TestARecordIsNotMadeByWhoReads(t *testing.T) {
 	}
 }
 
-// TestARecordFollowsNoLink: somebody guesses the report's name and puts a link to your file
+// TestAReportFollowsNoLink: somebody guesses the report's name and puts a link to your file
 // there.
-func TestARecordFollowsNoLink(t *testing.T) {
+func TestAReportFollowsNoLink(t *testing.T) {
 	dir := t.TempDir()
 	precious := filepath.Join(dir, "precious")
 	if err := os.WriteFile(precious, []byte("mine"), 0o600); err != nil {

@@ -166,8 +166,8 @@ func withoutElicitation(transcript string) string {
 	return strings.Join(kept, "")
 }
 
-// TestTheAgentIsNeverToldWhereAYesIsGiven, however purser asks the person.
-func TestTheAgentIsNeverToldWhereAYesIsGiven(t *testing.T) {
+// TestTheAgentNeverLearnsWhereToAgree, however purser asks the person.
+func TestTheAgentNeverLearnsWhereToAgree(t *testing.T) {
 	for _, protocol := range []string{"2025-11-25", "2026-07-28"} {
 		for _, modes := range []*mcp.ElicitationCapabilities{canNothing, canOpen, canBoth} {
 			for _, silent := range []bool{false, true} {
@@ -268,9 +268,9 @@ func TestAnAgentThatKnowsTheAddressCannotPostTheForm(t *testing.T) {
 	}
 }
 
-// TestAnAnswerThatNobodyAskedForCountsForNothing: with the later protocol, a client brings
+// TestAnUnaskedAnswerDoesNotCount: with the later protocol, a client brings
 // answers with a call, and the state of a call that does not exist.
-func TestAnAnswerThatNobodyAskedForCountsForNothing(t *testing.T) {
+func TestAnUnaskedAnswerDoesNotCount(t *testing.T) {
 	s := startAgentSession(t, agentClient{protocol: "2026-07-28"})
 	s.signedIn()
 	before := len(s.box.Accounts.Tokens("mockserver"))
@@ -392,8 +392,8 @@ func TestTheListOfToolsIsSmall(t *testing.T) {
 	}
 }
 
-// TestTheOtherTools draft purser.yaml, print Terraform and give advice for scripts.
-func TestTheOtherTools(t *testing.T) {
+// TestTheOtherToolsAnswer: they draft purser.yaml, print Terraform and give advice for scripts.
+func TestTheOtherToolsAnswer(t *testing.T) {
 	p := &aPerson{}
 	s := startAgentSession(t, agentClient{protocol: "2025-11-25", modes: canForm, dialog: p.asked})
 	written := func() string {
@@ -456,8 +456,8 @@ func TestALeakIsAnsweredThroughAnAgent(t *testing.T) {
 
 var reference = regexp.MustCompile(`purser://[\w./-]+\.md`)
 
-// TestWhatTheSkillRefersToIsThere: each page is a resource with the file's text.
-func TestWhatTheSkillRefersToIsThere(t *testing.T) {
+// TestEveryPageOfTheSkillExists: each page is a resource with the file's text.
+func TestEveryPageOfTheSkillExists(t *testing.T) {
 	s := newAgentSession(t)
 	read := func(uri string) string {
 		res, err := s.session.ReadResource(t.Context(), &mcp.ReadResourceParams{URI: uri})

@@ -275,8 +275,8 @@ func TestEveryDecisionOfACallIsAsked(t *testing.T) {
 	}
 }
 
-// TestNobodyIsOfferedTheFlagThatAnswersForThem: an agent with a shell reads errors too.
-func TestNobodyIsOfferedTheFlagThatAnswersForThem(t *testing.T) {
+// TestNoErrorOffersTheFlagThatAnswersForYou: an agent with a shell reads errors too.
+func TestNoErrorOffersTheFlagThatAnswersForYou(t *testing.T) {
 	for _, reason := range present.Reasons() {
 		text := present.ErrorText(&credential.Fault{Reason: reason, What: "what happened", Credential: "dockerhub", Registry: "docker.io"})
 		if strings.Contains(text, "--yes") {

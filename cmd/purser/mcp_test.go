@@ -319,8 +319,8 @@ func TestAnAgentCancels(t *testing.T) {
 	}
 }
 
-// TestTheSkillIsOne checks the skill's form, and that its commands are purser's.
-func TestTheSkillIsOne(t *testing.T) {
+// TestTheSkillIsValid checks the skill's form, and that its commands are purser's.
+func TestTheSkillIsValid(t *testing.T) {
 	raw, err := os.ReadFile("../../skills/registry-credentials/SKILL.md")
 	if err != nil {
 		t.Fatal(err)

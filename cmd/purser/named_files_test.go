@@ -85,9 +85,9 @@ func namedFiles() map[string]namedFile {
 	}
 }
 
-// TestNothingIsReadThatHasNoEnd puts something else at the path of each file that a command
+// TestEveryFileThatPurserReadsIsBounded puts something else at the path of each file that a command
 // reads. The command must end, and say what is there.
-func TestNothingIsReadThatHasNoEnd(t *testing.T) {
+func TestEveryFileThatPurserReadsIsBounded(t *testing.T) {
 	box, err := sandbox.Start(t.Context(), sandbox.Options{})
 	if err != nil {
 		t.Fatal(err)

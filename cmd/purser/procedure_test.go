@@ -88,7 +88,7 @@ func rows() []row {
 			{typed: "purser doctor", code: 4},
 			{typed: "purser login aws --no-browser"},
 			{note: "You are signed in. Terraform has not been applied.", typed: "purser doctor", code: 5},
-			{note: "terraform apply has made the secret, without a value.", before: (*procedure).applyTerraform, typed: "purser doctor"},
+			{note: "terraform apply has created the secret, without a value.", before: (*procedure).applyTerraform, typed: "purser doctor"},
 		}},
 		{"02-local-login", "Is there a login on this machine that CI could use?", []turn{
 			{note: "docker has never signed in.", typed: "purser store dockerhub --from docker", code: 1},
@@ -97,7 +97,7 @@ func rows() []row {
 			{note: "docker login -u mockserver was given a token that you had made.", before: func(p *procedure) { p.dockerHas(p.box.PushToken.Reveal(), "") }, typed: "purser store dockerhub --from docker --dry-run", answers: "y⏎"},
 		}},
 		{"03-making-the-token", "Make a token, on Docker's page or by purser", []turn{
-			{note: "docker has no login again. At a terminal, purser tells the steps and waits for the token.", before: (*procedure).dockerHasNothing, typed: "purser store dockerhub --dry-run", answers: "{push}⏎"},
+			{note: "docker has no login again. At a terminal, purser shows the steps and waits for the token.", before: (*procedure).dockerHasNothing, typed: "purser store dockerhub --dry-run", answers: "{push}⏎"},
 			{note: "Or purser makes it, with your sign-in.", typed: "purser store dockerhub --mint --dry-run"},
 		}},
 		{"04-validating", "Check the token before it is stored", []turn{
@@ -127,7 +127,7 @@ func rows() []row {
 		}},
 		{"10-rejected", "Trouble: the registry rejects the token (401)", []turn{
 			{note: "This token was revoked.", typed: "purser store dockerhub --token-stdin <revoked.token", code: 3},
-			{note: "This one is of another account.", typed: "purser store dockerhub --token-stdin <other.token", code: 3},
+			{note: "This one belongs to another account.", typed: "purser store dockerhub --token-stdin <other.token", code: 3},
 		}},
 		{"11-read-only", "Trouble: the token may only pull", []turn{
 			{typed: "purser store dockerhub --token-stdin <readonly.token", code: 3},
@@ -141,27 +141,27 @@ func rows() []row {
 			{note: "You have made a new one.", typed: "purser store dockerhub --token-stdin --expires 1y <second.token"},
 			{typed: "purser check"},
 		}},
-		{"14-rate-limited", "Trouble: the registry wants to be left alone (429)", []turn{
+		{"14-rate-limited", "Trouble: the registry limits requests (429)", []turn{
 			{before: limit, typed: "purser check", code: 6},
 		}},
 		{"15-agent-cannot-read", "Trouble: a build agent cannot read the secret", []turn{
 			{note: "The agents' role lacks the policy. This is what docker push shows.", agent: true, before: deny("GetSecretValue", "buildkite-agent"), typed: "echo https://index.docker.io/v1/ | docker-credential-purser get", code: 1},
-			{note: "And this is what a command of purser's shows.", agent: true, before: deny("GetSecretValue", "buildkite-agent"), typed: "purser check", code: 4},
+			{note: "And this is what purser shows.", agent: true, before: deny("GetSecretValue", "buildkite-agent"), typed: "purser check", code: 4},
 			{note: "The policy, for your Terraform:", typed: "purser terraform dockerhub --inline"},
 		}},
 		{"16-buildkite", "Use it on Buildkite", []turn{
 			{note: "A job's docker asks purser's helper, which reads the token when it is needed.", agent: true, typed: `eval "$(purser job start dockerhub --dir "$PWD/job")" && cat "$DOCKER_CONFIG/config.json" && echo`},
 			{agent: true, typed: `purser job end --dir "$PWD/job"`},
-			{note: "Or one command. What it prints of the token is taken out.", agent: true, typed: "purser exec dockerhub -- sh -c 'echo docker.io | docker-credential-purser get'"},
+			{note: "Or run one command. purser removes the token from its output.", agent: true, typed: "purser exec dockerhub -- sh -c 'echo docker.io | docker-credential-purser get'"},
 		}},
-		{"17-rotating", "Rotate it, and go back", []turn{
+		{"17-rotating", "Rotate it, and roll back", []turn{
 			{typed: "purser rotate dockerhub"},
 			{note: "You want a new one now, and sign in.", typed: "purser rotate dockerhub --force --mint --yes", answers: signsIn},
 			{typed: "purser check"},
-			{note: "The new one makes trouble elsewhere: back to the one before.", typed: "purser rollback dockerhub", answers: "y⏎"},
+			{note: "The new one causes trouble elsewhere: go back to the old one.", typed: "purser rollback dockerhub", answers: "y⏎"},
 		}},
 		{"18-leaked", "The token may have leaked", []turn{
-			{note: "A script that nobody watches.", typed: "purser respond dockerhub --yes", code: 1},
+			{note: "In a script, with nobody to ask.", typed: "purser respond dockerhub --yes", code: 1},
 			{note: "At a terminal.", typed: "purser respond dockerhub", answers: "y⏎y⏎" + signsIn},
 			{typed: "purser check"},
 		}},

@@ -74,7 +74,7 @@ credentials:
 		"arn:aws:secretsmanager:eu-west-2:123456789012:secret:mockserver-build/dockerhub-??????", `resource "aws_secretsmanager_secret" "dockerhub"`)
 
 	stored := p.run("store", "dockerhub", "--token-stdin", "--create")
-	expect(t, stored, present.ExitOK, "is AWSCURRENT", "username: yes · token: yes", "identical to what was sent", "username: yes · password: yes")
+	expect(t, stored, present.ExitOK, "is AWSCURRENT", "username: yes · token: yes", "identical to what purser sent", "username: yes · password: yes")
 
 	again := p.run("store", "dockerhub", "-")
 	expect(t, again, present.ExitOK, "already holds this token; nothing was written")

@@ -68,8 +68,8 @@ func TestTheNextQuestionWaitsForItsTurn(t *testing.T) {
 	}
 }
 
-// TestWhoWaitsGivesUpTheSeat hangs otherwise: both wait for each other on one seat.
-func TestWhoWaitsGivesUpTheSeat(*testing.T) {
+// TestAWaitingRotationLetsOthersWork hangs otherwise: both wait for each other on one seat.
+func TestAWaitingRotationLetsOthersWork(*testing.T) {
 	s := make(present.Seats, 1)
 	var both sync.WaitGroup
 	both.Add(2)
@@ -82,7 +82,7 @@ func TestWhoWaitsGivesUpTheSeat(*testing.T) {
 	})
 }
 
-func TestAPanicSideBySideIsTheCallers(t *testing.T) {
+func TestAPanicSideBySideReachesTheCaller(t *testing.T) {
 	defer func() {
 		if bug := recover(); bug != "a bug" {
 			t.Errorf("recovered %v", bug)
@@ -95,8 +95,8 @@ func TestAPanicSideBySideIsTheCallers(t *testing.T) {
 	})
 }
 
-// TestRotationsOfManyCredentialsTellInOrder, as if they ran one after the other.
-func TestRotationsOfManyCredentialsTellInOrder(t *testing.T) {
+// TestRotationsOfManyCredentialsReportInOrder, as if they ran one after the other.
+func TestRotationsOfManyCredentialsReportInOrder(t *testing.T) {
 	const n = 20
 	f := newFleet(t, n, "every: 90d, overlap: 1h")
 	for _, args := range [][]string{{"--all"}, {"--all", "--force"}, {"--due"}} {
@@ -164,9 +164,9 @@ purser: it was interrupted
 	}
 }
 
-// TestARotationThatIsInterruptedTellsOfWhatItDid: only the last lines name what had not
+// TestAnInterruptedRotationReportsWhatItDid: only the last lines name what had not
 // begun.
-func TestARotationThatIsInterruptedTellsOfWhatItDid(t *testing.T) {
+func TestAnInterruptedRotationReportsWhatItDid(t *testing.T) {
 	f := newFleet(t, 60, "every: 90d, overlap: 1h")
 	ctx, end := context.WithCancelCause(t.Context())
 	f.box.SecretsManager.Fault("PutSecretValue", sandboxaws.Fault{Struck: func() { end(interrupted(os.Interrupt)) }, Status: 500})

@@ -13,16 +13,16 @@ type threat struct {
 
 // The actors.
 const (
-	byCheckout  = "who writes the checkout"
+	byCheckout  = "an author of the checkout"
 	byJob       = "a job's code on an agent"
 	byNeighbour = "another user of the machine"
 	byProcess   = "another process of yours"
 	byAgent     = "an AI agent"
 	byNetwork   = "the network, or a registry that lies"
 	byCloud     = "an AWS that lies, or another AWS account"
-	byReader    = "who reads output, logs, a transcript"
-	byHolder    = "who has a token that leaked"
-	byEditor    = "who edits receipts"
+	byReader    = "a reader of output, logs or transcripts"
+	byHolder    = "a finder of a leaked token"
+	byEditor    = "an editor of receipts"
 )
 
 // What they are after.
@@ -30,7 +30,7 @@ const (
 	storedToken   = "a stored token"
 	freshToken    = "a new token"
 	aSession      = "a session or password"
-	whatIsCurrent = "what is current"
+	whatIsCurrent = "the current token"
 	theRecord     = "the record of changes"
 	yourFiles     = "your other files"
 	yourConsent   = "your consent"
@@ -98,11 +98,11 @@ var threats = []threat{
 	},
 	{
 		byJob, storedToken, "prints the token into the job's log", []string{"exec", "job start"},
-		"exec takes it out of the output in every usual encoding; purser tells a Buildkite agent first, or runs nothing.",
+		"exec removes it from the output in every usual encoding; purser registers it with a Buildkite agent first, or runs nothing.",
 		[]string{"script/exec", "script/job", "internal/redact.TestEverySpellingIsRedactedAcrossWrites"},
 	},
 	{
-		byNeighbour, storedToken, "leaves a purser.yaml in a folder above, or writes yours", append([]string{"configure-docker", "docker-credential-purser"}, readingCommands...),
+		byNeighbour, storedToken, "leaves a purser.yaml in a parent folder, or writes yours", append([]string{"configure-docker", "docker-credential-purser"}, readingCommands...),
 		"purser does not read a file that others may write or that is another user's.",
 		[]string{"internal/config.TestOnlyThePersonsOwnFileIsFound", "internal/config.TestAFileSaysWhetherItIsTrusted"},
 	},
@@ -134,20 +134,20 @@ var threats = []threat{
 	{
 		byAgent, yourConsent, "answers for the person, through MCP or with a flag", []string{"mcp", "mcp: store", "mcp: tokens_list", "mcp: init", "mcp: rotate", "mcp: rollback", "mcp: respond", "mcp: revoke", "store", "rotate", "revoke", "tokens revoke"},
 		"No tool takes an answer, and no error offers an agent the flag that gives one.",
-		[]string{"cmd/purser.TestAnAgentCannotAgreeForThePerson", "cmd/purser.TestEveryDecisionOfACallIsAsked", "internal/agent.TestAnAgentIsNotOfferedAWayPastThePerson", "cmd/purser.TestNobodyIsOfferedTheFlagThatAnswersForThem"},
+		[]string{"cmd/purser.TestAnAgentCannotAgreeForThePerson", "cmd/purser.TestEveryDecisionOfACallIsAsked", "internal/agent.TestAnAgentIsNotOfferedAWayPastThePerson", "cmd/purser.TestNoErrorOffersTheFlagThatAnswersForYou"},
 	},
 	{
-		byAgent, yourConsent, "posts to the page itself, guesses a call's id, or answers in the place of its client", []string{"mcp: wait", "mcp: store", "mcp: tokens_list", "mcp: rotate", "mcp: rollback", "mcp: respond", "mcp: revoke"},
+		byAgent, yourConsent, "posts to the page itself, guesses a call's id, or answers for its client", []string{"mcp: wait", "mcp: store", "mcp: tokens_list", "mcp: rotate", "mcp: rollback", "mcp: respond", "mcp: revoke"},
 		"No result and no message to the agent has the address of a page that asks for a yes; a page takes only what its own form sends; an id gives back a result and nothing else.",
 		[]string{
-			"cmd/purser.TestTheAgentIsNeverToldWhereAYesIsGiven", "cmd/purser.TestAnAgentThatKnowsTheAddressCannotPostTheForm", "cmd/purser.TestAnAnswerThatNobodyAskedForCountsForNothing",
+			"cmd/purser.TestTheAgentNeverLearnsWhereToAgree", "cmd/purser.TestAnAgentThatKnowsTheAddressCannotPostTheForm", "cmd/purser.TestAnUnaskedAnswerDoesNotCount",
 			"cmd/purser.TestAClientThatAgreesByItselfAgreesToNothing", "internal/askpage.TestWhatIsNoDecision",
 		},
 	},
 	{
-		byAgent, yourFiles, "has purser read or write outside of the project", []string{"mcp: init", "mcp: terraform"},
+		byAgent, yourFiles, "makes purser read or write outside the project", []string{"mcp: init", "mcp: terraform"},
 		"A tool takes no path that leads out of the project, shows what init would write, and asks before a file changes.",
-		[]string{"internal/agent.TestWhatIsWrongWithArgumentsIsNotRepeated", "cmd/purser.TestTheOtherTools"},
+		[]string{"internal/agent.TestWhatIsWrongWithArgumentsIsNotRepeated", "cmd/purser.TestTheOtherToolsAnswer"},
 	},
 	{
 		byAgent, freshToken, "passes a token to a tool, or reads one from a result", []string{"mcp: status", "mcp: check", "mcp: doctor", "mcp: store", "mcp: tokens_list", "mcp: init", "mcp: login", "mcp: rotate", "mcp: rollback", "mcp: respond", "mcp: revoke", "mcp: terraform", "mcp: exec_advice", "mcp: wait"},
@@ -219,11 +219,11 @@ var harmless = map[string]string{
 	"tokens":         "prints its help",
 	"sandbox":        "prints what the stand-ins are; their tokens are made up",
 	"sandbox up":     "starts stand-ins on loopback; their tokens are made up",
-	"sandbox down":   "ends what up started",
+	"sandbox down":   "stops what up started",
 	"sandbox serve":  "starts stand-ins on loopback; their tokens are made up",
-	"sandbox fault":  "has a stand-in misbehave",
-	"sandbox run":    "runs a command that sees stand-ins in the place of registries and AWS",
-	"sandbox shell":  "runs a shell that sees stand-ins in the place of registries and AWS",
+	"sandbox fault":  "makes a stand-in misbehave",
+	"sandbox run":    "runs a command that sees stand-ins in place of registries and AWS",
+	"sandbox shell":  "runs a shell that sees stand-ins in place of registries and AWS",
 	"sandbox inside": "is what run starts; not for people",
 	"sandbox try":    "shows the main job with made-up tokens",
 	"rehearse":       "rotates with stand-ins, and contacts nothing real",

@@ -54,7 +54,7 @@ func (d *Desk) Session(ctx context.Context, of Owner, yes bool, wanted Use) (reg
 	if !d.Interactive() {
 		return nil, &credential.Fault{
 			Reason: credential.SessionNeeded, Registry: of.Registry, Account: of.Account, What: "managing tokens needs a session at " + of.Registry.Vendor(),
-			Why: "docker has none, and there is no terminal to sign in on",
+			Why: "docker has none, and there is no terminal to sign in at",
 		}
 	}
 	if err != nil {
@@ -140,7 +140,7 @@ func (d *Desk) Offered(ctx context.Context, c credential.Credential, yes bool) (
 	}
 	vendor := c.Registry.Vendor()
 	err = d.Decide(ctx, present.Decision{
-		Question: "Sign in to " + vendor + " now?", Facts: []string{"purser then switches the token off and makes the new one; without it you do both on " + vendor + "'s page"},
+		Question: "Sign in to " + vendor + " now?", Facts: []string{"with a session, purser switches the token off and makes the new one; otherwise you do both on " + vendor + "'s page"},
 	})
 	if credential.ReasonOf(err) == credential.Declined {
 		return nil, nil // the person does it by hand
@@ -159,7 +159,7 @@ func (d *Desk) Login(ctx context.Context, of Owner, own bool) (h registry.Accoun
 	state, _ := source.DockerConfig{Dir: d.Env.DockerConfigDir(), Registry: of.Registry}.State() // what is wrong with it is docker's to say
 	if own || err != nil || state.Helper == "" {
 		if !own {
-			_, _ = fmt.Fprintln(d.Err, "note: docker's browser login is not used: docker is not installed, or has no credential store to keep the session in")
+			_, _ = fmt.Fprintln(d.Err, "note: purser does not use docker's browser login: docker is not installed, or has no credential store to keep the session in")
 		}
 		h, err = d.SignIn(ctx, of)
 		return h, false, err
@@ -189,7 +189,7 @@ func (d *Desk) dockerLogin(ctx context.Context, docker string, host credential.H
 		return fmt.Errorf("run docker login: %w", err)
 	}
 	if code != 0 {
-		return &credential.Fault{Reason: credential.SignInRefused, Registry: host, What: "docker login did not sign in", Why: "what it said stands above"}
+		return &credential.Fault{Reason: credential.SignInRefused, Registry: host, What: "docker login did not sign in", Why: "its output is above"}
 	}
 	return nil
 }

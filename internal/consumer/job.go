@@ -19,7 +19,7 @@ func (c *Consumer) StartJob(m *Machine, dir string) error {
 		if errors.Is(err, fs.ErrExist) {
 			why = "it is there already; another job may be using it"
 		}
-		return &credential.Fault{Reason: credential.Usage, What: "the folder " + credential.Quote(dir) + " cannot be made", Why: why}
+		return &credential.Fault{Reason: credential.Usage, What: "purser cannot create the folder " + credential.Quote(dir), Why: why}
 	}
 	if err := errors.Join(os.WriteFile(filepath.Join(dir, jobMark), nil, 0o600), c.Fill(m, dir)); err != nil {
 		_ = os.RemoveAll(dir)
@@ -33,7 +33,7 @@ func CheckJobFolder(dir string) error {
 	if filepath.IsAbs(dir) {
 		return nil
 	}
-	return &credential.Fault{Reason: credential.Usage, What: "the value of --dir is not right", Why: "it is an absolute path, since steps may run in different folders"}
+	return &credential.Fault{Reason: credential.Usage, What: "--dir must be an absolute path", Why: "steps may run in different folders"}
 }
 
 // EndJob removes a folder only when start made it.
@@ -45,7 +45,7 @@ func EndJob(dir string) error {
 		return nil
 	}
 	if info, err := os.Lstat(filepath.Join(dir, jobMark)); err != nil || !info.Mode().IsRegular() {
-		return &credential.Fault{Reason: credential.Usage, What: "the folder " + credential.Quote(dir) + " was not removed", Why: "purser job start did not make it"}
+		return &credential.Fault{Reason: credential.Usage, What: "purser did not remove the folder " + credential.Quote(dir), Why: "purser job start did not make it"}
 	}
 	return os.RemoveAll(dir)
 }

@@ -17,7 +17,7 @@ func EnvNames(text string) (user, token string, err error) {
 	}
 	user, token, ok := strings.Cut(text, ",")
 	if !ok || !variableName.MatchString(user) || !variableName.MatchString(token) || user == token {
-		return "", "", &credential.Fault{Reason: credential.Usage, What: "the value of --env is not right", Why: "it is the names of two variables, as REGISTRY_USER,REGISTRY_TOKEN"}
+		return "", "", &credential.Fault{Reason: credential.Usage, What: "--env must name two variables, such as REGISTRY_USER,REGISTRY_TOKEN"}
 	}
 	return user, token, nil
 }

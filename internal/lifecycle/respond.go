@@ -137,7 +137,7 @@ func (r *Runner) leaked(slots []*slot, c credential.Credential, res *RespondResu
 
 // stop switches the token off: found by its label or the registry's id, or by hand.
 func (r *Runner) stop(ctx context.Context, req RespondRequest, login credential.Login, suspect Suspect, res *RespondResult) error {
-	proof, why := suspect.Proof, "nobody has signed in who could switch it off"
+	proof, why := suspect.Proof, "nobody is signed in to switch it off"
 	if req.Mint != nil {
 		tokens, _, err := req.Mint.Tokens(ctx)
 		if credential.ReasonOf(err) == credential.SessionNeeded {
@@ -182,7 +182,7 @@ func (r *Runner) stop(ctx context.Context, req RespondRequest, login credential.
 func notStopped(c credential.Credential, s Suspect, why string) error {
 	return &credential.Fault{
 		Reason: credential.NotStopped, Registry: c.Registry, Account: c.Username, Credential: c.Name,
-		What: "what may have leaked still works: " + strings.Join(s.Facts(), "; "), Why: why,
+		What: "a token that may have leaked still works: " + strings.Join(s.Facts(), "; "), Why: why,
 	}
 }
 

@@ -290,7 +290,7 @@ func loginsOwn(found Candidate, c credential.Credential) error {
 	return &credential.Fault{
 		Reason: credential.KindNotStored, Registry: c.Registry, Account: c.Username, Access: c.Access,
 		What: "docker login made the token in " + found.Where + " for itself, so purser does not store it",
-		Why:  "it is a sign-in by another name: it has every right of the account, and it can end whenever you sign in again",
+		Why:  "docker signs in with it: it has every right of the account, and may end when you sign in again",
 	}
 }
 
@@ -326,7 +326,7 @@ func (w *storing) compare() []*slot {
 func (w *storing) wouldStore() {
 	for _, s := range w.slots {
 		p := PlaceResult{Target: s.Target, Outcome: OutcomeWould, Keys: s.Target.Shape.Keys(), Length: w.login.Token.Len(), Replaced: s.found.At(credential.Current)}
-		text := "nothing was changed; it would become AWSCURRENT in " + s.Target.String()
+		text := "nothing was changed; the token would become AWSCURRENT in " + s.Target.String()
 		switch {
 		case s.same:
 			p.Outcome, p.Version = OutcomeUnchanged, s.version

@@ -80,7 +80,7 @@ func regions(replicas []credential.Replica) string {
 
 func describeKeys(p PlaceResult) string {
 	last := p.Keys[len(p.Keys)-1]
-	text := fmt.Sprintf("%s: yes, %d characters, identical to what was sent", last, p.Length)
+	text := fmt.Sprintf("%s: yes, %d characters, identical to what purser sent", last, p.Length)
 	if len(p.Keys) == 2 {
 		text = p.Keys[0] + ": yes · " + text
 	}
