@@ -157,7 +157,7 @@ func AtMost(cmd *cobra.Command, args []string, n int) error {
 		return nil
 	}
 	if cmd.HasSubCommands() {
-		f := &credential.Fault{Reason: credential.Usage, What: "there is no such command", Why: "the commands are " + commandNames(cmd)}
+		f := &credential.Fault{Reason: credential.Usage, What: "unknown command", Why: "the commands are " + commandNames(cmd)}
 		if near := nearest(cmd, args[0]); near != "" {
 			f.Why = "did you mean " + near + "?"
 		}
