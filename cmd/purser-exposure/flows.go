@@ -66,7 +66,7 @@ func storeSourceFlows() []flow {
 	}
 	locked := func(s *scene) []exposure.Answer {
 		return []exposure.Answer{
-			{After: "oken", Type: s.box.PushToken}, {After: "Passphrase", Type: passphraseCanary}, {After: "once more", Type: passphraseCanary},
+			{After: "oken", Type: s.box.PushToken}, {After: "Passphrase", Type: passphraseCanary}, {After: "Repeat", Type: passphraseCanary},
 		}
 	}
 	fromDocker := []string{"store", "dockerhub", "--create", "--from", "docker", "--yes"}
@@ -298,7 +298,7 @@ func signInFlows() []flow {
 		{name: "login: --debug", args: append([]string{"--debug", "--output", "json"}, args...), set: profile, allow: cache},
 		{name: "login: refused", args: args, want: present.ExitAWS, set: all(profile, answer("access_denied"))},
 		{name: "login: no such profile", args: []string{"login", "aws", "--profile", "q"}, want: present.ExitAWS, set: profile},
-		{name: "login: nobody at the browser", args: append([]string{"--timeout", "1s"}, args[:4]...), want: present.ExitUnknown, set: profile},
+		{name: "login: nobody at the browser", args: append([]string{"--timeout", "1s"}, args[:4]...), want: present.ExitUnknown, set: all(profile, answer("authorization_pending"))},
 		{name: "logout: not signed in", args: []string{"logout", "aws", "--profile", "p"}, set: profile},
 	}
 }

@@ -202,7 +202,7 @@ func (h *Host) runOnStage(ctx context.Context, o runOptions, inside bool, args [
 		return err
 	}
 	if o.greet {
-		_, _ = fmt.Fprint(h.Err, "Docker Hub, ghcr.io and AWS are stand-ins in this shell. They stop when you exit.\n", s.accounts)
+		_, _ = fmt.Fprint(h.Err, "Docker Hub, ghcr.io and AWS are stand-ins in this shell, until you exit it.\n", s.accounts)
 	}
 	code, err := h.Run(ctx, childproc.Command{Program: program, Args: args[1:], Env: config.Inherited(s.vars)})
 	return ended(args[0], code, err)
