@@ -161,8 +161,8 @@ func TestATraceShowsASecretsNameButNotItsValue(t *testing.T) {
 // whose certificate the machine does not know.
 func TestAProxyThatLetsNothingThroughIsNamed(t *testing.T) {
 	for status, want := range map[int]string{
-		http.StatusProxyAuthRequired: "wants a user name and a password (407)",
-		http.StatusForbidden:         "does not let the connection through (403)",
+		http.StatusProxyAuthRequired: "asks for a user name and a password (407)",
+		http.StatusForbidden:         "refused the connection (403)",
 	} {
 		proxy := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(status) }))
 		t.Cleanup(proxy.Close)
@@ -188,13 +188,13 @@ func TestAProxyThatLetsNothingThroughIsNamed(t *testing.T) {
 	}
 	carry.Proxy = http.ProxyURL(at)
 	_, err = carry.RoundTrip(request(t, http.MethodGet, "https://registry.example.com/v2/", "")) //nolint:bodyclose // there is none
-	if why := credential.Unanswered(err, "--ca"); !strings.Contains(why, "the proxy of HTTPS_PROXY cannot be reached") {
+	if why := credential.Unanswered(err, "--ca"); !strings.Contains(why, "cannot reach the proxy of HTTPS_PROXY") {
 		t.Error(why)
 	}
 	looks := httptest.NewTLSServer(http.NotFoundHandler())
 	t.Cleanup(looks.Close)
 	_, err = transport.New(nil).RoundTrip(request(t, http.MethodGet, looks.URL, "")) //nolint:bodyclose // there is none
-	if why := credential.Unanswered(err, "--ca"); !strings.Contains(why, "signed by “O=Acme Co”") || !strings.Contains(why, "a proxy that looks into TLS") || !strings.HasSuffix(why, "with --ca") {
+	if why := credential.Unanswered(err, "--ca"); !strings.Contains(why, "signed by “O=Acme Co”") || !strings.Contains(why, "a proxy that inspects TLS") || !strings.HasSuffix(why, "with --ca") {
 		t.Error(why)
 	}
 }
