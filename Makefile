@@ -7,11 +7,8 @@ GOLANGCI := go tool -modfile=tools/go.mod golangci-lint
 # them run at the same time than most machines have cores.
 LONG := ./cmd/purser ./cmd/purser-lambda ./cmd/purser-exposure ./internal/redact ./internal/soak ./internal/conformance
 SIDE_BY_SIDE := Retiring|Rotations|Waiting|RotateDue|Agent|Decision|Ending
-# What the prose check reads: Markdown, and of Go files the comments and strings. Add a folder to switch it on.
-PROSE := README.md ARCHITECTURE.md CHANGELOG.md CONTRIBUTING.md SECURITY.md docs deploy skills \
-	cmd/docker-credential-purser cmd/purser-lambda internal/agent internal/askpage internal/buildinfo internal/credential \
-	internal/lifecycle internal/practice internal/receipt internal/redact internal/registry internal/sandbox internal/store \
-	internal/terraform internal/wire
+# What the prose check reads: Markdown, and of Go files the comments and strings.
+PROSE := README.md ARCHITECTURE.md CHANGELOG.md CONTRIBUTING.md SECURITY.md docs deploy skills cmd internal bench
 FUZZTIME := 10s
 SOAK := 20m
 SEED := 0

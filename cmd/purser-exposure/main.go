@@ -15,10 +15,10 @@ import (
 const usage = `purser-exposure runs every command of purser under strace, with made-up tokens and
 stand-ins on loopback. It covers success, a registry or AWS that refuses, hangs, cuts the
 connection or repeats the token, and a process that is interrupted, crashes or is killed.
-Then it searches output, children's arguments and environments, every byte written to a
-file or socket, connections, and files left behind for tokens, passwords and bearers:
-plain, reversed, and in base64, hex, URL, JSON and shell escapes, in pieces of six
-characters. A shell that leaks on purpose shows that the search works.
+Then it searches for tokens, passwords and bearers in output, children's arguments and
+environments, connections, files left behind, and every byte written to a file or socket.
+It finds them plain, reversed, and in base64, hex, URL, JSON and shell escapes, in pieces
+of six characters. A shell that leaks on purpose shows that the search works.
 
 It needs Linux, strace and root, because purser keeps its own user from tracing it.
 It exits with 0 if it found nothing, and with 1 otherwise.

@@ -247,7 +247,7 @@ func (p *parser) expand(text string) (expanded string, ok bool) {
 	return strings.Trim(expanded, `"'`), ok
 }
 
-// flag returns the value of --name or -n in a command.
+// flag returns what a command gives to --name or -n.
 func flag(text, name string) (string, bool) {
 	dashes := "--"
 	if len(name) == 1 {

@@ -21,10 +21,10 @@ type row struct {
 	deviation  string // why the sandbox differs, if it does
 }
 
-// A question is asked of each part P of its area.
+// A question goes to each part P of its area.
 type question[P any] struct {
 	row
-	// ask returns the answer in a short, reproducible form, or "" if this part cannot be asked.
+	// ask returns the answer in a short, reproducible form, or "" if this part has none.
 	ask func(t *testing.T, part P) string
 }
 

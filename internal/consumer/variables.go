@@ -22,7 +22,7 @@ func EnvNames(text string) (user, token string, err error) {
 	return user, token, nil
 }
 
-// Inject puts the login into the command's environment, which was asked for.
+// Inject puts the login into the command's environment, because the person requested it.
 func (c *Consumer) Inject(userVar, tokenVar string, logins []credential.Login) error {
 	if len(logins) != 1 {
 		return &credential.Fault{Reason: credential.Usage, What: "--env needs one credential", Why: fmt.Sprintf("there are %d; name the one: purser exec --env %s,%s NAME -- …", len(logins), userVar, tokenVar)}

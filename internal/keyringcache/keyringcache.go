@@ -12,7 +12,7 @@ import (
 	"purser/internal/credential"
 )
 
-// ErrUnavailable means that there is no keyring.
+// ErrUnavailable means that the kernel has no keyring for purser.
 var ErrUnavailable = errors.New("the kernel's keyring is unavailable")
 
 // Name is the keyring that the credential helper and purser share.

@@ -78,7 +78,7 @@ func TestTheProcessIsNotDumpable(t *testing.T) {
 	}
 }
 
-// TestTheSameUserCannotAttach runs both sides as nobody if the test is root, since root may
+// TestTheSameUserCannotAttach runs both sides as the user nobody if the test is root, since root may
 // trace anything.
 func TestTheSameUserCannotAttach(t *testing.T) {
 	program := os.Args[0]
