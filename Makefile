@@ -44,6 +44,7 @@ lint: ## check form, house rules and prose
 	@go vet ./...
 	@$(GOLANGCI) run ./...
 	@go run ./scripts/prose $(PROSE)
+	@for os in darwin windows freebsd; do GOOS=$$os CGO_ENABLED=0 go vet ./... || { echo "lint: this does not build for $$os" >&2; exit 1; }; done
 	@scripts/lint-shell.sh
 	@scripts/vulnerabilities.sh
 

@@ -16,7 +16,6 @@ import (
 	"slices"
 	"strconv"
 	"strings"
-	"sync"
 	"syscall"
 	"testing"
 	"time"
@@ -228,21 +227,6 @@ func endOnce(reading, heard <-chan struct{}, end func()) {
 	case <-heard:
 	}
 	end()
-}
-
-// spoken is a stream that reports when somebody writes a word.
-type spoken struct {
-	transcript
-	word  string
-	heard chan struct{}
-	once  sync.Once
-}
-
-func (s *spoken) Write(p []byte) (int, error) {
-	if bytes.Contains(p, []byte(s.word)) {
-		s.once.Do(func() { close(s.heard) })
-	}
-	return s.transcript.Write(p)
 }
 
 // create makes the running example's secret, empty.

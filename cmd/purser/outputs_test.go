@@ -568,3 +568,18 @@ func untilItServes(s *scene, a *app) {
 		s.beside(filepath.Join(s.dir, "served"), "sandbox", "down")
 	}()
 }
+
+// spoken is a stream that reports when somebody writes a word.
+type spoken struct {
+	transcript
+	word  string
+	heard chan struct{}
+	once  sync.Once
+}
+
+func (s *spoken) Write(p []byte) (int, error) {
+	if bytes.Contains(p, []byte(s.word)) {
+		s.once.Do(func() { close(s.heard) })
+	}
+	return s.transcript.Write(p)
+}
