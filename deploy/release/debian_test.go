@@ -65,7 +65,7 @@ func TestTheDebianPackageInstallsIntoAnEmptyDebian(t *testing.T) {
 
 	said := run("unshare", "--mount", "sh", "-c", `mount -t proc proc "$0/proc" && exec chroot "$0" sh -c "$1"`, root, inDebian)
 	for _, want := range []string{
-		"purser v", "after the upgrade: 0.", "credentials: {docker: ", "PURSER(1)", "completed: store", "No byte of a token",
+		"purser v", "after the upgrade: 0.", "credentials: {docker: ", "PURSER(1)", "completed: store", "The tour is over",
 		`"Username":"mockserver"`, `"Secret":"(not shown)"`, "left: /etc/purser /etc/purser/purser.yaml \n",
 	} {
 		if !strings.Contains(said, want) {
