@@ -8,7 +8,6 @@ import (
 	"os"
 	"os/exec"
 	"os/signal"
-	"regexp"
 	"syscall"
 	"time"
 
@@ -210,7 +209,7 @@ func (a *app) sweepCommand() *cobra.Command {
 }
 
 // privateName matches what os.MkdirTemp makes of purser's pattern.
-var privateName = regexp.MustCompile(`[/\\]purser-[0-9]+$`)
+var privateName = credential.NewPattern(`[/\\]purser-[0-9]+$`)
 
 // self is the path of this program.
 func (a *app) self() (string, error) {

@@ -7,7 +7,6 @@ package ciscript
 import (
 	"fmt"
 	"path/filepath"
-	"regexp"
 	"slices"
 	"strings"
 	"unicode/utf8"
@@ -66,17 +65,18 @@ type line struct {
 }
 
 var (
-	getValue   = regexp.MustCompile(`secretsmanager\s+get-secret-value`)
-	jqKey      = regexp.MustCompile(`jq\s+(?:-[a-zA-Z]+\s+|--raw-output\s+)*['"]?\.(?:\["?)?([A-Za-z][A-Za-z0-9_.-]*)`)
-	pythonKey  = regexp.MustCompile(`json\.(?:load|loads)\([^)]*\)(?:\)|)\[\\?["']([A-Za-z][A-Za-z0-9_.-]*)`)
-	signIn     = regexp.MustCompile(`(?:docker|podman|nerdctl|skopeo|buildah|crane auth|oras)\s+login\b(.*)|helm\s+registry\s+login\b(.*)`)
-	push       = regexp.MustCompile(`(?:docker|podman|nerdctl)\s+push\s+(?:-[^\s]+\s+)*(\S+)|(?:skopeo\s+copy|crane\s+(?:push|copy)|oras\s+push)\b.*\s(\S+)\s*$|helm\s+push\s+\S+\s+(\S+)`)
-	buildPush  = regexp.MustCompile(`buildx?\s+(?:build|bake)?.*--push`)
-	tagFlag    = regexp.MustCompile(`(?:\s-t|\s--tag)[=\s]+(\S+)`)
-	assignment = regexp.MustCompile(`^(?:export\s+|readonly\s+|local\s+|declare\s+)?([A-Za-z_][A-Za-z0-9_]*)[=:]\s*(\S.*)$`)
-	reference  = regexp.MustCompile(`\$\{([A-Za-z_][A-Za-z0-9_]*)(?::?-([^}]*))?\}|\$([A-Za-z_][A-Za-z0-9_]*)`)
-	secretID   = regexp.MustCompile(`^[A-Za-z0-9/_+=.@:-]{1,600}$`)
-	imageForm  = regexp.MustCompile(`^[a-z0-9][a-z0-9._:/-]*$`)
+	getValue   = credential.NewPattern(`secretsmanager\s+get-secret-value`)
+	jqKey      = credential.NewPattern(`jq\s+(?:-[a-zA-Z]+\s+|--raw-output\s+)*['"]?\.(?:\["?)?([A-Za-z][A-Za-z0-9_.-]*)`)
+	pythonKey  = credential.NewPattern(`json\.(?:load|loads)\([^)]*\)(?:\)|)\[\\?["']([A-Za-z][A-Za-z0-9_.-]*)`)
+	signIn     = credential.NewPattern(`(?:docker|podman|nerdctl|skopeo|buildah|crane auth|oras)\s+login\b(.*)|helm\s+registry\s+login\b(.*)`)
+	push       = credential.NewPattern(`(?:docker|podman|nerdctl)\s+push\s+(?:-[^\s]+\s+)*(\S+)|(?:skopeo\s+copy|crane\s+(?:push|copy)|oras\s+push)\b.*\s(\S+)\s*$|helm\s+push\s+\S+\s+(\S+)`)
+	buildPush  = credential.NewPattern(`buildx?\s+(?:build|bake)?.*--push`)
+	tagFlag    = credential.NewPattern(`(?:\s-t|\s--tag)[=\s]+(\S+)`)
+	assignment = credential.NewPattern(`^(?:export\s+|readonly\s+|local\s+|declare\s+)?([A-Za-z_][A-Za-z0-9_]*)[=:]\s*(\S.*)$`)
+	reference  = credential.NewPattern(`\$\{([A-Za-z_][A-Za-z0-9_]*)(?::?-([^}]*))?\}|\$([A-Za-z_][A-Za-z0-9_]*)`)
+	secretID   = credential.NewPattern(`^[A-Za-z0-9/_+=.@:-]{1,600}$`)
+	imageForm  = credential.NewPattern(`^[a-z0-9][a-z0-9._:/-]*$`)
+	username   = credential.NewPattern(`^[A-Za-z0-9][A-Za-z0-9._-]*$`)
 )
 
 // Parse parses text; name stands for its file in positions.
@@ -121,7 +121,7 @@ type parser struct {
 func (p *parser) at(l line) string { return fmt.Sprintf("%s:%d", p.name, l.number) }
 
 func (p *parser) line(l line) {
-	if m := assignment.FindStringSubmatch(l.text); m != nil && !strings.Contains(m[2], "$(") && !strings.Contains(m[2], "`") {
+	if m := assignment().FindStringSubmatch(l.text); m != nil && !strings.Contains(m[2], "$(") && !strings.Contains(m[2], "`") {
 		if v, ok := p.expand(strings.TrimSuffix(strings.TrimSpace(m[2]), ";")); ok {
 			p.values[m[1]] = v
 		}
@@ -129,12 +129,12 @@ func (p *parser) line(l line) {
 	if getValue.MatchString(l.text) {
 		p.get(l)
 	}
-	for _, form := range []*regexp.Regexp{jqKey, pythonKey} {
-		for _, m := range form.FindAllStringSubmatch(l.text, -1) {
+	for _, form := range []credential.Pattern{jqKey, pythonKey} {
+		for _, m := range form().FindAllStringSubmatch(l.text, -1) {
 			p.key(m[1])
 		}
 	}
-	if m := signIn.FindStringSubmatch(l.text); m != nil {
+	if m := signIn().FindStringSubmatch(l.text); m != nil {
 		p.login(m[1] + m[2])
 	}
 	p.images(l)
@@ -179,7 +179,7 @@ func (p *parser) login(rest string) {
 	u.SignsIn = true
 	for _, name := range []string{"username", "u"} {
 		if raw, ok := flag(rest, name); ok {
-			if text, known := p.expand(raw); known && regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9._-]*$`).MatchString(text) {
+			if text, known := p.expand(raw); known && username.MatchString(text) {
 				u.Username = text
 			}
 		}
@@ -197,11 +197,11 @@ func (p *parser) login(rest string) {
 
 func (p *parser) images(l line) {
 	var refs []string
-	if m := push.FindStringSubmatch(l.text); m != nil {
+	if m := push().FindStringSubmatch(l.text); m != nil {
 		refs = append(refs, m[1]+m[2]+m[3])
 	}
 	if buildPush.MatchString(l.text) {
-		for _, m := range tagFlag.FindAllStringSubmatch(l.text, -1) {
+		for _, m := range tagFlag().FindAllStringSubmatch(l.text, -1) {
 			refs = append(refs, m[1])
 		}
 	}
@@ -230,8 +230,8 @@ func (p *parser) image(ref string) (string, bool) {
 func (p *parser) expand(text string) (expanded string, ok bool) {
 	text = strings.Trim(text, `"'`)
 	ok = true
-	expanded = reference.ReplaceAllStringFunc(text, func(ref string) string {
-		m := reference.FindStringSubmatch(ref)
+	expanded = reference().ReplaceAllStringFunc(text, func(ref string) string {
+		m := reference().FindStringSubmatch(ref)
 		if v, known := p.values[m[1]+m[3]]; known {
 			return v
 		}

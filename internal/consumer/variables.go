@@ -2,13 +2,12 @@ package consumer
 
 import (
 	"fmt"
-	"regexp"
 	"strings"
 
 	"purser/internal/credential"
 )
 
-var variableName = regexp.MustCompile(`^[A-Za-z_][A-Za-z0-9_]*$`)
+var variableName = credential.NewPattern(`^[A-Za-z_][A-Za-z0-9_]*$`)
 
 // EnvNames are the two variables that --env names; none is "".
 func EnvNames(text string) (user, token string, err error) {

@@ -4,7 +4,6 @@ package draft
 import (
 	"cmp"
 	"fmt"
-	"regexp"
 	"slices"
 	"strings"
 
@@ -183,7 +182,7 @@ func shapeOf(secret string, keys []string) string {
 	return ""
 }
 
-var nameBad = regexp.MustCompile(`[^a-z0-9._-]+`)
+var nameBad = credential.NewPattern(`[^a-z0-9._-]+`)
 
 // NameOf derives a credential's name from its secret's.
 func NameOf(e config.Entry) string {
@@ -197,7 +196,7 @@ func NameOf(e config.Entry) string {
 	if i := strings.LastIndex(text, "/"); i >= 0 {
 		text = text[i+1:]
 	}
-	text = strings.Trim(nameBad.ReplaceAllString(strings.ToLower(cmp.Or(text, e.Registry)), "-"), "-.")
+	text = strings.Trim(nameBad().ReplaceAllString(strings.ToLower(cmp.Or(text, e.Registry)), "-"), "-.")
 	return cmp.Or(text, "registry")
 }
 
@@ -209,7 +208,7 @@ func Unique(drafts []config.Entry) []config.Entry {
 	}
 	for i, e := range drafts {
 		if count[e.Name] > 1 {
-			drafts[i].Name = strings.Trim(nameBad.ReplaceAllString(strings.ToLower(e.Target), "-"), "-.")
+			drafts[i].Name = strings.Trim(nameBad().ReplaceAllString(strings.ToLower(e.Target), "-"), "-.")
 		}
 	}
 	return drafts

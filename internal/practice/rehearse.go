@@ -12,7 +12,6 @@ import (
 	"net/http/httptest"
 	"os"
 	"path/filepath"
-	"regexp"
 	"slices"
 	"strconv"
 	"strings"
@@ -226,7 +225,7 @@ func (r *stagedRun) watched(next http.Handler) http.Handler {
 }
 
 // standInEnding matches the random suffix of a stand-in's ARN.
-var standInEnding = regexp.MustCompile(`^-[A-Za-z0-9]{6}$`)
+var standInEnding = credential.NewPattern(`^-[A-Za-z0-9]{6}$`)
 
 func (r *stagedRun) awsCall(service, operation string, body []byte) Rehearsed {
 	var in struct {
@@ -263,11 +262,11 @@ type watchedTransport struct {
 }
 
 // idForm matches IDs, which differ between rehearsals.
-var idForm = regexp.MustCompile(`[0-9a-f]{8}-[0-9a-f-]{20,}|[0-9]{15,}`)
+var idForm = credential.NewPattern(`[0-9a-f]{8}-[0-9a-f-]{20,}|[0-9]{15,}`)
 
 // RoundTrip records and sends a request.
 func (t *watchedTransport) RoundTrip(req *http.Request) (*http.Response, error) {
-	c := Rehearsed{Service: req.URL.Host, Call: req.Method + " " + idForm.ReplaceAllString(req.URL.Path, "ID"), Needs: "nothing"}
+	c := Rehearsed{Service: req.URL.Host, Call: req.Method + " " + idForm().ReplaceAllString(req.URL.Path, "ID"), Needs: "nothing"}
 	if scope := req.URL.Query().Get("scope"); scope != "" {
 		c.On = scope
 	}

@@ -1,10 +1,11 @@
 package present
 
 import (
-	"regexp"
 	"strings"
 
 	"github.com/mattn/go-runewidth"
+
+	"purser/internal/credential"
 )
 
 // fill wraps text behind a prefix to a width, with an indent of hang columns; a width of 0
@@ -38,13 +39,13 @@ func fill(prefix, text string, hang, width int) string {
 }
 
 // command matches a command in advice, up to a comma or a bracket.
-var command = regexp.MustCompile(`\b(?:purser (?:check|configure-docker|doctor|exec|help|init|job|login|logout|mcp|receipt|rehearse|respond|revoke|rollback|rotate|sandbox|schema|status|store|terraform|tokens)\b|` +
+var command = credential.NewPattern(`\b(?:purser (?:check|configure-docker|doctor|exec|help|init|job|login|logout|mcp|receipt|rehearse|respond|revoke|rollback|rotate|sandbox|schema|status|store|terraform|tokens)\b|` +
 	`aws [a-z]|terraform [a-z]|docker log|curl -|grep |date -|timedatectl )[^,;(]*[,;]?`)
 
 // units splits text where a line may break.
 func units(text string) (all []string) {
 	from := 0
-	for _, at := range command.FindAllStringIndex(text, -1) {
+	for _, at := range command().FindAllStringIndex(text, -1) {
 		all = append(append(all, strings.Fields(text[from:at[0]])...), strings.TrimSpace(text[at[0]:at[1]]))
 		from = at[1]
 	}

@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
-	"regexp"
 	"slices"
 	"strings"
 
@@ -15,11 +14,11 @@ import (
 )
 
 var (
-	profileForm = regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9_.@ -]{0,62}$`)
-	accountForm = regexp.MustCompile(`^[0-9]{12}$`)
-	roleForm    = regexp.MustCompile(`^[A-Za-z0-9_+=,.@-]{1,64}$`)
-	regionForm  = regexp.MustCompile(`^[a-z]{2,4}(-[a-z]+)+-[0-9]{1,2}$`)
-	startForm   = regexp.MustCompile(`^https://[A-Za-z0-9.-]+(/[A-Za-z0-9/_#.-]*)?$`)
+	profileForm = credential.NewPattern(`^[A-Za-z0-9][A-Za-z0-9_.@ -]{0,62}$`)
+	accountForm = credential.NewPattern(`^[0-9]{12}$`)
+	roleForm    = credential.NewPattern(`^[A-Za-z0-9_+=,.@-]{1,64}$`)
+	regionForm  = credential.NewPattern(`^[a-z]{2,4}(-[a-z]+)+-[0-9]{1,2}$`)
+	startForm   = credential.NewPattern(`^https://[A-Za-z0-9.-]+(/[A-Za-z0-9/_#.-]*)?$`)
 )
 
 // NewProfile describes a profile of IAM Identity Center.
@@ -33,7 +32,7 @@ type NewProfile struct {
 func (f Files) Make(n NewProfile) error {
 	for _, need := range []struct {
 		flag, value string
-		form        *regexp.Regexp
+		form        credential.Pattern
 		example     string
 	}{
 		{"profile", n.Name, profileForm, "mockserver-build"}, {"start-url", n.StartURL, startForm, "https://mockserver.awsapps.com/start"},

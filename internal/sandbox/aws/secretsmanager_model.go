@@ -4,7 +4,6 @@ import (
 	"crypto/rand"
 	"encoding/base64"
 	"encoding/json"
-	"regexp"
 	"slices"
 	"strconv"
 	"strings"
@@ -141,8 +140,8 @@ func (v *smBinary) UnmarshalJSON(raw []byte) error {
 
 // smNameForm has "!", like the service's message, for secrets of other services.
 var (
-	smNameForm   = regexp.MustCompile(`^[A-Za-z0-9/_+=.@!-]+$`)
-	smSuffixForm = regexp.MustCompile(`-[A-Za-z0-9]{6}$`)
+	smNameForm   = credential.NewPattern(`^[A-Za-z0-9/_+=.@!-]+$`)
+	smSuffixForm = credential.NewPattern(`-[A-Za-z0-9]{6}$`)
 )
 
 func smCheckName(name string) error {
@@ -172,7 +171,7 @@ func (s smRegion) arnPrefix() string {
 func (s smRegion) key(name string) string { return s.arnPrefix() + name }
 
 // key returns the secret's map key: its ARN without suffix.
-func (c *smSecret) key() string { return smSuffixForm.ReplaceAllString(c.arn, "") }
+func (c *smSecret) key() string { return smSuffixForm().ReplaceAllString(c.arn, "") }
 
 // arnRegion returns an ARN's region.
 func arnRegion(arn string) string {
@@ -198,7 +197,7 @@ func (s smRegion) newARN(name string) string {
 func (s smRegion) find(id string) (*smSecret, error) {
 	key, complete := s.key(id), false
 	if strings.HasPrefix(id, "arn:") {
-		key = smSuffixForm.ReplaceAllString(id, "")
+		key = smSuffixForm().ReplaceAllString(id, "")
 		complete = key != id
 	} else if err := smCheckName(id); err != nil {
 		return nil, err
@@ -318,14 +317,14 @@ func (c *smSecret) schedule(now time.Time) {
 	}
 }
 
-var smRateForm = regexp.MustCompile(`^rate\(([1-9][0-9]{0,4}) (hour|day)s?\)$`)
+var smRateForm = credential.NewPattern(`^rate\(([1-9][0-9]{0,4}) (hour|day)s?\)$`)
 
 // every returns the time between rotations; it is unknown for cron expressions.
 func (r *smRules) every() (time.Duration, bool) {
 	if r.AutomaticallyAfterDays > 0 {
 		return time.Duration(r.AutomaticallyAfterDays) * 24 * time.Hour, true
 	}
-	m := smRateForm.FindStringSubmatch(r.ScheduleExpression)
+	m := smRateForm().FindStringSubmatch(r.ScheduleExpression)
 	if m == nil {
 		return 0, false
 	}

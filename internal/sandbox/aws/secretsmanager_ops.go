@@ -193,7 +193,7 @@ func (s *SecretsManager) AddEmpty(id, region, kmsKey, mark string) error {
 	name := id
 	if strings.HasPrefix(id, "arn:") {
 		region = arnRegion(id)
-		_, name, _ = strings.Cut(smSuffixForm.ReplaceAllString(id, ""), ":secret:")
+		_, name, _ = strings.Cut(smSuffixForm().ReplaceAllString(id, ""), ":secret:")
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()

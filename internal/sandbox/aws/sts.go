@@ -9,11 +9,12 @@ import (
 	"fmt"
 	"net/http"
 	"net/url"
-	"regexp"
 	"strconv"
 	"strings"
 	"sync"
 	"time"
+
+	"purser/internal/credential"
 )
 
 // stsNamespace is the XML namespace of STS's query protocol (API reference).
@@ -83,12 +84,12 @@ type stsRole struct {
 	RequestID string    `xml:"ResponseMetadata>RequestId"`
 }
 
-var stsRoleForm = regexp.MustCompile(`^arn:aws:iam::([0-9]{12}):role/(?:.*/)?([A-Za-z0-9_+=,.@-]{1,64})$`)
+var stsRoleForm = credential.NewPattern(`^arn:aws:iam::([0-9]{12}):role/(?:.*/)?([A-Za-z0-9_+=,.@-]{1,64})$`)
 
 // assumeRole issues credentials for any role of any account: there is no IAM to refuse.
 func (s *SecretsManager) assumeRole(body []byte) (any, error) {
 	form, err := url.ParseQuery(string(body))
-	role := stsRoleForm.FindStringSubmatch(form.Get("RoleArn"))
+	role := stsRoleForm().FindStringSubmatch(form.Get("RoleArn"))
 	session := form.Get("RoleSessionName")
 	if err != nil || role == nil || len(session) < 2 || len(session) > 64 {
 		return nil, smError("ValidationError", "valid RoleArn and RoleSessionName are required")

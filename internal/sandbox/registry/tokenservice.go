@@ -7,7 +7,6 @@ import (
 	"io"
 	"maps"
 	"net/http"
-	"regexp"
 	"slices"
 	"strings"
 	"time"
@@ -128,7 +127,7 @@ func (c registryClaims) granted() string {
 
 // repositoryForm matches a scope with a valid repository name (distribution specification,
 // pulling manifests).
-var repositoryForm = regexp.MustCompile(`^repository:[a-z0-9]+(?:(?:\.|_|__|-+)[a-z0-9]+)*(?:/[a-z0-9]+(?:(?:\.|_|__|-+)[a-z0-9]+)*)*:`)
+var repositoryForm = credential.NewPattern(`^repository:[a-z0-9]+(?:(?:\.|_|__|-+)[a-z0-9]+)*(?:/[a-z0-9]+(?:(?:\.|_|__|-+)[a-z0-9]+)*)*:`)
 
 func malformed(scope string) bool {
 	return strings.HasPrefix(scope, "repository:") && !repositoryForm.MatchString(scope)

@@ -5,7 +5,6 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
-	"regexp"
 	"slices"
 	"strings"
 
@@ -18,10 +17,10 @@ import (
 // guide). The text comes from outside, so purser repeats only actions, ARNs and known kinds of
 // policy from it.
 var (
-	deniedForm = regexp.MustCompile(`^User: (\S+) is not authorized to perform: (\S+)(?: on resource: (\S+))?(?:,? because no ([A-Za-z -]+?) allows|,? with an explicit deny in an? ([A-Za-z -]+?)(?:: (arn:\S+)|[.,]|$))?`)
-	callerForm = regexp.MustCompile(`^arn:aws[a-z-]*:(iam|sts)::[0-9]{12}:[A-Za-z0-9+=,.@_/-]{1,300}$`)
-	policyForm = regexp.MustCompile(`^arn:aws[a-z-]*:(iam|organizations)::([0-9]{12}|aws):policy/[A-Za-z0-9+=,.@_/-]{1,200}$`)
-	keyForm    = regexp.MustCompile(`^arn:aws[a-z-]*:kms:[a-z0-9-]+:[0-9]{12}:key/[A-Za-z0-9-]{1,64}$`)
+	deniedForm = credential.NewPattern(`^User: (\S+) is not authorized to perform: (\S+)(?: on resource: (\S+))?(?:,? because no ([A-Za-z -]+?) allows|,? with an explicit deny in an? ([A-Za-z -]+?)(?:: (arn:\S+)|[.,]|$))?`)
+	callerForm = credential.NewPattern(`^arn:aws[a-z-]*:(iam|sts)::[0-9]{12}:[A-Za-z0-9+=,.@_/-]{1,300}$`)
+	policyForm = credential.NewPattern(`^arn:aws[a-z-]*:(iam|organizations)::([0-9]{12}|aws):policy/[A-Za-z0-9+=,.@_/-]{1,200}$`)
+	keyForm    = credential.NewPattern(`^arn:aws[a-z-]*:kms:[a-z0-9-]+:[0-9]{12}:key/[A-Za-z0-9-]{1,64}$`)
 )
 
 // policyKinds lists the kinds of policy that AWS names, as its documents spell them.
@@ -46,9 +45,9 @@ func (s *Secret) deny(ctx context.Context, f *credential.Fault, message string) 
 	}
 	d := &credential.Denial{Action: "secretsmanager:" + call.OperationName, Resource: cmp.Or(s.whole(), s.wantedARN(ctx)), Exists: s.whole() != ""}
 	actions := []string{d.Action}
-	said := deniedForm.FindStringSubmatch(message)
+	said := deniedForm().FindStringSubmatch(message)
 	if len(said) == 0 {
-		said = make([]string, deniedForm.NumSubexp()+1)
+		said = make([]string, deniedForm().NumSubexp()+1)
 	}
 	if f.Reason == credential.KeyDenied {
 		actions = keyActions[d.Action]
@@ -165,12 +164,12 @@ func (s *Secret) grant(actions []string, d *credential.Denial, key bool) string 
 	return string(raw)
 }
 
-var assumedForm = regexp.MustCompile(`^arn:(aws[a-z-]*):sts::([0-9]{12}):assumed-role/([A-Za-z0-9+=,.@_-]+)/.*$`)
+var assumedForm = credential.NewPattern(`^arn:(aws[a-z-]*):sts::([0-9]{12}):assumed-role/([A-Za-z0-9+=,.@_-]+)/.*$`)
 
 // principal returns the principal for a resource's policy: a session's role, except those of
 // IAM Identity Center, whose path the session does not contain.
 func principal(identity string) string {
-	if m := assumedForm.FindStringSubmatch(identity); m != nil && !strings.HasPrefix(m[3], "AWSReservedSSO_") {
+	if m := assumedForm().FindStringSubmatch(identity); m != nil && !strings.HasPrefix(m[3], "AWSReservedSSO_") {
 		return "arn:" + m[1] + ":iam::" + m[2] + ":role/" + m[3]
 	}
 	return identity

@@ -103,7 +103,7 @@ func (s *Secret) refine(ctx context.Context, f *credential.Fault, message string
 
 // deniesKey reports whether a denial is about the secret's key, whatever else it names.
 func deniesKey(message string) bool {
-	said := deniedForm.FindStringSubmatch(message)
+	said := deniedForm().FindStringSubmatch(message)
 	return said != nil && strings.HasPrefix(said[2], "kms:")
 }
 
