@@ -4,12 +4,14 @@
 package agent
 
 import (
+	"bytes"
 	"context"
 	"crypto/rand"
 	"encoding/base64"
 	"errors"
 	"fmt"
 	"io"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"syscall"
@@ -170,7 +172,7 @@ func (s *Server) start(ctx context.Context, req *mcp.CallToolRequest, t tool, li
 	go func() {
 		defer close(c.done)
 		defer stop()
-		var report buffer
+		var report bytes.Buffer
 		code := s.purser.Run(ctx, line, &Person{server: s, call: c}, &report)
 		c.result = resultOf(report.Bytes(), code, line, c.last())
 	}()
@@ -201,12 +203,7 @@ func (s *Server) keep(c *call) error {
 func (s *Server) forget(c *call) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	for i := range s.calls {
-		if s.calls[i] == c {
-			s.calls = append(s.calls[:i:i], s.calls[i+1:]...)
-			return
-		}
-	}
+	s.calls = slices.DeleteFunc(s.calls, func(other *call) bool { return other == c })
 }
 
 // newID returns an ID that nobody can guess.

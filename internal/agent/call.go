@@ -1,7 +1,6 @@
 package agent
 
 import (
-	"bytes"
 	"context"
 	"errors"
 	"strings"
@@ -10,8 +9,6 @@ import (
 
 	"github.com/modelcontextprotocol/go-sdk/mcp"
 )
-
-type buffer = bytes.Buffer
 
 // call is a command that a tool runs. It may outlive the request that started it, because a
 // person has to act first.

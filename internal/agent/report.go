@@ -134,12 +134,7 @@ func goesPast(line string) bool {
 func quoted(line []string) string {
 	words := make([]string, len(line))
 	for i, word := range line {
-		plain := func(r rune) bool {
-			return r >= 'a' && r <= 'z' || r >= 'A' && r <= 'Z' || r >= '0' && r <= '9' || strings.ContainsRune("-_=./:,@+", r)
-		}
-		if words[i] = word; word == "" || strings.ContainsFunc(word, func(r rune) bool { return !plain(r) }) {
-			words[i] = "'" + strings.ReplaceAll(word, "'", `'\''`) + "'"
-		}
+		words[i] = credential.ShellWord(word)
 	}
 	return strings.Join(words, " ")
 }

@@ -59,9 +59,6 @@ func FlagFault(cmd *cobra.Command, err error) error {
 	f := &credential.Fault{Reason: credential.Usage, What: "purser does not understand a flag", Why: "it does not repeat what you typed"}
 	if e, ok := errors.AsType[*pflag.InvalidValueError](err); ok {
 		f.What, f.Why = "--"+e.GetFlag().Name+" must be "+wanted(e), ""
-		if inner, ok := errors.AsType[*credential.Fault](e.Unwrap()); ok {
-			f.Why = inner.Why
-		}
 	}
 	if e, ok := errors.AsType[*pflag.ValueRequiredError](err); ok {
 		f.What, f.Why = "--"+e.GetFlag().Name+" needs a value", strings.ReplaceAll(e.GetFlag().Usage, "`", "")
@@ -142,8 +139,6 @@ func wanted(e *pflag.InvalidValueError) string {
 		return "true or false"
 	case "int":
 		return "a number"
-	case "TIME":
-		return "a time such as 30s or 5m"
 	}
 	return e.Unwrap().Error() // our own, which repeats nothing
 }
@@ -256,7 +251,7 @@ func (l *Limit) String() string {
 func (l *Limit) Set(text string) error {
 	d, err := config.ParseDuration(text)
 	if err != nil {
-		return errors.New("a duration such as 30s, 10m or 1h")
+		return errors.New("a time such as 30s or 5m")
 	}
 	*l = Limit(d)
 	return nil
