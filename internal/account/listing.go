@@ -28,7 +28,7 @@ type Row struct {
 	Outcome      string     `json:"outcome,omitempty"`
 }
 
-// Rows are tokens with where each is stored; a nil file names no credentials.
+// Rows returns tokens with the place of each. A nil file names no credentials.
 func Rows(ctx context.Context, file *config.File, places Places, tokens []credential.ManagedToken) []Row {
 	if file == nil {
 		file = &config.File{}
@@ -48,7 +48,7 @@ func Rows(ctx context.Context, file *config.File, places Places, tokens []creden
 	return rows
 }
 
-// Table is the list of an account's tokens.
+// Table returns the table of an account's tokens.
 func Table(rows []Row) present.Table {
 	t := present.Table{Columns: []present.Column{
 		{Head: "LABEL", Least: 20, How: present.Cut}, {Head: "RIGHTS", Goes: 6}, {Head: "CREATED", Goes: 5}, {Head: "ENDS", Goes: 3}, {Head: "LAST USED", Goes: 2},
@@ -73,10 +73,10 @@ func optionalDate(t *time.Time, none string) string {
 	return present.DateText(*t)
 }
 
-// shortestID is how much of an id names a token.
+// shortestID is the length of an id that is enough to name a token.
 const shortestID = 8
 
-// Pick are the tokens that ids, or enough of each, name.
+// Pick returns the tokens with these ids, or with ids that start like them.
 func Pick(host credential.Host, tokens []credential.ManagedToken, ids []string) ([]credential.ManagedToken, error) {
 	var all []credential.ManagedToken
 	for _, id := range ids {

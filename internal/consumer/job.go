@@ -9,10 +9,10 @@ import (
 	"purser/internal/credential"
 )
 
-// jobMark is a file that says that a folder is purser's to remove.
+// jobMark is a file in each folder that EndJob may remove.
 const jobMark = "purser-job"
 
-// StartJob makes the private folder of a job, which must not be there yet.
+// StartJob creates the private folder of a job. It refuses an existing one.
 func (c *Consumer) StartJob(m *Machine, dir string) error {
 	if err := os.Mkdir(dir, 0o700); err != nil {
 		why := "its parent is not there, or may not be written"
@@ -28,7 +28,7 @@ func (c *Consumer) StartJob(m *Machine, dir string) error {
 	return nil
 }
 
-// CheckJobFolder wants a path that all steps of a job understand.
+// CheckJobFolder refuses a relative path, because the steps of a job may run in different folders.
 func CheckJobFolder(dir string) error {
 	if filepath.IsAbs(dir) {
 		return nil
@@ -36,7 +36,7 @@ func CheckJobFolder(dir string) error {
 	return &credential.Fault{Reason: credential.Usage, What: "--dir must be an absolute path", Why: "steps may run in different folders"}
 }
 
-// EndJob removes a folder only when start made it.
+// EndJob removes a folder that StartJob created, and no other.
 func EndJob(dir string) error {
 	if err := CheckJobFolder(dir); err != nil {
 		return err

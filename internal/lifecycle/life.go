@@ -11,15 +11,15 @@ const (
 	// lifeMargin is how much longer a token lives than its schedule and its overlap need,
 	// for renewals that come late.
 	lifeMargin = 7 * 24 * time.Hour
-	// longestLife is the most that registries take.
+	// longestLife is the longest that registries accept.
 	longestLife = 365 * 24 * time.Hour
-	// sameEnd is by how much a registry may round.
+	// sameEnd is the rounding that purser accepts from a registry.
 	sameEnd = time.Minute
 )
 
-// Life is how long a token lives that is made for a credential: until it is renewed, the
-// overlap after that, and a margin. 0 where purser.yaml has no schedule: it has no end
-// then, since nothing would renew it in time.
+// Life returns how long a new token of a credential should work: its schedule, the overlap
+// after that, and a margin. It returns 0 for no end if purser.yaml has no schedule, because
+// nothing would renew the token in time.
 func Life(c credential.Credential) time.Duration {
 	if c.Rotate.Every == 0 {
 		return 0
@@ -27,8 +27,8 @@ func Life(c credential.Credential) time.Duration {
 	return min(c.Rotate.Every+overlapOf(c)+lifeMargin, longestLife)
 }
 
-// end is when the token that is about to be made is to end; zero: never. Where the store
-// begins the rotation it has the schedule, which purser.yaml does not know.
+// end returns the expiry to ask the registry for; zero: none. If the store starts rotations, it
+// has the schedule, and purser.yaml does not.
 func (w *storing) end() time.Time {
 	life := Life(w.Credential)
 	if !w.Expires.IsZero() || life == 0 || w.Version != "" {

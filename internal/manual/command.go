@@ -9,7 +9,7 @@ import (
 	"purser/internal/credential"
 )
 
-// Command is purser man, which tells what it has written, or why not.
+// Command returns purser man. It passes the files that it wrote, or its error, to tell.
 func Command(version string, sourceDate time.Time, now func() time.Time, tell func(folder string, files []string, err error) error) *cobra.Command {
 	var text string
 	cmd := &cobra.Command{

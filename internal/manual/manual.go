@@ -1,5 +1,5 @@
-// Package manual writes purser's manual pages from what its commands say of themselves, in the
-// macros of man(7). They are made when packages are built, and are the same each time.
+// Package manual writes purser's manual pages from its commands' help, in the macros of
+// man(7). The same version and date give the same bytes.
 package manual
 
 import (
@@ -17,7 +17,7 @@ import (
 	"purser/internal/present"
 )
 
-// Book is what all pages have in common.
+// Book holds what all pages share.
 type Book struct {
 	Version string
 	Date    time.Time
@@ -38,7 +38,7 @@ func (b Book) Write(dir string, root *cobra.Command) (paths []string, err error)
 	return paths, nil
 }
 
-// commands are a command and those below it that people see.
+// commands returns a command and its visible subcommands.
 func commands(cmd *cobra.Command) []*cobra.Command {
 	all := []*cobra.Command{cmd}
 	for _, c := range cmd.Commands() {
@@ -53,7 +53,7 @@ func name(cmd *cobra.Command) string { return strings.ReplaceAll(cmd.CommandPath
 
 func (b Book) page(cmd *cobra.Command) string {
 	var p page
-	// A date is read, and so its hyphens are plain ones.
+	// People read a date and do not type it, so its hyphens need no escape.
 	date := b.Date.UTC().Format(time.DateOnly)
 	fmt.Fprintf(&p.b, ".TH \"%s\" 1 %s \"purser %s\" \"purser manual\"\n", quoted(strings.ToUpper(name(cmd))), date, quoted(b.Version))
 	p.section("NAME")
@@ -90,7 +90,7 @@ func (b Book) page(cmd *cobra.Command) string {
 	return p.b.String()
 }
 
-// page is one that is being written.
+// page is a page in progress.
 type page struct{ b strings.Builder }
 
 func (p *page) macro(name string, arguments ...string) {
@@ -101,19 +101,19 @@ func (p *page) macro(name string, arguments ...string) {
 	p.b.WriteByte('\n')
 }
 
-// quoted is an argument of a macro, between quotes.
+// quoted escapes a macro's argument, which stands between quotes.
 func quoted(text string) string { return strings.ReplaceAll(escape(text), `"`, `\(dq`) }
 
 func (p *page) section(title string) { p.macro("SH", title) }
 
-// item is a word with what it means.
+// item writes a word and its meaning.
 func (p *page) item(word, meaning string) {
 	p.b.WriteString(".TP\n")
 	p.macro("B", word)
 	p.text(meaning)
 }
 
-// text writes paragraphs. Lines that are indented stay as they are.
+// text writes paragraphs. It keeps the lines of indented ones.
 func (p *page) text(text string) {
 	for i, paragraph := range strings.Split(text, "\n\n") {
 		if i > 0 {
@@ -141,7 +141,7 @@ func (p *page) verbatim(text string) {
 	p.b.WriteString(".fi\n")
 }
 
-// line writes one that is no request, whatever it begins with.
+// line writes a line of text, even if it starts like a request of roff.
 func (p *page) line(text string) {
 	text = escape(strings.TrimRight(text, " "))
 	if strings.HasPrefix(text, ".") {
@@ -200,7 +200,7 @@ func (p *page) seeAlso(cmd *cobra.Command) {
 	}
 }
 
-// escape writes what roff would take for its own. A hyphen is one that can be copied.
+// escape escapes what roff would interpret. People can copy the hyphens.
 func escape(text string) string {
 	var b strings.Builder
 	for _, r := range text {
