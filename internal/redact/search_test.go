@@ -112,3 +112,38 @@ func TestASearchFindsNothingInNoise(t *testing.T) {
 		}
 	}
 }
+
+func BenchmarkSearch(b *testing.B) {
+	rng := rand.New(rand.NewPCG(3, 4))
+	noise := make([]byte, benchSize)
+	for i := range noise {
+		noise[i] = byte(rng.UintN(256))
+	}
+	for _, n := range []int{1, 10, 30} {
+		r := redact.New(fakes(n)...)
+		for kind, data := range map[string][]byte{"log": buildLog(), "source": goSource(b), "noise": noise, "zeros": make([]byte, benchSize)} {
+			b.Run(fmt.Sprintf("%d/%s", n, kind), func(b *testing.B) {
+				s := r.NewSearch(func(redact.Place) { b.Fatal("found") })
+				b.SetBytes(int64(len(data)))
+				for b.Loop() {
+					_, _ = s.Write(data)
+				}
+			})
+		}
+	}
+}
+
+// fakes returns logins with synthetic tokens.
+func fakes(n int) []credential.Login {
+	const letters = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789"
+	rng := rand.New(rand.NewPCG(1, 1))
+	var all []credential.Login
+	for range n {
+		token := []byte("dckr_pat_FAKE")
+		for range 23 {
+			token = append(token, letters[rng.IntN(len(letters))])
+		}
+		all = append(all, login(string(token)))
+	}
+	return all
+}
