@@ -56,10 +56,13 @@ func (st *stream) member(name string, r io.Reader) error {
 }
 
 // name searches the name of something.
-func (s *Scanner) name(w Where, name string) {
+func (s *Scanner) name(w Where, name string) { s.short(w, []byte(name)) }
+
+// short searches a short text, which has no lines.
+func (s *Scanner) short(w Where, text []byte) {
 	one := s.search(w)
 	one.named = true
-	one.add([]byte(name), true)
+	one.add(text, true)
 	s.done(one)
 }
 
