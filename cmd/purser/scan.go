@@ -11,6 +11,8 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"purser/internal/atomicfile"
+	"purser/internal/buildinfo"
 	"purser/internal/config"
 	"purser/internal/credential"
 	"purser/internal/present"
@@ -20,6 +22,7 @@ import (
 
 type scanFlags struct {
 	onlyLive, here bool
+	report         string
 }
 
 func (a *app) scanCommand() *cobra.Command {
@@ -47,10 +50,30 @@ Exit codes: 0 nothing found; 3 a token that CI uses now; 1 only other tokens;
 	}
 	cmd.Flags().BoolVar(&f.here, "here", false, "search where programs of this machine keep what you typed: logins, histories, transcripts, processes")
 	cmd.Flags().BoolVar(&f.onlyLive, "only-live", false, "exit with 0 if no token that CI uses now was found")
+	cmd.Flags().StringVar(&f.report, "report", "", "also write the result to this `FILE.sarif`, for code scanning services")
 	return cmd
 }
 
+// reportScan writes a report for code scanning services.
+func (a *app) reportScan(r *scan.Result, path string) error {
+	if path == "" {
+		return nil
+	}
+	dir, err := filepath.Abs(a.here("."))
+	if err != nil {
+		return err
+	}
+	text, err := present.SARIF(r, dir, buildinfo.This().Version)
+	if err != nil {
+		return err
+	}
+	return atomicfile.Replace(a.here(path), text, 0o644)
+}
+
 func (a *app) scan(ctx context.Context, args []string, f scanFlags) error {
+	if f.report != "" && filepath.Ext(f.report) != ".sarif" {
+		return &credential.Fault{Reason: credential.Usage, What: "--report must name a file that ends in .sarif", Why: "purser writes no other form; --output json prints one"}
+	}
 	file, err := a.load(false)
 	if err != nil {
 		return err
@@ -86,6 +109,9 @@ func (a *app) scan(ctx context.Context, args []string, f scanFlags) error {
 	result.Done(s)
 	if err != nil {
 		return credential.Stopped(ctx, "searching")
+	}
+	if err := a.reportScan(result, f.report); err != nil {
+		return err
 	}
 	code := present.ScanExit(result, f.onlyLive)
 	if a.output.JSON {
