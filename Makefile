@@ -14,7 +14,7 @@ SOAK := 20m
 SEED := 0
 SINCE := HEAD
 
-.PHONY: release release-snapshot release-test release-tools hostile soak help test quick doctor tools lint fuzz bench exposure build faults lambda man
+.PHONY: release release-snapshot release-test release-tools hostile soak help test quick doctor tools lint fuzz bench exposure build faults lambda man rules
 
 help: ## list the targets
 	@sed -n 's/^\([a-z-]*\):.*## /  make \1\t/p' $(firstword $(MAKEFILE_LIST)) | expand -t 24
@@ -75,6 +75,9 @@ exposure: build ## search everything that leaves purser for secrets; needs strac
 	@CGO_ENABLED=0 go build -trimpath -tags leak -o bin/leaking/ ./cmd/purser
 	@CGO_ENABLED=0 go build -trimpath -o bin/ ./cmd/purser-exposure
 	@sudo=; [[ $$(id -u) == 0 ]] || sudo=sudo; $$sudo bin/purser-exposure --purser bin/purser --helper bin/docker-credential-purser --leaking bin/leaking/purser
+
+rules: ## write gitleaks' rules about registries' tokens into internal/scan/rules.json
+	@rules=$$(go -C tools/rules run .); printf '%s\n' "$$rules" >internal/scan/rules.json
 
 man: ## write the manual pages into bin/man1; their date is the last commit's, or SOURCE_DATE_EPOCH
 	@SOURCE_DATE_EPOCH=$${SOURCE_DATE_EPOCH:-$$(git log -1 --format=%ct)} CGO_ENABLED=0 go run ./cmd/purser man bin/man1

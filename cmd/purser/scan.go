@@ -98,6 +98,9 @@ func (a *app) scan(ctx context.Context, args []string, f scanFlags) error {
 	began := a.now()
 	s, result := scan.Collect(values)
 	result.Faults = faults
+	if s.Forms, err = scan.NewForms(); err != nil {
+		return err
+	}
 	ctx, row := a.told(a.out).Follow(ctx, a.now, "searched", places)
 	for i, place := range places {
 		if err = a.look(ctx, s, place); err != nil {

@@ -20,7 +20,7 @@ const (
 	// headSize is how much of a stream shows what it is: a tar's mark is at 257.
 	headSize = 512
 	// overlap bounds a token that a Detector recognizes.
-	overlap = 512
+	overlap = longestToken
 	// deepest bounds archives in archives.
 	deepest = 8
 )
