@@ -8,9 +8,11 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"time"
 
 	"github.com/spf13/cobra"
 
+	"purser/internal/arguments"
 	"purser/internal/atomicfile"
 	"purser/internal/buildinfo"
 	"purser/internal/config"
@@ -23,6 +25,8 @@ import (
 type scanFlags struct {
 	onlyLive, here bool
 	report         string
+	token, secret  string // of the CI service's API
+	since          string
 }
 
 func (a *app) scanCommand() *cobra.Command {
@@ -37,13 +41,16 @@ that holds one.
 
 Without a NAME it looks for the tokens of all credentials in purser.yaml.
 Without a PATH it searches this folder; - is standard input. A name of a
-credential wins over a file of that name: write ./NAME for the file.
+credential wins over a file of that name: write ./NAME for the file. A PATH can
+be build logs: buildkite:ORG/PIPELINE, github:OWNER/REPO, gitlab:GROUP/PROJECT
+or jenkins:ADDRESS, with #BUILD for one build.
 
 Exit codes: 0 nothing found; 3 a token that CI uses now; 1 only other tokens;
 6 nothing found, but something could not be searched.`,
 		Example: `  purser scan
   purser scan dockerhub ../service
   purser scan --here
+  purser scan buildkite:acme/widget --logs-token BUILDKITE_TOKEN --since 30d
   journalctl -u buildkite-agent | purser scan -
   purser scan --only-live build/logs`,
 		RunE: func(cmd *cobra.Command, args []string) error { return a.scan(cmd.Context(), args, f) },
@@ -51,6 +58,9 @@ Exit codes: 0 nothing found; 3 a token that CI uses now; 1 only other tokens;
 	cmd.Flags().BoolVar(&f.here, "here", false, "search where programs of this machine keep what you typed: logins, histories, transcripts, processes")
 	cmd.Flags().BoolVar(&f.onlyLive, "only-live", false, "exit with 0 if no token that CI uses now was found")
 	cmd.Flags().StringVar(&f.report, "report", "", "also write the result to this `FILE.sarif`, for code scanning services")
+	cmd.Flags().StringVar(&f.token, "logs-token", "", "the environment `VARIABLE` with a token that may read build logs")
+	cmd.Flags().StringVar(&f.secret, "logs-secret", "", "the `SECRET` in AWS with the username and token that may read build logs")
+	cmd.Flags().StringVar(&f.since, "since", "", "search builds back to this `DATE` (2027-01-31) or time (90d) (default the last 100 builds)")
 	return cmd
 }
 
@@ -103,7 +113,7 @@ func (a *app) scan(ctx context.Context, args []string, f scanFlags) error {
 	}
 	ctx, row := a.told(a.out).Follow(ctx, a.now, "searched", places)
 	for i, place := range places {
-		if err = a.look(ctx, s, place); err != nil {
+		if err = a.look(ctx, s, place, f); err != nil {
 			break
 		}
 		row.Done(i)
@@ -111,7 +121,7 @@ func (a *app) scan(ctx context.Context, args []string, f scanFlags) error {
 	row.End()
 	result.Done(s)
 	if err != nil {
-		return credential.Stopped(ctx, "searching")
+		return cmp.Or(credential.Stopped(ctx, "searching"), err)
 	}
 	if err := a.reportScan(result, f.report); err != nil {
 		return err
@@ -133,6 +143,13 @@ func (a *app) scanned(args []string, file *config.File) (names, places []string,
 	for _, arg := range args {
 		if file != nil && slices.ContainsFunc(file.Credentials, func(c credential.Credential) bool { return string(c.Name) == arg }) {
 			names = append(names, arg)
+			continue
+		}
+		if _, logs, err := scan.ParseLogs(arg); logs {
+			if err != nil {
+				return nil, nil, err
+			}
+			places = append(places, arg)
 			continue
 		}
 		if _, err := os.Lstat(a.here(arg)); arg != "-" && errors.Is(err, fs.ErrNotExist) {
@@ -180,7 +197,10 @@ func (a *app) valuesIn(ctx context.Context, w *wire.Wire, c credential.Credentia
 // name, because it ends in a slash.
 const thisMachine = "this machine/"
 
-func (a *app) look(ctx context.Context, s *scan.Scanner, place string) error {
+func (a *app) look(ctx context.Context, s *scan.Scanner, place string, f scanFlags) error {
+	if logs, ok, err := scan.ParseLogs(place); ok && err == nil {
+		return a.lookInLogs(ctx, s, logs, f)
+	}
 	switch place {
 	case "-":
 		return s.Stream(ctx, a.in)
@@ -188,6 +208,39 @@ func (a *app) look(ctx context.Context, s *scan.Scanner, place string) error {
 		return s.Here(ctx, a.machineToScan())
 	}
 	return s.Files(ctx, a.here(place))
+}
+
+func (a *app) lookInLogs(ctx context.Context, s *scan.Scanner, logs scan.Logs, f scanFlags) (err error) {
+	if logs.Login, err = a.logsLogin(ctx, f); err != nil {
+		return err
+	}
+	if logs.Since, err = arguments.Since(f.since, a.now()); err != nil {
+		return err
+	}
+	logs.Transport = a.transport
+	if logs.Wait = a.wait; logs.Wait == nil {
+		logs.Wait = func(ctx context.Context, d time.Duration) error { return credential.Wait(ctx, d, "searching") }
+	}
+	return s.Logs(ctx, logs)
+}
+
+// logsLogin returns what signs in to a CI service.
+func (a *app) logsLogin(ctx context.Context, f scanFlags) (login credential.Login, err error) {
+	if f.secret != "" {
+		var near credential.Credential // the secret is in its account and region
+		if file, err := a.load(false); err == nil && file != nil && len(file.Credentials) > 0 {
+			near = file.Credentials[0]
+		}
+		return a.wire().LoginIn(ctx, f.secret, credential.ShapeToken, near)
+	}
+	ok := true
+	if f.token != "" {
+		login.Token, ok = config.SecretIn(f.token)
+	}
+	if !ok {
+		err = &credential.Fault{Reason: credential.Usage, What: "the variable that --logs-token names is not set", Why: "it should hold a token that may read builds and their logs"}
+	}
+	return login, err
 }
 
 func (a *app) machineToScan() scan.Machine {

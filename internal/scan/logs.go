@@ -20,15 +20,15 @@ type Logs struct {
 	Service string // a name in services
 	Project string // as the service names it; for Jenkins the job's address
 	Build   string // one build; "": the latest
-	// Token signs in to the service's API; it needs to read builds and their logs, nothing
-	// else. Jenkins wants USER:TOKEN. Empty: without.
-	Token credential.Secret
+	// Login signs in to the service's API, with a token that needs to read builds and their
+	// logs, nothing else. Jenkins wants the user as well, or USER:TOKEN. Empty: without.
+	Login credential.Login
 	// Base is the API's address, where it is not the service's own.
 	Base string
 	// Since is the time of the oldest build to search; zero: all of the latest.
 	Since time.Time
 
-	Transport http.RoundTripper
+	Transport http.RoundTripper // nil: Go's own
 	Wait      func(context.Context, time.Duration) error
 }
 
@@ -36,10 +36,10 @@ type Logs struct {
 type service struct {
 	base string
 	// sign adds the token to a request.
-	sign func(*http.Request, credential.Secret)
+	sign func(*http.Request, credential.Login)
 	// list calls each for every log of the project, the newest build first.
 	list func(ctx context.Context, c *logClient, each func(buildLog) error) error
-	// token is what Token has to be, for a person.
+	// token says for a person what the token must be.
 	token string
 }
 
@@ -59,6 +59,8 @@ const (
 	mostPages = 1000
 	// mostAnswer bounds an answer that is no log.
 	mostAnswer = 16 << 20
+	// longestAnswer bounds the wait for an answer to begin.
+	longestAnswer = 30 * time.Second
 	// longestPause bounds a pause that a service asks for, and mostPauses how many in a row.
 	longestPause = 10 * time.Minute
 	mostPauses   = 5
@@ -115,6 +117,11 @@ func safe(u *url.URL) bool {
 // Logs searches the logs of a project.
 func (s *Scanner) Logs(ctx context.Context, l Logs) error {
 	kind := services[l.Service]
+	if l.Transport == nil {
+		own := http.DefaultTransport.(*http.Transport).Clone() //nolint:forcetypeassert // net/http says so
+		own.ResponseHeaderTimeout = longestAnswer
+		l.Transport = own
+	}
 	c := &logClient{Logs: l, kind: kind, http: &http.Client{
 		Transport:     l.Transport,
 		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
@@ -196,8 +203,8 @@ func (c *logClient) get(ctx context.Context, path string) (*http.Response, error
 		if err != nil {
 			return nil, err
 		}
-		if signed && !c.Token.IsZero() {
-			c.kind.sign(req, c.Token)
+		if signed && !c.Login.Token.IsZero() {
+			c.kind.sign(req, c.Login)
 		}
 		resp, err := c.http.Do(req)
 		if err != nil {

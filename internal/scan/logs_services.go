@@ -13,8 +13,20 @@ import (
 	"purser/internal/credential"
 )
 
-func signBearer(r *http.Request, token credential.Secret) {
-	r.Header.Set("Authorization", "Bearer "+token.Reveal())
+func signBearer(r *http.Request, login credential.Login) {
+	r.Header.Set("Authorization", "Bearer "+login.Token.Reveal())
+}
+
+func signPrivate(r *http.Request, login credential.Login) {
+	r.Header.Set("PRIVATE-TOKEN", login.Token.Reveal())
+}
+
+func signBasic(r *http.Request, login credential.Login) {
+	user, password := login.Username, login.Token.Reveal()
+	if user == "" {
+		user, password, _ = strings.Cut(password, ":")
+	}
+	r.SetBasicAuth(user, password)
 }
 
 // builds searches builds, the newest first, and reports whether to ask for more.
@@ -109,7 +121,7 @@ var githubActions = service{
 // gitlabCI is https://docs.gitlab.com/api/pipelines/ and …/jobs/.
 var gitlabCI = service{
 	base:  "https://gitlab.com/api/v4",
-	sign:  func(r *http.Request, token credential.Secret) { r.Header.Set("PRIVATE-TOKEN", token.Reveal()) },
+	sign:  signPrivate,
 	token: "a token with the scope read_api",
 	list: func(ctx context.Context, c *logClient, each func(buildLog) error) error {
 		path := "/projects/" + url.PathEscape(c.Project)
@@ -145,10 +157,7 @@ var gitlabCI = service{
 
 // jenkins is https://www.jenkins.io/doc/book/using/remote-access-api/.
 var jenkins = service{
-	sign: func(r *http.Request, token credential.Secret) {
-		user, password, _ := strings.Cut(token.Reveal(), ":")
-		r.SetBasicAuth(user, password)
-	},
+	sign:  signBasic,
 	token: "USER:TOKEN, an account's name and its API token, which may read the job",
 	list: func(ctx context.Context, c *logClient, each func(buildLog) error) error {
 		if c.Build != "" {

@@ -17,7 +17,7 @@ import (
 const reading = "FAKE-reading-token"
 
 // ciServer answers as the documentation of the services says, from a table of paths with
-// their queries. It keeps what it was asked for without the token.
+// their queries. It notes the requests that come without the token.
 type ciServer struct {
 	*httptest.Server
 	answers  map[string]string
@@ -109,9 +109,9 @@ func TestLogsOfEveryServiceAreSearched(t *testing.T) {
 			if err != nil || !ok {
 				t.Fatal(ok, err)
 			}
-			l.Token = credential.NewSecret(reading)
+			l.Login.Token = credential.NewSecret(reading)
 			if name == "jenkins" {
-				l.Token = credential.NewSecret("anna:" + reading)
+				l.Login.Token = credential.NewSecret("anna:" + reading)
 			} else {
 				l.Base = ci.URL
 			}
@@ -131,7 +131,7 @@ func TestLogsOfEveryServiceAreSearched(t *testing.T) {
 			if err := s.Logs(t.Context(), l); err != nil || len(r.found) != 1 || s.Totals().Streams != 1 {
 				t.Errorf("one build: %v, found %q, %d logs", err, r.found, s.Totals().Streams)
 			}
-			l.Token = credential.NewSecret("FAKE-wrong")
+			l.Login.Token = credential.NewSecret("FAKE-wrong")
 			s, r = scanner()
 			if err := s.Logs(t.Context(), l); err != nil || len(r.missed) != 1 || !strings.Contains(r.missed[0], "the service does not let you read it; it wants a") && !strings.Contains(r.missed[0], "it wants an") {
 				t.Errorf("a wrong token: %v, %q", err, r.missed)
@@ -140,7 +140,7 @@ func TestLogsOfEveryServiceAreSearched(t *testing.T) {
 	}
 }
 
-// TestServicesThatMisbehave: each is told, and none gets the token elsewhere.
+// TestServicesThatMisbehave: each is reported, and the token goes nowhere else.
 func TestServicesThatMisbehave(t *testing.T) {
 	thief := httptest.NewServer(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
 		if r.Header.Get("Authorization") != "" {
@@ -180,7 +180,7 @@ func TestServicesThatMisbehave(t *testing.T) {
 			server := httptest.NewServer(http.HandlerFunc(it.answer))
 			defer server.Close()
 			waits := 0
-			l := scan.Logs{Service: "buildkite", Project: "acme/widget", Base: server.URL, Token: credential.NewSecret(reading), Wait: func(_ context.Context, d time.Duration) error {
+			l := scan.Logs{Service: "buildkite", Project: "acme/widget", Base: server.URL, Login: credential.Login{Token: credential.NewSecret(reading)}, Wait: func(_ context.Context, d time.Duration) error {
 				if d != 7*time.Second {
 					t.Errorf("paused for %s", d)
 				}
