@@ -66,8 +66,11 @@ const (
 	mostPauses   = 5
 )
 
-// ParseLogs understands buildkite:ORG/PIPELINE, github:OWNER/REPO, gitlab:GROUP/PROJECT and
-// jenkins:ADDRESS, each with #BUILD if only one build is meant. ok is false for other texts.
+// LogPlaces are the forms that ParseLogs understands, for help of 80 columns.
+const LogPlaces = "buildkite:ORG/PIPELINE, github:OWNER/REPO, gitlab:GROUP/PROJECT\nor jenkins:ADDRESS"
+
+// ParseLogs understands LogPlaces, each with #BUILD if only one build is meant. ok is false for
+// other texts.
 func ParseLogs(text string) (l Logs, ok bool, err error) {
 	name, rest, found := strings.Cut(text, ":")
 	if _, known := services[name]; !found || !known {
