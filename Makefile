@@ -82,9 +82,11 @@ man: ## write the manual pages into bin/man1; their date is the last commit's, o
 build: ## build the programs into bin/
 	@CGO_ENABLED=0 go build -trimpath -ldflags='-s -w' -o bin/ ./cmd/purser ./cmd/docker-credential-purser ./cmd/purser-lambda
 
-release-tools: ## install what release-snapshot uses: goreleaser, syft
+release-tools: ## install what a release uses: goreleaser, syft, cosign, crane
 	go install github.com/goreleaser/goreleaser/v2@v2.15.1
-	go install github.com/anchore/syft/cmd/syft@v1.57.1
+	go install -ldflags='-X main.version=1.57.1' github.com/anchore/syft/cmd/syft@v1.57.1
+	go install github.com/sigstore/cosign/v3/cmd/cosign@v3.1.3
+	go install github.com/google/go-containerregistry/cmd/crane@v0.22.1
 
 release-snapshot: ## build a whole release into dist/, and publish nothing
 	@deploy/release/release.sh snapshot
