@@ -83,7 +83,7 @@ build: ## build the programs into bin/
 	@CGO_ENABLED=0 go build -trimpath -ldflags='-s -w' -o bin/ ./cmd/purser ./cmd/docker-credential-purser ./cmd/purser-lambda
 
 release-tools: ## install what a release uses: goreleaser, syft, cosign, crane
-	go install github.com/goreleaser/goreleaser/v2@v2.15.1
+	go install github.com/goreleaser/goreleaser/v2@v2.15.4 # 2.15.1 changes the checksums after it signed them
 	go install -ldflags='-X main.version=1.57.1' github.com/anchore/syft/cmd/syft@v1.57.1
 	go install github.com/sigstore/cosign/v3/cmd/cosign@v3.1.3
 	go install github.com/google/go-containerregistry/cmd/crane@v0.22.1
