@@ -89,7 +89,7 @@ func TestTheServicesAllowWhatPurserCalls(t *testing.T) {
 	p.run("purser", "sandbox", "run", "--no-namespace", "--", "sh", "-euc", `cd "$0"
 purser store docker --create --token-stdin <"$PURSER_SANDBOX/push.token"
 strace -f -qq -o check.calls purser check --output json
-strace -f -qq -o rotate.calls purser rotate --due --yes --output json`, dir)
+strace -f -qq -o rotate.calls purser sandbox try rotation`, dir)
 	for _, name := range []string{"check", "rotate"} {
 		raw, err := os.ReadFile(filepath.Join(dir, name+".calls"))
 		if err != nil {
