@@ -92,7 +92,7 @@ release-snapshot: ## build a whole release into dist/, and publish nothing
 	@deploy/release/release.sh snapshot
 
 release-test: release-snapshot ## build a release, and walk every road to it; the packages need root and Debian's mirror
-	@go test -count=1 ./deploy/...
+	@go test -count=1 -v ./deploy/... | grep -vE '^ *(=== |--- PASS)' # and what was skipped
 
 release: ## publish a release; the release workflow runs it, on a tag
 	@deploy/release/release.sh publish
