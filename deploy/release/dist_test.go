@@ -156,9 +156,13 @@ func TestAReleaseIsWholeAndMatchesItsChecksums(t *testing.T) {
 	want := []string{"install.sh", "purser-buildkite-plugin.tar.gz", "purser-lambda-amd64.zip", "purser-lambda-arm64.zip", "terraform-aws-purser.tar.gz"}
 	for platform, ext := range platforms {
 		want = append(want, p.archive(platform, ext))
-		if _, err := exec.LookPath("syft"); err == nil {
+	}
+	if strings.Contains(p.read("checksums.txt"), ".sbom.json") {
+		for platform, ext := range platforms {
 			want = append(want, p.archive(platform, ext)+".sbom.json")
 		}
+	} else {
+		t.Log("skipped: syft was missing when the release was made, so it has no SBOMs")
 	}
 	for _, ext := range []string{"deb", "rpm", "apk"} {
 		want = append(want, p.archive("linux_amd64", ext), p.archive("linux_arm64", ext))
