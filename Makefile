@@ -85,15 +85,17 @@ man: ## write the manual pages into bin/man1; their date is the last commit's, o
 build: ## build the programs into bin/
 	@CGO_ENABLED=0 go build -trimpath -ldflags='-s -w' -o bin/ ./cmd/purser ./cmd/docker-credential-purser ./cmd/purser-lambda
 
-release-tools: ## install what release-snapshot uses: goreleaser, syft
-	go install github.com/goreleaser/goreleaser/v2@v2.15.1
-	go install github.com/anchore/syft/cmd/syft@v1.57.1
+release-tools: ## install what a release uses: goreleaser, syft, cosign, crane
+	go install github.com/goreleaser/goreleaser/v2@v2.15.4 # 2.15.1 changes the checksums after it signed them
+	go install -ldflags='-X main.version=1.57.1' github.com/anchore/syft/cmd/syft@v1.57.1
+	go install github.com/sigstore/cosign/v3/cmd/cosign@v3.1.3
+	go install github.com/google/go-containerregistry/cmd/crane@v0.22.1
 
 release-snapshot: ## build a whole release into dist/, and publish nothing
 	@deploy/release/release.sh snapshot
 
 release-test: release-snapshot ## build a release, and walk every road to it; the packages need root and Debian's mirror
-	@go test -count=1 ./deploy/...
+	@go test -count=1 -v ./deploy/... | grep -vE '^ *(=== |--- PASS)' # and what was skipped
 
 release: ## publish a release; the release workflow runs it, on a tag
 	@deploy/release/release.sh publish

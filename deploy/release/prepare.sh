@@ -7,7 +7,7 @@ cd "$(dirname "${BASH_SOURCE[0]}")/../.."
 to=${1:?the folder to write to}
 home=${PURSER_HOME:-$(<deploy/home)}
 date=$(git log -1 --format=%cI)
-export TZ=UTC SOURCE_DATE_EPOCH
+export TZ=UTC SOURCE_DATE_EPOCH GOFLAGS=-buildvcs=true
 SOURCE_DATE_EPOCH=$(git log -1 --format=%ct)
 
 rm -rf "$to"
