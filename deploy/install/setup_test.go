@@ -16,9 +16,9 @@ func TestTheActionPutsPurserOnThePath(t *testing.T) {
 	if runtime.GOOS != "linux" {
 		t.Skip("the archives of this test are for Linux")
 	}
-	tampered := releaseOf("v1.2.0")
-	tampered[archiveOf("1.2.0")] = []byte("something else")
-	url := home(t, []string{"v1.2.0", "v1.1.0"}, map[string]release{"v1.1.0": releaseOf("v1.1.0"), "v1.2.0": tampered})
+	tampered := Printing("v1.2.0")
+	tampered[ArchiveName("v1.2.0")] = []byte("something else")
+	url := Home(t, []string{"v1.2.0", "v1.1.0"}, map[string]Release{"v1.1.0": Printing("v1.1.0"), "v1.2.0": tampered})
 	cache := t.TempDir()
 	job := func(env ...string) (out, path, output string, err error) {
 		dir := t.TempDir()
