@@ -1,0 +1,78 @@
+package install
+
+import (
+	"fmt"
+	"regexp"
+	"slices"
+	"strings"
+
+	"github.com/goccy/go-yaml"
+)
+
+// Component is a GitLab CI/CD component, as far as ours uses its form.
+type Component struct {
+	Spec struct {
+		Inputs map[string]struct {
+			Description string
+			Default     *string
+			Regex       string
+			Options     []string
+		}
+	}
+	Jobs map[string]struct {
+		BeforeScript []string `yaml:"before_script"`
+	}
+	jobs string
+}
+
+// ParseComponent reads a component's file: what it declares, and its jobs.
+func ParseComponent(file []byte) (c Component, err error) {
+	spec, jobs, ok := strings.Cut(string(file), "\n---\n")
+	if !ok {
+		return c, fmt.Errorf("there is no line of --- between spec and jobs")
+	}
+	c.jobs = jobs
+	if err := yaml.UnmarshalWithOptions([]byte(spec), &c, yaml.Strict()); err != nil {
+		return c, err
+	}
+	return c, yaml.UnmarshalWithOptions([]byte(jobs), &c.Jobs, yaml.Strict())
+}
+
+var interpolation = regexp.MustCompile(`\$\[\[ inputs\.([a-z-]+) \]\]`)
+
+// Script returns a job's before_script with the inputs, which it checks as GitLab does before
+// it makes a pipeline.
+func (c Component) Script(job string, inputs map[string]string) (string, error) {
+	for name := range inputs {
+		if _, ok := c.Spec.Inputs[name]; !ok {
+			return "", fmt.Errorf("unknown input %s", name)
+		}
+	}
+	values := map[string]string{}
+	for name, input := range c.Spec.Inputs {
+		value, given := inputs[name]
+		switch {
+		case given:
+		case input.Default == nil:
+			return "", fmt.Errorf("the input %s is required", name)
+		default:
+			value = *input.Default
+		}
+		matches, err := regexp.MatchString(input.Regex, value)
+		if err != nil {
+			return "", err
+		}
+		if !matches || len(input.Options) > 0 && !slices.Contains(input.Options, value) {
+			return "", fmt.Errorf("the input %s must not be %q", name, value)
+		}
+		values[name] = value
+	}
+	jobs := map[string]struct {
+		BeforeScript []string `yaml:"before_script"`
+	}{}
+	text := interpolation.ReplaceAllStringFunc(c.jobs, func(found string) string { return values[interpolation.FindStringSubmatch(found)[1]] })
+	if err := yaml.UnmarshalWithOptions([]byte(text), &jobs, yaml.Strict()); err != nil {
+		return "", err
+	}
+	return strings.Join(jobs[job].BeforeScript, "\n"), nil
+}
