@@ -137,13 +137,14 @@ verify_signature() {
   fi
   cosign verify-blob --bundle "$tmp/signature" "$@" "$tmp/checksums" >"$tmp/cosign" 2>&1 || {
     cat "$tmp/cosign" >&2
+    case $(cat "$tmp/cosign") in *[Tt][Uu][Ff]*) fail 'cosign cannot get the keys of Sigstore, so nothing was installed; check the network, and HTTPS_PROXY if you need a proxy' ;; esac
     fail 'this project did not sign the checksums, so nothing was installed'
   }
   say 'the signature is valid'
 }
 
-# read_checksums sets want to the archive's digest. A sign-in page of a network is no list.
-read_checksums() {
+# get_checksums downloads them. The sign-in page of a network is no list.
+get_checksums() {
   if ! get "$from/checksums.txt" "$tmp/checksums" "$few"; then
     case $(because) in *' 404'*) ;; *) cannot "reach $home" ;; esac
     cp "$tmp/why" "$tmp/missing"
@@ -156,9 +157,13 @@ read_checksums() {
       *) fail "release $version does not exist; these do: $there" ;;
     esac
   fi
-  if [ ! -s "$tmp/checksums" ] || grep -qvE '^[0-9a-f]{64} [ *][A-Za-z0-9._+~-]+$' "$tmp/checksums"; then
+  if [ ! -s "$tmp/checksums" ] || grep -qvE '^([0-9a-f]{64} [ *][A-Za-z0-9._+~-]+)?$' "$tmp/checksums"; then
     fail "$from/checksums.txt is not a list of checksums, so nothing was installed; a proxy or a sign-in page may have answered, so open the address in a browser"
   fi
+}
+
+# read_checksum sets want to the archive's digest.
+read_checksum() {
   want=$(awk -v name="$archive" '{ sub(/^[*]/, "", $2) } $2 == name { print $1 }' "$tmp/checksums")
   case $want in
     '') fail "release $version has no $archive; it may still be uploading, so try again in a few minutes" ;;
@@ -280,8 +285,9 @@ main() {
 
   from=$home/releases/download/$version
   archive=purser_${version#v}_${os}_${arch}.tar.gz
-  read_checksums
+  get_checksums
   verify_signature
+  read_checksum
   prepare_cache
   fetch_archive
   place

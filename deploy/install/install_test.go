@@ -152,6 +152,7 @@ func TestTheInstallerInstallsWhatItVerified(t *testing.T) {
 		"a good signature":                   {programs: map[string]string{"cosign": `case "$*" in *'--certificate-identity-regexp ^http'*'/\.github/workflows/release\.yml@refs/tags/v'*) ;; *) exit 1;; esac`}, want: "the signature is valid"},
 		"a signature by a key":               {env: []string{"PURSER_COSIGN_KEY=/keys/cosign.pub"}, programs: map[string]string{"cosign": `case "$*" in *'--key /keys/cosign.pub'*) ;; *) exit 1;; esac`}, want: "the signature is valid"},
 		"a bad signature":                    {programs: map[string]string{"cosign": "echo invalid signature >&2; exit 1"}, want: "this project did not sign the checksums, so nothing was installed", fails: true},
+		"a cosign without a network":         {programs: map[string]string{"cosign": "echo Error: getting rekor public keys: tuf: failed to download 13.root.json >&2; exit 1"}, want: "cosign cannot get the keys of Sigstore, so nothing was installed; check the network", fails: true},
 		"no signature":                       {programs: map[string]string{"cosign": "exit 0"}, change: func(r Release) { delete(r, "checksums.txt.sigstore.json") }, want: "cannot download the signature", fails: true},
 		"a required signature":               {env: []string{"PURSER_SIGNATURE=required"}, want: "cannot verify the signature without cosign; install cosign", fails: true},
 		"no network":                         {env: []string{"PURSER_HOME=http://127.0.0.1:1"}, want: "check the network, and HTTPS_PROXY if you need a proxy", fails: true},
