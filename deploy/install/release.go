@@ -73,7 +73,7 @@ type Member struct {
 // Archive makes a .tar.gz.
 func Archive(members ...Member) []byte {
 	var buf bytes.Buffer
-	zip := gzip.NewWriter(&buf)
+	zip, _ := gzip.NewWriterLevel(&buf, gzip.BestSpeed) // of programs of 30 MB
 	archive := tar.NewWriter(zip)
 	for _, m := range members {
 		m.Size = int64(len(m.Body))
