@@ -26,6 +26,8 @@ fail() {
   say "$*"
   exit 1
 }
+# show prints what another program or a server said, without control characters.
+show() { tr -cd '\11\12\40-\176' >&2; }
 have() { command -v "$1" >/dev/null 2>&1; }
 
 usage() {
@@ -85,7 +87,7 @@ cannot() {
     *'validation not implemented'*) why='this wget does not check certificates; install curl' ;;
     *'ile size limit'* | *'ile too large'*) why='it sends more than a release has; check PURSER_HOME and your proxy' ;;
   esac
-  because >&2
+  because | show
   # A full disk has no room for the error either.
   echo full 2>/dev/null >"$tmp/full" || why='the disk is full; free some space, or set TMPDIR to a folder that has some'
   fail "cannot $1: $why"
@@ -136,7 +138,7 @@ verify_signature() {
       --certificate-oidc-issuer https://token.actions.githubusercontent.com
   fi
   cosign verify-blob --bundle "$tmp/signature" "$@" "$tmp/checksums" >"$tmp/cosign" 2>&1 || {
-    cat "$tmp/cosign" >&2
+    show <"$tmp/cosign"
     case $(cat "$tmp/cosign") in *[Tt][Uu][Ff]*) fail 'cosign cannot get the keys of Sigstore, so nothing was installed; check the network, and HTTPS_PROXY if you need a proxy' ;; esac
     fail 'this project did not sign the checksums, so nothing was installed'
   }
@@ -213,14 +215,14 @@ place() {
   for program in purser docker-credential-purser; do
     # To standard output, so that links and paths in the archive mean nothing.
     if ! tar -xzOf "$tmp/archive" "$program" >"$stage/$program" 2>"$tmp/why" || [ ! -s "$stage/$program" ]; then
-      cat "$tmp/why" >&2
+      show <"$tmp/why"
       fail "cannot unpack $program to $to; check that its disk is not full, or else tell the project"
     fi
     chmod 755 "$stage/$program"
     [ ! -d "$to/$program" ] || fail "$to/$program is a folder; remove it, or choose another folder with --to"
   done
   installed=$("$stage/purser" version 2>"$tmp/why") || {
-    cat "$tmp/why" >&2
+    show <"$tmp/why"
     fail "purser does not start in $to, so nothing was installed; if that folder is mounted with noexec, choose another one with --to"
   }
   for program in purser docker-credential-purser; do

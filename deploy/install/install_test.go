@@ -278,6 +278,7 @@ func TestTheInstallerVerifiesWhoeverAnswers(t *testing.T) {
 			w.WriteHeader(http.StatusProxyAuthRequired)
 			return true
 		}, "the proxy wants a login; set HTTPS_PROXY=http://USER:PASSWORD@HOST:PORT", true},
+		"words that steer a terminal":            {steering, "cannot download http", true},
 		"a mirror without a feed":                {func(w http.ResponseWriter, req *http.Request) bool { return missing(w, req, "/releases.atom") }, "lists no release; name one with --version", true},
 		"an archive that ends before its length": {cutOff, "cannot download http", true},
 	} {
@@ -294,8 +295,8 @@ func TestTheInstallerVerifiesWhoeverAnswers(t *testing.T) {
 				t.Cleanup(s.Close)
 				i.env = []string{"PURSER_HOME=" + s.URL}
 				out, err := i.run(t)
-				if (err != nil) != c.fails || !strings.Contains(out, c.want) || c.fails && len(i.installed()) > 0 {
-					t.Errorf("error %v; want failure: %v, and in its words: %s\n%s", err, c.fails, c.want, out)
+				if (err != nil) != c.fails || !strings.Contains(out, c.want) || c.fails && len(i.installed()) > 0 || strings.ContainsAny(out, "\x1b\r") {
+					t.Errorf("error %v; want failure: %v, and in its words: %s\n%q", err, c.fails, c.want, out)
 				}
 			})
 		}
@@ -317,6 +318,19 @@ func cutOff(w http.ResponseWriter, req *http.Request) bool {
 	}
 	w.Header().Set("Content-Length", "100000")
 	_, _ = w.Write([]byte("less"))
+	return true
+}
+
+// steering answers with a reason that clears the screen and gives a runner an order.
+func steering(w http.ResponseWriter, req *http.Request) bool {
+	if !strings.HasSuffix(req.URL.Path, ".tar.gz") {
+		return false
+	}
+	connection, _, err := w.(http.Hijacker).Hijack()
+	if err == nil {
+		_, _ = connection.Write([]byte("HTTP/1.1 410 \x1b[2Jwiped\r::add-path::/evil\r\nContent-Length: 0\r\n\r\n"))
+		_ = connection.Close()
+	}
 	return true
 }
 
