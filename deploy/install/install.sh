@@ -191,7 +191,7 @@ prepare_cache() {
 # that runs as the same user can change the cache, so this verifies a copy in every run.
 fetch_archive() {
   kept=$cache/$archive
-  if [ -n "$cache" ] && [ -f "$kept" ] && [ ! -h "$kept" ]; then
+  if [ -n "$cache" ] && [ -f "$kept" ]; then
     cp "$kept" "$tmp/archive" 2>/dev/null || :
     [ "$(digest "$tmp/archive")" != "$want" ] || return 0
     say "$kept does not match the release's checksums, so this downloads it again"

@@ -151,7 +151,7 @@ func TestTheInstallerInstallsWhatItVerified(t *testing.T) {
 		"an archive without purser":          {change: func(r Release) { r[archive] = Archive(Member{tar.Header{Name: "LICENSE"}, "x"}); r.Sum() }, want: "cannot unpack purser to", fails: true},
 		"a good signature":                   {programs: map[string]string{"cosign": `case "$*" in *'--certificate-identity-regexp ^http'*'/\.github/workflows/release\.yml@refs/tags/v'*) ;; *) exit 1;; esac`}, want: "the signature is valid"},
 		"a signature by a key":               {env: []string{"PURSER_COSIGN_KEY=/keys/cosign.pub"}, programs: map[string]string{"cosign": `case "$*" in *'--key /keys/cosign.pub'*) ;; *) exit 1;; esac`}, want: "the signature is valid"},
-		"a bad signature":                    {programs: map[string]string{"cosign": "echo invalid signature >&2; exit 1"}, want: "this project did not sign the checksums, so nothing was installed", fails: true},
+		"a bad signature":                    {programs: map[string]string{"cosign": `printf 'invalid \033[2Jsignature\r::add-path::/evil\n' >&2; exit 1`}, want: "this project did not sign the checksums, so nothing was installed", fails: true},
 		"a cosign without a network":         {programs: map[string]string{"cosign": "echo Error: getting rekor public keys: tuf: failed to download 13.root.json >&2; exit 1"}, want: "cosign cannot get the keys of Sigstore, so nothing was installed; check the network", fails: true},
 		"no signature":                       {programs: map[string]string{"cosign": "exit 0"}, change: func(r Release) { delete(r, "checksums.txt.sigstore.json") }, want: "cannot download the signature", fails: true},
 		"a required signature":               {env: []string{"PURSER_SIGNATURE=required"}, want: "cannot verify the signature without cosign; install cosign", fails: true},
@@ -199,7 +199,7 @@ func TestTheInstallerInstallsWhatItVerified(t *testing.T) {
 					i.args = []string{"--to", filepath.Join(i.user, ".local", "bin")}
 				}
 				out, err := i.run(t)
-				if (err != nil) != c.fails || !strings.Contains(out, c.want) {
+				if (err != nil) != c.fails || !strings.Contains(out, c.want) || strings.ContainsAny(out, "\x1b\r") {
 					t.Errorf("error %v; want failure: %v, and in its words: %s\n%s", err, c.fails, c.want, out)
 				}
 				if want := both; c.fails && len(i.installed()) > 0 || !c.fails && !slices.Equal(i.installed(), want) {
