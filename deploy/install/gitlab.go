@@ -38,8 +38,6 @@ func ParseComponent(file []byte) (c Component, err error) {
 	return c, yaml.UnmarshalWithOptions([]byte(jobs), &c.Jobs, yaml.Strict())
 }
 
-var interpolation = regexp.MustCompile(`\$\[\[ inputs\.([a-z-]+) \]\]`)
-
 // Script returns a job's before_script with the inputs, which it checks as GitLab does before
 // it makes a pipeline.
 func (c Component) Script(job string, inputs map[string]string) (string, error) {
@@ -48,7 +46,7 @@ func (c Component) Script(job string, inputs map[string]string) (string, error) 
 			return "", fmt.Errorf("unknown input %s", name)
 		}
 	}
-	values := map[string]string{}
+	text := c.jobs
 	for name, input := range c.Spec.Inputs {
 		value, given := inputs[name]
 		switch {
@@ -65,12 +63,11 @@ func (c Component) Script(job string, inputs map[string]string) (string, error) 
 		if !matches || len(input.Options) > 0 && !slices.Contains(input.Options, value) {
 			return "", fmt.Errorf("the input %s must not be %q", name, value)
 		}
-		values[name] = value
+		text = strings.ReplaceAll(text, "$[[ inputs."+name+" ]]", value)
 	}
 	jobs := map[string]struct {
 		BeforeScript []string `yaml:"before_script"`
 	}{}
-	text := interpolation.ReplaceAllStringFunc(c.jobs, func(found string) string { return values[interpolation.FindStringSubmatch(found)[1]] })
 	if err := yaml.UnmarshalWithOptions([]byte(text), &jobs, yaml.Strict()); err != nil {
 		return "", err
 	}

@@ -264,6 +264,7 @@ main() {
     [ "$to" != /.local/bin ] || fail 'HOME is not set; name a folder with --to'
   fi
   case $to in /*) ;; *) to=$PWD/$to ;; esac
+  to=${to%/}
   case $cache in '' | /*) ;; *) cache=$PWD/$cache ;; esac
   platform
   tmp=$(mktemp -d) || fail 'cannot make a temporary folder; set TMPDIR to a folder that you may write to'

@@ -429,6 +429,7 @@ func TestTheInstallerUsesTheProxy(t *testing.T) {
 	}{
 		"HTTPS_PROXY":                {[]string{"HTTPS_PROXY=" + proxy(200), "CURL_CA_BUNDLE=" + authority}, "purser v1.1.0 is installed", false},
 		"https_proxy":                {[]string{"https_proxy=" + proxy(200), "CURL_CA_BUNDLE=" + authority}, "purser v1.1.0 is installed", false},
+		"NO_PROXY":                   {[]string{"HTTPS_PROXY=http://127.0.0.1:1", "NO_PROXY=127.0.0.1", "PURSER_HOME=" + home.URL, "CURL_CA_BUNDLE=" + authority}, "purser v1.1.0 is installed", false},
 		"a proxy that wants a login": {[]string{"HTTPS_PROXY=" + strings.Replace(proxy(407), "//", "//user:FAKE-not-a-real-password@", 1)}, "the proxy wants a login; set HTTPS_PROXY=http://USER:PASSWORD@HOST:PORT", true},
 		"a proxy that is down":       {[]string{"HTTPS_PROXY=http://127.0.0.1:1"}, "check the network, and HTTPS_PROXY", true},
 		"a network that inspects":    {[]string{"HTTPS_PROXY=" + proxy(200)}, "if your network inspects TLS, add its certificate authority to this machine", true},
@@ -488,36 +489,21 @@ func TestADownloadByHTTPSStaysThere(t *testing.T) {
 func TestTheCacheIsVerifiedInEveryRun(t *testing.T) {
 	archive := ArchiveName("v1.1.0")
 	for name, c := range map[string]struct {
-		prepare   func(t *testing.T, cache, elsewhere string)
+		prepare   string // a command of whoever can write to the cache
 		want      string
 		downloads int // of the archive, in two runs
 		kept      bool
 	}{
-		"an empty cache":                  {func(*testing.T, string, string) {}, "purser v1.1.0 is installed", 1, true},
-		"an archive that a build changed": {func(t *testing.T, cache, _ string) { write(t, filepath.Join(cache, archive), "evil") }, "does not match the release's checksums, so this downloads it again", 1, true},
-		"a planted link to a file": {func(t *testing.T, cache, elsewhere string) {
-			write(t, elsewhere, "precious")
-			link(t, elsewhere, filepath.Join(cache, archive))
-		}, "is installed", 1, true},
-		"a planted link to a folder": {func(t *testing.T, cache, elsewhere string) {
-			if err := os.Mkdir(elsewhere, 0o700); err != nil {
-				t.Fatal(err)
-			}
-			link(t, elsewhere, filepath.Join(cache, archive))
-		}, "is installed", 1, true},
-		"a folder under the name": {func(t *testing.T, cache, _ string) {
-			if err := os.MkdirAll(filepath.Join(cache, archive, "x"), 0o700); err != nil {
-				t.Fatal(err)
-			}
-		}, "is installed", 1, true},
-		"a cache that everyone may write to": {func(t *testing.T, cache, _ string) { mode(t, cache, 0o777) }, "others may write to the cache", 2, false},
-		"a cache that a group may write to":  {func(t *testing.T, cache, _ string) { mode(t, cache, 0o770) }, "run chmod go-w ", 2, false},
-		"a cache that is a file": {func(t *testing.T, cache, _ string) {
-			if err := os.Remove(cache); err != nil {
-				t.Fatal(err)
-			}
-			write(t, cache, "x")
-		}, "cannot write to the cache", 2, false},
+		"an empty cache":                     {"true", "purser v1.1.0 is installed", 1, true},
+		"an archive that a build changed":    {`echo evil >cache/$archive`, "does not match the release's checksums, so this downloads it again", 1, true},
+		"a planted link to a file":           {`echo precious >elsewhere; ln -s ../elsewhere cache/$archive`, "is installed", 1, true},
+		"a planted link to a folder":         {`mkdir elsewhere; ln -s ../elsewhere cache/$archive`, "is installed", 1, true},
+		"a planted link to nothing":          {`ln -s ../elsewhere cache/$archive`, "is installed", 1, true},
+		"a planted device":                   {`ln -s /dev/zero cache/$archive`, "is installed", 1, true},
+		"a folder under the name":            {`mkdir -p cache/$archive/x`, "is installed", 1, true},
+		"a cache that everyone may write to": {`chmod 777 cache`, "others may write to the cache", 2, false},
+		"a cache that a group may write to":  {`chmod 770 cache`, "run chmod go-w ", 2, false},
+		"a cache that is a file":             {`rmdir cache; touch cache`, "cannot write to the cache", 2, false},
 	} {
 		for machine := range machines {
 			t.Run(name+" on "+machine, func(t *testing.T) {
@@ -533,10 +519,11 @@ func TestTheCacheIsVerifiedInEveryRun(t *testing.T) {
 				}))
 				t.Cleanup(s.Close)
 				cache, to, elsewhere := filepath.Join(i.user, "cache"), filepath.Join(i.user, "bin"), filepath.Join(i.user, "elsewhere")
-				if err := os.Mkdir(cache, 0o700); err != nil {
-					t.Fatal(err)
+				prepare := exec.CommandContext(t.Context(), "sh", "-c", "mkdir -m 700 cache; "+c.prepare)
+				prepare.Dir, prepare.Env = i.user, append(os.Environ(), "archive="+archive)
+				if out, err := prepare.CombinedOutput(); err != nil {
+					t.Fatalf("%v\n%s", err, out)
 				}
-				c.prepare(t, cache, elsewhere)
 				i.env, i.args = []string{"PURSER_HOME=" + s.URL}, []string{"--to", to, "--cache", cache}
 				out, err := i.run(t)
 				again, failed := i.run(t)
@@ -546,25 +533,11 @@ func TestTheCacheIsVerifiedInEveryRun(t *testing.T) {
 				if got := names(cache); c.kept && !slices.Equal(got, []string{archive}) || !c.kept && slices.Contains(got, archive) {
 					t.Errorf("the cache has %v", got)
 				}
-				if text, err := os.ReadFile(elsewhere); err == nil && string(text) != "precious" || len(names(elsewhere)) > 0 {
+				if text, err := os.ReadFile(elsewhere); err == nil && string(text) != "precious\n" || len(names(elsewhere)) > 0 {
 					t.Errorf("it wrote through a planted link: %q %v", text, names(elsewhere))
 				}
 			})
 		}
-	}
-}
-
-func link(t *testing.T, to, path string) {
-	t.Helper()
-	if err := os.Symlink(to, path); err != nil {
-		t.Fatal(err)
-	}
-}
-
-func mode(t *testing.T, path string, mode os.FileMode) {
-	t.Helper()
-	if err := os.Chmod(path, mode); err != nil {
-		t.Fatal(err)
 	}
 }
 
@@ -639,6 +612,20 @@ func TestHalfAnInstallerRunsNothing(t *testing.T) {
 		_ = cmd.Run()
 		if left := names(i.user); len(left) != 0 {
 			t.Errorf("cut after %d bytes it makes %v", cut, left)
+		}
+	}
+}
+
+func TestAFolderMayHaveAnyName(t *testing.T) {
+	for _, to := range []string{"bin", "./bin", "bin/", "-x", "--to", "two words", "a'b;c$d", "*"} {
+		for machine := range machines {
+			i := on(t, machine)
+			i.env = []string{"PURSER_HOME=" + Home(t, listed, map[string]Release{"v1.1.0": Printing("v1.1.0")}), "PATH=" + i.bin + ":" + filepath.Join(i.user, to)}
+			i.args = []string{"--to", to, "--cache", "kept " + to}
+			out, err := i.run(t)
+			if err != nil || !slices.Equal(names(filepath.Join(i.user, to)), both) || strings.Contains(out, "is not on your PATH") != (to == "./bin") {
+				t.Errorf("%s on %s: %v: %v\n%s", to, machine, err, names(i.user), out)
+			}
 		}
 	}
 }

@@ -14,6 +14,7 @@ import (
 
 // ciJob is what a test needs to know of a job that installs purser.
 type ciJob struct {
+	*testing.T
 	agent    string // its folder stays from job to job
 	workdir  string
 	home     string // of the releases
@@ -24,15 +25,15 @@ type ciJob struct {
 
 // system runs the part of a CI system that installs purser, with the system's variables. It
 // returns the log and the folder that later steps have on their PATH.
-type system func(t *testing.T, j ciJob) (log, folder string, err error)
+type system func(j ciJob) (log, folder string, err error)
 
 // systems are all that docs/ci.md and docs/installing.md show. The agent of Buildkite itself
 // runs the plugin in deploy/buildkite-plugin.
 var systems = map[string]system{
-	"GitHub": func(t *testing.T, j ciJob) (log, folder string, err error) {
-		temp := t.TempDir()
+	"GitHub": func(j ciJob) (log, folder string, err error) {
+		temp := j.TempDir()
 		paths := filepath.Join(temp, "path")
-		log, err = j.script(t, []string{"bash", "--noprofile", "--norc", "-e", "-o", "pipefail"}, `./setup.sh`,
+		log, err = j.script([]string{"bash", "--noprofile", "--norc", "-e", "-o", "pipefail"}, `./setup.sh`,
 			"PURSER_VERSION="+j.version, "PURSER_HOME="+j.home, "RUNNER_TOOL_CACHE="+filepath.Join(j.agent, "tools"), "RUNNER_TEMP="+temp, "GITHUB_PATH="+paths,
 			"GITHUB_OUTPUT="+filepath.Join(temp, "output"), "PURSER_SIGNATURE="+map[bool]string{true: "required"}[j.required])
 		added, _ := os.ReadFile(paths)
@@ -40,16 +41,16 @@ var systems = map[string]system{
 	},
 	"GitLab in bash": gitlab("bash", "-eo", "pipefail"),
 	"GitLab in dash": gitlab("dash", "-e"),
-	"Jenkins": func(t *testing.T, j ciJob) (log, folder string, err error) {
-		script := strings.ReplaceAll(installStep(t, "../../docs/ci.md", "Jenkins"), "v1.2.3", j.version)
+	"Jenkins": func(j ciJob) (log, folder string, err error) {
+		script := strings.ReplaceAll(installStep(j.T, "../../docs/ci.md", "Jenkins"), "v1.2.3", j.version)
 		folder = filepath.Join(j.agent, "workspace@tmp", "purser")
-		log, err = j.script(t, []string{"dash", "-xe"}, strings.ReplaceAll(script, "HOME/releases", j.home+"/releases"), "WORKSPACE_TMP="+filepath.Dir(folder),
+		log, err = j.script([]string{"dash", "-xe"}, strings.ReplaceAll(script, "HOME/releases", j.home+"/releases"), "WORKSPACE_TMP="+filepath.Dir(folder),
 			"PURSER_SIGNATURE="+map[bool]string{true: "required"}[j.required])
 		return log, folder, err
 	},
-	"Buildkite": func(t *testing.T, j ciJob) (log, folder string, err error) {
+	"Buildkite": func(j ciJob) (log, folder string, err error) {
 		// The release's own purser cannot prepare a job here, so the hook ends after it ran it.
-		log, err = j.script(t, []string{"bash"}, `trap 'echo "the folder is ${PATH%%:*}"' EXIT; . ../buildkite-plugin/hooks/environment`,
+		log, err = j.script([]string{"bash"}, `trap 'echo "the folder is ${PATH%%:*}"' EXIT; . ../buildkite-plugin/hooks/environment`,
 			"BUILDKITE_PLUGIN_PURSER_VERSION="+j.version, "PURSER_HOME="+j.home, "XDG_CACHE_HOME="+filepath.Join(j.agent, "cache"),
 			"PURSER_SIGNATURE="+map[bool]string{true: "required"}[j.required])
 		folder = regexp.MustCompile(`(?m)^the folder is (.*)$`).FindStringSubmatch(log)[1]
@@ -58,14 +59,14 @@ var systems = map[string]system{
 }
 
 func gitlab(shell ...string) system {
-	return func(t *testing.T, j ciJob) (log, folder string, err error) {
+	return func(j ciJob) (log, folder string, err error) {
 		file, err := os.ReadFile("../gitlab/templates/setup-purser.yml")
 		if err != nil {
-			t.Fatal(err)
+			j.Fatal(err)
 		}
 		component, err := ParseComponent(file)
 		if err != nil {
-			t.Fatal(err)
+			j.Fatal(err)
 		}
 		inputs := map[string]string{"version": j.version, "home": j.home}
 		if j.required {
@@ -76,17 +77,17 @@ func gitlab(shell ...string) system {
 			return "purser: " + err.Error(), "", err
 		}
 		folder = filepath.Join(j.agent, "project.tmp", "purser")
-		log, err = j.script(t, shell, script, "CI_PROJECT_DIR="+filepath.Join(j.agent, "project"))
+		log, err = j.script(shell, script, "CI_PROJECT_DIR="+filepath.Join(j.agent, "project"))
 		return log, folder, err
 	}
 }
 
 // script runs a script as a step of the job.
-func (j ciJob) script(t *testing.T, shell []string, script string, env ...string) (log string, err error) {
-	t.Helper()
-	cmd := exec.CommandContext(t.Context(), shell[0], append(slices.Clone(shell[1:]), "-c", script)...)
+func (j ciJob) script(shell []string, script string, env ...string) (log string, err error) {
+	j.Helper()
+	cmd := exec.CommandContext(j.Context(), shell[0], append(slices.Clone(shell[1:]), "-c", script)...)
 	cmd.Dir = j.workdir
-	cmd.Env = append(append([]string{"PATH=/usr/bin:/bin", "HOME=" + j.agent, "TMPDIR=" + t.TempDir(), "CI=true"}, env...), j.env...)
+	cmd.Env = append(append([]string{"PATH=/usr/bin:/bin", "HOME=" + j.agent, "TMPDIR=" + j.TempDir(), "CI=true"}, env...), j.env...)
 	out, err := cmd.CombinedOutput()
 	return string(out), err
 }
@@ -149,11 +150,15 @@ func TestEveryCISystemInstallsAndRefusesAlike(t *testing.T) {
 			t.Run(name+"/"+what, func(t *testing.T) {
 				t.Parallel()
 				j := c.job
-				j.agent = t.TempDir()
+				j.T, j.agent = t, t.TempDir()
+				j.workdir = j.agent
+				if name == "GitHub" || name == "Buildkite" {
+					j.workdir = "." // they bring this repository's files
+				}
 				if j.home == "" {
 					j.home = home
 				}
-				log, folder, err := run(t, j.in(t, name))
+				log, folder, err := run(j)
 				program, missing := exec.CommandContext(t.Context(), filepath.Join(folder, "docker-credential-purser")).Output()
 				if c.want == "" {
 					if name != "Buildkite" && err != nil || string(program) != "docker-credential-purser v1.1.0\n" {
@@ -172,17 +177,6 @@ func TestEveryCISystemInstallsAndRefusesAlike(t *testing.T) {
 	}
 }
 
-// in gives the job its working directory: a checkout, or for what this repository brings, here.
-func (j ciJob) in(t *testing.T, system string) ciJob {
-	t.Helper()
-	if system == "GitHub" || system == "Buildkite" {
-		j.workdir = "."
-	} else {
-		j.workdir = t.TempDir()
-	}
-	return j
-}
-
 // The inputs of the component are all used, and its script is what shellcheck would accept.
 func TestTheGitLabComponentIsComplete(t *testing.T) {
 	file, err := os.ReadFile("../gitlab/templates/setup-purser.yml")
@@ -197,7 +191,7 @@ func TestTheGitLabComponentIsComplete(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	used := map[string]bool{}
+	used, interpolation := map[string]bool{}, regexp.MustCompile(`\$\[\[ inputs\.([a-z-]+) \]\]`)
 	for _, m := range interpolation.FindAllStringSubmatch(component.jobs, -1) {
 		used[m[1]] = true
 		if _, ok := component.Spec.Inputs[m[1]]; !ok {
@@ -215,7 +209,7 @@ func TestTheGitLabComponentIsComplete(t *testing.T) {
 	}
 	for name, inputs := range map[string]map[string]string{
 		"no version":            {},
-		"an unknown input":      {"version": "v1.2.3", "verison": "v1.2.3"},
+		"an unknown input":      {"version": "v1.2.3", "edition": "v1.2.3"},
 		"a version of commands": {"version": "v1.2.3'; touch owned; '"},
 		"a version of lines":    {"version": "v1.2.3\ntouch owned"},
 		"a home of commands":    {"version": "v1.2.3", "home": "https://example.com/$(touch owned)"},
