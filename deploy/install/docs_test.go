@@ -8,6 +8,7 @@ import (
 	"path/filepath"
 	"regexp"
 	"strings"
+	"sync/atomic"
 	"testing"
 
 	"github.com/goccy/go-yaml"
@@ -44,9 +45,9 @@ func TestTheCommandsOfInstallingInstall(t *testing.T) {
 	hidden := secure(t, handler)
 	authority := filepath.Join(t.TempDir(), "ca.pem")
 	write(t, authority, certificate(hidden))
-	tunnels := 0
+	var tunnels atomic.Int32
 	proxy := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
-		tunnels++
+		tunnels.Add(1)
 		tunnel(t, w, hidden.Listener.Addr().String())
 	}))
 	t.Cleanup(proxy.Close)
@@ -86,7 +87,7 @@ func TestTheCommandsOfInstallingInstall(t *testing.T) {
 			}
 		})
 	}
-	if tunnels == 0 {
+	if tunnels.Load() == 0 {
 		t.Error("nothing went through the proxy")
 	}
 }

@@ -19,23 +19,17 @@ type Component struct {
 			Options     []string
 		}
 	}
-	Jobs map[string]struct {
-		BeforeScript []string `yaml:"before_script"`
-	}
 	jobs string
 }
 
-// ParseComponent reads a component's file: what it declares, and its jobs.
+// ParseComponent reads a component's file.
 func ParseComponent(file []byte) (c Component, err error) {
 	spec, jobs, ok := strings.Cut(string(file), "\n---\n")
 	if !ok {
 		return c, fmt.Errorf("there is no line of --- between spec and jobs")
 	}
 	c.jobs = jobs
-	if err := yaml.UnmarshalWithOptions([]byte(spec), &c, yaml.Strict()); err != nil {
-		return c, err
-	}
-	return c, yaml.UnmarshalWithOptions([]byte(jobs), &c.Jobs, yaml.Strict())
+	return c, yaml.UnmarshalWithOptions([]byte(spec), &c, yaml.Strict())
 }
 
 // Script returns a job's before_script with the inputs, which it checks as GitLab does before
@@ -71,5 +65,9 @@ func (c Component) Script(job string, inputs map[string]string) (string, error) 
 	if err := yaml.UnmarshalWithOptions([]byte(text), &jobs, yaml.Strict()); err != nil {
 		return "", err
 	}
-	return strings.Join(jobs[job].BeforeScript, "\n"), nil
+	found, ok := jobs[job]
+	if !ok {
+		return "", fmt.Errorf("the component has no job %s", job)
+	}
+	return strings.Join(found.BeforeScript, "\n"), nil
 }

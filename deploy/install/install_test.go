@@ -13,6 +13,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 )
 
@@ -491,7 +492,7 @@ func TestTheCacheIsVerifiedInEveryRun(t *testing.T) {
 	for name, c := range map[string]struct {
 		prepare   string // a command of whoever can write to the cache
 		want      string
-		downloads int // of the archive, in two runs
+		downloads int32 // of the archive, in two runs
 		kept      bool
 	}{
 		"an empty cache":                     {"true", "purser v1.1.0 is installed", 1, true},
@@ -509,11 +510,11 @@ func TestTheCacheIsVerifiedInEveryRun(t *testing.T) {
 			t.Run(name+" on "+machine, func(t *testing.T) {
 				t.Parallel()
 				i := on(t, machine)
-				var downloads int
+				var downloads atomic.Int32
 				honest := Handler(listed, map[string]Release{"v1.1.0": Printing("v1.1.0")})
 				s := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, req *http.Request) {
 					if strings.HasSuffix(req.URL.Path, archive) {
-						downloads++
+						downloads.Add(1)
 					}
 					honest.ServeHTTP(w, req)
 				}))
@@ -527,8 +528,8 @@ func TestTheCacheIsVerifiedInEveryRun(t *testing.T) {
 				i.env, i.args = []string{"PURSER_HOME=" + s.URL}, []string{"--to", to, "--cache", cache}
 				out, err := i.run(t)
 				again, failed := i.run(t)
-				if err != nil || failed != nil || !strings.Contains(out, c.want) || downloads != c.downloads || !slices.Equal(names(to), both) {
-					t.Errorf("%v, %v: %d downloads, installed %v; want %q\n%s%s", err, failed, downloads, names(to), c.want, out, again)
+				if err != nil || failed != nil || !strings.Contains(out, c.want) || downloads.Load() != c.downloads || !slices.Equal(names(to), both) {
+					t.Errorf("%v, %v: %d downloads, installed %v; want %q\n%s%s", err, failed, downloads.Load(), names(to), c.want, out, again)
 				}
 				if got := names(cache); c.kept && !slices.Equal(got, []string{archive}) || !c.kept && slices.Contains(got, archive) {
 					t.Errorf("the cache has %v", got)
