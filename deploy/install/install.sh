@@ -139,7 +139,7 @@ verify_signature() {
   fi
   cosign verify-blob --bundle "$tmp/signature" "$@" "$tmp/checksums" >"$tmp/cosign" 2>&1 || {
     show <"$tmp/cosign"
-    case $(cat "$tmp/cosign") in *[Tt][Uu][Ff]*) fail 'cosign cannot get the keys of Sigstore, so nothing was installed; check the network, and HTTPS_PROXY if you need a proxy' ;; esac
+    case $(tail -n 1 "$tmp/cosign") in *[Tt][Uu][Ff]*) fail 'cosign cannot get the keys of Sigstore, so nothing was installed; check the network, and HTTPS_PROXY if you need a proxy' ;; esac
     fail 'this project did not sign the checksums, so nothing was installed'
   }
   say 'the signature is valid'
