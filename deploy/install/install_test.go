@@ -42,6 +42,7 @@ type installation struct {
 	args     []string
 	env      []string
 	user     string // the home folder
+	script   []byte
 }
 
 // on prepares a run on a machine.
@@ -54,7 +55,7 @@ func on(t *testing.T, machine string) *installation {
 	if _, err := exec.LookPath(m.shell[0]); err != nil {
 		t.Skipf("%s is missing: the installer was not tried in it", m.shell[0])
 	}
-	i := &installation{shell: slices.Clone(m.shell), bin: t.TempDir(), user: t.TempDir()}
+	i := &installation{shell: slices.Clone(m.shell), bin: t.TempDir(), user: t.TempDir(), script: script}
 	i.shell[0], _ = exec.LookPath(m.shell[0])
 	for _, name := range needed {
 		path, err := exec.LookPath(name)
@@ -84,7 +85,7 @@ func (i *installation) run(t *testing.T) (out string, err error) {
 		write(t, filepath.Join(bin, name), "#!/bin/sh\n"+body+"\n")
 	}
 	cmd := exec.CommandContext(t.Context(), i.shell[0], append(append(slices.Clone(i.shell[1:]), "-s", "--"), i.args...)...)
-	cmd.Stdin, cmd.Dir = bytes.NewReader(script), i.user
+	cmd.Stdin, cmd.Dir = bytes.NewReader(i.script), i.user
 	cmd.Env = append([]string{"PATH=" + bin + ":" + i.bin, "TMPDIR=" + tmp, "HOME=" + i.user}, i.env...)
 	said, err := cmd.CombinedOutput()
 	if left, _ := os.ReadDir(tmp); len(left) != 0 {
@@ -613,6 +614,19 @@ func TestHalfAnInstallerRunsNothing(t *testing.T) {
 		_ = cmd.Run()
 		if left := names(i.user); len(left) != 0 {
 			t.Errorf("cut after %d bytes it makes %v", cut, left)
+		}
+	}
+}
+
+// A mirror serves the project's release, so only the project may have signed it.
+func TestAMirrorDoesNotChangeTheSigner(t *testing.T) {
+	for machine := range machines {
+		i := on(t, machine)
+		i.script = bytes.ReplaceAll(script, []byte("@HOME@"), []byte("https://github.example/owner/purser"))
+		i.programs = map[string]string{"cosign": `case "$*" in *'--certificate-identity-regexp ^https://github\.example/owner/purser/\.github/workflows/release\.yml@refs/tags/v'*) ;; *) exit 1;; esac`}
+		i.env = []string{"PURSER_HOME=" + Home(t, listed, map[string]Release{"v1.1.0": Printing("v1.1.0")})}
+		if out, err := i.run(t); err != nil || !strings.Contains(out, "the signature is valid") {
+			t.Errorf("%s: %v\n%s", machine, err, out)
 		}
 	}
 }

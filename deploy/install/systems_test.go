@@ -51,7 +51,7 @@ var systems = map[string]system{
 	"Buildkite": func(j ciJob) (log, folder string, err error) {
 		// The release's own purser cannot prepare a job here, so the hook ends after it ran it.
 		log, err = j.script([]string{"bash"}, `trap 'echo "the folder is ${PATH%%:*}"' EXIT; . ../buildkite-plugin/hooks/environment`,
-			"BUILDKITE_PLUGIN_PURSER_VERSION="+j.version, "PURSER_HOME="+j.home, "XDG_CACHE_HOME="+filepath.Join(j.agent, "cache"),
+			"BUILDKITE_PLUGIN_PURSER_VERSION="+j.version, "PURSER_HOME="+j.home, "PURSER_CACHE="+filepath.Join(j.agent, "cache"),
 			"PURSER_SIGNATURE="+j.signature)
 		folder = regexp.MustCompile(`(?m)^the folder is (.*)$`).FindStringSubmatch(log)[1]
 		return log, folder, err
@@ -170,6 +170,12 @@ func TestEveryCISystemInstallsAndRefusesAlike(t *testing.T) {
 				program, missing := exec.CommandContext(t.Context(), filepath.Join(folder, "docker-credential-purser")).Output()
 				if _, err := os.Stat(filepath.Join(j.agent, "owned")); err == nil {
 					t.Errorf("it ran the version, or what an earlier job left:\n%s", log)
+				}
+				// These systems keep agents, and what an agent downloaded.
+				for system, cache := range map[string]string{"GitHub": "tools/purser", "Buildkite": "cache"} {
+					if kept := names(filepath.Join(j.agent, cache)); name == system && (len(kept) == 1) != (c.want == "") {
+						t.Errorf("the cache has %v", kept)
+					}
 				}
 				if c.want == "" {
 					if name != "Buildkite" && err != nil || string(program) != "docker-credential-purser v1.1.0\n" {
