@@ -153,7 +153,7 @@ var platforms = map[string]string{
 
 func TestAReleaseIsWholeAndMatchesItsChecksums(t *testing.T) {
 	p := made(t)
-	want := []string{"install.sh", "purser-buildkite-plugin.tar.gz", "purser-lambda-amd64.zip", "purser-lambda-arm64.zip", "terraform-aws-purser.tar.gz"}
+	want := []string{"install.sh", "purser-buildkite-plugin.tar.gz", "purser-lambda-amd64.zip", "purser-lambda-arm64.zip", "setup-purser-gitlab.tar.gz", "terraform-aws-purser.tar.gz"}
 	for platform, ext := range platforms {
 		want = append(want, p.archive(platform, ext))
 	}

@@ -153,7 +153,7 @@ func TestTerraformAcceptsTheModulesArchive(t *testing.T) {
 func TestTheBuildkitePluginPreparesAJob(t *testing.T) {
 	p := made(t)
 	home, plugin := p.home(), p.unpack("purser-buildkite-plugin.tar.gz")
-	if got := files(t, plugin); !slices.Equal(got, []string{"README.md", "hooks/environment", "hooks/pre-exit", "plugin.yml"}) {
+	if got := files(t, plugin); !slices.Equal(got, []string{"README.md", "hooks/environment", "hooks/pre-exit", "install.sh", "plugin.yml"}) {
 		t.Errorf("the archive has %v", got)
 	}
 	for _, hook := range []string{"environment", "pre-exit"} {
@@ -174,5 +174,16 @@ test ! -e "$PURSER_JOB_DIR" && echo cleaned up`
 	t.Setenv("TMPDIR", t.TempDir())
 	if got := p.run("purser", "sandbox", "run", "--no-namespace", "--", "bash", "-c", script, plugin); !strings.Contains(got, "docker.io") || !strings.Contains(got, "cleaned up") {
 		t.Errorf("the job prints\n%s", got)
+	}
+}
+
+// The plugin and the component download releases, so their archives name the project.
+func TestWhatInstallsInCIKnowsTheProject(t *testing.T) {
+	p := made(t)
+	for archive, file := range map[string]string{"purser-buildkite-plugin.tar.gz": "install.sh", "setup-purser-gitlab.tar.gz": "templates/setup-purser.yml"} {
+		raw, err := os.ReadFile(filepath.Join(p.unpack(archive), file))
+		if err != nil || strings.Contains(string(raw), "@HOME@") || !strings.Contains(string(raw), "https://github.com/") {
+			t.Errorf("%s of %s does not name the project: %v", file, archive, err)
+		}
 	}
 }
