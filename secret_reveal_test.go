@@ -27,6 +27,7 @@ var reveals = map[string]string{
 	"internal/scan/logs_services.go signBasic 1":              "signs in to Jenkins to read logs",
 	"internal/scan/logs_services.go signPrivate 1":            "signs in to GitLab to read logs",
 	"internal/scan/logs_services.go signBearer 1":             "signs in to a CI service to read logs",
+	"internal/registry/github/found.go end 1":                 "the body of a request to end found tokens",
 	"internal/redact/redact.go New 2":                         "makes the patterns to redact",
 	"internal/redact/tell.go Tell 1":                          "pipes the token to a Buildkite agent's redactor",
 	"internal/credential/redact.go SplitToken 1":              "splits off the public prefix",
