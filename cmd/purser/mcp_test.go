@@ -252,7 +252,7 @@ func TestAnAgentDrivesAWholeStore(t *testing.T) {
 		}
 	}
 	slices.Sort(names)
-	if got := strings.Join(names, " "); got != "check doctor exec_advice init login respond revoke rollback rotate status store terraform tokens_list wait" {
+	if got := strings.Join(names, " "); got != "check doctor exec_advice init login respond revoke rollback rotate scan status store terraform tokens_list wait" {
 		t.Errorf("tools: %s", got)
 	}
 	if r, failed := s.call(t.Context(), "check", nil); !failed || r.code() != present.ExitMissing {

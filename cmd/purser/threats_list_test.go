@@ -87,7 +87,7 @@ var threats = []threat{
 		[]string{"hostile/reading", "internal/terraform.TestSyntaxErrorsNameTheLineAndQuoteNothing", "internal/terraform.TestReadUnderstandsWrittenConfiguration"},
 	},
 	{
-		byCheckout, storedToken, "plants guesses, links and names for a scan to confirm or show", []string{"scan"},
+		byCheckout, storedToken, "plants guesses, links and names for a scan to confirm or show", []string{"scan", "mcp: scan"},
 		"A scan shows nothing of what it finds, follows no link, and confirms no guess of a password to those who wrote the configuration.",
 		[]string{"hostile/scan", "script/scan", "internal/scan.TestFilesAreLookedThrough"},
 	},
@@ -155,7 +155,7 @@ var threats = []threat{
 		[]string{"internal/agent.TestWhatIsWrongWithArgumentsIsNotRepeated", "cmd/purser.TestTheOtherToolsAnswer"},
 	},
 	{
-		byAgent, freshToken, "passes a token to a tool, or reads one from a result", []string{"mcp: status", "mcp: check", "mcp: doctor", "mcp: store", "mcp: tokens_list", "mcp: init", "mcp: login", "mcp: rotate", "mcp: rollback", "mcp: respond", "mcp: revoke", "mcp: terraform", "mcp: exec_advice", "mcp: wait"},
+		byAgent, freshToken, "passes a token to a tool, or reads one from a result", []string{"mcp: status", "mcp: check", "mcp: scan", "mcp: doctor", "mcp: store", "mcp: tokens_list", "mcp: init", "mcp: login", "mcp: rotate", "mcp: rollback", "mcp: respond", "mcp: revoke", "mcp: terraform", "mcp: exec_advice", "mcp: wait"},
 		"No tool has a field for one, purser refuses anything that looks like a token, and no result holds a value.",
 		[]string{"cmd/purser.TestWhatAnAgentMayNotDo", "cmd/purser.TestAnAgentDrivesAWholeStore"},
 	},
