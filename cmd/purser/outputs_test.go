@@ -109,7 +109,7 @@ func TestTheSchemaOfReportsHasEveryField(t *testing.T) {
 		"receipts": nil, // its type is private; a run below shows it
 		"tokens":   []account.Row{}, "session": sessionJSON{}, "init": initJSON{}, "verified": []receipt.Verified{}, "heads": []receipt.Head{},
 		"compared": []receipt.Compared{}, "clients": []clientJSON{}, "variables": map[string]string{}, "doctor": []doctor.Reported{}, "terraform": terraformJSON{},
-		"incident": incident.Record{}, "scan": present.ScanJSON{}, "rehearsal": []practice.Rehearsed{}, "sandbox": practice.Running{}, "tour": practice.Toured{}, "manual": []string{}, "version": "", "build": buildinfo.Info{}, "help": "",
+		"incident": incident.Record{}, "bearers": present.BearersJSON{}, "scan": present.ScanJSON{}, "rehearsal": []practice.Rehearsed{}, "sandbox": practice.Running{}, "tour": practice.Toured{}, "manual": []string{}, "version": "", "build": buildinfo.Info{}, "help": "",
 	}
 	if got, want := slices.Sorted(maps.Keys(properties)), slices.Sorted(maps.Keys(parts)); !slices.Equal(got, want) {
 		t.Errorf("the schema has the parts %q, and the test %q", got, want)

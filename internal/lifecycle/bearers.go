@@ -99,9 +99,9 @@ func (r *Runner) tokenEnded(ctx context.Context, b *Bearers) {
 // tokenDead notes and reports that the registry was seen to refuse the token. If purser has
 // no bearer of it, one of the current token tells how long they work; s is nil if the
 // current token is the dead one.
-func (r *Runner) tokenDead(ctx context.Context, req StoreRequest, s *slot, b *Bearers) {
+func (r *Runner) tokenDead(ctx context.Context, req StoreRequest, s *slot, b *Bearers) error {
 	if r.Issuer == nil {
-		return
+		return nil
 	}
 	b.NoneSince = r.Now()
 	switch {
@@ -114,6 +114,10 @@ func (r *Runner) tokenDead(ctx context.Context, req StoreRequest, s *slot, b *Be
 		}
 	}
 	r.report(StepBearers, b.Text())
+	if ctx.Err() != nil {
+		return credential.Stopped(ctx, "finding out how long bearer tokens outlive the token")
+	}
+	return nil
 }
 
 // ask asks the registry once. Only its own refusal counts, and only the second in a row: no

@@ -125,9 +125,8 @@ func (r *Runner) Respond(ctx context.Context, req RespondRequest) (RespondResult
 	}
 	res.Ended = r.Now()
 	r.report(StepRetired, "the registry refuses the token that may have leaked")
-	r.tokenDead(ctx, req.StoreRequest, slots[0], &res.Bearers)
-	if req.Mint == nil {
-		return res, nil
+	if err := r.tokenDead(ctx, req.StoreRequest, slots[0], &res.Bearers); err != nil || req.Mint == nil {
+		return res, err
 	}
 	// No stage holds the token of an interrupted run any more, so the sweep finds it.
 	if slots, err = r.again().surveyAll(ctx, req.StoreRequest); err != nil {

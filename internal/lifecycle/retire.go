@@ -70,9 +70,9 @@ func (r *Runner) retireFrom(ctx context.Context, req RotateRequest, slots []*slo
 		res.Ending = ending
 	}
 	r.report(StepRetired, "the old token is revoked, and "+ending.text())
-	r.tokenDead(ctx, req.StoreRequest, s, &bearers)
+	err = r.tokenDead(ctx, req.StoreRequest, s, &bearers)
 	res.Bearers = bearers
-	return nil
+	return err
 }
 
 // issuesNone says why a token that is about to end issues no bearers; "" if it does.

@@ -122,8 +122,7 @@ func (r *Runner) Revoke(ctx context.Context, req RotateRequest, at credential.St
 		return res, err
 	}
 	r.report(StepRetired, "the token of "+string(at)+" is revoked, and "+ending.text())
-	r.tokenDead(ctx, req.StoreRequest, replacing(slots[0], at), &res.Bearers)
-	return res, nil
+	return res, r.tokenDead(ctx, req.StoreRequest, replacing(slots[0], at), &res.Bearers)
 }
 
 // nothingToRevoke handles a version that no token's label names: the token is dead already,
@@ -137,8 +136,7 @@ func (r *Runner) nothingToRevoke(ctx context.Context, req RotateRequest, s *slot
 	if p.Fault != nil && (p.Fault.Reason == credential.TokenRefused || p.Fault.Reason == credential.TokenExpired) {
 		r.report(StepRetired, "the registry already refuses the token of "+string(at))
 		b.Unasked = endedBefore
-		r.tokenDead(ctx, req.StoreRequest, replacing(s, at), &b)
-		return b, nil
+		return b, r.tokenDead(ctx, req.StoreRequest, replacing(s, at), &b)
 	}
 	return b, &credential.Fault{
 		Reason: credential.NoSuchToken, Registry: req.Credential.Registry, Account: req.Mint.Account(), Target: s.Target,
