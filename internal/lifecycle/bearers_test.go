@@ -22,7 +22,7 @@ type desk struct {
 	none    bool          // it issues none
 	fault   error         // instead of a bearer
 	hiccups []error       // answers to the first questions after the token's end, in place of the truth
-	asked   []time.Time   // when it was asked after the token's end
+	asked   []time.Time   // when purser asked it after the token's end
 	given   int
 }
 

@@ -97,7 +97,7 @@ func TestABearersLifeIsWhatTheRegistrySays(t *testing.T) {
 }
 
 func TestOnlyARegistrysOwnAnswerSaysWhetherABearerWorks(t *testing.T) {
-	s := &tokenService{}
+	s, trap := &tokenService{}, nobody(t)
 	say := func(status int, header, body string) http.HandlerFunc {
 		return func(w http.ResponseWriter, _ *http.Request) {
 			if name, value, ok := strings.Cut(header, ": "); ok {
@@ -121,7 +121,7 @@ func TestOnlyARegistrysOwnAnswerSaysWhetherABearerWorks(t *testing.T) {
 		"503":                           {say(http.StatusServiceUnavailable, "", ""), credential.Unknown},
 		"a page":                        {say(http.StatusOK, "Content-Type: text/html", "<p>Sign in</p>"), credential.Unknown},
 		"a page that does not exist":    {say(http.StatusNotFound, "Content-Type: text/html", "<p>Not found</p>"), credential.Unknown},
-		"a redirect to somebody else's": {say(http.StatusTemporaryRedirect, "Location: https://evil.example/", ""), credential.Unknown},
+		"a redirect to somebody else's": {say(http.StatusTemporaryRedirect, "Location: "+trap.URL, ""), credential.Unknown},
 		"no answer":                     {func(http.ResponseWriter, *http.Request) { panic(http.ErrAbortHandler) }, credential.Unknown},
 	} {
 		s = (&tokenService{answer: c.answer}).start(t)

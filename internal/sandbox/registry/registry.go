@@ -57,8 +57,8 @@ type Config struct {
 	TwoChallenges bool // offer and accept Basic besides Bearer, like Gitea
 	AccessToken   bool // the token service answers access_token instead of token
 
-	// BearerLife is how long a bearer says that it works, even if its token ends; 0: five
-	// minutes, as at Docker Hub.
+	// BearerLife is how long a bearer works, even if its token ends; 0: five minutes, as at
+	// Docker Hub.
 	BearerLife time.Duration
 	Silent     bool // the token service does not say how long
 }
