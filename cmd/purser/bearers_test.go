@@ -67,3 +67,29 @@ func TestAWaitForBearersCanBeCutShort(t *testing.T) {
 		}
 	}
 }
+
+func TestAnAgentLearnsWhatOutlivesAToken(t *testing.T) {
+	s := startAgentSession(t, agentClient{browser: true})
+	s.signedIn()
+	t.Setenv("DECISION", "yes")
+	dockerhub := func(more map[string]any) map[string]any { more["name"] = "dockerhub"; return more }
+	call := func(tool string, arguments map[string]any) toolReport {
+		t.Helper()
+		r, failed := s.call(t.Context(), tool, arguments)
+		for r.Waiting != nil {
+			r, failed = s.call(t.Context(), "wait", map[string]any{"id": r.Waiting.ID})
+		}
+		if failed {
+			t.Fatalf("%s: %+v", tool, r.Error)
+		}
+		return r
+	}
+	call("store", dockerhub(map[string]any{"from": "mint", "create": true}))
+	responded := call("respond", dockerhub(map[string]any{"from": "mint"})).Incident.Bearers
+	revoked := call("revoke", dockerhub(map[string]any{})).Bearers
+	for tool, b := range map[string]*present.BearersJSON{"respond": responded, "revoke": revoked} {
+		if b == nil || b.NoneSince == nil || b.Until == nil || !b.Until.After(*b.NoneSince) || !strings.Contains(b.Text, "one issued before may work until") {
+			t.Errorf("%s: %+v", tool, b)
+		}
+	}
+}

@@ -163,7 +163,7 @@ func (r *Runner) AwaitBearers(ctx context.Context, b *Bearers, limit time.Durati
 	case b.accepted == nil || !b.Gone.IsZero():
 		return true
 	}
-	r.report(StepBearers, "asking until the last bearer token stops working, for "+elapsed(limit)+" at most")
+	r.report(StepBearers, "asking until the last bearer token stops working, for "+elapsed(limit)+" at most; Ctrl-C ends the wait")
 	b.waited = true
 	var least time.Duration
 	for waited := time.Duration(0); b.Gone.IsZero() && waited < limit; {
@@ -255,10 +255,14 @@ func elapsed(d time.Duration) string {
 	d = d.Round(time.Second)
 	h, m, s := d/time.Hour, d%time.Hour/time.Minute, d%time.Minute/time.Second
 	switch {
-	case h > 0:
+	case h > 0 && m > 0:
 		return fmt.Sprintf("%d h %d min", h, m)
-	case m > 0:
+	case h > 0:
+		return fmt.Sprintf("%d h", h)
+	case m > 0 && s > 0:
 		return fmt.Sprintf("%d min %d s", m, s)
+	case m > 0:
+		return fmt.Sprintf("%d min", m)
 	}
 	return fmt.Sprintf("%d s", s)
 }

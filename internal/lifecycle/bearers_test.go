@@ -82,14 +82,14 @@ func TestRespondMeasuresHowLongTheLastBearerWorks(t *testing.T) {
 		says []string // parts of what is said
 		not  string
 	}{
-		"five minutes, as the registry says": {desk{works: 5 * time.Minute, says: 6 * time.Minute}, []string{"no new bearer token since 2027-", "the last one stopped working after 5 min 0 s", "none works after 2027-"}, "still"},
+		"five minutes, as the registry says": {desk{works: 5 * time.Minute, says: 6 * time.Minute}, []string{"no new bearer token since 2027-", "the last one stopped working after 5 min;", "none works after 2027-"}, "still"},
 		"it ends with the token":             {desk{says: 6 * time.Minute}, []string{"the last one stopped working at once"}, "still"},
-		"the registry does not say":          {desk{works: 3 * time.Minute}, []string{"after 3 min 0 s", "none works after"}, "does not say"},
-		"longer than purser waits":           {desk{works: 24 * time.Hour, says: 24 * time.Hour}, []string{"the last one still worked after 15 min 0 s", "one issued before may work until 2027-", "at the latest"}, "stopped"},
-		"longer than it says":                {desk{works: 24 * time.Hour, says: 6 * time.Minute}, []string{"still worked after 15 min 0 s", "longer than the registry says"}, "at the latest"},
-		"longer, and it does not say":        {desk{works: 24 * time.Hour}, []string{"still worked after 15 min 0 s", "the registry does not say how long"}, "at the latest"},
+		"the registry does not say":          {desk{works: 3 * time.Minute}, []string{"after 3 min;", "none works after"}, "does not say"},
+		"longer than purser waits":           {desk{works: 24 * time.Hour, says: 24 * time.Hour}, []string{"the last one still worked after 15 min;", "one issued before may work until 2027-", "at the latest"}, "stopped"},
+		"longer than it says":                {desk{works: 24 * time.Hour, says: 6 * time.Minute}, []string{"still worked after 15 min;", "longer than the registry says"}, "at the latest"},
+		"longer, and it does not say":        {desk{works: 24 * time.Hour}, []string{"still worked after 15 min;", "the registry does not say how long"}, "at the latest"},
 		"one refusal is not the end":         {desk{works: 5 * time.Minute, says: 6 * time.Minute, hiccups: []error{errRefusal, nil, errRefusal, nil, errRefusal}}, []string{"after 5 min 2 s"}, "at once"},
-		"no answer is not the end":           {desk{works: 5 * time.Minute, says: 6 * time.Minute, hiccups: []error{down, down, down, errCut, errCut}}, []string{"after 5 min 0 s"}, "at once"},
+		"no answer is not the end":           {desk{works: 5 * time.Minute, says: 6 * time.Minute, hiccups: []error{down, down, down, errCut, errCut}}, []string{"after 5 min;"}, "at once"},
 		"a busy registry gets its pause":     {desk{works: time.Minute, says: 6 * time.Minute, hiccups: []error{nil, nil, busy}}, []string{"after 2 min 5 s"}, "at once"},
 		"it never answers":                   {desk{works: 5 * time.Minute, says: 6 * time.Minute, hiccups: slices.Repeat([]error{down}, 1000)}, []string{"one issued before may work until"}, "stopped"},
 		"it does not answer for a while":     {desk{works: time.Minute, says: 6 * time.Minute, hiccups: slices.Repeat([]error{down}, 40)}, []string{"stopped working within 3 min 15 s"}, "after 3 min"},
