@@ -36,9 +36,16 @@ type bearerFlags struct {
 }
 
 func (f *bearerFlags) add(to *pflag.FlagSet) {
-	f.limit = arguments.Limit(15 * time.Minute)
 	to.BoolVar(&f.wait, "wait", false, "wait until the last bearer token stops working, and say when")
-	to.Var(&f.limit, "wait-limit", "wait for this `TIME` at most")
+	to.Var(&f.limit, "wait-limit", "wait for this `TIME` at most (default 15m)")
+}
+
+// most returns how long to ask; 0: not at all.
+func (f bearerFlags) most() time.Duration {
+	if f.wait && f.limit == 0 {
+		return 15 * time.Minute
+	}
+	return time.Duration(f.limit)
 }
 
 func (a *app) respondCommand() *cobra.Command {
@@ -144,9 +151,9 @@ func (a *app) respond(ctx context.Context, name string, f respondFlags) error {
 	again := present.Typed(a.given, "respond", string(c.Name))
 	i.Conclude(err, again)
 	base, failed := a.recorded(ctx, c, i, f.record, rec)
-	if err = errors.Join(err, failed); f.wait && err == nil && !res.Bearers.IsZero() {
+	if err = errors.Join(err, failed); f.most() > 0 && err == nil && !res.Bearers.IsZero() {
 		// What is written holds if the wait is cut short. After that, signing might take too long.
-		finished := runner.AwaitBearers(ctx, &res.Bearers, time.Duration(f.limit))
+		finished := runner.AwaitBearers(ctx, &res.Bearers, f.most())
 		i.Bearers = present.BearersReport(res.Bearers)
 		if i.Conclude(nil, again); finished {
 			base, err = a.recorded(ctx, c, i, f.record, rec)

@@ -223,7 +223,7 @@ minutes more. revoke says until when, and --wait how long it really took.`,
 }
 
 func (a *app) revoke(ctx context.Context, name, id string, previous, yes bool, f bearerFlags) error {
-	if id != "" && f.wait {
+	if id != "" && f.most() > 0 {
 		return &credential.Fault{Reason: credential.Usage, What: "--wait does not go with --token", Why: "purser needs the token itself to get a bearer token, and it has only the id"}
 	}
 	w := a.wire()
@@ -258,8 +258,8 @@ func (a *app) revoke(ctx context.Context, name, id string, previous, yes bool, f
 	r := a.runner(w, rec.Following(nil))
 	res, err := r.Revoke(ctx, req, at)
 	err = a.facts(rec.Write(ctx, record.Change{Command: receipt.Revoke, Of: c, Ended: res.Ended, Err: credential.About(err, c)}))
-	if f.wait && err == nil {
-		r.AwaitBearers(ctx, &res.Bearers, time.Duration(f.limit))
+	if f.most() > 0 && err == nil {
+		r.AwaitBearers(ctx, &res.Bearers, f.most())
 	}
 	if a.output.JSON {
 		return a.printJSON(present.ReportOf(err).With("bearers", present.BearersReport(res.Bearers)).With("receipts", rec.Lines()), err)
