@@ -6,10 +6,8 @@ import (
 	"fmt"
 	"path/filepath"
 	"slices"
-	"time"
 
 	"github.com/spf13/cobra"
-	"github.com/spf13/pflag"
 
 	"purser/internal/account"
 	"purser/internal/arguments"
@@ -25,27 +23,8 @@ import (
 
 type respondFlags struct {
 	storeFlags
-	bearerFlags
 	since, record string
-}
-
-// bearerFlags say how long to ask with a bearer of the token that ended.
-type bearerFlags struct {
-	wait  bool
-	limit arguments.Limit
-}
-
-func (f *bearerFlags) add(to *pflag.FlagSet) {
-	to.BoolVar(&f.wait, "wait", false, "wait until the last bearer token stops working, and say when")
-	to.Var(&f.limit, "wait-limit", "wait for this `TIME` at most (default 15m)")
-}
-
-// most returns how long to ask; 0: not at all.
-func (f bearerFlags) most() time.Duration {
-	if f.wait && f.limit == 0 {
-		return 15 * time.Minute
-	}
-	return time.Duration(f.limit)
+	bearers       arguments.BearerWait
 }
 
 func (a *app) respondCommand() *cobra.Command {
@@ -85,7 +64,7 @@ interrupted, run respond again.`,
 	flags.SortFlags = false
 	flags.StringVar(&f.since, "since", "", "report from a `DATE` (2026-01-31) or a time ago (30d) (default when the token was stored)")
 	flags.StringVar(&f.record, "record", ".", "write the report into this `FOLDER`")
-	f.add(flags)
+	f.bearers.Add(flags)
 	flags.StringVar(&f.from, "from", "", "take the new token from this `SOURCE`: mint, prompt, form, stdin or docker")
 	flags.BoolVar(&f.mint, "mint", false, "let "+account.Makers()+" make it; the same as --from mint")
 	flags.BoolVarP(&f.yes, "yes", "y", false, "do it, and use docker's session, without asking")
@@ -151,9 +130,9 @@ func (a *app) respond(ctx context.Context, name string, f respondFlags) error {
 	again := present.Typed(a.given, "respond", string(c.Name))
 	i.Conclude(err, again)
 	base, failed := a.recorded(ctx, c, i, f.record, rec)
-	if err = errors.Join(err, failed); f.most() > 0 && err == nil && !res.Bearers.IsZero() {
+	if err = errors.Join(err, failed); f.bearers.Most() > 0 && err == nil && !res.Bearers.IsZero() {
 		// What is written holds if the wait is cut short. After that, signing might take too long.
-		finished := runner.AwaitBearers(ctx, &res.Bearers, f.most())
+		finished := runner.AwaitBearers(ctx, &res.Bearers, f.bearers.Most())
 		i.Bearers = present.BearersReport(res.Bearers)
 		if i.Conclude(nil, again); finished {
 			base, err = a.recorded(ctx, c, i, f.record, rec)

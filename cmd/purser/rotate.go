@@ -196,7 +196,7 @@ func (a *app) rollback(ctx context.Context, name string, yes, dry, undo bool) er
 func (a *app) revokeCommand() *cobra.Command {
 	var previous, yes bool
 	var id string
-	var f bearerFlags
+	var wait arguments.BearerWait
 	cmd := &cobra.Command{
 		Use:   "revoke NAME",
 		Short: "Revoke a credential's token now",
@@ -212,18 +212,18 @@ minutes more. revoke says until when, and --wait how long it really took.`,
   purser revoke dockerhub --yes`,
 		Args: arguments.OneName("revoke"),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			return a.revoke(cmd.Context(), args[0], id, previous, yes, f)
+			return a.revoke(cmd.Context(), args[0], id, previous, yes, wait.Most())
 		},
 	}
 	cmd.Flags().BoolVar(&previous, "previous", false, "revoke the previous token instead")
-	f.add(cmd.Flags())
+	wait.Add(cmd.Flags())
 	cmd.Flags().StringVar(&id, "token", "", "revoke the token with this `ID`, as purser tokens list shows it")
 	cmd.Flags().BoolVarP(&yes, "yes", "y", false, "do it, and use docker's session, without asking")
 	return cmd
 }
 
-func (a *app) revoke(ctx context.Context, name, id string, previous, yes bool, f bearerFlags) error {
-	if id != "" && f.most() > 0 {
+func (a *app) revoke(ctx context.Context, name, id string, previous, yes bool, wait time.Duration) error {
+	if id != "" && wait > 0 {
 		return &credential.Fault{Reason: credential.Usage, What: "--wait does not go with --token", Why: "purser needs the token itself to get a bearer token, and it has only the id"}
 	}
 	w := a.wire()
@@ -258,8 +258,8 @@ func (a *app) revoke(ctx context.Context, name, id string, previous, yes bool, f
 	r := a.runner(w, rec.Following(nil))
 	res, err := r.Revoke(ctx, req, at)
 	err = a.facts(rec.Write(ctx, record.Change{Command: receipt.Revoke, Of: c, Ended: res.Ended, Err: credential.About(err, c)}))
-	if f.most() > 0 && err == nil {
-		r.AwaitBearers(ctx, &res.Bearers, f.most())
+	if wait > 0 && err == nil {
+		r.AwaitBearers(ctx, &res.Bearers, wait)
 	}
 	if a.output.JSON {
 		return a.printJSON(present.ReportOf(err).With("bearers", present.BearersReport(res.Bearers)).With("receipts", rec.Lines()), err)

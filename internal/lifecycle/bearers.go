@@ -217,6 +217,8 @@ func (b Bearers) Text() string {
 		return ""
 	case b.None:
 		return "the registry issues no bearer tokens, so nothing outlives the token"
+	case b.NoneSince.IsZero() && b.Unasked != "":
+		return "purser does not know how long a bearer token issued before works: " + b.Unasked
 	case b.NoneSince.IsZero():
 		add("purser has not seen the registry refuse the token yet, so it may still issue bearer tokens")
 	default:
