@@ -36,9 +36,11 @@ type AuthMode string
 // The ways to authenticate.
 const (
 	AuthBearer AuthMode = "bearer" // a token service; its bearers list what they grant
-	AuthOpaque AuthMode = "opaque" // like GHCR: a valid secret gets any scope, in a bearer without claims
-	AuthBasic  AuthMode = "basic"  // user name and secret with every request
-	AuthOpen   AuthMode = "open"   // no credentials needed
+	// AuthOpaque is like GHCR: a valid secret gets any scope, in a bearer without claims, and
+	// nobody says how long that works.
+	AuthOpaque AuthMode = "opaque"
+	AuthBasic  AuthMode = "basic" // user name and secret with every request
+	AuthOpen   AuthMode = "open"  // no credentials needed
 )
 
 // Config describes a registry.
@@ -60,7 +62,6 @@ type Config struct {
 	// BearerLife is how long a bearer works, even if its token ends; 0: five minutes, as at
 	// Docker Hub.
 	BearerLife time.Duration
-	Silent     bool // the token service does not say how long
 }
 
 // Registry is go-containerregistry's registry, with real images, behind a token service and

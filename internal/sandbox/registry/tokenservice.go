@@ -196,7 +196,7 @@ func (r *Registry) writeToken(w http.ResponseWriter, token credential.Secret, mo
 	answer := map[string]any{
 		key: token.Reveal(), "expires_in": int(r.cfg.BearerLife.Seconds()), "issued_at": r.cfg.Now().UTC().Format(time.RFC3339),
 	}
-	if r.cfg.Silent {
+	if r.cfg.Auth == AuthOpaque {
 		delete(answer, "expires_in")
 	}
 	maps.Copy(answer, more)
