@@ -24,6 +24,7 @@ import (
 	"purser/internal/config"
 	"purser/internal/credential"
 	"purser/internal/doctor"
+	"purser/internal/incident"
 	"purser/internal/present"
 	"purser/internal/sandbox"
 	"purser/internal/wire"
@@ -72,6 +73,8 @@ type toolReport struct {
 	Init        *initJSON                `json:"init"`
 	Session     *sessionJSON             `json:"session"`
 	Terraform   *terraformJSON           `json:"terraform"`
+	Incident    *incident.Record         `json:"incident"`
+	Bearers     *present.BearersJSON     `json:"bearers"`
 	Exec        []struct {
 		Commands []string `json:"commands"`
 	} `json:"exec"`

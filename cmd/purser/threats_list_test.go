@@ -178,6 +178,11 @@ var threats = []threat{
 		[]string{"script/strange", "internal/transport.TestAnEndlessAnswerIsCutOff", "internal/audit.TestTextsOfReadersAreQuoted", "internal/registry/dockerhub.TestUnexpectedAnswersToTokenManagement"},
 	},
 	{
+		byNetwork, theRecord, "makes a bearer token look dead, or keeps purser busy while a leaked token works", []string{"respond", "revoke", "mcp: respond", "mcp: revoke"},
+		"Only the registry's own challenge counts, twice in a row; purser believes no impossible lifetime, and waits seconds for a bearer token, never longer.",
+		[]string{"internal/registry.TestOnlyARegistrysOwnAnswerSaysWhetherABearerWorks", "internal/registry.TestABearersLifeIsWhatTheRegistrySays", "internal/lifecycle.TestARegistryThatHangsDoesNotDelayTheEndOfALeakedToken"},
+	},
+	{
 		byCloud, freshToken, "offers a secret of the attacker's, marked as if it were yours", []string{"store", "rotate", "respond"},
 		"A secret in another account cannot prove that it is yours.",
 		[]string{"hostile/another-account", "internal/store/secretsmanager.TestASecretInAnotherAccountIsForeign"},
@@ -206,6 +211,11 @@ var threats = []threat{
 		byHolder, whatIsCurrent, "pushes with it until somebody notices", []string{"respond", "revoke", "tokens deactivate", "tokens revoke", "rotate"},
 		"purser ends the token before anything else, and asks the registry whether it is dead.",
 		[]string{"internal/lifecycle.TestRespondSwitchesTheTokenOffFirst", "internal/lifecycle.TestRevokeEndsTheTokenOfAStage", "script/respond"},
+	},
+	{
+		byHolder, whatIsCurrent, "signs in with it, and goes on with the bearer token after its end", []string{"respond", "revoke", "rotate", "mcp: respond", "mcp: revoke", "mcp: rotate"},
+		"purser says until when such a bearer token may work, counted from the registry's last chance to issue one; --wait measures it.",
+		[]string{"script/bearers", "internal/registry.TestABearerOutlivesItsToken", "internal/lifecycle.TestTheLastBearerMayBeYoungerThanPursers", "internal/lifecycle.TestRespondMeasuresHowLongTheLastBearerWorks"},
 	},
 	{
 		byEditor, theRecord, "changes, drops or adds a line", []string{"receipt verify", "store", "rotate", "rollback", "revoke", "respond"},
