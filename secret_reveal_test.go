@@ -47,6 +47,7 @@ var reveals = map[string]string{
 	"cmd/purser-exposure/scene.go dockerLogin 2":              "saves a made-up token as docker does",
 	"cmd/purser-exposure/scene.go issued 1":                   "extracts the signature of the stand-in's bearer token, to search for it",
 	"cmd/purser-exposure/scene.go stored 1":                   "pipes a made-up token into purser",
+	"cmd/purser-exposure/flows.go scanFlows 2":                "leaves a made-up token where a scan looks",
 	"cmd/purser-exposure/flows.go around 1":                   "puts quotation marks and similar around a made-up token",
 	"cmd/purser-exposure/flows.go misplacedFlows 6":           "writes made-up tokens into the wrong files",
 	"cmd/purser-exposure/flows.go storeFlows 3":               "damages made-up tokens",
