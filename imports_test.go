@@ -15,12 +15,12 @@ const module = "purser/"
 // adds a line; a commit that widens a line explains why.
 var mayImport = map[string][]string{
 	"internal/credential":       {},
-	"internal/config":           {"internal/credential", "internal/boundedfile", "internal/store"}, // each kind declares its settings
+	"internal/config":           {"internal/credential", "internal/boundedfile", "internal/fileaccess", "internal/store"}, // each kind declares its settings
 	"internal/source":           {"internal/credential", "internal/atomicfile", "internal/boundedfile"},
 	"internal/registry":         {"internal/credential"},
 	"internal/registry/*":       {"internal/credential", "internal/registry"}, // a kind may not import another kind
 	"internal/store":            {"internal/credential"},
-	"internal/store/*":          {"internal/credential", "internal/store", "internal/filelock", "internal/boundedfile"},
+	"internal/store/*":          {"internal/credential", "internal/store", "internal/fileaccess", "internal/filelock", "internal/boundedfile"},
 	"internal/lifecycle":        {"internal/credential"},
 	"internal/lease":            {"internal/credential", "internal/filelock"},
 	"internal/sandbox/fault":    {},
@@ -29,7 +29,7 @@ var mayImport = map[string][]string{
 	"internal/sandbox/aws":      {"internal/credential", "internal/sandbox/saved"},
 	"internal/sandbox/hub":      {"internal/credential", "internal/sandbox/bearer", "internal/sandbox/fault", "internal/sandbox/saved"},
 	"internal/sandbox/registry": {"internal/credential", "internal/sandbox/bearer", "internal/sandbox/fault", "internal/sandbox/hub"},
-	"internal/sandbox":          {"internal/atomicfile", "internal/credential", "internal/sandbox/aws", "internal/sandbox/fault", "internal/sandbox/hub", "internal/sandbox/registry", "internal/sandbox/saved"},
+	"internal/sandbox":          {"internal/atomicfile", "internal/credential", "internal/filelock", "internal/sandbox/aws", "internal/sandbox/fault", "internal/sandbox/hub", "internal/sandbox/registry", "internal/sandbox/saved"},
 	"internal/realservers":      {"internal/credential"},
 	"internal/conformance":      {},
 	"internal/soak":             {},
@@ -48,6 +48,7 @@ var mayImport = map[string][]string{
 	"internal/namespace":        {},
 	"internal/receipt":          {"internal/credential", "internal/filelock"},
 	"internal/filelock":         {},
+	"internal/fileaccess":       {},
 	"internal/audit":            {"internal/credential"},
 	"internal/keyringcache":     {"internal/credential"},
 	"internal/wire/kinds":       {"internal/registry", "internal/registry/*", "internal/store", "internal/store/*"},

@@ -25,7 +25,7 @@ func main() {
 	signal.Notify(make(chan os.Signal, 1), syscall.SIGPIPE)
 	// Other signals may kill it at any time, since it leaves nothing behind.
 	os.Exit(run(context.Background(), os.Args[1:], &helper{
-		env: config.OSEnvironment(), system: config.SystemPath, in: os.Stdin, out: os.Stdout, err: os.Stderr, now: time.Now, keyring: kernelKeyring,
+		env: config.OSEnvironment(), system: config.SystemPath(), in: os.Stdin, out: os.Stdout, err: os.Stderr, now: time.Now, keyring: kernelKeyring,
 	}))
 }
 

@@ -24,7 +24,7 @@ func main() {
 	ctx, stop := endOnSignal(context.Background())
 	code := run(ctx, os.Args[1:], &app{
 		env: config.OSEnvironment(), in: os.Stdin, out: os.Stdout, err: os.Stderr,
-		tty: present.Terminal{Path: present.ControllingTerminal}, now: time.Now, random: rand.Reader, system: config.SystemPath, signals: protection.LeaveQuit,
+		tty: present.Terminal{Path: present.ControllingTerminal}, now: time.Now, random: rand.Reader, system: config.SystemPath(), signals: protection.LeaveQuit,
 		hold: func() func() { return keyringcache.Hold(keyringcache.Name) },
 	})
 	stop()
