@@ -20,7 +20,7 @@ var mayImport = map[string][]string{
 	"internal/registry":         {"internal/credential"},
 	"internal/registry/*":       {"internal/credential", "internal/registry"}, // a kind may not import another kind
 	"internal/store":            {"internal/credential"},
-	"internal/store/*":          {"internal/credential", "internal/store", "internal/fileaccess", "internal/filelock", "internal/boundedfile"},
+	"internal/store/*":          {"internal/credential", "internal/store", "internal/atomicfile", "internal/fileaccess", "internal/filelock", "internal/boundedfile"},
 	"internal/lifecycle":        {"internal/credential"},
 	"internal/lease":            {"internal/credential", "internal/filelock"},
 	"internal/sandbox/fault":    {},

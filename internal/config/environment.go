@@ -127,6 +127,7 @@ func ownVariables() []Variable {
 		{"TERM", "`dumb` turns colour off.", "", func(e *Environment, v string) { e.Term = v }},
 		{"ACCESSIBLE", "With any value, or if TERM is `dumb`, forms ask line by line, for screen readers.", "", func(e *Environment, _ string) { e.Accessible = true }},
 		{"HOME", "The home directory, for `~/` in paths and as the default for the directories below.", "", func(e *Environment, v string) { e.Home = absolute(v) }},
+		{"USERPROFILE", "The home directory on Windows, unless HOME is set to a path of Windows.", "", func(e *Environment, v string) { e.Home = firstOf(e.Home, absolute(v)) }},
 		{"USER", "The user who runs purser, for receipts.", "", func(e *Environment, v string) { e.User = v }},
 		{"SHELL", "The shell that `purser sandbox shell` starts.", "", func(e *Environment, v string) { e.Shell = v }},
 		{"SOURCE_DATE_EPOCH", "The date in manual pages, in seconds since 1970, for reproducible builds.", "", func(e *Environment, v string) { e.SourceDate = parseEpoch(v) }},

@@ -77,7 +77,7 @@ func (c control) others(rights uint32) (account string) {
 		if e.kind == deny || e.flags&forBelowOnly != 0 || c.trusts(e.account) {
 			continue
 		}
-		if known := e.kind == allow || e.kind == allowIf; !known || e.rights&rights != 0 {
+		if e.rights&rights != 0 {
 			return e.account
 		}
 	}

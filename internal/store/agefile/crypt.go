@@ -9,7 +9,6 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
-	"runtime"
 	"strings"
 	"unicode/utf8"
 
@@ -18,6 +17,7 @@ import (
 
 	"purser/internal/boundedfile"
 	"purser/internal/credential"
+	"purser/internal/fileaccess"
 )
 
 // envelope is the plaintext of a value. The version's id and the registry in it reveal a
@@ -140,9 +140,9 @@ func checkIdentity(path string) error {
 	if err != nil {
 		return err
 	}
-	if runtime.GOOS != "windows" && info.Mode().Perm()&0o077 != 0 {
+	if forbid := fileaccess.Readers(path, info); forbid != "" {
 		return &credential.Fault{
-			Reason: credential.StoreFile, What: "other users can read the identity " + path, Why: "restrict it: chmod 600 " + path,
+			Reason: credential.StoreFile, What: "other users can read the identity " + path, Why: "restrict it: " + forbid,
 		}
 	}
 	return nil
