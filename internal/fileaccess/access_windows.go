@@ -72,7 +72,7 @@ func read(d *windows.SECURITY_DESCRIPTOR) (control, error) {
 		if err := windows.GetAce(list, uint32(i), &e); err != nil { //nolint:gosec // a count of 16 bits
 			return control{}, err
 		}
-		account := ""
+		account := unknown
 		if e.Header.AceType <= deny || e.Header.AceType == allowIf { // other kinds have the account elsewhere
 			account = (*windows.SID)(unsafe.Pointer(&e.SidStart)).String() //nolint:gosec // where winnt.h puts it
 		}

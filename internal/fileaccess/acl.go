@@ -64,8 +64,10 @@ func (c control) trusts(account string) bool {
 	return account == c.me || slices.Contains(trusted, account)
 }
 
-// everyone is the account of all users.
-const everyone = "S-1-1-0"
+const (
+	everyone = "S-1-1-0"
+	unknown  = "unknown" // the account of an entry of a kind that purser does not know
+)
 
 // others returns the first account besides this user's and the trusted ones that has one of
 // the rights; "" if none has. It ignores refusals, which only take rights away.

@@ -54,7 +54,7 @@ func TestWhoMayWriteAFileOfWindows(t *testing.T) {
 		"a right under a condition":          {owner: me, list: own(entry{allowIf, 0, writeData, everyone}), want: "others (S-1-1-0)"},
 		"all rights, in one":                 {owner: me, list: own(entry{allow, 0, genericAll, everyone}), want: "others (S-1-1-0)"},
 		"writing, in one":                    {owner: me, list: own(entry{allow, 0, genericWrite, everyone}), want: "others (S-1-1-0)"},
-		"a kind of entry of the future":      {owner: me, list: own(entry{0x5, 0, writeData, ""}), want: "others () may write"},
+		"a kind of entry of the future":      {owner: me, list: own(entry{0x5, 0, writeData, unknown}), want: "others (unknown) may write"},
 		"a folder where all may take away":   {owner: me, folder: true, list: own(entry{allow, 0, deleteChild, everyone}), want: "others (S-1-1-0)"},
 		"a folder that all may rename":       {owner: me, folder: true, list: own(entry{allow, 0, modify, authenticated}), want: "others (S-1-5-11)"},
 	} {
