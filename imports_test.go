@@ -53,7 +53,8 @@ var mayImport = map[string][]string{
 	"internal/keyringcache":     {"internal/credential"},
 	"internal/wire/kinds":       {"internal/registry", "internal/registry/*", "internal/store", "internal/store/*"},
 	"internal/awsaccount":       {"internal/config", "internal/credential", "internal/signin"},
-	"internal/wire":             {"internal/wire/kinds", "internal/awsaccount", "internal/boundedfile", "internal/credential", "internal/config", "internal/source", "internal/registry", "internal/store", "internal/store/*", "internal/transport", "internal/signin", "internal/receipt", "internal/audit"},
+	"internal/wire":             {"internal/wire/kinds", "internal/awsaccount", "internal/boundedfile", "internal/credential", "internal/config", "internal/source", "internal/registry", "internal/store", "internal/store/*", "internal/transport", "internal/signin", "internal/audit"},
+	"internal/wire/receipts":    {"internal/boundedfile", "internal/config", "internal/credential", "internal/receipt", "internal/wire"}, // apart, since the helper needs none of it
 	"internal/arguments":        {"internal/credential", "internal/config"},
 	"internal/practice":         {"internal/arguments", "internal/boundedfile", "internal/childproc", "internal/config", "internal/credential", "internal/lifecycle", "internal/namespace", "internal/present", "internal/sandbox", "internal/sandbox/aws", "internal/sandbox/hub", "internal/sandbox/registry", "internal/signin", "internal/wire"},
 	"internal/present":          {"internal/credential", "internal/config", "internal/registry", "internal/lifecycle", "internal/askpage"}, // what it tells of
@@ -66,26 +67,26 @@ var mayImport = map[string][]string{
 	"internal/doctor":        {"internal/config", "internal/credential", "internal/lifecycle", "internal/present", "internal/signin", "internal/source", "internal/store", "internal/terraform", "internal/wire"},
 	"internal/draft":         {"internal/ciscript", "internal/config", "internal/credential", "internal/registry", "internal/terraform"},
 	"internal/incident":      {"internal/atomicfile", "internal/audit", "internal/credential", "internal/lifecycle", "internal/present", "internal/receipt"},
-	"internal/record":        {"internal/credential", "internal/lifecycle", "internal/present", "internal/receipt", "internal/wire"},
+	"internal/record":        {"internal/credential", "internal/lifecycle", "internal/present", "internal/receipt", "internal/wire/receipts"},
 	"internal/exposure/leak": {},
 	"cmd/purser-exposure":    {"internal/config", "internal/credential", "internal/exposure", "internal/present", "internal/sandbox", "internal/sandbox/aws", "internal/sandbox/hub", "internal/wire/kinds"},
 	"cmd/docker-credential-purser": {
 		"internal/buildinfo", "internal/credential", "internal/config", "internal/wire", "internal/process", "internal/keyringcache",
 	},
 	"cmd/purser-lambda": {
-		"internal/credential", "internal/config", "internal/registry", "internal/wire", "internal/lifecycle", "internal/receipt", "internal/process",
+		"internal/credential", "internal/config", "internal/registry", "internal/wire", "internal/wire/receipts", "internal/lifecycle", "internal/receipt", "internal/process",
 	},
 	"cmd/purser": {
 		"internal/account", "internal/agent", "internal/arguments", "internal/askpage", "internal/atomicfile", "internal/audit", "internal/boundedfile", "internal/buildinfo", "internal/childproc", "internal/completion", "internal/config",
 		"internal/consumer", "internal/credential", "internal/doctor", "internal/draft", "internal/incident", "internal/keyringcache", "internal/lease", "internal/lifecycle", "internal/manual", "internal/practice",
-		"internal/present", "internal/process", "internal/receipt", "internal/record", "internal/redact", "internal/registry", "internal/signin", "internal/source", "internal/terraform", "internal/wire",
+		"internal/present", "internal/process", "internal/receipt", "internal/record", "internal/redact", "internal/registry", "internal/signin", "internal/source", "internal/terraform", "internal/wire", "internal/wire/receipts",
 		"deploy/terraform",
 	},
 }
 
 // maySee restricts modules to some packages. Any package may import a module that is not listed.
 var maySee = map[string][]string{
-	"github.com/aws/":                        {"internal/store/secretsmanager", "internal/awsaccount", "internal/wire", "internal/signin", "internal/audit", "cmd/purser-lambda"},
+	"github.com/aws/":                        {"internal/store/secretsmanager", "internal/awsaccount", "internal/wire", "internal/wire/receipts", "internal/signin", "internal/audit", "cmd/purser-lambda"},
 	"github.com/aws/aws-lambda-go/":          {"cmd/purser-lambda"},
 	"github.com/spf13/":                      {"cmd/purser", "internal/arguments", "internal/completion", "internal/manual", "internal/practice"},
 	"filippo.io/age":                         {"internal/store/agefile"},
@@ -94,7 +95,7 @@ var maySee = map[string][]string{
 	"github.com/goccy/go-yaml":               {"internal/config"},
 	"golang.org/x/net/publicsuffix":          {"internal/registry"},
 	"github.com/hiddeco/sshsig":              {"internal/receipt"},
-	"golang.org/x/crypto/ssh":                {"internal/receipt", "internal/wire"},
+	"golang.org/x/crypto/ssh":                {"internal/receipt", "internal/wire/receipts"},
 	"golang.org/x/term":                      {"internal/present", "internal/childproc"},
 	"charm.land/huh/":                        {"cmd/purser"}, // never in the helper or the Lambda
 	"github.com/aymanbagabas/go-udiff":       {"cmd/purser"},

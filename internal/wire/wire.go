@@ -185,6 +185,15 @@ func (w *Wire) AgeFile(c credential.Credential, t credential.Target) (agefile.Co
 	return cfg, nil
 }
 
+// AWSConfig returns the configuration for another service of AWS, in a target's account and region.
+func (w *Wire) AWSConfig(ctx context.Context, t credential.Target) (aws.Config, error) {
+	clients, err := w.aws(ctx, t)
+	if err != nil {
+		return aws.Config{}, err
+	}
+	return clients.config, nil
+}
+
 func (w *Wire) aws(ctx context.Context, t credential.Target) (*awsClients, error) {
 	place := awsPlace{t.Profile, t.Region}
 	if w.Env.HasAWSCredentials() || w.AWS != nil {
