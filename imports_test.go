@@ -51,6 +51,7 @@ var mayImport = map[string][]string{
 	"internal/fileaccess":       {},
 	"internal/audit":            {"internal/credential"},
 	"internal/keyringcache":     {"internal/credential"},
+	"internal/keychain":         {"internal/credential"},
 	"internal/wire/kinds":       {"internal/registry", "internal/registry/*", "internal/store", "internal/store/*"},
 	"internal/awsaccount":       {"internal/config", "internal/credential", "internal/signin"},
 	"internal/wire":             {"internal/wire/kinds", "internal/awsaccount", "internal/boundedfile", "internal/credential", "internal/config", "internal/source", "internal/registry", "internal/store", "internal/store/*", "internal/transport", "internal/signin", "internal/audit"},
@@ -71,14 +72,14 @@ var mayImport = map[string][]string{
 	"internal/exposure/leak": {},
 	"cmd/purser-exposure":    {"internal/config", "internal/credential", "internal/exposure", "internal/present", "internal/sandbox", "internal/sandbox/aws", "internal/sandbox/hub", "internal/wire/kinds"},
 	"cmd/docker-credential-purser": {
-		"internal/buildinfo", "internal/credential", "internal/config", "internal/wire", "internal/process", "internal/keyringcache",
+		"internal/buildinfo", "internal/credential", "internal/config", "internal/wire", "internal/process", "internal/keychain", "internal/keyringcache",
 	},
 	"cmd/purser-lambda": {
 		"internal/credential", "internal/config", "internal/registry", "internal/wire", "internal/wire/receipts", "internal/lifecycle", "internal/receipt", "internal/process",
 	},
 	"cmd/purser": {
 		"internal/account", "internal/agent", "internal/arguments", "internal/askpage", "internal/atomicfile", "internal/audit", "internal/boundedfile", "internal/buildinfo", "internal/childproc", "internal/completion", "internal/config",
-		"internal/consumer", "internal/credential", "internal/doctor", "internal/draft", "internal/incident", "internal/keyringcache", "internal/lease", "internal/lifecycle", "internal/manual", "internal/practice",
+		"internal/consumer", "internal/credential", "internal/doctor", "internal/draft", "internal/incident", "internal/keychain", "internal/keyringcache", "internal/lease", "internal/lifecycle", "internal/manual", "internal/practice",
 		"internal/present", "internal/process", "internal/receipt", "internal/record", "internal/redact", "internal/registry", "internal/signin", "internal/source", "internal/terraform", "internal/wire", "internal/wire/receipts",
 		"deploy/terraform",
 	},
@@ -89,6 +90,8 @@ var maySee = map[string][]string{
 	"github.com/aws/":                        {"internal/store/secretsmanager", "internal/awsaccount", "internal/wire", "internal/wire/receipts", "internal/signin", "internal/audit", "cmd/purser-lambda"},
 	"github.com/aws/aws-lambda-go/":          {"cmd/purser-lambda"},
 	"github.com/spf13/":                      {"cmd/purser", "internal/arguments", "internal/completion", "internal/manual", "internal/practice"},
+	"github.com/zalando/go-keyring":          {"internal/keychain"},
+	"github.com/godbus/dbus":                 {"internal/keychain"},
 	"filippo.io/age":                         {"internal/store/agefile"},
 	"github.com/docker/":                     {"internal/source", "cmd/docker-credential-purser"},
 	"github.com/google/go-containerregistry": {"internal/sandbox/registry", "internal/realservers"},

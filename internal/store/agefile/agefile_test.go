@@ -15,6 +15,7 @@ import (
 	"testing"
 	"time"
 
+	"purser/internal/boundedfile"
 	"purser/internal/credential"
 	"purser/internal/store/agefile"
 )
@@ -60,7 +61,7 @@ func (h ageHome) refused(why string) {
 
 func (h ageHome) read(path string) string {
 	h.Helper()
-	raw, err := os.ReadFile(path)
+	raw, err := boundedfile.Read(path, boundedfile.Named)
 	if err != nil {
 		h.Fatal(err)
 	}
