@@ -31,7 +31,7 @@ func TestAnIdentityInTheDesktopsKeyringOpensTheFile(t *testing.T) {
 	bin, home := buildProgram(t), trustedDir(t)
 	system := filepath.Join(home, "purser.yaml")
 	path := filepath.Join(home, "laptop.age.json")
-	if err := os.WriteFile(system, []byte("credentials:\n  laptop:\n    registry: docker.io\n    store: {file: "+path+"}\n"), 0o600); err != nil {
+	if err := os.WriteFile(system, []byte("credentials:\n  laptop:\n    registry: docker.io\n    repositories: [mockserver/mockserver]\n    store: {file: "+path+"}\n"), 0o600); err != nil {
 		t.Fatal(err)
 	}
 	ask := filepath.Join(bin, "docker-credential-purser") + " get"
