@@ -14,8 +14,8 @@ const (
 )
 
 // Rename replaces a file by another one in one step. Windows refuses that while somebody has
-// the file open, be it to read it, or to look for viruses. So Rename tries again for two
-// seconds.
+// the file open, be it to read it, or to look for viruses. So Rename calls
+// rename and tries again for two seconds.
 func Rename(from, to string) error {
 	for n := 1; ; n++ {
 		err := os.Rename(from, to)

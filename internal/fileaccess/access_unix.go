@@ -16,7 +16,7 @@ const (
 	byOthers       = 0o077
 )
 
-// Writers says how others can write a file or a folder; "" if they cannot. info is what Stat
+// Writers says, by owner and mode, how others can write a file or a folder; "" if they cannot. info is what Stat
 // or Lstat returned for path. In a folder with the sticky bit, such as /tmp, they cannot
 // replace our files. With ownGroup, the user's private group may write.
 func Writers(path string, info fs.FileInfo, ownGroup bool) string {

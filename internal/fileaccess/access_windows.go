@@ -7,7 +7,7 @@ import (
 	"golang.org/x/sys/windows"
 )
 
-// Writers says how others can write a file or a folder; "" if they cannot. info is what Stat
+// Writers says, by owner and access control list, how others can write a file or a folder; "" if they cannot. info is what Stat
 // or Lstat returned for path. Windows has no private groups.
 func Writers(path string, info fs.FileInfo, _ bool) string {
 	c, err := controlOf(path, info)
