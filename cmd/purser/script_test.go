@@ -12,6 +12,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"regexp"
+	"runtime"
 	"strings"
 	"testing"
 	"time"
@@ -21,6 +22,7 @@ import (
 	"purser/internal/arguments"
 	"purser/internal/config"
 	"purser/internal/credential"
+	"purser/internal/keychain"
 	"purser/internal/keyringcache"
 	"purser/internal/practice"
 	"purser/internal/present"
@@ -58,6 +60,9 @@ func watchedPurser() {
 		tty: present.Terminal{Path: present.ControllingTerminal}, now: time.Now, random: rand.Reader, asks: os.Getenv("PURSER_TEST_ASKS") != "",
 		wait:   func(context.Context, time.Duration) error { return nil }, // scripts do not wait
 		system: filepath.Join(os.Getenv("WORK"), "etc", "purser.yaml"),
+	}
+	if runtime.GOOS == "linux" { // where a script has no session, and so no keychain of the person's
+		a.keychain = keychain.AgeIdentity(a.env.SessionBus)
 	}
 	if c, ok := readQuickClock(os.Getenv("PURSER_TEST_CLOCK")); ok {
 		a.now, a.wait = c.now, c.wait
