@@ -210,8 +210,8 @@ Where a cell says no:
 
 - Home is ` + "`USERPROFILE`" + `, and a build agent's configuration is ` + "`C:\\ProgramData\\purser\\purser.yaml`" + `.
 - A file counts as yours if its owner is you, an administrator, the system or TrustedInstaller, and its access control
-  list lets nobody else write. Folders outside of your profile, such as ` + "`C:\\src`" + `, often let all users write. Then
-  purser names the account and the ` + "`icacls`" + ` command that takes its rights away; or name the file with ` + "`--config`" + `.
+  list lets nobody else write. Folders outside of your profile, such as ` + "`C:\\src`" + `, often let all users write. The
+  error names the account and the ` + "`icacls`" + ` command that takes its rights away; or name the file with ` + "`--config`" + `.
 - purser asks nothing in the console. It opens a page in your browser, or reads standard input with
   ` + "`--token-stdin`" + `.
 `

@@ -14,6 +14,7 @@ import (
 
 // opener opens one file again and again.
 func opener(t *testing.T) func() *os.File {
+	t.Helper()
 	path := filepath.Join(t.TempDir(), "file")
 	return func() *os.File {
 		t.Helper()
