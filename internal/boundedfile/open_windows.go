@@ -17,7 +17,7 @@ const (
 // let others open meanwhile.
 func open(path string) (*os.File, error) {
 	for n := 1; ; n++ {
-		f, err := os.Open(path)
+		f, err := os.Open(path) //nolint:gosec // opening what others name is its purpose
 		if !errors.Is(err, windows.ERROR_SHARING_VIOLATION) || n == tries {
 			return f, err
 		}

@@ -69,7 +69,7 @@ func read(d *windows.SECURITY_DESCRIPTOR) (control, error) {
 	c.everybody = list == nil
 	for i := 0; list != nil && i < int(list.AceCount); i++ {
 		var e *windows.ACCESS_ALLOWED_ACE
-		if err := windows.GetAce(list, uint32(i), &e); err != nil { //nolint:gosec // a count of 16 bits
+		if err := windows.GetAce(list, uint32(i), &e); err != nil {
 			return control{}, err
 		}
 		account := unknown
