@@ -87,25 +87,27 @@ var mayImport = map[string][]string{
 
 // maySee restricts modules to some packages. Any package may import a module that is not listed.
 var maySee = map[string][]string{
-	"github.com/aws/":                        {"internal/store/secretsmanager", "internal/awsaccount", "internal/wire", "internal/wire/receipts", "internal/signin", "internal/audit", "cmd/purser-lambda"},
-	"github.com/aws/aws-lambda-go/":          {"cmd/purser-lambda"},
-	"github.com/spf13/":                      {"cmd/purser", "internal/arguments", "internal/completion", "internal/manual", "internal/practice"},
-	"github.com/zalando/go-keyring":          {"internal/keychain"},
-	"github.com/godbus/dbus":                 {"internal/keychain"},
-	"filippo.io/age":                         {"internal/store/agefile"},
-	"github.com/docker/":                     {"internal/source", "cmd/docker-credential-purser"},
-	"github.com/google/go-containerregistry": {"internal/sandbox/registry", "internal/realservers"},
-	"github.com/goccy/go-yaml":               {"internal/config"},
-	"golang.org/x/net/publicsuffix":          {"internal/registry"},
-	"github.com/hiddeco/sshsig":              {"internal/receipt"},
-	"golang.org/x/crypto/ssh":                {"internal/receipt", "internal/wire/receipts"},
-	"golang.org/x/term":                      {"internal/present", "internal/childproc"},
-	"charm.land/huh/":                        {"cmd/purser"}, // never in the helper or the Lambda
-	"github.com/aymanbagabas/go-udiff":       {"cmd/purser"},
-	"github.com/creack/pty":                  {"internal/exposure", "internal/childproc"},
-	"github.com/modelcontextprotocol/":       {"cmd/purser", "internal/agent"},
-	"github.com/hashicorp/":                  {"internal/terraform"},
-	module + "internal/realservers":          {}, // tests only
+	"github.com/aws/":                                  {"internal/store/secretsmanager", "internal/awsaccount", "internal/wire", "internal/wire/receipts", "internal/signin", "internal/audit", "cmd/purser-lambda"},
+	"github.com/aws/aws-sdk-go-v2/service/kms":         {"internal/wire/receipts"}, // not in the helper, which it would slow down
+	"github.com/aws/aws-sdk-go-v2/service/eventbridge": {"internal/wire/receipts"},
+	"github.com/aws/aws-lambda-go/":                    {"cmd/purser-lambda"},
+	"github.com/spf13/":                                {"cmd/purser", "internal/arguments", "internal/completion", "internal/manual", "internal/practice"},
+	"github.com/zalando/go-keyring":                    {"internal/keychain"},
+	"github.com/godbus/dbus":                           {"internal/keychain"},
+	"filippo.io/age":                                   {"internal/store/agefile"},
+	"github.com/docker/":                               {"internal/source", "cmd/docker-credential-purser"},
+	"github.com/google/go-containerregistry":           {"internal/sandbox/registry", "internal/realservers"},
+	"github.com/goccy/go-yaml":                         {"internal/config"},
+	"golang.org/x/net/publicsuffix":                    {"internal/registry"},
+	"github.com/hiddeco/sshsig":                        {"internal/receipt"},
+	"golang.org/x/crypto/ssh":                          {"internal/receipt", "internal/wire/receipts"},
+	"golang.org/x/term":                                {"internal/present", "internal/childproc"},
+	"charm.land/huh/":                                  {"cmd/purser"}, // never in the helper or the Lambda
+	"github.com/aymanbagabas/go-udiff":                 {"cmd/purser"},
+	"github.com/creack/pty":                            {"internal/exposure", "internal/childproc"},
+	"github.com/modelcontextprotocol/":                 {"cmd/purser", "internal/agent"},
+	"github.com/hashicorp/":                            {"internal/terraform"},
+	module + "internal/realservers":                    {}, // tests only
 }
 
 type goPackage struct {
