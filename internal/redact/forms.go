@@ -17,12 +17,33 @@ import (
 // with bits of its neighbours, as in base64.
 type form struct {
 	text       string
+	as         Form
+	of         int // index of the login
 	piece      int // length of the piece to redact
 	firm       int // length of the piece to hold back while more may come
 	wildBefore int
 	wildAfter  int
 	words      bool // adjacent words contain bytes of the secret too
+	bytes      int  // of the secret, in a form of numbers
 }
+
+// Form names a way to write a secret, as it follows "the token".
+type Form string
+
+// The forms. A secret that an encoding leaves as it is counts as Plain.
+const (
+	Plain       Form = "as it is"
+	UpperCase   Form = "in capitals"
+	LowerCase   Form = "in small letters"
+	Backwards   Form = "backwards"
+	Escaped     Form = "with escapes"
+	Base64      Form = "in base64"
+	Base64Twice Form = "in base64, twice"
+	Base32      Form = "in base32"
+	Hex         Form = "in hex"
+	Numbers     Form = "as numbers"
+	UTF16       Form = "in UTF-16"
+)
 
 type forms []form
 
@@ -36,9 +57,15 @@ func (all *forms) add(f form) {
 	}
 }
 
+func (all forms) belong(login int) {
+	for i := range all {
+		all[i].of = login
+	}
+}
+
 func (all *forms) addSecret(secret string) {
-	for _, spelled := range spellings(secret) {
-		all.add(form{text: spelled})
+	for _, s := range spellings(secret) {
+		all.add(form{text: s.text, as: s.as})
 	}
 	texts := []string{secret}
 	if encoded := inJSON(secret); encoded != secret {
@@ -49,10 +76,12 @@ func (all *forms) addSecret(secret string) {
 		for _, once := range grouped(text, inBase64) {
 			for _, f := range grouped(once.text, inBase64) { // a wild character spreads over two others
 				f.wildBefore, f.wildAfter = max(f.wildBefore, 2*once.wildBefore), max(f.wildAfter, 2*once.wildAfter)
+				f.as = Base64Twice
 				all.add(f)
 			}
 		}
 		for _, f := range grouped(text, inBase32) {
+			f.as = Base32
 			all.add(f)
 			f.text = strings.ToLower(f.text)
 			all.add(f)
@@ -62,21 +91,23 @@ func (all *forms) addSecret(secret string) {
 
 func (all *forms) addBase64(text string) {
 	for _, f := range slices.Concat(grouped(text, inBase64), grouped(text, inBase64URL)) {
+		f.as = Base64
 		all.add(f)
 	}
 }
 
 // spellings returns the escapings of a text that are in common use.
-func spellings(text string) []string {
+func spellings(text string) []form {
 	quoted := strconv.Quote(text)
 	hexed := hex.EncodeToString([]byte(text))
 	backwards := []byte(text)
 	slices.Reverse(backwards)
-	return []string{
-		text, strings.ToUpper(text), strings.ToLower(text), string(backwards),
-		quoted[1 : len(quoted)-1], inJSON(text), html.EscapeString(text),
-		url.QueryEscape(text), url.PathEscape(text),
-		strings.ReplaceAll(text, "'", `'\''`), hexed, strings.ToUpper(hexed),
+	return []form{
+		{text: text, as: Plain}, {text: strings.ToUpper(text), as: UpperCase}, {text: strings.ToLower(text), as: LowerCase},
+		{text: string(backwards), as: Backwards},
+		{text: quoted[1 : len(quoted)-1], as: Escaped}, {text: inJSON(text), as: Escaped}, {text: html.EscapeString(text), as: Escaped},
+		{text: url.QueryEscape(text), as: Escaped}, {text: url.PathEscape(text), as: Escaped},
+		{text: strings.ReplaceAll(text, "'", `'\''`), as: Escaped}, {text: hexed, as: Hex}, {text: strings.ToUpper(hexed), as: Hex},
 	}
 }
 
@@ -165,7 +196,7 @@ func (all *forms) addWords(text string, size int, format string) {
 
 func number(text string, bytes int, words bool) form {
 	piece := max(runLength, len(text)*telling/bytes)
-	return form{text: text, piece: piece, firm: piece / 2, words: words}
+	return form{text: text, as: Numbers, bytes: bytes, piece: piece, firm: piece / 2, words: words}
 }
 
 // forDumps returns forms as a dump of characters shows them. The view of a dump has only

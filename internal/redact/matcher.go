@@ -9,7 +9,8 @@ type matcher struct {
 	gram   int // length of a gram, gramLength or wideGram
 	least  int // length of the shortest piece
 	stride int
-	bloom  [bloomSize / 64]uint64
+	bloom  []uint64
+	shift  uint // 64 less the bits of a place in the filter
 	grams  map[uint64][]at
 	known  [256]bool // the bytes of forms
 }
@@ -19,12 +20,13 @@ type at struct{ form, offset int }
 const (
 	gramLength = 4
 	wideGram   = 8
-	bloomBits  = 16
-	bloomSize  = 1 << bloomBits
+	// leastBloom and mostBloom bound the filter, in bits of a place: 8 KB fit in the first
+	// cache, and half a megabyte in the second. bitsPerGram keeps wrong answers rare.
+	leastBloom, mostBloom, bitsPerGram = 16, 22, 16
 )
 
 // slot spreads grams over the filter (multiplicative hashing, Knuth).
-func slot(g uint64) uint64 { return g * 0x9e3779b97f4a7c15 >> (64 - bloomBits) }
+func (m *matcher) slot(g uint64) uint64 { return g * 0x9e3779b97f4a7c15 >> (m.shift & 63) }
 
 // newMatcher returns a matcher of forms whose pieces are at least a gram long.
 func newMatcher(all forms, gram int) *matcher {
@@ -36,9 +38,16 @@ func newMatcher(all forms, gram int) *matcher {
 		}
 		for offset := 0; offset+gram <= len(f.text); offset++ {
 			g := m.load([]byte(f.text), offset)
-			m.bloom[slot(g)/64] |= 1 << (slot(g) % 64)
 			m.grams[g] = append(m.grams[g], at{i, offset})
 		}
+	}
+	places := leastBloom
+	for places < mostBloom && len(m.grams)*bitsPerGram > 1<<places {
+		places++
+	}
+	m.bloom, m.shift = make([]uint64, 1<<places/64), uint(64-places)
+	for g := range m.grams {
+		m.bloom[m.slot(g)/64] |= 1 << (m.slot(g) % 64)
 	}
 	m.stride = m.least - gram + 1
 	return m
@@ -58,7 +67,7 @@ func (m *matcher) has(g uint64) bool { return m.bit(g) != 0 }
 // bit is 1 for a gram that some form may have. It lets callers test several grams with one
 // branch, which is faster because nearly no text has any.
 func (m *matcher) bit(g uint64) uint64 {
-	s := slot(g)
+	s := m.slot(g)
 	return m.bloom[s/64] >> (s % 64) & 1
 }
 

@@ -33,7 +33,8 @@ type Redactor struct {
 // public. It returns nil, which redacts nothing, if there is nothing to look for.
 func New(logins ...credential.Login) *Redactor {
 	var text, dump forms
-	for _, l := range logins {
+	for i, l := range logins {
+		texts, numbers := len(text), len(dump)
 		whole := l.Token.Reveal()
 		prefix, rest := credential.SplitToken(l.Token)
 		secret := rest.Reveal()
@@ -48,6 +49,8 @@ func New(logins ...credential.Login) *Redactor {
 			text.addBase64(auth[public:])
 		}
 		dump.addNumbers(secret)
+		text[texts:].belong(i)
+		dump[numbers:].belong(i)
 	}
 	if len(text) == 0 {
 		return nil

@@ -8,22 +8,36 @@ import (
 
 type span struct{ from, to int }
 
+// cut is a part of a stream that holds a piece of a secret.
+type cut struct {
+	span
+	form       *form
+	start, end int  // of the piece, in the form
+	open       bool // it may continue in later data
+}
+
 // scan decides what to redact at the end of a stream, and how much of it can be passed on.
 type scan struct {
 	r          *Redactor
 	seam, dump view
 	lines      joiner
 	data       []byte
-	all        bool   // no more data will come
-	floor      int    // no run begins before
-	cuts       []span // what to redact; ordered and disjoint
-	hold       int    // everything before is decided
-	firm       int    // everything before may be shown in a moment of silence
-	keep       int    // undecided runs need nothing before
+	all        bool  // no more data will come
+	floor      int   // no run begins before
+	cuts       []cut // what to redact; after merge ordered and disjoint
+	hold       int   // everything before is decided
+	firm       int   // everything before may be shown in a moment of silence
+	keep       int   // undecided runs need nothing before
 }
 
 // over scans data, in which no run begins before floor: the data before floor is context.
 func (s *scan) over(data []byte, floor int, all bool) {
+	s.look(data, floor, all)
+	s.merge()
+}
+
+// look is over without the merge.
+func (s *scan) look(data []byte, floor int, all bool) {
 	s.data, s.floor, s.all, s.cuts = data, floor, all, s.cuts[:0]
 	s.hold, s.firm, s.keep = len(data), len(data), len(data)
 	s.asItIs()
@@ -31,7 +45,7 @@ func (s *scan) over(data []byte, floor int, all bool) {
 	s.r.text.find(s.seam.text, 1, func(r run) { s.takeText(&s.seam, r) })
 	s.undecided(s.r.text, &s.seam)
 	s.dumps()
-	s.merge()
+	s.needed()
 }
 
 func (s *scan) asItIs() {
@@ -108,12 +122,12 @@ func (s *scan) clip(v *view, r *run) {
 func (s *scan) takeText(v *view, r run) {
 	s.clip(v, &r)
 	if end, n, more := s.overPrefix(v, r); r.length()+n >= r.form.piece {
-		s.cut(v.raw(r.from), end, more || r.to >= v.sure && !r.complete(v.text))
+		s.cut(r, v.raw(r.from), end, more || r.to >= v.sure && !r.complete(v.text))
 	}
 	for n := v.part(r.to - 1); v.parts[n].at > r.from; n-- {
 		r.cutAt(v.parts[n].at)
 		if end, n, more := s.overPrefix(v, r); n > 0 && r.length()+n >= r.form.piece {
-			s.cut(v.raw(r.from), end, more)
+			s.cut(r, v.raw(r.from), end, more)
 		}
 	}
 }
@@ -172,7 +186,7 @@ func (s *scan) takeDump(v *view, r run, table bool) {
 		open = open || to == len(s.data)
 	}
 	to, known := columnAfter(s.data, to)
-	s.cut(from, to, open || !known)
+	s.cut(r, from, to, open || !known)
 }
 
 // withWords extends a run to the words that it covers in part, else to the adjacent words:
@@ -189,22 +203,27 @@ func (s *scan) withWords(v *view, r run) (from, to int) {
 }
 
 // cut redacts a part of the stream. If it may continue, what follows waits.
-func (s *scan) cut(from, to int, open bool) {
-	s.cuts = append(s.cuts, span{from, to})
-	if open && !s.all {
+func (s *scan) cut(r run, from, to int, open bool) {
+	open = open && !s.all
+	s.cuts = append(s.cuts, cut{span{from, to}, r.form, r.start, r.end, open})
+	if open {
 		s.hold, s.keep = min(s.hold, to), min(s.keep, from)
 	}
 }
 
-// merge orders the cuts and finds what is still needed of the data.
-func (s *scan) merge() {
+// needed finds what is still needed of the data.
+func (s *scan) needed() {
 	s.keep = min(s.keep, s.hold)
 	for _, c := range s.cuts {
 		if c.to > s.hold {
 			s.keep = min(s.keep, c.from)
 		}
 	}
-	slices.SortFunc(s.cuts, func(a, b span) int { return cmp.Compare(a.from, b.from) })
+}
+
+// merge orders the cuts and joins those that overlap or touch.
+func (s *scan) merge() {
+	slices.SortFunc(s.cuts, func(a, b cut) int { return cmp.Compare(a.from, b.from) })
 	n := 0
 	for _, c := range s.cuts {
 		if n > 0 && c.from <= s.cuts[n-1].to {

@@ -20,8 +20,8 @@ func Tell(ctx context.Context, agent string, l credential.Login) error {
 		"token": token, "base64": base64.StdEncoding.EncodeToString([]byte(token)),
 		"auth": base64.StdEncoding.EncodeToString([]byte(l.Username + ":" + token)),
 	}
-	for i, text := range append(spellings(token), each(token, "%%%02X"), each(token, `\x%02x`)) {
-		values["form-"+string(rune('a'+i))] = text
+	for i, f := range append(spellings(token), form{text: each(token, "%%%02X")}, form{text: each(token, `\x%02x`)}) {
+		values["form-"+string(rune('a'+i))] = f.text
 	}
 	raw, err := json.Marshal(values)
 	if err != nil {
