@@ -80,8 +80,10 @@ var reveals = map[string]string{
 	"internal/signin/signin.go SignOut 1":                     "the same",
 	"internal/signin/signin.go byCode 2":                      "the bodies of requests for a code and a token",
 	"internal/signin/signin.go refresh 2":                     "the body of a request for a new token",
+	"internal/store/agefile/identity.go fromKeychain 1":       "reads the age identity that the keychain has",
+	"internal/keychain/keychain.go Set 1":                     "the entry in the system's keychain",
 	"internal/store/agefile/crypt.go encrypt 1":               "encrypts the value",
-	"internal/store/agefile/crypt.go identity 1":              "derives the key of an encrypted file from its passphrase",
+	"internal/store/agefile/crypt.go openByPassphrase 1":      "derives the key of an encrypted file from its passphrase",
 	"internal/store/agefile/crypt.go recipient 1":             "the same for encrypting",
 	"internal/store/secretsmanager/secretsmanager.go Stage 2": "the body of PutSecretValue",
 }
