@@ -199,7 +199,7 @@ Where a cell says no:
 
 - **No keychain:** the age identity is in a file that only you can read ([where it is](storing.md#where-purser-stores-it)).
 - **No cached login:** each call of the credential helper reads the store. A keychain would keep the login on the disk,
-  and would not end it ([decision 11](decisions/0011-the-helpers-cache-is-no-keychain.md)).
+  and would not end it ([decision 12](decisions/0012-the-helpers-cache-is-no-keychain.md)).
 - **No protection from your other programs:** whoever runs programs as you can read what purser reads in any case: your
   files, and the keychain once it is open. On Linux, purser at least does not make it easier.
 - **No end with purser:** if purser is killed, the command goes on without the token's private folder.
