@@ -59,7 +59,7 @@ var mayImport = map[string][]string{
 	"internal/wire/receipts":    {"internal/boundedfile", "internal/config", "internal/credential", "internal/receipt", "internal/wire"}, // apart, since the helper needs none of it
 	"internal/arguments":        {"internal/credential", "internal/config"},
 	"internal/practice":         {"internal/arguments", "internal/boundedfile", "internal/childproc", "internal/config", "internal/credential", "internal/lifecycle", "internal/namespace", "internal/present", "internal/sandbox", "internal/sandbox/aws", "internal/sandbox/hub", "internal/sandbox/registry", "internal/signin", "internal/wire"},
-	"internal/present":          {"internal/credential", "internal/config", "internal/registry", "internal/lifecycle", "internal/askpage", "internal/scan"}, // what it tells of
+	"internal/present":          {"internal/atomicfile", "internal/credential", "internal/config", "internal/registry", "internal/lifecycle", "internal/askpage", "internal/scan"}, // what it tells of
 	// What the commands do, each a room; cmd/purser puts them together.
 	"internal/account":       {"internal/arguments", "internal/childproc", "internal/config", "internal/credential", "internal/lifecycle", "internal/present", "internal/registry", "internal/source", "internal/wire"},
 	"internal/agent":         {"internal/credential", "internal/present", "docs", "skills"}, // which it serves
@@ -69,7 +69,7 @@ var mayImport = map[string][]string{
 	"internal/doctor":        {"internal/config", "internal/credential", "internal/lifecycle", "internal/present", "internal/signin", "internal/source", "internal/store", "internal/terraform", "internal/wire"},
 	"internal/draft":         {"internal/ciscript", "internal/config", "internal/credential", "internal/registry", "internal/terraform"},
 	"internal/incident":      {"internal/atomicfile", "internal/audit", "internal/credential", "internal/lifecycle", "internal/present", "internal/receipt"},
-	"internal/scope":         {"internal/arguments", "internal/config", "internal/credential", "internal/scan", "internal/wire"},
+	"internal/scope":         {"internal/arguments", "internal/config", "internal/credential", "internal/registry", "internal/scan", "internal/wire"},
 	"internal/record":        {"internal/credential", "internal/lifecycle", "internal/present", "internal/receipt", "internal/wire/receipts"},
 	"internal/exposure/leak": {},
 	"cmd/purser-exposure":    {"internal/config", "internal/credential", "internal/exposure", "internal/present", "internal/sandbox", "internal/sandbox/aws", "internal/sandbox/hub", "internal/wire/kinds"},

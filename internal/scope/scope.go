@@ -17,6 +17,7 @@ import (
 	"purser/internal/arguments"
 	"purser/internal/config"
 	"purser/internal/credential"
+	"purser/internal/registry"
 	"purser/internal/scan"
 	"purser/internal/wire"
 )
@@ -236,4 +237,41 @@ func (p *Plan) logsLogin(ctx context.Context) (login credential.Login, err error
 		err = &credential.Fault{Reason: credential.Usage, What: "the variable that --logs-token names is not set", Why: "it should hold a token that may read builds and their logs"}
 	}
 	return login, err
+}
+
+// Copies scans places for what a credential held before its present value, and tells where that
+// is, and what could not be searched.
+func (m *Machine) Copies(ctx context.Context, name credential.Name, places []string) (found, missed []string, err error) {
+	plan, err := m.Plan(Request{Args: append([]string{string(name)}, places...)})
+	if err != nil {
+		return nil, nil, err
+	}
+	result, err := plan.Run(ctx, func(int) {})
+	if err != nil {
+		return nil, nil, err
+	}
+	for _, f := range result.Findings {
+		if f.Value != nil && !f.Current() {
+			found = append(found, f.Where.String())
+		}
+	}
+	for _, at := range result.Missed {
+		missed = append(missed, at.Where.String()+": "+at.Why)
+	}
+	for _, err := range result.Faults {
+		missed = append(missed, err.Error())
+	}
+	return found, missed, nil
+}
+
+// Endable returns the tokens that are no credential's and that their vendor ends for whoever
+// found them, each once.
+func Endable(r *scan.Result) (tokens []credential.Secret) {
+	for _, f := range r.Findings {
+		if f.Value == nil && f.Works != credential.Refused && registry.MakerOf(f.Token).End != nil &&
+			!slices.ContainsFunc(tokens, func(t credential.Secret) bool { return t.Equal(f.Token) }) {
+			tokens = append(tokens, f.Token)
+		}
+	}
+	return tokens
 }
