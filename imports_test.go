@@ -50,6 +50,7 @@ var mayImport = map[string][]string{
 	"internal/filelock":         {},
 	"internal/fileaccess":       {},
 	"internal/audit":            {"internal/credential"},
+	"internal/scan/fingerprint": {"internal/credential", "internal/redact"},
 	"internal/scan":             {"internal/credential", "internal/redact"},
 	"internal/keyringcache":     {"internal/credential"},
 	"internal/keychain":         {"internal/credential"},
@@ -103,6 +104,7 @@ var maySee = map[string][]string{
 	"golang.org/x/net/publicsuffix":                    {"internal/registry"},
 	"github.com/hiddeco/sshsig":                        {"internal/receipt"},
 	"golang.org/x/crypto/ssh":                          {"internal/receipt", "internal/wire/receipts"},
+	"golang.org/x/crypto/argon2":                       {"internal/scan/fingerprint"},
 	"golang.org/x/term":                                {"internal/present", "internal/childproc"},
 	"charm.land/huh/":                                  {"cmd/purser"}, // never in the helper or the Lambda
 	"github.com/aymanbagabas/go-udiff":                 {"cmd/purser"},

@@ -105,7 +105,7 @@ func Unfit(token credential.Secret) string {
 	case len(body) < leastBody:
 		return "only " + strconv.Itoa(len(body)) + " characters follow its prefix, and fewer than " + strconv.Itoa(leastBody) + " can be guessed"
 	case len(body) > longestBody || strings.ContainsFunc(body, func(r rune) bool { return r > 0x7f || !inToken[r] }):
-		return "it doesn't have the form of a token"
+		return "it has characters that tokens don't have, or too many"
 	case len(distinct) < leastDistinct:
 		return "it has only " + strconv.Itoa(len(distinct)) + " different characters, so it isn't random"
 	}

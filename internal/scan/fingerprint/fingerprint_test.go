@@ -93,9 +93,9 @@ func TestWhatCanBeGuessedGetsNoFingerprint(t *testing.T) {
 		"eyJhbGciOiJub25lIn0.eyJGQUtFIjoxfQ.FAKE0aB1cD2eF3gH4iJ5kL6": "no prefix",
 		"dckr_pat_FAKE0aB1cD2eF3gH4iJ":                               "only 19 characters follow its prefix",
 		"dckr_pat_FAKEFAKEFAKEFAKEFAKEFAKEFAK":                       "only 4 different characters",
-		"dckr_pat_FAKE0aB1cD2eF3gH4iJ5kL6 my password":               "form",
-		"dckr_pat_FAKE0aB1cD2eF3gH4iJ5kL6mN7ø":                       "form",
-		"dckr_pat_" + strings.Repeat("FAKE0aB1cD2eF3gH4", 16):        "form",
+		"dckr_pat_FAKE0aB1cD2eF3gH4iJ5kL6 my password":               "characters that tokens don't have",
+		"dckr_pat_FAKE0aB1cD2eF3gH4iJ5kL6mN7ø":                       "characters that tokens don't have",
+		"dckr_pat_" + strings.Repeat("FAKE0aB1cD2eF3gH4", 16):        "characters that tokens don't have",
 	} {
 		got := Unfit(credential.NewSecret(token))
 		if !strings.Contains(got, why) || why == "" && got != "" {
