@@ -51,7 +51,7 @@ var mayImport = map[string][]string{
 	"internal/fileaccess":       {},
 	"internal/audit":            {"internal/credential"},
 	"internal/scan/fingerprint": {"internal/credential", "internal/redact"},
-	"internal/scan":             {"internal/credential", "internal/redact"},
+	"internal/scan":             {"internal/credential", "internal/redact", "internal/scan/fingerprint"},
 	"internal/keyringcache":     {"internal/credential"},
 	"internal/keychain":         {"internal/credential"},
 	"internal/wire/kinds":       {"internal/registry", "internal/registry/*", "internal/store", "internal/store/*"},

@@ -29,6 +29,7 @@ var reveals = map[string]string{
 	"internal/scan/logs_services.go signBearer 1":             "signs in to a CI service to read logs",
 	"internal/registry/github/found.go end 1":                 "the body of a request to end found tokens",
 	"internal/redact/redact.go New 2":                         "makes the patterns to redact",
+	"internal/scan/fingerprint/fingerprint.go Recognizes 1":   "hashes what looks like a token",
 	"internal/scan/fingerprint/fingerprint.go Unfit 1":        "counts the characters of a token",
 	"internal/scan/fingerprint/fingerprint.go newWith 1":      "hashes a token",
 	"internal/redact/tell.go Tell 1":                          "pipes the token to a Buildkite agent's redactor",

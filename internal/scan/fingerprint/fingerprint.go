@@ -44,7 +44,6 @@ const (
 	mostEntries = 1000
 	// LongestFile bounds a file of fingerprints, in bytes.
 	LongestFile = 1 << 20
-	// mostGuesses bounds the slow work on text that somebody made look like tokens.
 	mostGuesses = 1000
 )
 
@@ -84,6 +83,9 @@ type file struct {
 type Set struct {
 	Made    time.Time
 	Entries []Entry
+	// Most bounds the slow work on texts that somebody made look like tokens: so many are
+	// compared.
+	Most int
 
 	salt   []byte
 	finder *finder
@@ -150,7 +152,7 @@ func newWith(h hash, random io.Reader, now time.Time, before *Set, tokens []Toke
 }
 
 func newSet(h hash, f file) *Set {
-	return &Set{Made: f.Made, Entries: f.Tokens, salt: f.Salt, hash: h, finder: newFinder(f.Tokens), known: map[string][]int{}}
+	return &Set{Made: f.Made, Entries: f.Tokens, Most: mostGuesses, salt: f.Salt, hash: h, finder: newFinder(f.Tokens), known: map[string][]int{}}
 }
 
 // Encode returns the Set as a file.
@@ -233,21 +235,35 @@ func (e Entry) flaw() string {
 	return ""
 }
 
+// Recognizes reports whether a token is in the Set.
+func (s *Set) Recognizes(token credential.Secret) bool {
+	entries, _ := s.recognize(token.Reveal())
+	return len(entries) > 0
+}
+
 // recognize returns the entries that a text is; ok is false after too many others.
 func (s *Set) recognize(text string) (entries []int, ok bool) {
+	if !slices.ContainsFunc(s.Entries, func(e Entry) bool { return e.fits(text) }) {
+		return nil, true
+	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if entries, ok = s.known[text]; ok || len(s.known) >= mostGuesses {
+	if entries, ok = s.known[text]; ok || len(s.known) >= s.Most {
 		return entries, ok
 	}
 	tag := hex.EncodeToString(s.hash(text, s.salt)[:tagSize])
 	for i, e := range s.Entries {
-		if e.Tag == tag && e.Length == len(text) && strings.HasPrefix(text, e.Prefix) {
+		if e.fits(text) && e.Tag == tag {
 			entries = append(entries, i)
 		}
 	}
 	s.known[text] = entries
 	return entries, true
+}
+
+// fits reports whether a text is worth a hash.
+func (e Entry) fits(text string) bool {
+	return e.Length == len(text) && strings.HasPrefix(text, e.Prefix)
 }
 
 // inToken is what tokens consist of, after their prefix: letters, digits, '_', '-' and '.'.

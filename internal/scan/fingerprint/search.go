@@ -4,7 +4,7 @@ import (
 	"bytes"
 	"cmp"
 	"encoding/binary"
-	"fmt"
+	"errors"
 	"slices"
 
 	"purser/internal/redact"
@@ -19,7 +19,7 @@ type Place struct {
 }
 
 // ErrTooMany tells that a stream has text that looks like tokens, and was not compared.
-var ErrTooMany = fmt.Errorf("more than %d texts look like tokens, and purser compared only the first", mostGuesses)
+var ErrTooMany = errors.New("so many texts look like tokens that purser did not compare all of them")
 
 // reach bounds the encoded token that follows from where its prefix begins, in bytes of the
 // stream.

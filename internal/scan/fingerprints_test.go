@@ -1,0 +1,80 @@
+package scan_test
+
+import (
+	"crypto/rand"
+	"encoding/base64"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"purser/internal/credential"
+	"purser/internal/scan"
+	"purser/internal/scan/fingerprint"
+	_ "purser/internal/wire/kinds" // the prefixes of tokens
+)
+
+func fingerprints(t *testing.T, tokens map[string]string) *fingerprint.Set {
+	t.Helper()
+	var all []fingerprint.Token
+	for name, token := range tokens {
+		all = append(all, fingerprint.Token{Credential: credential.Name(name), Stage: credential.Current, Secret: credential.NewSecret(token)})
+	}
+	set, err := fingerprint.New(rand.Reader, time.Now(), nil, all)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if set, err = fingerprint.Parse(set.Encode()); err != nil {
+		t.Fatal(err)
+	}
+	return set
+}
+
+func TestFingerprintsFindWhatTheScannerDoesNotKnow(t *testing.T) {
+	dir := t.TempDir()
+	write(t, filepath.Join(dir, "a/.env"), "X=1\nTOKEN="+token+"\n")
+	write(t, filepath.Join(dir, "b/"+token+".txt"), strings.Repeat("\x00", 300<<10)+"\n"+token)
+	write(t, filepath.Join(dir, "config.json"), `{"auth":"`+base64.StdEncoding.EncodeToString([]byte("mockserver:"+token))+`"}`)
+	write(t, filepath.Join(dir, "other"), strings.Replace(token, "FAKE", "FAKF", 1))
+	s, r := scanner()
+	s.Fingerprints = fingerprints(t, map[string]string{"dockerhub": token, "same": token})
+	forms, err := scan.NewForms()
+	if err != nil {
+		t.Fatal(err)
+	}
+	s.Forms = forms
+	if err := s.Files(t.Context(), dir); err != nil {
+		t.Fatal(err)
+	}
+	slices.Sort(r.found)
+	var want []string
+	for _, name := range []string{"dockerhub", "same"} {
+		want = append(want, dir+"/a/.env:2 "+name+" as it is", dir+"/config.json:1 "+name+" in base64",
+			// The place of a name is shown without what looks like a token.
+			"(a text that contains a token, not shown):0 "+name+" as it is", "(a text that contains a token, not shown):2 "+name+" as it is")
+	}
+	want = append(want, dir+"/other:1 dckr-pat as it is")
+	slices.Sort(want)
+	if !slices.Equal(r.found, want) || len(r.missed) > 0 {
+		t.Errorf("found %q\nwant %q\nmissed %q", r.found, want, r.missed)
+	}
+}
+
+func TestFilesWithTooManyTokensToCompareAreMissed(t *testing.T) {
+	dir := t.TempDir()
+	write(t, filepath.Join(dir, "planted"), "dckr_pat_FAKEplanted0plantedplanted1 "+token)
+	write(t, filepath.Join(dir, "clean"), "nothing\n")
+	s, r := scanner()
+	s.Fingerprints = fingerprints(t, map[string]string{"dockerhub": token})
+	s.Fingerprints.Most = 1
+	for range 2 { // the second time the same Search is used again
+		if err := s.Files(t.Context(), filepath.Join(dir, "planted"), filepath.Join(dir, "clean")); err != nil {
+			t.Fatal(err)
+		}
+	}
+	miss := filepath.Join(dir, "planted") + ": " + fingerprint.ErrTooMany.Error()
+	if want := []string{miss, miss}; !slices.Equal(r.missed, want) || len(r.found) > 0 {
+		t.Errorf("found %q, missed %q", r.found, r.missed)
+	}
+}
