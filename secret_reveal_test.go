@@ -30,7 +30,7 @@ var reveals = map[string]string{
 	"internal/registry/github/found.go end 1":                 "the body of a request to end found tokens",
 	"internal/redact/redact.go New 2":                         "makes the patterns to redact",
 	"internal/scan/fingerprint/fingerprint.go Recognizes 1":   "hashes what looks like a token",
-	"internal/scan/fingerprint/fingerprint.go Unfit 1":        "counts the characters of a token",
+	"internal/scan/fingerprint/fingerprint.go unfit 1":        "counts the characters of a token",
 	"internal/scan/fingerprint/fingerprint.go newWith 1":      "hashes a token",
 	"internal/redact/tell.go Tell 1":                          "pipes the token to a Buildkite agent's redactor",
 	"internal/credential/redact.go SplitToken 1":              "splits off the public prefix",

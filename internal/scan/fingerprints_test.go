@@ -31,6 +31,27 @@ func fingerprints(t *testing.T, tokens map[string]string) *fingerprint.Set {
 	return set
 }
 
+func TestAFileOfFingerprintsIsWrittenOver(t *testing.T) {
+	password := value("quay", "FAKE-correct-horse-battery-staple")
+	first, faults, err := scan.Fingerprints(rand.Reader, time.Now(), nil, []scan.Value{value("dockerhub", token), password})
+	if err != nil || len(faults) != 1 || !strings.Contains(faults[0].Error(), "the token of quay gets no fingerprint") || len(first.Entries) != 1 {
+		t.Fatalf("%v, %v, %+v", err, faults, first)
+	}
+	second, faults, err := scan.Fingerprints(rand.Reader, time.Now(), first.Encode(), []scan.Value{value("dockerhub", token)})
+	if err != nil || len(faults) > 0 || !slices.Equal(second.Entries, first.Entries) {
+		t.Errorf("%v, %v, %+v", err, faults, second)
+	}
+	for name, c := range map[string]struct {
+		before string
+		values []scan.Value
+		why    string
+	}{"another file": {"credentials:\n", []scan.Value{value("dockerhub", token)}, "isn't one that purser scan --export wrote"}, "no random token": {string(first.Encode()), []scan.Value{password}, "the token of quay gets no"}} {
+		if set, _, err := scan.Fingerprints(rand.Reader, time.Now(), []byte(c.before), c.values); err == nil || !strings.Contains(err.Error(), c.why) {
+			t.Errorf("%s: made %+v, %v", name, set, err)
+		}
+	}
+}
+
 func TestFingerprintsFindWhatTheScannerDoesNotKnow(t *testing.T) {
 	dir := t.TempDir()
 	write(t, filepath.Join(dir, "a/.env"), "X=1\nTOKEN="+token+"\n")

@@ -95,9 +95,21 @@ type Set struct {
 	known map[string][]int
 }
 
-// Unfit says why a token gets no fingerprint; "" if it does. Its tag is short and slow to
-// compute, which protects what has many more possible values than anyone can try.
-func Unfit(token credential.Secret) string {
+// Refusal says why the token gets no fingerprint, and what to do instead; nil if it gets one.
+func (t Token) Refusal() error {
+	why := unfit(t.Secret)
+	if why == "" {
+		return nil
+	}
+	return &credential.Fault{
+		Reason: credential.Usage, Credential: t.Credential, What: "the token of " + string(t.Credential) + " gets no fingerprint",
+		Why: why + "; look for it where it may be read: purser scan " + string(t.Credential),
+	}
+}
+
+// unfit says why a token gets no fingerprint. A tag is short and slow to compute, which
+// protects what has many more possible values than anyone can try.
+func unfit(token credential.Secret) string {
 	prefix, rest := credential.SplitToken(token)
 	body := rest.Reveal()
 	distinct := slices.Compact(slices.Sorted(slices.Values([]byte(body))))
@@ -134,15 +146,15 @@ func newWith(h hash, random io.Reader, now time.Time, before *Set, tokens []Toke
 		return nil, err
 	}
 	if len(tokens) == 0 || len(tokens) > mostEntries {
-		return nil, refused("there are " + strconv.Itoa(len(tokens)) + " tokens; a file has from 1 to " + strconv.Itoa(mostEntries))
+		return nil, &credential.Fault{
+			Reason: credential.Usage, What: "purser can't make fingerprints of " + strconv.Itoa(len(tokens)) + " tokens",
+			Why: "a file has from 1 to " + strconv.Itoa(mostEntries),
+		}
 	}
 	var entries []Entry
 	for _, t := range tokens {
-		if why := Unfit(t.Secret); why != "" {
-			return nil, &credential.Fault{
-				Reason: credential.Usage, Credential: t.Credential, What: "the token of " + string(t.Credential) + " gets no fingerprint",
-				Why: why + "; look for it where it may be read: purser scan " + string(t.Credential),
-			}
+		if err := t.Refusal(); err != nil {
+			return nil, err
 		}
 		prefix, _ := credential.SplitToken(t.Secret)
 		tag := h(t.Secret.Reveal(), salt)[:tagSize]

@@ -97,7 +97,7 @@ func TestWhatCanBeGuessedGetsNoFingerprint(t *testing.T) {
 		"dckr_pat_FAKE0aB1cD2eF3gH4iJ5kL6mN7ø":                       "characters that tokens don't have",
 		"dckr_pat_" + strings.Repeat("FAKE0aB1cD2eF3gH4", 16):        "characters that tokens don't have",
 	} {
-		got := Unfit(credential.NewSecret(token))
+		got := unfit(credential.NewSecret(token))
 		if !strings.Contains(got, why) || why == "" && got != "" {
 			t.Errorf("%s: %q instead of %q", token, got, why)
 		}
