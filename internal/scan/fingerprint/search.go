@@ -5,6 +5,7 @@ import (
 	"cmp"
 	"encoding/binary"
 	"errors"
+	"iter"
 	"slices"
 
 	"purser/internal/redact"
@@ -35,6 +36,8 @@ type Search struct {
 	line  int    // lines before data
 	fresh int    // how much of data was not searched at all
 	view  view
+	text  []byte // what try decodes, and a spare
+	spare []byte
 	err   error
 }
 
@@ -81,17 +84,23 @@ func (s *Search) look(limit int) {
 	s.fresh = 0
 }
 
-// try compares what follows a prefix.
+// try compares what follows a prefix. It reads no more than it needs, because a hostile stream
+// has prefixes everywhere.
 func (s *Search) try(from int, sp *spelling) {
-	text := s.data[from:min(from+reach, len(s.data))]
-	text = unwrap(bytes.ReplaceAll(text, zero, nil)) // UTF-16 has zeros
-	for _, l := range sp.layers {
-		text = bytes.ReplaceAll(l.decode(nil, text), zero, nil)
+	lengths := s.set.finder.lengths[sp.prefix]
+	need := slices.Max(lengths)
+	for _, l := range slices.Backward(sp.layers) {
+		need = 2*8*need/l.bits + 2 // twice, for UTF-16
 	}
+	s.text = unwrap(s.text[:0], s.data[from:min(from+reach, len(s.data))], need)
+	for _, l := range sp.layers {
+		s.text, s.spare = l.decode(s.spare[:0], s.text), s.text
+	}
+	text := s.text
 	if !bytes.HasPrefix(text, []byte(sp.prefix)) {
 		return
 	}
-	for _, n := range s.set.finder.lengths[sp.prefix] {
+	for _, n := range lengths {
 		if len(text) < n || slices.ContainsFunc(text[len(sp.prefix):n], func(c byte) bool { return !inToken[c] }) {
 			continue
 		}
@@ -105,7 +114,7 @@ func (s *Search) try(from int, sp *spelling) {
 	}
 }
 
-var newline, zero = []byte{'\n'}, []byte{0}
+var newline = []byte{'\n'}
 
 // view is a text without the ends of its lines and what precedes their content, because
 // encodings wrap long lines.
@@ -119,15 +128,25 @@ type part struct{ at, raw int }
 
 func (v *view) join(data []byte) {
 	v.text, v.parts = v.text[:0], v.parts[:0]
-	for from := 0; from < len(data); {
-		to, next := len(data), len(data)
-		if n := bytes.IndexByte(data[from:], '\n'); n >= 0 {
-			to, next = from+n, from+n+1
-		}
-		start, end := redact.Content(data, from, to)
+	for start, end := range contents(data) {
 		v.parts = append(v.parts, part{len(v.text), start})
 		v.text = append(v.text, data[start:end]...)
-		from = next
+	}
+}
+
+// contents are the places of the contents of lines.
+func contents(data []byte) iter.Seq2[int, int] {
+	return func(yield func(start, end int) bool) {
+		for from, next := 0, 0; from < len(data); from = next {
+			to := len(data)
+			next = to
+			if n := bytes.IndexByte(data[from:], '\n'); n >= 0 {
+				to, next = from+n, from+n+1
+			}
+			if !yield(redact.Content(data, from, to)) {
+				return
+			}
+		}
 	}
 }
 
@@ -137,10 +156,20 @@ func (v *view) raw(i int) int {
 	return p.raw + i - p.at
 }
 
-func unwrap(data []byte) []byte {
-	var v view
-	v.join(data)
-	return v.text
+// unwrap appends the contents of lines, without the zeros of UTF-16, to dst until it has need
+// bytes.
+func unwrap(dst, data []byte, need int) []byte {
+	for start, end := range contents(data) {
+		for _, c := range data[start:end] {
+			if len(dst) == need {
+				return dst
+			}
+			if c != 0 {
+				dst = append(dst, c)
+			}
+		}
+	}
+	return dst
 }
 
 // finder finds spellings of prefixes. In every stride it looks up four bytes, a gram, in a

@@ -304,9 +304,10 @@ func BenchmarkSearch(b *testing.B) {
 	}
 	log := []byte(strings.Repeat("2026-11-28T10:13:46.123Z  INFO  io.mockserver.Server - returning response for 4711 in 12 ms\n", size/90))
 	source := []byte(strings.Repeat("\tfor _, token := range s.tokens {\n\t\tif !token.expired(now) {\n\t\t\treturn nil\n\t\t}\n\t}\n", size/80))
+	hostile := []byte(strings.Repeat("ghp_", size/4)) // a prefix at every place
 	docker := []string{mixed}
 	many := []string{mixed, github, gitlab, "glrt-FAKEqP8oN7mL6-kJ5_iH", "dckr_oat_FAKE0aB1cD2eF3gH4iJ5kL6mN7o"}
-	for kind, data := range map[string][]byte{"log": log, "source": source, "noise": noise, "letters": letters} {
+	for kind, data := range map[string][]byte{"log": log, "source": source, "noise": noise, "letters": letters, "hostile": hostile} {
 		for name, tokens := range map[string][]string{"docker": docker, "five kinds": many} {
 			b.Run(name+"/"+kind, func(b *testing.B) {
 				set, _ := counted(b, tokens...)

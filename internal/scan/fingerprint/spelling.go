@@ -41,7 +41,7 @@ func newAlphabet(as redact.Form, bytes, bits int, encode func([]byte) string, le
 	}
 	for _, all := range letters {
 		for v, c := range []byte(all) {
-			a.value[c] = int8(v) //nolint:gosec // at most 64 letters
+			a.value[c] = int8(v)
 		}
 	}
 	return a
@@ -113,7 +113,7 @@ func (s spelling) encoded(a *alphabet) []spelling {
 // wide is text in UTF-16 of either byte order, without the zero at its end.
 func wide(text string) string { return strings.Join(strings.Split(text, ""), "\x00") }
 
-// decode appends what the characters at the start of a text mean.
+// decode appends what the characters at the start of a text mean, without the zeros of UTF-16.
 func (l layer) decode(dst, text []byte) []byte {
 	bits := 0
 	if l.lead > 0 {
@@ -128,7 +128,9 @@ func (l layer) decode(dst, text []byte) []byte {
 		acc = (acc<<l.bits | int(v)) & 0xffff
 		if bits += l.bits; bits >= 8 {
 			bits -= 8
-			dst = append(dst, byte(acc>>bits)) //nolint:gosec // its low bits
+			if c := byte(acc >> bits); c != 0 { //nolint:gosec // its low bits
+				dst = append(dst, c)
+			}
 		}
 	}
 	return dst
