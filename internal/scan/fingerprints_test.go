@@ -65,6 +65,12 @@ func TestFingerprintsFindWhatTheScannerDoesNotKnow(t *testing.T) {
 		t.Fatal(err)
 	}
 	s.Forms = forms
+	tell := s.Found
+	s.Found = func(f scan.Finding) {
+		if tell(f); f.Value != nil && f.Value.Login.Token.Len() != len(token) {
+			t.Error("the finding doesn't have the token to be proved")
+		}
+	}
 	if err := s.Files(t.Context(), dir); err != nil {
 		t.Fatal(err)
 	}

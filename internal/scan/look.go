@@ -198,13 +198,13 @@ func (one *search) found(p redact.Place) {
 
 // recognized tells a token that a fingerprint is of. It was in its stage when the fingerprint
 // was made.
-func (one *search) recognized(p fingerprint.Place) {
+func (one *search) recognized(p fingerprint.Place, token credential.Secret) {
 	w := one.where
 	if !one.named {
 		w.Line = p.Line
 	}
 	e := one.s.Fingerprints.Entries[p.Entry]
-	one.s.tell(Finding{Where: w, Value: &Value{Credential: e.Credential, Stage: e.Stage}, As: p.As, Whole: true})
+	one.s.tell(Finding{Where: w, Value: &Value{Credential: e.Credential, Stage: e.Stage, Login: credential.Login{Token: token}}, As: p.As, Whole: true})
 }
 
 func sameToken(a, b *Value) bool { return a.Login.Token.Equal(b.Login.Token) }

@@ -245,7 +245,7 @@ func TestAForgedFileFindsOnlyText(t *testing.T) {
 	}
 	calls := 0
 	set.hash = func(string, []byte) []byte { calls++; return make([]byte, hashSize) }
-	s := set.NewSearch(func(Place) {})
+	s := set.NewSearch(func(Place, credential.Secret) {})
 	for i := range 5 * mostGuesses {
 		_, _ = s.Write([]byte("dckr_pat_FAKE" + strconv.Itoa(1e15+i) + "\n"))
 	}

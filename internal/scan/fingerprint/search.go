@@ -8,6 +8,7 @@ import (
 	"iter"
 	"slices"
 
+	"purser/internal/credential"
 	"purser/internal/redact"
 )
 
@@ -30,7 +31,7 @@ const reach = 4 << 10
 // on how it was split into writes. It is not safe for concurrent use.
 type Search struct {
 	set   *Set
-	found func(Place)
+	found func(Place, credential.Secret)
 	data  []byte // the end of the stream, in which nothing was found yet
 	at    int64  // where data begins in the stream
 	line  int    // lines before data
@@ -41,8 +42,10 @@ type Search struct {
 	err   error
 }
 
-// NewSearch returns a Search that calls found for each place.
-func (s *Set) NewSearch(found func(Place)) *Search { return &Search{set: s, found: found} }
+// NewSearch returns a Search that calls found for each place, with what is there.
+func (s *Set) NewSearch(found func(Place, credential.Secret)) *Search {
+	return &Search{set: s, found: found}
+}
 
 // Write searches the next part of the stream. It never fails.
 func (s *Search) Write(p []byte) (int, error) {
@@ -109,7 +112,7 @@ func (s *Search) try(from int, sp *spelling) {
 			s.err = ErrTooMany
 		}
 		for _, e := range entries {
-			s.found(Place{s.at + int64(from), s.line + bytes.Count(s.data[:from], newline) + 1, e, sp.as})
+			s.found(Place{s.at + int64(from), s.line + bytes.Count(s.data[:from], newline) + 1, e, sp.as}, credential.NewSecret(string(text[:n])))
 		}
 	}
 }

@@ -56,7 +56,12 @@ func counted(t testing.TB, tokens ...string) (*Set, *int) {
 func places(t testing.TB, set *Set, text string, n int) []Place {
 	t.Helper()
 	var all []Place
-	s := set.NewSearch(func(p Place) { all = append(all, p) })
+	s := set.NewSearch(func(p Place, token credential.Secret) {
+		all = append(all, p)
+		if e := set.Entries[p.Entry]; token.Len() != e.Length || !set.Recognizes(token) {
+			t.Errorf("told another token than that of %s", e.Credential)
+		}
+	})
 	for rest := []byte(text); len(rest) > 0; {
 		k := min(n, len(rest))
 		_, _ = s.Write(rest[:k])
@@ -239,7 +244,7 @@ func TestOtherTokensAreNotFound(t *testing.T) {
 func TestTooManyTokensAreTold(t *testing.T) {
 	set, calls := counted(t, mixed)
 	found := 0
-	s := set.NewSearch(func(Place) { found++ })
+	s := set.NewSearch(func(Place, credential.Secret) { found++ })
 	for i := range mostGuesses {
 		_, _ = fmt.Fprintf(s, "dckr_pat_FAKE%023d\n", i)
 	}
@@ -260,7 +265,7 @@ func TestTooManyTokensAreTold(t *testing.T) {
 func TestHolesAreSkipped(t *testing.T) {
 	set, _ := counted(t, mixed)
 	var got []Place
-	s := set.NewSearch(func(p Place) { got = append(got, p) })
+	s := set.NewSearch(func(p Place, _ credential.Secret) { got = append(got, p) })
 	const hole = 3 << 30
 	_, _ = s.Write([]byte("begin\n" + mixed[:20]))
 	s.Skip(hole)
@@ -311,7 +316,7 @@ func BenchmarkSearch(b *testing.B) {
 		for name, tokens := range map[string][]string{"docker": docker, "five kinds": many} {
 			b.Run(name+"/"+kind, func(b *testing.B) {
 				set, _ := counted(b, tokens...)
-				s := set.NewSearch(func(Place) { b.Fatal("found") })
+				s := set.NewSearch(func(Place, credential.Secret) { b.Fatal("found") })
 				b.SetBytes(int64(len(data)))
 				for b.Loop() {
 					for at := 0; at < len(data); at += 128 << 10 {
