@@ -70,7 +70,7 @@ var mayImport = map[string][]string{
 	"internal/doctor":        {"internal/config", "internal/credential", "internal/lifecycle", "internal/present", "internal/signin", "internal/source", "internal/store", "internal/terraform", "internal/wire"},
 	"internal/draft":         {"internal/ciscript", "internal/config", "internal/credential", "internal/registry", "internal/terraform"},
 	"internal/incident":      {"internal/atomicfile", "internal/audit", "internal/credential", "internal/lifecycle", "internal/present", "internal/receipt"},
-	"internal/scope":         {"internal/arguments", "internal/config", "internal/credential", "internal/scan", "internal/wire"},
+	"internal/scope":         {"internal/arguments", "internal/atomicfile", "internal/boundedfile", "internal/config", "internal/credential", "internal/scan", "internal/scan/fingerprint", "internal/wire"},
 	"internal/record":        {"internal/credential", "internal/lifecycle", "internal/present", "internal/receipt", "internal/wire/receipts"},
 	"internal/exposure/leak": {},
 	"cmd/purser-exposure":    {"internal/config", "internal/credential", "internal/exposure", "internal/present", "internal/sandbox", "internal/sandbox/aws", "internal/sandbox/hub", "internal/wire/kinds"},

@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"fmt"
 	"path/filepath"
 
 	"github.com/spf13/cobra"
@@ -19,6 +20,7 @@ type scanFlags struct {
 
 	onlyLive bool
 	report   string
+	export   string
 }
 
 func (a *app) scanCommand() *cobra.Command {
@@ -54,6 +56,9 @@ Exit codes: 0 nothing found; 3 a token that CI uses now; 1 only other tokens;
 	flags.BoolVar(&f.onlyLive, "only-live", false, "exit with 0 if no token that CI uses now was found")
 	flags.BoolVar(&f.Prove, "prove", false, "ask the registry of each other token, once, whether it accepts the token")
 	flags.StringVar(&f.report, "report", "", "also write the result to this `FILE.sarif`, for code scanning services")
+	flags.StringVar(&f.export, "export", "", "write fingerprints of the tokens into this `FILE` and search nothing")
+	flags.StringVar(&f.Prints, "fingerprints", "", "look for the tokens of this `FILE` that --export wrote, and read no secret")
+	cmd.MarkFlagsMutuallyExclusive("export", "fingerprints")
 	flags.StringVar(&f.LogsToken, "logs-token", "", "the environment `VARIABLE` with a token that may read build logs")
 	flags.StringVar(&f.LogsSecret, "logs-secret", "", "the `SECRET` in AWS with the username and token that may read build logs")
 	flags.StringVar(&f.Since, "since", "", "search builds back to this `DATE` (2027-01-31) or time (90d) (default the last 100 builds)")
@@ -76,6 +81,10 @@ func (a *app) scan(ctx context.Context, f scanFlags) error {
 	if err != nil {
 		return err
 	}
+	if f.export != "" {
+		n, faults, err := plan.Export(ctx, f.export)
+		return a.exported(f.export, n, faults, err)
+	}
 	began := a.now()
 	ctx, row := a.told(a.out).Follow(ctx, a.now, "searched", plan.Places)
 	result, err := plan.Run(ctx, row.Done)
@@ -91,6 +100,30 @@ func (a *app) scan(ctx context.Context, f scanFlags) error {
 		a.writeJSON(present.Exited(code).With("scan", present.ScanReport(result, a.given)))
 	} else {
 		a.told(a.out).Scan(result, a.now().Sub(began), a.told(a.err))
+	}
+	if code != present.ExitOK {
+		return &present.Reported{Code: code}
+	}
+	return nil
+}
+
+// exported tells what a file of fingerprints has, and which credentials are not in it.
+func (a *app) exported(file string, n int, faults []error, err error) error {
+	if err != nil {
+		return err
+	}
+	codes := []int{present.ExitOK}
+	for _, err := range faults {
+		codes = append(codes, present.ExitCode(err))
+	}
+	code := present.Worst(codes...)
+	if a.output.JSON {
+		a.writeJSON(present.Exited(code).With("fingerprints", n))
+	} else {
+		a.told(a.out).Line(credential.Granted, "Written", fmt.Sprintf("fingerprints of %d values, in %s", n, credential.Quote(file)))
+		for _, err := range faults {
+			a.told(a.err).Error(err)
+		}
 	}
 	if code != present.ExitOK {
 		return &present.Reported{Code: code}
