@@ -22,6 +22,7 @@ type scanFlags struct {
 
 	onlyLive     bool
 	report       string
+	export       string
 	respond, yes bool
 }
 
@@ -61,6 +62,9 @@ Exit codes: 0 nothing found; 3 a token that CI uses now; 1 only other tokens;
 	flags.BoolVar(&f.respond, "respond", false, "end and replace the tokens that CI uses now, as respond does, and have vendors end others")
 	flags.BoolVarP(&f.yes, "yes", "y", false, "with --respond: end and replace the tokens of credentials without asking")
 	flags.StringVar(&f.report, "report", "", "also write the result to this `FILE.sarif`, for code scanning services")
+	flags.StringVar(&f.export, "export", "", "write fingerprints of the tokens into this `FILE` and search nothing")
+	flags.StringVar(&f.Prints, "fingerprints", "", "look for the tokens of this `FILE` that --export wrote, and read no secret")
+	cmd.MarkFlagsMutuallyExclusive("export", "fingerprints")
 	flags.StringVar(&f.LogsToken, "logs-token", "", "the environment `VARIABLE` with a token that may read build logs")
 	flags.StringVar(&f.LogsSecret, "logs-secret", "", "the `SECRET` in AWS with the username and token that may read build logs")
 	flags.StringVar(&f.Since, "since", "", "search builds back to this `DATE` (2027-01-31) or time (90d) (default the last 100 builds)")
@@ -80,6 +84,10 @@ func (a *app) scan(ctx context.Context, f scanFlags) error {
 	if err != nil {
 		return err
 	}
+	if f.export != "" {
+		n, faults, err := plan.Export(ctx, f.export)
+		return a.exported(f.export, n, faults, err)
+	}
 	began := a.now()
 	ctx, row := a.told(a.out).Follow(ctx, a.now, "searched", plan.Places)
 	result, err := plan.Run(ctx, row.Done)
@@ -91,7 +99,8 @@ func (a *app) scan(ctx context.Context, f scanFlags) error {
 		return err
 	}
 	code := present.ScanExit(result, f.onlyLive)
-	if names, _ := result.Current(); f.respond && a.output.JSON && len(names) == 1 {
+	names, _ := result.Current()
+	if f.respond && a.output.JSON && len(names) == 1 {
 		return a.answer(ctx, w, result, f) // whose report has the places
 	}
 	if a.output.JSON {
@@ -99,8 +108,32 @@ func (a *app) scan(ctx context.Context, f scanFlags) error {
 	} else {
 		a.told(a.out).Scan(result, a.now().Sub(began), a.told(a.err))
 	}
-	if f.respond && len(result.Findings) > 0 && !a.output.JSON {
+	if f.respond && !a.output.JSON && len(names)+len(scope.Endable(result)) > 0 {
 		return a.answer(ctx, w, result, f)
+	}
+	if code != present.ExitOK {
+		return &present.Reported{Code: code}
+	}
+	return nil
+}
+
+// exported tells what a file of fingerprints has, and which credentials are not in it.
+func (a *app) exported(file string, n int, faults []error, err error) error {
+	if err != nil {
+		return err
+	}
+	codes := []int{present.ExitOK}
+	for _, err := range faults {
+		codes = append(codes, present.ExitCode(err))
+	}
+	code := present.Worst(codes...)
+	if a.output.JSON {
+		a.writeJSON(present.Exited(code).With("fingerprints", n))
+	} else {
+		a.told(a.out).Line(credential.Granted, "Written", fmt.Sprintf("fingerprints of %d values, in %s", n, credential.Quote(file)))
+		for _, err := range faults {
+			a.told(a.err).Error(err)
+		}
 	}
 	if code != present.ExitOK {
 		return &present.Reported{Code: code}

@@ -11,6 +11,7 @@ import (
 
 	"purser/internal/credential"
 	"purser/internal/redact"
+	"purser/internal/scan/fingerprint"
 )
 
 const (
@@ -115,6 +116,7 @@ type search struct {
 	s      *Scanner
 	where  Where
 	values *redact.Search
+	prints *fingerprint.Search
 	block  []byte
 	bytes  int64
 	named  bool // the stream is a name, which has no lines
@@ -130,6 +132,9 @@ func (s *Scanner) search(w Where) *search {
 		if s.redactor != nil {
 			one.values = s.redactor.NewSearch(one.found)
 		}
+		if s.Fingerprints != nil {
+			one.prints = s.Fingerprints.NewSearch(one.recognized)
+		}
 	}
 	one.where = w
 	return one
@@ -138,6 +143,12 @@ func (s *Scanner) search(w Where) *search {
 func (s *Scanner) done(one *search) {
 	if one.values != nil {
 		one.values.Reset()
+	}
+	if one.prints != nil {
+		if err := one.prints.End(); err != nil {
+			s.Miss(one.where, err.Error())
+		}
+		one.prints.Reset()
 	}
 	if !one.named {
 		s.mu.Lock()
@@ -151,14 +162,26 @@ func (s *Scanner) done(one *search) {
 
 func (one *search) add(p []byte, last bool) {
 	one.bytes += int64(len(p))
+	zero := isZero(p)
 	if one.values != nil {
-		if isZero(p) {
-			one.values.Skip(int64(len(p)))
-		} else {
-			_, _ = one.values.Write(p)
-		}
+		feed(one.values, p, zero)
+	}
+	if one.prints != nil {
+		feed(one.prints, p, zero)
 	}
 	one.detect(p, last)
+}
+
+// feed writes a block to a search, or says that it holds nothing.
+func feed(to interface {
+	io.Writer
+	Skip(n int64)
+}, p []byte, zero bool) {
+	if zero {
+		to.Skip(int64(len(p)))
+		return
+	}
+	_, _ = to.Write(p)
 }
 
 func (one *search) found(p redact.Place) {
@@ -171,6 +194,17 @@ func (one *search) found(p redact.Place) {
 			one.s.tell(Finding{Where: w, Value: v, As: p.As, Whole: p.Whole})
 		}
 	}
+}
+
+// recognized tells a token that a fingerprint is of. It was in its stage when the fingerprint
+// was made.
+func (one *search) recognized(p fingerprint.Place, token credential.Secret) {
+	w := one.where
+	if !one.named {
+		w.Line = p.Line
+	}
+	e := one.s.Fingerprints.Entries[p.Entry]
+	one.s.tell(Finding{Where: w, Value: &Value{Credential: e.Credential, Stage: e.Stage, Login: credential.Login{Token: token}}, As: p.As, Whole: true})
 }
 
 func sameToken(a, b *Value) bool { return a.Login.Token.Equal(b.Login.Token) }
@@ -198,6 +232,9 @@ var newline = []byte{'\n'}
 func (one *search) form(data []byte, lines int, counts func(from, to int) bool) {
 	one.s.Forms.Detect(data, func(from, to int, rule string, token credential.Secret) {
 		if !counts(from, to) || slices.ContainsFunc(one.s.values, func(v Value) bool { return v.Login.Token.Equal(token) }) {
+			return
+		}
+		if one.s.Fingerprints != nil && one.s.Fingerprints.Recognizes(token) {
 			return
 		}
 		w := one.where

@@ -15,6 +15,7 @@ import (
 
 	"purser/internal/credential"
 	"purser/internal/redact"
+	"purser/internal/scan/fingerprint"
 )
 
 // Value is a value of a credential to look for.
@@ -120,6 +121,8 @@ type Scanner struct {
 	Missed func(Missed)
 	// Forms recognizes other tokens; nil: none.
 	Forms Detector
+	// Fingerprints recognize tokens whose values are unknown; nil: none.
+	Fingerprints *fingerprint.Set
 
 	values   []Value
 	redactor *redact.Redactor

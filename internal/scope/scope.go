@@ -29,6 +29,7 @@ type Request struct {
 	LogsToken  string   // a variable with the token for a CI service's API
 	LogsSecret string   // a secret in AWS with the login for it
 	Since      string   // of the oldest build to search
+	Prints     string   // a file of fingerprints, in the place of values
 	Prove      bool     // ask registries whether they accept what else was found
 }
 
@@ -108,6 +109,11 @@ func (p *Plan) Run(ctx context.Context, done func(int)) (*scan.Result, error) {
 	if s.Forms, err = scan.NewForms(); err != nil {
 		return nil, err
 	}
+	if p.request.Prints != "" {
+		if s.Fingerprints, err = p.fingerprints(); err != nil {
+			return nil, err
+		}
+	}
 	for i, place := range p.Places {
 		if err := p.look(ctx, s, place); err != nil {
 			return nil, cmp.Or(credential.Stopped(ctx, "searching"), err)
@@ -151,7 +157,7 @@ func (p *Plan) prove(ctx context.Context, r *scan.Result) {
 // scan goes on.
 func (p *Plan) values(ctx context.Context) (values []scan.Value, faults []error, err error) {
 	m := p.machine
-	if m.File == nil {
+	if m.File == nil || p.request.Prints != "" {
 		return nil, nil, nil
 	}
 	credentials, err := m.File.Chosen(p.names)
