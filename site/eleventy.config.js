@@ -60,6 +60,7 @@ function markdown(md) {
         if (token.tag === "h2") headings.push({ title, id: anchorOf(title) });
       }
       if (token.type === "th_open" && !state.tokens[i + 1].content) token.tag = state.tokens[i + 2].tag = "td";
+      if (token.type === "td_open" && state.tokens[i + 1].content.length > 24) token.attrSet("class", "text");
       for (const child of token.children ?? []) {
         // A short word of code, such as --yes, stays on one line.
         if (child.type === "code_inline" && child.content.length < 25) child.attrSet("class", "short");

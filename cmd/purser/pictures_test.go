@@ -11,6 +11,7 @@ import (
 	"os"
 	"os/exec"
 	"regexp"
+	"slices"
 	"strings"
 	"syscall"
 	"testing"
@@ -18,6 +19,7 @@ import (
 
 	"github.com/creack/pty"
 	"github.com/mattn/go-runewidth"
+	"github.com/spf13/cobra"
 
 	"purser/internal/credential"
 	"purser/internal/present"
@@ -194,8 +196,11 @@ func drawn(title, text string) string {
 	for i, line := range lines {
 		wide = max(wide, runewidth.StringWidth(line))
 		line = strings.NewReplacer("✓", `<tspan class="good">✓</tspan>`, "✗", `<tspan class="bad">✗</tspan>`).Replace(html.EscapeString(line))
-		if strings.HasPrefix(line, "$ ") {
+		switch {
+		case strings.HasPrefix(line, "$ "):
 			line = `<tspan class="typed">` + line + `</tspan>`
+		case strings.HasPrefix(line, "purser: "), line == "Killed":
+			line = `<tspan class="bad">` + line + `</tspan>`
 		}
 		fmt.Fprintf(&body, "<text x=\"%d\" y=\"%d\">%s</text>\n", margin, margin+row*(i+1)-6, line)
 	}
@@ -211,4 +216,39 @@ rect { fill: #f6f8fa; stroke: #d1d9e0 } .typed { font-weight: bold } .good { fil
 <rect x="0.5" y="0.5" width="%[5]d" height="%[6]d" rx="8"/>
 %[7]s</svg>
 `, width, height, html.EscapeString(title), html.EscapeString(strings.TrimRight(text, "\n")), width-1, height-1, body.String())
+}
+
+// inLife finds what the picture of a token's life names: calls, commands and stages.
+var inLife = regexp.MustCompile(`data-call="([^"]+)"|class="command">purser ([^<]+)<|class="stage[^>]*>([^<]+)<`)
+
+// TestTheLifeOfATokenIsDrawnAsItIs: a rehearsed rotation makes the calls of the picture in its
+// order, and the commands and stages have these names.
+func TestTheLifeOfATokenIsDrawnAsItIs(t *testing.T) {
+	drawing, err := os.ReadFile("../../docs/pictures/life.svg")
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, calls := newScene(t).purser("rehearse", "dockerhub")
+	commands := map[string]bool{}
+	eachCommand((&app{}).root(), func(c *cobra.Command) { commands[c.Name()] = true })
+	stages := []credential.Stage{credential.Current, credential.Pending, credential.Previous}
+	found := 0
+	for _, m := range inLife.FindAllStringSubmatch(string(drawing), -1) {
+		found++
+		switch call, command, stage := m[1], m[2], m[3]; {
+		case call != "":
+			_, after, ok := strings.Cut(calls, " "+call+" ")
+			if !ok {
+				t.Errorf("a rotation has no %s here; what is left of it:\n%s", call, calls)
+			}
+			calls = after
+		case command != "" && !commands[command]:
+			t.Errorf("there is no purser %s", command)
+		case stage != "" && !slices.Contains(stages, credential.Stage(stage)):
+			t.Errorf("there is no stage %s", stage)
+		}
+	}
+	if found < 15 {
+		t.Errorf("the picture names only %d things", found)
+	}
 }
