@@ -2,9 +2,10 @@
 // of the site are those of the repository, so a link on a page leads to the same place in both.
 import fs from "node:fs";
 import path from "node:path";
+import { fileURLToPath } from "node:url";
 import * as pagefind from "pagefind";
 
-const root = path.resolve(import.meta.dirname, "..");
+const root = path.dirname(path.dirname(fileURLToPath(import.meta.url)));
 const read = (name) => fs.readFileSync(path.join(root, name), "utf8");
 const home = process.env.PURSER_HOME || read("deploy/home").trim();
 const index = "docs/README.md";

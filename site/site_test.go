@@ -228,15 +228,9 @@ func scheme(name string) chromedp.Action {
 // PURSER_TEST_SHOTS gets pictures.
 func (b browser) read(pages map[string]page) {
 	b.Helper()
-	axe, err := os.ReadFile("node_modules/axe-core/axe.min.js")
-	if err != nil {
-		b.Fatal(err)
-	}
 	for name := range pages {
-		b.do(scheme("light"), chromedp.EmulateViewport(1200, 900), chromedp.Navigate(b.site+name), chromedp.Evaluate(string(axe)+";0", nil))
-		b.asksAxe(name, "light", `{}`, 10)
-		b.do(scheme("dark"))
-		b.asksAxe(name, "dark", `{runOnly: ["color-contrast", "link-in-text-block"]}`, 1) // nothing else differs
+		b.do(chromedp.EmulateViewport(1200, 900), chromedp.Navigate(b.site+name))
+		b.asksAxe(name)
 		var wide int
 		b.do(scheme("light"), chromedp.EmulateViewport(360, 740), chromedp.Evaluate(`document.documentElement.scrollWidth`, &wide))
 		if wide > 360 {
@@ -246,19 +240,32 @@ func (b browser) read(pages map[string]page) {
 	}
 }
 
-func (b browser) asksAxe(name, kind, options string, atLeast int) {
+// asksAxe about the page that is open.
+func (b browser) asksAxe(name string) {
 	b.Helper()
-	var faults []string
-	var passed int
+	axe, err := os.ReadFile("node_modules/axe-core/axe.min.js")
+	if err != nil {
+		b.Fatal(err)
+	}
+	b.do(chromedp.Evaluate(string(axe)+";0", nil))
 	await := func(p *runtime.EvaluateParams) *runtime.EvaluateParams { return p.WithAwaitPromise(true) }
-	b.do(chromedp.Evaluate(`axe.run(`+options+`).then((r) => { passed = r.passes.length; return r.violations.map((v) => v.id + ": " + v.nodes.map((n) => n.html).slice(0, 3).join(" | ")) })`, &faults, await), chromedp.Evaluate(`passed`, &passed))
-	for _, fault := range faults {
-		b.Errorf("%s, %s: %s", name, kind, fault)
+	for _, with := range []struct {
+		scheme, options string
+		rules           int // that a page passes, at least
+	}{{"light", `{}`, 10}, {"dark", `{runOnly: ["color-contrast", "link-in-text-block"]}`, 1}} { // in dark, nothing else differs
+		var found struct {
+			Passed int
+			Faults []string
+		}
+		b.do(scheme(with.scheme), chromedp.Evaluate(`axe.run(`+with.options+`).then((r) => ({passed: r.passes.length, faults: r.violations.map((v) => v.id + ": " + v.nodes.map((n) => n.html).slice(0, 3).join(" | "))}))`, &found, await))
+		for _, fault := range found.Faults {
+			b.Errorf("%s, %s: %s", name, with.scheme, fault)
+		}
+		if found.Passed < with.rules {
+			b.Errorf("%s, %s: axe passed only %d rules", name, with.scheme, found.Passed)
+		}
+		b.shot(with.scheme, name)
 	}
-	if passed < atLeast {
-		b.Errorf("%s, %s: axe passed only %d rules", name, kind, passed)
-	}
-	b.shot(kind, name)
 }
 
 func (b browser) shot(kind, name string) {
@@ -279,7 +286,9 @@ func (b browser) search() {
 	b.Helper()
 	var at, told string
 	b.do(chromedp.EmulateViewport(1200, 900), chromedp.Navigate(b.site+"docs/ci.html"), chromedp.SendKeys("[role=search] input", "rotate\r"),
-		chromedp.WaitVisible(`#found a[href$="docs/rotating.html"]`), chromedp.Click(`#found a[href$="docs/rotating.html"]`), chromedp.WaitVisible("nav [aria-current]"), chromedp.Location(&at))
+		chromedp.WaitVisible(`#found a[href$="docs/rotating.html"]`))
+	b.asksAxe("what the search finds")
+	b.do(chromedp.Click(`#found a[href$="docs/rotating.html"]`), chromedp.WaitVisible("nav [aria-current]"), chromedp.Location(&at))
 	if at != b.site+"docs/rotating.html" {
 		b.Errorf("the first page found is at %s", at)
 	}

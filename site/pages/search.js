@@ -14,7 +14,8 @@ async function search() {
   if (!answer) return; // somebody typed on
   const pages = await Promise.all(answer.results.slice(0, 10).map((r) => r.data()));
   if (words !== form.q.value.trim()) return;
-  told.textContent = !words ? "Type a word, such as rotate." : !pages.length ? `No page has “${words}”.` : `${answer.results.length} ${answer.results.length === 1 ? "page has" : "pages have"} “${words}”.`;
+  const count = `${answer.results.length} ${answer.results.length === 1 ? "page has" : "pages have"} “${words}”`;
+  told.textContent = !words ? "Type a word, such as rotate." : !pages.length ? `No page has “${words}”.` : answer.results.length > pages.length ? `${count}; these fit best.` : `${count}.`;
   found.replaceChildren(...pages.map((page) => {
     const entry = document.createElement("li");
     const link = document.createElement("a");
