@@ -126,8 +126,8 @@ func column(bytes int64, text string) string {
 // furnish builds purser, and stores the tokens in encrypted files of a home of its own.
 func furnish(dir string) (purser string, env []string, err error) {
 	purser = filepath.Join(dir, "purser")
-	build := exec.Command("go", "build", "-trimpath", "-ldflags=-s -w", "-o", purser, "./cmd/purser") //nolint:noctx // ends with this program
-	build.Env = append(os.Environ(), "CGO_ENABLED=0")
+	build := exec.Command("go", "build", "-trimpath", "-ldflags=-s -w", "-o", purser, "./cmd/purser") //nolint:noctx,gosec // ends with this program
+	build.Env = append(build.Environ(), "CGO_ENABLED=0")
 	if said, err := build.CombinedOutput(); err != nil {
 		return "", nil, fmt.Errorf("build purser: %w: %s", err, said)
 	}
@@ -143,7 +143,7 @@ func furnish(dir string) (purser string, env []string, err error) {
 	if err := os.WriteFile(path, []byte(config.String()), 0o600); err != nil {
 		return "", nil, err
 	}
-	env = append(os.Environ(), "GOMAXPROCS=1", "HOME="+dir, "XDG_CONFIG_HOME="+dir, "PURSER_CONFIG="+path, "PURSER_AGE_IDENTITY="+filepath.Join(dir, "identity.txt"), "GIT_CONFIG_COUNT=1", "GIT_CONFIG_KEY_0=safe.directory", "GIT_CONFIG_VALUE_0=*")
+	env = append(build.Environ(), "GOMAXPROCS=1", "HOME="+dir, "XDG_CONFIG_HOME="+dir, "PURSER_CONFIG="+path, "PURSER_AGE_IDENTITY="+filepath.Join(dir, "identity.txt"), "GIT_CONFIG_COUNT=1", "GIT_CONFIG_KEY_0=safe.directory", "GIT_CONFIG_VALUE_0=*")
 	return purser, env, storeAll(files, filepath.Join(dir, "identity.txt"))
 }
 

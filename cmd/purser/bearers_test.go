@@ -45,7 +45,7 @@ func TestAWaitForBearersCanBeCutShort(t *testing.T) {
 			if killed = s.records(); killed == "" {
 				return nil // a pause before the record is written
 			}
-			if now = now.Add(d); now.Sub(time.Now()) > 20*time.Second {
+			if now = now.Add(d); time.Until(now) > 20*time.Second {
 				interrupt(interrupted(os.Interrupt))
 			}
 			return ctx.Err()

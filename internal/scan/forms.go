@@ -9,7 +9,6 @@ import (
 	"regexp"
 	"regexp/syntax"
 	"strings"
-	"sync"
 
 	"purser/internal/credential"
 )
@@ -35,7 +34,7 @@ type rule struct {
 	Group    int      `json:"group"`
 	Keywords []string `json:"keywords"`
 
-	compiled func() *regexp.Regexp
+	compiled credential.Pattern
 	literal  []byte
 }
 
@@ -85,7 +84,7 @@ func (f *Forms) add(r *rule) error {
 	if err != nil {
 		return err
 	}
-	r.compiled = sync.OnceValue(func() *regexp.Regexp { return regexp.MustCompile(r.Regex) })
+	r.compiled = credential.NewPattern(r.Regex)
 	for _, keyword := range r.Keywords {
 		if gram, ok := anchor(keyword); ok {
 			f.filter[slot(gram)] = true

@@ -14,7 +14,7 @@ import (
 
 // fake returns n characters that say what they are.
 func fake(n int, alphabet string) string {
-	rng := rand.New(rand.NewPCG(1, 2)) //nolint:gosec // the same each time
+	rng := rand.New(rand.NewPCG(1, 2))
 	b := []byte("FAKE")
 	if !strings.Contains(alphabet, "F") {
 		b = []byte("fade")
