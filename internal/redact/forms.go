@@ -99,17 +99,23 @@ func (all *forms) addBase64(text string, as Form) {
 
 // spellings returns the escapings of a text that are in common use.
 func spellings(text string) []form {
-	quoted := strconv.Quote(text)
+	quoted := inQuotes(text)
 	hexed := hex.EncodeToString([]byte(text))
 	backwards := []byte(text)
 	slices.Reverse(backwards)
 	return []form{
 		{text: text, as: Plain}, {text: strings.ToUpper(text), as: UpperCase}, {text: strings.ToLower(text), as: LowerCase},
 		{text: string(backwards), as: Backwards},
-		{text: quoted[1 : len(quoted)-1], as: Escaped}, {text: inJSON(text), as: Escaped}, {text: html.EscapeString(text), as: Escaped},
+		{text: quoted, as: Escaped}, {text: inJSON(text), as: Escaped}, {text: inQuotes(quoted), as: Escaped}, {text: inJSON(inJSON(text)), as: Escaped},
+		{text: html.EscapeString(text), as: Escaped},
 		{text: url.QueryEscape(text), as: Escaped}, {text: url.PathEscape(text), as: Escaped},
 		{text: strings.ReplaceAll(text, "'", `'\''`), as: Escaped}, {text: hexed, as: Hex}, {text: strings.ToUpper(hexed), as: Hex},
 	}
+}
+
+func inQuotes(text string) string {
+	quoted := strconv.Quote(text)
+	return quoted[1 : len(quoted)-1]
 }
 
 func inJSON(text string) string {

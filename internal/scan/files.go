@@ -75,7 +75,7 @@ func place(path string) Where { return Where{Path: path} }
 
 // file looks through a file and its name.
 func (s *Scanner) file(ctx context.Context, path string) {
-	s.name(place(path), filepath.Base(path))
+	s.name(place(path), nil, filepath.Base(path))
 	f, err := openFile(path)
 	if err != nil {
 		if !errors.Is(err, fs.ErrNotExist) { // else it went away meanwhile
@@ -88,16 +88,17 @@ func (s *Scanner) file(ctx context.Context, path string) {
 }
 
 // openFile opens a regular file, and never waits for a pipe that took its place.
-func openFile(path string) (*os.File, error) {
+func openFile(path string) (*disk, error) {
 	f, err := os.OpenFile(path, os.O_RDONLY|nonBlocking, 0) //nolint:gosec // the person named it
 	if err != nil {
 		return nil, err
 	}
-	if info, err := f.Stat(); err != nil || !info.Mode().IsRegular() {
+	info, err := f.Stat()
+	if err != nil || !info.Mode().IsRegular() {
 		_ = f.Close()
 		return nil, errors.Join(err, errors.New("it is not a file"))
 	}
-	return f, nil
+	return &disk{file: f, size: info.Size(), sparse: hasHoles(info)}, nil
 }
 
 // Stream looks through standard input.

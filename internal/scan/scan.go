@@ -87,6 +87,7 @@ type Scanner struct {
 	values   []Value
 	redactor *redact.Redactor
 	searches sync.Pool
+	memory   memory
 
 	mu     sync.Mutex // guards what follows, and calls of Found and Missed
 	totals Totals
@@ -98,7 +99,7 @@ func New(values []Value) *Scanner {
 	for i, v := range values {
 		logins[i] = v.Login
 	}
-	return &Scanner{values: values, redactor: redact.New(logins...)}
+	return &Scanner{values: values, redactor: redact.New(logins...), memory: newMemory()}
 }
 
 // Totals returns what was looked through so far.
@@ -155,5 +156,5 @@ func (s *Scanner) shown(text string) string {
 // Look searches a stream, and the archives in it. It returns only the error of ctx: what
 // cannot be read is missed.
 func (s *Scanner) Look(ctx context.Context, w Where, r io.Reader) error {
-	return s.look(ctx, w, r, 0)
+	return s.look(ctx, w, r, nil)
 }

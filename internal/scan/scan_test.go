@@ -67,7 +67,7 @@ func TestFilesAreLookedThrough(t *testing.T) {
 	want := []string{
 		dir + "/a/.env:2 dockerhub as it is", dir + "/a/.env:2 same as it is",
 		dir + "/at-a-border:1 dockerhub as it is", dir + "/at-a-border:1 same as it is",
-		dir + "/b/[redacted].txt:0 dockerhub as it is", dir + "/b/[redacted].txt:0 same as it is",
+		dir + "/b/dckr_pat_[redacted].txt:0 dockerhub as it is", dir + "/b/dckr_pat_[redacted].txt:0 same as it is",
 	}
 	if !slices.Equal(r.found, want) || len(r.missed) > 0 {
 		t.Errorf("found %q\nwant %q\nmissed %q", r.found, want, r.missed)
