@@ -49,13 +49,14 @@ var mayImport = map[string][]string{
 	"internal/receipt":          {"internal/credential", "internal/filelock"},
 	"internal/filelock":         {},
 	"internal/audit":            {"internal/credential"},
+	"internal/scan":             {"internal/credential", "internal/redact"},
 	"internal/keyringcache":     {"internal/credential"},
 	"internal/wire/kinds":       {"internal/registry", "internal/registry/*", "internal/store", "internal/store/*"},
 	"internal/awsaccount":       {"internal/config", "internal/credential", "internal/signin"},
 	"internal/wire":             {"internal/wire/kinds", "internal/awsaccount", "internal/boundedfile", "internal/credential", "internal/config", "internal/source", "internal/registry", "internal/store", "internal/store/*", "internal/transport", "internal/signin", "internal/receipt", "internal/audit"},
 	"internal/arguments":        {"internal/credential", "internal/config"},
 	"internal/practice":         {"internal/arguments", "internal/boundedfile", "internal/childproc", "internal/config", "internal/credential", "internal/lifecycle", "internal/namespace", "internal/present", "internal/sandbox", "internal/sandbox/aws", "internal/sandbox/hub", "internal/sandbox/registry", "internal/signin", "internal/wire"},
-	"internal/present":          {"internal/credential", "internal/config", "internal/registry", "internal/lifecycle", "internal/askpage"}, // what it tells of
+	"internal/present":          {"internal/credential", "internal/config", "internal/registry", "internal/lifecycle", "internal/askpage", "internal/scan"}, // what it tells of
 	// What the commands do, each a room; cmd/purser puts them together.
 	"internal/account":       {"internal/arguments", "internal/childproc", "internal/config", "internal/credential", "internal/lifecycle", "internal/present", "internal/registry", "internal/source", "internal/wire"},
 	"internal/agent":         {"internal/credential", "internal/present", "docs", "skills"}, // which it serves
@@ -77,7 +78,7 @@ var mayImport = map[string][]string{
 	"cmd/purser": {
 		"internal/account", "internal/agent", "internal/arguments", "internal/askpage", "internal/atomicfile", "internal/audit", "internal/boundedfile", "internal/buildinfo", "internal/childproc", "internal/completion", "internal/config",
 		"internal/consumer", "internal/credential", "internal/doctor", "internal/draft", "internal/incident", "internal/keyringcache", "internal/lease", "internal/lifecycle", "internal/manual", "internal/practice",
-		"internal/present", "internal/process", "internal/receipt", "internal/record", "internal/redact", "internal/registry", "internal/signin", "internal/source", "internal/terraform", "internal/wire",
+		"internal/present", "internal/process", "internal/receipt", "internal/record", "internal/redact", "internal/registry", "internal/scan", "internal/signin", "internal/source", "internal/terraform", "internal/wire",
 		"deploy/terraform",
 	},
 }

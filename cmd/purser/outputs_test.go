@@ -109,7 +109,7 @@ func TestTheSchemaOfReportsHasEveryField(t *testing.T) {
 		"receipts": nil, // its type is private; a run below shows it
 		"tokens":   []account.Row{}, "session": sessionJSON{}, "init": initJSON{}, "verified": []receipt.Verified{}, "heads": []receipt.Head{},
 		"compared": []receipt.Compared{}, "clients": []clientJSON{}, "variables": map[string]string{}, "doctor": []doctor.Reported{}, "terraform": terraformJSON{},
-		"incident": incident.Record{}, "rehearsal": []practice.Rehearsed{}, "sandbox": practice.Running{}, "tour": practice.Toured{}, "manual": []string{}, "version": "", "build": buildinfo.Info{}, "help": "",
+		"incident": incident.Record{}, "scan": present.ScanJSON{}, "rehearsal": []practice.Rehearsed{}, "sandbox": practice.Running{}, "tour": practice.Toured{}, "manual": []string{}, "version": "", "build": buildinfo.Info{}, "help": "",
 	}
 	if got, want := slices.Sorted(maps.Keys(properties)), slices.Sorted(maps.Keys(parts)); !slices.Equal(got, want) {
 		t.Errorf("the schema has the parts %q, and the test %q", got, want)
@@ -400,6 +400,18 @@ func outcomes(t *testing.T) map[string][]outcome {
 		"rollback": with(with(onStore("dockerhub", "--yes"), refused("dockerhub")...), outcome{name: "dry run", args: []string{"dockerhub", "--dry-run"}}),
 		"revoke":   with(onStore("dockerhub", "--yes"), refused("dockerhub")...),
 		"respond":  with(with(onStore("dockerhub", "--yes"), refused("dockerhub")...), outcome{name: "dry run", args: []string{"dockerhub", "--dry-run"}}, outcome{name: "a wrong date", args: []string{"dockerhub", "--since", "never"}, exit: present.ExitUsage, reason: usage}),
+		"scan": {
+			{name: "done", args: []string{"dockerhub"}}, {name: "found", args: []string{"-"}, exit: present.ExitBad, reason: credential.LiveFound, set: func(s *scene, a *app) {
+				var all []string
+				for _, token := range s.box.Accounts.Tokens("mockserver") {
+					all = append(all, token.Secret.Reveal())
+				}
+				a.in = strings.NewReader(strings.Join(all, "\n"))
+			}},
+			{name: "no such credential or file", args: []string{"nosuch"}, exit: present.ExitUsage, reason: usage}, {name: "a wrong purser.yaml", exit: present.ExitUsage, set: wrongFile, reason: usage},
+			{name: "no such secret", exit: present.ExitMissing, set: noSecret, reason: credential.SecretMissing}, {name: "no network", exit: present.ExitUnknown, set: noNetwork},
+			{name: "interrupted", exit: present.ExitUnknown, reason: interrupting},
+		},
 		"exec": {
 			{name: "done", args: []string{"dockerhub", "--", "true"}, own: true},
 			{name: "no command", args: []string{"dockerhub"}, exit: present.ExitUsage, reason: usage},

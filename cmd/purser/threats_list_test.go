@@ -87,6 +87,11 @@ var threats = []threat{
 		[]string{"hostile/reading", "internal/terraform.TestSyntaxErrorsNameTheLineAndQuoteNothing", "internal/terraform.TestReadUnderstandsWrittenConfiguration"},
 	},
 	{
+		byCheckout, storedToken, "plants guesses, links and names for a scan to confirm or show", []string{"scan"},
+		"A scan shows nothing of what it finds, follows no link, and confirms no guess of a password to those who wrote the configuration.",
+		[]string{"hostile/scan", "script/scan", "internal/scan.TestFilesAreLookedThrough"},
+	},
+	{
 		byJob, storedToken, "brings a purser.yaml of its own", append([]string{"exec", "job start", "store"}, readingCommands...),
 		"In CI, and where the machine has a configuration, purser reads none from the working directory.",
 		[]string{"hostile/in-ci", "hostile/variables", "cmd/docker-credential-purser.TestAPullRequestCannotNameAnotherRegistry"},

@@ -47,6 +47,9 @@ const (
 	NotDead          Reason = "not-dead"           // the registry still accepts a revoked token
 	NotStopped       Reason = "not-stopped"        // a token that may have leaked still works, and purser cannot end it
 	NoSuchToken      Reason = "no-such-token"      // the registry does not list the token
+	LiveFound        Reason = "live-found"         // a scan found a token that works
+	TokenFound       Reason = "token-found"        // a scan found a token that is not known to work
+	NotLookedFor     Reason = "not-looked-for"     // a scan could not look for a value, or not everywhere
 
 	RateLimited         Reason = "rate-limited"         // the registry asks to be left alone for a while
 	RegistryUnreachable Reason = "registry-unreachable" // no connection, or no answer in time

@@ -102,6 +102,14 @@ var rows = map[credential.Reason]row{
 		return advice{"The command may have changed something before its output was lost.", []string{"see what is stored: " + typed(f, "status"), "then free disk space, or read all of the output"}}
 	}},
 
+	credential.LiveFound: {ExitBad, func(f *credential.Fault) advice {
+		return advice{"Whoever can read these places can push with it. To remove it there does not help before the registry refuses it.", []string{
+			"end it and replace it: " + typed(f, "respond", string(f.Credential)), "then take it out of the places above",
+		}}
+	}},
+	credential.TokenFound:   {ExitFailed, meaning("Tokens that purser replaced may still work until they are revoked; of other tokens it knows only the form.", "take them out of the places above")},
+	credential.NotLookedFor: {ExitUnknown, nil},
+
 	credential.TokenRefused: {ExitBad, func(f *credential.Fault) advice {
 		return advice{"The token of " + account(f) + " is expired, revoked or mistyped; the registry does not say which.", makeToken(f)}
 	}},

@@ -12,7 +12,7 @@ import (
 )
 
 // Files looks through files and folders. It follows links that it is given, and none that it
-// finds: what they lead to is in the folder, or outside of what was asked.
+// finds: they lead to something in the folder, or to something that the person did not name.
 func (s *Scanner) Files(ctx context.Context, paths ...string) error {
 	ctx, stop := context.WithCancelCause(ctx)
 	defer stop(nil)

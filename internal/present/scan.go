@@ -1,0 +1,196 @@
+package present
+
+import (
+	"fmt"
+	"strings"
+	"time"
+
+	"purser/internal/credential"
+	"purser/internal/scan"
+)
+
+// Scan prints what a scan found, and what to do about it on errs.
+func (o Out) Scan(r *scan.Result, took time.Duration, errs Out) {
+	if len(r.Findings) > 0 {
+		t := Table{Columns: []Column{{Head: "STATE"}, {Head: "TOKEN"}, {Head: "FORM", Goes: 1}, {Head: "PLACE", Least: 24}}}
+		for _, f := range r.Findings {
+			t.Rows = append(t.Rows, []string{stateOf(f), f.Who(), formOf(f), PlaceText(f.Where)})
+		}
+		o.Table(t)
+	}
+	o.missed(r.Missed)
+	o.Text(totalsText(r, took))
+	for _, err := range ScanFaults(r) {
+		if f, ok := AsFault(err); ok {
+			f.Given = errs.Given
+		}
+		errs.Error(err)
+	}
+}
+
+// missed prints where the scan could not look: a few places, and how many more.
+func (o Out) missed(all []scan.Missed) {
+	const few = 20
+	for _, m := range all[:min(few, len(all))] {
+		o.Line(credential.Unknown, "Not searched", PlaceText(m.Where)+": "+m.Why)
+	}
+	if more := len(all) - few; more > 0 {
+		o.Line(credential.Unknown, "Not searched", fmt.Sprintf("%d more places; --output json lists them", more))
+	}
+}
+
+func stateOf(f scan.Finding) string {
+	switch {
+	case f.Live():
+		return "live"
+	case f.Value == nil:
+		return "unknown"
+	case f.Value.Stage == credential.Pending:
+		return "staged"
+	}
+	return "previous"
+}
+
+func formOf(f scan.Finding) string {
+	if !f.Whole {
+		return "a part, " + string(f.As)
+	}
+	return string(f.As)
+}
+
+// PlaceText tells where something is, as a person would look for it.
+func PlaceText(w scan.Where) string {
+	var b strings.Builder
+	b.WriteString(w.Path)
+	for _, name := range w.Inside {
+		b.WriteString(" > " + name)
+	}
+	if w.Line > 0 {
+		fmt.Fprintf(&b, ":%d", w.Line)
+	}
+	if w.Step != "" {
+		b.WriteString(", step " + w.Step)
+	}
+	if w.Commit != "" {
+		fmt.Fprintf(&b, ", commit %.12s", w.Commit)
+	} else if w.Object != "" {
+		fmt.Fprintf(&b, ", object %.12s", w.Object)
+	}
+	var about []string
+	for _, text := range []string{w.Author, w.Date, w.Ref} {
+		if text != "" {
+			about = append(about, text)
+		}
+	}
+	if len(about) > 0 {
+		b.WriteString(" (" + strings.Join(about, ", ") + ")")
+	}
+	if w.Process > 0 {
+		fmt.Fprintf(&b, " of process %d", w.Process)
+	}
+	return b.String()
+}
+
+func totalsText(r *scan.Result, took time.Duration) string {
+	text := fmt.Sprintf("searched %s, %s, in %s", number(r.Totals.Streams, "file"), size(r.Totals.Bytes), took.Round(time.Millisecond))
+	if r.Totals.Skipped > 0 {
+		text += "; skipped " + size(r.Totals.Skipped) + " that cannot hold text"
+	}
+	if len(r.Findings) == 0 {
+		return text + ": found nothing"
+	}
+	return text + ": found " + number(int64(len(r.Findings)), "place")
+}
+
+func number(n int64, thing string) string {
+	if n == 1 {
+		return "1 " + thing
+	}
+	return fmt.Sprintf("%d %ss", n, thing)
+}
+
+func size(n int64) string {
+	for _, unit := range []string{"bytes", "kB", "MB"} {
+		if n < 10_000 {
+			return fmt.Sprintf("%d %s", n, unit)
+		}
+		n /= 1000
+	}
+	return fmt.Sprintf("%d GB", n)
+}
+
+// ScanFaults returns what a person has to act on, the worst first.
+func ScanFaults(r *scan.Result) (all []error) {
+	names, places := r.Live()
+	for _, name := range names {
+		all = append(all, &credential.Fault{Reason: credential.LiveFound, Credential: credential.Name(name), What: "the token that " + name + " uses now is in " + number(int64(places[name]), "place")})
+	}
+	live := 0
+	for _, n := range places {
+		live += n
+	}
+	if others := len(r.Findings) - live; others > 0 {
+		all = append(all, &credential.Fault{Reason: credential.TokenFound, What: "there are other tokens in " + number(int64(others), "place")})
+	}
+	if n := len(r.Missed); n > 0 {
+		all = append(all, &credential.Fault{Reason: credential.NotLookedFor, What: "purser could not search " + number(int64(n), "place"), Why: "it named them above"})
+	}
+	return append(all, r.Faults...)
+}
+
+// ScanExit returns the exit code of a scan. Live tokens are worse than others, and those worse
+// than what is not known; with onlyLive, others do not count.
+func ScanExit(r *scan.Result, onlyLive bool) int {
+	names, _ := r.Live()
+	switch {
+	case len(names) > 0:
+		return ExitBad
+	case len(r.Findings) > 0 && !onlyLive:
+		return ExitFailed
+	case len(r.Missed) > 0:
+		return ExitUnknown
+	}
+	codes := []int{ExitOK}
+	for _, err := range r.Faults {
+		codes = append(codes, ExitCode(err))
+	}
+	return Worst(codes...)
+}
+
+// ScanJSON is the scan part of a report.
+type ScanJSON struct {
+	Findings []FindingJSON `json:"findings"`
+	Missed   []scan.Missed `json:"missed"`
+	Errors   []*ErrorJSON  `json:"errors,omitempty"`
+	Totals   scan.Totals   `json:"totals"`
+}
+
+// FindingJSON is one place where a scan found a token.
+type FindingJSON struct {
+	State      string     `json:"state"`
+	Credential string     `json:"credential,omitempty"`
+	Version    string     `json:"version,omitempty"`
+	Rule       string     `json:"rule,omitempty"`
+	Form       string     `json:"form"`
+	Whole      bool       `json:"whole"`
+	Where      scan.Where `json:"where"`
+}
+
+// ScanReport describes a scan.
+func ScanReport(r *scan.Result, given credential.Given) ScanJSON {
+	report := ScanJSON{Findings: []FindingJSON{}, Missed: append([]scan.Missed{}, r.Missed...), Totals: r.Totals}
+	for _, f := range r.Findings {
+		one := FindingJSON{State: stateOf(f), Rule: f.Rule, Form: string(f.As), Whole: f.Whole, Where: f.Where}
+		if f.Value != nil {
+			one.Credential, one.Version = string(f.Value.Credential), string(f.Value.Version)
+		}
+		report.Findings = append(report.Findings, one)
+	}
+	for _, err := range ScanFaults(r) {
+		if f, ok := AsFault(err); ok {
+			f.Given = given
+		}
+		report.Errors = append(report.Errors, ErrorReport(err))
+	}
+	return report
+}
