@@ -28,6 +28,7 @@ var (
 type root struct {
 	s       *Scanner
 	in, out int64  // bytes of the stream, as far as known, and of what came out of it
+	over    bool   // too much came out of it, which was told
 	memory  []byte // the Scanner's, while this root has it
 	used    int    // of memory
 }
@@ -59,9 +60,13 @@ func newRoot(s *Scanner, r io.Reader) *root {
 // grow counts what a decoder made.
 func (b *root) grow(n int) error {
 	switch b.out += int64(n); {
+	case b.over:
+		return errTold
 	case b.out > mostGrown:
+		b.over = true
 		return errGrown
 	case b.out > alwaysGrows && b.out/mostTimes > b.in:
+		b.over = true
 		return errGrows
 	}
 	return nil

@@ -117,29 +117,44 @@ func (st *stream) named(name string) Where {
 
 // unpacked searches what a decoder makes of an archive that has no members.
 func (st *stream) unpacked(r io.Reader) {
-	_ = st.s.look(st.ctx, st.where, &unpacker{st, st.where, r}, st) //nolint:errcheck // the caller asks ctx
+	_ = st.s.look(st.ctx, st.where, st.telling(st.where, &counted{st.root, r}), st) //nolint:errcheck // the caller asks ctx
 }
 
-// unpacker bounds what a decoder makes, and tells once why it cannot go on.
-type unpacker struct {
-	st    *stream
-	where Where
-	r     io.Reader
+// counted bounds what a decoder makes.
+type counted struct {
+	root *root
+	r    io.Reader
 }
 
-func (u *unpacker) Read(p []byte) (int, error) {
-	n, err := u.r.Read(p)
-	if err == nil {
-		err = u.st.root.grow(n)
-	}
+func (c *counted) Read(p []byte) (int, error) {
+	n, err := c.r.Read(p)
 	switch {
-	case err == nil || err == io.EOF:
-		return n, err
+	case err == nil:
+		err = c.root.grow(n)
 	case errors.Is(err, gzip.ErrHeader), errors.Is(err, zstd.ErrMagicMismatch), errors.Is(err, errBzip2Rest):
-		return n, io.EOF // what follows the archive is something else
+		err = io.EOF // what follows the archive is something else
 	}
-	(&stream{ctx: u.st.ctx, s: u.st.s, where: u.where}).miss(err)
-	return n, errTold
+	return n, err
+}
+
+// telling tells once why a reader cannot go on.
+func (st *stream) telling(w Where, r io.Reader) *teller {
+	return &teller{stream{ctx: st.ctx, s: st.s, where: w}, r, false}
+}
+
+type teller struct {
+	stream
+	r    io.Reader
+	told bool
+}
+
+func (t *teller) Read(p []byte) (int, error) {
+	n, err := t.r.Read(p)
+	if err != nil && err != io.EOF {
+		t.miss(err)
+		t.told, err = true, errTold
+	}
+	return n, err
 }
 
 const errBzip2Rest = bzip2.StructuralError("bad magic value in continuation file")
@@ -203,8 +218,12 @@ func openTar(st *stream, in *rawBytes) error {
 			continue // its data is searched with the bytes of the archive
 		}
 		in.hush(true)
-		st.member(h.Name, t)
+		data := st.telling(st.named(h.Name), t)
+		st.member(h.Name, data)
 		in.hush(false)
+		if data.told {
+			return nil
+		}
 	}
 }
 

@@ -82,5 +82,5 @@ func (in *rawBytes) drain() {
 	for in.fill() == nil {
 		in.at = in.end
 	}
-	in.search.add(nil, true)
+	in.search.skip(0)
 }

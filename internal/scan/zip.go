@@ -63,16 +63,16 @@ func (st *stream) zipped(f *zip.File) {
 		st.s.Miss(w, why)
 	}
 	switch r, err := f.Open(); {
+	case strings.HasSuffix(f.Name, "/"):
+		st.s.name(w, st, f.Name)
 	case f.Flags&zipEncrypted != 0:
 		missed("it is encrypted")
 	case errors.Is(err, zip.ErrAlgorithm):
 		missed("purser does not know how it is compressed")
 	case err != nil:
 		missed(why(err))
-	case strings.HasSuffix(f.Name, "/"):
-		st.s.name(w, st, f.Name)
 	default:
-		st.member(f.Name, &unpacker{st, w, r})
+		st.member(f.Name, st.telling(w, &counted{st.root, r}))
 		_ = r.Close() // it was only read
 	}
 }
