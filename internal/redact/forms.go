@@ -69,8 +69,10 @@ func (all *forms) addSecret(secret string) {
 		all.add(form{text: s.text, as: s.as})
 	}
 	texts := []string{secret}
-	if encoded := inJSON(secret); encoded != secret {
-		texts = append(texts, encoded)
+	for _, encoded := range []string{inJSON(secret), inQuotes(secret)} {
+		if encoded != secret {
+			texts = append(texts, encoded)
+		}
 	}
 	for _, text := range texts {
 		all.addBase64(text, Base64)

@@ -232,3 +232,52 @@ func TestEverySpellingIsFoundInEveryBox(t *testing.T) {
 		}
 	}
 }
+
+// TestEverySpellingIsFoundAtBlockBorders puts each end of a spelling at each place around the
+// end of a block, and the whole at the ends of a file.
+func TestEverySpellingIsFoundAtBlockBorders(t *testing.T) {
+	const block, near = 128 << 10, 40
+	s, r := scanner(value("secret", token))
+	filler := bytes.Repeat([]byte("some text without a secret, in lines\n"), 2*block/37)
+	for how, text := range spellings(token) {
+		for _, from := range []int{block, block - len(text)} {
+			for at := from - near; at <= from+near; at += 7 {
+				file := append(slices.Clone(filler[:at]), "\n"+text...)
+				r.found = nil
+				must[any](t)(nil, s.Look(context.Background(), scan.Where{Path: "place"}, bytes.NewReader(file)))
+				if len(r.found) != 1 {
+					t.Fatalf("%s at %d: found %q", how, at, r.found)
+				}
+			}
+		}
+		r.found = nil
+		must[any](t)(nil, s.Look(context.Background(), scan.Where{Path: "place"}, strings.NewReader(text+"\n"+string(filler))))
+		if len(r.found) != 1 {
+			t.Errorf("%s at the start: found %q", how, r.found)
+		}
+	}
+}
+
+// TestAValueOnTwoPagesIsFoundInPart splits a token as SQLite does between a page and the
+// first that overflows.
+func TestAValueOnTwoPagesIsFoundInPart(t *testing.T) {
+	const prefix = len("dckr_pat_")
+	for at := prefix; at <= len(token); at++ {
+		s, r := scanner(value("secret", token))
+		whole := 0
+		s.Found = func(f scan.Finding) {
+			r.found = append(r.found, string(f.As))
+			if f.Whole {
+				whole++
+			}
+		}
+		page := "SQLite format 3\x00" + strings.Repeat("\x00", 4000) + "\x81\x2c\x07\x04" + token[:at] + "\x00\x00\x00\x03" + strings.Repeat("\x00", 500) + "\x00\x00\x00\x09" + token[at:] + "\x00\x0d"
+		must[any](t)(nil, s.Look(context.Background(), scan.Where{Path: "place"}, strings.NewReader(page)))
+		if len(r.found) == 0 {
+			t.Errorf("split after %d: not found", at)
+		}
+		if (at == prefix || at == len(token)) != (whole > 0) {
+			t.Errorf("split after %d: %d whole of %q", at, whole, r.found)
+		}
+	}
+}
