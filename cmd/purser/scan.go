@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"io/fs"
@@ -10,6 +11,8 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"purser/internal/atomicfile"
+	"purser/internal/buildinfo"
 	"purser/internal/config"
 	"purser/internal/credential"
 	"purser/internal/present"
@@ -18,7 +21,8 @@ import (
 )
 
 type scanFlags struct {
-	onlyLive bool
+	onlyLive, here bool
+	report         string
 }
 
 func (a *app) scanCommand() *cobra.Command {
@@ -39,15 +43,37 @@ Exit codes: 0 nothing found; 3 a token that CI uses now; 1 only other tokens;
 6 nothing found, but something could not be searched.`,
 		Example: `  purser scan
   purser scan dockerhub ../service
+  purser scan --here
   journalctl -u buildkite-agent | purser scan -
   purser scan --only-live build/logs`,
 		RunE: func(cmd *cobra.Command, args []string) error { return a.scan(cmd.Context(), args, f) },
 	}
+	cmd.Flags().BoolVar(&f.here, "here", false, "search where programs of this machine keep what you typed: logins, histories, transcripts, processes")
 	cmd.Flags().BoolVar(&f.onlyLive, "only-live", false, "exit with 0 if no token that CI uses now was found")
+	cmd.Flags().StringVar(&f.report, "report", "", "also write the result to this `FILE.sarif`, for code scanning services")
 	return cmd
 }
 
+// reportScan writes a report for code scanning services.
+func (a *app) reportScan(r *scan.Result, path string) error {
+	if path == "" {
+		return nil
+	}
+	dir, err := filepath.Abs(a.here("."))
+	if err != nil {
+		return err
+	}
+	text, err := present.SARIF(r, dir, buildinfo.This().Version)
+	if err != nil {
+		return err
+	}
+	return atomicfile.Replace(a.here(path), text, 0o644)
+}
+
 func (a *app) scan(ctx context.Context, args []string, f scanFlags) error {
+	if f.report != "" && filepath.Ext(f.report) != ".sarif" {
+		return &credential.Fault{Reason: credential.Usage, What: "--report must name a file that ends in .sarif", Why: "purser writes no other form; --output json prints one"}
+	}
 	file, err := a.load(false)
 	if err != nil {
 		return err
@@ -63,6 +89,12 @@ func (a *app) scan(ctx context.Context, args []string, f scanFlags) error {
 			return err
 		}
 	}
+	if f.here {
+		places = append(places, thisMachine)
+	}
+	if len(places) == 0 {
+		places = []string{"."}
+	}
 	began := a.now()
 	s, result := scan.Collect(values)
 	result.Faults = faults
@@ -77,6 +109,9 @@ func (a *app) scan(ctx context.Context, args []string, f scanFlags) error {
 	result.Done(s)
 	if err != nil {
 		return credential.Stopped(ctx, "searching")
+	}
+	if err := a.reportScan(result, f.report); err != nil {
+		return err
 	}
 	code := present.ScanExit(result, f.onlyLive)
 	if a.output.JSON {
@@ -101,9 +136,6 @@ func (a *app) scanned(args []string, file *config.File) (names, places []string,
 			return nil, nil, &credential.Fault{Reason: credential.Usage, What: "there is no credential and no file with the name " + credential.Quote(arg), Why: "purser status lists the credentials"}
 		}
 		places = append(places, arg)
-	}
-	if len(places) == 0 {
-		places = []string{"."}
 	}
 	return names, places, nil
 }
@@ -141,11 +173,29 @@ func (a *app) valuesIn(ctx context.Context, w *wire.Wire, c credential.Credentia
 	return scan.Values(ctx, c, w.Target(c, t), s, guesses)
 }
 
+// thisMachine is the place that --here searches, as progress names it. No file has it as its
+// name, because it ends in a slash.
+const thisMachine = "this machine/"
+
 func (a *app) look(ctx context.Context, s *scan.Scanner, place string) error {
-	if place == "-" {
+	switch place {
+	case "-":
 		return s.Stream(ctx, a.in)
+	case thisMachine:
+		return s.Here(ctx, a.machineToScan())
 	}
 	return s.Files(ctx, a.here(place))
+}
+
+func (a *app) machineToScan() scan.Machine {
+	m := scan.Machine{
+		Home: a.env.Home, Config: a.env.XDGConfigHome, Data: a.env.XDGDataHome, Runtime: a.env.XDGRuntimeDir,
+		Extra: []string{a.env.DockerConfig, a.env.RegistryAuthFile, a.env.BuildxConfig}, Proc: "/proc",
+	}
+	if m.Home != "" {
+		m.Config, m.Data = cmp.Or(m.Config, filepath.Join(m.Home, ".config")), cmp.Or(m.Data, filepath.Join(m.Home, ".local", "share"))
+	}
+	return m
 }
 
 // here resolves a path in the working directory.

@@ -86,7 +86,7 @@ func PlaceText(w scan.Where) string {
 		b.WriteString(" (" + strings.Join(about, ", ") + ")")
 	}
 	if w.Process > 0 {
-		fmt.Fprintf(&b, " of process %d", w.Process)
+		fmt.Fprintf(&b, " of %s, process %d", w.Program, w.Process)
 	}
 	return b.String()
 }

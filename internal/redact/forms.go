@@ -40,7 +40,6 @@ const (
 	Base64      Form = "in base64"
 	Base64Twice Form = "in base64, twice"
 	Base32      Form = "in base32"
-	DockerLogin Form = "in a docker login"
 	Hex         Form = "in hex"
 	Numbers     Form = "as numbers"
 	UTF16       Form = "in UTF-16"
@@ -75,7 +74,7 @@ func (all *forms) addSecret(secret string) {
 		}
 	}
 	for _, text := range texts {
-		all.addBase64(text, Base64)
+		all.addBase64(text)
 		for _, once := range grouped(text, inBase64) {
 			for _, f := range grouped(once.text, inBase64) { // a wild character spreads over two others
 				f.wildBefore, f.wildAfter = max(f.wildBefore, 2*once.wildBefore), max(f.wildAfter, 2*once.wildAfter)
@@ -92,9 +91,9 @@ func (all *forms) addSecret(secret string) {
 	}
 }
 
-func (all *forms) addBase64(text string, as Form) {
+func (all *forms) addBase64(text string) {
 	for _, f := range slices.Concat(grouped(text, inBase64), grouped(text, inBase64URL)) {
-		f.as = as
+		f.as = Base64
 		all.add(f)
 	}
 }

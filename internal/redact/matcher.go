@@ -45,7 +45,7 @@ func newMatcher(all forms, gram int) *matcher {
 	for places < mostBloom && len(m.grams)*bitsPerGram > 1<<places {
 		places++
 	}
-	m.bloom, m.shift = make([]uint64, 1<<places/64), uint(64-places) //nolint:gosec // at most mostBloom
+	m.bloom, m.shift = make([]uint64, 1<<places/64), uint(64-places)
 	for g := range m.grams {
 		m.bloom[m.slot(g)/64] |= 1 << (m.slot(g) % 64)
 	}

@@ -50,7 +50,7 @@ func New(logins ...credential.Login) *Redactor {
 		auth := base64.StdEncoding.EncodeToString([]byte(l.Username + ":" + whole))
 		public := (len(l.Username) + 1 + len(prefix)) / 3 * 4
 		if public < len(auth) {
-			text.addBase64(auth[public:], DockerLogin)
+			text.addBase64(auth[public:])
 		}
 		dump.addNumbers(secret)
 		text[texts:].belong(i)

@@ -126,7 +126,7 @@ type kind int
 
 const (
 	content kind = iota
-	name         // of something; it has no lines, and is no stream
+	short        // it has no lines, and is no stream
 	packed       // the bytes of an archive, whose members are told first
 )
 
@@ -146,7 +146,7 @@ func (s *Scanner) done(one *search) {
 	if one.values != nil {
 		one.values.Reset()
 	}
-	if one.kind != name {
+	if one.kind != short {
 		s.mu.Lock()
 		s.totals.Bytes += one.bytes
 		if one.kind == content {
@@ -159,10 +159,13 @@ func (s *Scanner) done(one *search) {
 }
 
 // name searches the name of something in an archive, or in none.
-func (s *Scanner) name(w Where, in *stream, text string) {
+func (s *Scanner) name(w Where, in *stream, text string) { s.short(w, in, []byte(text)) }
+
+// short searches a short text, which has no lines.
+func (s *Scanner) short(w Where, in *stream, text []byte) {
 	one := s.search(w, in)
-	one.kind = name
-	one.add([]byte(text), true)
+	one.kind = short
+	one.add(text, true)
 	s.done(one)
 }
 

@@ -42,7 +42,9 @@ type Where struct {
 	Date   string `json:"date,omitempty"` // RFC 3339
 	Ref    string `json:"ref,omitempty"`
 
-	Process int `json:"process,omitempty"` // id of a process, in whose Path "environment" or "arguments" it is
+	// Of a process, in whose environment or arguments it is.
+	Process int    `json:"process,omitempty"` // id
+	Program string `json:"program,omitempty"`
 }
 
 // Finding is a secret in a place: a credential's value, or a token known only by its form.
@@ -132,7 +134,7 @@ func (s *Scanner) tell(f Finding) {
 
 // clean removes secrets from a place, and quotes it.
 func (s *Scanner) clean(w Where) Where {
-	for _, text := range []*string{&w.Path, &w.Step, &w.Commit, &w.Author, &w.Date, &w.Ref} {
+	for _, text := range []*string{&w.Path, &w.Step, &w.Commit, &w.Author, &w.Date, &w.Ref, &w.Program} {
 		*text = s.shown(*text)
 	}
 	w.Inside = slices.Clone(w.Inside)

@@ -2,8 +2,10 @@ package scan_test
 
 import (
 	"context"
+	"encoding/base64"
 	"fmt"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -72,4 +74,24 @@ func TestFilesAreLookedThrough(t *testing.T) {
 	if !slices.Equal(r.found, want) || len(r.missed) > 0 {
 		t.Errorf("found %q\nwant %q\nmissed %q", r.found, want, r.missed)
 	}
+}
+
+func auth(token string) string {
+	return base64.StdEncoding.EncodeToString([]byte("mockserver:" + token))
+}
+
+// sleeper starts a process that waits for the test's end.
+func sleeper(t *testing.T, env ...string) *os.Process {
+	t.Helper()
+	cmd := exec.Command("cat")
+	cmd.Env = env
+	in, err := cmd.StdinPipe()
+	if err == nil {
+		err = cmd.Start()
+	}
+	if err != nil {
+		t.Skip("no process to look at: ", err)
+	}
+	t.Cleanup(func() { _ = in.Close(); _ = cmd.Wait() })
+	return cmd.Process
 }
