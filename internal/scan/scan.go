@@ -90,6 +90,8 @@ type Scanner struct {
 	redactor *redact.Redactor
 	searches sync.Pool
 	memory   memory
+	blobs    sync.Map // digests of the parts of images that were looked through
+	places   sync.Map // of files that are parts of images, by path
 
 	mu     sync.Mutex // guards what follows, and calls of Found and Missed
 	totals Totals
