@@ -25,6 +25,7 @@ type form struct {
 	wildAfter  int
 	words      bool // adjacent words contain bytes of the secret too
 	bytes      int  // of the secret, in a form of numbers
+	dumped     bool // single characters, with others between
 }
 
 // Form names a way to write a secret, as it follows "the token".
@@ -218,7 +219,7 @@ func forDumps(texts forms) forms {
 			}
 			return r
 		}, f.text)
-		f.piece = min(runLength, len(f.text))
+		f.piece, f.dumped = min(runLength, len(f.text)), true
 		if f.piece >= wideGram {
 			all.add(f)
 		}

@@ -31,9 +31,9 @@ type Search struct {
 // the data wait for the rest.
 const longestPlace = 4 << 10
 
-// Of a secret without the mark of a vendor, which may be made of words that stand elsewhere,
-// a part counts as found from enough percent of it on.
-const enough = 70
+// Of a secret without a vendor's mark, which may be made of words that code has too, a part
+// counts as found from enough percent of it on.
+const enough = 90
 
 // leastNumbers is how many bytes of a secret, as numbers, count as found: tables of numbers
 // are long enough to show fewer by chance.
@@ -124,7 +124,7 @@ func (s *Search) place(from, to int, pieces []cut) {
 			start, end = min(start, c.start), max(end, c.end)
 		}
 	}
-	if s.at+int64(from) < s.told[f.of] || s.scan.r.plain[f.of] && 100*(end-start) < enough*len(f.text) {
+	if s.at+int64(from) < s.told[f.of] || s.scan.r.plain[f.of] && !f.dumped && 100*(end-start) < enough*len(f.text) {
 		return // found already, in another form, or too little
 	}
 	s.told[f.of] = s.at + int64(to)

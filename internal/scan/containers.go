@@ -245,7 +245,7 @@ func openAr(st *stream, in *rawBytes) error {
 		}
 		size, err := strconv.ParseInt(strings.TrimSpace(string(head[48:58])), 10, 64)
 		if err != nil || size < 0 || string(head[58:]) != "`\n" {
-			return errors.New("it is damaged")
+			return nil // nothing is packed: the rest is searched as it is
 		}
 		in.hush(true)
 		data := io.LimitReader(in, size)

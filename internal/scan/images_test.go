@@ -11,10 +11,10 @@ import (
 	"log"
 	"net/http"
 	"net/http/httptest"
-	"os"
 	"path/filepath"
 	"slices"
 	"strings"
+	"sync"
 	"testing"
 
 	"github.com/google/go-containerregistry/pkg/authn"
@@ -105,11 +105,14 @@ func push(t *testing.T, address string, img v1.Image) {
 }
 
 func TestEveryPartOfAnImageInARegistryIsLookedThroughOnce(t *testing.T) {
+	var mu sync.Mutex
 	var asked []string
 	host := registryHost(t, func(next http.Handler) http.Handler {
 		return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 			if r.Method == http.MethodGet && strings.Contains(r.URL.Path, "/blobs/") {
+				mu.Lock()
 				asked = append(asked, r.URL.Path)
+				mu.Unlock()
 			}
 			next.ServeHTTP(w, r)
 		})
@@ -310,5 +313,3 @@ func TestImagesAreNotReadOverPlainHTTP(t *testing.T) {
 type roundTripper func(*http.Request) (*http.Response, error)
 
 func (f roundTripper) RoundTrip(r *http.Request) (*http.Response, error) { return f(r) }
-
-var _ = os.Stat
