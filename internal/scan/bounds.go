@@ -4,6 +4,8 @@ import (
 	"context"
 	"errors"
 	"io"
+
+	"github.com/klauspost/compress/zstd"
 )
 
 const (
@@ -21,25 +23,24 @@ const (
 var (
 	errGrows  = errors.New("it expands to more than 1 GB, 1,000 times its size")
 	errGrown  = errors.New("it expands to more than 256 GB")
+	errWindow = errors.New("it takes more memory than purser gives to an archive: unpack it, and scan the folder")
 	errMemory = errors.New("it is larger than 64 MB and in another archive: unpack that, and scan the folder")
 )
 
 // root bounds what comes out of one file or stream, with all the archives in it.
 type root struct {
 	s       *Scanner
-	in, out int64  // bytes of the stream, as far as known, and of what came out of it
-	over    bool   // too much came out of it, which was told
-	memory  []byte // the Scanner's, while this root has it
-	used    int    // of memory
+	in, out int64   // bytes of the stream, as far as known, and of what came out of it
+	over    bool    // too much came out of it, which was told
+	memory  *memory // the Scanner's, while this root has it
 }
 
-// memory is what one root at a time may take, or nil until one does.
-type memory chan []byte
-
-func newMemory() memory {
-	m := make(memory, 1)
-	m <- nil
-	return m
+// memory is what one root at a time may take besides littleMemory. It is made when one does.
+type memory struct {
+	bytes   []byte
+	used    int
+	decoder *zstd.Decoder // with a window of up to mostMemory
+	busy    bool          // the decoder is in use
 }
 
 // whole is a stream that can be read at any place.
@@ -79,19 +80,52 @@ func (b *root) large(ctx context.Context) error {
 	}
 	select {
 	case b.memory = <-b.s.memory:
+		return nil
 	case <-ctx.Done():
 		return ctx.Err()
 	}
-	if b.memory == nil {
-		b.memory = make([]byte, mostMemory)
-	}
-	return nil
 }
 
 func (b *root) close() {
 	if b.memory != nil {
 		b.s.memory <- b.memory
 	}
+}
+
+// decoder returns a decoder for what begins with head, which release gives back.
+func (b *root) decoder(ctx context.Context, head []byte) (z *zstd.Decoder, release func(), err error) {
+	var h zstd.Header
+	err = h.Decode(head)
+	window := h.WindowSize
+	if h.SingleSegment {
+		window = h.FrameContentSize
+	}
+	if err != nil || window <= littleMemory {
+		err = nil // the decoder says it better
+		z, ok := b.s.decoders.Get().(*zstd.Decoder)
+		if !ok {
+			z, err = newDecoder(littleMemory)
+		}
+		return z, func() { _ = z.Reset(nil); b.s.decoders.Put(z) }, err //nolint:errcheck // it lets go of its input
+	}
+	if err := b.large(ctx); err != nil {
+		return nil, nil, err
+	}
+	m := b.memory
+	if m.busy {
+		return nil, nil, errWindow
+	}
+	if m.decoder == nil {
+		if m.decoder, err = newDecoder(mostMemory); err != nil {
+			return nil, nil, err
+		}
+	}
+	m.busy = true
+	return m.decoder, func() { _ = m.decoder.Reset(nil); m.busy = false }, nil //nolint:errcheck // it lets go of its input
+}
+
+func newDecoder(window uint64) (*zstd.Decoder, error) {
+	return zstd.NewReader(nil, zstd.WithDecoderConcurrency(1), zstd.WithDecoderLowmem(true), zstd.WithDecoderMaxWindow(window), zstd.WithDecoderMaxMemory(window))
 }
 
 // hold reads all of a stream into memory, which release gives back.
@@ -104,21 +138,25 @@ func (b *root) hold(ctx context.Context, r io.Reader) (data []byte, release func
 	if err := b.large(ctx); err != nil {
 		return nil, release, err
 	}
-	from := b.used
-	release = func() { b.used = from }
-	free := b.memory[from:]
+	m := b.memory
+	if m.bytes == nil {
+		m.bytes = make([]byte, mostMemory)
+	}
+	from := m.used
+	release = func() { m.used = from }
+	free := m.bytes[from:]
 	n := copy(free, data)
 	for err == nil && n < len(free) {
-		var m int
-		m, err = r.Read(free[n:])
-		n += m
+		var more int
+		more, err = r.Read(free[n:])
+		n += more
 	}
-	if err != io.EOF {
-		if err == nil {
-			err = errMemory
-		}
+	switch {
+	case err == nil:
+		return nil, release, errMemory
+	case err != io.EOF:
 		return nil, release, err
 	}
-	b.used += n
+	m.used += n
 	return free[:n:n], release, nil
 }

@@ -6,6 +6,7 @@ import (
 	"compress/bzip2"
 	"compress/gzip"
 	"errors"
+	"fmt"
 	"io"
 	"slices"
 	"strconv"
@@ -133,8 +134,20 @@ func (c *counted) Read(p []byte) (int, error) {
 		err = c.root.grow(n)
 	case errors.Is(err, gzip.ErrHeader), errors.Is(err, zstd.ErrMagicMismatch), errors.Is(err, errBzip2Rest):
 		err = io.EOF // what follows the archive is something else
+	case errors.Is(err, zstd.ErrWindowSizeExceeded), errors.Is(err, zstd.ErrDecoderSizeExceeded):
+		err = errWindow
+	case err != io.EOF:
+		err = damaged(err)
 	}
 	return n, err
+}
+
+// damaged says what a decoder's error means.
+func damaged(err error) error {
+	if errors.Is(err, errTold) || errors.Is(err, errDirectory) || errors.Is(err, io.ErrUnexpectedEOF) {
+		return err
+	}
+	return fmt.Errorf("it is damaged: %w", err)
 }
 
 // telling tells once why a reader cannot go on.
@@ -162,7 +175,7 @@ const errBzip2Rest = bzip2.StructuralError("bad magic value in continuation file
 func openGzip(st *stream, in *rawBytes) error {
 	z, err := gzip.NewReader(in)
 	if err != nil {
-		return err
+		return damaged(err)
 	}
 	st.unpacked(z)
 	return nil
@@ -173,22 +186,15 @@ func openBzip2(st *stream, in *rawBytes) error {
 	return nil
 }
 
-// mostWindow bounds what a zstd decoder remembers.
-const mostWindow = 64 << 20
-
 func openZstd(st *stream, in *rawBytes) error {
-	var h zstd.Header
-	most := uint64(littleMemory)
-	if h.Decode(in.ahead()) == nil && max(h.WindowSize, h.FrameContentSize) > most {
-		if most = mostWindow; st.root.large(st.ctx) != nil {
-			return nil // ctx ended
-		}
-	}
-	z, err := zstd.NewReader(in, zstd.WithDecoderConcurrency(1), zstd.WithDecoderLowmem(true), zstd.WithDecoderMaxWindow(most))
+	z, release, err := st.root.decoder(st.ctx, in.ahead())
 	if err != nil {
 		return err
 	}
-	defer z.Close()
+	defer release()
+	if err := z.Reset(in); err != nil {
+		return err
+	}
 	st.unpacked(z)
 	return nil
 }
@@ -210,7 +216,7 @@ func openTar(st *stream, in *rawBytes) error {
 			return nil
 		}
 		if err != nil {
-			return err
+			return damaged(err)
 		}
 		in.hush(false)
 		if isSparse(h) && h.Size > mostSparse {

@@ -89,9 +89,10 @@ type Scanner struct {
 	values   []Value
 	redactor *redact.Redactor
 	searches sync.Pool
-	memory   memory
-	blobs    sync.Map // digests of the parts of images that were looked through
-	places   sync.Map // of files that are parts of images, by path
+	decoders sync.Pool
+	memory   chan *memory // has one
+	blobs    sync.Map     // digests of the parts of images that were looked through
+	places   sync.Map     // of files that are parts of images, by path
 
 	mu     sync.Mutex // guards what follows, and calls of Found and Missed
 	totals Totals
@@ -103,7 +104,9 @@ func New(values []Value) *Scanner {
 	for i, v := range values {
 		logins[i] = v.Login
 	}
-	return &Scanner{values: values, redactor: redact.New(logins...), memory: newMemory()}
+	s := &Scanner{values: values, redactor: redact.New(logins...), memory: make(chan *memory, 1)}
+	s.memory <- &memory{}
+	return s
 }
 
 // Totals returns what was looked through so far.

@@ -42,11 +42,11 @@ func openZip(st *stream, in *rawBytes) error {
 	}
 	z, err := zip.NewReader(list, file.Size())
 	if err != nil {
-		return err
+		return damaged(err)
 	}
 	list.left = 1 << 62
 	z.RegisterDecompressor(zipBzip2, func(r io.Reader) io.ReadCloser { return io.NopCloser(bzip2.NewReader(r)) })
-	z.RegisterDecompressor(zstd.ZipMethodWinZip, zstd.ZipDecompressor(zstd.WithDecoderMaxWindow(littleMemory)))
+	z.RegisterDecompressor(zstd.ZipMethodWinZip, zstd.ZipDecompressor(zstd.WithDecoderMaxWindow(littleMemory), zstd.WithDecoderMaxMemory(littleMemory)))
 	for _, f := range z.File {
 		if st.ctx.Err() != nil {
 			return nil
@@ -62,15 +62,19 @@ func (st *stream) zipped(f *zip.File) {
 		st.s.name(w, st, f.Name)
 		st.s.Miss(w, why)
 	}
-	switch r, err := f.Open(); {
-	case strings.HasSuffix(f.Name, "/"):
+	if strings.HasSuffix(f.Name, "/") {
 		st.s.name(w, st, f.Name)
-	case f.Flags&zipEncrypted != 0:
+		return
+	}
+	if f.Flags&zipEncrypted != 0 {
 		missed("it is encrypted")
+		return
+	}
+	switch r, err := f.Open(); {
 	case errors.Is(err, zip.ErrAlgorithm):
 		missed("purser does not know how it is compressed")
 	case err != nil:
-		missed(why(err))
+		missed(why(damaged(err)))
 	default:
 		st.member(f.Name, st.telling(w, &counted{st.root, r}))
 		_ = r.Close() // it was only read
