@@ -14,7 +14,7 @@ SOAK := 20m
 SEED := 0
 SINCE := HEAD
 
-.PHONY: release release-snapshot release-test release-tools hostile soak help test quick doctor tools lint fuzz bench exposure build faults lambda man
+.PHONY: release release-snapshot release-test release-tools hostile soak help test quick doctor tools lint fuzz bench exposure build faults lambda man rules
 
 help: ## list the targets
 	@sed -n 's/^\([a-z-]*\):.*## /  make \1\t/p' $(firstword $(MAKEFILE_LIST)) | expand -t 24
@@ -76,21 +76,26 @@ exposure: build ## search everything that leaves purser for secrets; needs strac
 	@CGO_ENABLED=0 go build -trimpath -o bin/ ./cmd/purser-exposure
 	@sudo=; [[ $$(id -u) == 0 ]] || sudo=sudo; $$sudo bin/purser-exposure --purser bin/purser --helper bin/docker-credential-purser --leaking bin/leaking/purser
 
+rules: ## write gitleaks' rules about registries' tokens into internal/scan/rules.json
+	@rules=$$(go -C tools/rules run .); printf '%s\n' "$$rules" >internal/scan/rules.json
+
 man: ## write the manual pages into bin/man1; their date is the last commit's, or SOURCE_DATE_EPOCH
 	@SOURCE_DATE_EPOCH=$${SOURCE_DATE_EPOCH:-$$(git log -1 --format=%ct)} CGO_ENABLED=0 go run ./cmd/purser man bin/man1
 
 build: ## build the programs into bin/
 	@CGO_ENABLED=0 go build -trimpath -ldflags='-s -w' -o bin/ ./cmd/purser ./cmd/docker-credential-purser ./cmd/purser-lambda
 
-release-tools: ## install what release-snapshot uses: goreleaser, syft
-	go install github.com/goreleaser/goreleaser/v2@v2.15.1
-	go install github.com/anchore/syft/cmd/syft@v1.57.1
+release-tools: ## install what a release uses: goreleaser, syft, cosign, crane
+	go install github.com/goreleaser/goreleaser/v2@v2.15.4 # 2.15.1 changes the checksums after it signed them
+	go install -ldflags='-X main.version=1.57.1' github.com/anchore/syft/cmd/syft@v1.57.1
+	go install github.com/sigstore/cosign/v3/cmd/cosign@v3.1.3
+	go install github.com/google/go-containerregistry/cmd/crane@v0.22.1
 
 release-snapshot: ## build a whole release into dist/, and publish nothing
 	@deploy/release/release.sh snapshot
 
 release-test: release-snapshot ## build a release, and walk every road to it; the packages need root and Debian's mirror
-	@go test -count=1 ./deploy/...
+	@go test -count=1 -v ./deploy/... | grep -vE '^ *(=== |--- PASS)' # and what was skipped
 
 release: ## publish a release; the release workflow runs it, on a tag
 	@deploy/release/release.sh publish

@@ -66,6 +66,7 @@ var mayImport = map[string][]string{
 	"internal/doctor":        {"internal/config", "internal/credential", "internal/lifecycle", "internal/present", "internal/signin", "internal/source", "internal/store", "internal/terraform", "internal/wire"},
 	"internal/draft":         {"internal/ciscript", "internal/config", "internal/credential", "internal/registry", "internal/terraform"},
 	"internal/incident":      {"internal/atomicfile", "internal/audit", "internal/credential", "internal/lifecycle", "internal/present", "internal/receipt"},
+	"internal/scope":         {"internal/arguments", "internal/config", "internal/credential", "internal/scan", "internal/wire"},
 	"internal/record":        {"internal/credential", "internal/lifecycle", "internal/present", "internal/receipt", "internal/wire"},
 	"internal/exposure/leak": {},
 	"cmd/purser-exposure":    {"internal/config", "internal/credential", "internal/exposure", "internal/present", "internal/sandbox", "internal/sandbox/aws", "internal/sandbox/hub", "internal/wire/kinds"},
@@ -78,7 +79,7 @@ var mayImport = map[string][]string{
 	"cmd/purser": {
 		"internal/account", "internal/agent", "internal/arguments", "internal/askpage", "internal/atomicfile", "internal/audit", "internal/boundedfile", "internal/buildinfo", "internal/childproc", "internal/completion", "internal/config",
 		"internal/consumer", "internal/credential", "internal/doctor", "internal/draft", "internal/incident", "internal/keyringcache", "internal/lease", "internal/lifecycle", "internal/manual", "internal/practice",
-		"internal/present", "internal/process", "internal/receipt", "internal/record", "internal/redact", "internal/registry", "internal/scan", "internal/signin", "internal/source", "internal/terraform", "internal/wire",
+		"internal/present", "internal/process", "internal/receipt", "internal/record", "internal/redact", "internal/registry", "internal/scan", "internal/scope", "internal/signin", "internal/source", "internal/terraform", "internal/wire",
 		"deploy/terraform",
 	},
 }

@@ -34,6 +34,7 @@ func TestNoticeHasTheLicencesOfAllLinkedModules(t *testing.T) {
 		modules[text][module] = true
 	}
 	add("Go", filepath.Join(runtime.GOROOT(), "LICENSE")) //nolint:staticcheck // the tests run where Go is
+	add("the rules of github.com/gitleaks/gitleaks", "internal/scan/rules.LICENSE")
 	for _, system := range []string{"linux", "darwin", "windows"} {
 		for _, p := range linkedPackages(t, system) {
 			for _, file := range licencesOf(t, p.Dir, p.Module.Dir) {

@@ -30,6 +30,10 @@ zsh                     zsh                                completion in zsh
 fish                    fish                               completion in fish
 mandoc                  mandoc                             the manual pages in mandoc
 man                     man-db                             the manual pages in man
+bsdtar                  libarchive-tools                   what the packages of a release hold
+rpm                     rpm                                the installation of the RPM
+debootstrap             debootstrap                        the installation of the Debian package
+systemd-analyze         systemd                            the systemd units
 hyperfine               hyperfine                          the comparison of speed with other tools
 time                    time                               the memory in the comparison with other tools
 '

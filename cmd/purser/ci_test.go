@@ -1,11 +1,13 @@
 package main
 
 import (
+	"bytes"
 	"encoding/json"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"regexp"
+	"runtime"
 	"strconv"
 	"strings"
 	"testing"
@@ -14,26 +16,44 @@ import (
 	sm "github.com/aws/aws-sdk-go-v2/service/secretsmanager"
 	"github.com/goccy/go-yaml"
 
+	"purser/deploy/install"
 	"purser/internal/present"
 	"purser/internal/realservers"
 	"purser/internal/sandbox"
 )
 
 // TestTheExamplesForCIPush runs every example of docs/ci.md as the service would, with a
-// docker that asks for the login and records its arguments.
+// docker that asks for the login and records its arguments. purser is only in a release that
+// the examples install.
 func TestTheExamplesForCIPush(t *testing.T) {
 	raw, err := os.ReadFile("../../docs/ci.md")
 	if err != nil {
 		t.Fatal(err)
 	}
-	bin := ciPrograms(t)
+	if runtime.GOOS != "linux" {
+		t.Skip("the release of this test is for Linux")
+	}
+	bin, programs := ciPrograms(t), map[string][]byte{}
+	for _, name := range []string{"purser", "docker-credential-purser"} {
+		if programs[name], err = os.ReadFile(filepath.Join(bin, name)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	home := install.Home(t, []string{"v1.2.3"}, map[string]install.Release{"v1.2.3": install.Pack("v1.2.3", programs)})
+	raw = bytes.ReplaceAll(raw, []byte("HOME/releases"), []byte(home+"/releases"))
 	found := 0
 	for _, section := range strings.Split(string(raw), "\n## ") {
 		title, text, _ := strings.Cut(section, "\n")
+		installs := ""
 		for _, block := range regexp.MustCompile("(?s)```([a-z]+)\n(.*?)```").FindAllStringSubmatch(text, -1) {
+			if block[1] == "sh" && strings.Contains(block[2], "install.sh") {
+				installs = block[2]
+				continue
+			}
 			for _, step := range ciSteps(t, title, block[2]) {
 				found++
-				t.Run(title, func(t *testing.T) { step.run(t, bin) })
+				step.script = installs + step.script
+				t.Run(title, func(t *testing.T) { step.run(t, bin, home) })
 			}
 		}
 	}
@@ -47,8 +67,8 @@ type ciStep struct {
 	env    map[string]string
 }
 
-// ciSteps returns the commands of an example, with the variables that it sets. A real agent
-// runs Buildkite's in deploy/buildkite-plugin.
+// ciSteps returns the commands of an example, after those that install purser for it, with the
+// variables that it sets. A real agent runs Buildkite's in deploy/buildkite-plugin.
 func ciSteps(t *testing.T, service, text string) []ciStep {
 	t.Helper()
 	var all []ciStep
@@ -57,36 +77,59 @@ func ciSteps(t *testing.T, service, text string) []ciStep {
 		var workflow struct {
 			Jobs map[string]struct {
 				Env   map[string]string
-				Steps []struct{ Run string }
+				Steps []struct {
+					Run, Uses string
+					With      map[string]string
+				}
 			}
 		}
 		if err := yaml.Unmarshal([]byte(text), &workflow); err != nil {
 			t.Fatal(err)
 		}
 		for _, job := range workflow.Jobs {
+			setUp := ""
 			for _, s := range job.Steps {
+				if strings.HasPrefix(s.Uses, "OWNER/purser@") {
+					setUp = "PURSER_VERSION=" + s.With["version"] + " \"$SETUP\"; PATH=$(cat \"$GITHUB_PATH\"):$PATH\n"
+				}
 				if s.Run != "" {
-					all = append(all, ciStep{s.Run, job.Env})
+					all = append(all, ciStep{setUp + s.Run, job.Env})
 				}
 			}
 		}
 	case "GitLab CI":
-		var pipeline map[string]struct {
-			Variables map[string]string
-			Script    []string
+		var pipeline struct {
+			Include []struct{ Inputs map[string]string }
+			Publish struct {
+				Extends   string
+				Variables map[string]string
+				Script    []string
+			}
 		}
 		if err := yaml.Unmarshal([]byte(text), &pipeline); err != nil {
 			t.Fatal(err)
 		}
-		for _, job := range pipeline {
-			all = append(all, ciStep{strings.Join(job.Script, "\n"), job.Variables})
+		file, err := os.ReadFile("../../deploy/gitlab/templates/setup-purser.yml")
+		if err != nil {
+			t.Fatal(err)
 		}
+		component, err := install.ParseComponent(file)
+		if err != nil {
+			t.Fatal(err)
+		}
+		before, err := component.Script(pipeline.Publish.Extends, pipeline.Include[0].Inputs)
+		if err != nil {
+			t.Fatal(err)
+		}
+		// A release puts the address there.
+		before = strings.ReplaceAll(before, "'@HOME@", "\"$PURSER_HOME\"'")
+		all = append(all, ciStep{before + "\n" + strings.Join(pipeline.Publish.Script, "\n"), pipeline.Publish.Variables})
 	case "Jenkins":
 		env := map[string]string{}
 		for _, m := range regexp.MustCompile(`(?m)^ +([A-Z_]+) = '([^']*)'$`).FindAllStringSubmatch(text, -1) {
 			env[m[1]] = m[2]
 		}
-		for _, m := range regexp.MustCompile(`(?m)^ +sh '([^']*)'$`).FindAllStringSubmatch(text, -1) {
+		for _, m := range regexp.MustCompile(`(?s)\n +sh '''\n(.*?)'''`).FindAllStringSubmatch(text, -1) {
 			all = append(all, ciStep{m[1], env})
 		}
 	case "A shell":
@@ -115,7 +158,8 @@ func ciPrograms(t *testing.T) (bin string) {
 	return bin
 }
 
-func (s ciStep) run(t *testing.T, bin string) {
+// run runs a step where docker is there and purser is not.
+func (s ciStep) run(t *testing.T, bin, home string) {
 	t.Helper()
 	box, err := sandbox.Start(t.Context(), sandbox.Options{})
 	if err != nil {
@@ -132,7 +176,21 @@ func (s ciStep) run(t *testing.T, bin string) {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { _ = os.RemoveAll(temp) })
-	env := append(vars, "PATH="+bin+":"+os.Getenv("PATH"), "HOME="+t.TempDir(), "TMPDIR="+temp, "CI=true", "PURSER_HELPER_TIMEOUT=30s")
+	setUp, err := filepath.Abs("../../deploy/install/setup.sh")
+	if err != nil {
+		t.Fatal(err)
+	}
+	agent, docker := t.TempDir(), t.TempDir()
+	// The machine's cosign would ask Sigstore for its keys.
+	for name, program := range map[string]string{"docker": fakeDocker, "cosign": "#!/bin/sh\n"} {
+		writeFile(t, filepath.Join(docker, name), program)
+		if err := os.Chmod(filepath.Join(docker, name), 0o755); err != nil {
+			t.Fatal(err)
+		}
+	}
+	env := append(vars, "PATH="+docker+":"+os.Getenv("PATH"), "HOME="+agent, "TMPDIR="+temp, "CI=true", "PURSER_HELPER_TIMEOUT=30s",
+		"SETUP="+setUp, "PURSER_HOME="+home, "GITHUB_PATH="+filepath.Join(agent, "path"), "GITHUB_OUTPUT="+filepath.Join(agent, "output"), "RUNNER_TEMP="+filepath.Join(agent, "temp"),
+		"RUNNER_TOOL_CACHE="+filepath.Join(agent, "tools"), "CI_PROJECT_DIR="+filepath.Join(agent, "project"), "WORKSPACE_TMP="+filepath.Join(agent, "workspace@tmp"))
 	for name, value := range s.env {
 		env = append(env, name+"="+value)
 	}
@@ -145,7 +203,7 @@ func (s ciStep) run(t *testing.T, bin string) {
 		}
 		return string(out)
 	}
-	shell("purser store x --registry docker.io --username mockserver --repository mockserver/mockserver --secret-id mockserver-build/dockerhub --region eu-west-2 --create --token-stdin", box.PushToken.Reveal())
+	shell(bin+"/purser store x --registry docker.io --username mockserver --repository mockserver/mockserver --secret-id mockserver-build/dockerhub --region eu-west-2 --create --token-stdin", box.PushToken.Reveal())
 	out := shell(s.script, "")
 	if strings.Count(out, "with a login") != strings.Count(s.script, "docker buildx")+strings.Count(s.script, "docker push") {
 		t.Errorf("%s\n%s", s.script, out)

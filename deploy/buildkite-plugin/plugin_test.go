@@ -10,6 +10,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"regexp"
+	"runtime"
 	"slices"
 	"strings"
 	"testing"
@@ -17,6 +18,7 @@ import (
 
 	"github.com/goccy/go-yaml"
 
+	"purser/deploy/install"
 	"purser/internal/credential"
 	"purser/internal/realservers"
 	sandboxaws "purser/internal/sandbox/aws"
@@ -121,7 +123,9 @@ func newJob(t *testing.T) *job {
 	if out, err := build.CombinedOutput(); err != nil {
 		t.Fatalf("%v\n%s", err, out)
 	}
-	if err := os.Symlink(j.agent, filepath.Join(j.bin, "buildkite-agent")); err != nil {
+	// The machine's cosign would ask Sigstore for its keys.
+	machine := filepath.Join(j.dir, "machine")
+	if err := errors.Join(os.Mkdir(machine, 0o700), os.Symlink(j.agent, filepath.Join(machine, "buildkite-agent")), os.WriteFile(filepath.Join(machine, "cosign"), []byte("#!/bin/sh\n"), 0o700)); err != nil {
 		t.Fatal(err)
 	}
 	manager := httptest.NewServer(sandboxaws.NewSecretsManager(sandboxaws.SecretsManagerConfig{}))
@@ -139,12 +143,12 @@ func newJob(t *testing.T) *job {
 	buildkite := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { _, _ = w.Write([]byte("{}")) }))
 	t.Cleanup(buildkite.Close)
 	j.env = []string{
-		"PATH=" + j.bin + ":" + os.Getenv("PATH"), "HOME=" + j.dir, "BUILDKITE=true", "BUILDKITE_AGENT_ACCESS_TOKEN=rig-dummy",
+		"PATH=" + j.bin + ":" + machine + ":" + os.Getenv("PATH"), "HOME=" + j.dir, "BUILDKITE=true", "BUILDKITE_AGENT_ACCESS_TOKEN=rig-dummy",
 		"BUILDKITE_AGENT_ENDPOINT=" + buildkite.URL, "BUILDKITE_AGENT_NAME=rig", "BUILDKITE_ORGANIZATION_SLUG=rig", "BUILDKITE_PIPELINE_SLUG=rig",
 		"BUILDKITE_PIPELINE_PROVIDER=git", "BUILDKITE_JOB_ID=00000000-0000-4000-8000-000000000001", "BUILDKITE_REPO=file://" + j.dir + "/none",
 		"BUILDKITE_BRANCH=main", "BUILDKITE_COMMIT=HEAD", "BUILDKITE_SHELL=/bin/bash -e -c", "BUILDKITE_BUILD_PATH=" + j.dir + "/builds",
 		"BUILDKITE_HOOKS_PATH=" + j.dir + "/hooks", "BUILDKITE_PLUGINS_PATH=" + j.dir + "/plugins", "BUILDKITE_SOCKETS_PATH=" + shortFolder(t),
-		"BUILDKITE_BIN_PATH=" + j.bin, "BUILDKITE_PLUGINS_ENABLED=true", "BUILDKITE_LOCAL_HOOKS_ENABLED=true", "BUILDKITE_COMMAND_EVAL=true",
+		"BUILDKITE_BIN_PATH=" + machine, "BUILDKITE_PLUGINS_ENABLED=true", "BUILDKITE_LOCAL_HOOKS_ENABLED=true", "BUILDKITE_COMMAND_EVAL=true",
 		"BUILDKITE_PLUGINS_ALWAYS_CLONE_FRESH=true", "TMPDIR=" + shortFolder(t), "HOST=" + j.registry.Host,
 		"AWS_ENDPOINT_URL=" + manager.URL, "AWS_ACCESS_KEY_ID=SANDBOX", "AWS_SECRET_ACCESS_KEY=SANDBOX", "PURSER_HELPER_TIMEOUT=30s",
 	}
@@ -166,7 +170,7 @@ func shortFolder(t *testing.T) string {
 func (j *job) publish() string {
 	j.Helper()
 	repository := filepath.Join(j.dir, "purser-buildkite-plugin")
-	script := `set -e; mkdir "$1"; cp -r plugin.yml hooks README.md "$1"; cd "$1"; git init -q; git add .
+	script := `set -e; mkdir "$1"; cp -rL plugin.yml hooks README.md install.sh "$1"; cd "$1"; git init -q; git add .
 		git -c user.name=test -c user.email=test@example.com -c commit.gpgsign=false commit -qm plugin; git tag v1.0.0`
 	if out, err := exec.CommandContext(j.Context(), "sh", "-c", script, "sh", repository).CombinedOutput(); err != nil {
 		j.Fatalf("%v\n%s", err, out)
@@ -241,8 +245,71 @@ func TestARealAgentPushesAndShowsNoToken(t *testing.T) {
 	}
 }
 
+// TestARealAgentInstallsAReleaseForTheJob: the agent has no purser, and its builds change what
+// the plugin keeps in the cache.
+func TestARealAgentInstallsAReleaseForTheJob(t *testing.T) {
+	if runtime.GOOS != "linux" {
+		t.Skip("the release of this test is for Linux")
+	}
+	crane := realservers.Need(t, "crane")
+	j := newJob(t)
+	programs := map[string][]byte{}
+	for _, name := range []string{"purser", "docker-credential-purser"} {
+		program, err := os.ReadFile(filepath.Join(j.bin, name))
+		if err != nil {
+			t.Fatal(err)
+		}
+		programs[name] = program
+	}
+	tampered, archive := install.Printing("v1.2.0"), install.ArchiveName("v1.1.0")
+	tampered[install.ArchiveName("v1.2.0")] = []byte("evil")
+	home := install.Home(t, []string{"v1.2.0", "v1.1.0"}, map[string]install.Release{"v1.1.0": install.Pack("v1.1.0", programs), "v1.2.0": tampered})
+	cache := filepath.Join(j.dir, ".cache", "purser-releases")
+	j.env = append(j.env, "PATH="+strings.TrimPrefix(envOf(j.env, "PATH"), j.bin+":"), "PURSER_HOME="+home)
+	plugin := j.publish()
+	options := func(version string) map[string]any {
+		return map[string]any{"version": version, "secret-id": "mockserver-build/local", "registries": j.registry.Host, "region": "eu-west-2"}
+	}
+	left := func() string {
+		names, _ := filepath.Glob(filepath.Join(envOf(j.env, "TMPDIR"), "*"))
+		return strings.Join(names, " ")
+	}
+	push := crane + " push " + realservers.ImageFolder(t) + " $HOST/" + j.registry.Repository + ":job"
+
+	// The build at the end replaces the archive, and the next job does not take it.
+	log, code := j.run(plugin, options("v1.1.0"), push+"; echo evil >"+filepath.Join(cache, archive))
+	if code != 0 || left() != "" || !strings.Contains(log, "the signature is valid") {
+		t.Fatalf("the job ended with %d, left %q\n%s", code, left(), log)
+	}
+	if log, code := j.run(plugin, options("1.1.0"), push); code != 0 || left() != "" || !strings.Contains(log, "does not match the release's checksums, so this downloads it again") {
+		t.Errorf("after a build that changed the cache: %d, left %q\n%s", code, left(), log)
+	}
+	if info, err := os.Stat(filepath.Join(cache, archive)); err != nil || info.Size() < 1<<20 {
+		t.Errorf("the cache has %v, %v", info, err)
+	}
+	for name, c := range map[string]struct {
+		options map[string]any
+		env     []string
+		want    string
+	}{
+		"an unknown version":     {options("v9.9.9"), nil, "release v9.9.9 does not exist; these do: v1.2.0 v1.1.0"},
+		"a tampered archive":     {options("v1.2.0"), nil, "does not match the release's checksums, so nothing was installed"},
+		"no network":             {options("v1.1.0"), []string{"PURSER_HOME=http://127.0.0.1:1"}, "check the network, and HTTPS_PROXY if you need a proxy"},
+		"an option as version":   {options("--to"), nil, "must look like v1.2.3"},
+		"a path as version":      {options("../../x"), nil, "must look like v1.2.3"},
+		"a command as version":   {options("v1.1.0$(echo it ran)"), nil, "must look like v1.2.3"},
+		"a folder and a version": {map[string]any{"version": "v1.1.0", "path": j.bin}, nil, "use version or path, not both"},
+		"no purser at all":       {map[string]any{"secret-id": "mockserver-build/local"}, nil, "install it there, name its folder with path, or a release with version"},
+	} {
+		log, code := j.run(plugin, c.options, "echo it ran", c.env...)
+		if code == 0 || !strings.Contains(log, c.want) || strings.Contains(log, "it ran\n") || left() != "" {
+			t.Errorf("%s: %d, left %q\n%s", name, code, left(), log)
+		}
+	}
+}
+
 func envOf(env []string, name string) string {
-	for _, v := range env {
+	for _, v := range slices.Backward(env) {
 		if value, ok := strings.CutPrefix(v, name+"="); ok {
 			return value
 		}

@@ -1,30 +1,20 @@
 #!/bin/bash
-# The GitHub Action installs a release into the runner's tool cache and adds it to the PATH of
-# later steps. It does not download a cached version again.
+# The GitHub Action installs a release for one job, and adds it to the PATH of later steps. The
+# runner's tool cache keeps the archive; every job verifies it again.
 set -euo pipefail
 
-fail() {
-  printf '::error title=purser::%s\n' "$1"
-  exit 1
-}
-
 here=$(dirname "${BASH_SOURCE[0]}")
-# The cache works only for a named version: the latest one changes.
-version=${PURSER_VERSION:+v${PURSER_VERSION#v}}
-case $version in *[!A-Za-z0-9.+_-]*) fail 'version must look like v1.2.3' ;; esac
-: "${RUNNER_TOOL_CACHE:?must be set by the runner}" "${GITHUB_PATH:?must be set by the runner}" "${GITHUB_OUTPUT:?must be set by the runner}"
-to=$RUNNER_TOOL_CACHE/purser/${version:-latest}/$(uname -m)
+: "${RUNNER_TEMP:?must be set by the runner}" "${RUNNER_TOOL_CACHE:?must be set by the runner}"
+: "${GITHUB_PATH:?must be set by the runner}" "${GITHUB_OUTPUT:?must be set by the runner}"
+to=$RUNNER_TEMP/purser
 
-if [[ -n $version && -e $to.complete ]]; then
-  printf 'purser %s is in the tool cache\n' "$version"
-else
-  if ! said=$(PATH=$PATH:$to sh "$here/install.sh" ${version:+--version "$version"} --to "$to" 2>&1); then
-    printf '%s\n' "$said"
-    fail "$(sed -n '$s/^purser: //p' <<<"$said")"
-  fi
+# install.sh reads the version from PURSER_VERSION.
+if ! said=$(PATH=$to:$PATH sh "$here/install.sh" --to "$to" --cache "$RUNNER_TOOL_CACHE/purser" 2>&1); then
   printf '%s\n' "$said"
-  touch "$to.complete"
+  printf '::error title=purser::%s\n' "$(sed -n '$s/^purser: //p' <<<"$said")"
+  exit 1
 fi
+printf '%s\n' "$said"
 
 printf '%s\n' "$to" >>"$GITHUB_PATH"
 read -r _ installed < <("$to/purser" version)

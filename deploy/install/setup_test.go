@@ -16,15 +16,15 @@ func TestTheActionPutsPurserOnThePath(t *testing.T) {
 	if runtime.GOOS != "linux" {
 		t.Skip("the archives of this test are for Linux")
 	}
-	tampered := releaseOf("v1.2.0")
-	tampered[archiveOf("1.2.0")] = []byte("something else")
-	url := home(t, []string{"v1.2.0", "v1.1.0"}, map[string]release{"v1.1.0": releaseOf("v1.1.0"), "v1.2.0": tampered})
+	tampered := Printing("v1.2.0")
+	tampered[ArchiveName("v1.2.0")] = []byte("something else")
+	url := Home(t, []string{"v1.2.0", "v1.1.0"}, map[string]Release{"v1.1.0": Printing("v1.1.0"), "v1.2.0": tampered})
 	cache := t.TempDir()
 	job := func(env ...string) (out, path, output string, err error) {
 		dir := t.TempDir()
 		cmd := exec.CommandContext(t.Context(), "./setup.sh")
 		cmd.Env = append([]string{
-			"PATH=/usr/bin:/bin", "HOME=" + dir, "TMPDIR=" + dir, "RUNNER_TOOL_CACHE=" + cache,
+			"PATH=/usr/bin:/bin", "HOME=" + dir, "TMPDIR=" + dir, "RUNNER_TOOL_CACHE=" + cache, "RUNNER_TEMP=" + dir,
 			"GITHUB_PATH=" + filepath.Join(dir, "path"), "GITHUB_OUTPUT=" + filepath.Join(dir, "output"), "PURSER_HOME=" + url,
 		}, env...)
 		said, err := cmd.CombinedOutput()
@@ -34,16 +34,20 @@ func TestTheActionPutsPurserOnThePath(t *testing.T) {
 	}
 
 	out, path, output, err := job("PURSER_VERSION=1.1.0")
-	if err != nil || !strings.HasPrefix(path, cache) || output != "version=v1.1.0\npath="+path+"\n" {
+	if err != nil || filepath.Base(path) != "purser" || output != "version=v1.1.0\npath="+path+"\n" {
 		t.Fatalf("%v: path %q, output %q\n%s", err, path, output, out)
 	}
 	if said, err := exec.CommandContext(t.Context(), filepath.Join(path, "docker-credential-purser")).Output(); err != nil || string(said) != "docker-credential-purser v1.1.0\n" {
 		t.Errorf("the helper that is on the PATH says %q, %v", said, err)
 	}
 
-	// The next job downloads nothing.
-	if out, again, _, err := job("PURSER_VERSION=v1.1.0", "PURSER_HOME=http://127.0.0.1:1"); err != nil || again != path || !strings.Contains(out, "is in the tool cache") {
-		t.Errorf("a version of the cache: %v: %q\n%s", err, again, out)
+	// The next job takes the archive from the cache, and verifies it.
+	archive := filepath.Join(cache, "purser", ArchiveName("v1.1.0"))
+	if err := os.WriteFile(archive, []byte("evil"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if out, _, _, err := job("PURSER_VERSION=v1.1.0"); err != nil || !strings.Contains(out, "so this downloads it again") {
+		t.Errorf("a changed cache: %v\n%s", err, out)
 	}
 
 	// The fake purser prints only its version, so this checks just the call.

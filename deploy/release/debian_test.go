@@ -36,10 +36,7 @@ func TestTheDebianPackageInstallsIntoAnEmptyDebian(t *testing.T) {
 			t.Skipf("%s is missing: the package was not installed", program)
 		}
 	}
-	packages, _ := filepath.Glob("../../dist/*_linux_" + runtime.GOARCH + ".deb")
-	if len(packages) != 1 {
-		t.Skip("there is no package in dist; make release-snapshot builds one")
-	}
+	p := made(t)
 	root := filepath.Join(t.TempDir(), "root")
 	run := func(name string, args ...string) string {
 		t.Helper()
@@ -56,7 +53,7 @@ func TestTheDebianPackageInstallsIntoAnEmptyDebian(t *testing.T) {
 		t.Skipf("Debian's packages cannot be had here: the package was not installed\n%s", out)
 	}
 	now := filepath.Join(root, "tmp", "now.deb")
-	run("cp", packages[0], now)
+	run("cp", p.file(p.archive("linux_"+runtime.GOARCH, "deb")), now)
 	// The package before is this one under a version that is lower than all.
 	unpacked := filepath.Join(t.TempDir(), "before")
 	run("dpkg-deb", "-R", now, unpacked)

@@ -249,6 +249,12 @@ func (e Environment) CheckTokens() error {
 	}
 }
 
+// SecretIn returns the secret in a variable that a person named; false if it is unset or empty.
+func SecretIn(variable string) (credential.Secret, bool) {
+	text, ok := os.LookupEnv(variable)
+	return credential.NewSecret(text), ok && text != ""
+}
+
 // OSEnvironment reads the process's environment.
 func OSEnvironment() Environment { return ReadEnvironment(os.LookupEnv) }
 

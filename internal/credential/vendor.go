@@ -143,3 +143,11 @@ func Misplaced(host Host, token Secret) string {
 	}
 	return ""
 }
+
+// TokenPrefixes returns the prefixes by which the known vendors mark their tokens.
+func TokenPrefixes() (all []string) {
+	for _, k := range knownForms {
+		all = append(all, k.Prefix)
+	}
+	return all
+}

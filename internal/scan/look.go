@@ -17,7 +17,7 @@ const (
 	// second cache.
 	blockSize = 128 << 10
 	// overlap bounds a token that a Detector recognizes.
-	overlap = 512
+	overlap = longestToken
 	// deepest bounds archives in archives.
 	deepest = 8
 )

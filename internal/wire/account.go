@@ -40,21 +40,7 @@ func (w *Wire) SignInTo(ctx context.Context, host credential.Host, person string
 // Unattended signs in with the username and password in an AWS secret, to manage a credential's tokens
 // without a person. It fails for accounts with a second factor.
 func (w *Wire) Unattended(ctx context.Context, secret string, c credential.Credential) (registry.Account, error) {
-	t := credential.Target{Kind: secretsmanager.Key, Name: secret, Shape: credential.ShapePassword}
-	for _, other := range c.Targets {
-		if t.Profile == "" && t.Region == "" && !strings.HasPrefix(secret, "arn:") {
-			t.Profile, t.Region = other.Profile, other.Region
-		}
-	}
-	s, err := w.Bare(ctx, c, t) // the password goes only to the registry's vendor
-	if err != nil {
-		return nil, err
-	}
-	_, value, err := s.Read(ctx, credential.Current)
-	if err != nil {
-		return nil, err
-	}
-	login, err := t.Shape.Decode(value, c.Registry)
+	login, err := w.LoginIn(ctx, secret, credential.ShapePassword, c) // the password goes only to the registry's vendor
 	if err != nil {
 		return nil, err
 	}
@@ -64,4 +50,24 @@ func (w *Wire) Unattended(ctx context.Context, secret string, c credential.Crede
 			Why: "the account " + login.Username + " in " + secret + " has a second factor",
 		}
 	}, c.Username)
+}
+
+// LoginIn reads a login from an AWS secret that is no credential's. It looks in the account and region
+// of the credential, if there is one.
+func (w *Wire) LoginIn(ctx context.Context, secret string, shape credential.Shape, c credential.Credential) (credential.Login, error) {
+	t := credential.Target{Kind: secretsmanager.Key, Name: secret, Shape: shape}
+	for _, other := range c.Targets {
+		if t.Profile == "" && t.Region == "" && !strings.HasPrefix(secret, "arn:") {
+			t.Profile, t.Region = other.Profile, other.Region
+		}
+	}
+	s, err := w.Bare(ctx, c, t)
+	if err != nil {
+		return credential.Login{}, err
+	}
+	_, value, err := s.Read(ctx, credential.Current)
+	if err != nil {
+		return credential.Login{}, err
+	}
+	return t.Shape.Decode(value, c.Registry)
 }
