@@ -112,6 +112,9 @@ func (st *stream) member(name string, r io.Reader) {
 
 func (st *stream) named(name string) Where {
 	w := st.where
+	if p, ok := st.parts[name]; ok {
+		return w.partOf(p)
+	}
 	w.Inside = append(slices.Clip(w.Inside), name)
 	return w
 }
@@ -210,7 +213,8 @@ func sealed(format string) open {
 const mostSparse = 64 << 20
 
 func openTar(st *stream, in *rawBytes) error {
-	for t := tar.NewReader(in); ; {
+	first := true
+	for t := tar.NewReader(in); ; first = false {
 		h, err := t.Next()
 		if err == io.EOF {
 			return nil
@@ -219,6 +223,9 @@ func openTar(st *stream, in *rawBytes) error {
 			return damaged(err)
 		}
 		in.hush(false)
+		if first && isSaved(h.Name) {
+			st.parts = savedParts(in.r)
+		}
 		if isSparse(h) && h.Size > mostSparse {
 			st.s.name(st.named(h.Name), st, h.Name)
 			continue // its data is searched with the bytes of the archive

@@ -40,8 +40,8 @@ const ImageScheme = "docker://"
 
 var errLonger = errors.New("it is longer than its manifest says")
 
-// parts is what a manifest names: manifests of an index, or what an image consists of.
-type parts struct {
+// manifest is what a manifest names: manifests of an index, or what an image consists of.
+type manifest struct {
 	Manifests []v1.Descriptor `json:"manifests"`
 	Config    *v1.Descriptor  `json:"config"`
 	Layers    []v1.Descriptor `json:"layers"`
@@ -50,8 +50,8 @@ type parts struct {
 	} `json:"fsLayers"`
 }
 
-func partsOf(manifest []byte) (p parts, err error) {
-	err = json.Unmarshal(manifest, &p)
+func manifestOf(text []byte) (p manifest, err error) {
+	err = json.Unmarshal(text, &p)
 	for _, l := range p.FSLayers {
 		p.Layers = append(p.Layers, v1.Descriptor{Digest: l.BlobSum})
 	}
@@ -71,14 +71,6 @@ func historyOf(config []byte) (commands []string) {
 		}
 	}
 	return commands
-}
-
-// part returns where a part of an image is. Step is the command that made a layer.
-func (w Where) part(kind string, digest v1.Hash, step string) Where {
-	const shown = 12
-	w.Inside = append(slices.Clip(w.Inside), kind+" "+digest.Algorithm+":"+digest.Hex[:min(shown, len(digest.Hex))])
-	w.Step = step
-	return w
 }
 
 func stepOf(history []string, layer int) string {
@@ -162,9 +154,9 @@ func (im *image) manifest(text []byte, digest v1.Hash) {
 	if im.ctx.Err() != nil || !im.s.firstBlob(digest) {
 		return
 	}
-	w := im.where.part("manifest", digest, "")
+	w := im.where.partOf(part{labelOf("manifest", digest), ""})
 	im.look(w, bytes.NewReader(text))
-	p, err := partsOf(text)
+	p, err := manifestOf(text)
 	if err != nil {
 		im.s.Miss(w, "purser does not know such manifests")
 		return
@@ -175,7 +167,7 @@ func (im *image) manifest(text []byte, digest v1.Hash) {
 			break
 		}
 		if m, err := get(im.ctx, im.puller, im.repo.Digest(d.Digest.String())); err != nil {
-			im.miss(im.where.part("manifest", d.Digest, ""), err)
+			im.miss(im.where.partOf(part{labelOf("manifest", d.Digest), ""}), err)
 		} else {
 			im.manifest(m.Manifest, d.Digest)
 		}
@@ -195,7 +187,7 @@ func (im *image) referrers(digest v1.Hash) {
 	defer stop()
 	all, err := remote.Referrers(im.repo.Digest(digest.String()), append(slices.Clip(im.options), remote.WithContext(ctx))...)
 	if err != nil {
-		im.miss(im.where.part("referrers of", digest, ""), err)
+		im.miss(im.where.partOf(part{labelOf("referrers of", digest), ""}), err)
 		return
 	}
 	text, err := all.RawManifest()
@@ -209,7 +201,7 @@ func (im *image) config(d v1.Descriptor) (text []byte) {
 	if !im.s.firstBlob(d.Digest) {
 		return nil
 	}
-	w := im.where.part("config", d.Digest, "")
+	w := im.where.partOf(part{labelOf("config", d.Digest), ""})
 	r := im.blob(d)
 	defer r.Close() //nolint:errcheck // it was only read
 	text, err := io.ReadAll(io.LimitReader(r, mostConfig))
@@ -232,7 +224,7 @@ func (im *image) layer(d v1.Descriptor, step string) {
 		defer func() { <-im.slots }()
 		r := im.blob(d)
 		defer r.Close() //nolint:errcheck // it was only read
-		im.look(im.where.part("layer", d.Digest, step), r)
+		im.look(im.where.partOf(part{labelOf("layer", d.Digest), step}), r)
 	})
 }
 

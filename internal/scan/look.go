@@ -30,7 +30,8 @@ type stream struct {
 	in    *stream // nil: in none
 	depth int
 	root  *root
-	found []Finding // in its members, one of each value
+	found []Finding       // in its members, one of each value
+	parts map[string]part // what members of an image are, by name
 }
 
 func (s *Scanner) look(ctx context.Context, w Where, r io.Reader, in *stream) error {
