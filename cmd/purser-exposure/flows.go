@@ -17,7 +17,7 @@ import (
 )
 
 func allFlows() []flow {
-	return slices.Concat(storeFlows(), storeSourceFlows(), misplacedFlows(), misledFlows(), hostileFlows(), endedFlows(), readingFlows(), signInFlows(), consumerFlows(), hubFlows(), plainFlows())
+	return slices.Concat(storeFlows(), storeSourceFlows(), misplacedFlows(), misledFlows(), hostileFlows(), endedFlows(), readingFlows(), scanFlows(), signInFlows(), consumerFlows(), hubFlows(), plainFlows())
 }
 
 var storeArgs = []string{"store", "dockerhub", "--token-stdin", "--create"}
@@ -276,6 +276,32 @@ func readingFlows() []flow {
 		{name: "status: all well", args: []string{"status", "dockerhub", "laptop"}, set: both},
 		{name: "status: --output json", args: []string{"status", "dockerhub", "--output", "json"}, set: both},
 		{name: "status: AWS repeats what it got", args: []string{"status", "dockerhub"}, want: present.ExitFailed, set: all(both, awsFault("DescribeSecret", sandboxaws.Fault{Echo: true, Times: -1}))},
+	}
+}
+
+// scanFlows find the token in places where a scan looks, which it must not copy from there.
+func scanFlows() []flow {
+	leaked := func(name, format string) func(*scene) error {
+		return func(s *scene) error {
+			return s.file(name, fmt.Sprintf(format, s.box.PushToken.Reveal()), false)
+		}
+	}
+	here := []exposure.Channel{exposure.Files} // where the token was before
+	there := all(stored(pushToken, "dockerhub"), leaked("leak/.env", "TOKEN=%s\n"))
+	run := func(name string, want int, set func(*scene) error, args ...string) flow {
+		return flow{name: "scan: " + name, args: append([]string{"scan"}, args...), want: want, set: set, allow: here}
+	}
+	return []flow{
+		run("found", present.ExitBad, there, "dockerhub", "leak"),
+		run("--output json and a report", present.ExitBad, there, "leak", "--output", "json", "--report", "r.sarif"),
+		run("--debug and --prove", present.ExitBad, there, "leak", "--prove", "--debug"),
+		run("a pipe", present.ExitBad, all(stored(pushToken, "dockerhub"), input(pushToken)), "-"),
+		run("the name of a file", present.ExitBad, all(stored(pushToken, "dockerhub"), func(s *scene) error {
+			return s.file("leak/"+s.box.PushToken.Reveal(), "", false)
+		}), "leak"),
+		run("this machine", present.ExitBad, all(stored(pushToken, "dockerhub"), dockerLogin(pushToken, ""), leaked(".bash_history", "docker login -p %s\n")), "--here"),
+		run("another token", present.ExitFailed, all(stored(secondToken, "dockerhub"), leaked("leak/x", "%s")), "leak"),
+		run("AWS repeats what it got", present.ExitFailed, all(there, awsFault("GetSecretValue", sandboxaws.Fault{Echo: true, Times: -1})), "leak"),
 	}
 }
 

@@ -93,6 +93,7 @@ func hubFlows() []flow {
 		{name: "rotate: killed", args: []string{"rotate", "dockerhub", "--force", "--yes"}, want: -9, set: all(stored(pushToken, "dockerhub"), session, hang, signalled(syscall.SIGKILL))},
 		{name: "rollback: nothing to go back to", args: []string{"rollback", "dockerhub", "--yes"}, want: present.ExitBad, set: all(stored(pushToken, "dockerhub"), session)},
 		{name: "respond: a leak", args: []string{"respond", "dockerhub", "--yes"}, set: all(stored(pushToken, "dockerhub"), session)},
+		{name: "respond: waits for bearer tokens", args: []string{"--debug", "respond", "dockerhub", "--yes", "--wait", "--wait-limit", "1s"}, set: all(stored(pushToken, "dockerhub"), session)},
 		{name: "respond: --debug, a lost answer", args: []string{"--debug", "respond", "dockerhub", "--yes"}, want: present.ExitUnknown, set: all(stored(pushToken, "dockerhub"), session, hubFault("mint", sandbox.Fault{After: true}))},
 		{name: "respond: killed", args: []string{"respond", "dockerhub", "--yes"}, want: -9, set: all(stored(pushToken, "dockerhub"), session, hang, signalled(syscall.SIGKILL))},
 		{name: "respond: no session", args: []string{"respond", "dockerhub", "--yes", "--output", "json", "--from", "stdin"}, want: present.ExitFailed, set: stored(pushToken, "dockerhub")},

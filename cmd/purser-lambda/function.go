@@ -162,7 +162,7 @@ func noConfiguration() error {
 }
 
 func (j *job) runner() *lifecycle.Runner {
-	return &lifecycle.Runner{Prover: j.wire, Trusted: true, Now: j.now, Random: j.random, Wait: j.wait, Report: func(e lifecycle.Event) {
+	return &lifecycle.Runner{Prover: j.wire, Issuer: j.wire, Trusted: true, Now: j.now, Random: j.random, Wait: j.wait, Report: func(e lifecycle.Event) {
 		j.log(map[string]string{"step": string(e.Step), "text": e.Text})
 	}}
 }

@@ -69,7 +69,7 @@ func TestAReportFollowsNoLink(t *testing.T) {
 		}
 	}
 	a := &app{out: io.Discard, err: io.Discard}
-	if err := a.reported(t.Context(), credential.Credential{}, &incident.Record{Credential: "dockerhub", Began: began}, dir, nil, nil); err != nil {
+	if _, err := a.recorded(t.Context(), credential.Credential{}, &incident.Record{Credential: "dockerhub", Began: began}, dir, nil); err != nil {
 		t.Fatal(err)
 	}
 	if text, err := os.ReadFile(precious); string(text) != "mine" {

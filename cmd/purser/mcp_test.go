@@ -24,6 +24,7 @@ import (
 	"purser/internal/config"
 	"purser/internal/credential"
 	"purser/internal/doctor"
+	"purser/internal/incident"
 	"purser/internal/present"
 	"purser/internal/sandbox"
 	"purser/internal/wire"
@@ -72,6 +73,8 @@ type toolReport struct {
 	Init        *initJSON                `json:"init"`
 	Session     *sessionJSON             `json:"session"`
 	Terraform   *terraformJSON           `json:"terraform"`
+	Incident    *incident.Record         `json:"incident"`
+	Bearers     *present.BearersJSON     `json:"bearers"`
 	Exec        []struct {
 		Commands []string `json:"commands"`
 	} `json:"exec"`
@@ -252,7 +255,7 @@ func TestAnAgentDrivesAWholeStore(t *testing.T) {
 		}
 	}
 	slices.Sort(names)
-	if got := strings.Join(names, " "); got != "check doctor exec_advice init login respond revoke rollback rotate status store terraform tokens_list wait" {
+	if got := strings.Join(names, " "); got != "check doctor exec_advice init login respond revoke rollback rotate scan status store terraform tokens_list wait" {
 		t.Errorf("tools: %s", got)
 	}
 	if r, failed := s.call(t.Context(), "check", nil); !failed || r.code() != present.ExitMissing {

@@ -109,7 +109,7 @@ func TestTheSchemaOfReportsHasEveryField(t *testing.T) {
 		"receipts": nil, // its type is private; a run below shows it
 		"tokens":   []account.Row{}, "session": sessionJSON{}, "init": initJSON{}, "verified": []receipt.Verified{}, "heads": []receipt.Head{},
 		"compared": []receipt.Compared{}, "clients": []clientJSON{}, "variables": map[string]string{}, "doctor": []doctor.Reported{}, "terraform": terraformJSON{},
-		"incident": incident.Record{}, "scan": present.ScanJSON{}, "rehearsal": []practice.Rehearsed{}, "sandbox": practice.Running{}, "tour": practice.Toured{}, "manual": []string{}, "version": "", "build": buildinfo.Info{}, "help": "",
+		"incident": incident.Record{}, "bearers": present.BearersJSON{}, "scan": present.ScanJSON{}, "rehearsal": []practice.Rehearsed{}, "sandbox": practice.Running{}, "tour": practice.Toured{}, "manual": []string{}, "version": "", "build": buildinfo.Info{}, "help": "",
 	}
 	if got, want := slices.Sorted(maps.Keys(properties)), slices.Sorted(maps.Keys(parts)); !slices.Equal(got, want) {
 		t.Errorf("the schema has the parts %q, and the test %q", got, want)
@@ -398,8 +398,10 @@ func outcomes(t *testing.T) map[string][]outcome {
 		"rotate": with(onStore("dockerhub", "--force"), outcome{name: "nothing chosen", exit: present.ExitUsage, reason: usage}, outcome{name: "nothing due", args: []string{"--due"}},
 			outcome{name: "with a receipt", args: []string{"dockerhub", "--force"}, set: withReceipts}, outcome{name: "dry run", args: []string{"dockerhub", "--dry-run"}}),
 		"rollback": with(with(onStore("dockerhub", "--yes"), refused("dockerhub")...), outcome{name: "dry run", args: []string{"dockerhub", "--dry-run"}}),
-		"revoke":   with(onStore("dockerhub", "--yes"), refused("dockerhub")...),
-		"respond":  with(with(onStore("dockerhub", "--yes"), refused("dockerhub")...), outcome{name: "dry run", args: []string{"dockerhub", "--dry-run"}}, outcome{name: "a wrong date", args: []string{"dockerhub", "--since", "never"}, exit: present.ExitUsage, reason: usage}),
+		"revoke": with(with(onStore("dockerhub", "--yes"), refused("dockerhub")...), outcome{name: "with a wait", args: []string{"dockerhub", "--yes", "--wait"}},
+			outcome{name: "a wait for any token", args: []string{"dockerhub", "--token", "01a2", "--wait"}, exit: present.ExitUsage, reason: usage}),
+		"respond": with(with(onStore("dockerhub", "--yes"), refused("dockerhub")...), outcome{name: "with a wait", args: []string{"dockerhub", "--yes", "--wait"}},
+			outcome{name: "dry run", args: []string{"dockerhub", "--dry-run"}}, outcome{name: "a wrong date", args: []string{"dockerhub", "--since", "never"}, exit: present.ExitUsage, reason: usage}),
 		"scan": {
 			{name: "done", args: []string{"dockerhub"}}, {name: "found", args: []string{"-"}, exit: present.ExitBad, reason: credential.LiveFound, set: func(s *scene, a *app) {
 				var all []string

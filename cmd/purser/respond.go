@@ -24,6 +24,7 @@ import (
 type respondFlags struct {
 	storeFlags
 	since, record string
+	bearers       arguments.BearerWait
 }
 
 func (a *app) respondCommand() *cobra.Command {
@@ -37,6 +38,11 @@ one, checks it, stores it and makes it current. It ends the old token, and
 checks that the registry refuses it. At a terminal without a session, purser
 names the token and offers to sign in.
 
+A client that signed in before keeps its bearer token, which works for some
+minutes more. respond says until when; with --wait it asks the registry with
+such a token until it stops working, and says how long that took. Ctrl-C ends
+the wait, and nothing else.
+
 The report says who read the secret (from CloudTrail, which lags by some
 minutes and goes back 90 days), and what the registry knows of the token's use
 (its last use, the account's log, pushed tags). It also says who still has the
@@ -48,6 +54,7 @@ Every run treats the current token as the one that leaked. If a run was
 interrupted, run respond again.`,
 		Example: `  purser respond dockerhub
   purser respond dockerhub --since 30d --record incidents
+  purser respond dockerhub --wait
   purser respond dockerhub --mint --yes --output json
   purser respond dockerhub --dry-run`,
 		Args: arguments.OneName("respond"),
@@ -57,6 +64,7 @@ interrupted, run respond again.`,
 	flags.SortFlags = false
 	flags.StringVar(&f.since, "since", "", "report from a `DATE` (2026-01-31) or a time ago (30d) (default when the token was stored)")
 	flags.StringVar(&f.record, "record", ".", "write the report into this `FOLDER`")
+	f.bearers.Add(flags)
 	flags.StringVar(&f.from, "from", "", "take the new token from this `SOURCE`: mint, prompt, form, stdin or docker")
 	flags.BoolVar(&f.mint, "mint", false, "let "+account.Makers()+" make it; the same as --from mint")
 	flags.BoolVarP(&f.yes, "yes", "y", false, "do it, and use docker's session, without asking")
@@ -94,11 +102,12 @@ func (a *app) respond(ctx context.Context, name string, f respondFlags) error {
 		return credential.About(err, c)
 	}
 	began := a.now()
-	res, err := a.runner(w, rec.Following(func(e lifecycle.Event) {
+	runner := a.runner(w, rec.Following(func(e lifecycle.Event) {
 		if from.follow != nil {
 			from.follow(e)
 		}
-	})).Respond(ctx, req)
+	}))
+	res, err := runner.Respond(ctx, req)
 	if from.end != nil {
 		from.end(err)
 	}
@@ -118,8 +127,18 @@ func (a *app) respond(ctx context.Context, name string, f respondFlags) error {
 		}
 		return trail, err
 	}}, c, req, res, began, since)
-	i.Conclude(err, present.Typed(a.given, "respond", string(c.Name)))
-	return a.reported(ctx, c, i, f.record, rec, err)
+	again := present.Typed(a.given, "respond", string(c.Name))
+	i.Conclude(err, again)
+	base, failed := a.recorded(ctx, c, i, f.record, rec)
+	if err = errors.Join(err, failed); f.bearers.Most() > 0 && err == nil && !res.Bearers.IsZero() {
+		// What is written holds if the wait is cut short. After that, signing might take too long.
+		finished := runner.AwaitBearers(ctx, &res.Bearers, f.bearers.Most())
+		i.Bearers = present.BearersReport(res.Bearers)
+		if i.Conclude(nil, again); finished {
+			base, err = a.recorded(ctx, c, i, f.record, rec)
+		}
+	}
+	return a.reported(i, base, rec, err)
 }
 
 // replacement chooses where the new token comes from. At a terminal without a session it
@@ -146,16 +165,23 @@ func (a *app) stopByHand(c credential.Credential) func(context.Context) error {
 	}
 }
 
-// reported writes the report and says where it is.
-func (a *app) reported(ctx context.Context, c credential.Credential, i *incident.Record, dir string, rec *record.Recorder, cause error) error {
+// recorded writes the report, and its receipt. base is "" if there is no report.
+func (a *app) recorded(ctx context.Context, c credential.Credential, i *incident.Record, dir string, rec *record.Recorder) (base string, err error) {
 	if !filepath.IsAbs(dir) {
 		dir = filepath.Join(a.dir, dir)
 	}
 	base, written, err := i.Write(dir)
 	if err != nil {
-		return errors.Join(cause, err)
+		return "", err
 	}
-	cause = errors.Join(cause, rec.Files(ctx, c, written))
+	return base, rec.Files(ctx, c, written)
+}
+
+// reported says where the report is, and what it holds.
+func (a *app) reported(i *incident.Record, base string, rec *record.Recorder, cause error) error {
+	if base == "" {
+		return cause
+	}
 	if a.output.JSON {
 		return a.printJSON(present.ReportOf(cause).With("incident", i).With("receipts", rec.Lines()), cause)
 	}

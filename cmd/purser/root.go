@@ -325,7 +325,7 @@ func (a *app) runner(w *wire.Wire, follow func(lifecycle.Event)) *lifecycle.Runn
 		prover = between(w)
 	}
 	return &lifecycle.Runner{
-		Prover: prover, Now: a.now, Random: a.random, Wait: a.wait, Leases: a.leases(), Report: a.reporter(follow), Trusted: w.Trusted, Agree: a.agreeOnPlaces,
+		Prover: prover, Issuer: w, Now: a.now, Random: a.random, Wait: a.wait, Leases: a.leases(), Report: a.reporter(follow), Trusted: w.Trusted, Agree: a.agreeOnPlaces,
 	}
 }
 

@@ -196,28 +196,36 @@ func (a *app) rollback(ctx context.Context, name string, yes, dry, undo bool) er
 func (a *app) revokeCommand() *cobra.Command {
 	var previous, yes bool
 	var id string
+	var wait arguments.BearerWait
 	cmd := &cobra.Command{
 		Use:   "revoke NAME",
 		Short: "Revoke a credential's token now",
 		Long: `revoke ends the current token, and checks that the registry refuses it. With
 --previous it ends the previous token instead, with --token any other one of
 the account. revoke stores no new token: your CI fails until purser store or
-rotate does.`,
-		Example: `  purser revoke dockerhub --previous
+rotate does.
+
+A client that signed in before keeps its bearer token, which works for some
+minutes more. revoke says until when, and --wait how long it really took.`,
+		Example: `  purser revoke dockerhub --previous --wait
   purser revoke dockerhub --token 01a2b3c4-0000-4000-8000-000000000000
   purser revoke dockerhub --yes`,
 		Args: arguments.OneName("revoke"),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			return a.revoke(cmd.Context(), args[0], id, previous, yes)
+			return a.revoke(cmd.Context(), args[0], id, previous, yes, wait.Most())
 		},
 	}
 	cmd.Flags().BoolVar(&previous, "previous", false, "revoke the previous token instead")
+	wait.Add(cmd.Flags())
 	cmd.Flags().StringVar(&id, "token", "", "revoke the token with this `ID`, as purser tokens list shows it")
 	cmd.Flags().BoolVarP(&yes, "yes", "y", false, "do it, and use docker's session, without asking")
 	return cmd
 }
 
-func (a *app) revoke(ctx context.Context, name, id string, previous, yes bool) error {
+func (a *app) revoke(ctx context.Context, name, id string, previous, yes bool, wait time.Duration) error {
+	if id != "" && wait > 0 {
+		return &credential.Fault{Reason: credential.Usage, What: "--wait does not go with --token", Why: "purser needs the token itself to get a bearer token, and it has only the id"}
+	}
 	w := a.wire()
 	c, req, err := a.known(ctx, w, name)
 	if err != nil {
@@ -248,10 +256,13 @@ func (a *app) revoke(ctx context.Context, name, id string, previous, yes bool) e
 		return credential.About(err, c)
 	}
 	r := a.runner(w, rec.Following(nil))
-	ended, err := r.Revoke(ctx, req, at)
-	err = a.facts(rec.Write(ctx, record.Change{Command: receipt.Revoke, Of: c, Ended: ended, Err: credential.About(err, c)}))
+	res, err := r.Revoke(ctx, req, at)
+	err = a.facts(rec.Write(ctx, record.Change{Command: receipt.Revoke, Of: c, Ended: res.Ended, Err: credential.About(err, c)}))
+	if wait > 0 && err == nil {
+		r.AwaitBearers(ctx, &res.Bearers, wait)
+	}
 	if a.output.JSON {
-		return a.printJSON(present.ReportOf(err).With("receipts", rec.Lines()), err)
+		return a.printJSON(present.ReportOf(err).With("bearers", present.BearersReport(res.Bearers)).With("receipts", rec.Lines()), err)
 	}
 	return err
 }

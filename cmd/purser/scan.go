@@ -52,6 +52,7 @@ Exit codes: 0 nothing found; 3 a token that CI uses now; 1 only other tokens;
 	flags := cmd.Flags()
 	flags.BoolVar(&f.Here, "here", false, "search where programs of this machine keep what you typed: logins, histories, transcripts, processes")
 	flags.BoolVar(&f.onlyLive, "only-live", false, "exit with 0 if no token that CI uses now was found")
+	flags.BoolVar(&f.Prove, "prove", false, "ask the registry of each other token, once, whether it accepts the token")
 	flags.StringVar(&f.report, "report", "", "also write the result to this `FILE.sarif`, for code scanning services")
 	flags.StringVar(&f.LogsToken, "logs-token", "", "the environment `VARIABLE` with a token that may read build logs")
 	flags.StringVar(&f.LogsSecret, "logs-secret", "", "the `SECRET` in AWS with the username and token that may read build logs")

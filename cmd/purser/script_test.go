@@ -59,6 +59,10 @@ func watchedPurser() {
 		wait:   func(context.Context, time.Duration) error { return nil }, // scripts do not wait
 		system: filepath.Join(os.Getenv("WORK"), "etc", "purser.yaml"),
 	}
+	if file := os.Getenv("PURSER_TEST_MOVED"); file != "" { // they wait, and the stand-ins' time moves on
+		c := movedClock(file)
+		a.now, a.wait = c.now, c.wait
+	}
 	if c, ok := readQuickClock(os.Getenv("PURSER_TEST_CLOCK")); ok {
 		a.now, a.wait = c.now, c.wait
 	}
@@ -89,6 +93,24 @@ func watchedPurser() {
 		}
 	}
 	os.Exit(code)
+}
+
+// movedClock is ahead of the machine's by the nanoseconds in a file. The stand-ins have it
+// too, so that a script can wait for minutes in no time.
+type movedClock string
+
+func (c movedClock) ahead() (d time.Duration) {
+	raw, err := os.ReadFile(string(c))
+	if err == nil {
+		_, _ = fmt.Sscan(string(raw), (*int64)(&d))
+	}
+	return d
+}
+
+func (c movedClock) now() time.Time { return time.Now().Add(c.ahead()) }
+
+func (c movedClock) wait(_ context.Context, d time.Duration) error {
+	return os.WriteFile(string(c), fmt.Append(nil, int64(c.ahead()+d)), 0o600)
 }
 
 // agreeingBrowser is the browser of a person who agrees to a page, pastes the token of the
@@ -294,7 +316,8 @@ func opaqueTokens(box *sandbox.Sandbox) (texts [2]string, err error) {
 }
 
 func setUpScript(env *testscript.Env) error {
-	box, err := sandbox.Start(context.Background(), sandbox.Options{Hosts: []string{evilRegistry, "registry.example.net"}})
+	clock := movedClock(filepath.Join(env.WorkDir, "moved"))
+	box, err := sandbox.Start(context.Background(), sandbox.Options{Now: clock.now, AWSNow: time.Now, Hosts: []string{evilRegistry, "registry.example.net"}})
 	if err != nil {
 		return err
 	}

@@ -87,7 +87,7 @@ var threats = []threat{
 		[]string{"hostile/reading", "internal/terraform.TestSyntaxErrorsNameTheLineAndQuoteNothing", "internal/terraform.TestReadUnderstandsWrittenConfiguration"},
 	},
 	{
-		byCheckout, storedToken, "plants guesses, links and names for a scan to confirm or show", []string{"scan"},
+		byCheckout, storedToken, "plants guesses, links and names for a scan to confirm or show", []string{"scan", "mcp: scan"},
 		"A scan shows nothing of what it finds, follows no link, and confirms no guess of a password to those who wrote the configuration.",
 		[]string{"hostile/scan", "script/scan", "internal/scan.TestFilesAreLookedThrough"},
 	},
@@ -155,7 +155,7 @@ var threats = []threat{
 		[]string{"internal/agent.TestWhatIsWrongWithArgumentsIsNotRepeated", "cmd/purser.TestTheOtherToolsAnswer"},
 	},
 	{
-		byAgent, freshToken, "passes a token to a tool, or reads one from a result", []string{"mcp: status", "mcp: check", "mcp: doctor", "mcp: store", "mcp: tokens_list", "mcp: init", "mcp: login", "mcp: rotate", "mcp: rollback", "mcp: respond", "mcp: revoke", "mcp: terraform", "mcp: exec_advice", "mcp: wait"},
+		byAgent, freshToken, "passes a token to a tool, or reads one from a result", []string{"mcp: status", "mcp: check", "mcp: scan", "mcp: doctor", "mcp: store", "mcp: tokens_list", "mcp: init", "mcp: login", "mcp: rotate", "mcp: rollback", "mcp: respond", "mcp: revoke", "mcp: terraform", "mcp: exec_advice", "mcp: wait"},
 		"No tool has a field for one, purser refuses anything that looks like a token, and no result holds a value.",
 		[]string{"cmd/purser.TestWhatAnAgentMayNotDo", "cmd/purser.TestAnAgentDrivesAWholeStore"},
 	},
@@ -176,6 +176,11 @@ var threats = []threat{
 		byNetwork, storedToken, "repeats the token in an error, floods, or sends terminal escapes", []string{"store", "check", "doctor", "tokens list", "respond"},
 		"purser quotes nothing that holds a piece of what it sent, cleans the rest, and stops reading at a limit.",
 		[]string{"script/strange", "internal/transport.TestAnEndlessAnswerIsCutOff", "internal/audit.TestTextsOfReadersAreQuoted", "internal/registry/dockerhub.TestUnexpectedAnswersToTokenManagement"},
+	},
+	{
+		byNetwork, theRecord, "makes a bearer token look dead, or keeps purser busy while a leaked token works", []string{"respond", "revoke", "mcp: respond", "mcp: revoke"},
+		"Only the registry's own challenge counts, twice in a row; purser believes no impossible lifetime, and waits seconds for a bearer token, never longer.",
+		[]string{"internal/registry.TestOnlyARegistrysOwnAnswerSaysWhetherABearerWorks", "internal/registry.TestABearersLifeIsWhatTheRegistrySays", "internal/lifecycle.TestARegistryThatHangsDoesNotDelayTheEndOfALeakedToken"},
 	},
 	{
 		byCloud, freshToken, "offers a secret of the attacker's, marked as if it were yours", []string{"store", "rotate", "respond"},
@@ -206,6 +211,11 @@ var threats = []threat{
 		byHolder, whatIsCurrent, "pushes with it until somebody notices", []string{"respond", "revoke", "tokens deactivate", "tokens revoke", "rotate"},
 		"purser ends the token before anything else, and asks the registry whether it is dead.",
 		[]string{"internal/lifecycle.TestRespondSwitchesTheTokenOffFirst", "internal/lifecycle.TestRevokeEndsTheTokenOfAStage", "script/respond"},
+	},
+	{
+		byHolder, whatIsCurrent, "signs in with it, and goes on with the bearer token after its end", []string{"respond", "revoke", "rotate", "mcp: respond", "mcp: revoke", "mcp: rotate"},
+		"purser says until when such a bearer token may work, counted from the registry's last chance to issue one; --wait measures it.",
+		[]string{"script/bearers", "internal/registry.TestABearerOutlivesItsToken", "internal/lifecycle.TestTheLastBearerMayBeYoungerThanPursers", "internal/lifecycle.TestRespondMeasuresHowLongTheLastBearerWorks"},
 	},
 	{
 		byEditor, theRecord, "changes, drops or adds a line", []string{"receipt verify", "store", "rotate", "rollback", "revoke", "respond"},

@@ -195,8 +195,15 @@ func (a *app) changeTokens(ctx context.Context, verb, question string, ids []str
 			a.line(a.out, credential.Granted, "Token", rows[i].Label+" is "+rows[i].Outcome)
 		}
 	}
-	if a.output.JSON {
-		a.writeJSON(present.ReportOf(nil).With("tokens", rows).With("receipts", rec.Lines()))
+	var left lifecycle.Bearers
+	if verb != "activate" {
+		left = lifecycle.Bearers{Ended: a.now(), Unasked: "it has only the id of the token"}
+	}
+	switch {
+	case a.output.JSON:
+		a.writeJSON(present.ReportOf(nil).With("tokens", rows).With("bearers", present.BearersReport(left)).With("receipts", rec.Lines()))
+	case !left.IsZero():
+		a.line(a.out, credential.Unknown, string(lifecycle.StepBearers), left.Text())
 	}
 	return nil
 }

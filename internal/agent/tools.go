@@ -53,6 +53,7 @@ func tools(makers string) []tool {
 	dry := field{name: "dry_run", kind: aYes, flag: "--dry-run", says: "report and change nothing"}
 	from := field{name: "from", kind: aText, flag: "--from", says: "source of the token: form (a page asks the person), mint (" + makers + " makes it) or docker (docker's own); purser asks the person before it uses docker's session or token"}
 	expires := field{name: "expires", kind: aText, flag: "--expires", says: "when the token expires: 2027-01-31 or 90d"}
+	wait := field{name: "wait", kind: aYes, flag: "--wait", says: "measure how long bearer tokens outlive the token: up to 15 minutes"}
 	stored := from
 	stored.unset = "--from=form"
 	return []tool{
@@ -62,6 +63,9 @@ func tools(makers string) []tool {
 			says: "Reads the stored value as CI does, and checks with the registry that it works."},
 		{name: "doctor", title: "Find problems", reads: true, command: "doctor", fields: []field{names},
 			says: "Checks everything that store needs, and tells how to fix what is missing."},
+		{name: "scan", title: "Find leaked tokens", reads: true, command: "scan",
+			fields: []field{names, {name: "paths", kind: aList, says: "files and folders of the project; omit for all", local: true}, {name: "here", kind: aYes, flag: "--here", says: "also this machine's histories, logins and transcripts"}},
+			says:   "Looks for the stored tokens in files, in every encoding. Tells places, never a token. If one is live, respond first."},
 		{name: "tokens_list", title: "List tokens at " + makers, reads: true, command: "tokens list",
 			fields: []field{{name: "account", kind: aText, flag: "--account", says: "account or organization; omit for the signed-in one"}},
 			says:   "Lists an account's tokens: label, rights, dates, use, and where each is stored. Asks the person."},
@@ -93,10 +97,10 @@ func tools(makers string) []tool {
 		{name: "rollback", title: "Restore the previous token", destroys: true, command: "rollback", fields: []field{name, {name: "undo", kind: aYes, flag: "--undo", says: "undo the rollback"}, dry},
 			says: "Restores the previous version if its token still works. Asks the person."},
 		{name: "respond", title: "Respond to a leak", destroys: true, command: "respond",
-			fields: []field{name, {name: "since", kind: aText, flag: "--since", says: "report from 2026-01-31, or 30d for 30 days ago"}, from, dry},
+			fields: []field{name, {name: "since", kind: aText, flag: "--since", says: "report from 2026-01-31, or 30d for 30 days ago"}, from, wait, dry},
 			says:   "Handles a token that may have leaked: switches it off, replaces it, and reports who read and used it. Builds fail until the new one is stored. Asks the person."},
 		{name: "revoke", title: "Revoke a token now", destroys: true, command: "revoke",
-			fields: []field{name, {name: "previous", kind: aYes, flag: "--previous", says: "the token before the current one"}, {name: "id", kind: aText, flag: "--token", says: "id from tokens_list"}},
+			fields: []field{name, {name: "previous", kind: aYes, flag: "--previous", says: "the token before the current one"}, wait, {name: "id", kind: aText, flag: "--token", says: "id from tokens_list"}},
 			says:   "Revokes a credential's current token without replacing it: its readers fail. Asks the person."},
 		{name: "terraform", title: "Write Terraform for a secret", command: "terraform",
 			fields: []field{names, {name: "inline", kind: aYes, flag: "--inline", says: "write resources instead of a call to purser's module"}, {name: "roles", kind: aList, flag: "--role", says: "IAM roles that read the secrets"},

@@ -78,7 +78,7 @@ func TestOnlyToolsThatRevokeOrReplaceATokenAreMarkedDestructive(t *testing.T) {
 		if want := strings.Contains(" rotate rollback respond revoke ", " "+each.name+" "); *notes.DestructiveHint != want || want && notes.ReadOnlyHint {
 			t.Errorf("%s: %+v", each.name, notes)
 		}
-		if want := strings.Contains(" status check doctor tokens_list exec_advice ", " "+each.name+" "); notes.ReadOnlyHint != want {
+		if want := strings.Contains(" status check scan doctor tokens_list exec_advice ", " "+each.name+" "); notes.ReadOnlyHint != want {
 			t.Errorf("%s: %+v", each.name, notes)
 		}
 	}

@@ -31,7 +31,7 @@ func Gather(ctx context.Context, from Sources, c credential.Credential, req life
 	}
 	i := &Record{
 		Schema: present.SchemaVersion, Credential: string(c.Name), Registry: string(c.Registry), Account: c.Username, Repositories: present.Texts(c.Repositories),
-		DryRun: req.DryRun, Began: began.UTC(), Since: since.UTC(), Version: string(res.Version), Stopped: present.Moment(res.Stopped), Replaced: present.Moment(res.Replaced), Ended: present.Moment(res.Ended),
+		DryRun: req.DryRun, Began: began.UTC(), Since: since.UTC(), Version: string(res.Version), Stopped: present.Moment(res.Stopped), Replaced: present.Moment(res.Replaced), Ended: present.Moment(res.Ended), Bearers: present.BearersReport(res.Bearers),
 		Tokens: []Token{}, Places: []Place{}, Readers: []Reader{}, Pushes: []Push{}, Log: []Event{}, Missing: []string{}, Check: []string{}, // empty lists, not null, in JSON
 	}
 	for _, t := range res.Leaked {

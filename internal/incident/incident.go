@@ -13,6 +13,7 @@ import (
 	"purser/internal/atomicfile"
 	"purser/internal/audit"
 	"purser/internal/credential"
+	"purser/internal/present"
 	"purser/internal/receipt"
 )
 
@@ -31,13 +32,15 @@ type Record struct {
 	Stopped      *time.Time `json:"stopped,omitempty"`
 	Replaced     *time.Time `json:"replaced,omitempty"`
 	Ended        *time.Time `json:"ended,omitempty"`
-	Places       []Place    `json:"places"`
-	Readers      []Reader   `json:"readers"`
-	Pushes       []Push     `json:"pushes"`
-	Log          []Event    `json:"log"`
-	Missing      []string   `json:"missing"` // what could not be found out
-	Check        []string   `json:"check"`   // what a person has to check
-	Failure      string     `json:"failure,omitempty"`
+	// Bearers says what outlives the token.
+	Bearers *present.BearersJSON `json:"bearers,omitempty"`
+	Places  []Place              `json:"places"`
+	Readers []Reader             `json:"readers"`
+	Pushes  []Push               `json:"pushes"`
+	Log     []Event              `json:"log"`
+	Missing []string             `json:"missing"` // what could not be found out
+	Check   []string             `json:"check"`   // what a person has to check
+	Failure string               `json:"failure,omitempty"`
 }
 
 // Token is a token that may have leaked.
@@ -130,8 +133,10 @@ func (i *Record) AddReads(t credential.Target, reads audit.Reads, asked bool) {
 	}
 }
 
-// Conclude lists what a person still has to do. again is the command that looks once more.
+// Conclude lists what a person still has to do, anew each time. again is the command that
+// looks once more.
 func (i *Record) Conclude(err error, again string) {
+	i.Check = nil
 	check := func(format string, a ...any) { i.Check = append(i.Check, fmt.Sprintf(format, a...)) }
 	if err != nil {
 		i.Failure = credential.Quote(err.Error())
@@ -156,6 +161,13 @@ func (i *Record) Conclude(err error, again string) {
 	}
 	if i.Replaced != nil {
 		check("credential helpers on other agents may give the old token for a minute more (PURSER_HELPER_CACHE): rerun builds that failed with it")
+	}
+	if b := i.Bearers; b != nil && b.Refused == nil && !b.None {
+		until := "for as long as the registry accepts them"
+		if b.Until != nil {
+			until = "until " + stamp(b.Until)
+		}
+		check("a client that signed in before the token ended may push %s, with its bearer token: look at the pushed tags again after that", until)
 	}
 	if len(i.Pushes) > 0 {
 		check("tags pushed since %s: %d; match each with the build that made it, and rebuild any without one", i.Since.Format(time.DateOnly), len(i.Pushes))
@@ -215,7 +227,18 @@ func (i *Record) Markdown() string {
 	row("token deactivated", stamp(i.Stopped))
 	row("new token current", stamp(i.Replaced))
 	row("old token refused by the registry", stamp(i.Ended))
+	if out := i.Bearers; out != nil && !out.None {
+		row("no new bearer token since", stamp(out.NoneSince))
+		until := "unknown"
+		if out.Until != nil {
+			until = stamp(out.Until)
+		}
+		row("no bearer token works after", until)
+	}
 	fmt.Fprintf(&b, "\nRegistry %s, account %s, repositories %s; version %s of the secret.\n", cell(i.Registry), cell(cmp.Or(i.Account, "not named")), cell(strings.Join(i.Repositories, ", ")), cell(i.Version))
+	if i.Bearers != nil {
+		fmt.Fprintf(&b, "\nBearer tokens, which the registry issues for a login and accepts in its place: %s.\n", cell(i.Bearers.Text))
+	}
 	table("The token", len(i.Tokens), "id", "label", "made", "last used")
 	for _, t := range i.Tokens {
 		row(t.ID, t.Label, stamp(&t.Created), stamp(t.LastUsed))

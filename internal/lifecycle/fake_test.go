@@ -123,6 +123,22 @@ func (w *world) Prove(_ context.Context, c credential.Credential, l credential.L
 	return p
 }
 
+// Issue gives bearers that work for six minutes, whether or not the token does.
+func (w *world) Issue(_ context.Context, _ credential.Credential, l credential.Login) (b credential.Bearer, err error) {
+	cut := w.call("Issue", func() {
+		if !w.good[l.Token.Reveal()] {
+			err = &credential.Fault{Reason: credential.TokenRefused, What: "the registry refused the token"}
+			return
+		}
+		b.Life = 6 * time.Minute
+		b.Accepted = func(context.Context) (v credential.Verdict, err error) {
+			err = w.call("Accepted", func() { v = credential.Granted })
+			return v, err
+		}
+	})
+	return b, errors.Join(err, cut)
+}
+
 // fakeStore is one target in the world, under the contract of store.Store.
 type fakeStore struct {
 	w    *world
@@ -270,7 +286,7 @@ func (w *world) put(name, version, token string) *shelf {
 
 func (w *world) runner(events *[]lifecycle.Event) *lifecycle.Runner {
 	return &lifecycle.Runner{
-		Prover: w, Now: func() time.Time { return time.Unix(1_800_000_000, 0) }, Random: &random{}, Trusted: true,
+		Prover: w, Issuer: w, Now: func() time.Time { return time.Unix(1_800_000_000, 0) }, Random: &random{}, Trusted: true,
 		Wait: func(context.Context, time.Duration) error { return nil },
 		Report: func(e lifecycle.Event) {
 			if events != nil {

@@ -5,7 +5,8 @@
 //
 // steps.go and verify.go hold the steps that the flows (store.go, rotate.go, rollback.go,
 // respond.go, check.go, status.go) share. scheduled.go serves stores that start rotations
-// themselves. mint.go makes tokens at the registry; sweep.go and retire.go end them.
+// themselves. mint.go makes tokens at the registry; sweep.go and retire.go end them, and
+// bearers.go says what outlives them.
 package lifecycle
 
 import (
@@ -77,6 +78,7 @@ const (
 	StepDue      Step = "Due"
 	StepStopped  Step = "Stopped" // the token that may have leaked
 	StepRetired  Step = "Retired" // the old token
+	StepBearers  Step = "Bearers" // what outlives it
 	StepNoted    Step = "Note"
 )
 
@@ -92,6 +94,7 @@ type Event struct {
 // Runner runs flows. Its only state is what its fields share.
 type Runner struct {
 	Prover Prover
+	Issuer Issuer // nil: nothing is found out about bearers
 	Now    func() time.Time
 	Random io.Reader                                        // for version ids
 	Wait   func(ctx context.Context, d time.Duration) error // nil waits on the clock

@@ -58,6 +58,7 @@ type RespondResult struct {
 	Stopped  time.Time                 // when the token was switched off
 	Replaced time.Time                 // when the new token was current everywhere
 	Ended    time.Time                 // when the registry was seen to refuse the old token
+	Bearers  Bearers                   // what outlives it
 	Store    StoreResult
 }
 
@@ -97,10 +98,19 @@ func (r *Runner) Respond(ctx context.Context, req RespondRequest) (RespondResult
 		r.report(StepStopped, "nothing was changed; purser would switch off, replace and revoke the token of version "+short(res.Version))
 		return res, nil
 	}
+	ended := ""
+	switch {
+	case isDead(suspect.Proof):
+		ended = endedBefore
+	case suspect.Proof.Verdict == credential.Unknown: // the token's end must not wait for answers
+		ended = "the registry did not answer"
+	}
+	bearers := r.watch(ctx, req.Credential, login, ended)
 	if err := r.stop(ctx, req, login, suspect, &res); err != nil {
 		return res, err
 	}
-	res.Stopped = r.Now()
+	res.Bearers, res.Stopped = bearers, r.Now()
+	r.tokenEnded(ctx, &res.Bearers)
 	if res.Store, err = r.again().Store(ctx, req.StoreRequest); err != nil {
 		return res, fmt.Errorf("the token that may have leaked is switched off and not replaced yet; readers fail until you run this again: %w", err)
 	}
@@ -115,8 +125,8 @@ func (r *Runner) Respond(ctx context.Context, req RespondRequest) (RespondResult
 	}
 	res.Ended = r.Now()
 	r.report(StepRetired, "the registry refuses the token that may have leaked")
-	if req.Mint == nil {
-		return res, nil
+	if err := r.tokenDead(ctx, req.StoreRequest, slots[0], &res.Bearers); err != nil || req.Mint == nil {
+		return res, err
 	}
 	// No stage holds the token of an interrupted run any more, so the sweep finds it.
 	if slots, err = r.again().surveyAll(ctx, req.StoreRequest); err != nil {

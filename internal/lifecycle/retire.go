@@ -50,6 +50,8 @@ func (r *Runner) retireFrom(ctx context.Context, req RotateRequest, slots []*slo
 	if err := r.replacedWell(ctx, req, slots); err != nil {
 		return err
 	}
+	login, unread := stored(ctx, req.StoreRequest, s, credential.Previous)
+	bearers, _ := r.takeBearer(ctx, req.Credential, login, issuesNone(p.tokens, unread))
 	for _, old := range p.tokens {
 		if err := req.Mint.Activate(ctx, old.ID, false); err != nil && credential.ReasonOf(err) != credential.NoSuchToken {
 			return err
@@ -59,7 +61,8 @@ func (r *Runner) retireFrom(ctx context.Context, req RotateRequest, slots []*slo
 		}
 		res.Ended = append(res.Ended, old)
 	}
-	ending, err := r.proveEnded(ctx, req.StoreRequest, s, credential.Previous, p.tokens)
+	r.tokenEnded(ctx, &bearers)
+	ending, err := r.proveEnded(ctx, req.StoreRequest, s, login, unread, p.tokens)
 	if err != nil {
 		return err
 	}
@@ -67,7 +70,20 @@ func (r *Runner) retireFrom(ctx context.Context, req RotateRequest, slots []*slo
 		res.Ending = ending
 	}
 	r.report(StepRetired, "the old token is revoked, and "+ending.text())
-	return nil
+	err = r.tokenDead(ctx, req.StoreRequest, s, &bearers)
+	res.Bearers = bearers
+	return err
+}
+
+// issuesNone says why a token that is about to end issues no bearers; "" if it does.
+func issuesNone(tokens []credential.ManagedToken, unread error) string {
+	switch {
+	case unread != nil:
+		return unread.Error()
+	case !slices.ContainsFunc(tokens, func(t credential.ManagedToken) bool { return t.Active }):
+		return endedBefore
+	}
+	return ""
 }
 
 // plannedRetirement says which tokens to end, and when.
@@ -213,9 +229,10 @@ func (e Ending) text() string {
 	return "the registry refuses it"
 }
 
-func (r *Runner) proveEnded(ctx context.Context, req StoreRequest, s *slot, at credential.Stage, ended []credential.ManagedToken) (Ending, error) {
-	login, err := stored(ctx, req, s, at)
-	if err != nil {
+// proveEnded proves that tokens are dead, with the login of one of them unless purser could
+// not read that.
+func (r *Runner) proveEnded(ctx context.Context, req StoreRequest, s *slot, login credential.Login, unread error, ended []credential.ManagedToken) (Ending, error) {
+	if unread != nil {
 		return r.proveUnlisted(ctx, req, s, ended)
 	}
 	return r.proveDead(ctx, req, s, login, ended)

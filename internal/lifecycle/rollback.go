@@ -85,49 +85,70 @@ func (r *Runner) revive(ctx context.Context, req RotateRequest, login credential
 	return r.proveFresh(ctx, req.StoreRequest, login, true), nil
 }
 
+// RevokeResult says what was revoked.
+type RevokeResult struct {
+	Ended   []credential.ManagedToken
+	Bearers Bearers // what outlives them
+}
+
 // Revoke revokes the token of a stage and proves that it is dead. It finds only tokens that
 // purser made.
-func (r *Runner) Revoke(ctx context.Context, req RotateRequest, at credential.Stage) ([]credential.ManagedToken, error) {
+func (r *Runner) Revoke(ctx context.Context, req RotateRequest, at credential.Stage) (res RevokeResult, err error) {
 	slots, err := r.surveyAll(ctx, req.StoreRequest)
 	if err != nil {
-		return nil, err
+		return res, err
 	}
 	id := slots[0].found.At(at)
 	tokens, _, err := req.Mint.Tokens(ctx)
 	if err != nil {
-		return nil, err
+		return res, err
 	}
 	all := labelled(tokens, req.Credential.Name, id)
 	if id == "" || len(all) == 0 {
-		return nil, r.nothingToRevoke(ctx, req, slots[0], at)
+		res.Bearers, err = r.nothingToRevoke(ctx, req, slots[0], at)
+		return res, err
 	}
+	login, unread := stored(ctx, req.StoreRequest, slots[0], at)
+	bearers := r.watch(ctx, req.Credential, login, issuesNone(all, unread))
 	for _, t := range all {
 		if err := req.Mint.Revoke(ctx, t.ID); err != nil {
-			return nil, err
+			return res, err
 		}
 	}
-	ending, err := r.proveEnded(ctx, req.StoreRequest, slots[0], at, all)
+	res = RevokeResult{all, bearers}
+	r.tokenEnded(ctx, &res.Bearers)
+	ending, err := r.proveEnded(ctx, req.StoreRequest, slots[0], login, unread, all)
 	if err != nil {
-		return all, err
+		return res, err
 	}
 	r.report(StepRetired, "the token of "+string(at)+" is revoked, and "+ending.text())
-	return all, nil
+	return res, r.tokenDead(ctx, req.StoreRequest, replacing(slots[0], at), &res.Bearers)
 }
 
 // nothingToRevoke handles a version that no token's label names: the token is dead already,
 // which is what was wanted, or purser did not make it, or there is none.
-func (r *Runner) nothingToRevoke(ctx context.Context, req RotateRequest, s *slot, at credential.Stage) error {
+func (r *Runner) nothingToRevoke(ctx context.Context, req RotateRequest, s *slot, at credential.Stage) (b Bearers, err error) {
 	login, err := stored(ctx, req.StoreRequest, s, at)
 	if err != nil {
-		return err
+		return b, err
 	}
 	p := r.Prover.Prove(ctx, req.Credential, login, true)
 	if p.Fault != nil && (p.Fault.Reason == credential.TokenRefused || p.Fault.Reason == credential.TokenExpired) {
 		r.report(StepRetired, "the registry already refuses the token of "+string(at))
-		return nil
+		b.Unasked = endedBefore
+		return b, r.tokenDead(ctx, req.StoreRequest, replacing(s, at), &b)
 	}
-	return &credential.Fault{
+	return b, &credential.Fault{
 		Reason: credential.NoSuchToken, Registry: req.Credential.Registry, Account: req.Mint.Account(), Target: s.Target,
 		What: "no token of the account has the label of the version in " + string(at), Why: "purser did not make it",
 	}
+}
+
+// replacing returns the place, whose current token replaced the one of a stage, or nil if
+// that is the current one.
+func replacing(s *slot, at credential.Stage) *slot {
+	if at == credential.Current {
+		return nil
+	}
+	return s
 }

@@ -32,6 +32,7 @@ type RotateResult struct {
 	Why     string                    // why it was due, or when it will be
 	Retired bool                      // the old token is proved dead
 	Ending  Ending                    // how that was proved; "" when none was retired
+	Bearers Bearers                   // what outlives it
 	Ended   []credential.ManagedToken // the retired tokens
 	Wait    time.Duration             // until the old token can be retired; 0: nothing waits
 	Waiting string                    // what it waits for

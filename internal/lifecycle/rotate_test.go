@@ -200,8 +200,8 @@ func TestRevokeEndsTheTokenOfAStage(t *testing.T) {
 	if _, err := m.later(0, nil).Revoke(t.Context(), m.rotation("a"), credential.Current); err != nil || len(m.tokens) != 0 {
 		t.Errorf("%v, %d tokens", err, len(m.tokens))
 	}
-	if ended, err := m.later(0, nil).Revoke(t.Context(), m.rotation("a"), credential.Current); err != nil || len(ended) > 0 {
-		t.Errorf("once more: %v, ended %v", err, ended)
+	if res, err := m.later(0, nil).Revoke(t.Context(), m.rotation("a"), credential.Current); err != nil || len(res.Ended) > 0 {
+		t.Errorf("once more: %v, ended %v", err, res.Ended)
 	}
 }
 

@@ -187,7 +187,7 @@ func (r *stagedRun) prepare(ctx context.Context) (*lifecycle.Runner, lifecycle.R
 		}
 	}
 	wait := func(_ context.Context, d time.Duration) error { r.clock = r.clock.Add(d); return nil }
-	return &lifecycle.Runner{Prover: w, Now: func() time.Time { return r.clock }, Random: r.Random, Wait: wait, Trusted: w.Trusted}, req, nil
+	return &lifecycle.Runner{Prover: w, Issuer: w, Now: func() time.Time { return r.clock }, Random: r.Random, Wait: wait, Trusted: w.Trusted}, req, nil
 }
 
 // given makes a token like one that a person brings.

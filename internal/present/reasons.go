@@ -103,11 +103,14 @@ var rows = map[credential.Reason]row{
 	}},
 
 	credential.LiveFound: {ExitBad, func(f *credential.Fault) advice {
-		return advice{"Whoever can read these places can push with it. To remove it there does not help before the registry refuses it.", []string{
-			"end it and replace it: " + typed(f, "respond", string(f.Credential)), "then take it out of the places above",
-		}}
+		a := advice{"Whoever can read these places can push with it. To remove it there does not help before the registry refuses it.", []string{"end it and replace it: " + typed(f, "respond", string(f.Credential))}}
+		if f.Credential == "" {
+			a.Next = []string{"end them where they were made"}
+		}
+		a.Next = append(a.Next, "then take them out of the places above")
+		return a
 	}},
-	credential.TokenFound:   {ExitFailed, meaning("Tokens that purser replaced may still work until they are revoked; of other tokens it knows only the form.", "take them out of the places above")},
+	credential.TokenFound:   {ExitFailed, meaning("Tokens that purser replaced may still work until they are revoked; of other tokens it knows only the form. --prove asks the registries.", "take them out of the places above")},
 	credential.NotLookedFor: {ExitUnknown, nil},
 
 	credential.TokenRefused: {ExitBad, func(f *credential.Fault) advice {

@@ -49,11 +49,12 @@ type RotationJSON struct {
 	Retired    bool   `json:"retired"`
 	CaughtUp   bool   `json:"caught_up,omitempty"` // places that lagged now have the token
 	// Proof says how purser knows that the retired token is dead: refused or not-listed.
-	Proof   string     `json:"retired_proof,omitempty"`
-	Wait    float64    `json:"wait_seconds,omitempty"`
-	Waiting string     `json:"waiting,omitempty"`
-	Store   *StoreJSON `json:"store,omitempty"`
-	Error   *ErrorJSON `json:"error,omitempty"`
+	Proof   string       `json:"retired_proof,omitempty"`
+	Bearers *BearersJSON `json:"bearers,omitempty"`
+	Wait    float64      `json:"wait_seconds,omitempty"`
+	Waiting string       `json:"waiting,omitempty"`
+	Store   *StoreJSON   `json:"store,omitempty"`
+	Error   *ErrorJSON   `json:"error,omitempty"`
 }
 
 // RotationReport converts rotations to JSON.
@@ -63,7 +64,7 @@ func RotationReport(all []Rotation) []RotationJSON {
 		res := r.Result
 		row := RotationJSON{
 			Credential: string(r.Name), Due: res.Due, Why: res.Why, Renewed: len(res.Store.Places) > 0, CaughtUp: len(res.Caught.Places) > 0, Retired: res.Retired, Proof: string(res.Ending),
-			Wait: res.Wait.Seconds(), Waiting: res.Waiting, Error: ErrorReport(r.Err),
+			Wait: res.Wait.Seconds(), Waiting: res.Waiting, Bearers: BearersReport(res.Bearers), Error: ErrorReport(r.Err),
 		}
 		if res.Store.Source != "" {
 			row.Store = StoreReport(res.Store, r.DryRun)

@@ -71,8 +71,10 @@ type (
 // sarifRules tell the states of a token. Their order is that of severity.
 var sarifRules = []struct{ state, level, severity, short, help string }{
 	{"live", "error", "9.5", "A token that CI uses now", "End and replace the token first, with purser respond NAME. Then remove it: a file or commit without it does not help while the registry accepts it."},
+	{"works", "error", "9.0", "A token that its registry accepts", "End it where it was made, and then remove it."},
 	{"staged", "error", "9.0", "A token that a rotation is about to make current", "End and replace the token first, with purser respond NAME, and then remove it."},
 	{"previous", "warning", "5.0", "A token that purser replaced", "It may work until purser revokes it. Remove it."},
+	{"dead", "note", "1.0", "A token that its registry refuses", "Remove it."},
 	{"unknown", "warning", "5.0", "A token known by its form", "See whether it works, end it where it was made, and remove it."},
 }
 

@@ -2,6 +2,7 @@ package present
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
@@ -41,8 +42,12 @@ func (o Out) missed(all []scan.Missed) {
 
 func stateOf(f scan.Finding) string {
 	switch {
-	case f.Live():
+	case f.Current():
 		return "live"
+	case f.Live():
+		return "works"
+	case f.Works == credential.Refused:
+		return "dead"
 	case f.Value == nil:
 		return "unknown"
 	case f.Value.Stage == credential.Pending:
@@ -121,16 +126,25 @@ func size(n int64) string {
 
 // ScanFaults returns what a person has to act on, the worst first.
 func ScanFaults(r *scan.Result) (all []error) {
-	names, places := r.Live()
+	names, places := r.Current()
 	for _, name := range names {
-		all = append(all, &credential.Fault{Reason: credential.LiveFound, Credential: credential.Name(name), What: "the token that " + name + " uses now is in " + number(int64(places[name]), "place")})
+		all = append(all, &credential.Fault{Reason: credential.LiveFound, Credential: name, What: "the token that " + string(name) + " uses now is in " + number(int64(len(places[name])), "place")})
 	}
-	live := 0
-	for _, n := range places {
-		live += n
+	var works, others int64
+	for _, f := range r.Findings {
+		switch {
+		case f.Current():
+		case f.Live():
+			works++
+		default:
+			others++
+		}
 	}
-	if others := len(r.Findings) - live; others > 0 {
-		all = append(all, &credential.Fault{Reason: credential.TokenFound, What: "there are other tokens in " + number(int64(others), "place")})
+	if works > 0 {
+		all = append(all, &credential.Fault{Reason: credential.LiveFound, What: "other tokens that work are in " + number(works, "place")})
+	}
+	if others > 0 {
+		all = append(all, &credential.Fault{Reason: credential.TokenFound, What: "there are other tokens in " + number(others, "place")})
 	}
 	if n := len(r.Missed); n > 0 {
 		all = append(all, &credential.Fault{Reason: credential.NotLookedFor, What: "purser could not search " + number(int64(n), "place"), Why: "it named them above"})
@@ -141,9 +155,8 @@ func ScanFaults(r *scan.Result) (all []error) {
 // ScanExit returns the exit code of a scan. Live tokens are worse than others, and those worse
 // than what is not known; with onlyLive, others do not count.
 func ScanExit(r *scan.Result, onlyLive bool) int {
-	names, _ := r.Live()
 	switch {
-	case len(names) > 0:
+	case slices.ContainsFunc(r.Findings, scan.Finding.Live):
 		return ExitBad
 	case len(r.Findings) > 0 && !onlyLive:
 		return ExitFailed

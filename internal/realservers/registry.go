@@ -25,6 +25,8 @@ type Registry struct {
 	Repository string // a repository where both users have their rights; see Seed
 	Foreign    string // a repository where nobody has rights
 
+	End func(testing.TB) // removes Push; nil with a password file of the registry's own
+
 	certs certs
 }
 
@@ -60,6 +62,7 @@ func withTokens(t testing.TB, name string, options []Option) *Registry {
 	r.Pull = User{"ci-pull", rand.Text()}
 	r.Foreign = "else/app"
 	ts := startTokenServer(t, r.certs, r.Push, r.Pull)
+	r.End = ts.end
 	key := "rootcertbundle: " + ts.certFile
 	if name == "registry" {
 		key = "jwks: " + ts.jwksFile

@@ -37,6 +37,7 @@ type tokenServer struct {
 
 	server, front *server
 	certs         certs
+	end           func(testing.TB) // removes the user who may push
 }
 
 // startTokenServer starts both and waits for them.
@@ -57,10 +58,11 @@ func startTokenServer(t testing.TB, c certs, push, pull User) *tokenServer {
 		"-addr", loopback(innerPort), "-realm", "rig", "-issuer", tokenIssuer,
 		"-key", write(t, filepath.Join(dir, "signer.key"), keyPEM(t, key)),
 		"-passwd", write(t, filepath.Join(dir, "account"), htpasswd(t, inner)))
-	users := fmt.Sprintf("%s:{PLAIN}%s\n%s:{PLAIN}%s\n", push.Name, push.Password, pull.Name, pull.Password)
+	users, left := filepath.Join(dir, "users"), fmt.Sprintf("%s:{PLAIN}%s\n", pull.Name, pull.Password)
+	ts.end = func(t testing.TB) { t.Helper(); write(t, users, left) } // nginx reads it with each request
 	conf := nginxConf{
 		dir: dir, listen: loopback(port), upstream: loopback(innerPort), certs: c,
-		users: write(t, filepath.Join(dir, "users"), users), account: inner, cut: pull.Name,
+		users: write(t, users, left+fmt.Sprintf("%s:{PLAIN}%s\n", push.Name, push.Password)), account: inner, cut: pull.Name,
 	}
 	ts.front = start(t, cleanEnv(dir), nginx,
 		"-e", "stderr", "-p", dir, "-c", write(t, filepath.Join(dir, "nginx.conf"), conf.text()))

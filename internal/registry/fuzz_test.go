@@ -2,6 +2,7 @@ package registry
 
 import (
 	"encoding/base64"
+	"math"
 	"net/http"
 	"net/url"
 	"slices"
@@ -60,5 +61,22 @@ func FuzzBearer(f *testing.F) {
 			t.Errorf("%q grants %v on another repository", claims, other.actions)
 		}
 		readGrant(credential.NewSecret(claims), credential.Repository(repository))
+	})
+}
+
+// FuzzABearersLife checks that purser believes no life that it could not write as a date.
+func FuzzABearersLife(f *testing.F) {
+	f.Add(`{"iat":100,"exp":700}`, 300.0, true)
+	f.Add(`{"exp":1e300}`, -1e300, false)
+	f.Add(`{"iat":-9e18,"exp":9e18}`, 0.0, true)
+	f.Fuzz(func(t *testing.T, claims string, said float64, readable bool) {
+		if math.IsNaN(said) {
+			t.Skip("JSON has no such number")
+		}
+		bearer := credential.NewSecret("e30." + base64.RawURLEncoding.EncodeToString([]byte(claims)) + ".e30")
+		c := New(Config{Now: func() time.Time { return time.Unix(1000, 0) }})
+		if life := c.lifeOf(bearer, said, readable); life != 0 && (life < leastLife+leeway || life > longestLife+leeway) {
+			t.Errorf("%q and %v: %v", claims, said, life)
+		}
 	})
 }

@@ -20,6 +20,11 @@ type Kind struct {
 	Keyless string
 	// Identify finds a token's owner. With an error, it returns what it found out.
 	Identify func(ctx context.Context, c *Client, cred credential.Credential, login credential.Login) (*Identity, error)
+	// Works asks whether the vendor accepts a token of which only the form is known. An error
+	// means that it does not know.
+	Works func(ctx context.Context, c *Client, token credential.Secret) (bool, error)
+	// End ends tokens for good on behalf of whoever found them.
+	End func(ctx context.Context, c *Client, tokens []credential.Secret) error
 	// Reach checks whether the services beyond the protocol answer, and describes them.
 	Reach func(ctx context.Context, c *Client) (string, error)
 	// Accounts signs people in to make, list and revoke tokens.
@@ -132,3 +137,13 @@ func Hosts() []string {
 
 // Host is the kind's own registry.
 func (k *Kind) Host() credential.Host { return credential.Host(k.Vendor.Hosts[0]) }
+
+// MakerOf returns the kind whose vendor marks its tokens as this one is marked, or an empty one.
+func MakerOf(token credential.Secret) *Kind {
+	for _, k := range kinds {
+		if len(k.Vendor.Hosts) > 0 && credential.IsHome(k.Host(), token) {
+			return k
+		}
+	}
+	return &Kind{}
+}

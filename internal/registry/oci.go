@@ -29,11 +29,8 @@ const (
 func (c *Client) Prove(ctx context.Context, cred credential.Credential, login credential.Login, allowNew bool) credential.Proof {
 	p := &probe{client: c, cred: cred, login: login, allowNew: allowNew}
 	p.proof.Kind = credential.Classify(cred.Registry, login)
-	if vendor := credential.Misplaced(cred.Registry, login.Token); vendor != "" {
-		p.proof.Verdict, p.proof.Fault = credential.Refused, &credential.Fault{
-			Reason: credential.BelongsElsewhere, Registry: cred.Registry, Account: cred.Username, Access: cred.Access,
-			What: "the token does not belong to " + string(cred.Registry), Why: "it looks like a token of " + vendor + ", so purser did not send it",
-		}
+	if f := p.misplaced(); f != nil {
+		p.proof.Verdict, p.proof.Fault = credential.Refused, f
 		return p.proof
 	}
 	if err := p.run(ctx); err != nil {
@@ -63,6 +60,18 @@ type probe struct {
 	id      *Identity // nil if the registry does not identify tokens
 
 	proof credential.Proof
+}
+
+// misplaced returns the fault of a token that looks like another vendor's, else nil.
+func (p *probe) misplaced() *credential.Fault {
+	vendor := credential.Misplaced(p.cred.Registry, p.login.Token)
+	if vendor == "" {
+		return nil
+	}
+	return &credential.Fault{
+		Reason: credential.BelongsElsewhere, Registry: p.cred.Registry, Account: p.cred.Username, Access: p.cred.Access,
+		What: "the token does not belong to " + string(p.cred.Registry), Why: "it looks like a token of " + vendor + ", so purser did not send it",
+	}
 }
 
 func (p *probe) run(ctx context.Context) error {

@@ -43,6 +43,7 @@ func standIn(cfg sandboxregistry.Config) func(testing.TB, ...realservers.Option)
 		for _, u := range []realservers.User{r.Push, r.Pull} {
 			accounts.AddAccount(u.Name, credential.NewSecret(u.Password), false)
 		}
+		r.End = func(testing.TB) { accounts.AddAccount(r.Push.Name, credential.NewSecret(rand.Text()), false) }
 		accounts.AddRepository(r.Repository, r.Push.Name, true)
 		accounts.AddRepository(r.Foreign, "else", false)
 		server := httptest.NewUnstartedServer(nil)

@@ -24,6 +24,7 @@ type grant struct {
 	actions  []string // actions on the repository, from the bearer's claims
 	readable bool     // the bearer has claims; an opaque one does not
 	subject  string   // the account; "": anonymous or unknown
+	life     time.Duration
 }
 
 func (g grant) allows(actions ...string) bool {
@@ -61,6 +62,7 @@ func (c *Client) requestToken(ctx context.Context, realm *url.URL, service strin
 	var body struct {
 		Token       string `json:"token"`
 		AccessToken string `json:"access_token"`
+		Expires     any    `json:"expires_in"` // of any type, so that it spoils no answer
 	}
 	if json.Unmarshal(a.Body, &body) != nil || body.Token+body.AccessToken == "" {
 		return grant{}, Strange(a, "its token service answered 200 without a token")
@@ -68,7 +70,9 @@ func (c *Client) requestToken(ctx context.Context, realm *url.URL, service strin
 	if body.Token == "" {
 		body.Token = body.AccessToken
 	}
-	return readGrant(credential.NewSecret(body.Token), repo), nil
+	g := readGrant(credential.NewSecret(body.Token), repo)
+	g.life = c.lifeOf(g.bearer, body.Expires, g.readable)
+	return g, nil
 }
 
 // readGrant reads a bearer's claims to explain them; only the registry decides. Bearers of the

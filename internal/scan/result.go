@@ -4,6 +4,8 @@ import (
 	"cmp"
 	"slices"
 	"strings"
+
+	"purser/internal/credential"
 )
 
 // Result is what a scan found.
@@ -33,7 +35,10 @@ func (r *Result) Done(s *Scanner) {
 }
 
 // Live reports whether somebody can use what was found.
-func (f Finding) Live() bool { return f.Value != nil && f.Value.Live() }
+func (f Finding) Live() bool { return f.Current() || f.Works == credential.Granted }
+
+// Current reports whether consumers use what was found.
+func (f Finding) Current() bool { return f.Value != nil && f.Value.Live() }
 
 // Who names what was found: a credential, or the kind of token.
 func (f Finding) Who() string {
@@ -45,28 +50,30 @@ func (f Finding) Who() string {
 
 func (f Finding) rank() int {
 	switch {
-	case f.Live():
+	case f.Current():
 		return 0
-	case f.Value != nil:
+	case f.Live():
 		return 1
+	case f.Value != nil:
+		return 2
 	}
-	return 2
+	return 3
 }
 
 func (w Where) compare(o Where) int {
 	return cmp.Or(strings.Compare(w.Path, o.Path), slices.Compare(w.Inside, o.Inside), strings.Compare(w.Object, o.Object), cmp.Compare(w.Line, o.Line))
 }
 
-// Live returns the credentials whose current value was found, each once, with the number of
-// its places.
-func (r *Result) Live() (names []string, places map[string]int) {
-	places = map[string]int{}
+// Current returns the credentials whose current value was found, each once, with its places.
+func (r *Result) Current() (names []credential.Name, places map[credential.Name][]Where) {
+	places = map[credential.Name][]Where{}
 	for _, f := range r.Findings {
-		if !f.Live() {
+		if !f.Current() {
 			continue
 		}
-		if places[f.Who()]++; places[f.Who()] == 1 {
-			names = append(names, f.Who())
+		name := f.Value.Credential
+		if places[name] = append(places[name], f.Where); len(places[name]) == 1 {
+			names = append(names, name)
 		}
 	}
 	return names, places

@@ -55,8 +55,9 @@ type Finding struct {
 	Whole bool // otherwise a part of the value: a dozen characters or more
 
 	Rule  string            // what recognizes the form; "" for a Value
-	Token credential.Secret // what the rule matched, to be proved with consent
-	State credential.Verdict
+	Token credential.Secret // what the rule matched
+	// Works is whether a registry accepts the token, if somebody asked it.
+	Works credential.Verdict
 }
 
 // Missed is a place that could not be looked into.

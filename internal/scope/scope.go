@@ -28,6 +28,7 @@ type Request struct {
 	LogsToken  string   // a variable with the token for a CI service's API
 	LogsSecret string   // a secret in AWS with the login for it
 	Since      string   // of the oldest build to search
+	Prove      bool     // ask registries whether they accept what else was found
 }
 
 // Machine is where a scan runs.
@@ -112,8 +113,37 @@ func (p *Plan) Run(ctx context.Context, done func(int)) (*scan.Result, error) {
 		}
 		done(i)
 	}
+	if p.request.Prove {
+		p.prove(ctx, result)
+	}
 	result.Done(s)
-	return result, nil
+	return result, ctx.Err()
+}
+
+// prove asks, once for each token, whether the registry to which its form leads accepts it.
+// What consumers use now is known to work.
+func (p *Plan) prove(ctx context.Context, r *scan.Result) {
+	type answer struct {
+		token credential.Secret
+		works credential.Verdict
+	}
+	var asked []answer
+	for i := range r.Findings {
+		f := &r.Findings[i]
+		token := f.Token
+		if f.Value != nil {
+			token = f.Value.Login.Token
+		}
+		if f.Current() {
+			continue
+		}
+		n := slices.IndexFunc(asked, func(a answer) bool { return a.token.Equal(token) })
+		if n < 0 {
+			works, _ := p.machine.Wire.Works(ctx, token) //nolint:errcheck // an error means unknown
+			n, asked = len(asked), append(asked, answer{token, works})
+		}
+		f.Works = asked[n].works
+	}
 }
 
 // values reads the tokens of the credentials. Those that it cannot read are faults, and the

@@ -2,6 +2,7 @@ package wire
 
 import (
 	"context"
+	"errors"
 	"strings"
 
 	"purser/internal/credential"
@@ -70,4 +71,43 @@ func (w *Wire) LoginIn(ctx context.Context, secret string, shape credential.Shap
 		return credential.Login{}, err
 	}
 	return t.Shape.Decode(value, c.Registry)
+}
+
+// Works asks the vendor of a token, which its form shows, whether it accepts the token. Unknown has an
+// error that says why.
+func (w *Wire) Works(ctx context.Context, token credential.Secret) (credential.Verdict, error) {
+	ask := registry.MakerOf(token).Works
+	if ask == nil {
+		return credential.Unknown, &credential.Fault{Reason: credential.Usage, What: "purser does not know whom to ask about this token"}
+	}
+	client, err := w.Registry(credential.Credential{})
+	if err != nil {
+		return credential.Unknown, err
+	}
+	switch works, err := ask(ctx, client, token); {
+	case err != nil:
+		return credential.Unknown, err
+	case works:
+		return credential.Granted, nil
+	}
+	return credential.Refused, nil
+}
+
+// EndFound has the vendors of found tokens end them for good.
+func (w *Wire) EndFound(ctx context.Context, tokens []credential.Secret) error {
+	client, err := w.Registry(credential.Credential{})
+	if err != nil {
+		return err
+	}
+	by := map[*registry.Kind][]credential.Secret{}
+	for _, t := range tokens {
+		if maker := registry.MakerOf(t); maker.End != nil {
+			by[maker] = append(by[maker], t)
+		}
+	}
+	var errs []error
+	for maker, of := range by {
+		errs = append(errs, maker.End(ctx, client, of))
+	}
+	return errors.Join(errs...)
 }

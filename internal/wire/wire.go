@@ -398,3 +398,12 @@ func (w *Wire) Prove(ctx context.Context, c credential.Credential, l credential.
 	}
 	return client.Prove(ctx, c, l, allowNew)
 }
+
+// Issue gets a bearer of a login from the credential's registry. It makes Wire a lifecycle.Issuer.
+func (w *Wire) Issue(ctx context.Context, c credential.Credential, l credential.Login) (credential.Bearer, error) {
+	client, err := w.Registry(c)
+	if err != nil {
+		return credential.Bearer{}, err
+	}
+	return client.Issue(ctx, c, l)
+}

@@ -20,7 +20,7 @@ func api() *url.URL { return &url.URL{Scheme: "https", Host: "hub.docker.com", P
 // Kind describes Docker Hub.
 func Kind() registry.Kind {
 	return registry.Kind{
-		Name: "dockerhub", Word: "docker", Vendor: vendor(), Page: page, Identify: identify, Reach: reach, Accounts: accounts{},
+		Name: "dockerhub", Word: "docker", Vendor: vendor(), Page: page, Identify: identify, Works: works, Reach: reach, Accounts: accounts{},
 		Keyless: "https://docs.docker.com/security/authentication/oidc-connections/",
 	}
 }

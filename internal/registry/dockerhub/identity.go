@@ -90,6 +90,20 @@ func judgeLevel(id *registry.Identity, level int, access credential.Access) erro
 	return nil
 }
 
+// works exchanges a personal token, for which Docker Hub ignores the user name. For others it would refuse a
+// good token with the wrong name.
+func works(ctx context.Context, c *registry.Client, token credential.Secret) (bool, error) {
+	login := credential.Login{Token: token}
+	if kind := credential.Classify(host, login); kind != credential.PersonalToken {
+		return false, &credential.Fault{Reason: credential.Usage, What: "only its owner's name tells whether it works", Why: "it is a " + string(kind)}
+	}
+	_, err := exchange(ctx, c, credential.Credential{Registry: host}, login)
+	if r := credential.ReasonOf(err); r == credential.TokenRefused || r == credential.TokenExpired {
+		return false, nil
+	}
+	return err == nil, err
+}
+
 // exchange is POST /v2/auth/token. Its documented answers are 200 and 401; others say nothing about the
 // token.
 func exchange(ctx context.Context, c *registry.Client, cred credential.Credential, login credential.Login) (*claims, error) {

@@ -18,6 +18,7 @@ func Kind() registry.Kind {
 				{Prefix: "gho_", Kind: credential.Session}, {Prefix: "ghs_", Kind: credential.Session}, {Prefix: "ghu_", Kind: credential.Session},
 			},
 		},
+		Works: works, End: end,
 		Page: func(credential.Access) registry.Page {
 			return registry.Page{URL: "https://github.com/settings/tokens", Note: "classic, with write:packages"}
 		},

@@ -23,6 +23,7 @@ type Signer struct {
 	shared []byte
 	random io.Reader
 	Issued func(credential.Secret) // receives every token; may be nil
+	Leeway time.Duration           // for clocks that differ (RFC 7519 section 4.1.4)
 }
 
 // New makes a signer for ES256. KeySet has its public key.
@@ -130,7 +131,7 @@ func (s *Signer) Read(token credential.Secret, now time.Time, into any) bool {
 		NotBefore int64 `json:"nbf"`
 		Expires   int64 `json:"exp"`
 	}
-	if err != nil || json.Unmarshal(raw, &times) != nil || now.Unix() < times.NotBefore || now.Unix() >= times.Expires {
+	if err != nil || json.Unmarshal(raw, &times) != nil || now.Add(s.Leeway).Unix() < times.NotBefore || now.Add(-s.Leeway).Unix() >= times.Expires {
 		return false
 	}
 	return json.Unmarshal(raw, into) == nil

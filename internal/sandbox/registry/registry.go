@@ -3,6 +3,7 @@
 package registry
 
 import (
+	"cmp"
 	"encoding/json"
 	"fmt"
 	"io"
@@ -35,9 +36,11 @@ type AuthMode string
 // The ways to authenticate.
 const (
 	AuthBearer AuthMode = "bearer" // a token service; its bearers list what they grant
-	AuthOpaque AuthMode = "opaque" // like GHCR: a valid secret gets any scope, in a bearer without claims
-	AuthBasic  AuthMode = "basic"  // user name and secret with every request
-	AuthOpen   AuthMode = "open"   // no credentials needed
+	// AuthOpaque is like GHCR: a valid secret gets any scope, in a bearer without claims, and
+	// nobody says how long that works.
+	AuthOpaque AuthMode = "opaque"
+	AuthBasic  AuthMode = "basic" // user name and secret with every request
+	AuthOpen   AuthMode = "open"  // no credentials needed
 )
 
 // Config describes a registry.
@@ -55,6 +58,10 @@ type Config struct {
 	AbsoluteURLs  bool // upload locations include the host
 	TwoChallenges bool // offer and accept Basic besides Bearer, like Gitea
 	AccessToken   bool // the token service answers access_token instead of token
+
+	// BearerLife is how long a bearer works, even if its token ends; 0: five minutes, as at
+	// Docker Hub.
+	BearerLife time.Duration
 }
 
 // Registry is go-containerregistry's registry, with real images, behind a token service and
@@ -67,10 +74,19 @@ type Registry struct {
 	faults fault.Queue
 
 	mu        sync.Mutex // guards what follows
-	opaque    map[string]hub.Principal
+	opaque    map[string]opaqueBearer
 	asked     []string
 	manifests []Manifest // only with a folder
 }
+
+// opaqueBearer is what the registry remembers of a bearer without claims.
+type opaqueBearer struct {
+	of    hub.Principal
+	until time.Time
+}
+
+// leeway is how long the distribution project's registry accepts a bearer that has ended.
+const leeway = time.Minute
 
 // New makes an empty registry.
 func New(cfg Config) (*Registry, error) {
@@ -78,6 +94,7 @@ func New(cfg Config) (*Registry, error) {
 	if err != nil {
 		return nil, err
 	}
+	s.Leeway, cfg.BearerLife = leeway, cmp.Or(cfg.BearerLife, bearerLife)
 	options := []ggcr.Option{ggcr.Logger(log.New(io.Discard, "", 0))}
 	if cfg.Folder != "" {
 		if err := os.MkdirAll(cfg.Folder, 0o700); err != nil {
@@ -85,7 +102,7 @@ func New(cfg Config) (*Registry, error) {
 		}
 		options = append(options, ggcr.WithBlobHandler(ggcr.NewDiskBlobHandler(cfg.Folder)))
 	}
-	return &Registry{cfg: cfg, Bearers: s, opaque: map[string]hub.Principal{}, images: ggcr.New(options...)}, nil
+	return &Registry{cfg: cfg, Bearers: s, opaque: map[string]opaqueBearer{}, images: ggcr.New(options...)}, nil
 }
 
 // Fault makes requests of a kind, one of Faults, misbehave.
@@ -205,9 +222,9 @@ func (r *Registry) granted(req *http.Request, repo string) (actions []string, kn
 	token := credential.NewSecret(text)
 	if r.cfg.Auth == AuthOpaque {
 		r.mu.Lock()
-		p, ok := r.opaque[text]
+		b, ok := r.opaque[text]
 		r.mu.Unlock()
-		return r.allowed(p, repo), ok
+		return r.allowed(b.of, repo), ok && r.cfg.Now().Before(b.until)
 	}
 	var c registryClaims
 	if !r.Bearers.Read(token, r.cfg.Now(), &c) {

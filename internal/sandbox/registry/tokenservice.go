@@ -144,7 +144,7 @@ func (r *Registry) claims(p hub.Principal, scopes []string) (registryClaims, boo
 	now := r.cfg.Now()
 	c := registryClaims{
 		Issuer: TokenIssuer, Audience: r.cfg.Service, Subject: p.Account, IssuedAt: now.Unix(),
-		NotBefore: now.Add(-bearerLife).Unix(), Expires: now.Add(bearerLife).Unix(), ID: "dckr_jti_FAKE" + rand.Text(), Access: []accessClaim{},
+		NotBefore: now.Add(-r.cfg.BearerLife).Unix(), Expires: now.Add(r.cfg.BearerLife).Unix(), ID: "dckr_jti_FAKE" + rand.Text(), Access: []accessClaim{},
 	}
 	for _, scope := range scopes {
 		parts := strings.Split(scope, ":")
@@ -182,7 +182,7 @@ func (r *Registry) serveOpaque(w http.ResponseWriter, p hub.Principal, c registr
 	}
 	text := base64.StdEncoding.EncodeToString(b[:])
 	r.mu.Lock()
-	r.opaque[text] = p
+	r.opaque[text] = opaqueBearer{p, r.cfg.Now().Add(r.cfg.BearerLife)}
 	r.mu.Unlock()
 	r.writeToken(w, credential.NewSecret(text), nil)
 }
@@ -194,7 +194,10 @@ func (r *Registry) writeToken(w http.ResponseWriter, token credential.Secret, mo
 		key = "access_token"
 	}
 	answer := map[string]any{
-		key: token.Reveal(), "expires_in": int(bearerLife.Seconds()), "issued_at": r.cfg.Now().UTC().Format(time.RFC3339),
+		key: token.Reveal(), "expires_in": int(r.cfg.BearerLife.Seconds()), "issued_at": r.cfg.Now().UTC().Format(time.RFC3339),
+	}
+	if r.cfg.Auth == AuthOpaque {
+		delete(answer, "expires_in")
 	}
 	maps.Copy(answer, more)
 	w.Header().Set("Content-Type", "application/json")
