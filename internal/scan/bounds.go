@@ -31,7 +31,7 @@ var (
 type root struct {
 	s       *Scanner
 	in, out int64   // bytes of the stream, as far as known, and of what came out of it
-	over    bool    // too much came out of it, which was told
+	over    bool    // too much came out of it, and purser has said so
 	memory  *memory // the Scanner's, while this root has it
 }
 

@@ -36,9 +36,9 @@ func opener(head []byte) open {
 	switch {
 	case isGzip(head):
 		return openGzip
-	case starts("\x28\xb5\x2f\xfd"), len(head) > 4 && head[0]&0xf0 == 0x50 && string(head[1:4]) == "\x2a\x4d\x18": // the second is left out by decoders
+	case starts("\x28\xb5\x2f\xfd"), len(head) > 4 && head[0]&0xf0 == 0x50 && string(head[1:4]) == "\x2a\x4d\x18": // decoders skip a frame of the second kind
 		return openZstd
-	case starts("BZh") && len(head) >= 10 && (string(head[4:10]) == "\x31\x41\x59\x26\x53\x59" || string(head[4:10]) == "\x17\x72\x45\x38\x50\x90"):
+	case isBzip2(head):
 		return openBzip2
 	case starts("PK\x03\x04"), starts("PK\x05\x06"), starts("PK\x07\x08"): // a member, no members, parts
 		return openZip
@@ -60,6 +60,11 @@ func opener(head []byte) open {
 func isGzip(head []byte) bool {
 	return len(head) >= 10 && string(head[:3]) == "\x1f\x8b\x08" && head[3]&0xe0 == 0 &&
 		(head[8] == 0 || head[8] == 2 || head[8] == 4) && (head[9] < 14 || head[9] == 255)
+}
+
+// isBzip2 looks at the start of the first block, or of the end.
+func isBzip2(head []byte) bool {
+	return len(head) >= 10 && string(head[:3]) == "BZh" && (string(head[4:10]) == "\x31\x41\x59\x26\x53\x59" || string(head[4:10]) == "\x17\x72\x45\x38\x50\x90")
 }
 
 // isTar checks the sum of a header, which every kind of tar has.
@@ -89,17 +94,15 @@ func (st *stream) archive(one *search, r io.Reader, n int, err error, open open)
 	in := &rawBytes{st: st, r: r, search: one, end: n, err: err}
 	if st.depth >= deepest {
 		st.s.Miss(st.where, "it is in too many archives")
-	} else if err := open(st, in); err != nil { // not io.EOF
+	} else if err := open(st, in); err != nil {
 		st.miss(err)
 	}
 	in.drain()
 	for _, f := range one.late {
 		if !slices.ContainsFunc(st.found, f.sameSecret) {
-			one.kind = content
-			one.tell(f)
+			one.pass(f)
 		}
 	}
-	one.kind = packed
 	st.s.done(one)
 }
 

@@ -182,16 +182,16 @@ func TestASparseFileIsFast(t *testing.T) {
 	must[int](t)(f.WriteString("begin\n"))
 	must[int](t)(f.WriteAt([]byte("x\n"+token+"\n"), hole))
 	must[any](t)(nil, f.Truncate(2*hole))
+	if !scan.HasHoles(must[os.FileInfo](t)(f.Stat())) {
+		t.Skip("the file system has no holes")
+	}
 	s, r := scanner(value("secret", token))
 	must[any](t)(nil, s.Files(context.Background(), path))
 	if want := []string{path + ":3 secret as it is"}; !slices.Equal(r.found, want) || len(r.missed) > 0 {
 		t.Errorf("found %q, want %q; missed %q", r.found, want, r.missed)
 	}
 	if total := s.Totals(); total.Bytes+total.Skipped != 2*hole || total.Skipped < 2*hole-1<<20 {
-		t.Logf("the file system has no holes: %+v", total)
-		if total.Bytes+total.Skipped != 2*hole {
-			t.Error("some bytes were neither read nor skipped")
-		}
+		t.Errorf("%+v", total)
 	}
 }
 
@@ -248,15 +248,13 @@ func TestAHugeListOfMembersIsNotRead(t *testing.T) {
 	binary.LittleEndian.PutUint64(end[64:], size)
 	must[int](t)(f.WriteString("PK\x03\x04"))
 	if _, err := f.WriteAt(end, size); err != nil {
-		t.Skip("the file system has no sparse files: ", err)
+		t.Skip("the file system has no files of this size: ", err)
+	}
+	if info := must[os.FileInfo](t)(f.Stat()); !scan.HasHoles(info) {
+		t.Skip("the file system has no holes")
 	}
 	s, r := scanner(value("secret", token))
-	ctx, stop := context.WithCancel(context.Background())
-	s.Missed = func(m scan.Missed) {
-		r.missed = append(r.missed, m.Why)
-		stop() // a terabyte is still to be read as it is
-	}
-	_ = s.Files(ctx, path)
+	must[any](t)(nil, s.Files(context.Background(), path)) // skips a terabyte without data
 	if len(r.missed) != 1 || !strings.Contains(r.missed[0], "list of members") {
 		t.Errorf("missed %q", r.missed)
 	}

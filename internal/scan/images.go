@@ -325,8 +325,8 @@ func refusal(err error) string {
 	return "the registry answered " + strconv.Itoa(refused.StatusCode)
 }
 
-// guarded sends nothing over connections that others can read. Only a registry on this
-// machine may be asked over http.
+// guarded sends nothing over connections that others can read. It uses plain http only for a
+// registry on this machine.
 type guarded struct {
 	next     http.RoundTripper
 	loopback bool

@@ -176,7 +176,7 @@ func TestASavedImageIsLookedThrough(t *testing.T) {
 	}
 }
 
-// keychain is asked for a login, which it has.
+// keychain has a login, and counts who wants it.
 type keychain struct{ asked *int }
 
 func (k keychain) Resolve(authn.Resource) (authn.Authenticator, error) {

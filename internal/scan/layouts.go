@@ -182,7 +182,11 @@ func savedParts(r io.Reader) map[string]part {
 
 // isSaved reports whether a tar's member is one that images have.
 func isSaved(name string) bool {
-	const id = 64 // docker's older archives have folders of layers
+	const id = 64 // the older archives have folders and files with such names
 	first, _, _ := strings.Cut(name, "/")
-	return first == "blobs" || first == "oci-layout" || first == "manifest.json" || len(strings.TrimSuffix(first, ".json")) == id || strings.HasPrefix(first, "sha256:")
+	switch first {
+	case "blobs", "oci-layout", "index.json", "manifest.json":
+		return true
+	}
+	return len(strings.TrimSuffix(strings.TrimPrefix(first, "sha256:"), path.Ext(first))) == id
 }

@@ -128,7 +128,7 @@ type kind int
 const (
 	content kind = iota
 	short        // it has no lines, and is no stream
-	packed       // the bytes of an archive, whose members are told first
+	packed       // the bytes of an archive; what its members hold comes first
 )
 
 func (s *Scanner) search(w Where, in *stream) *search {
@@ -210,6 +210,10 @@ func (one *search) tell(f Finding) {
 		one.late = remember(one.late, f)
 		return
 	}
+	one.pass(f)
+}
+
+func (one *search) pass(f Finding) {
 	for in := one.in; in != nil; in = in.in {
 		in.found = remember(in.found, f)
 	}

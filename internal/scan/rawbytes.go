@@ -81,6 +81,11 @@ func (in *rawBytes) drain() {
 	in.hush(false)
 	for in.fill() == nil {
 		in.at = in.end
+		if hole := holeOf(in.r); hole > 0 {
+			in.settle()
+			in.search.skip(hole)
+			in.st.s.Skip(hole)
+		}
 	}
 	in.search.skip(0)
 }

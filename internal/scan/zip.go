@@ -7,6 +7,7 @@ import (
 	"encoding/binary"
 	"errors"
 	"io"
+	"math"
 	"strings"
 
 	"github.com/klauspost/compress/zstd"
@@ -44,7 +45,7 @@ func openZip(st *stream, in *rawBytes) error {
 	if err != nil {
 		return damaged(err)
 	}
-	list.left = 1 << 62
+	list.left = math.MaxInt64
 	z.RegisterDecompressor(zipBzip2, func(r io.Reader) io.ReadCloser { return io.NopCloser(bzip2.NewReader(r)) })
 	z.RegisterDecompressor(zstd.ZipMethodWinZip, zstd.ZipDecompressor(zstd.WithDecoderMaxWindow(littleMemory), zstd.WithDecoderMaxMemory(littleMemory)))
 	for _, f := range z.File {
@@ -85,11 +86,11 @@ func (st *stream) zipped(f *zip.File) {
 type listReader struct {
 	st *stream
 	whole
-	left int
+	left int64
 }
 
 func (l *listReader) ReadAt(p []byte, at int64) (int, error) {
-	if l.left -= len(p); l.left < mostDirectory-littleMemory/4 {
+	if l.left -= int64(len(p)); l.left < mostDirectory-littleMemory/4 {
 		if err := l.st.root.large(l.st.ctx); err != nil {
 			return 0, err
 		}
