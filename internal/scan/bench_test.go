@@ -1,6 +1,7 @@
 package scan_test
 
 import (
+	"bytes"
 	"context"
 	"fmt"
 	"io"
@@ -41,6 +42,10 @@ func BenchmarkFiles(b *testing.B) {
 		pack        func(testing.TB, []byte) []byte
 	}{
 		{"big", 4, 64 << 20, around(nil, nil)},
+		{"binary", 4, 64 << 20, func(tb testing.TB, source []byte) []byte {
+			program := must[[]byte](tb)(os.ReadFile(must[string](tb)(os.Executable())))
+			return bytes.Repeat(program, len(source)/len(program)+1)[:len(source)]
+		}},
 		{"small", 4000, 4 << 10, around(nil, nil)},
 		{"gzip", 4, 16 << 20, gzipped},
 		{"zip", 4, 16 << 20, zipped(8)},
