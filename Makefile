@@ -14,7 +14,7 @@ SOAK := 20m
 SEED := 0
 SINCE := HEAD
 
-.PHONY: release release-snapshot release-test release-tools hostile soak help test quick doctor tools lint fuzz bench exposure build faults lambda man rules
+.PHONY: wine release release-snapshot release-test release-tools hostile soak help test quick doctor tools lint fuzz bench exposure build faults lambda man rules
 
 help: ## list the targets
 	@sed -n 's/^\([a-z-]*\):.*## /  make \1\t/p' $(firstword $(MAKEFILE_LIST)) | expand -t 24
@@ -67,6 +67,10 @@ soak: ## run random commands, kills and faults for SOAK (20m), and check every p
 
 hostile: ## try every row of the threat model, and print whether it is held
 	@cd cmd/purser && go test -count=1 -run '^TestTheThreatModelHolds$$' -args -hold
+
+wine: ## run the tests for Windows under Wine, as far as it is installed
+	@scripts/wine.sh test -short $$(scripts/portable.sh --list)
+	@scripts/wine.sh run ./cmd/purser sandbox try >/dev/null
 
 lambda: ## build the rotation function's zip files into bin/
 	@go run ./deploy/lambda bin

@@ -15,12 +15,12 @@ const module = "purser/"
 // adds a line; a commit that widens a line explains why.
 var mayImport = map[string][]string{
 	"internal/credential":       {},
-	"internal/config":           {"internal/credential", "internal/boundedfile", "internal/store"}, // each kind declares its settings
+	"internal/config":           {"internal/credential", "internal/boundedfile", "internal/fileaccess", "internal/store"}, // each kind declares its settings
 	"internal/source":           {"internal/credential", "internal/atomicfile", "internal/boundedfile"},
 	"internal/registry":         {"internal/credential"},
 	"internal/registry/*":       {"internal/credential", "internal/registry"}, // a kind may not import another kind
 	"internal/store":            {"internal/credential"},
-	"internal/store/*":          {"internal/credential", "internal/store", "internal/filelock", "internal/boundedfile"},
+	"internal/store/*":          {"internal/credential", "internal/store", "internal/atomicfile", "internal/fileaccess", "internal/filelock", "internal/boundedfile"},
 	"internal/lifecycle":        {"internal/credential"},
 	"internal/lease":            {"internal/credential", "internal/filelock"},
 	"internal/sandbox/fault":    {},
@@ -29,7 +29,7 @@ var mayImport = map[string][]string{
 	"internal/sandbox/aws":      {"internal/credential", "internal/sandbox/saved"},
 	"internal/sandbox/hub":      {"internal/credential", "internal/sandbox/bearer", "internal/sandbox/fault", "internal/sandbox/saved"},
 	"internal/sandbox/registry": {"internal/credential", "internal/sandbox/bearer", "internal/sandbox/fault", "internal/sandbox/hub"},
-	"internal/sandbox":          {"internal/atomicfile", "internal/credential", "internal/sandbox/aws", "internal/sandbox/fault", "internal/sandbox/hub", "internal/sandbox/registry", "internal/sandbox/saved"},
+	"internal/sandbox":          {"internal/atomicfile", "internal/credential", "internal/filelock", "internal/sandbox/aws", "internal/sandbox/fault", "internal/sandbox/hub", "internal/sandbox/registry", "internal/sandbox/saved"},
 	"internal/realservers":      {"internal/credential"},
 	"internal/conformance":      {},
 	"internal/soak":             {},
@@ -48,15 +48,19 @@ var mayImport = map[string][]string{
 	"internal/namespace":        {},
 	"internal/receipt":          {"internal/credential", "internal/filelock"},
 	"internal/filelock":         {},
+	"internal/fileaccess":       {},
 	"internal/audit":            {"internal/credential"},
-	"internal/scan":             {"internal/credential", "internal/redact"},
+	"internal/scan/fingerprint": {"internal/credential", "internal/redact"},
+	"internal/scan":             {"internal/credential", "internal/redact", "internal/scan/fingerprint"},
 	"internal/keyringcache":     {"internal/credential"},
+	"internal/keychain":         {"internal/credential"},
 	"internal/wire/kinds":       {"internal/registry", "internal/registry/*", "internal/store", "internal/store/*"},
 	"internal/awsaccount":       {"internal/config", "internal/credential", "internal/signin"},
-	"internal/wire":             {"internal/wire/kinds", "internal/awsaccount", "internal/boundedfile", "internal/credential", "internal/config", "internal/source", "internal/registry", "internal/store", "internal/store/*", "internal/transport", "internal/signin", "internal/receipt", "internal/audit"},
+	"internal/wire":             {"internal/wire/kinds", "internal/awsaccount", "internal/boundedfile", "internal/credential", "internal/config", "internal/source", "internal/registry", "internal/store", "internal/store/*", "internal/transport", "internal/signin", "internal/audit"},
+	"internal/wire/receipts":    {"internal/boundedfile", "internal/config", "internal/credential", "internal/receipt", "internal/wire"}, // apart, since the helper needs none of it
 	"internal/arguments":        {"internal/credential", "internal/config"},
 	"internal/practice":         {"internal/arguments", "internal/boundedfile", "internal/childproc", "internal/config", "internal/credential", "internal/lifecycle", "internal/namespace", "internal/present", "internal/sandbox", "internal/sandbox/aws", "internal/sandbox/hub", "internal/sandbox/registry", "internal/signin", "internal/wire"},
-	"internal/present":          {"internal/credential", "internal/config", "internal/registry", "internal/lifecycle", "internal/askpage", "internal/scan"}, // what it tells of
+	"internal/present":          {"internal/atomicfile", "internal/credential", "internal/config", "internal/registry", "internal/lifecycle", "internal/askpage", "internal/scan"}, // what it tells of
 	// What the commands do, each a room; cmd/purser puts them together.
 	"internal/account":       {"internal/arguments", "internal/childproc", "internal/config", "internal/credential", "internal/lifecycle", "internal/present", "internal/registry", "internal/source", "internal/wire"},
 	"internal/agent":         {"internal/credential", "internal/present", "docs", "skills"}, // which it serves
@@ -66,43 +70,48 @@ var mayImport = map[string][]string{
 	"internal/doctor":        {"internal/config", "internal/credential", "internal/lifecycle", "internal/present", "internal/signin", "internal/source", "internal/store", "internal/terraform", "internal/wire"},
 	"internal/draft":         {"internal/ciscript", "internal/config", "internal/credential", "internal/registry", "internal/terraform"},
 	"internal/incident":      {"internal/atomicfile", "internal/audit", "internal/credential", "internal/lifecycle", "internal/present", "internal/receipt"},
-	"internal/scope":         {"internal/arguments", "internal/config", "internal/credential", "internal/scan", "internal/wire"},
-	"internal/record":        {"internal/credential", "internal/lifecycle", "internal/present", "internal/receipt", "internal/wire"},
+	"internal/scope":         {"internal/arguments", "internal/atomicfile", "internal/boundedfile", "internal/config", "internal/credential", "internal/registry", "internal/scan", "internal/scan/fingerprint", "internal/wire"},
+	"internal/record":        {"internal/credential", "internal/lifecycle", "internal/present", "internal/receipt", "internal/wire/receipts"},
 	"internal/exposure/leak": {},
 	"cmd/purser-exposure":    {"internal/config", "internal/credential", "internal/exposure", "internal/present", "internal/sandbox", "internal/sandbox/aws", "internal/sandbox/hub", "internal/wire/kinds"},
 	"cmd/docker-credential-purser": {
-		"internal/buildinfo", "internal/credential", "internal/config", "internal/wire", "internal/process", "internal/keyringcache",
+		"internal/buildinfo", "internal/credential", "internal/config", "internal/wire", "internal/process", "internal/keychain", "internal/keyringcache",
 	},
 	"cmd/purser-lambda": {
-		"internal/credential", "internal/config", "internal/registry", "internal/wire", "internal/lifecycle", "internal/receipt", "internal/process",
+		"internal/credential", "internal/config", "internal/registry", "internal/wire", "internal/wire/receipts", "internal/lifecycle", "internal/receipt", "internal/process",
 	},
 	"cmd/purser": {
 		"internal/account", "internal/agent", "internal/arguments", "internal/askpage", "internal/atomicfile", "internal/audit", "internal/boundedfile", "internal/buildinfo", "internal/childproc", "internal/completion", "internal/config",
-		"internal/consumer", "internal/credential", "internal/doctor", "internal/draft", "internal/incident", "internal/keyringcache", "internal/lease", "internal/lifecycle", "internal/manual", "internal/practice",
-		"internal/present", "internal/process", "internal/receipt", "internal/record", "internal/redact", "internal/registry", "internal/scan", "internal/scope", "internal/signin", "internal/source", "internal/terraform", "internal/wire",
+		"internal/consumer", "internal/credential", "internal/doctor", "internal/draft", "internal/incident", "internal/keychain", "internal/keyringcache", "internal/lease", "internal/lifecycle", "internal/manual", "internal/practice",
+		"internal/present", "internal/process", "internal/receipt", "internal/record", "internal/redact", "internal/registry", "internal/scan", "internal/scope", "internal/signin", "internal/source", "internal/terraform", "internal/wire", "internal/wire/receipts",
 		"deploy/terraform",
 	},
 }
 
 // maySee restricts modules to some packages. Any package may import a module that is not listed.
 var maySee = map[string][]string{
-	"github.com/aws/":                        {"internal/store/secretsmanager", "internal/awsaccount", "internal/wire", "internal/signin", "internal/audit", "cmd/purser-lambda"},
-	"github.com/aws/aws-lambda-go/":          {"cmd/purser-lambda"},
-	"github.com/spf13/":                      {"cmd/purser", "internal/arguments", "internal/completion", "internal/manual", "internal/practice"},
-	"filippo.io/age":                         {"internal/store/agefile"},
-	"github.com/docker/":                     {"internal/source", "cmd/docker-credential-purser"},
-	"github.com/google/go-containerregistry": {"internal/sandbox/registry", "internal/realservers", "internal/scan"}, // never in the helper or the Lambda
-	"github.com/goccy/go-yaml":               {"internal/config"},
-	"golang.org/x/net/publicsuffix":          {"internal/registry"},
-	"github.com/hiddeco/sshsig":              {"internal/receipt"},
-	"golang.org/x/crypto/ssh":                {"internal/receipt", "internal/wire"},
-	"golang.org/x/term":                      {"internal/present", "internal/childproc"},
-	"charm.land/huh/":                        {"cmd/purser"}, // never in the helper or the Lambda
-	"github.com/aymanbagabas/go-udiff":       {"cmd/purser"},
-	"github.com/creack/pty":                  {"internal/exposure", "internal/childproc"},
-	"github.com/modelcontextprotocol/":       {"cmd/purser", "internal/agent"},
-	"github.com/hashicorp/":                  {"internal/terraform"},
-	module + "internal/realservers":          {}, // tests only
+	"github.com/aws/":                                  {"internal/store/secretsmanager", "internal/awsaccount", "internal/wire", "internal/wire/receipts", "internal/signin", "internal/audit", "cmd/purser-lambda"},
+	"github.com/aws/aws-sdk-go-v2/service/kms":         {"internal/wire/receipts"}, // not in the helper, which it would slow down
+	"github.com/aws/aws-sdk-go-v2/service/eventbridge": {"internal/wire/receipts"},
+	"github.com/aws/aws-lambda-go/":                    {"cmd/purser-lambda"},
+	"github.com/spf13/":                                {"cmd/purser", "internal/arguments", "internal/completion", "internal/manual", "internal/practice"},
+	"github.com/zalando/go-keyring":                    {"internal/keychain"},
+	"github.com/godbus/dbus":                           {"internal/keychain"},
+	"filippo.io/age":                                   {"internal/store/agefile"},
+	"github.com/docker/":                               {"internal/source", "cmd/docker-credential-purser"},
+	"github.com/google/go-containerregistry":           {"internal/sandbox/registry", "internal/realservers", "internal/scan"}, // never in the helper or the Lambda
+	"github.com/goccy/go-yaml":                         {"internal/config"},
+	"golang.org/x/net/publicsuffix":                    {"internal/registry"},
+	"github.com/hiddeco/sshsig":                        {"internal/receipt"},
+	"golang.org/x/crypto/ssh":                          {"internal/receipt", "internal/wire/receipts"},
+	"golang.org/x/crypto/argon2":                       {"internal/scan/fingerprint"},
+	"golang.org/x/term":                                {"internal/present", "internal/childproc"},
+	"charm.land/huh/":                                  {"cmd/purser"}, // never in the helper or the Lambda
+	"github.com/aymanbagabas/go-udiff":                 {"cmd/purser"},
+	"github.com/creack/pty":                            {"internal/exposure", "internal/childproc"},
+	"github.com/modelcontextprotocol/":                 {"cmd/purser", "internal/agent"},
+	"github.com/hashicorp/":                            {"internal/terraform"},
+	module + "internal/realservers":                    {}, // tests only
 }
 
 type goPackage struct {

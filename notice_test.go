@@ -13,7 +13,7 @@ import (
 	"testing"
 )
 
-var update = flag.Bool("update", false, "rewrite NOTICE")
+var update = flag.Bool("update", false, "rewrite NOTICE and docs/platforms.md")
 
 // notice matches files that Apache-2.0 requires to pass on.
 var notice = regexp.MustCompile(`(?i)^notice([.-].*)?$`)

@@ -20,6 +20,8 @@ skopeo                  skopeo                             pushes by skopeo
 docker-credential-pass  golang-docker-credential-helpers   reading tokens from a real credential helper
 pass                    pass                               reading tokens from a real credential helper
 gpg                     gnupg                              reading tokens from a real credential helper
+gnome-keyring-daemon    gnome-keyring                      the age identity in a real Secret Service
+dbus-run-session        dbus-daemon                        the age identity in a real Secret Service
 chromium                chromium                           the token form in a real browser
 tmux                    tmux                               the prompt, tables and progress in a real terminal emulator
 strace                  strace                             the search for secrets in system calls

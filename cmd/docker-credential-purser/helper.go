@@ -28,6 +28,8 @@ type helper struct {
 	aws      *wire.LocalAWS // a stand-in; may be nil
 	// keyring caches a login for the next call; nil: no cache.
 	keyring func() (cache, error)
+	// keychain has the age identity of encrypted files if no file does; nil: none has it.
+	keychain wire.Keychain
 
 	step string // current step, for the timeout message
 }
@@ -164,7 +166,7 @@ func (h *helper) question(ctx context.Context) (string, error) {
 
 // read gets the login from the credential's first place. All places hold the same token.
 func (h *helper) read(ctx context.Context, c credential.Credential) (credential.Login, error) {
-	w := &wire.Wire{Env: h.env, Now: h.now, AWS: h.aws}
+	w := &wire.Wire{Env: h.env, Now: h.now, AWS: h.aws, Keychain: h.keychain}
 	t := w.Target(c, c.Targets[0])
 	fetch := func() (credential.Login, error) {
 		h.step = "finding AWS credentials and reading " + t.String()

@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"purser/internal/config"
+	"purser/internal/keychain"
 	"purser/internal/process"
 )
 
@@ -24,8 +25,10 @@ func main() {
 	// A broken pipe then becomes a write error and exit code 1.
 	signal.Notify(make(chan os.Signal, 1), syscall.SIGPIPE)
 	// Other signals may kill it at any time, since it leaves nothing behind.
+	env := config.OSEnvironment()
 	os.Exit(run(context.Background(), os.Args[1:], &helper{
-		env: config.OSEnvironment(), system: config.SystemPath, in: os.Stdin, out: os.Stdout, err: os.Stderr, now: time.Now, keyring: kernelKeyring,
+		env: env, system: config.SystemPath(), in: os.Stdin, out: os.Stdout, err: os.Stderr, now: time.Now, keyring: kernelKeyring,
+		keychain: keychain.AgeIdentity(env.SessionBus),
 	}))
 }
 

@@ -17,6 +17,7 @@ import (
 	"purser/internal/receipt"
 	"purser/internal/registry"
 	"purser/internal/wire"
+	"purser/internal/wire/receipts"
 )
 
 // function has the program's inputs and outputs.
@@ -37,8 +38,8 @@ type job struct {
 	event
 	wire       *wire.Wire
 	credential credential.Credential
-	places     []lifecycle.Place // the event's secret is first
-	recorder   *wire.Recorder    // nil: no receipts
+	places     []lifecycle.Place  // the event's secret is first
+	recorder   *receipts.Recorder // nil: no receipts
 }
 
 // handle processes an event. An error makes AWS retry and raises the alarm's metric.
@@ -97,7 +98,7 @@ func (f *function) job(ctx context.Context, e event) (*job, error) {
 				return nil, err
 			}
 			j.places = []lifecycle.Place{{Target: t, Store: s}}
-			if j.recorder, err = j.wire.Recorder(ctx, file, t, noPassphrase); err != nil {
+			if j.recorder, err = receipts.New(ctx, j.wire, file, t, noPassphrase); err != nil {
 				return nil, err
 			}
 			return j, j.others(ctx, c, i)

@@ -6,6 +6,7 @@ import (
 	"errors"
 
 	"purser/internal/credential"
+	"purser/internal/wire/receipts"
 )
 
 // The detail-types of events on EventBridge.
@@ -48,5 +49,5 @@ func (j *job) tell(ctx context.Context, kind string, cause error) error {
 			d.Reason, d.What, d.Why = string(f.Reason), f.What, f.Why
 		}
 	}
-	return j.wire.PutEvent(context.WithoutCancel(ctx), j.places[0].Target, bus, kind, d, j.secret)
+	return receipts.PutEvent(context.WithoutCancel(ctx), j.wire, j.places[0].Target, bus, kind, d, j.secret)
 }

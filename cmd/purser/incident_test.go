@@ -17,6 +17,7 @@ import (
 	"purser/internal/receipt"
 	"purser/internal/record"
 	"purser/internal/wire"
+	"purser/internal/wire/receipts"
 )
 
 // TestTheReportSaysWhoStillHasTheToken: some read the new token, others did not.
@@ -90,7 +91,7 @@ func TestAChangeThatFailedWithoutAReceiptSaysBoth(t *testing.T) {
 	}
 	var shown strings.Builder
 	file := &config.File{Path: filepath.Join(dir, config.FileName), Receipts: config.Receipts{Wanted: true, File: filepath.Join(folder, "receipts.jsonl")}}
-	to, err := (&wire.Wire{}).Recorder(t.Context(), file, credential.Target{}, nil)
+	to, err := receipts.New(t.Context(), &wire.Wire{}, file, credential.Target{}, nil)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"purser/internal/config"
+	"purser/internal/keychain"
 	"purser/internal/keyringcache"
 	"purser/internal/present"
 	"purser/internal/process"
@@ -22,10 +23,11 @@ func main() {
 	// Notify, unlike Ignore, leaves the default to the programs that purser runs.
 	signal.Notify(make(chan os.Signal, 1), syscall.SIGPIPE)
 	ctx, stop := endOnSignal(context.Background())
+	env := config.OSEnvironment()
 	code := run(ctx, os.Args[1:], &app{
-		env: config.OSEnvironment(), in: os.Stdin, out: os.Stdout, err: os.Stderr,
-		tty: present.Terminal{Path: present.ControllingTerminal}, now: time.Now, random: rand.Reader, system: config.SystemPath, signals: protection.LeaveQuit,
-		hold: func() func() { return keyringcache.Hold(keyringcache.Name) },
+		env: env, in: os.Stdin, out: os.Stdout, err: os.Stderr,
+		tty: present.Terminal{Path: present.ControllingTerminal}, now: time.Now, random: rand.Reader, system: config.SystemPath(), signals: protection.LeaveQuit,
+		hold: func() func() { return keyringcache.Hold(keyringcache.Name) }, keychain: keychain.AgeIdentity(env.SessionBus),
 	})
 	stop()
 	os.Exit(code)

@@ -109,7 +109,7 @@ func TestTheSchemaOfReportsHasEveryField(t *testing.T) {
 		"receipts": nil, // its type is private; a run below shows it
 		"tokens":   []account.Row{}, "session": sessionJSON{}, "init": initJSON{}, "verified": []receipt.Verified{}, "heads": []receipt.Head{},
 		"compared": []receipt.Compared{}, "clients": []clientJSON{}, "variables": map[string]string{}, "doctor": []doctor.Reported{}, "terraform": terraformJSON{},
-		"incident": incident.Record{}, "bearers": present.BearersJSON{}, "scan": present.ScanJSON{}, "rehearsal": []practice.Rehearsed{}, "sandbox": practice.Running{}, "tour": practice.Toured{}, "manual": []string{}, "version": "", "build": buildinfo.Info{}, "help": "",
+		"incident": incident.Record{}, "bearers": present.BearersJSON{}, "scan": present.ScanJSON{}, "fingerprints": 0, "rehearsal": []practice.Rehearsed{}, "sandbox": practice.Running{}, "tour": practice.Toured{}, "manual": []string{}, "version": "", "build": buildinfo.Info{}, "help": "",
 	}
 	if got, want := slices.Sorted(maps.Keys(properties)), slices.Sorted(maps.Keys(parts)); !slices.Equal(got, want) {
 		t.Errorf("the schema has the parts %q, and the test %q", got, want)
@@ -410,6 +410,8 @@ func outcomes(t *testing.T) map[string][]outcome {
 				}
 				a.in = strings.NewReader(strings.Join(all, "\n"))
 			}},
+			{name: "fingerprints", args: []string{"dockerhub", "--export", "DIR/fingerprints.json"}},
+			{name: "no fingerprints", args: []string{"--fingerprints", "nosuch.json"}, exit: present.ExitUsage, reason: usage},
 			{name: "no such credential or file", args: []string{"nosuch"}, exit: present.ExitUsage, reason: usage}, {name: "a wrong purser.yaml", exit: present.ExitUsage, set: wrongFile, reason: usage},
 			{name: "no such secret", exit: present.ExitMissing, set: noSecret, reason: credential.SecretMissing}, {name: "no network", exit: present.ExitUnknown, set: noNetwork},
 			{name: "interrupted", exit: present.ExitUnknown, reason: interrupting},

@@ -16,6 +16,7 @@ import (
 	"purser/internal/credential"
 	"purser/internal/present"
 	"purser/internal/receipt"
+	"purser/internal/wire/receipts"
 )
 
 type verifyFlags struct {
@@ -182,7 +183,7 @@ func (a *app) trustedKeys(ctx context.Context, f verifyFlags) (receipt.Keys, err
 		if file, err := a.load(false); err == nil && file != nil {
 			t.Profile, t.Region = file.AWS.Profile, file.AWS.Region
 		}
-		public, arn, err := a.wire().KMSKey(ctx, t, f.kmsKey)
+		public, arn, err := receipts.KMSKey(ctx, a.wire(), t, f.kmsKey)
 		if _, told := present.AsFault(err); told {
 			return k, err
 		}

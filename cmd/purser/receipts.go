@@ -12,6 +12,7 @@ import (
 	"purser/internal/credential"
 	"purser/internal/record"
 	"purser/internal/wire"
+	"purser/internal/wire/receipts"
 )
 
 // recorder returns what writes receipts. It fails before anything changes.
@@ -26,7 +27,7 @@ func (a *app) recorder(ctx context.Context, w *wire.Wire, targets []credential.T
 			t = one
 		}
 	}
-	to, err := w.Recorder(ctx, file, t, func() ([]byte, error) {
+	to, err := receipts.New(ctx, w, file, t, func() ([]byte, error) {
 		return a.tty.Secret(ctx, "Passphrase of the key that signs receipts (not shown): ")
 	})
 	if err != nil {
@@ -36,7 +37,7 @@ func (a *app) recorder(ctx context.Context, w *wire.Wire, targets []credential.T
 }
 
 // records returns a recorder of this command.
-func (a *app) records(to *wire.Recorder) *record.Recorder {
+func (a *app) records(to *receipts.Recorder) *record.Recorder {
 	return &record.Recorder{To: to, Who: a.whoami(), Now: a.now, Random: a.random, JSON: a.output.JSON, Out: a.out, Err: a.err}
 }
 

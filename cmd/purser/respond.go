@@ -25,6 +25,8 @@ type respondFlags struct {
 	storeFlags
 	since, record string
 	bearers       arguments.BearerWait
+	places        []string // to scan for copies
+	found         []string // where an earlier scan found it
 }
 
 func (a *app) respondCommand() *cobra.Command {
@@ -55,6 +57,7 @@ interrupted, run respond again.`,
 		Example: `  purser respond dockerhub
   purser respond dockerhub --since 30d --record incidents
   purser respond dockerhub --wait
+  purser respond dockerhub --scan . --scan build/logs
   purser respond dockerhub --mint --yes --output json
   purser respond dockerhub --dry-run`,
 		Args: arguments.OneName("respond"),
@@ -64,6 +67,7 @@ interrupted, run respond again.`,
 	flags.SortFlags = false
 	flags.StringVar(&f.since, "since", "", "report from a `DATE` (2026-01-31) or a time ago (30d) (default when the token was stored)")
 	flags.StringVar(&f.record, "record", ".", "write the report into this `FOLDER`")
+	flags.StringArrayVar(&f.places, "scan", nil, "afterwards, scan this `PATH` for copies of the old token, and report them; repeatable")
 	f.bearers.Add(flags)
 	flags.StringVar(&f.from, "from", "", "take the new token from this `SOURCE`: mint, prompt, form, stdin or docker")
 	flags.BoolVar(&f.mint, "mint", false, "let "+account.Makers()+" make it; the same as --from mint")
@@ -127,6 +131,9 @@ func (a *app) respond(ctx context.Context, name string, f respondFlags) error {
 		}
 		return trail, err
 	}}, c, req, res, began, since)
+	if i.Found = f.found; len(f.places) > 0 && !f.dryRun {
+		a.findCopies(ctx, w, c.Name, f.places, i)
+	}
 	again := present.Typed(a.given, "respond", string(c.Name))
 	i.Conclude(err, again)
 	base, failed := a.recorded(ctx, c, i, f.record, rec)
@@ -139,6 +146,19 @@ func (a *app) respond(ctx context.Context, name string, f respondFlags) error {
 		}
 	}
 	return a.reported(i, base, rec, err)
+}
+
+// findCopies adds to the record where the old token is.
+func (a *app) findCopies(ctx context.Context, w *wire.Wire, name credential.Name, places []string, i *incident.Record) {
+	file, err := a.load(true)
+	if err == nil {
+		var found, missed []string
+		found, missed, err = a.scope(w, file).Copies(ctx, name, places)
+		i.Found, i.Missing = append(i.Found, found...), append(i.Missing, missed...)
+	}
+	if err != nil {
+		i.Missing = append(i.Missing, "where copies are: "+err.Error())
+	}
 }
 
 // replacement chooses where the new token comes from. At a terminal without a session it

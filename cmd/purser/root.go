@@ -45,6 +45,7 @@ type app struct {
 	follow    func(lifecycle.Event)                         // gets each event as well; may be nil
 	signals   func() func()                                 // leaves fatal signals to a program that purser runs, until the returned function runs
 	asks      bool                                          // a person can answer, wherever the output goes
+	keychain  wire.Keychain                                 // has the age identity if no file does; nil: only files
 	hold      func() (release func())                       // keeps credential helpers from caching logins until release; nil: does nothing
 	consent   func(context.Context, present.Decision) error // asks a person without a terminal; nil: only a terminal can
 
@@ -307,7 +308,7 @@ func (a *app) project(needed bool) (*config.File, error) {
 }
 
 func (a *app) wire() *wire.Wire {
-	w := &wire.Wire{Env: a.env, Now: a.now, Transport: a.transport, AWS: a.aws, Passphrase: a.passphrase, Agree: a.agreeOnRegistry, Hold: a.hold}
+	w := &wire.Wire{Env: a.env, Now: a.now, Transport: a.transport, AWS: a.aws, Passphrase: a.passphrase, Agree: a.agreeOnRegistry, Hold: a.hold, Keychain: a.keychain}
 	if a.debug {
 		w.Debug = a.err
 	}

@@ -12,6 +12,7 @@ import (
 	"purser/internal/present"
 	"purser/internal/record"
 	"purser/internal/wire"
+	"purser/internal/wire/receipts"
 )
 
 // rotations handle a command's credentials side by side, and report them one after the
@@ -26,8 +27,8 @@ type rotations struct {
 	seats    present.Seats
 	blocks   *present.Blocks
 	tries    *lifecycle.Tries
-	sessions map[string]*origin        // where new tokens come from, by account
-	records  map[string]*wire.Recorder // by the account and region of the signing key
+	sessions map[string]*origin            // where new tokens come from, by account
+	records  map[string]*receipts.Recorder // by the account and region of the signing key
 }
 
 // rotating is the rotation of one credential.
@@ -47,7 +48,7 @@ type rotating struct {
 func (a *app) newRotations(w *wire.Wire, file *config.File, f rotateFlags, expires time.Time, n int) *rotations {
 	return &rotations{
 		app: a, wire: w, file: file, flags: f, expires: expires, many: n > 1, seats: make(present.Seats, present.AtOnce), blocks: present.NewBlocks(), tries: &lifecycle.Tries{},
-		sessions: map[string]*origin{}, records: map[string]*wire.Recorder{},
+		sessions: map[string]*origin{}, records: map[string]*receipts.Recorder{},
 	}
 }
 

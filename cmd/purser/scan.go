@@ -2,23 +2,28 @@ package main
 
 import (
 	"context"
+	"errors"
+	"fmt"
 	"path/filepath"
 
 	"github.com/spf13/cobra"
 
-	"purser/internal/atomicfile"
 	"purser/internal/buildinfo"
+	"purser/internal/config"
 	"purser/internal/credential"
 	"purser/internal/present"
 	"purser/internal/scan"
 	"purser/internal/scope"
+	"purser/internal/wire"
 )
 
 type scanFlags struct {
 	scope.Request
 
-	onlyLive bool
-	report   string
+	onlyLive     bool
+	report       string
+	export       string
+	respond, yes bool
 }
 
 func (a *app) scanCommand() *cobra.Command {
@@ -41,6 +46,7 @@ Exit codes: 0 nothing found; 3 a token that CI uses now; 1 only other tokens;
 		Example: `  purser scan
   purser scan dockerhub ../service
   purser scan --here
+  purser scan --respond
   purser scan buildkite:acme/widget --logs-token BUILDKITE_TOKEN --since 30d
   journalctl -u buildkite-agent | purser scan -
   purser scan --only-live build/logs`,
@@ -53,7 +59,12 @@ Exit codes: 0 nothing found; 3 a token that CI uses now; 1 only other tokens;
 	flags.BoolVar(&f.Here, "here", false, "search where programs of this machine keep what you typed: logins, histories, transcripts, processes")
 	flags.BoolVar(&f.onlyLive, "only-live", false, "exit with 0 if no token that CI uses now was found")
 	flags.BoolVar(&f.Prove, "prove", false, "ask the registry of each other token, once, whether it accepts the token")
+	flags.BoolVar(&f.respond, "respond", false, "end and replace the tokens that CI uses now, as respond does, and have vendors end others")
+	flags.BoolVarP(&f.yes, "yes", "y", false, "with --respond: end and replace the tokens of credentials without asking")
 	flags.StringVar(&f.report, "report", "", "also write the result to this `FILE.sarif`, for code scanning services")
+	flags.StringVar(&f.export, "export", "", "write fingerprints of the tokens into this `FILE` and search nothing")
+	flags.StringVar(&f.Prints, "fingerprints", "", "look for the tokens of this `FILE` that --export wrote, and read no secret")
+	cmd.MarkFlagsMutuallyExclusive("export", "fingerprints")
 	flags.StringVar(&f.LogsToken, "logs-token", "", "the environment `VARIABLE` with a token that may read build logs")
 	flags.StringVar(&f.LogsSecret, "logs-secret", "", "the `SECRET` in AWS with the username and token that may read build logs")
 	flags.StringVar(&f.Since, "since", "", "search builds back to this `DATE` (2027-01-31) or time (90d) (default the last 100 builds)")
@@ -69,28 +80,36 @@ func (a *app) scan(ctx context.Context, f scanFlags) error {
 		return err
 	}
 	w := a.wire()
-	plan, err := (&scope.Machine{
-		Env: a.env, Dir: a.dir, In: a.in, Now: a.now, Wait: a.wait, Transport: a.transport, File: file, Wire: w, Person: a.interactive(),
-		Reach: func(ctx context.Context, t []credential.Target) error { return a.offerSignIn(ctx, w, t) },
-	}).Plan(f.Request)
+	plan, err := a.scope(w, file).Plan(f.Request)
 	if err != nil {
 		return err
+	}
+	if f.export != "" {
+		n, faults, err := plan.Export(ctx, f.export)
+		return a.exported(f.export, n, faults, err)
 	}
 	began := a.now()
 	ctx, row := a.told(a.out).Follow(ctx, a.now, "searched", plan.Places)
 	result, err := plan.Run(ctx, row.Done)
 	row.End()
-	if err == nil {
-		err = a.reportScan(result, f.report)
+	if err == nil && f.report != "" {
+		err = present.WriteSARIF(result, a.dir, f.report, buildinfo.This().Version)
 	}
 	if err != nil {
 		return err
 	}
 	code := present.ScanExit(result, f.onlyLive)
+	names, _ := result.Current()
+	if f.respond && a.output.JSON && len(names) == 1 {
+		return a.answer(ctx, w, result, f) // whose report has the places
+	}
 	if a.output.JSON {
 		a.writeJSON(present.Exited(code).With("scan", present.ScanReport(result, a.given)))
 	} else {
 		a.told(a.out).Scan(result, a.now().Sub(began), a.told(a.err))
+	}
+	if f.respond && !a.output.JSON && len(names)+len(scope.Endable(result)) > 0 {
+		return a.answer(ctx, w, result, f)
 	}
 	if code != present.ExitOK {
 		return &present.Reported{Code: code}
@@ -98,21 +117,60 @@ func (a *app) scan(ctx context.Context, f scanFlags) error {
 	return nil
 }
 
-// reportScan writes a report for code scanning services.
-func (a *app) reportScan(r *scan.Result, path string) error {
-	if path == "" {
-		return nil
-	}
-	dir, err := filepath.Abs(a.dir)
+// exported tells what a file of fingerprints has, and which credentials are not in it.
+func (a *app) exported(file string, n int, faults []error, err error) error {
 	if err != nil {
 		return err
 	}
-	if !filepath.IsAbs(path) {
-		path = filepath.Join(dir, path)
+	codes := []int{present.ExitOK}
+	for _, err := range faults {
+		codes = append(codes, present.ExitCode(err))
 	}
-	text, err := present.SARIF(r, dir, buildinfo.This().Version)
-	if err != nil {
-		return err
+	code := present.Worst(codes...)
+	if a.output.JSON {
+		a.writeJSON(present.Exited(code).With("fingerprints", n))
+	} else {
+		a.told(a.out).Line(credential.Granted, "Written", fmt.Sprintf("fingerprints of %d values, in %s", n, credential.Quote(file)))
+		for _, err := range faults {
+			a.told(a.err).Error(err)
+		}
 	}
-	return atomicfile.Replace(path, text, 0o644)
+	if code != present.ExitOK {
+		return &present.Reported{Code: code}
+	}
+	return nil
+}
+
+// answer ends what the scan found: nobody's tokens by their vendor, and those of credentials as
+// respond does.
+func (a *app) answer(ctx context.Context, w *wire.Wire, r *scan.Result, f scanFlags) error {
+	if tokens := scope.Endable(r); len(tokens) > 0 {
+		facts := []string{"whoever uses them fails from then on", "it cannot be undone, and their owners get mail"}
+		ask := present.Decision{Question: fmt.Sprintf("End %d found tokens that belong to none of your credentials?", len(tokens)), Facts: facts}
+		err := a.decide(ctx, ask)
+		if err == nil {
+			err = w.EndFound(ctx, tokens)
+		}
+		if err != nil {
+			return err
+		}
+		a.line(a.err, credential.Granted, "Ended", fmt.Sprintf("%d found tokens", len(tokens)))
+	}
+	names, places := r.Current()
+	var errs []error
+	for _, name := range names {
+		to := respondFlags{storeFlags: storeFlags{yes: f.yes}, record: "."}
+		for _, at := range places[name] {
+			to.found = append(to.found, at.String())
+		}
+		errs = append(errs, a.respond(ctx, string(name), to))
+	}
+	return errors.Join(errs...)
+}
+
+func (a *app) scope(w *wire.Wire, file *config.File) *scope.Machine {
+	return &scope.Machine{
+		Env: a.env, Dir: a.dir, In: a.in, Now: a.now, Wait: a.wait, Transport: a.transport, File: file, Wire: w, Person: a.interactive(),
+		Reach: func(ctx context.Context, t []credential.Target) error { return a.offerSignIn(ctx, w, t) },
+	}
 }

@@ -12,6 +12,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"regexp"
+	"runtime"
 	"strings"
 	"testing"
 	"time"
@@ -21,6 +22,7 @@ import (
 	"purser/internal/arguments"
 	"purser/internal/config"
 	"purser/internal/credential"
+	"purser/internal/keychain"
 	"purser/internal/keyringcache"
 	"purser/internal/practice"
 	"purser/internal/present"
@@ -62,6 +64,9 @@ func watchedPurser() {
 	if file := os.Getenv("PURSER_TEST_MOVED"); file != "" { // they wait, and the stand-ins' time moves on
 		c := movedClock(file)
 		a.now, a.wait = c.now, c.wait
+	}
+	if runtime.GOOS == "linux" { // where a script has no session, and so no keychain of the person's
+		a.keychain = keychain.AgeIdentity(a.env.SessionBus)
 	}
 	if c, ok := readQuickClock(os.Getenv("PURSER_TEST_CLOCK")); ok {
 		a.now, a.wait = c.now, c.wait

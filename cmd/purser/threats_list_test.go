@@ -102,6 +102,11 @@ var threats = []threat{
 		[]string{"cmd/docker-credential-purser.TestOtherNamesAreNotFound", "cmd/docker-credential-purser.TestATokenIsNotReturnedForAnotherVendorsRegistry"},
 	},
 	{
+		byJob, storedToken, "leads the session's D-Bus, and so the keychain, elsewhere", []string{"store", "docker-credential-purser"},
+		"purser speaks to a socket of this machine alone, and starts no program for a bus.",
+		[]string{"hostile/session-bus", "internal/keychain.TestOnlyASocketOfThisMachineIsABus"},
+	},
+	{
 		byJob, storedToken, "prints the token into the job's log", []string{"exec", "job start"},
 		"exec removes it from the output in every usual encoding; purser registers it with a Buildkite agent first, or runs nothing.",
 		[]string{"script/exec", "script/job", "internal/redact.TestEverySpellingIsRedactedAcrossWrites"},
@@ -133,7 +138,7 @@ var threats = []threat{
 	},
 	{
 		byProcess, freshToken, "reads arguments, memory or core files", []string{"store", "tokens create", "exec", "docker-credential-purser"},
-		"purser refuses a token among its arguments, forbids a debugger to attach (Linux), and leaves no core.",
+		"purser refuses a token among its arguments, forbids a debugger to attach (Linux, macOS), and leaves no core.",
 		[]string{"script/arguments", "internal/process.TestTheProcessIsNotDumpable", "internal/process.TestACrashIsQuietAndLeavesNoCore"},
 	},
 	{

@@ -35,7 +35,7 @@ func Replace(path string, text []byte, mode os.FileMode) error {
 	}
 	_, err = next.Write(text)
 	if err = errors.Join(err, next.Sync(), next.Chmod(mode), next.Close()); err == nil {
-		err = os.Rename(next.Name(), path)
+		err = Rename(next.Name(), path)
 	}
 	if err != nil {
 		return fmt.Errorf("write %s: %w", path, errors.Join(err, os.Remove(next.Name())))

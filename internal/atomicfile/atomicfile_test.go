@@ -3,6 +3,7 @@ package atomicfile_test
 import (
 	"os"
 	"path/filepath"
+	"runtime"
 	"sync"
 	"testing"
 
@@ -10,6 +11,9 @@ import (
 )
 
 func TestAFileIsReplacedWholeAndKeepsItsMode(t *testing.T) {
+	if runtime.GOOS == "windows" {
+		t.Skip("modes say nothing on Windows: skipped")
+	}
 	path := filepath.Join(t.TempDir(), "new", "file")
 	if err := atomicfile.Write(path, []byte("one"), 0o600); err != nil {
 		t.Fatal(err)
@@ -100,8 +104,12 @@ func TestOneOfTwoConcurrentWritersWins(t *testing.T) {
 				if err := atomicfile.Write(path, []byte(text), 0o600); err != nil {
 					t.Error(err)
 				}
-				if raw, _ := os.ReadFile(path); string(raw) != "aaaaaaaa" && string(raw) != "bbbbbbbb" {
-					t.Errorf("it holds %q", raw)
+				raw, err := os.ReadFile(path)
+				if err != nil && runtime.GOOS == "windows" {
+					continue // where nobody opens a file that is being replaced
+				}
+				if string(raw) != "aaaaaaaa" && string(raw) != "bbbbbbbb" {
+					t.Errorf("it holds %q, %v", raw, err)
 				}
 			}
 		})

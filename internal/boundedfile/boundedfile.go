@@ -9,7 +9,6 @@ import (
 	"io"
 	"io/fs"
 	"os"
-	"syscall"
 )
 
 // Named is a limit in bytes far above any file that a person names.
@@ -22,7 +21,7 @@ func Read(path string, limit int64) ([]byte, error) {
 	if err := Check(path, limit); err != nil {
 		return nil, err
 	}
-	f, err := os.OpenFile(path, os.O_RDONLY|syscall.O_NONBLOCK, 0) //nolint:gosec // opening what others name is its purpose
+	f, err := open(path)
 	if err != nil {
 		return nil, err
 	}

@@ -19,7 +19,7 @@ import (
 // may carry one, it only has whether they are set.
 type Environment struct {
 	Config      string // PURSER_CONFIG
-	AgeIdentity string // PURSER_AGE_IDENTITY
+	AgeIdentity string // PURSER_AGE_IDENTITY: a path, or InKeychain
 
 	// The credential helper's.
 	SecretID      string        // PURSER_SECRET_ID
@@ -69,6 +69,7 @@ type Environment struct {
 	// AWSIdentity hashes the variables that choose AWS credentials; "" if none is set.
 	AWSIdentity string
 
+	SessionBus  string    // DBUS_SESSION_BUS_ADDRESS
 	User        string    // USER
 	Shell       string    // SHELL
 	Sandbox     string    // PURSER_SANDBOX
@@ -113,7 +114,7 @@ const (
 func ownVariables() []Variable {
 	return []Variable{
 		{"PURSER_CONFIG", "The configuration file, unless `--config` names one.", "", func(e *Environment, v string) { e.Config = v }},
-		{"PURSER_AGE_IDENTITY", "The file with the age identity that opens encrypted files, instead of `purser/identity.txt` in the configuration directory.", "", func(e *Environment, v string) { e.AgeIdentity = v }},
+		{"PURSER_AGE_IDENTITY", "The file with the age identity that opens encrypted files. `keychain` means the system's keychain. When unset, purser takes `purser/identity.txt` in the configuration directory if it exists, and otherwise the keychain if there is one.", "", func(e *Environment, v string) { e.AgeIdentity = v }},
 		{"PURSER_SECRET_ID", "The secret that the credential helper reads, if there is no configuration file.", helperProgram, func(e *Environment, v string) { e.SecretID = v }},
 		{"PURSER_REGISTRY", "The registry of the token in PURSER_SECRET_ID, or several separated by commas; docker's own registry when unset.", helperProgram, func(e *Environment, v string) { e.Registry = v }},
 		{"PURSER_SHAPE", "The JSON keys in PURSER_SECRET_ID, written as `shape` in purser.yaml.", helperProgram, func(e *Environment, v string) { e.Shape = v }},
@@ -127,6 +128,8 @@ func ownVariables() []Variable {
 		{"TERM", "`dumb` turns colour off.", "", func(e *Environment, v string) { e.Term = v }},
 		{"ACCESSIBLE", "With any value, or if TERM is `dumb`, forms ask line by line, for screen readers.", "", func(e *Environment, _ string) { e.Accessible = true }},
 		{"HOME", "The home directory, for `~/` in paths and as the default for the directories below.", "", func(e *Environment, v string) { e.Home = absolute(v) }},
+		{"USERPROFILE", "The home directory on Windows, unless HOME is set to a path of Windows.", "", func(e *Environment, v string) { e.Home = firstOf(e.Home, absolute(v)) }},
+		{"DBUS_SESSION_BUS_ADDRESS", "The session's D-Bus, on which purser looks for a keyring on Linux.", "", func(e *Environment, v string) { e.SessionBus = v }},
 		{"USER", "The user who runs purser, for receipts.", "", func(e *Environment, v string) { e.User = v }},
 		{"SHELL", "The shell that `purser sandbox shell` starts.", "", func(e *Environment, v string) { e.Shell = v }},
 		{"SOURCE_DATE_EPOCH", "The date in manual pages, in seconds since 1970, for reproducible builds.", "", func(e *Environment, v string) { e.SourceDate = parseEpoch(v) }},
@@ -317,10 +320,17 @@ func (e Environment) DataDir() string {
 	return under(firstOf(e.XDGDataHome, under(e.Home, ".local", "share")), "purser")
 }
 
-// AgeIdentityPath returns the path of the age identity that opens encrypted files; "" if
-// unknown.
+// InKeychain is the value of PURSER_AGE_IDENTITY for the system's keychain.
+const InKeychain = "keychain"
+
+// AgeIdentityPath returns the path of the age identity that opens encrypted files, unless it
+// is in the keychain; "" if unknown.
 func (e Environment) AgeIdentityPath() string {
-	return firstOf(e.AgeIdentity, under(e.ConfigDir(), "identity.txt"))
+	own := under(e.ConfigDir(), "identity.txt")
+	if e.AgeIdentity == InKeychain {
+		return own
+	}
+	return firstOf(e.AgeIdentity, own)
 }
 
 // under joins a path to a directory; "" if the directory is unknown.

@@ -5,6 +5,7 @@ import (
 	"path/filepath"
 
 	"purser/internal/credential"
+	"purser/internal/fileaccess"
 )
 
 // Find returns the path of the configuration file: the chosen one, else PURSER_CONFIG's, else
@@ -67,7 +68,7 @@ func othersHand(path string, ownGroup bool) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	if why := othersMayWrite(path, link, ownGroup); why != "" {
+	if why := fileaccess.Writers(path, link, ownGroup); why != "" {
 		return why, nil
 	}
 	real, err := filepath.EvalSymlinks(path)
@@ -79,7 +80,7 @@ func othersHand(path string, ownGroup bool) (string, error) {
 		if err != nil {
 			return "", err
 		}
-		if why := othersMayWrite(at, info, ownGroup); why != "" {
+		if why := fileaccess.Writers(at, info, ownGroup); why != "" {
 			return why, nil
 		}
 		if at == filepath.Dir(at) {

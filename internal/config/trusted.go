@@ -13,10 +13,6 @@ import (
 	"purser/internal/credential"
 )
 
-// SystemPath is the configuration of a build agent. If it exists, the environment can only
-// choose among its credentials.
-const SystemPath = "/etc/purser/purser.yaml"
-
 // DefaultHelperTimeout limits the credential helper.
 const DefaultHelperTimeout = 2 * time.Second
 

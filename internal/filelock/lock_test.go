@@ -1,4 +1,4 @@
-//go:build unix && !aix && (!solaris || illumos)
+//go:build windows || (unix && !aix && (!solaris || illumos))
 
 package filelock_test
 
@@ -12,9 +12,12 @@ import (
 	"purser/internal/filelock"
 )
 
-func TestOneHasTheLockUntilItCloses(t *testing.T) {
+// opener opens one file again and again.
+func opener(t *testing.T) func() *os.File {
+	t.Helper()
 	path := filepath.Join(t.TempDir(), "file")
-	open := func() *os.File {
+	return func() *os.File {
+		t.Helper()
 		f, err := os.OpenFile(path, os.O_RDWR|os.O_CREATE, 0o600)
 		if err != nil {
 			t.Fatal(err)
@@ -22,6 +25,10 @@ func TestOneHasTheLockUntilItCloses(t *testing.T) {
 		t.Cleanup(func() { _ = f.Close() })
 		return f
 	}
+}
+
+func TestOneHasTheLockUntilItCloses(t *testing.T) {
+	open := opener(t)
 	first, second := open(), open()
 	if err := filelock.Lock(t.Context(), first); err != nil {
 		t.Fatal(err)
@@ -36,5 +43,40 @@ func TestOneHasTheLockUntilItCloses(t *testing.T) {
 	_ = first.Close()
 	if err := <-waited; err != nil {
 		t.Errorf("after it was closed: %v", err)
+	}
+}
+
+func TestALockedFileIsReadAndWritten(t *testing.T) {
+	open := opener(t)
+	locked, other := open(), open()
+	if err := filelock.Try(locked); err != nil {
+		t.Fatal(err)
+	}
+	if err := filelock.Try(other); !errors.Is(err, filelock.ErrHeld) {
+		t.Errorf("a second lock: %v", err)
+	}
+	if _, err := other.WriteString("text"); err != nil {
+		t.Error(err)
+	}
+	text := make([]byte, 4)
+	if n, err := locked.ReadAt(text, 0); err != nil || string(text[:n]) != "text" {
+		t.Errorf("read %q, %v", text[:n], err)
+	}
+}
+
+func TestSeveralMayLookAtOnce(t *testing.T) {
+	open := opener(t)
+	one, two, third := open(), open(), open()
+	if !filelock.Free(one) || !filelock.Free(two) {
+		t.Error("it is not free")
+	}
+	if err := filelock.Try(third); !errors.Is(err, filelock.ErrHeld) {
+		t.Errorf("while others look: %v", err)
+	}
+	if err := errors.Join(one.Close(), two.Close(), filelock.Try(third)); err != nil {
+		t.Error(err)
+	}
+	if filelock.Free(open()) {
+		t.Error("it is free while it is held")
 	}
 }

@@ -36,11 +36,13 @@ type Record struct {
 	Bearers *present.BearersJSON `json:"bearers,omitempty"`
 	Places  []Place              `json:"places"`
 	Readers []Reader             `json:"readers"`
-	Pushes  []Push               `json:"pushes"`
-	Log     []Event              `json:"log"`
-	Missing []string             `json:"missing"` // what could not be found out
-	Check   []string             `json:"check"`   // what a person has to check
-	Failure string               `json:"failure,omitempty"`
+	// Found says where a scan found the token that leaked.
+	Found   []string `json:"found,omitempty"`
+	Pushes  []Push   `json:"pushes"`
+	Log     []Event  `json:"log"`
+	Missing []string `json:"missing"` // what could not be found out
+	Check   []string `json:"check"`   // what a person has to check
+	Failure string   `json:"failure,omitempty"`
 }
 
 // Token is a token that may have leaked.
@@ -169,6 +171,9 @@ func (i *Record) Conclude(err error, again string) {
 		}
 		check("a client that signed in before the token ended may push %s, with its bearer token: look at the pushed tags again after that", until)
 	}
+	if len(i.Found) > 0 {
+		check("the old token is in %d places that a scan found: take it out, and find out who could read it there", len(i.Found))
+	}
 	if len(i.Pushes) > 0 {
 		check("tags pushed since %s: %d; match each with the build that made it, and rebuild any without one", i.Since.Format(time.DateOnly), len(i.Pushes))
 	}
@@ -268,6 +273,9 @@ func (i *Record) Markdown() string {
 		for _, l := range lines {
 			fmt.Fprintf(&b, "- %s\n", cell(l))
 		}
+	}
+	if len(i.Found) > 0 {
+		list("Where it was found", i.Found)
 	}
 	if len(i.Missing) > 0 {
 		list("Unknown", i.Missing)

@@ -40,9 +40,12 @@ func (f Folder) Take(id credential.VersionID) (end func(left bool)) {
 	}
 	return func(left bool) {
 		if !left {
-			_ = os.Remove(path) // before releasing the lock, which shows that the run is over
+			_ = file.Truncate(0) // before releasing the lock, which shows that the run is over
 		}
 		_ = file.Close()
+		if !left {
+			_ = os.Remove(path) // Windows removes no open file
+		}
 	}
 }
 
@@ -58,12 +61,15 @@ func (f Folder) Abandoned(id credential.VersionID) bool {
 
 // left reports the same for a lease's open file.
 func (f Folder) left(file *os.File, id credential.VersionID) bool {
-	where := make([]byte, longestHost)
-	n, err := file.Read(where)
-	if err != nil || string(where[:n]) != f.machine() || !filelock.Free(file) {
+	if !filelock.Free(file) {
 		return false
 	}
-	// A run that went on to store the token removed the file before it released the lock.
+	// A run that went on to store the token emptied the file before it released the lock.
+	where := make([]byte, longestHost)
+	n, err := file.Read(where)
+	if err != nil || string(where[:n]) != f.machine() {
+		return false
+	}
 	opened, err := file.Stat()
 	named, err2 := os.Stat(f.file(id))
 	return errors.Join(err, err2) == nil && os.SameFile(opened, named)
@@ -92,8 +98,8 @@ func create(path, text string) (*os.File, error) {
 		_, err = file.WriteString(text)
 	}
 	if err != nil {
-		_ = os.Remove(path)
 		_ = file.Close()
+		_ = os.Remove(path)
 		return nil, err
 	}
 	return file, nil

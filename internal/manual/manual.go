@@ -84,7 +84,7 @@ func (b Book) page(cmd *cobra.Command) string {
 		}
 		p.section("FILES")
 		p.item(config.FileName, "Names the credentials, and holds no secret. purser looks for it in the working directory and in the folders above.")
-		p.item(config.SystemPath, "The configuration of a build agent, which no checkout can change.")
+		p.item(config.SystemPath(), "The configuration of a build agent, which no checkout can change.")
 	}
 	p.seeAlso(cmd)
 	return p.b.String()

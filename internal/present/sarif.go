@@ -8,6 +8,7 @@ import (
 	"path/filepath"
 	"strings"
 
+	"purser/internal/atomicfile"
 	"purser/internal/scan"
 )
 
@@ -78,6 +79,22 @@ var sarifRules = []struct{ state, level, severity, short, help string }{
 	{"unknown", "warning", "5.0", "A token known by its form", "See whether it works, end it where it was made, and remove it."},
 }
 
+// WriteSARIF writes SARIF to a file; dir is the working directory, "" the process's.
+func WriteSARIF(r *scan.Result, dir, path, version string) error {
+	dir, err := filepath.Abs(dir)
+	if err != nil {
+		return err
+	}
+	if !filepath.IsAbs(path) {
+		path = filepath.Join(dir, path)
+	}
+	text, err := SARIF(r, dir, version)
+	if err != nil {
+		return err
+	}
+	return atomicfile.Replace(path, text, 0o644)
+}
+
 // SARIF describes a scan for code scanning services. Paths are relative to dir where they are
 // in it.
 func SARIF(r *scan.Result, dir, version string) ([]byte, error) {
@@ -91,7 +108,7 @@ func SARIF(r *scan.Result, dir, version string) ([]byte, error) {
 	}
 	inv := sarifInvocation{Successful: len(r.Missed)+len(r.Faults) == 0}
 	for _, m := range r.Missed {
-		inv.Notifications = append(inv.Notifications, sarifNotification{"warning", sarifText{"not searched: " + PlaceText(m.Where) + ": " + m.Why}})
+		inv.Notifications = append(inv.Notifications, sarifNotification{"warning", sarifText{"not searched: " + m.Where.String() + ": " + m.Why}})
 	}
 	for _, err := range r.Faults {
 		inv.Notifications = append(inv.Notifications, sarifNotification{"error", sarifText{ErrorReport(err).What}})
@@ -123,6 +140,6 @@ func sarifOf(f scan.Finding, dir string) sarifResult {
 	place := sha256.Sum256([]byte(strings.Join(append([]string{state, f.Who(), path, f.Where.Object}, f.Where.Inside...), "\x00")))
 	return sarifResult{
 		Rule: state, Level: level, Locations: []sarifLocation{at}, Fingerprints: map[string]string{"place/v1": hex.EncodeToString(place[:16])},
-		Message: sarifText{"The token of " + f.Who() + " is here, " + formOf(f) + ": " + PlaceText(f.Where)},
+		Message: sarifText{"The token of " + f.Who() + " is here, " + formOf(f) + ": " + f.Where.String()},
 	}
 }

@@ -3,7 +3,6 @@ package present
 import (
 	"fmt"
 	"slices"
-	"strings"
 	"time"
 
 	"purser/internal/credential"
@@ -15,7 +14,7 @@ func (o Out) Scan(r *scan.Result, took time.Duration, errs Out) {
 	if len(r.Findings) > 0 {
 		t := Table{Columns: []Column{{Head: "STATE"}, {Head: "TOKEN"}, {Head: "FORM", Goes: 1}, {Head: "PLACE", Least: 24}}}
 		for _, f := range r.Findings {
-			t.Rows = append(t.Rows, []string{stateOf(f), f.Who(), formOf(f), PlaceText(f.Where)})
+			t.Rows = append(t.Rows, []string{stateOf(f), f.Who(), formOf(f), f.Where.String()})
 		}
 		o.Table(t)
 	}
@@ -33,7 +32,7 @@ func (o Out) Scan(r *scan.Result, took time.Duration, errs Out) {
 func (o Out) missed(all []scan.Missed) {
 	const few = 20
 	for _, m := range all[:min(few, len(all))] {
-		o.Line(credential.Unknown, "Not searched", PlaceText(m.Where)+": "+m.Why)
+		o.Line(credential.Unknown, "Not searched", m.Where.String()+": "+m.Why)
 	}
 	if more := len(all) - few; more > 0 {
 		o.Line(credential.Unknown, "Not searched", fmt.Sprintf("%d more places; --output json lists them", more))
@@ -61,39 +60,6 @@ func formOf(f scan.Finding) string {
 		return "a part, " + string(f.As)
 	}
 	return string(f.As)
-}
-
-// PlaceText tells where something is, as a person would look for it.
-func PlaceText(w scan.Where) string {
-	var b strings.Builder
-	b.WriteString(w.Path)
-	for _, name := range w.Inside {
-		b.WriteString(" > " + name)
-	}
-	if w.Line > 0 {
-		fmt.Fprintf(&b, ":%d", w.Line)
-	}
-	if w.Step != "" {
-		b.WriteString(", step " + w.Step)
-	}
-	if w.Commit != "" {
-		fmt.Fprintf(&b, ", commit %.12s", w.Commit)
-	} else if w.Object != "" {
-		fmt.Fprintf(&b, ", object %.12s", w.Object)
-	}
-	var about []string
-	for _, text := range []string{w.Author, w.Date, w.Ref} {
-		if text != "" {
-			about = append(about, text)
-		}
-	}
-	if len(about) > 0 {
-		b.WriteString(" (" + strings.Join(about, ", ") + ")")
-	}
-	if w.Process > 0 {
-		fmt.Fprintf(&b, " of %s, process %d", w.Program, w.Process)
-	}
-	return b.String()
 }
 
 func totalsText(r *scan.Result, took time.Duration) string {

@@ -19,9 +19,6 @@ import (
 // carry data.
 type Terminal struct{ Path string }
 
-// ControllingTerminal is the path of the process's own.
-const ControllingTerminal = "/dev/tty"
-
 // Open opens the terminal. Without one, its fault's reason is NoTerminal.
 func (t Terminal) Open() (*os.File, error) {
 	f, err := os.OpenFile(t.Path, os.O_RDWR, 0)

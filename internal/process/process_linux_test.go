@@ -78,6 +78,29 @@ func TestTheProcessIsNotDumpable(t *testing.T) {
 	}
 }
 
+func TestMemoryStaysOutOfSwap(t *testing.T) {
+	forever := unix.Rlimit{Cur: unix.RLIM_INFINITY, Max: unix.RLIM_INFINITY}
+	var before unix.Rlimit
+	if err := errors.Join(unix.Getrlimit(unix.RLIMIT_MEMLOCK, &before), unix.Setrlimit(unix.RLIMIT_MEMLOCK, &forever)); err != nil {
+		t.Skipf("this user may not lock memory: %v: skipped", err)
+	}
+	t.Cleanup(func() { _ = unix.Setrlimit(unix.RLIMIT_MEMLOCK, &before) })
+	cmd, _ := holder(t)
+	status, err := os.ReadFile(filepath.Join("/proc", strconv.Itoa(cmd.Process.Pid), "status"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for line := range strings.Lines(string(status)) {
+		if fields := strings.Fields(line); fields[0] == "VmLck:" {
+			if kilobytes, err := strconv.Atoi(fields[1]); err != nil || kilobytes < 1000 {
+				t.Errorf("locked are %s kB", fields[1])
+			}
+			return
+		}
+	}
+	t.Error("the kernel does not say how much memory is locked")
+}
+
 // TestTheSameUserCannotAttach runs both sides as the user nobody if the test is root, since root may
 // trace anything.
 func TestTheSameUserCannotAttach(t *testing.T) {

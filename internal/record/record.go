@@ -16,12 +16,12 @@ import (
 	"purser/internal/lifecycle"
 	"purser/internal/present"
 	"purser/internal/receipt"
-	"purser/internal/wire"
+	"purser/internal/wire/receipts"
 )
 
 // Recorder writes the receipts of one command. A nil one writes none.
 type Recorder struct {
-	To     *wire.Recorder
+	To     *receipts.Recorder
 	Who    []string // this run's identities on the machine and at AWS
 	Now    func() time.Time
 	Random io.Reader

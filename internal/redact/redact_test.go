@@ -250,7 +250,7 @@ func goRoot(t testing.TB) string {
 	t.Helper()
 	root, err := exec.CommandContext(t.Context(), "go", "env", "GOROOT").Output()
 	if err != nil {
-		t.Fatal(err)
+		t.Skipf("go does not run here: %v: skipped", err)
 	}
 	return strings.TrimSpace(string(root))
 }

@@ -232,6 +232,19 @@ func prefix(data []byte, from, to int) int {
 	return n
 }
 
+// Content returns where the content of the line data[from:to] is: without what precedes it, as
+// an indentation, a mark, a number or a time does, and without the marks that continue it. A
+// line at the start of data began earlier.
+func Content(data []byte, from, to int) (start, end int) {
+	if from > 0 {
+		from += prefix(data, from, to)
+	}
+	if to > from && data[to-1] == '\r' {
+		to--
+	}
+	return from, trimmed(data, from, to)
+}
+
 func allPrefix(line []byte) bool {
 	if len(line) > longestPrefix {
 		return false

@@ -21,6 +21,7 @@ import (
 
 	"purser/internal/atomicfile"
 	"purser/internal/credential"
+	"purser/internal/filelock"
 )
 
 // state is the content of Options.Data, except blobs, which have files of their own. Sign-ins
@@ -80,6 +81,22 @@ func (s *Sandbox) openData(dir string) (*state, error) {
 		return nil, fmt.Errorf("%s has format %d; this purser reads format %d", path, found.Format, stateFormat)
 	}
 	return &found, nil
+}
+
+// lockFolder takes a lock that the system releases when the process ends, however it ends.
+func lockFolder(path string) (unlock func(), err error) {
+	f, err := os.OpenFile(path, os.O_RDWR|os.O_CREATE, 0o600) //nolint:gosec // in the folder that the person names
+	if err != nil {
+		return nil, err
+	}
+	if err := filelock.Try(f); err != nil && !errors.Is(err, errors.ErrUnsupported) {
+		_ = f.Close() // nothing was written
+		if errors.Is(err, filelock.ErrHeld) {
+			err = ErrDataInUse
+		}
+		return nil, err
+	}
+	return func() { _ = f.Close() }, nil
 }
 
 func (s *Sandbox) save() error {

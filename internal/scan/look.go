@@ -10,6 +10,7 @@ import (
 
 	"purser/internal/credential"
 	"purser/internal/redact"
+	"purser/internal/scan/fingerprint"
 )
 
 const (
@@ -113,6 +114,7 @@ type search struct {
 	where  Where
 	in     *stream // the archive that the stream is in
 	values *redact.Search
+	prints *fingerprint.Search
 	block  []byte
 	bytes  int64
 	kind   kind
@@ -138,6 +140,9 @@ func (s *Scanner) search(w Where, in *stream) *search {
 		if s.redactor != nil {
 			one.values = s.redactor.NewSearch(one.found)
 		}
+		if s.Fingerprints != nil {
+			one.prints = s.Fingerprints.NewSearch(one.recognized)
+		}
 	}
 	one.where, one.in = w, in
 	return one
@@ -146,6 +151,12 @@ func (s *Scanner) search(w Where, in *stream) *search {
 func (s *Scanner) done(one *search) {
 	if one.values != nil {
 		one.values.Reset()
+	}
+	if one.prints != nil {
+		if err := one.prints.End(); err != nil {
+			s.Miss(one.where, err.Error())
+		}
+		one.prints.Reset()
 	}
 	if one.kind != short {
 		s.mu.Lock()
@@ -172,12 +183,12 @@ func (s *Scanner) short(w Where, in *stream, text []byte) {
 
 func (one *search) add(p []byte, last bool) {
 	one.bytes += int64(len(p))
+	zero := isZero(p)
 	if one.values != nil {
-		if isZero(p) {
-			one.values.Skip(int64(len(p)))
-		} else {
-			_, _ = one.values.Write(p)
-		}
+		feed(one.values, p, zero)
+	}
+	if one.prints != nil {
+		feed(one.prints, p, zero)
 	}
 	one.detect(p, last)
 }
@@ -187,8 +198,23 @@ func (one *search) skip(n int64) {
 	if one.values != nil {
 		one.values.Skip(n)
 	}
+	if one.prints != nil {
+		one.prints.Skip(n)
+	}
 	one.detect(nil, true)
 	one.tail = one.tail[:0]
+}
+
+// feed writes a block to a search, or says that it holds nothing.
+func feed(to interface {
+	io.Writer
+	Skip(n int64)
+}, p []byte, zero bool) {
+	if zero {
+		to.Skip(int64(len(p)))
+		return
+	}
+	_, _ = to.Write(p)
 }
 
 func (one *search) found(p redact.Place) {
@@ -201,6 +227,17 @@ func (one *search) found(p redact.Place) {
 			one.tell(Finding{Where: w, Value: v, As: p.As, Whole: p.Whole})
 		}
 	}
+}
+
+// recognized tells a token that a fingerprint is of. It was in its stage when the fingerprint
+// was made.
+func (one *search) recognized(p fingerprint.Place, token credential.Secret) {
+	w := one.where
+	if one.kind == content {
+		w.Line = p.Line
+	}
+	e := one.s.Fingerprints.Entries[p.Entry]
+	one.tell(Finding{Where: w, Value: &Value{Credential: e.Credential, Stage: e.Stage, Login: credential.Login{Token: token}}, As: p.As, Whole: true})
 }
 
 // tell tells what was found. What is in the bytes of an archive waits for what is in its
@@ -231,7 +268,10 @@ func remember(all []Finding, f Finding) []Finding {
 }
 
 func (f Finding) sameSecret(g Finding) bool {
-	return f.Value == g.Value && (f.Value != nil || f.Token.Equal(g.Token))
+	if f.Value == nil || g.Value == nil {
+		return f.Value == g.Value && f.Token.Equal(g.Token)
+	}
+	return f.Value.Credential == g.Value.Credential && f.Value.Stage == g.Value.Stage && f.Value.Version == g.Value.Version
 }
 
 func sameToken(a, b *Value) bool { return a.Login.Token.Equal(b.Login.Token) }
@@ -259,6 +299,9 @@ var newline = []byte{'\n'}
 func (one *search) form(data []byte, lines int, counts func(from, to int) bool) {
 	one.s.Forms.Detect(data, func(from, to int, rule string, token credential.Secret) {
 		if !counts(from, to) || slices.ContainsFunc(one.s.values, func(v Value) bool { return v.Login.Token.Equal(token) }) {
+			return
+		}
+		if one.s.Fingerprints != nil && one.s.Fingerprints.Recognizes(token) {
 			return
 		}
 		w := one.where

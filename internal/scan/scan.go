@@ -7,6 +7,7 @@ package scan
 
 import (
 	"context"
+	"fmt"
 	"io"
 	"slices"
 	"strings"
@@ -14,6 +15,7 @@ import (
 
 	"purser/internal/credential"
 	"purser/internal/redact"
+	"purser/internal/scan/fingerprint"
 )
 
 // Value is a value of a credential to look for.
@@ -45,6 +47,39 @@ type Where struct {
 	// Of a process, in whose environment or arguments it is.
 	Process int    `json:"process,omitempty"` // id
 	Program string `json:"program,omitempty"`
+}
+
+// String tells where something is, as a person would look for it.
+func (w Where) String() string {
+	var b strings.Builder
+	b.WriteString(w.Path)
+	for _, name := range w.Inside {
+		b.WriteString(" > " + name)
+	}
+	if w.Line > 0 {
+		fmt.Fprintf(&b, ":%d", w.Line)
+	}
+	if w.Step != "" {
+		b.WriteString(", step " + w.Step)
+	}
+	if w.Commit != "" {
+		fmt.Fprintf(&b, ", commit %.12s", w.Commit)
+	} else if w.Object != "" {
+		fmt.Fprintf(&b, ", object %.12s", w.Object)
+	}
+	var about []string
+	for _, text := range []string{w.Author, w.Date, w.Ref} {
+		if text != "" {
+			about = append(about, text)
+		}
+	}
+	if len(about) > 0 {
+		b.WriteString(" (" + strings.Join(about, ", ") + ")")
+	}
+	if w.Process > 0 {
+		fmt.Fprintf(&b, " of %s, process %d", w.Program, w.Process)
+	}
+	return b.String()
 }
 
 // Finding is a secret in a place: a credential's value, or a token known only by its form.
@@ -86,6 +121,8 @@ type Scanner struct {
 	Missed func(Missed)
 	// Forms recognizes other tokens; nil: none.
 	Forms Detector
+	// Fingerprints recognize tokens whose values are unknown; nil: none.
+	Fingerprints *fingerprint.Set
 
 	values   []Value
 	redactor *redact.Redactor

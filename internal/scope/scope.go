@@ -17,6 +17,7 @@ import (
 	"purser/internal/arguments"
 	"purser/internal/config"
 	"purser/internal/credential"
+	"purser/internal/registry"
 	"purser/internal/scan"
 	"purser/internal/wire"
 )
@@ -28,6 +29,7 @@ type Request struct {
 	LogsToken  string   // a variable with the token for a CI service's API
 	LogsSecret string   // a secret in AWS with the login for it
 	Since      string   // of the oldest build to search
+	Prints     string   // a file of fingerprints, in the place of values
 	Prove      bool     // ask registries whether they accept what else was found
 }
 
@@ -107,6 +109,11 @@ func (p *Plan) Run(ctx context.Context, done func(int)) (*scan.Result, error) {
 	if s.Forms, err = scan.NewForms(); err != nil {
 		return nil, err
 	}
+	if p.request.Prints != "" {
+		if s.Fingerprints, err = p.fingerprints(); err != nil {
+			return nil, err
+		}
+	}
 	for i, place := range p.Places {
 		if err := p.look(ctx, s, place); err != nil {
 			return nil, cmp.Or(credential.Stopped(ctx, "searching"), err)
@@ -150,7 +157,7 @@ func (p *Plan) prove(ctx context.Context, r *scan.Result) {
 // scan goes on.
 func (p *Plan) values(ctx context.Context) (values []scan.Value, faults []error, err error) {
 	m := p.machine
-	if m.File == nil {
+	if m.File == nil || p.request.Prints != "" {
 		return nil, nil, nil
 	}
 	credentials, err := m.File.Chosen(p.names)
@@ -236,4 +243,41 @@ func (p *Plan) logsLogin(ctx context.Context) (login credential.Login, err error
 		err = &credential.Fault{Reason: credential.Usage, What: "the variable that --logs-token names is not set", Why: "it should hold a token that may read builds and their logs"}
 	}
 	return login, err
+}
+
+// Copies scans places for what a credential held before its present value, and tells where that
+// is, and what could not be searched.
+func (m *Machine) Copies(ctx context.Context, name credential.Name, places []string) (found, missed []string, err error) {
+	plan, err := m.Plan(Request{Args: append([]string{string(name)}, places...)})
+	if err != nil {
+		return nil, nil, err
+	}
+	result, err := plan.Run(ctx, func(int) {})
+	if err != nil {
+		return nil, nil, err
+	}
+	for _, f := range result.Findings {
+		if f.Value != nil && !f.Current() {
+			found = append(found, f.Where.String())
+		}
+	}
+	for _, at := range result.Missed {
+		missed = append(missed, at.Where.String()+": "+at.Why)
+	}
+	for _, err := range result.Faults {
+		missed = append(missed, err.Error())
+	}
+	return found, missed, nil
+}
+
+// Endable returns the tokens that are no credential's and that their vendor ends for whoever
+// found them, each once.
+func Endable(r *scan.Result) (tokens []credential.Secret) {
+	for _, f := range r.Findings {
+		if f.Value == nil && f.Works != credential.Refused && registry.MakerOf(f.Token).End != nil &&
+			!slices.ContainsFunc(tokens, func(t credential.Secret) bool { return t.Equal(f.Token) }) {
+			tokens = append(tokens, f.Token)
+		}
+	}
+	return tokens
 }

@@ -41,6 +41,8 @@ type Wire struct {
 	Now func() time.Time
 	// Passphrase asks for an encrypted file's passphrase, twice for a new file.
 	Passphrase func(ctx context.Context, confirm bool) (credential.Secret, error)
+	// Keychain is the system's own, for the age identity; nil: purser uses files only.
+	Keychain Keychain
 	// Transport sends requests to registries; nil: one that trusts the system's and the credential's
 	// certificates.
 	Transport http.RoundTripper
@@ -66,6 +68,9 @@ type Wire struct {
 	trust   map[string]*registry.Client // by CA file and Via
 	trace   *transport.Trace
 }
+
+// Keychain keeps a text in the system's own keychain.
+type Keychain = agefile.Keychain
 
 // LocalAWS is a stand-in for AWS on this machine. It gets fake credentials, never the person's.
 type LocalAWS struct{ Endpoint string }
@@ -181,8 +186,27 @@ func (w *Wire) AgeFile(c credential.Credential, t credential.Target) (agefile.Co
 	}
 	if agefile.HasPassphrase(t) {
 		cfg.Passphrase = w.Passphrase
+		return cfg, nil
+	}
+	cfg.KeychainOnly = w.Env.AgeIdentity == config.InKeychain
+	if cfg.KeychainOnly || w.Env.AgeIdentity == "" {
+		cfg.Keychain = w.Keychain
+	}
+	if cfg.KeychainOnly && w.Keychain == nil {
+		return cfg, &credential.Fault{
+			Reason: credential.Usage, Credential: c.Name, What: "this program reads no identity in a keychain", Why: "PURSER_AGE_IDENTITY asks for that; name a file",
+		}
 	}
 	return cfg, nil
+}
+
+// AWSConfig returns the configuration for another service of AWS, in a target's account and region.
+func (w *Wire) AWSConfig(ctx context.Context, t credential.Target) (aws.Config, error) {
+	clients, err := w.aws(ctx, t)
+	if err != nil {
+		return aws.Config{}, err
+	}
+	return clients.config, nil
 }
 
 func (w *Wire) aws(ctx context.Context, t credential.Target) (*awsClients, error) {

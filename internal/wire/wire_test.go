@@ -5,6 +5,7 @@ import (
 	"net/http/httptest"
 	"os"
 	"path/filepath"
+	"runtime"
 	"strings"
 	"sync/atomic"
 	"testing"
@@ -43,7 +44,7 @@ func TestStoreReportsWhatAWSLacks(t *testing.T) {
 		"a region of its own":            {credential.Target{Kind: "secret", Name: "x", Profile: "nowhere", Region: "us-east-1"}, config.Environment{}, ""},
 		"credentials in the environment": {credential.Target{Kind: "secret", Name: "x", Profile: "elsewhere", Region: "us-east-1"}, config.Environment{AWSAccessKey: true}, ""},
 		"a file without a home":          {credential.Target{}, config.Environment{}, credential.Usage},
-		"a file":                         {credential.Target{}, config.Environment{Home: "/home/me"}, ""},
+		"a file":                         {credential.Target{}, config.Environment{Home: os.TempDir()}, ""},
 	} {
 		t.Run(name, func(t *testing.T) {
 			alone(t, profiles)
@@ -57,6 +58,9 @@ func TestStoreReportsWhatAWSLacks(t *testing.T) {
 }
 
 func TestACredentialWithoutAStoreIsKeptInTheDataDirectory(t *testing.T) {
+	if runtime.GOOS == "windows" {
+		t.Skip("its paths are those of Unix: skipped")
+	}
 	w := &wire.Wire{Env: config.Environment{Home: "/home/me"}}
 	if got := w.Target(someCredential, credential.Target{}).Name; got != "/home/me/.local/share/purser/dockerhub.age.json" {
 		t.Errorf("kept in %s", got)

@@ -16,9 +16,13 @@ import (
 // Config describes one encrypted file.
 type Config struct {
 	Path string
-	// Identity is the path of the age identity that opens the file. The first write creates
-	// it if it does not exist.
+	// Identity is the path of the age identity that opens the file. If there is none, it is in
+	// the keychain. If it is nowhere, the first write creates it, in the keychain if it can.
 	Identity string
+	Keychain Keychain // nil: none
+	// KeychainOnly means that no file has the identity. Identity then only names the lock
+	// under which it is made.
+	KeychainOnly bool
 	// Passphrase asks for a passphrase; nil: use the identity. confirm is set while the file
 	// has no value, so that a typing error does not lock it.
 	Passphrase func(ctx context.Context, confirm bool) (credential.Secret, error)
@@ -42,16 +46,32 @@ func New(cfg Config) *File {
 }
 
 // Open names the key.
-func (a *File) Open(context.Context) (string, error) {
+func (a *File) Open(ctx context.Context) (string, error) {
 	if a.cfg.Passphrase != nil {
 		return "a passphrase, asked for when it is needed", nil
 	}
-	if err := checkIdentity(a.cfg.Identity); errors.Is(err, fs.ErrNotExist) {
-		return "age identity " + a.cfg.Identity + ", made on the first write", nil
-	} else if err != nil {
-		return "", err
+	inFile, later := "age identity "+a.cfg.Identity, ", made on the first write"
+	if !a.cfg.KeychainOnly {
+		if err := checkIdentity(a.cfg.Identity); err == nil {
+			return inFile, nil
+		} else if !errors.Is(err, fs.ErrNotExist) {
+			return "", err
+		}
 	}
-	return "age identity " + a.cfg.Identity, nil
+	if a.cfg.Keychain == nil {
+		return inFile + later, nil
+	}
+	inKeychain := "age identity in " + a.cfg.Keychain.Name()
+	switch _, err := a.cfg.Keychain.Get(ctx); {
+	case err == nil:
+		return inKeychain, nil
+	case errors.Is(err, fs.ErrNotExist):
+		return inKeychain + later, nil
+	case errors.Is(err, errors.ErrUnsupported) && !a.cfg.KeychainOnly:
+		return inFile + later, nil
+	}
+	_, err := a.fromKeychain(ctx)
+	return "", err
 }
 
 // Describe reads the plain part.

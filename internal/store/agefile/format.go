@@ -11,6 +11,7 @@ import (
 	"slices"
 	"time"
 
+	"purser/internal/atomicfile"
 	"purser/internal/boundedfile"
 	"purser/internal/credential"
 )
@@ -231,7 +232,7 @@ func writeWhole(path string, text []byte) error {
 	}
 	_, err = f.Write(text)
 	if err = errors.Join(err, f.Sync(), f.Close()); err == nil {
-		err = os.Rename(temporary, path)
+		err = atomicfile.Rename(temporary, path)
 	}
 	if err != nil {
 		_ = os.Remove(temporary)

@@ -8,7 +8,7 @@ import (
 )
 
 // lockFile locks the file at path, which stays there: removing it would let two processes
-// lock two files of the same name. On systems without locks, of two runs at once one may
+// lock two files of the same name. On a system without locks, of two runs at once one may
 // lose its change, but the file stays intact.
 func lockFile(ctx context.Context, path string) (unlock func(), err error) {
 	f, err := os.OpenFile(path, os.O_RDWR|os.O_CREATE, 0o600) //nolint:gosec // beside the file that it guards

@@ -1,6 +1,6 @@
 //go:build unix
 
-package config
+package fileaccess
 
 import (
 	"fmt"
@@ -11,11 +11,15 @@ import (
 	"syscall"
 )
 
-// othersMayWrite says how others can write a file or a folder; "" if they cannot. In a folder
-// with the sticky bit, such as /tmp, they cannot replace our files. With ownGroup, the user's
-// private group may write.
-func othersMayWrite(path string, info fs.FileInfo, ownGroup bool) string {
-	const byGroup, byAll = 0o020, 0o002
+const (
+	byGroup, byAll = 0o020, 0o002
+	byOthers       = 0o077
+)
+
+// Writers says, by owner and mode, how others can write a file or a folder; "" if they cannot. info is what Stat
+// or Lstat returned for path. In a folder with the sticky bit, such as /tmp, they cannot
+// replace our files. With ownGroup, the user's private group may write.
+func Writers(path string, info fs.FileInfo, ownGroup bool) string {
 	owner, known := info.Sys().(*syscall.Stat_t)
 	open := info.Mode().Perm() & (byGroup | byAll)
 	if open&byGroup != 0 && ownGroup && known && isPrivateGroup(owner.Gid) {
@@ -28,6 +32,14 @@ func othersMayWrite(path string, info fs.FileInfo, ownGroup bool) string {
 	}
 	if known && owner.Uid != 0 && int(owner.Uid) != os.Geteuid() {
 		return path + " belongs to another user"
+	}
+	return ""
+}
+
+// Readers returns the command that keeps others from reading a file; "" if they cannot read it.
+func Readers(path string, info fs.FileInfo) (forbid string) {
+	if info.Mode().Perm()&byOthers != 0 {
+		return "chmod 600 " + path
 	}
 	return ""
 }

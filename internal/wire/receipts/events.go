@@ -1,4 +1,4 @@
-package wire
+package receipts
 
 import (
 	"context"
@@ -10,6 +10,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/eventbridge/types"
 
 	"purser/internal/credential"
+	"purser/internal/wire"
 )
 
 // eventSource is the source of purser's events, for matching rules.
@@ -17,8 +18,8 @@ const eventSource = "purser"
 
 // PutEvent puts an event on an EventBridge bus in a target's account and region. detail is encoded as
 // JSON and contains no secrets.
-func (w *Wire) PutEvent(ctx context.Context, t credential.Target, bus, kind string, detail any, resources ...string) error {
-	clients, err := w.aws(ctx, t)
+func PutEvent(ctx context.Context, w *wire.Wire, t credential.Target, bus, kind string, detail any, resources ...string) error {
+	cfg, err := w.AWSConfig(ctx, t)
 	if err != nil {
 		return err
 	}
@@ -26,7 +27,7 @@ func (w *Wire) PutEvent(ctx context.Context, t credential.Target, bus, kind stri
 	if err != nil {
 		return fmt.Errorf("encode the event: %w", err)
 	}
-	out, err := eventbridge.NewFromConfig(clients.config).PutEvents(ctx, &eventbridge.PutEventsInput{Entries: []types.PutEventsRequestEntry{{
+	out, err := eventbridge.NewFromConfig(cfg).PutEvents(ctx, &eventbridge.PutEventsInput{Entries: []types.PutEventsRequestEntry{{
 		EventBusName: aws.String(bus), Source: aws.String(eventSource), DetailType: aws.String(kind), Detail: aws.String(string(text)), Resources: resources,
 	}}})
 	if err != nil {

@@ -1,4 +1,4 @@
-package wire_test
+package receipts_test
 
 import (
 	"os"
@@ -11,6 +11,7 @@ import (
 	"purser/internal/credential"
 	"purser/internal/receipt"
 	"purser/internal/wire"
+	"purser/internal/wire/receipts"
 )
 
 var someReceipt = receipt.Receipt{
@@ -34,7 +35,7 @@ func TestOnlyATrustedConfigurationMayNameAnyFile(t *testing.T) {
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			file := &config.File{Path: filepath.Join(project, "purser.yaml"), Trusted: c.trusted, Receipts: config.Receipts{Wanted: true, File: c.file}}
-			r, err := (&wire.Wire{}).Recorder(t.Context(), file, credential.Target{}, nil)
+			r, err := receipts.New(t.Context(), &wire.Wire{}, file, credential.Target{}, nil)
 			if credential.ReasonOf(err) != c.want || (err == nil) != (c.want == "") {
 				t.Fatalf("error = %v, want %s", err, c.want)
 			}
@@ -53,8 +54,14 @@ func TestOnlyATrustedConfigurationMayNameAnyFile(t *testing.T) {
 }
 
 func TestALostReceiptSaysWhatHappened(t *testing.T) {
-	alone(t, "")
+	for _, name := range []string{"AWS_PROFILE", "AWS_REGION", "AWS_DEFAULT_REGION", "AWS_ACCESS_KEY_ID", "AWS_ENDPOINT_URL"} {
+		t.Setenv(name, "")
+	}
 	dir := t.TempDir()
+	for _, name := range []string{"AWS_CONFIG_FILE", "AWS_SHARED_CREDENTIALS_FILE"} {
+		t.Setenv(name, filepath.Join(dir, "none"))
+	}
+	t.Setenv("AWS_EC2_METADATA_DISABLED", "true")
 	for name, where := range map[string]config.Receipts{
 		"a missing bus":    {Wanted: true, File: config.StandardOutput, EventBus: "default"},
 		"a deleted folder": {Wanted: true, File: filepath.Join(dir, "gone", "receipts.jsonl")},
@@ -64,7 +71,7 @@ func TestALostReceiptSaysWhatHappened(t *testing.T) {
 			if err := os.MkdirAll(gone, 0o700); err != nil {
 				t.Fatal(err)
 			}
-			r, err := (&wire.Wire{}).Recorder(t.Context(), &config.File{Path: filepath.Join(dir, "purser.yaml"), Receipts: where}, credential.Target{Kind: "secret", Name: "x"}, nil)
+			r, err := receipts.New(t.Context(), &wire.Wire{}, &config.File{Path: filepath.Join(dir, "purser.yaml"), Receipts: where}, credential.Target{Kind: "secret", Name: "x"}, nil)
 			if err != nil {
 				t.Fatal(err)
 			}

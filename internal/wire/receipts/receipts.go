@@ -1,4 +1,7 @@
-package wire
+// Package receipts connects receipts to where they are signed and sent: SSH keys and agents,
+// AWS KMS, and EventBridge. It stands beside wire, since the credential helper needs none of
+// that and would start later with it.
+package receipts
 
 import (
 	"cmp"
@@ -21,20 +24,21 @@ import (
 	"purser/internal/config"
 	"purser/internal/credential"
 	"purser/internal/receipt"
+	"purser/internal/wire"
 )
 
 // Recorder writes receipts as configured.
 type Recorder struct {
-	wire   *Wire
+	wire   *wire.Wire
 	where  config.Receipts
 	log    *receipt.Log      // nil: no file
 	target credential.Target // has the bus's account and region
 	signer receipt.Signer    // nil: not signed
 }
 
-// Recorder prepares to write receipts, so that an unusable key or file is found before anything changes.
+// New prepares to write receipts, so that an unusable key or file is found before anything changes.
 // It is nil if none are configured.
-func (w *Wire) Recorder(ctx context.Context, file *config.File, t credential.Target, passphrase func() ([]byte, error)) (*Recorder, error) {
+func New(ctx context.Context, w *wire.Wire, file *config.File, t credential.Target, passphrase func() ([]byte, error)) (*Recorder, error) {
 	where := file.Receipts
 	if !where.Wanted {
 		return nil, nil // a nil Recorder writes nothing
@@ -46,9 +50,9 @@ func (w *Wire) Recorder(ctx context.Context, file *config.File, t credential.Tar
 	r := &Recorder{wire: w, where: where, log: log, target: t}
 	switch {
 	case where.KMSKey != "":
-		r.signer, err = w.kmsSigner(ctx, t, where.KMSKey)
+		r.signer, err = kmsSigner(ctx, w, t, where.KMSKey)
 	case where.SSHKey != "":
-		r.signer, err = w.sshSigner(where.SSHKey, passphrase)
+		r.signer, err = sshSigner(w, where.SSHKey, passphrase)
 	}
 	if err != nil {
 		return nil, &credential.Fault{Reason: credential.ReceiptFailed, What: "cannot sign receipts with the key in purser.yaml", Why: credential.Quote(err.Error()), Err: err}
@@ -96,7 +100,7 @@ func (r *Recorder) Write(ctx context.Context, record receipt.Receipt) (line []by
 		line, err = receipt.Seal(ctx, record, r.signer)
 	}
 	if err == nil && r.where.EventBus != "" {
-		err = r.wire.PutEvent(ctx, r.target, r.where.EventBus, "Receipt", rawJSON(line))
+		err = PutEvent(ctx, r.wire, r.target, r.where.EventBus, "Receipt", rawJSON(line))
 	}
 	if errors.Is(err, context.DeadlineExceeded) {
 		err = errors.New("it took too long")
@@ -142,7 +146,7 @@ func whatHappened(r receipt.Receipt) string {
 // keyLimit is far above any SSH key, in bytes.
 const keyLimit = 64 << 10
 
-func (w *Wire) sshSigner(path string, passphrase func() ([]byte, error)) (receipt.Signer, error) {
+func sshSigner(w *wire.Wire, path string, passphrase func() ([]byte, error)) (receipt.Signer, error) {
 	data, err := boundedfile.Read(path, keyLimit)
 	if err != nil {
 		return nil, err
@@ -168,28 +172,28 @@ func (w *Wire) sshSigner(path string, passphrase func() ([]byte, error)) (receip
 	return receipt.AgentSigner(agent.NewClient(conn), public)
 }
 
-func (w *Wire) kmsSigner(ctx context.Context, t credential.Target, key string) (receipt.Signer, error) {
-	public, arn, err := w.KMSKey(ctx, t, key)
+func kmsSigner(ctx context.Context, w *wire.Wire, t credential.Target, key string) (receipt.Signer, error) {
+	public, arn, err := KMSKey(ctx, w, t, key)
 	if err != nil {
 		return nil, err
 	}
 	if _, err := receipt.ParsePublicKey(public); err != nil {
 		return nil, err
 	}
-	clients, err := w.aws(ctx, t)
+	cfg, err := w.AWSConfig(ctx, t)
 	if err != nil {
 		return nil, err
 	}
-	return receipt.KMSSigner(arn, &digestSigner{kms.NewFromConfig(clients.config), arn}), nil
+	return receipt.KMSSigner(arn, &digestSigner{kms.NewFromConfig(cfg), arn}), nil
 }
 
 // KMSKey returns a KMS key's public key and ARN, in a target's account and region.
-func (w *Wire) KMSKey(ctx context.Context, t credential.Target, key string) (public []byte, arn string, err error) {
-	clients, err := w.aws(ctx, t)
+func KMSKey(ctx context.Context, w *wire.Wire, t credential.Target, key string) (public []byte, arn string, err error) {
+	cfg, err := w.AWSConfig(ctx, t)
 	if err != nil {
 		return nil, "", err
 	}
-	out, err := kms.NewFromConfig(clients.config).GetPublicKey(ctx, &kms.GetPublicKeyInput{KeyId: &key})
+	out, err := kms.NewFromConfig(cfg).GetPublicKey(ctx, &kms.GetPublicKeyInput{KeyId: &key})
 	if _, answered := errors.AsType[smithy.APIError](err); err != nil && !answered {
 		if ended := credential.Ended(ctx, "asking AWS KMS for a key"); ended != nil {
 			return nil, "", ended

@@ -1,0 +1,3 @@
+package fingerprint
+
+import _ "purser/internal/wire/kinds" // the tests need the prefixes of its tokens
