@@ -8,6 +8,7 @@ import (
 	"io"
 	"net"
 	"net/http"
+	"net/url"
 	"slices"
 	"strconv"
 	"strings"
@@ -35,8 +36,17 @@ const (
 	atOnce = 3
 )
 
-// ImageScheme begins the address of an image in a registry.
-const ImageScheme = "docker://"
+// ImageScheme begins the address of an image in a registry, and LayoutScheme the name of a
+// folder with images.
+const (
+	ImageScheme  = "docker://"
+	LayoutScheme = "oci:"
+)
+
+// IsImage reports whether a place is an image, or a folder with some.
+func IsImage(place string) bool {
+	return strings.HasPrefix(place, ImageScheme) || strings.HasPrefix(place, LayoutScheme)
+}
 
 var errLonger = errors.New("it is longer than its manifest says")
 
@@ -83,11 +93,14 @@ func stepOf(history []string, layer int) string {
 // Image looks through an image in a registry, docker://REPOSITORY:TAG or @DIGEST, for all of
 // its platforms: layers with the files that later ones delete, configurations with their
 // history, labels and environment, annotations, and attestations. It asks without credentials
-// first, and then with those of keychain, which may be nil.
+// first, and then with those of keychain, which may be nil. So may through: Go's own.
 func (s *Scanner) Image(ctx context.Context, address string, through http.RoundTripper, keychain authn.Keychain) error {
 	ref, err := name.ParseReference(strings.TrimPrefix(address, ImageScheme))
 	if err != nil {
 		return &credential.Fault{Reason: credential.Usage, What: credential.Quote(address) + " is not the address of an image", Why: "it must be " + ImageScheme + "REPOSITORY:TAG or " + ImageScheme + "REPOSITORY@DIGEST"}
+	}
+	if through == nil {
+		through = http.DefaultTransport
 	}
 	host := ref.Context().RegistryStr()
 	if name, _, err := net.SplitHostPort(host); err == nil {
@@ -312,6 +325,9 @@ func (im *image) miss(w Where, err error) {
 func refusal(err error) string {
 	var refused *transport.Error
 	if !errors.As(err, &refused) {
+		if errors.As(err, new(*url.Error)) {
+			return credential.Unanswered(err, "SSL_CERT_FILE")
+		}
 		return why(err)
 	}
 	switch refused.StatusCode {

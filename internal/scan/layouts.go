@@ -19,9 +19,6 @@ import (
 // mostNaming bounds what is read to know what files are.
 const mostNaming = 4 * mostConfig
 
-// LayoutScheme begins the name of a folder with images.
-const LayoutScheme = "oci:"
-
 // Layout looks through a folder with images, an OCI layout.
 func (s *Scanner) Layout(ctx context.Context, folder string) error {
 	if !isLayout(folder) {
