@@ -14,7 +14,7 @@ SOAK := 20m
 SEED := 0
 SINCE := HEAD
 
-.PHONY: wine release release-snapshot release-test release-tools hostile soak help test quick doctor tools lint fuzz bench exposure build faults lambda man rules
+.PHONY: site pictures wine release release-snapshot release-test release-tools hostile soak help test quick doctor tools lint fuzz bench exposure build faults lambda man rules
 
 help: ## list the targets
 	@sed -n 's/^\([a-z-]*\):.*## /  make \1\t/p' $(firstword $(MAKEFILE_LIST)) | expand -t 24
@@ -82,6 +82,13 @@ exposure: build ## search everything that leaves purser for secrets; needs strac
 
 rules: ## write gitleaks' rules about registries' tokens into internal/scan/rules.json
 	@rules=$$(go -C tools/rules run .); printf '%s\n' "$$rules" >internal/scan/rules.json
+
+site: ## build the documentation's site into bin/site
+	@rm -rf bin/site; cd site; [[ node_modules/.package-lock.json -nt package-lock.json ]] || npm ci --silent; npm run --silent build
+
+pictures: ## draw the pictures of the documentation from runs, and from the code
+	@go test -count=1 -run 'House' . -update
+	@go test -count=1 -run 'Samples' ./cmd/purser -update
 
 man: ## write the manual pages into bin/man1; their date is the last commit's, or SOURCE_DATE_EPOCH
 	@SOURCE_DATE_EPOCH=$${SOURCE_DATE_EPOCH:-$$(git log -1 --format=%ct)} CGO_ENABLED=0 go run ./cmd/purser man bin/man1

@@ -76,7 +76,7 @@ func eachSource(t *testing.T, look func(name, text string)) {
 		switch {
 		case err != nil:
 			return err
-		case d.IsDir() && (d.Name() == "testdata" || len(d.Name()) > 1 && d.Name()[0] == '.'):
+		case d.IsDir() && (d.Name() == "testdata" || d.Name() == "node_modules" || len(d.Name()) > 1 && d.Name()[0] == '.'):
 			return filepath.SkipDir
 		case d.IsDir() || filepath.Ext(at) != ".md" && filepath.Ext(at) != ".go":
 			return nil

@@ -1,9 +1,10 @@
 #!/usr/bin/env bash
 # Installs the missing third-party programs that the tests need: Debian packages with apt-get, if
 # it has root or a sudo without password; Go programs at pinned versions; moto in its own Python
-# environment. It names what it cannot install and which tests will skip, and does not
-# fail. NO_INSTALL=1 only looks.
+# environment; what builds the site, from npm. It names what it cannot install and which tests
+# will skip, and does not fail. NO_INSTALL=1 only looks.
 set -euo pipefail
+cd "$(dirname "${BASH_SOURCE[0]}")/.."
 
 say() { printf 'test tools: %s\n' "$*" >&2; }
 have() { command -v "$1" >/dev/null || [[ -x /usr/sbin/$1 || $1 == /* && -r $1 ]]; }
@@ -22,7 +23,8 @@ pass                    pass                               reading tokens from a
 gpg                     gnupg                              reading tokens from a real credential helper
 gnome-keyring-daemon    gnome-keyring                      the age identity in a real Secret Service
 dbus-run-session        dbus-daemon                        the age identity in a real Secret Service
-chromium                chromium                           the token form in a real browser
+chromium                chromium                           the token form and the site in a real browser
+npm                     npm                                the site of the pages
 tmux                    tmux                               the prompt, tables and progress in a real terminal emulator
 strace                  strace                             the search for secrets in system calls
 buildah                 buildah                            pulls and pushes by buildah
@@ -146,6 +148,13 @@ install_moto() {
   fi
 }
 
+# install_site installs the versions of site/package-lock.json, unless they are there.
+install_site() {
+  if ! may_install || ! have npm || [[ ! site/package-lock.json -nt site/node_modules/.package-lock.json ]]; then return; fi
+  say "installing what builds the site"
+  quietly npm --prefix site ci || say "it could not be installed"
+}
+
 report() {
   local program rest
   while read -r program _ rest; do
@@ -157,6 +166,7 @@ report() {
   if [[ ! -x $bin/moto_server ]] && ! have moto_server; then
     say "moto_server is missing; not tested: the store against moto (the stand-in is tested)"
   fi
+  if [[ ! -d site/node_modules/@11ty ]]; then say "what builds the site is missing; not tested: the site"; fi
   if ! have docker; then say "docker is missing; not tested: pushes by docker"; fi
 }
 
@@ -168,4 +178,5 @@ bin=$(go_bin)
 install_packages
 install_go_programs
 install_moto
+install_site
 report

@@ -106,7 +106,10 @@ func (a *app) init(ctx context.Context, f initFlags) error {
 	}
 	for i := range drafts {
 		if asks {
-			err = a.askDraft(&f, &drafts[i])
+			person := draft.Person{
+				Line: a.tty.Line, Say: a.told(a.err).Text, Profile: a.onlyProfile(), Secret: "Secret in " + titleOf(config.SecretKind),
+			}
+			err = f.Ask(ctx, person, &drafts[i])
 		} else {
 			err = draft.Complete(drafts[i])
 		}
@@ -206,4 +209,13 @@ func (a *app) existing() (path string, text []byte, aws config.AWS, err error) {
 	}
 	text, err = boundedfile.Read(path, boundedfile.Named)
 	return path, text, file.AWS, err
+}
+
+// onlyProfile returns AWS's profile if there is just one.
+func (a *app) onlyProfile() string {
+	names, err := a.wire().Profiles().Names()
+	if err != nil || len(names) != 1 {
+		return ""
+	}
+	return names[0]
 }

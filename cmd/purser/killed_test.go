@@ -43,6 +43,7 @@ type rehearsal struct {
 	mu     sync.Mutex
 	n      int    // requests so far
 	at     int    // the one to strike; 0: none
+	on     string // strike at the next request of this name as well
 	after  bool   // strike after its effect
 	strike func() // how to strike
 	down   bool   // a consumer found a token that does not work
@@ -53,10 +54,11 @@ func (r *rehearsal) around(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, req *http.Request) {
 		r.mu.Lock()
 		r.n++
-		hit := r.n == r.at
+		name := cmp.Or(req.Header.Get("X-Amz-Target"), req.Method+" "+req.URL.Path)
+		hit := r.n == r.at || name == r.on
 		strike, after := r.strike, r.after
 		if hit {
-			r.name = cmp.Or(req.Header.Get("X-Amz-Target"), req.Method+" "+req.URL.Path)
+			r.name, r.on = name, ""
 		}
 		r.mu.Unlock()
 		if !hit {

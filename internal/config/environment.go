@@ -37,8 +37,6 @@ type Environment struct {
 
 	NoColor bool   // NO_COLOR is set
 	Term    string // TERM
-	// Accessible: ACCESSIBLE is set; forms ask line by line.
-	Accessible bool
 
 	Home          string // HOME
 	XDGConfigHome string // XDG_CONFIG_HOME, if absolute
@@ -126,7 +124,6 @@ func ownVariables() []Variable {
 		{"PURSER_EVENT_BUS", "The name or ARN of the EventBridge bus to which the function reports rotations; `default` when unset, `off` for none.", lambdaProgram, func(e *Environment, v string) { e.EventBus = v }},
 		{"NO_COLOR", "Any value turns colour off.", "", func(e *Environment, _ string) { e.NoColor = true }},
 		{"TERM", "`dumb` turns colour off.", "", func(e *Environment, v string) { e.Term = v }},
-		{"ACCESSIBLE", "With any value, or if TERM is `dumb`, forms ask line by line, for screen readers.", "", func(e *Environment, _ string) { e.Accessible = true }},
 		{"HOME", "The home directory, for `~/` in paths and as the default for the directories below.", "", func(e *Environment, v string) { e.Home = absolute(v) }},
 		{"USERPROFILE", "The home directory on Windows, unless HOME is set to a path of Windows.", "", func(e *Environment, v string) { e.Home = firstOf(e.Home, absolute(v)) }},
 		{"DBUS_SESSION_BUS_ADDRESS", "The session's D-Bus, on which purser looks for a keyring on Linux.", "", func(e *Environment, v string) { e.SessionBus = v }},
