@@ -23,10 +23,10 @@ var licences = []struct{ name, text string }{
 	{"ISC", `Permission to use, copy, modify, and(/or)? distribute this software for any purpose with or without fee`},
 }
 
-// A file that matches licenceFile holds a licence, unless it matches summary.
+// A file that matches licenceFile holds a licence of code, unless it matches otherFile.
 var (
 	licenceFile = regexp.MustCompile(`(?i)^(licen[cs]e|copying|unlicense)([.-].*)?$`)
-	summary     = regexp.MustCompile(`(?i)summary`)
+	otherFile   = regexp.MustCompile(`(?i)summary|\.docs$`)
 )
 
 // TestLinkedPackagesHaveAnAllowedLicence covers every third-party package in purser's programs,
@@ -91,7 +91,7 @@ func licencesOf(t *testing.T, dir, module string) (files []string) {
 			t.Fatal(err)
 		}
 		for _, e := range entries {
-			if !e.IsDir() && licenceFile.MatchString(e.Name()) && !summary.MatchString(e.Name()) {
+			if !e.IsDir() && licenceFile.MatchString(e.Name()) && !otherFile.MatchString(e.Name()) {
 				files = append(files, filepath.Join(dir, e.Name()))
 			}
 		}

@@ -40,6 +40,8 @@ Without a NAME it looks for the tokens of all credentials in purser.yaml.
 Without a PATH it searches this folder; - is standard input. A name of a
 credential wins over a file of that name: write ./NAME for the file. A PATH can
 be build logs: ` + scan.LogPlaces + `, with #BUILD for one build.
+docker://REPOSITORY:TAG is an image in a registry, which purser reads with your
+docker login if it must, and oci:FOLDER a folder with images.
 
 Exit codes: 0 nothing found; 3 a token that CI uses now; 1 only other tokens;
 6 nothing found, but something could not be searched.`,
@@ -48,6 +50,7 @@ Exit codes: 0 nothing found; 3 a token that CI uses now; 1 only other tokens;
   purser scan --here
   purser scan --respond
   purser scan buildkite:acme/widget --logs-token BUILDKITE_TOKEN --since 30d
+  purser scan docker://docker.io/mockserver/mockserver:latest
   journalctl -u buildkite-agent | purser scan -
   purser scan --only-live build/logs`,
 		RunE: func(cmd *cobra.Command, args []string) error {

@@ -24,7 +24,10 @@ const (
 	shortestOffset, longestOffset = 6, 16
 )
 
-const ones = 0x0101010101010101
+const (
+	ones     = 0x0101010101010101
+	notASCII = 0x80 * ones // in no dump
+)
 
 // noDump is nonzero when eight bytes of ASCII are not part of a dump: a letter after f is
 // next to another letter or a digit, or there is no digit and two letters are adjacent, or

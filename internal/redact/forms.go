@@ -25,6 +25,7 @@ type form struct {
 	wildAfter  int
 	words      bool // adjacent words contain bytes of the secret too
 	bytes      int  // of the secret, in a form of numbers
+	dumped     bool // single characters, with others between
 }
 
 // Form names a way to write a secret, as it follows "the token".
@@ -68,8 +69,10 @@ func (all *forms) addSecret(secret string) {
 		all.add(form{text: s.text, as: s.as})
 	}
 	texts := []string{secret}
-	if encoded := inJSON(secret); encoded != secret {
-		texts = append(texts, encoded)
+	for _, encoded := range []string{inJSON(secret), inQuotes(secret)} {
+		if encoded != secret {
+			texts = append(texts, encoded)
+		}
 	}
 	for _, text := range texts {
 		all.addBase64(text)
@@ -98,17 +101,23 @@ func (all *forms) addBase64(text string) {
 
 // spellings returns the escapings of a text that are in common use.
 func spellings(text string) []form {
-	quoted := strconv.Quote(text)
+	quoted := inQuotes(text)
 	hexed := hex.EncodeToString([]byte(text))
 	backwards := []byte(text)
 	slices.Reverse(backwards)
 	return []form{
 		{text: text, as: Plain}, {text: strings.ToUpper(text), as: UpperCase}, {text: strings.ToLower(text), as: LowerCase},
 		{text: string(backwards), as: Backwards},
-		{text: quoted[1 : len(quoted)-1], as: Escaped}, {text: inJSON(text), as: Escaped}, {text: html.EscapeString(text), as: Escaped},
+		{text: quoted, as: Escaped}, {text: inJSON(text), as: Escaped}, {text: inQuotes(quoted), as: Escaped}, {text: inJSON(inJSON(text)), as: Escaped},
+		{text: html.EscapeString(text), as: Escaped},
 		{text: url.QueryEscape(text), as: Escaped}, {text: url.PathEscape(text), as: Escaped},
 		{text: strings.ReplaceAll(text, "'", `'\''`), as: Escaped}, {text: hexed, as: Hex}, {text: strings.ToUpper(hexed), as: Hex},
 	}
+}
+
+func inQuotes(text string) string {
+	quoted := strconv.Quote(text)
+	return quoted[1 : len(quoted)-1]
 }
 
 func inJSON(text string) string {
@@ -210,7 +219,7 @@ func forDumps(texts forms) forms {
 			}
 			return r
 		}, f.text)
-		f.piece = min(runLength, len(f.text))
+		f.piece, f.dumped = min(runLength, len(f.text)), true
 		if f.piece >= wideGram {
 			all.add(f)
 		}

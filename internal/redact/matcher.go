@@ -25,8 +25,12 @@ const (
 	leastBloom, mostBloom, bitsPerGram = 16, 22, 16
 )
 
-// slot spreads grams over the filter (multiplicative hashing, Knuth).
-func (m *matcher) slot(g uint64) uint64 { return g * 0x9e3779b97f4a7c15 >> (m.shift & 63) }
+// slot returns the word of the filter that a gram is in, and its two bits there, which makes
+// wrong answers rarer than one would (multiplicative hashing, Knuth).
+func (m *matcher) slot(g uint64) (word, bits uint64) {
+	h := g * 0x9e3779b97f4a7c15
+	return h >> (m.shift & 63), 1<<(h>>40&63) | 1<<(h>>34&63)
+}
 
 // newMatcher returns a matcher of forms whose pieces are at least a gram long.
 func newMatcher(all forms, gram int) *matcher {
@@ -45,9 +49,10 @@ func newMatcher(all forms, gram int) *matcher {
 	for places < mostBloom && len(m.grams)*bitsPerGram > 1<<places {
 		places++
 	}
-	m.bloom, m.shift = make([]uint64, 1<<places/64), uint(64-places)
+	m.bloom, m.shift = make([]uint64, 1<<places/64), uint(64+6-places)
 	for g := range m.grams {
-		m.bloom[m.slot(g)/64] |= 1 << (m.slot(g) % 64)
+		word, bits := m.slot(g)
+		m.bloom[word] |= bits
 	}
 	m.stride = m.least - gram + 1
 	return m
@@ -67,8 +72,9 @@ func (m *matcher) has(g uint64) bool { return m.bit(g) != 0 }
 // bit is 1 for a gram that some form may have. It lets callers test several grams with one
 // branch, which is faster because nearly no text has any.
 func (m *matcher) bit(g uint64) uint64 {
-	s := m.slot(g)
-	return m.bloom[s/64] >> (s % 64) & 1
+	h := g * 0x9e3779b97f4a7c15
+	w := m.bloom[h>>(m.shift&63)]
+	return w >> (h >> 40 & 63) & (w >> (h >> 34 & 63)) & 1
 }
 
 type run struct {

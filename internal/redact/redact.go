@@ -27,12 +27,15 @@ const (
 type Redactor struct {
 	text *matcher // for the bytes of a stream and its joined lines
 	dump *matcher // for dumps; also knows the forms of numbers
+	// plain holds the logins whose token has no vendor's mark: a password, or any text.
+	plain map[int]bool
 }
 
 // New returns a Redactor for the tokens of logins, but not for their user names, which are
 // public. It returns nil, which redacts nothing, if there is nothing to look for.
 func New(logins ...credential.Login) *Redactor {
 	var text, dump forms
+	plain := map[int]bool{}
 	for i, l := range logins {
 		texts, numbers := len(text), len(dump)
 		whole := l.Token.Reveal()
@@ -41,6 +44,7 @@ func New(logins ...credential.Login) *Redactor {
 		if len(secret) < shortest {
 			continue
 		}
+		plain[i] = prefix == ""
 		text.addSecret(secret)
 		// Cover docker's form of a login, and that encoded again, as in a Kubernetes Secret.
 		auth := base64.StdEncoding.EncodeToString([]byte(l.Username + ":" + whole))
@@ -58,5 +62,5 @@ func New(logins ...credential.Login) *Redactor {
 	for _, f := range forDumps(text) {
 		dump.add(f)
 	}
-	return &Redactor{text: newMatcher(text, gramLength), dump: newMatcher(dump, wideGram)}
+	return &Redactor{text: newMatcher(text, gramLength), dump: newMatcher(dump, wideGram), plain: plain}
 }

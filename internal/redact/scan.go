@@ -62,7 +62,7 @@ func (s *scan) dumps() {
 		s.inDump(d)
 	}
 	for i := dumpStride - 1; i+dumpLook <= len(data); i += dumpStride {
-		if x := binary.LittleEndian.Uint64(data[i:]); isText(x) || noDump(x) != 0 || i < done || !seemsLong(data, i) {
+		if x := binary.LittleEndian.Uint64(data[i:]); x&notASCII != 0 || isText(x) || noDump(x) != 0 || i < done || !seemsLong(data, i) {
 			continue // not a dump
 		}
 		if d, ok := dumpAround(data, i, done); ok {

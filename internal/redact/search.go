@@ -12,7 +12,7 @@ type Place struct {
 	Line     int   // the first is 1
 	Login    int   // index of the login that New got
 	As       Form
-	Whole    bool // otherwise a part: at least a dozen characters of a token
+	Whole    bool // otherwise a part: at least a dozen characters of a token, or most of a password
 }
 
 // Search finds in a stream what a Writer redacts. It is not safe for concurrent use.
@@ -30,6 +30,10 @@ type Search struct {
 // longestPlace bounds a secret in the forms that come in pieces: cuts so close to the end of
 // the data wait for the rest.
 const longestPlace = 4 << 10
+
+// Of a secret without a vendor's mark, which may be made of words that code has too, a part
+// counts as found from enough percent of it on.
+const enough = 90
 
 // leastNumbers is how many bytes of a secret, as numbers, count as found: tables of numbers
 // are long enough to show fewer by chance.
@@ -114,16 +118,16 @@ func (s *Search) tell() {
 func (s *Search) place(from, to int, pieces []cut) {
 	best := slices.MaxFunc(pieces, func(a, b cut) int { return cmp.Compare(a.end-a.start, b.end-b.start) })
 	f := best.form
-	if s.at+int64(from) < s.told[f.of] { // found already, in another form
-		return
-	}
-	s.told[f.of] = s.at + int64(to)
 	start, end := best.start, best.end
 	for _, c := range pieces {
 		if c.form == f {
 			start, end = min(start, c.start), max(end, c.end)
 		}
 	}
+	if s.at+int64(from) < s.told[f.of] || s.scan.r.plain[f.of] && !f.dumped && 100*(end-start) < enough*len(f.text) {
+		return // found already, in another form, or too little
+	}
+	s.told[f.of] = s.at + int64(to)
 	as := f.as
 	if wide := 2*(best.end-best.start) - 1; as == Plain && to-from >= wide && to-from <= wide+1 && s.data[from+1] == 0 {
 		as = UTF16

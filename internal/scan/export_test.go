@@ -19,3 +19,6 @@ func RuleNames() (all []string) {
 	}
 	return all
 }
+
+// HasHoles reports whether a file has less than it seems to.
+var HasHoles = hasHoles

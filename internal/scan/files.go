@@ -44,6 +44,9 @@ func (s *Scanner) walk(ctx context.Context, root string, found chan<- string) {
 		case err != nil:
 			s.Miss(place(path), why(err))
 			return nil
+		case d.IsDir() && isLayout(path):
+			s.layout(path)
+			return nil
 		case d.IsDir() && isRepository(path):
 			s.repository(ctx, path)
 			return nil
@@ -75,29 +78,34 @@ func place(path string) Where { return Where{Path: path} }
 
 // file looks through a file and its name.
 func (s *Scanner) file(ctx context.Context, path string) {
-	s.name(place(path), filepath.Base(path))
+	w := place(path)
+	if part, ok := s.places.LoadAndDelete(path); ok {
+		w = part.(Where)
+	}
+	s.name(w, nil, filepath.Base(path))
 	f, err := openFile(path)
 	if err != nil {
 		if !errors.Is(err, fs.ErrNotExist) { // else it went away meanwhile
-			s.Miss(place(path), why(err))
+			s.Miss(w, why(err))
 		}
 		return
 	}
-	defer f.Close()                 //nolint:errcheck // it was only read
-	_ = s.Look(ctx, place(path), f) //nolint:errcheck // the caller asks ctx
+	defer f.Close()       //nolint:errcheck // it was only read
+	_ = s.Look(ctx, w, f) //nolint:errcheck // the caller asks ctx
 }
 
 // openFile opens a regular file, and never waits for a pipe that took its place.
-func openFile(path string) (*os.File, error) {
+func openFile(path string) (*disk, error) {
 	f, err := os.OpenFile(path, os.O_RDONLY|nonBlocking, 0) //nolint:gosec // the person named it
 	if err != nil {
 		return nil, err
 	}
-	if info, err := f.Stat(); err != nil || !info.Mode().IsRegular() {
+	info, err := f.Stat()
+	if err != nil || !info.Mode().IsRegular() {
 		_ = f.Close()
 		return nil, errors.Join(err, errors.New("it is not a file"))
 	}
-	return f, nil
+	return &disk{file: f, size: info.Size(), sparse: hasHoles(info)}, nil
 }
 
 // Stream looks through standard input.

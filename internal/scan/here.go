@@ -132,7 +132,7 @@ func (s *Scanner) processes(ctx context.Context, proc string) error {
 				} else if about.file == "cmdline" {
 					where.Path = "argument " + strconv.Itoa(i)
 				}
-				s.short(where, part)
+				s.short(where, nil, part)
 			}
 		}
 		if ctx.Err() != nil {

@@ -1,7 +1,6 @@
 package scan
 
 import (
-	"bufio"
 	"bytes"
 	"context"
 	"errors"
@@ -18,74 +17,72 @@ const (
 	// blockSize is how much is read at once: enough to be fast, and little enough for the
 	// second cache.
 	blockSize = 128 << 10
-	// headSize is how much of a stream shows what it is: a tar's mark is at 257.
-	headSize = 512
 	// overlap bounds a token that a Detector recognizes.
 	overlap = longestToken
 	// deepest bounds archives in archives.
 	deepest = 8
 )
 
-// reader is a stream of a known depth in archives.
+// stream is one stream, and the archive that it is in.
 type stream struct {
 	ctx   context.Context
 	s     *Scanner
 	where Where
+	in    *stream // nil: in none
 	depth int
+	root  *root
+	found []Finding       // in its members, one of each value
+	parts map[string]part // what members of an image are, by name
 }
 
-func (s *Scanner) look(ctx context.Context, w Where, r io.Reader, depth int) error {
-	in := bufio.NewReaderSize(r, blockSize)
-	st := &stream{ctx, s, w, depth}
-	head, err := in.Peek(headSize)
-	if open := opener(head); open != nil && err != bufio.ErrBufferFull {
-		if depth >= deepest {
-			s.Miss(w, "it is in too many archives")
-			return ctx.Err()
-		}
-		return open(st, in)
+func (s *Scanner) look(ctx context.Context, w Where, r io.Reader, in *stream) error {
+	st := &stream{ctx: ctx, s: s, where: w, in: in}
+	if in == nil {
+		st.root = newRoot(s, r)
+		defer st.root.close()
+	} else {
+		st.root, st.depth = in.root, in.depth+1
 	}
-	return st.text(in)
+	one := s.search(w, in)
+	n, err := fill(r, one.block)
+	if open := opener(one.block[:n]); open == nil {
+		st.text(one, r, n, err)
+	} else {
+		st.archive(one, r, n, err, open)
+	}
+	return ctx.Err()
 }
 
-// member searches what is in an archive under a name.
-func (st *stream) member(name string, r io.Reader) error {
-	w := st.where
-	w.Inside = append(slices.Clip(w.Inside), name)
-	st.s.name(w, name)
-	return st.s.look(st.ctx, w, r, st.depth+1)
-}
-
-// name searches the name of something.
-func (s *Scanner) name(w Where, name string) { s.short(w, []byte(name)) }
-
-// short searches a short text, which has no lines.
-func (s *Scanner) short(w Where, text []byte) {
-	one := s.search(w)
-	one.named = true
-	one.add(text, true)
-	s.done(one)
-}
-
-// text searches a stream as it is.
-func (st *stream) text(r io.Reader) error {
-	search := st.s.search(st.where)
-	defer st.s.done(search)
+// text searches a stream as it is. Its first n bytes, and the error after them, were read.
+func (st *stream) text(one *search, r io.Reader, n int, err error) {
+	defer st.s.done(one)
 	for {
-		if err := st.ctx.Err(); err != nil {
-			return err
-		}
-		n, err := fill(r, search.block)
-		search.add(search.block[:n], err != nil)
-		if err == io.EOF {
-			return nil
+		one.add(one.block[:n], err != nil)
+		if err == nil {
+			err = st.ctx.Err()
 		}
 		if err != nil {
-			st.s.Miss(st.where, why(err))
-			return st.ctx.Err()
+			st.miss(err)
+			return
 		}
+		if hole := holeOf(r); hole > 0 {
+			one.skip(hole)
+			st.s.Skip(hole)
+		}
+		n, err = fill(r, one.block)
 	}
 }
+
+// miss tells that a stream could not be read, unless it was read to its end, or what it
+// comes out of told so.
+func (st *stream) miss(err error) {
+	if err != io.EOF && st.ctx.Err() == nil && !errors.Is(err, errTold) {
+		st.s.Miss(st.where, why(err))
+	}
+}
+
+// errTold is the error of a reader that has told why it cannot go on.
+var errTold = errors.New("told already")
 
 // fill reads a whole block, unless the stream ends. Unlike io.ReadFull it tells a stream's end
 // from a stream that says itself that it ends too early.
@@ -115,17 +112,28 @@ func why(err error) string {
 type search struct {
 	s      *Scanner
 	where  Where
+	in     *stream // the archive that the stream is in
 	values *redact.Search
 	prints *fingerprint.Search
 	block  []byte
 	bytes  int64
-	named  bool // the stream is a name, which has no lines
+	kind   kind
+	late   []Finding // of packed bytes, one of each value
 	// tail is the end of the last block, for Forms; lines is how many lines were before it.
 	tail  []byte
 	lines int
 }
 
-func (s *Scanner) search(w Where) *search {
+// kind is what a search reads.
+type kind int
+
+const (
+	content kind = iota
+	short        // it has no lines, and is no stream
+	packed       // the bytes of an archive; what its members hold comes first
+)
+
+func (s *Scanner) search(w Where, in *stream) *search {
 	one, ok := s.searches.Get().(*search)
 	if !ok {
 		one = &search{s: s, block: make([]byte, blockSize)}
@@ -136,7 +144,7 @@ func (s *Scanner) search(w Where) *search {
 			one.prints = s.Fingerprints.NewSearch(one.recognized)
 		}
 	}
-	one.where = w
+	one.where, one.in = w, in
 	return one
 }
 
@@ -150,14 +158,27 @@ func (s *Scanner) done(one *search) {
 		}
 		one.prints.Reset()
 	}
-	if !one.named {
+	if one.kind != short {
 		s.mu.Lock()
-		s.totals.Streams++
 		s.totals.Bytes += one.bytes
+		if one.kind == content {
+			s.totals.Streams++
+		}
 		s.mu.Unlock()
 	}
-	one.bytes, one.named, one.tail, one.lines = 0, false, one.tail[:0], 0
+	one.in, one.bytes, one.kind, one.late, one.tail, one.lines = nil, 0, content, nil, one.tail[:0], 0
 	s.searches.Put(one)
+}
+
+// name searches the name of something in an archive, or in none.
+func (s *Scanner) name(w Where, in *stream, text string) { s.short(w, in, []byte(text)) }
+
+// short searches a short text, which has no lines.
+func (s *Scanner) short(w Where, in *stream, text []byte) {
+	one := s.search(w, in)
+	one.kind = short
+	one.add(text, true)
+	s.done(one)
 }
 
 func (one *search) add(p []byte, last bool) {
@@ -170,6 +191,18 @@ func (one *search) add(p []byte, last bool) {
 		feed(one.prints, p, zero)
 	}
 	one.detect(p, last)
+}
+
+// skip leaves out bytes of the stream.
+func (one *search) skip(n int64) {
+	if one.values != nil {
+		one.values.Skip(n)
+	}
+	if one.prints != nil {
+		one.prints.Skip(n)
+	}
+	one.detect(nil, true)
+	one.tail = one.tail[:0]
 }
 
 // feed writes a block to a search, or says that it holds nothing.
@@ -186,12 +219,12 @@ func feed(to interface {
 
 func (one *search) found(p redact.Place) {
 	w := one.where
-	if !one.named {
+	if one.kind == content {
 		w.Line = p.Line
 	}
 	for i := range one.s.values { // equal values share a place
 		if v := &one.s.values[i]; i == p.Login || sameToken(v, &one.s.values[p.Login]) {
-			one.s.tell(Finding{Where: w, Value: v, As: p.As, Whole: p.Whole})
+			one.tell(Finding{Where: w, Value: v, As: p.As, Whole: p.Whole})
 		}
 	}
 }
@@ -200,11 +233,45 @@ func (one *search) found(p redact.Place) {
 // was made.
 func (one *search) recognized(p fingerprint.Place, token credential.Secret) {
 	w := one.where
-	if !one.named {
+	if one.kind == content {
 		w.Line = p.Line
 	}
 	e := one.s.Fingerprints.Entries[p.Entry]
-	one.s.tell(Finding{Where: w, Value: &Value{Credential: e.Credential, Stage: e.Stage, Login: credential.Login{Token: token}}, As: p.As, Whole: true})
+	one.tell(Finding{Where: w, Value: &Value{Credential: e.Credential, Stage: e.Stage, Login: credential.Login{Token: token}}, As: p.As, Whole: true})
+}
+
+// tell tells what was found. What is in the bytes of an archive waits for what is in its
+// members.
+func (one *search) tell(f Finding) {
+	if one.kind == packed {
+		one.late = remember(one.late, f)
+		return
+	}
+	one.pass(f)
+}
+
+func (one *search) pass(f Finding) {
+	for in := one.in; in != nil; in = in.in {
+		in.found = remember(in.found, f)
+	}
+	one.s.tell(f)
+}
+
+// mostKept bounds the findings of one archive that are kept, of patterns nearly always.
+const mostKept = 100
+
+func remember(all []Finding, f Finding) []Finding {
+	if len(all) < mostKept && !slices.ContainsFunc(all, f.sameSecret) {
+		all = append(all, f)
+	}
+	return all
+}
+
+func (f Finding) sameSecret(g Finding) bool {
+	if f.Value == nil || g.Value == nil {
+		return f.Value == g.Value && f.Token.Equal(g.Token)
+	}
+	return f.Value.Credential == g.Value.Credential && f.Value.Stage == g.Value.Stage && f.Value.Version == g.Value.Version
 }
 
 func sameToken(a, b *Value) bool { return a.Login.Token.Equal(b.Login.Token) }
@@ -238,10 +305,10 @@ func (one *search) form(data []byte, lines int, counts func(from, to int) bool) 
 			return
 		}
 		w := one.where
-		if !one.named {
+		if one.kind == content {
 			w.Line = lines + bytes.Count(data[:from], newline) + 1
 		}
-		one.s.tell(Finding{Where: w, As: redact.Plain, Whole: true, Rule: rule, Token: token})
+		one.tell(Finding{Where: w, As: redact.Plain, Whole: true, Rule: rule, Token: token})
 	})
 }
 

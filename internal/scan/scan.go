@@ -127,6 +127,10 @@ type Scanner struct {
 	values   []Value
 	redactor *redact.Redactor
 	searches sync.Pool
+	decoders sync.Pool
+	memory   chan *memory // has one
+	blobs    sync.Map     // digests of the parts of images that were looked through
+	places   sync.Map     // of files that are parts of images, by path
 
 	mu     sync.Mutex // guards what follows, and calls of Found and Missed
 	totals Totals
@@ -138,7 +142,9 @@ func New(values []Value) *Scanner {
 	for i, v := range values {
 		logins[i] = v.Login
 	}
-	return &Scanner{values: values, redactor: redact.New(logins...)}
+	s := &Scanner{values: values, redactor: redact.New(logins...), memory: make(chan *memory, 1)}
+	s.memory <- &memory{}
+	return s
 }
 
 // Totals returns what was looked through so far.
@@ -195,5 +201,5 @@ func (s *Scanner) shown(text string) string {
 // Look searches a stream, and the archives in it. It returns only the error of ctx: what
 // cannot be read is missed.
 func (s *Scanner) Look(ctx context.Context, w Where, r io.Reader) error {
-	return s.look(ctx, w, r, 0)
+	return s.look(ctx, w, r, nil)
 }

@@ -12,7 +12,10 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"strings"
 	"time"
+
+	"github.com/google/go-containerregistry/pkg/authn"
 
 	"purser/internal/arguments"
 	"purser/internal/config"
@@ -75,6 +78,9 @@ func (m *Machine) Plan(r Request) (*Plan, error) {
 		}
 		if isLogs {
 			p.logs[arg] = logs
+		} else if scan.IsImage(arg) {
+			p.Places = append(p.Places, arg)
+			continue
 		} else if _, err := os.Lstat(m.path(arg)); arg != "-" && errors.Is(err, fs.ErrNotExist) {
 			return nil, &credential.Fault{Reason: credential.Usage, What: "there is no credential and no file with the name " + credential.Quote(arg), Why: "purser status lists the credentials"}
 		}
@@ -193,6 +199,12 @@ func (p *Plan) look(ctx context.Context, s *scan.Scanner, place string) error {
 		return s.Stream(ctx, m.In)
 	case here:
 		return s.Here(ctx, m.known())
+	}
+	if strings.HasPrefix(place, scan.ImageScheme) {
+		return s.Image(ctx, place, m.Transport, authn.DefaultKeychain)
+	}
+	if folder, ok := strings.CutPrefix(place, scan.LayoutScheme); ok {
+		return s.Layout(ctx, m.path(folder))
 	}
 	return s.Files(ctx, m.path(place))
 }
