@@ -19,3 +19,10 @@ func RuleNames() (all []string) {
 	}
 	return all
 }
+
+// LimitRepositories lowers what a repository may unpack to, and returns what raises it again.
+func LimitRepositories(n int64) (undo func()) {
+	before := leastLimit
+	leastLimit = n
+	return func() { leastLimit = before }
+}

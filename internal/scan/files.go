@@ -45,10 +45,14 @@ func (s *Scanner) walk(ctx context.Context, root string, found chan<- string) {
 			s.Miss(place(path), why(err))
 			return nil
 		case d.IsDir() && isRepository(path):
+			if !s.first(path) {
+				return fs.SkipDir
+			}
 			s.repository(ctx, path)
-			return nil
-		case d.IsDir() && path != root && isObjects(path):
-			return fs.SkipDir // its repository was looked through
+		case d.Type().IsRegular() && isObject(path): // its repository was looked through
+		case d.Type().IsRegular() && d.Name() == ".git":
+			s.elsewhere(ctx, path, found)
+			found <- path
 		case d.Type().IsRegular():
 			found <- path
 		case d.Type()&fs.ModeSymlink != 0 && path != root:
