@@ -41,7 +41,7 @@ func TestWhatIsStagedIsLookedThrough(t *testing.T) {
 	c.git("add", token)
 	c.git("rm", "-q", "first/.env")
 	c.git("update-index", "--split-index")
-	want := []string{c.dir + "/later:2 dockerhub as it is", c.dir + "/copy:2 dockerhub as it is", c.dir + "/[redacted]:0 dockerhub as it is"}
+	want := []string{c.dir + "/later:2 dockerhub as it is", c.dir + "/copy:2 dockerhub as it is", c.dir + "/dckr_pat_[redacted]:0 dockerhub as it is"}
 	c.staged("").want(t, want...)
 
 	index := filepath.Join(c.dir, ".git", "other")

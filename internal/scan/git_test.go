@@ -217,7 +217,7 @@ func TestAHistoryIsLookedThrough(t *testing.T) {
 			c.commit("a", "clean")
 			c.git("branch", token)
 			c.git("pack-refs", "--all")
-			return []string{"packed-refs:2", "[redacted]"}
+			return []string{"packed-refs:2", "dckr_pat_[redacted]"}
 		},
 		"staged and never committed": func(c *checkout) []string {
 			c.commit("a", "clean")
