@@ -50,9 +50,11 @@ func (s *Scanner) walk(ctx context.Context, root string, found chan<- string) {
 			}
 			s.repository(ctx, path)
 		case d.Type().IsRegular() && isObject(path): // its repository was looked through
-		case d.Type().IsRegular() && d.Name() == ".git":
+		case d.Name() == ".git" && (d.Type().IsRegular() || d.Type() == fs.ModeSymlink):
 			s.elsewhere(ctx, path, found)
-			found <- path
+			if d.Type().IsRegular() {
+				found <- path
+			}
 		case d.Type().IsRegular():
 			found <- path
 		case d.Type()&fs.ModeSymlink != 0 && path != root:

@@ -33,7 +33,7 @@ func isObject(path string) bool {
 	}
 	switch ext := filepath.Ext(name); {
 	case len(within) == 2:
-		return isHex(within) && isHex(name)
+		return isHex(within) && isHex(name) && (len(name) == 38 || len(name) == 62)
 	case within != "pack":
 		return false
 	case ext == ".pack":
@@ -46,9 +46,12 @@ func isObject(path string) bool {
 
 func isHex(text string) bool { return strings.Trim(text, "0123456789abcdef") == "" }
 
-// repositoryOf returns the repository that a .git file leads to: that of a worktree or of a
-// submodule.
+// repositoryOf returns the repository that a .git file leads to, that of a worktree or of a
+// submodule, or a link.
 func repositoryOf(file string) (string, error) {
+	if isRepository(file) {
+		return file, nil
+	}
 	text, err := readSmall(file)
 	if err != nil {
 		return "", err
@@ -105,7 +108,8 @@ type repository struct {
 	where   Where
 	folder  string
 	held    held
-	limit   int64 // of bytes that its objects may unpack to
+	limit   int64  // of bytes that its objects may unpack to
+	last    string // id of the object that git gave last
 	broken  broken
 	missing pointers
 }
@@ -170,7 +174,7 @@ func (s *Scanner) history(ctx context.Context, folder, name string) {
 	r.tell(ctx)
 }
 
-// elsewhere looks through the repository that a .git file leads to.
+// elsewhere looks through the repository that a .git file or link leads to.
 func (s *Scanner) elsewhere(ctx context.Context, file string, found chan<- string) {
 	folder, err := repositoryOf(file)
 	if err != nil {

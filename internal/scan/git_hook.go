@@ -38,12 +38,12 @@ func InstallHook(ctx context.Context, folder string) (path string, err error) {
 	if err != nil {
 		return "", errors.New("git found no checkout: " + said(cmd, err))
 	}
-	said := strings.Split(strings.TrimSpace(string(out)), "\n")
-	const hooks, all = 0, 3
-	if len(said) != all {
+	folders := strings.Split(strings.TrimSpace(string(out)), "\n")
+	const hooks, common, top, all = 0, 1, 2, 3
+	if len(folders) != all {
 		return "", errors.New("git did not say where its hooks are")
 	}
-	path = filepath.Join(filepath.FromSlash(said[hooks]), "pre-commit")
+	path = filepath.Join(filepath.FromSlash(folders[hooks]), "pre-commit")
 	add := "add this line to it: " + Hook + " || exit 1"
 	text, err := readSmall(path)
 	switch {
@@ -51,7 +51,7 @@ func InstallHook(ctx context.Context, folder string) (path string, err error) {
 		return path, nil
 	case err == nil:
 		return "", errors.New(credential.Quote(path) + " exists; " + add)
-	case !isWithin(path, said[1]) && !isWithin(path, said[2]):
+	case !isWithin(path, folders[common]) && !isWithin(path, folders[top]):
 		return "", errors.New(credential.Quote(path) + " is the hook of all your repositories, because core.hooksPath says so; " + add)
 	}
 	if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil { //nolint:gosec // hooks are no secret

@@ -135,6 +135,34 @@ func TestALeadToAnotherMachineOrNowhereIsSaid(t *testing.T) {
 	}
 }
 
+func TestNamesOfAnyLengthAreLookedThrough(t *testing.T) {
+	c := repo(t)
+	blob := c.in(c.dir, "hash-object", "-w", "--stdin")
+	mktree := exec.CommandContext(t.Context(), "git", "mktree")
+	mktree.Dir, mktree.Stdin = c.dir, strings.NewReader("100644 blob "+blob+"\t"+strings.Repeat("n", 300<<10)+"\n100644 blob "+blob+"\t"+token+"\n")
+	tree, err := mktree.Output()
+	if err != nil {
+		t.Skip(err)
+	}
+	id := c.git("commit-tree", "-m", "long names", strings.TrimSpace(string(tree)))
+	c.git("update-ref", "HEAD", id)
+	look(t, c.dir).want(t, "repo!./"+at(id, 1, "refs/heads/main"))
+}
+
+func TestALinkToARepositoryIsFollowed(t *testing.T) {
+	c := repo(t)
+	id := c.commit("a", line2)
+	c.commit("a", "clean")
+	real := filepath.Join(t.TempDir(), "real")
+	if err := os.Rename(filepath.Join(c.dir, ".git"), real); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.Symlink(real, filepath.Join(c.dir, ".git")); err != nil {
+		t.Skip(err)
+	}
+	look(t, c.dir).want(t, "real!a:2"+at(id, 1, "refs/heads/main"))
+}
+
 func TestRepositoriesThatBorrowFromOneAnotherEnd(t *testing.T) {
 	a, b := repo(t), repo(t)
 	id := a.commit("a", line2)

@@ -66,6 +66,10 @@ func (r *repository) objects(ctx context.Context) {
 		r.s.Miss(r.where, "git could not list its objects: "+said(cmd, listErr))
 		return
 	}
+	if done > 0 && r.line(list, done-1) != r.last {
+		r.s.Miss(r.where, "it changed meanwhile: scan again")
+		return
+	}
 	r.unreadable(r.line(list, done), err.Error())
 	r.around(ctx, list, done+1)
 }
@@ -196,7 +200,8 @@ func (r *repository) read(ctx context.Context, in *bufio.Reader, full chan<- *ob
 		case err != nil:
 			return done, err
 		case kind == missing:
-			r.unreadable(id, "it is damaged")
+			r.unreadable(id, "damaged")
+			r.last = id
 			continue
 		case size > largeObject:
 			err = r.large(ctx, id, in, size)
@@ -213,6 +218,7 @@ func (r *repository) read(ctx context.Context, in *bufio.Reader, full chan<- *ob
 			r.broken.cut = append(r.broken.cut, id)
 			return done, cmp.Or(early(err), errLie)
 		}
+		r.last = id
 	}
 	return done, ctx.Err()
 }
@@ -247,7 +253,7 @@ func (r *repository) small(o *objects, id string, in io.Reader, size int, blob b
 	if _, err := io.ReadFull(in, o.data[from:]); err != nil {
 		o.data = o.data[:from]
 		r.broken.cut = append(r.broken.cut, id)
-		return early(err)
+		return cmp.Or(early(err), err)
 	}
 	if blob && size < longestPointer {
 		r.pointer(id, o.data[from:])

@@ -186,7 +186,11 @@ func run(cmd *exec.Cmd, end byte, each func(next func() string) bool) error {
 	next := func() string {
 		var text []byte
 		text, err = in.ReadSlice(end)
-		return string(bytes.TrimSuffix(text, []byte{end}))
+		first := string(bytes.TrimSuffix(text, []byte{end}))
+		for errors.Is(err, bufio.ErrBufferFull) { // nobody writes names as long as that
+			_, err = in.ReadSlice(end)
+		}
+		return first
 	}
 	for err == nil {
 		if !each(next) {
