@@ -50,15 +50,15 @@ func (s *Scanner) walk(ctx context.Context, root string, found chan<- string) {
 			}
 			s.repository(ctx, path)
 		case d.Type().IsRegular() && isObject(path): // its repository was looked through
-		case d.Name() == ".git" && (d.Type().IsRegular() || d.Type() == fs.ModeSymlink):
+		case d.Type().IsRegular() && d.Name() == ".git":
 			s.elsewhere(ctx, path, found)
-			if d.Type().IsRegular() {
-				found <- path
-			}
+			found <- path
 		case d.Type().IsRegular():
 			found <- path
 		case d.Type()&fs.ModeSymlink != 0 && path != root:
-			return nil
+			if d.Name() == ".git" {
+				s.Miss(place(path), "it is a link: scan the repository that it leads to")
+			}
 		case !d.IsDir():
 			s.Miss(place(path), "it is not a file: "+kindOf(d.Type()))
 		}

@@ -46,12 +46,9 @@ func isObject(path string) bool {
 
 func isHex(text string) bool { return strings.Trim(text, "0123456789abcdef") == "" }
 
-// repositoryOf returns the repository that a .git file leads to, that of a worktree or of a
-// submodule, or a link.
+// repositoryOf returns the repository that a .git file leads to: that of a worktree or of a
+// submodule.
 func repositoryOf(file string) (string, error) {
-	if isRepository(file) {
-		return file, nil
-	}
 	text, err := readSmall(file)
 	if err != nil {
 		return "", err
@@ -174,7 +171,7 @@ func (s *Scanner) history(ctx context.Context, folder, name string) {
 	r.tell(ctx)
 }
 
-// elsewhere looks through the repository that a .git file or link leads to.
+// elsewhere looks through the repository that a .git file leads to.
 func (s *Scanner) elsewhere(ctx context.Context, file string, found chan<- string) {
 	folder, err := repositoryOf(file)
 	if err != nil {

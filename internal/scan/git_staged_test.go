@@ -8,6 +8,8 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/goccy/go-yaml"
+
 	"purser/internal/scan"
 )
 
@@ -127,5 +129,22 @@ func TestAHookIsInstalledOnceAndReplacesNone(t *testing.T) {
 	}
 	if _, err := scan.InstallHook(ctx, t.TempDir()); err == nil {
 		t.Error("no checkout, and no error")
+	}
+}
+
+func TestTheEntryForPreCommitRunsTheHook(t *testing.T) {
+	text, err := os.ReadFile("../../.pre-commit-hooks.yaml")
+	if err != nil {
+		t.Fatal(err)
+	}
+	var hooks []struct {
+		ID, Name, Entry, Language string
+		PassFilenames             bool `yaml:"pass_filenames"`
+	}
+	if err := yaml.Unmarshal(text, &hooks); err != nil {
+		t.Fatal(err)
+	}
+	if len(hooks) != 1 || hooks[0].Entry != scan.Hook || hooks[0].PassFilenames || hooks[0].ID == "" || hooks[0].Name == "" || hooks[0].Language == "" {
+		t.Errorf("%+v", hooks)
 	}
 }
