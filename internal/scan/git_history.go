@@ -89,9 +89,17 @@ func (r *repository) dropDoubtful() {
 	all := slices.Clone(r.held.findings)
 	r.held.findings = slices.DeleteFunc(r.held.findings, func(f Finding) bool {
 		return slices.Contains(r.broken.cut, f.Where.Object) && slices.ContainsFunc(all, func(g Finding) bool {
-			return !slices.Contains(r.broken.cut, g.Where.Object) && g.Value == f.Value && g.Token.Equal(f.Token)
+			return !slices.Contains(r.broken.cut, g.Where.Object) && f.alike(g)
 		})
 	})
+}
+
+// alike reports whether two findings are of the same secret.
+func (f Finding) alike(g Finding) bool {
+	if f.Value == nil || g.Value == nil {
+		return f.Value == g.Value && f.Rule == g.Rule && f.Token.Equal(g.Token)
+	}
+	return f.Value.Credential == g.Value.Credential && f.Value.Stage == g.Value.Stage && sameToken(f.Value, g.Value)
 }
 
 // earliest is a finding in the earliest version of a file that has it.
@@ -102,7 +110,7 @@ type earliest struct {
 
 // covers counts a finding in a later version.
 func (e *earliest) covers(f Finding) bool {
-	if e.Where.Object == f.Where.Object || e.Value != f.Value || e.As != f.As || e.Whole != f.Whole || e.Rule != f.Rule || !e.Token.Equal(f.Token) {
+	if e.Where.Object == f.Where.Object || !e.alike(f) || e.As != f.As || e.Whole != f.Whole {
 		return false
 	}
 	if e.latest != f.Where.Object {
