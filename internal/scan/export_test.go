@@ -1,5 +1,27 @@
 package scan
 
+import (
+	"bufio"
+	"bytes"
+	"context"
+)
+
+// ReadObjects reads objects as git prints them, and returns how many there were.
+func (s *Scanner) ReadObjects(printed []byte) (done int, err error) {
+	r := &repository{s: s, git: &git{}, limit: 1 << 20}
+	full, ended := make(chan *objects), make(chan bool)
+	go func() {
+		for o := range full {
+			o.search(context.Background(), r)
+		}
+		close(ended)
+	}()
+	done, err = r.read(context.Background(), bufio.NewReader(bytes.NewReader(printed)), full)
+	close(full)
+	<-ended
+	return done, err
+}
+
 // BlockSize is how much a Scanner reads at once.
 const BlockSize = blockSize
 

@@ -191,3 +191,18 @@ func TestARepositoryOfSomebodyElseIsLookedThrough(t *testing.T) {
 	}
 	look(t, c.dir).want(t, "repo!a:2"+at(id, 1, "refs/heads/main"))
 }
+
+func FuzzObjects(f *testing.F) {
+	id := strings.Repeat("0a", sha1.Size)
+	blob := id + " blob " + strconv.Itoa(len(line2)) + "\n" + line2 + "\n"
+	for _, seed := range []string{"", blob, blob + blob, id + " missing\n" + blob, id + " blob 5\n", id + " blob 99999999\n" + blob, id + " blob -1\n", "\n", blob[:50]} {
+		f.Add([]byte(seed))
+	}
+	f.Fuzz(func(t *testing.T, printed []byte) {
+		s, r := scanner(value("dockerhub", token))
+		done, err := s.ReadObjects(append([]byte(blob), printed...))
+		if done == 0 || len(r.found) == 0 {
+			t.Errorf("%d objects, found %q, %v", done, r.found, err)
+		}
+	})
+}
