@@ -37,6 +37,7 @@ func (s *Scanner) walk(ctx context.Context, root string, found chan<- string) {
 	if real, err := filepath.EvalSymlinks(root); err == nil {
 		root = real
 	}
+	objects := map[string]bool{} // the folders of repositories' objects
 	_ = filepath.WalkDir(root, func(path string, d fs.DirEntry, err error) error { //nolint:errcheck // only ctx ends it
 		switch {
 		case ctx.Err() != nil:
@@ -49,7 +50,8 @@ func (s *Scanner) walk(ctx context.Context, root string, found chan<- string) {
 				return fs.SkipDir
 			}
 			s.repository(ctx, path)
-		case d.Type().IsRegular() && isObject(path): // its repository was looked through
+			objects[filepath.Join(path, "objects")] = true
+		case d.Type().IsRegular() && objects[filepath.Dir(filepath.Dir(path))] && isObject(path): // git has read it
 		case d.Type().IsRegular() && d.Name() == ".git":
 			s.elsewhere(ctx, path, found)
 			found <- path

@@ -24,14 +24,12 @@ func isRepository(folder string) bool {
 	return true
 }
 
-// isObject reports whether a file in a repository is one that git reads objects from.
+// isObject reports whether a file in a repository's folder of objects is one that git reads
+// objects from.
 func isObject(path string) bool {
 	folder, name := filepath.Split(path)
-	within := filepath.Base(folder)
-	if objects := filepath.Dir(filepath.Clean(folder)); filepath.Base(objects) != "objects" || !isRepository(filepath.Dir(objects)) {
-		return false
-	}
-	switch ext := filepath.Ext(name); {
+	within, ext := filepath.Base(folder), filepath.Ext(name)
+	switch {
 	case len(within) == 2:
 		return isHex(within) && isHex(name) && (len(name) == 38 || len(name) == 62)
 	case within != "pack":
