@@ -37,7 +37,7 @@ func (s *Scanner) walk(ctx context.Context, root string, found chan<- string) {
 	if real, err := filepath.EvalSymlinks(root); err == nil {
 		root = real
 	}
-	objects := map[string]bool{} // the folders of repositories' objects
+	objects := map[string]bool{}                                                   // the folders of repositories' objects
 	_ = filepath.WalkDir(root, func(path string, d fs.DirEntry, err error) error { //nolint:errcheck // only ctx ends it
 		switch {
 		case ctx.Err() != nil:

@@ -29,8 +29,8 @@ type git struct {
 
 const (
 	noGit = "the git program is missing: install git, then scan again"
-	// mostMemory bounds one piece of memory that git takes: a delta can ask for any, and the
-	// list of 20 million objects needs so much.
+	// mostMemory bounds one piece of memory that git takes: a delta can ask for any, and a list
+	// of 20 million objects needs as much.
 	mostMemory = "2g"
 	// configuration of our repository. What the other's graph and index of packs say about
 	// its objects may be wrong, and is only there for speed.

@@ -180,6 +180,28 @@ func TestAHistoryIsLookedThrough(t *testing.T) {
 			c.git("pack-refs", "--all")
 			return []string{"repo!b:2" + at(id, 2, "refs/heads/other")}
 		},
+		"only a tag": func(c *checkout) []string {
+			c.commit("a", "clean")
+			c.git("checkout", "-q", "--detach")
+			id := c.commit("b", line2)
+			c.git("tag", "-a", "-m", "tagged", "v1")
+			c.git("checkout", "-q", "main")
+			return []string{"repo!b:2" + at(id, 2, "refs/tags/v1")}
+		},
+		"a HEAD without a branch": func(c *checkout) []string {
+			c.commit("a", "clean")
+			c.git("checkout", "-q", "--detach")
+			id := c.commit("b", line2)
+			c.git("rm", "-q", "b")
+			c.save("remove it")
+			return []string{"repo!b:2" + at(id, 2, "HEAD")}
+		},
+		"twice in a file": func(c *checkout) []string {
+			id := c.commit("a", token+"\n\n"+token+"\n")
+			c.commit("a", token+"\n\n"+token+"\nmore\n")
+			c.commit("a", "clean")
+			return []string{"repo!a:1" + at(id, 1, head) + " and 1 more", "repo!a:3" + at(id, 1, head)}
+		},
 		"only what a merge made": func(c *checkout) []string {
 			c.commit("a", "1")
 			c.git("checkout", "-q", "-b", "other")
