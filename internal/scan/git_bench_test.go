@@ -30,7 +30,7 @@ func BenchmarkHistory(b *testing.B) {
 	})
 	b.Run("scan", func(b *testing.B) {
 		for b.Loop() {
-			s := scan.New(tenValues())
+			s := scan.New(valuesAlike())
 			s.Found, s.Missed = func(scan.Finding) {}, func(scan.Missed) {}
 			if err := s.Files(context.Background(), folder); err != nil {
 				b.Fatal(err)
@@ -40,7 +40,7 @@ func BenchmarkHistory(b *testing.B) {
 	})
 }
 
-func tenValues() (all []scan.Value) {
+func valuesAlike() (all []scan.Value) {
 	for _, c := range "0123456789" {
 		all = append(all, value("dockerhub", token[:len(token)-10]+string(c)+"bQ9rS8tU7"))
 	}

@@ -176,7 +176,7 @@ func (o *objects) search(ctx context.Context, r *repository) {
 	from, w := 0, r.where
 	for _, one := range o.all {
 		w.Object = one.id
-		_ = r.s.bytes(ctx, w, o.data[from:one.to]) // the reader asks ctx
+		_ = r.s.Look(ctx, w, bytes.NewReader(o.data[from:one.to])) // the reader asks ctx
 		from = one.to
 	}
 	o.data, o.all = o.data[:0], o.all[:0]
@@ -277,21 +277,6 @@ func (r *repository) large(ctx context.Context, id string, in io.Reader, size in
 		return errTooMuch
 	}
 	return nil
-}
-
-// bytes is Look for a text that is in memory.
-func (s *Scanner) bytes(ctx context.Context, w Where, data []byte) error {
-	if opener(data[:min(len(data), headSize)]) != nil {
-		return s.Look(ctx, w, bytes.NewReader(data))
-	}
-	one := s.search(w)
-	for len(data) > blockSize {
-		one.add(data[:blockSize], false)
-		data = data[blockSize:]
-	}
-	one.add(data, true)
-	s.done(one)
-	return ctx.Err()
 }
 
 // pointer counts a text that stands for a file in LFS, unless the file is in the repository:

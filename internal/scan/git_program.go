@@ -29,9 +29,9 @@ type git struct {
 
 const (
 	noGit = "the git program is missing: install git, then scan again"
-	// mostMemory bounds one piece of memory that git takes: a delta can ask for any, and a list
+	// gitMemory bounds one piece of memory that git takes: a delta can ask for any, and a list
 	// of 20 million objects needs as much.
-	mostMemory = "2g"
+	gitMemory = "2g"
 	// configuration of our repository. What the other's graph and index of packs say about
 	// its objects may be wrong, and is only there for speed.
 	configuration = `[core]
@@ -68,7 +68,7 @@ func openGit(ctx context.Context, folder string) (_ *git, err error) {
 		"GIT_DIR=" + g.dir, "GIT_OBJECT_DIRECTORY=" + objects, "HOME=" + g.dir, "XDG_CONFIG_HOME=" + g.dir,
 		"GIT_CONFIG_NOSYSTEM=1", "GIT_CONFIG_GLOBAL=" + os.DevNull, "GIT_ATTR_NOSYSTEM=1",
 		"GIT_NO_LAZY_FETCH=1", "GIT_ALLOW_PROTOCOL=", "GIT_NO_REPLACE_OBJECTS=1", "GIT_OPTIONAL_LOCKS=0",
-		"GIT_TERMINAL_PROMPT=0", "GIT_ALLOC_LIMIT=" + mostMemory, "LC_ALL=C",
+		"GIT_TERMINAL_PROMPT=0", "GIT_ALLOC_LIMIT=" + gitMemory, "LC_ALL=C",
 	}
 	if err := g.write("sha1"); err != nil {
 		return nil, err
