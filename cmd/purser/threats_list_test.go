@@ -92,6 +92,11 @@ var threats = []threat{
 		[]string{"hostile/scan", "script/scan", "internal/scan.TestFilesAreLookedThrough"},
 	},
 	{
+		byCheckout, yourFiles, "names programs in a git repository, which git runs during a scan", []string{"scan", "mcp: scan"},
+		"purser gives git an empty repository of its own with the other's objects, so git never reads that configuration.",
+		[]string{"script/scan_git", "internal/scan.TestNothingRunsThatARepositoryNames", "internal/scan.TestAPipeAmongObjectsDoesNotStopAScan"},
+	},
+	{
 		byJob, storedToken, "brings a purser.yaml of its own", append([]string{"exec", "job start", "store"}, readingCommands...),
 		"In CI, and where the machine has a configuration, purser reads none from the working directory.",
 		[]string{"hostile/in-ci", "hostile/variables", "cmd/docker-credential-purser.TestAPullRequestCannotNameAnotherRegistry"},

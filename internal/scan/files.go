@@ -37,6 +37,7 @@ func (s *Scanner) walk(ctx context.Context, root string, found chan<- string) {
 	if real, err := filepath.EvalSymlinks(root); err == nil {
 		root = real
 	}
+	objects := map[string]bool{}                                                   // the folders of repositories' objects
 	_ = filepath.WalkDir(root, func(path string, d fs.DirEntry, err error) error { //nolint:errcheck // only ctx ends it
 		switch {
 		case ctx.Err() != nil:
@@ -48,14 +49,21 @@ func (s *Scanner) walk(ctx context.Context, root string, found chan<- string) {
 			s.layout(path)
 			return nil
 		case d.IsDir() && isRepository(path):
+			if !s.first(path) {
+				return fs.SkipDir
+			}
 			s.repository(ctx, path)
-			return nil
-		case d.IsDir() && path != root && isObjects(path):
-			return fs.SkipDir // its repository was looked through
+			objects[filepath.Join(path, "objects")] = true
+		case d.Type().IsRegular() && objects[filepath.Dir(filepath.Dir(path))] && isObject(path): // git has read it
+		case d.Type().IsRegular() && d.Name() == ".git":
+			s.elsewhere(ctx, path, found)
+			found <- path
 		case d.Type().IsRegular():
 			found <- path
 		case d.Type()&fs.ModeSymlink != 0 && path != root:
-			return nil
+			if d.Name() == ".git" {
+				s.Miss(place(path), "it is a link: scan the repository that it leads to")
+			}
 		case !d.IsDir():
 			s.Miss(place(path), "it is not a file: "+kindOf(d.Type()))
 		}

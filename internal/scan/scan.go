@@ -47,6 +47,8 @@ type Where struct {
 	// Of a process, in whose environment or arguments it is.
 	Process int    `json:"process,omitempty"` // id
 	Program string `json:"program,omitempty"`
+
+	held *held // keeps what is found, until the commit is known
 }
 
 // String tells where something is, as a person would look for it.
@@ -88,6 +90,9 @@ type Finding struct {
 	Value *Value // nil: known only by its form
 	As    redact.Form
 	Whole bool // otherwise a part of the value: a dozen characters or more
+	// Versions is how many other versions of a file in a history have it too. Where is the
+	// earliest.
+	Versions int
 
 	Rule  string            // what recognizes the form; "" for a Value
 	Token credential.Secret // what the rule matched
@@ -134,6 +139,7 @@ type Scanner struct {
 
 	mu     sync.Mutex // guards what follows, and calls of Found and Missed
 	totals Totals
+	seen   map[string]bool // folders of repositories that were looked through
 }
 
 // New returns a Scanner for values. Equal values of several credentials are all told.
@@ -171,6 +177,9 @@ func (s *Scanner) Skip(n int64) {
 func (s *Scanner) tell(f Finding) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	if f.Where.held.keep(f) {
+		return
+	}
 	f.Where = s.clean(f.Where)
 	s.Found(f)
 }
@@ -180,7 +189,7 @@ func (s *Scanner) clean(w Where) Where {
 	for _, text := range []*string{&w.Path, &w.Step, &w.Commit, &w.Author, &w.Date, &w.Ref, &w.Program} {
 		*text = s.shown(*text)
 	}
-	w.Inside = slices.Clone(w.Inside)
+	w.held, w.Inside = nil, slices.Clone(w.Inside)
 	for i, name := range w.Inside {
 		w.Inside[i] = s.shown(name)
 	}
