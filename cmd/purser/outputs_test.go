@@ -197,7 +197,7 @@ func sameFields(t *testing.T, at string, schema, node map[string]any, typ reflec
 		fields := map[string]bool{}
 		for f := range fieldsOf(typ) {
 			name, options, _ := strings.Cut(f.Tag.Get("json"), ",")
-			if name == "-" {
+			if name == "-" || !f.IsExported() {
 				continue
 			}
 			fields[name] = true

@@ -16,7 +16,7 @@ import (
 var leadNowhere = strings.Fields(`help version output debug timeout config
 	from mint token-stdin yes dry-run expires create new-repository rebind despite-terraform allow-password
 	password no-browser again fix due all force now wait wait-limit undo previous token since head
-	rotate-every overlap reader replace inline write role kms-key remove env no-redact wide date only-live here report logs-token logs-secret prove respond scan export fingerprints`)
+	rotate-every overlap reader replace inline write role kms-key remove env no-redact wide date only-live here report logs-token logs-secret prove respond scan export fingerprints staged install-hook`)
 
 // TestEveryFlagIsRepeatedOrLeadsNowhere makes you think about each new flag: proposals must
 // repeat one that says where something goes.

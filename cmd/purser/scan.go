@@ -24,6 +24,7 @@ type scanFlags struct {
 	report       string
 	export       string
 	respond, yes bool
+	hook         bool
 }
 
 func (a *app) scanCommand() *cobra.Command {
@@ -48,6 +49,8 @@ Exit codes: 0 nothing found; 3 a token that CI uses now; 1 only other tokens;
 		Example: `  purser scan
   purser scan dockerhub ../service
   purser scan --here
+  purser scan --install-hook
+  purser scan git@git.example:acme/widget.git
   purser scan --respond
   purser scan buildkite:acme/widget --logs-token BUILDKITE_TOKEN --since 30d
   purser scan docker://docker.io/mockserver/mockserver:latest
@@ -60,6 +63,8 @@ Exit codes: 0 nothing found; 3 a token that CI uses now; 1 only other tokens;
 	}
 	flags := cmd.Flags()
 	flags.BoolVar(&f.Here, "here", false, "search where programs of this machine keep what you typed: logins, histories, transcripts, processes")
+	flags.BoolVar(&f.Staged, "staged", false, "search what is staged for the next commit, as a pre-commit hook does")
+	flags.BoolVar(&f.hook, "install-hook", false, "make git run purser scan --staged before each commit here, and search nothing")
 	flags.BoolVar(&f.onlyLive, "only-live", false, "exit with 0 if no token that CI uses now was found")
 	flags.BoolVar(&f.Prove, "prove", false, "ask the registry of each other token, once, whether it accepts the token")
 	flags.BoolVar(&f.respond, "respond", false, "end and replace the tokens that CI uses now, as respond does, and have vendors end others")
@@ -83,7 +88,15 @@ func (a *app) scan(ctx context.Context, f scanFlags) error {
 		return err
 	}
 	w := a.wire()
-	plan, err := a.scope(w, file).Plan(f.Request)
+	machine := a.scope(w, file)
+	if f.hook {
+		path, err := machine.InstallHook(ctx)
+		if err == nil && !a.output.JSON {
+			a.line(a.out, credential.Granted, "Hook", path)
+		}
+		return err
+	}
+	plan, err := machine.Plan(f.Request)
 	if err != nil {
 		return err
 	}

@@ -82,6 +82,7 @@ type Environment struct {
 	Buildkite    bool   // BUILDKITE is true, as in a job of a Buildkite agent
 	BuildxConfig string // BUILDX_CONFIG
 	Path         string // PATH
+	GitIndexFile string // GIT_INDEX_FILE
 	TempDir      string // TMPDIR, if absolute
 
 	// Misplaced names a variable that holds a token instead of a name, path or address.
@@ -136,6 +137,7 @@ func ownVariables() []Variable {
 		{"XDG_DATA_HOME", "The data directory, instead of `~/.local/share`. purser keeps encrypted files in its folder `purser`.", "", func(e *Environment, v string) { e.XDGDataHome = absolute(v) }},
 		{"XDG_RUNTIME_DIR", "The directory of the session. Other clients keep a login there in `containers/auth.json`, and purser keeps its private folders there.", "", func(e *Environment, v string) { e.XDGRuntimeDir = absolute(v) }},
 		{"TMPDIR", "The directory for private folders, if XDG_RUNTIME_DIR is unset.", "", func(e *Environment, v string) { e.TempDir = absolute(v) }},
+		{"GIT_INDEX_FILE", "The index of the next commit, which git tells its hooks.", "", func(e *Environment, v string) { e.GitIndexFile = v }},
 		{"PATH", "The folders where purser finds programs. `purser exec` puts the folder of the credential helper in front.", "", func(e *Environment, v string) { e.Path = v }},
 		{"CI", "With any value but `false`, commands that read a stored value take their configuration as the credential helper does, never from the working directory.", "", func(e *Environment, v string) { e.CI = !strings.EqualFold(v, "false") }},
 		{"BUILDKITE", "With `true`, purser gives the token to the agent's redactor before it uses the token.", "", func(e *Environment, v string) { e.Buildkite = v == "true" }},

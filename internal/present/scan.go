@@ -14,7 +14,11 @@ func (o Out) Scan(r *scan.Result, took time.Duration, errs Out) {
 	if len(r.Findings) > 0 {
 		t := Table{Columns: []Column{{Head: "STATE"}, {Head: "TOKEN"}, {Head: "FORM", Goes: 1}, {Head: "PLACE", Least: 24}}}
 		for _, f := range r.Findings {
-			t.Rows = append(t.Rows, []string{stateOf(f), f.Who(), formOf(f), f.Where.String()})
+			at := f.Where.String()
+			if f.Versions > 0 {
+				at += ", and " + number(int64(f.Versions), "later version")
+			}
+			t.Rows = append(t.Rows, []string{stateOf(f), f.Who(), formOf(f), at})
 		}
 		o.Table(t)
 	}
@@ -151,6 +155,7 @@ type FindingJSON struct {
 	Version    string     `json:"version,omitempty"`
 	Rule       string     `json:"rule,omitempty"`
 	Form       string     `json:"form"`
+	Versions   int        `json:"versions,omitempty"`
 	Whole      bool       `json:"whole"`
 	Where      scan.Where `json:"where"`
 }
@@ -159,7 +164,7 @@ type FindingJSON struct {
 func ScanReport(r *scan.Result, given credential.Given) ScanJSON {
 	report := ScanJSON{Findings: []FindingJSON{}, Missed: append([]scan.Missed{}, r.Missed...), Totals: r.Totals}
 	for _, f := range r.Findings {
-		one := FindingJSON{State: stateOf(f), Rule: f.Rule, Form: string(f.As), Whole: f.Whole, Where: f.Where}
+		one := FindingJSON{State: stateOf(f), Rule: f.Rule, Form: string(f.As), Versions: f.Versions, Whole: f.Whole, Where: f.Where}
 		if f.Value != nil {
 			one.Credential, one.Version = string(f.Value.Credential), string(f.Value.Version)
 		}

@@ -29,6 +29,7 @@ import (
 type Request struct {
 	Args       []string // names of credentials, and places
 	Here       bool     // also this machine's known places
+	Staged     bool     // what is staged for the next commit
 	LogsToken  string   // a variable with the token for a CI service's API
 	LogsSecret string   // a secret in AWS with the login for it
 	Since      string   // of the oldest build to search
@@ -51,8 +52,9 @@ type Machine struct {
 	Reach func(context.Context, []credential.Target) error
 }
 
-// here is the place that Request.Here adds, as progress names it. No file has that name.
-const here = "this machine/"
+// here and staged are the places that Request adds, as progress names them. No file has such a
+// name.
+const here, staged = "this machine/", "the next commit/"
 
 // Plan is what a scan will do.
 type Plan struct {
@@ -78,16 +80,17 @@ func (m *Machine) Plan(r Request) (*Plan, error) {
 		}
 		if isLogs {
 			p.logs[arg] = logs
-		} else if scan.IsImage(arg) {
-			p.Places = append(p.Places, arg)
-			continue
-		} else if _, err := os.Lstat(m.path(arg)); arg != "-" && errors.Is(err, fs.ErrNotExist) {
+		}
+		if _, err := os.Lstat(m.path(arg)); !isLogs && !scan.IsImage(arg) && !scan.IsRemote(arg) && arg != "-" && errors.Is(err, fs.ErrNotExist) {
 			return nil, &credential.Fault{Reason: credential.Usage, What: "there is no credential and no file with the name " + credential.Quote(arg), Why: "purser status lists the credentials"}
 		}
 		p.Places = append(p.Places, arg)
 	}
 	if r.Here {
 		p.Places = append(p.Places, here)
+	}
+	if r.Staged {
+		p.Places = append(p.Places, staged)
 	}
 	if len(p.Places) == 0 {
 		p.Places = []string{"."}
@@ -199,6 +202,8 @@ func (p *Plan) look(ctx context.Context, s *scan.Scanner, place string) error {
 		return s.Stream(ctx, m.In)
 	case here:
 		return s.Here(ctx, m.known())
+	case staged:
+		return unfit(ctx, s.Staged(ctx, m.path("."), m.Env.GitIndexFile))
 	}
 	if strings.HasPrefix(place, scan.ImageScheme) {
 		return s.Image(ctx, place, m.Transport, authn.DefaultKeychain)
@@ -206,7 +211,24 @@ func (p *Plan) look(ctx context.Context, s *scan.Scanner, place string) error {
 	if folder, ok := strings.CutPrefix(place, scan.LayoutScheme); ok {
 		return s.Layout(ctx, m.path(folder))
 	}
+	if scan.IsRemote(place) {
+		return unfit(ctx, s.Remote(ctx, place))
+	}
 	return s.Files(ctx, m.path(place))
+}
+
+// unfit makes a fault of what git cannot do with what the person named.
+func unfit(ctx context.Context, err error) error {
+	if err == nil || ctx.Err() != nil {
+		return err
+	}
+	return &credential.Fault{Reason: credential.Usage, What: err.Error()}
+}
+
+// InstallHook writes the checkout's pre-commit hook, and returns where it is.
+func (m *Machine) InstallHook(ctx context.Context) (string, error) {
+	path, err := scan.InstallHook(ctx, m.path("."))
+	return path, unfit(ctx, err)
 }
 
 // known says where this machine's known places are.
