@@ -48,6 +48,21 @@ func (s *scan) look(data []byte, floor int, all bool) {
 	s.needed()
 }
 
+// glance is look for data that has nothing, as nearly all has: it skips the joined lines. A
+// token that a vendor marks is so long that of lines of a dozen characters, at least one shows
+// a piece of it. It returns false if there is something to look at.
+func (s *scan) glance(data []byte, floor int, all bool) bool {
+	s.data, s.floor, s.all, s.cuts = data, floor, all, s.cuts[:0]
+	s.hold, s.firm, s.keep = len(data), len(data), len(data)
+	s.lines.offsets = s.lines.offsets[:0]
+	s.asItIs()
+	if len(s.cuts) == 0 {
+		s.dumps()
+	}
+	s.needed()
+	return len(s.cuts) == 0
+}
+
 func (s *scan) asItIs() {
 	v, m := view{text: s.data, parts: []part{{}}, sure: len(s.data)}, s.r.text
 	m.find(v.text, m.stride, func(r run) { s.takeText(&v, r) })
