@@ -1,6 +1,6 @@
 // Command scan compares purser scan with other programs that look for secrets, on the same
-// folder and the same git repository. They take turns, on one core. It prints a Markdown table
-// and names the programs that are not installed.
+// folder, on one core, and the same git repository, with as many cores as they use. They take
+// turns. It prints Markdown tables and names the programs that are not installed.
 //
 //	go run ./bench/scan FOLDER REPOSITORY
 package main
@@ -17,6 +17,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"runtime"
 	"slices"
 	"strings"
 	"time"
@@ -79,16 +80,17 @@ func run(out io.Writer, folder, repository string, rounds int) error {
 	for _, place := range []struct {
 		name  string
 		bytes int64
+		cores string
 		all   []*contender
 	}{
-		{"files", sizeOf(folder), []*contender{
+		{"files", sizeOf(folder), "0", []*contender{
 			{what: "`cat`, to nothing: the floor", program: "sh", args: []string{"-c", `find "$0" -type f -print0 | xargs -0 cat >/dev/null`, folder}},
 			{what: "**`purser scan`**, 10 tokens in every encoding", program: purser, args: []string{"scan", folder}, ok: found},
 			{what: "`rg -F`, the same 10 as they are", program: "rg", args: []string{"-F", "-uuu", "-j1", "-c", "-f", patterns, folder}, ok: found},
 			{what: "`gitleaks`", program: "gitleaks", args: []string{"dir", "--no-banner", "-l", "error", "--exit-code", "0", folder}},
 			{what: "`trufflehog`", program: "trufflehog", args: []string{"filesystem", "--no-verification", "--no-update", "--concurrency", "1", folder}},
 		}},
-		{"git history", 0, []*contender{
+		{"git history", 0, fmt.Sprintf("0-%d", runtime.NumCPU()-1), []*contender{
 			{what: "`git cat-file --batch-all-objects --batch`, to nothing: the floor", program: "git", args: []string{"-C", repository, "cat-file", "--batch-all-objects", "--batch", "--unordered", "--buffer"}},
 			{what: "**`purser scan`**, 10 tokens in every encoding", program: purser, args: []string{"scan", filepath.Join(repository, ".git")}, ok: found},
 			{what: "`gitleaks`", program: "gitleaks", args: []string{"git", "--no-banner", "-l", "error", "--exit-code", "0", repository}},
@@ -96,7 +98,7 @@ func run(out io.Writer, folder, repository string, rounds int) error {
 		}},
 	} {
 		_, _ = fmt.Fprintf(out, "\n| %s | median s | fastest | × the floor |%s\n|---|---|---|---|%s\n", place.name, column(place.bytes, " MB/s |"), column(place.bytes, "---|"))
-		if err := measure(place.all, env, rounds); err != nil {
+		if err := measure(place.all, place.cores, env, rounds); err != nil {
 			return err
 		}
 		floor := median(place.all[0].took)
@@ -143,17 +145,17 @@ func furnish(dir string) (purser string, env []string, err error) {
 	if err := os.WriteFile(path, []byte(config.String()), 0o600); err != nil {
 		return "", nil, err
 	}
-	env = append(build.Environ(), "GOMAXPROCS=1", "HOME="+dir, "XDG_CONFIG_HOME="+dir, "PURSER_CONFIG="+path, "PURSER_AGE_IDENTITY="+filepath.Join(dir, "identity.txt"), "GIT_CONFIG_COUNT=1", "GIT_CONFIG_KEY_0=safe.directory", "GIT_CONFIG_VALUE_0=*")
+	env = append(build.Environ(), "HOME="+dir, "XDG_CONFIG_HOME="+dir, "PURSER_CONFIG="+path, "PURSER_AGE_IDENTITY="+filepath.Join(dir, "identity.txt"), "GIT_CONFIG_COUNT=1", "GIT_CONFIG_KEY_0=safe.directory", "GIT_CONFIG_VALUE_0=*")
 	return purser, env, storeAll(files, filepath.Join(dir, "identity.txt"))
 }
 
-func measure(all []*contender, env []string, rounds int) error {
+func measure(all []*contender, cores string, env []string, rounds int) error {
 	for range rounds {
 		for _, c := range all {
 			if _, err := exec.LookPath(c.program); err != nil {
 				continue
 			}
-			cmd := exec.Command("taskset", append([]string{"-c", "0", c.program}, c.args...)...) //nolint:noctx,gosec // ends with this program
+			cmd := exec.Command("taskset", append([]string{"-c", cores, c.program}, c.args...)...) //nolint:noctx,gosec // ends with this program
 			var said bytes.Buffer
 			cmd.Env, cmd.Stdout, cmd.Stderr = env, nil, &said
 			began := time.Now()
