@@ -14,10 +14,15 @@ type Account struct {
 	SCPs, RCPs [][]*Policy
 
 	ready     bool
-	byService map[string][]*Document // documents that allow actions of this service alone
-	anything  []*Document            // documents that allow more
-	holders   map[*Document][]*Principal
+	byService map[string][]*Document // whose actions are all of this service; "": of several
+	holders   map[*Document][]holder
 	byName    map[string][]*Principal // by name in lower case, which ARNs of sessions share
+}
+
+// holder is a principal that has a document, under a name.
+type holder struct {
+	*Principal
+	policy *Policy
 }
 
 // Access is what a principal may do with a resource.
@@ -50,7 +55,7 @@ func (a *Account) index() {
 		return
 	}
 	a.ready = true
-	a.byService, a.holders = map[string][]*Document{}, map[*Document][]*Principal{}
+	a.byService, a.holders = map[string][]*Document{}, map[*Document][]holder{}
 	a.byName = map[string][]*Principal{}
 	for _, p := range a.Principals {
 		name := strings.ToLower(p.name())
@@ -58,29 +63,36 @@ func (a *Account) index() {
 		for _, policy := range p.Policies {
 			d := policy.Document
 			if a.holders[d] == nil {
-				a.file(d)
+				for _, service := range d.services() {
+					a.byService[service] = append(a.byService[service], d)
+				}
 			}
-			if held := a.holders[d]; len(held) == 0 || held[len(held)-1] != p {
-				a.holders[d] = append(held, p)
-			}
+			a.holders[d] = append(a.holders[d], holder{p, policy})
 		}
 	}
 }
 
-func (a *Account) file(d *Document) {
-	services := map[string]bool{}
+// services returns the services that the document is about; "" alone if it is about any.
+func (d *Document) services() (all []string) {
 	for _, s := range d.Statements {
-		if s.Allow {
-			services[s.serviceOfActions] = true
+		if s.serviceOfActions == "" {
+			return []string{""}
+		}
+		if !slices.Contains(all, s.serviceOfActions) {
+			all = append(all, s.serviceOfActions)
 		}
 	}
-	if services[""] {
-		a.anything = append(a.anything, d)
-		return
+	return all
+}
+
+// concerning returns the documents that have a statement about a service and a resource.
+func (a *Account) concerning(service string, r *Resource) (all []*Document) {
+	for _, d := range slices.Concat(a.byService[service], a.byService[""]) {
+		if slices.ContainsFunc(d.Statements, func(s *Statement) bool { return s.matchResource(r, nil) != No }) {
+			all = append(all, d)
+		}
 	}
-	for s := range services {
-		a.byService[s] = append(a.byService[s], d)
-	}
+	return all
 }
 
 // Who returns everybody who may, or might, do at least one of the actions: principals of the
@@ -91,16 +103,25 @@ func (a *Account) Who(actions []string, r *Resource, c Context) []Access {
 	found := map[*Principal]bool{}
 	var outside []*Principal
 	questions := make([]*asked, len(actions))
+	concerning := map[string][]*Document{}
 	for i, action := range actions {
 		q := ask(action, r)
+		q.held = map[*Principal][]*Policy{}
 		questions[i] = q
 		service, _, _ := strings.Cut(q.action, ":")
-		for _, documents := range [][]*Document{a.byService[service], a.anything} {
-			for _, d := range documents {
-				if slices.ContainsFunc(q.in(d), func(h hit) bool { return h.Allow }) {
-					for _, p := range a.holders[d] {
-						found[p] = true
-					}
+		if _, known := concerning[service]; !known {
+			concerning[service] = a.concerning(service, r)
+		}
+		for _, d := range concerning[service] {
+			hits := q.in(d)
+			if len(hits) == 0 {
+				continue
+			}
+			allows := slices.ContainsFunc(hits, func(h hit) bool { return h.Allow })
+			for _, h := range a.holders[d] {
+				q.held[h.Principal] = append(q.held[h.Principal], h.policy)
+				if allows {
+					found[h.Principal] = true
 				}
 			}
 		}

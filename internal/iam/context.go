@@ -53,8 +53,7 @@ func (e *env) lookup(key string) Value {
 		return v
 	}
 	p, r := e.principal, e.resource
-	inIAM := p.Kind == User || p.Kind == Role || p.Kind == Root
-	if name, ok := strings.CutPrefix(key, "aws:principaltag/"); ok && inIAM {
+	if name, ok := strings.CutPrefix(key, "aws:principaltag/"); ok && p.inIAM() {
 		return p.tag(name)
 	}
 	if service, name, ok := strings.Cut(key, ":resourcetag/"); ok && (service == "aws" || service == r.service()) {
@@ -62,7 +61,7 @@ func (e *env) lookup(key string) Value {
 	}
 	switch key {
 	case "aws:principalarn":
-		if inIAM {
+		if p.inIAM() {
 			return Is(p.ARN)
 		}
 	case "aws:principalaccount", "kms:calleraccount":
@@ -101,14 +100,14 @@ func (e *env) lookup(key string) Value {
 			return present
 		}
 	case "aws:principalisawsservice":
-		if inIAM {
+		if p.inIAM() {
 			return Is("false")
 		}
 		if p.Kind == ServicePrincipal {
 			return Is("true")
 		}
 	case "aws:principalservicename":
-		if inIAM {
+		if p.inIAM() {
 			return absent
 		}
 		if p.Kind == ServicePrincipal {

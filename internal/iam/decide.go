@@ -27,51 +27,54 @@ type Decision struct {
 type answer struct {
 	Verdict
 	by     []Ref
-	lacks  []Kind
+	lacks  uint16 // kinds, one bit each
 	unsure []Unknown
-}
-
-func and(all ...answer) answer {
-	result := answer{Verdict: Yes}
-	for _, a := range all {
-		result.Verdict = min(result.Verdict, a.Verdict)
-	}
-	return result.from(all, func(a answer) bool { return a.Verdict == No || result.Verdict != No })
-}
-
-func or(all ...answer) answer {
-	result := answer{Verdict: No}
-	for _, a := range all {
-		result.Verdict = max(result.Verdict, a.Verdict)
-	}
-	return result.from(all, func(a answer) bool { return a.Verdict == result.Verdict })
-}
-
-func (a answer) from(all []answer, use func(answer) bool) answer {
-	for _, b := range all {
-		if !use(b) {
-			continue
-		}
-		a.by = append(a.by, b.by...)
-		a.unsure = append(a.unsure, b.unsure...)
-		for _, kind := range b.lacks {
-			if !slices.Contains(a.lacks, kind) {
-				a.lacks = append(a.lacks, kind)
-			}
-		}
-	}
-	return a
 }
 
 var yes = answer{Verdict: Yes}
 
-func lacks(kind Kind) answer { return answer{lacks: []Kind{kind}} }
+func lacks(kind Kind) answer { return answer{lacks: 1 << kind} }
+
+func (a answer) and(b answer) answer {
+	switch {
+	case a.Verdict == No && b.Verdict != No:
+		return a
+	case b.Verdict == No && a.Verdict != No:
+		return b
+	}
+	return a.merged(b, min(a.Verdict, b.Verdict))
+}
+
+func (a answer) or(b answer) answer {
+	switch {
+	case a.Verdict > b.Verdict:
+		return a
+	case a.Verdict < b.Verdict:
+		return b
+	}
+	return a.merged(b, a.Verdict)
+}
+
+func (a answer) merged(b answer, v Verdict) answer {
+	return answer{v, join(a.by, b.by), a.lacks | b.lacks, join(a.unsure, b.unsure)}
+}
+
+func join[T any](a, b []T) []T {
+	switch {
+	case len(a) == 0:
+		return b
+	case len(b) == 0:
+		return a
+	}
+	return slices.Concat(a, b)
+}
 
 // asked is an action on a resource. It keeps which statements of a document concern it.
 type asked struct {
 	action   string // in lower case
 	resource *Resource
 	hits     map[*Document][]hit
+	held     map[*Principal][]*Policy // the policies with hits; nil: look at all
 }
 
 // hit is a statement whose actions and resources match, or may.
@@ -83,7 +86,7 @@ type hit struct {
 
 func ask(action string, r *Resource) *asked {
 	r.prepare()
-	return &asked{strings.ToLower(action), r, map[*Document][]hit{}}
+	return &asked{action: strings.ToLower(action), resource: r, hits: map[*Document][]hit{}}
 }
 
 func (q *asked) in(d *Document) []hit {
@@ -187,17 +190,20 @@ func (h hit) match(kind Kind, policy string, e *env) (Verdict, []Unknown) {
 // layer evaluates the policies of one kind that bind a principal: whether they allow, and
 // whether they deny.
 func (q *asked) layer(kind Kind, policies []*Policy, e *env) (allow, deny answer) {
-	allow.Verdict = No
 	for _, p := range policies {
 		for _, h := range q.in(p.Document) {
 			m, unsure := h.match(kind, p.Name, e)
-			a := answer{Verdict: m, by: []Ref{{kind, p.Name, h.Statement}}, unsure: unsure}
-			switch {
-			case m == No:
-			case h.Allow:
-				allow = or(allow, a)
-			default:
-				deny = or(deny, a)
+			if m == No {
+				continue
+			}
+			a := answer{Verdict: m, unsure: unsure}
+			if kind == IdentityPolicy || !h.Allow { // the others grant nothing
+				a.by = []Ref{{kind, p.Name, h.Statement}}
+			}
+			if h.Allow {
+				allow = allow.or(a)
+			} else {
+				deny = deny.or(a)
 			}
 		}
 	}
@@ -245,9 +251,9 @@ func (q *asked) own(kind Kind, policy *Policy, e *env) (allow [grips]answer, den
 			switch {
 			case v == No:
 			case h.Allow:
-				allow[g] = or(allow[g], a)
+				allow[g] = allow[g].or(a)
 			default:
-				deny = or(deny, a)
+				deny = deny.or(a)
 			}
 		}
 	}
@@ -269,22 +275,11 @@ func (q *asked) grants(e *env) (allow [grips]answer) {
 				a.unsure = []Unknown{{Key: "sts:RoleSessionName", Ref: ref}}
 			}
 			if v != No {
-				allow[grip] = or(allow[grip], a)
+				allow[grip] = allow[grip].or(a)
 			}
 		}
 	}
 	return allow
-}
-
-// levels evaluates control policies: each level of the organization must allow.
-func (q *asked) levels(kind Kind, levels [][]*Policy, e *env) (allow, deny answer) {
-	allow = yes
-	for _, policies := range levels {
-		a, d := q.layer(kind, policies, e)
-		a.by = nil // it limits, it does not grant
-		allow, deny = and(allow, a), or(deny, d)
-	}
-	return allow, deny
 }
 
 // decide follows "How AWS enforcement code logic evaluates requests to allow or deny access"
@@ -295,44 +290,47 @@ func (q *asked) decide(e *env, scps, rcps [][]*Policy) Decision {
 	kind, required := r.kind()
 	own, deny := q.own(kind, r.Policy, e)
 	grants := q.grants(e)
+	limit := func(to answer, kind Kind, policies []*Policy) answer {
+		allow, d := q.layer(kind, policies, e)
+		deny = deny.or(d)
+		return to.and(allow)
+	}
 
-	identity, d := q.layer(IdentityPolicy, p.Policies, e)
-	deny = or(deny, d)
+	policies := p.Policies
+	if q.held != nil {
+		policies = q.held[p]
+	}
+	identity := limit(yes, IdentityPolicy, policies)
 	switch {
 	case p.Kind == Root: // has every right in its account
 		identity = yes
 	case p.Unseen || p.Kind == OtherAccount:
-		seen := answer{Verdict: Depends, unsure: []Unknown{{Why: "policies that purser cannot see", Ref: Ref{Kind: IdentityPolicy, Policy: p.ARN}}}}
-		identity, deny = or(identity, seen), or(deny, seen)
+		unseen := answer{Verdict: Depends, unsure: []Unknown{{Why: "policies that purser cannot see", Ref: Ref{Kind: IdentityPolicy, Policy: p.ARN}}}}
+		identity, deny = identity.or(unseen), deny.or(unseen)
 	}
-	limit := yes
-	limits := func(kind Kind, policies []*Policy) {
-		a, d := q.layer(kind, policies, e)
-		a.by = nil
-		limit, deny = and(limit, a), or(deny, d)
-	}
+	cap := yes
 	if p.Boundary != nil {
-		limits(BoundaryPolicy, []*Policy{p.Boundary})
+		cap = limit(cap, BoundaryPolicy, []*Policy{p.Boundary})
 	}
 	if len(p.SessionPolicies) > 0 {
-		limits(SessionPolicy, p.SessionPolicies)
+		cap = limit(cap, SessionPolicy, p.SessionPolicies)
 	}
 	ceiling := yes
-	if !p.linked() { // orgs_manage_policies_scps: not service-linked roles
-		inIAM := p.Kind == User || p.Kind == Role || p.Kind == Root
-		if !inIAM {
-			scps = nil
+	if !p.linked() { // orgs_manage_policies_scps: no service-linked role
+		if p.inIAM() {
+			for _, level := range scps {
+				ceiling = limit(ceiling, SCP, level)
+			}
 		}
-		a, d := q.levels(SCP, scps, e)
-		ceiling, deny = and(ceiling, a), or(deny, d)
-		a, d = q.levels(RCP, rcps, e)
-		ceiling, deny = and(ceiling, a), or(deny, d)
+		for _, level := range rcps {
+			ceiling = limit(ceiling, RCP, level)
+		}
 	}
 
 	var grant answer
 	switch {
 	case p.Kind == ServicePrincipal || p.Kind == Federated || p.Kind == Anonymous:
-		grant = or(own[direct], grants[direct])
+		grant = own[direct].or(grants[direct])
 	case p.Account == r.Account:
 		delegated := yes
 		if required {
@@ -341,34 +339,43 @@ func (q *asked) decide(e *env, scps, rcps [][]*Policy) Decision {
 				delegated = own[direct]
 			}
 		}
-		grant = or(and(identity, limit, delegated), own[direct], and(own[byRole], limit), careful(or(grants[direct], grants[byRole]), limit), careful(grants[byAccount], and(identity, limit)))
+		capped := identity.and(cap)
+		grant = capped.and(delegated).or(own[direct]).or(own[byRole].and(cap)).
+			or(grants[direct].or(grants[byRole]).besides(cap)).or(grants[byAccount].besides(capped))
 	default:
-		grant = or(and(or(own[direct], own[byRole], own[byAccount]), identity, limit), careful(or(grants[direct], grants[byRole], grants[byAccount]), and(identity, limit)))
+		capped := identity.and(cap)
+		grant = own[direct].or(own[byRole]).or(own[byAccount]).and(capped).
+			or(grants[direct].or(grants[byRole]).or(grants[byAccount]).besides(capped))
 	}
 
 	if deny.Verdict == Yes {
 		return Decision{Denies: deny.by}
 	}
-	allowed := answer{Verdict: not(deny.Verdict), unsure: deny.unsure}
-	a := and(grant, ceiling, allowed)
+	a := grant.and(ceiling).and(answer{Verdict: not(deny.Verdict), unsure: deny.unsure})
 	switch a.Verdict {
 	case Yes:
 		return Decision{Verdict: Yes, Allows: a.by}
 	case Depends:
 		return Decision{Verdict: Depends, Allows: a.by, Unknown: a.unsure}
 	}
-	return Decision{Missing: a.lacks}
+	var d Decision
+	for kind := range kinds {
+		if a.lacks&(1<<kind) != 0 {
+			d.Missing = append(d.Missing, kind)
+		}
+	}
+	return d
 }
 
-// careful limits what a grant gives: nothing says whether an Allow that another policy lacks
+// besides limits what a grant gives: nothing says whether an Allow that another policy lacks
 // matters for a grant.
-func careful(grant, limit answer) answer {
-	if grant.Verdict == No || limit.Verdict == Yes {
-		return grant
+func (a answer) besides(limit answer) answer {
+	if a.Verdict == No || limit.Verdict == Yes {
+		return a
 	}
-	for _, r := range grant.by {
-		grant.unsure = append(grant.unsure, Unknown{Why: "whether a grant suffices alone", Ref: r})
+	a.Verdict = Depends
+	for _, r := range a.by {
+		a.unsure = append(slices.Clip(a.unsure), Unknown{Why: "whether a grant suffices alone", Ref: r})
 	}
-	grant.Verdict = Depends
-	return grant
+	return a
 }

@@ -5,7 +5,6 @@ import (
 	"crypto/sha256"
 	"encoding/json"
 	"fmt"
-	"io"
 	"net/url"
 	"slices"
 	"strings"
@@ -96,8 +95,9 @@ func (r *reader) policy() (*Policy, error) {
 	if err != nil {
 		return nil, err
 	}
-	if _, err := r.dec.Token(); err != io.EOF {
-		return nil, r.problem(r.next(), "text follows the document")
+	end := int(r.dec.InputOffset())
+	if rest := bytes.TrimLeft(r.doc[end:], " \t\r\n"); len(rest) > 0 {
+		return nil, r.problem(len(r.doc)-len(rest), "text follows the document")
 	}
 	if top.what != '{' {
 		return nil, r.problem(top.at, "a policy must be a JSON object")
@@ -227,9 +227,10 @@ func (r *reader) readStatement(index int, n *node, variables bool) (*Statement, 
 	}
 	s := &Statement{Index: index, Line: bytes.Count(r.doc[:n.at], []byte("\n")) + 1}
 	if sid := member["Sid"]; sid != nil {
-		if s.Sid, r.sid = sid.text, sid.text; sid.what != '"' {
+		if sid.what != '"' {
 			return nil, r.problem(sid.at, "Sid must be a string")
 		}
+		s.Sid, r.sid = sid.text, sid.text
 	}
 	for _, name := range n.names {
 		if !slices.Contains([]string{"Sid", "Effect", "Principal", "NotPrincipal", "Action", "NotAction", "Resource", "NotResource", "Condition"}, name.text) {

@@ -38,20 +38,26 @@ func verdict(yes bool) Verdict {
 }
 
 // Kind is the part that a policy plays in a decision.
-type Kind string
+type Kind uint8
 
 // The kinds of policy.
 const (
-	IdentityPolicy Kind = "identity policy"
-	BoundaryPolicy Kind = "permissions boundary"
-	SessionPolicy  Kind = "session policy"
-	SCP            Kind = "service control policy"
-	RCP            Kind = "resource control policy"
-	KeyPolicy      Kind = "key policy"
-	TrustPolicy    Kind = "trust policy"
-	ResourcePolicy Kind = "resource policy"
-	KeyGrant       Kind = "grant"
+	IdentityPolicy Kind = iota
+	BoundaryPolicy
+	SessionPolicy
+	SCP
+	RCP
+	KeyPolicy
+	TrustPolicy
+	ResourcePolicy
+	KeyGrant
+	kinds
 )
+
+// String names the kind.
+func (k Kind) String() string {
+	return [...]string{"identity policy", "permissions boundary", "session policy", "service control policy", "resource control policy", "key policy", "trust policy", "resource policy", "grant"}[k]
+}
 
 // Policy is a parsed document under the name that it has for people: an ARN, or the name of an
 // inline policy. Policies that Cache parsed share the Document of equal texts.
@@ -102,7 +108,7 @@ type Ref struct {
 
 // String names the statement, with everything that others wrote quoted.
 func (r Ref) String() string {
-	text := string(r.Kind) + " " + credential.Quote(r.Policy)
+	text := r.Kind.String() + " " + credential.Quote(r.Policy)
 	if s := r.Statement; s != nil && s.unread == "" {
 		text += fmt.Sprintf(", statement %d", s.Index)
 		if s.Sid != "" {

@@ -37,6 +37,9 @@ type Principal struct {
 // name is the last part of the ARN.
 func (p *Principal) name() string { return p.ARN[strings.LastIndexByte(p.ARN, '/')+1:] }
 
+// inIAM tells whether an account's IAM knows the principal.
+func (p *Principal) inIAM() bool { return p.Kind == User || p.Kind == Role || p.Kind == Root }
+
 // linked tells whether it is a service-linked role, which control policies do not bind.
 func (p *Principal) linked() bool {
 	return p.Kind == Role && strings.Contains(p.ARN, ":role/aws-service-role/")
@@ -101,7 +104,7 @@ func (ps *principals) match(p *Principal) matches {
 		g, v := matchAWS(text, p)
 		m[g] = max(m[g], v)
 	}
-	if len(ps.canonical) > 0 && (p.Kind == User || p.Kind == Role || p.Kind == Root || p.Kind == OtherAccount) {
+	if len(ps.canonical) > 0 && (p.inIAM() || p.Kind == OtherAccount) {
 		m[direct] = max(m[direct], Depends) // the ids of accounts in another form
 	}
 	return m
