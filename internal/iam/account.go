@@ -5,7 +5,8 @@ import (
 	"strings"
 )
 
-// Account is one account with the principals that were read from it.
+// Account is one account with the principals that were read from it. Fill it before you call
+// Who or Reach; they index it. It is not for concurrent use.
 type Account struct {
 	ID         string
 	Principals []*Principal
@@ -13,11 +14,14 @@ type Account struct {
 	// account. Without them, answers are upper bounds.
 	SCPs, RCPs [][]*Policy
 
-	ready     bool
-	byService map[string][]*Document // whose actions are all of this service; "": of several
-	holders   map[*Document][]holder
-	byName    map[string][]*Principal // by name in lower case, which ARNs of sessions share
+	ready   bool
+	shelves map[string]shelf // of statements about one service; "": about several
+	holders map[*Document][]holder
+	byName  map[string][]*Principal // by name in lower case, which ARNs of sessions share
 }
+
+// shelf has documents by the text with which a resource must begin.
+type shelf map[string][]*Document
 
 // holder is a principal that has a document, under a name.
 type holder struct {
@@ -55,7 +59,7 @@ func (a *Account) index() {
 		return
 	}
 	a.ready = true
-	a.byService, a.holders = map[string][]*Document{}, map[*Document][]holder{}
+	a.shelves, a.holders = map[string]shelf{}, map[*Document][]holder{}
 	a.byName = map[string][]*Principal{}
 	for _, p := range a.Principals {
 		name := strings.ToLower(p.name())
@@ -63,33 +67,57 @@ func (a *Account) index() {
 		for _, policy := range p.Policies {
 			d := policy.Document
 			if a.holders[d] == nil {
-				for _, service := range d.services() {
-					a.byService[service] = append(a.byService[service], d)
-				}
+				a.shelve(d)
 			}
 			a.holders[d] = append(a.holders[d], holder{p, policy})
 		}
 	}
 }
 
-// services returns the services that the document is about; "" alone if it is about any.
-func (d *Document) services() (all []string) {
+func (a *Account) shelve(d *Document) {
 	for _, s := range d.Statements {
-		if s.serviceOfActions == "" {
-			return []string{""}
+		at := a.shelves[s.serviceOfActions]
+		if at == nil {
+			at = shelf{}
+			a.shelves[s.serviceOfActions] = at
 		}
-		if !slices.Contains(all, s.serviceOfActions) {
-			all = append(all, s.serviceOfActions)
+		for _, prefix := range s.prefixes() {
+			if there := at[prefix]; len(there) == 0 || there[len(there)-1] != d {
+				at[prefix] = append(there, d)
+			}
 		}
+	}
+}
+
+// prefixes returns the texts with one of which a resource of the statement begins.
+func (s *Statement) prefixes() (all []string) {
+	if s.exceptResources || s.resources == nil {
+		return []string{""}
+	}
+	for i := range s.resources {
+		prefix := s.resources[i].whole.prefix
+		if strings.Contains(prefix, ":iam:") { // names in IAM may differ in case
+			prefix = prefix[:strings.Index(prefix, ":iam:")]
+		}
+		all = append(all, prefix)
 	}
 	return all
 }
 
-// concerning returns the documents that have a statement about a service and a resource.
+// concerning returns the documents that may have a statement about a service and a resource.
 func (a *Account) concerning(service string, r *Resource) (all []*Document) {
-	for _, d := range slices.Concat(a.byService[service], a.byService[""]) {
-		if slices.ContainsFunc(d.Statements, func(s *Statement) bool { return s.matchResource(r, nil) != No }) {
-			all = append(all, d)
+	seen := map[*Document]bool{}
+	concerns := func(s *Statement) bool {
+		return (s.serviceOfActions == service || s.serviceOfActions == "") && s.matchResource(r, nil) != No
+	}
+	for _, at := range []shelf{a.shelves[service], a.shelves[""]} {
+		for n := 0; n <= len(r.ARN) && len(at) > 0; n++ {
+			for _, d := range at[r.ARN[:n]] {
+				if !seen[d] && slices.ContainsFunc(d.Statements, concerns) {
+					seen[d] = true
+					all = append(all, d)
+				}
+			}
 		}
 	}
 	return all

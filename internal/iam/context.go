@@ -50,6 +50,9 @@ type env struct {
 // values" in reference_policies_variables.
 func (e *env) lookup(key string) Value {
 	if v, ok := e.context[key]; ok {
+		if v.State == Known && len(v.Values) == 0 {
+			return absent
+		}
 		return v
 	}
 	p, r := e.principal, e.resource

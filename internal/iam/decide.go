@@ -13,7 +13,7 @@ type Request struct {
 	Context   Context // keys in lower case
 }
 
-// Decision is the answer to a request, with its evidence.
+// Decision is the answer to a request, with its evidence. Lists stop at a hundred entries.
 type Decision struct {
 	Verdict Verdict
 	Allows  []Ref     // the statements that grant it, or may
@@ -59,14 +59,17 @@ func (a answer) merged(b answer, v Verdict) answer {
 	return answer{v, join(a.by, b.by), a.lacks | b.lacks, join(a.unsure, b.unsure)}
 }
 
+// maxEvidence bounds the lists of a decision.
+const maxEvidence = 100
+
 func join[T any](a, b []T) []T {
 	switch {
 	case len(a) == 0:
 		return b
-	case len(b) == 0:
+	case len(b) == 0 || len(a) >= maxEvidence:
 		return a
 	}
-	return slices.Concat(a, b)
+	return slices.Concat(a, b[:min(len(b), maxEvidence-len(a))])
 }
 
 // asked is an action on a resource. It keeps which statements of a document concern it.
@@ -308,12 +311,12 @@ func (q *asked) decide(e *env, scps, rcps [][]*Policy) Decision {
 		unseen := answer{Verdict: Depends, unsure: []Unknown{{Why: "policies that purser cannot see", Ref: Ref{Kind: IdentityPolicy, Policy: p.ARN}}}}
 		identity, deny = identity.or(unseen), deny.or(unseen)
 	}
-	cap := yes
+	bounds := yes
 	if p.Boundary != nil {
-		cap = limit(cap, BoundaryPolicy, []*Policy{p.Boundary})
+		bounds = limit(bounds, BoundaryPolicy, []*Policy{p.Boundary})
 	}
 	if len(p.SessionPolicies) > 0 {
-		cap = limit(cap, SessionPolicy, p.SessionPolicies)
+		bounds = limit(bounds, SessionPolicy, p.SessionPolicies)
 	}
 	ceiling := yes
 	if !p.linked() { // orgs_manage_policies_scps: no service-linked role
@@ -339,11 +342,11 @@ func (q *asked) decide(e *env, scps, rcps [][]*Policy) Decision {
 				delegated = own[direct]
 			}
 		}
-		capped := identity.and(cap)
-		grant = capped.and(delegated).or(own[direct]).or(own[byRole].and(cap)).
-			or(grants[direct].or(grants[byRole]).besides(cap)).or(grants[byAccount].besides(capped))
+		capped := identity.and(bounds)
+		grant = capped.and(delegated).or(own[direct]).or(own[byRole].and(bounds)).
+			or(grants[direct].or(grants[byRole]).besides(bounds)).or(grants[byAccount].besides(capped))
 	default:
-		capped := identity.and(cap)
+		capped := identity.and(bounds)
 		grant = own[direct].or(own[byRole]).or(own[byAccount]).and(capped).
 			or(grants[direct].or(grants[byRole]).or(grants[byAccount]).besides(capped))
 	}

@@ -188,7 +188,10 @@ func (r *reader) value(depth int) (node, error) {
 		if depth > maxDepth {
 			return n, r.problem(at, "the document is nested too deeply for a policy")
 		}
-		seen := map[string]bool{}
+		var seen map[string]bool
+		if n.what == '{' {
+			seen = map[string]bool{}
+		}
 		for r.dec.More() {
 			if n.what == '{' {
 				t, at, err := r.token()

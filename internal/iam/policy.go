@@ -1,9 +1,12 @@
 // Package iam decides who may do what in an AWS account, from the documents that AWS returns.
 //
-// Every answer is Yes, No or Depends. Depends names the condition keys, and the statements that
-// use them. Whatever the package does not understand, an operator, a malformed value, a document
-// that nobody could read, makes an answer Depends, never Yes or No. The package calls nobody and
-// reads no files. Its facts come from the IAM and KMS user guides; the comments name the chapters.
+// Every answer is Yes, No or Depends. Depends names the condition keys and the statements that
+// use them. Whatever the package does not understand makes an answer Depends, never Yes or No:
+// an unknown operator, a malformed value, a document that nobody could read. Answers are upper
+// bounds where AWS shows nobody the policy: those of sessions and of VPC endpoints.
+//
+// The package calls nobody and reads no files. Its facts come from AWS's guides; comments name
+// the chapter, such as reference_policies_evaluation-logic of the IAM User Guide.
 package iam
 
 import (
