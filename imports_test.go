@@ -49,6 +49,7 @@ var mayImport = map[string][]string{
 	"internal/receipt":          {"internal/credential", "internal/filelock"},
 	"internal/filelock":         {},
 	"internal/audit":            {"internal/credential"},
+	"internal/iam":              {"internal/credential"},
 	"internal/scan":             {"internal/credential", "internal/redact"},
 	"internal/keyringcache":     {"internal/credential"},
 	"internal/wire/kinds":       {"internal/registry", "internal/registry/*", "internal/store", "internal/store/*"},

@@ -32,7 +32,7 @@ type holder struct {
 // Access is what a principal may do with a resource.
 type Access struct {
 	Principal *Principal
-	Decisions []Decision // one for each action that Who was asked about
+	Decisions []Decision // one for each action, in their order
 }
 
 // Decide answers a request. It uses the account's control policies: the service control policies
