@@ -11,7 +11,7 @@ type Account struct {
 	ID         string
 	Principals []*Principal
 	// SCPs and RCPs are the control policies of each level of the organization that binds the
-	// account. Without them, answers are upper bounds.
+	// account; a level without one allows nothing. Without levels, answers are upper bounds.
 	SCPs, RCPs [][]*Policy
 
 	ready   bool
@@ -96,9 +96,7 @@ func (s *Statement) prefixes() (all []string) {
 	}
 	for i := range s.resources {
 		prefix := s.resources[i].whole.prefix
-		if strings.Contains(prefix, ":iam:") { // names in IAM may differ in case
-			prefix = prefix[:strings.Index(prefix, ":iam:")]
-		}
+		prefix, _, _ = strings.Cut(prefix, ":iam:") // names in IAM may differ in case
 		all = append(all, prefix)
 	}
 	return all
@@ -171,10 +169,10 @@ func (a *Account) Who(actions []string, r *Resource, c Context) []Access {
 			try(p)
 		}
 	}
-	seen := map[string]bool{}
+	seen := map[identity]bool{}
 	for _, p := range outside {
-		if key := string(rune(p.Kind)) + p.ARN; !seen[key] {
-			seen[key] = true
+		if id := p.identity(); !seen[id] {
+			seen[id] = true
 			try(p)
 		}
 	}

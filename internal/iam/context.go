@@ -84,7 +84,7 @@ func (e *env) lookup(key string) Value {
 		if p.Kind == User {
 			return Is(p.name())
 		}
-		if p.Kind != OtherAccount {
+		if p.Kind != OtherAccount && p.Kind != Anonymous {
 			return absent
 		}
 	case "aws:userid":

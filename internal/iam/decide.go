@@ -62,14 +62,20 @@ func (a answer) merged(b answer, v Verdict) answer {
 // maxEvidence bounds the lists of a decision.
 const maxEvidence = 100
 
-func join[T any](a, b []T) []T {
+func join[T comparable](a, b []T) []T {
 	switch {
 	case len(a) == 0:
 		return b
 	case len(b) == 0 || len(a) >= maxEvidence:
 		return a
 	}
-	return slices.Concat(a, b[:min(len(b), maxEvidence-len(a))])
+	all := slices.Clone(a)
+	for _, x := range b {
+		if len(all) < maxEvidence && !slices.Contains(all, x) {
+			all = append(all, x)
+		}
+	}
+	return all
 }
 
 // asked is an action on a resource. It keeps which statements of a document concern it.

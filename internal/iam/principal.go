@@ -1,8 +1,6 @@
 package iam
 
-import (
-	"strings"
-)
+import "strings"
 
 // PrincipalKind is what a principal is.
 type PrincipalKind uint8
@@ -15,7 +13,7 @@ const (
 	ServicePrincipal                      // a service of AWS; its ARN is its name, such as ecs.amazonaws.com
 	Federated                             // who an identity provider vouches for; the ARN is the provider's
 	OtherAccount                          // somebody in another account, whose administrators decide
-	Anonymous                             // anybody, without credentials
+	Anonymous                             // anybody, with credentials of their own or without
 )
 
 // Principal is who makes a request, with everything that limits it.
@@ -33,6 +31,14 @@ type Principal struct {
 	Trust           *Policy // of a role
 	Unseen          bool    // its policies are unknown
 }
+
+// identity tells principals apart.
+type identity struct {
+	kind         PrincipalKind
+	arn, session string
+}
+
+func (p *Principal) identity() identity { return identity{p.Kind, p.ARN, p.Session} }
 
 // name is the last part of the ARN.
 func (p *Principal) name() string { return p.ARN[strings.LastIndexByte(p.ARN, '/')+1:] }
@@ -206,6 +212,8 @@ func (ps *principals) matchExcept(p *Principal, allow bool) Verdict {
 	switch {
 	case m.best() == No:
 		return Yes
+	case p.Kind == OtherAccount:
+		return Depends // on who it is
 	case p.Kind != User && p.Kind != Role:
 		return not(m.best())
 	case allow && max(m[direct], m[byRole]) == Yes:

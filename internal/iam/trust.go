@@ -24,10 +24,9 @@ var assuming = []string{"sts:AssumeRole", "sts:AssumeRoleWithSAML", "sts:AssumeR
 // at up to limit roles; if there are more, complete is false.
 func (a *Account) Reach(targets []*Principal, c Context, limit int) (paths []Path, complete bool) {
 	var queues [Yes + 1][]Path
-	known := map[string]bool{}
-	id := func(p *Principal) string { return string(rune('a'+p.Kind)) + p.ARN + "\n" + p.Session }
+	known := map[identity]bool{}
 	for _, p := range targets {
-		known[id(p)] = true
+		known[p.identity()] = true
 		queues[Yes] = append(queues[Yes], Path{Yes, nil, p})
 	}
 	visited := map[*Principal]bool{}
@@ -37,10 +36,10 @@ func (a *Account) Reach(targets []*Principal, c Context, limit int) (paths []Pat
 			p := path.Target
 			if len(path.Steps) > 0 {
 				p = path.Steps[0].Principal
-				if known[id(p)] {
+				if known[p.identity()] {
 					continue
 				}
-				known[id(p)] = true
+				known[p.identity()] = true
 				paths = append(paths, path)
 			}
 			if p.Kind != Role || p.Account != a.ID || p.Session != "" || visited[p] {
@@ -51,6 +50,9 @@ func (a *Account) Reach(targets []*Principal, c Context, limit int) (paths []Pat
 				return paths, false
 			}
 			for _, step := range a.assumers(p, c) {
+				if known[step.Principal.identity()] {
+					continue
+				}
 				least := min(v, step.Decision.Verdict)
 				queues[least] = append(queues[least], Path{least, slices.Concat([]Step{step}, path.Steps), path.Target})
 			}
@@ -67,8 +69,8 @@ func (a *Account) assumers(role *Principal, c Context) (steps []Step) {
 	}
 	for _, access := range a.Who(assuming, r, c) {
 		for i, d := range access.Decisions {
-			signedIn := access.Principal.Kind != Federated // with credentials of AWS
-			if d.Verdict != No && signedIn == (i == 0) {
+			byProvider := access.Principal.Kind == Federated // the others have credentials of AWS
+			if d.Verdict != No && byProvider == (i > 0) {
 				steps = append(steps, Step{access.Principal, assuming[i], d})
 			}
 		}

@@ -47,7 +47,7 @@ func TestWhoNamesEverybodyInsideAndOutside(t *testing.T) {
 		{Kind: Role, ARN: inHome + "role/other", Account: "111122223333"},
 	}}
 	r := &Resource{ARN: "arn:aws:secretsmanager:eu-west-2:111122223333:secret:app/db-AbCdEf", Policy: policy(t, "resource", `
-		{"Effect":"Allow","Principal":{"AWS":["arn:aws:sts::111122223333:assumed-role/agent/i-0abc","444455556666","arn:aws:iam::777788889999:role/y","AROAEXAMPLE1234567890"],"Service":"ecs.amazonaws.com"},"Action":"secretsmanager:GetSecretValue","Resource":"*"}`)}
+		{"Effect":"Allow","Principal":{"AWS":["arn:aws:sts::111122223333:assumed-role/agent/i-0abc","444455556666","arn:aws:iam::777788889999:role/y","arn:aws:sts::777788889999:assumed-role/z/one","arn:aws:sts::777788889999:assumed-role/z/two","AROAEXAMPLE1234567890"],"Service":"ecs.amazonaws.com"},"Action":"secretsmanager:GetSecretValue","Resource":"*"}`)}
 	got := tell(a.Who([]string{"secretsmanager:GetSecretValue", "secretsmanager:PutSecretValue"}, r, nil))
 	want := `0 user/ada yes no
 0 user/bob depends depends
@@ -55,6 +55,8 @@ func TestWhoNamesEverybodyInsideAndOutside(t *testing.T) {
 1 role/x/agent depends no
 6 root depends no
 1 role/y depends no
+1 role/z depends no
+1 role/z depends no
 4 ecs.amazonaws.com yes no`
 	want = strings.Replace(strings.Replace(want, "6 root", fmt.Sprint(OtherAccount)+" root", 1), "4 ecs", fmt.Sprint(ServicePrincipal)+" ecs", 1)
 	if got != want {
