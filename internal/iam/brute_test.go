@@ -377,6 +377,7 @@ func (w *smallWorld) differs(t *testing.T, a *Account, request Request) (got, wa
 
 // shrink removes what the difference does not need.
 func (w *smallWorld) shrink(t *testing.T) {
+	t.Helper()
 	for again := true; again; {
 		again = false
 		try := func(change, undo func()) {

@@ -41,13 +41,14 @@ const (
 type operator struct {
 	like, arn, null bool // match patterns, match ARNs, or ask whether the key exists
 	text            bool // takes policy variables
+	exact           bool // compares text byte by byte
 	compare         func(got, want string) Verdict
 }
 
 // operators are those of reference_policies_elements_condition_operators in lower case, without
 // the negated ones.
 var operators = map[string]operator{
-	"stringequals":           {text: true, compare: func(got, want string) Verdict { return verdict(got == want) }},
+	"stringequals":           {text: true, exact: true, compare: func(got, want string) Verdict { return verdict(got == want) }},
 	"stringequalsignorecase": {text: true, compare: compareFolded},
 	"stringlike":             {text: true, like: true},
 	"arnequals":              {text: true, arn: true}, // like ArnLike
@@ -132,7 +133,7 @@ func (c *condition) match(e *env) Verdict {
 	case got.State == Absent:
 		return c.lacking()
 	case got.State == Present:
-		return Depends
+		return c.matchBegin(got.Begin)
 	case c.set == single && len(got.Values) > 1:
 		return Depends // IAM wants a set operator here, and does not say what happens without
 	}
@@ -176,6 +177,31 @@ func (c *condition) isNull(null bool) Verdict {
 	return result
 }
 
+// matchBegin evaluates the condition for one value of which only the beginning is known, such as
+// the aws:userid of some session of a role.
+func (c *condition) matchBegin(begin string) Verdict {
+	if c.set != single || begin == "" {
+		return Depends
+	}
+	result := No
+	for i := range c.values {
+		p := &c.values[i].pattern
+		switch {
+		case !c.operator.like && !c.operator.exact || p.vars != nil:
+			return Depends
+		case !strings.HasPrefix(p.prefix, begin) && (p.exact || !strings.HasPrefix(begin, p.prefix)):
+		case p.endless() && strings.HasPrefix(begin, p.prefix):
+			result = Yes
+		default:
+			result = max(result, Depends)
+		}
+	}
+	if c.negated {
+		return not(result)
+	}
+	return result
+}
+
 // matchOne compares one value of the request with all of the policy: "or", and "nor" if negated.
 func (c *condition) matchOne(got string, e *env) Verdict {
 	result, segments := No, []string(nil)
@@ -183,7 +209,8 @@ func (c *condition) matchOne(got string, e *env) Verdict {
 		segments = splitARN(got, false)
 	}
 	for i := range c.values {
-		v, m := &c.values[i], Depends
+		v := &c.values[i]
+		var m Verdict
 		switch {
 		case c.operator.arn:
 			m = v.arn.match(got, segments, e)

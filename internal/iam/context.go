@@ -17,6 +17,7 @@ const (
 type Value struct {
 	State  State
 	Values []string
+	Begin  string // of a Present value: how it begins, if that is known
 }
 
 var (
@@ -30,7 +31,7 @@ func Is(values ...string) Value {
 	if len(values) == 0 {
 		return absent
 	}
-	return Value{Known, values}
+	return Value{State: Known, Values: values}
 }
 
 // Context has what is known of a request beyond its principal and resource. Its keys are
@@ -89,8 +90,10 @@ func (e *env) lookup(key string) Value {
 		}
 	case "aws:userid":
 		switch {
-		case p.Kind == Role && (p.ID == "" || p.Session == ""):
+		case p.Kind == Role && p.ID == "":
 			return present
+		case p.Kind == Role && p.Session == "":
+			return Value{State: Present, Begin: p.ID + ":"}
 		case p.Kind == Role:
 			return Is(p.ID + ":" + p.Session)
 		case p.Kind == User && p.ID != "":

@@ -122,7 +122,7 @@ func (s *Statement) matchAction(action string) Verdict {
 	for i := range s.actions {
 		p := &s.actions[i]
 		m := p.match(action, nil)
-		if m == Yes && !p.exact && !strings.Contains(p.prefix, ":") && !(len(p.runes) == 1 && p.runes[0] == anyText) {
+		if m == Yes && !p.exact && !p.everything() && !strings.Contains(p.prefix, ":") {
 			m = Depends
 		}
 		result = max(result, m)

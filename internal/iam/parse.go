@@ -55,7 +55,7 @@ func Parse(name string, doc []byte) (*Policy, error) {
 // node is a JSON value with its place.
 type node struct {
 	at      int
-	what    byte // '{', '[', '"' for a string, 't' for a number or boolean, 'n' for null
+	what    rune // '{', '[', '"' for a string, 't' for a number or boolean, 'n' for null
 	text    string
 	names   []node // of an object's members
 	members []node // of an object or array
@@ -184,7 +184,7 @@ func (r *reader) value(depth int) (node, error) {
 	case nil:
 		n.what = 'n'
 	case json.Delim:
-		n.what = byte(t)
+		n.what = rune(t)
 		if depth > maxDepth {
 			return n, r.problem(at, "the document is nested too deeply for a policy")
 		}

@@ -80,6 +80,14 @@ func compile(text string, wildcards, variables bool) pattern {
 	return p
 }
 
+// endless tells whether the pattern is text and a * after it.
+func (p *pattern) endless() bool {
+	return p.vars == nil && !p.exact && p.runes[len(p.runes)-1] == anyText && utf8.RuneCountInString(p.prefix) == len(p.runes)-1
+}
+
+// everything tells whether the pattern is a * alone.
+func (p *pattern) everything() bool { return p.prefix == "" && p.endless() }
+
 // match compares a value. Without e, a variable may have any value.
 func (p *pattern) match(value string, e *env) Verdict {
 	switch {
@@ -217,7 +225,7 @@ func splitARN(text string, variables bool) []string {
 // (reference_policies_elements_resource), and some evaluators let it cross a colon or take a
 // short pattern as a prefix. Where these readings differ, the answer is Depends.
 func (a *arnPattern) match(value string, segments []string, e *env) Verdict {
-	if len(a.segments) == 1 && !a.whole.exact && len(a.whole.runes) == 1 && a.whole.runes[0] == anyText {
+	if a.whole.everything() {
 		return Yes
 	}
 	if len(a.segments) == 6 && !strings.HasPrefix(value, a.whole.prefix) {
