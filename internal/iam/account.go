@@ -43,6 +43,7 @@ func (a *Account) Decide(r Request) Decision {
 }
 
 func (a *Account) decide(q *asked, p *Principal, c Context) Decision {
+	p.prepare()
 	var scps, rcps [][]*Policy
 	if p.Account == a.ID {
 		scps = a.SCPs

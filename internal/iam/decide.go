@@ -336,25 +336,29 @@ func (q *asked) decide(e *env, scps, rcps [][]*Policy) Decision {
 		}
 	}
 
+	delegated := yes
+	if required {
+		delegated = own[byAccount]
+		if p.Kind == Root {
+			delegated = own[direct]
+		}
+	}
+	capped := identity.and(bounds)
+	inside := capped.and(delegated).or(own[direct]).or(own[byRole].and(bounds)).
+		or(grants[direct].or(grants[byRole]).besides(bounds)).or(grants[byAccount].besides(capped))
+	across := own[direct].or(own[byRole]).or(own[byAccount]).and(capped).
+		or(grants[direct].or(grants[byRole]).or(grants[byAccount]).besides(capped))
 	var grant answer
 	switch {
 	case p.Kind == ServicePrincipal || p.Kind == Federated || p.Kind == Anonymous:
 		grant = own[direct].or(grants[direct])
 	case p.Account == r.Account:
-		delegated := yes
-		if required {
-			delegated = own[byAccount]
-			if p.Kind == Root {
-				delegated = own[direct]
-			}
-		}
-		capped := identity.and(bounds)
-		grant = capped.and(delegated).or(own[direct]).or(own[byRole].and(bounds)).
-			or(grants[direct].or(grants[byRole]).besides(bounds)).or(grants[byAccount].besides(capped))
+		grant = inside
+	case r.Account == "":
+		which := Unknown{Why: "the account of the resource", Ref: Ref{Kind: kind, Policy: r.ARN}}
+		grant = across.or(inside.and(answer{Verdict: Depends, unsure: []Unknown{which}}))
 	default:
-		capped := identity.and(bounds)
-		grant = own[direct].or(own[byRole]).or(own[byAccount]).and(capped).
-			or(grants[direct].or(grants[byRole]).or(grants[byAccount]).besides(capped))
+		grant = across
 	}
 
 	if deny.Verdict == Yes {

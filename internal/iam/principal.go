@@ -21,15 +21,21 @@ type Principal struct {
 	Kind     PrincipalKind
 	ARN      string // of the user or role, even if Session is set
 	ID       string // AIDA… or AROA…
-	Account  string
+	Account  string // "": the one in the ARN
 	Session  string // the role session's name; "": some session
 	Tags     map[string]string
 	Policies []*Policy // its own, attached ones, and those of its groups
-	Boundary *Policy   // nil: none
+	Boundary *Policy   // nil: none; see Unread
 	// SessionPolicies are those of this session. A session may have some that nobody can list.
 	SessionPolicies []*Policy
-	Trust           *Policy // of a role
+	Trust           *Policy // of a role; nil: unknown
 	Unseen          bool    // its policies are unknown
+}
+
+func (p *Principal) prepare() {
+	if s := splitARN(p.ARN, false); p.Account == "" && p.inIAM() && len(s) == 6 {
+		p.Account = s[4]
+	}
 }
 
 // identity tells principals apart.

@@ -9,10 +9,10 @@ import (
 // Resource is what an action is about.
 type Resource struct {
 	ARN        string // "*" for actions that take no resource
-	Account    string // "": the one in the ARN
+	Account    string // "": the one in the ARN; set it for ARNs without one
 	Tags       map[string]string
 	TagsUnread bool
-	Policy     *Policy // its resource policy, key policy or trust policy; nil: none
+	Policy     *Policy // its resource policy, key policy or trust policy; nil: none; see Unread
 	Grants     []Grant // of a KMS key
 
 	segments []string

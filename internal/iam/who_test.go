@@ -62,6 +62,10 @@ func TestWhoNamesEverybodyInsideAndOutside(t *testing.T) {
 	if got != want {
 		t.Errorf("got\n%s\nwant\n%s", got, want)
 	}
+	lone := &Principal{ARN: inHome + "user/ada", Policies: []*Policy{read}} // the account is in the ARN
+	if d := a.Decide(Request{lone, "secretsmanager:GetSecretValue", r, nil}); d.Verdict != Yes {
+		t.Errorf("without an account: %+v", d)
+	}
 	everybody := a.Who([]string{"secretsmanager:GetSecretValue"}, &Resource{ARN: r.ARN, Policy: policy(t, "public", `{"Effect":"Allow","Principal":"*","Action":"*","Resource":"*"}`)}, nil)
 	if len(everybody) != 6 || everybody[5].Principal.Kind != Anonymous { // eve's Deny wins
 		t.Errorf("everybody:\n%s", tell(everybody))
