@@ -52,6 +52,7 @@ var mayImport = map[string][]string{
 	"internal/audit":            {"internal/credential"},
 	"internal/scan/fingerprint": {"internal/credential", "internal/redact"},
 	"internal/scan":             {"internal/credential", "internal/redact", "internal/scan/fingerprint"},
+	"internal/iam":              {"internal/credential"},
 	"internal/keyringcache":     {"internal/credential"},
 	"internal/keychain":         {"internal/credential"},
 	"internal/wire/kinds":       {"internal/registry", "internal/registry/*", "internal/store", "internal/store/*"},

@@ -1,0 +1,3 @@
+package iam
+
+import _ "purser/internal/wire/kinds" // the tests need its token forms
