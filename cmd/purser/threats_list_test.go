@@ -97,6 +97,11 @@ var threats = []threat{
 		[]string{"script/scan_git", "internal/scan.TestNothingRunsThatARepositoryNames", "internal/scan.TestAPipeAmongObjectsDoesNotStopAScan"},
 	},
 	{
+		byCheckout, storedToken, "changes the file of fingerprints, or guesses from it", []string{"scan"},
+		"A file of fingerprints can only make a scan find too little or the wrong text; a guess has to be the whole token, and each costs a slow hash.",
+		[]string{"internal/scan/fingerprint.TestAForgedFileFindsOnlyText", "internal/scan/fingerprint.TestBadFilesAreRefused", "internal/scan/fingerprint.TestEachGuessCostsASlowHash"},
+	},
+	{
 		byJob, storedToken, "brings a purser.yaml of its own", append([]string{"exec", "job start", "store"}, readingCommands...),
 		"In CI, and where the machine has a configuration, purser reads none from the working directory.",
 		[]string{"hostile/in-ci", "hostile/variables", "cmd/docker-credential-purser.TestAPullRequestCannotNameAnotherRegistry"},

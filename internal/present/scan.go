@@ -98,7 +98,13 @@ func size(n int64) string {
 func ScanFaults(r *scan.Result) (all []error) {
 	names, places := r.Current()
 	for _, name := range names {
-		all = append(all, &credential.Fault{Reason: credential.LiveFound, Credential: name, What: "the token that " + string(name) + " uses now is in " + number(int64(len(places[name])), "place")})
+		when := "uses now"
+		for _, f := range r.Findings {
+			if f.Current() && f.Value.Credential == name && !f.Value.Since.IsZero() {
+				when = "used on " + f.Value.Since.Format(time.DateOnly) + ", when its fingerprint was made,"
+			}
+		}
+		all = append(all, &credential.Fault{Reason: credential.LiveFound, Credential: name, What: "the token that " + string(name) + " " + when + " is in " + number(int64(len(places[name])), "place")})
 	}
 	var works, others int64
 	for _, f := range r.Findings {

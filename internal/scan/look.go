@@ -237,7 +237,7 @@ func (one *search) recognized(p fingerprint.Place, token credential.Secret) {
 		w.Line = p.Line
 	}
 	e := one.s.Fingerprints.Entries[p.Entry]
-	one.tell(Finding{Where: w, Value: &Value{Credential: e.Credential, Stage: e.Stage, Login: credential.Login{Token: token}}, As: p.As, Whole: true})
+	one.tell(Finding{Where: w, Value: &Value{Credential: e.Credential, Stage: e.Stage, Login: credential.Login{Token: token}, Since: one.s.Fingerprints.Made}, As: p.As, Whole: true})
 }
 
 // tell tells what was found. What is in the bytes of an archive waits for what is in its

@@ -12,6 +12,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"time"
 
 	"purser/internal/credential"
 	"purser/internal/redact"
@@ -24,6 +25,8 @@ type Value struct {
 	Stage      credential.Stage
 	Version    credential.VersionID
 	Login      credential.Login
+	// Since is when a fingerprint was made of the value, which may have changed; zero: read now.
+	Since time.Time
 }
 
 // Live reports whether consumers read the value now.

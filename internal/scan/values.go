@@ -50,7 +50,7 @@ func Values(ctx context.Context, c credential.Credential, t credential.Target, f
 			return all, &credential.Fault{Reason: credential.NotLookedFor, Credential: c.Name, Target: t, What: "purser did not look for the value in " + t.String(), Why: unfit}
 		}
 		if !slices.ContainsFunc(all, func(v Value) bool { return v.Login.Token.Equal(login.Token) }) {
-			all = append(all, Value{c.Name, stage, id, login})
+			all = append(all, Value{Credential: c.Name, Stage: stage, Version: id, Login: login})
 		}
 	}
 	return all, nil
