@@ -25,6 +25,7 @@ func tenValues() []scan.Value {
 
 // sourceText returns Go's source.
 func sourceText(tb testing.TB, size int) []byte {
+	tb.Helper()
 	root := must[[]byte](tb)(exec.Command("go", "env", "GOROOT").Output())
 	paths := must[[]string](tb)(filepath.Glob(filepath.Join(strings.TrimSpace(string(root)), "src/*/*.go")))
 	var text []byte
@@ -43,6 +44,7 @@ func BenchmarkFiles(b *testing.B) {
 	}{
 		{"big", 4, 64 << 20, around(nil, nil)},
 		{"binary", 4, 64 << 20, func(tb testing.TB, source []byte) []byte {
+			tb.Helper()
 			program := must[[]byte](tb)(os.ReadFile(must[string](tb)(os.Executable())))
 			return bytes.Repeat(program, len(source)/len(program)+1)[:len(source)]
 		}},

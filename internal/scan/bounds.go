@@ -106,7 +106,7 @@ func (b *root) decoder(ctx context.Context, head []byte) (z *zstd.Decoder, relea
 		if !ok {
 			z, err = newDecoder(littleMemory)
 		}
-		return z, func() { _ = z.Reset(nil); b.s.decoders.Put(z) }, err //nolint:errcheck // it lets go of its input
+		return z, func() { _ = z.Reset(nil); b.s.decoders.Put(z) }, err // it lets go of its input
 	}
 	if err := b.large(ctx); err != nil {
 		return nil, nil, err
@@ -121,7 +121,7 @@ func (b *root) decoder(ctx context.Context, head []byte) (z *zstd.Decoder, relea
 		}
 	}
 	m.busy = true
-	return m.decoder, func() { _ = m.decoder.Reset(nil); m.busy = false }, nil //nolint:errcheck // it lets go of its input
+	return m.decoder, func() { _ = m.decoder.Reset(nil); m.busy = false }, nil // it lets go of its input
 }
 
 func newDecoder(window uint64) (*zstd.Decoder, error) {
@@ -154,7 +154,7 @@ func (b *root) hold(ctx context.Context, r io.Reader) (data []byte, release func
 	switch {
 	case err == nil:
 		return nil, release, errMemory
-	case err != io.EOF:
+	case err != io.EOF: //nolint:errorlint // an end that something wraps is none
 		return nil, release, err
 	}
 	m.used += n

@@ -83,7 +83,7 @@ func isTar(head []byte) bool {
 		if from <= i && i < to {
 			c = ' '
 		}
-		sum, signed = sum+int64(c), signed+int64(int8(c)) //nolint:gosec // as they do
+		sum, signed = sum+int64(c), signed+int64(int8(c)) // as they do
 	}
 	return want == sum || want == signed
 }
@@ -111,7 +111,7 @@ func (st *stream) archive(one *search, r io.Reader, n int, err error, open open)
 func (st *stream) member(name string, r io.Reader) {
 	w := st.named(name)
 	st.s.name(w, st, name)
-	_ = st.s.look(st.ctx, w, r, st) //nolint:errcheck // the caller asks ctx
+	_ = st.s.look(st.ctx, w, r, st) // the caller asks ctx
 }
 
 func (st *stream) named(name string) Where {
@@ -125,7 +125,7 @@ func (st *stream) named(name string) Where {
 
 // unpacked searches what a decoder makes of an archive that has no members.
 func (st *stream) unpacked(r io.Reader) {
-	_ = st.s.look(st.ctx, st.where, st.telling(st.where, &counted{st.root, r}), st) //nolint:errcheck // the caller asks ctx
+	_ = st.s.look(st.ctx, st.where, st.telling(st.where, &counted{st.root, r}), st) // the caller asks ctx
 }
 
 // counted bounds what a decoder makes.
@@ -143,7 +143,7 @@ func (c *counted) Read(p []byte) (int, error) {
 		err = io.EOF // what follows the archive is something else
 	case errors.Is(err, zstd.ErrWindowSizeExceeded), errors.Is(err, zstd.ErrDecoderSizeExceeded):
 		err = errWindow
-	case err != io.EOF:
+	case err != io.EOF: //nolint:errorlint // an end that something wraps is none
 		err = damaged(err)
 	}
 	return n, err
@@ -262,7 +262,7 @@ func openAr(st *stream, in *rawBytes) error {
 		}
 		size, err := strconv.ParseInt(strings.TrimSpace(string(head[48:58])), 10, 64)
 		if err != nil || size < 0 || string(head[58:]) != "`\n" {
-			return nil // nothing is packed: the rest is searched as it is
+			return nil //nolint:nilerr // nothing is packed: the rest is searched as it is
 		}
 		in.hush(true)
 		data := io.LimitReader(in, size)
@@ -272,7 +272,7 @@ func openAr(st *stream, in *rawBytes) error {
 		if err == nil && size%2 == 1 {
 			_, err = in.ReadByte()
 		}
-		if err != nil && err != io.EOF {
+		if err != nil && err != io.EOF { //nolint:errorlint // an end that something wraps is none
 			return err
 		}
 	}

@@ -32,6 +32,7 @@ func looked(t testing.TB, stream io.Reader) *results {
 
 // archive calls write with a tar's writer.
 func archive(t testing.TB, write func(*tar.Writer)) []byte {
+	t.Helper()
 	var b bytes.Buffer
 	w := tar.NewWriter(&b)
 	write(w)
@@ -158,6 +159,7 @@ func TestBombsEndEarly(t *testing.T) {
 
 // overlapping makes a zip with one deflated member that the list names several times.
 func overlapping(t testing.TB, deflated []byte, size uint64, times int) []byte {
+	t.Helper()
 	var b bytes.Buffer
 	z := zip.NewWriter(&b)
 	w := must[io.Writer](t)(z.CreateRaw(&zip.FileHeader{Name: "file", Method: zip.Deflate, CompressedSize64: uint64(len(deflated)), UncompressedSize64: size}))
@@ -178,7 +180,7 @@ func TestASparseFileIsFast(t *testing.T) {
 	const hole = 3 << 30
 	path := filepath.Join(t.TempDir(), "sparse")
 	f := must[*os.File](t)(os.Create(path))
-	defer f.Close()
+	defer func() { _ = f.Close() }()
 	must[int](t)(f.WriteString("begin\n"))
 	must[int](t)(f.WriteAt([]byte("x\n"+token+"\n"), hole))
 	must[any](t)(nil, f.Truncate(2*hole))
@@ -243,7 +245,7 @@ func TestAHugeListOfMembersIsNotRead(t *testing.T) {
 	}
 	path := filepath.Join(t.TempDir(), "huge.zip")
 	f := must[*os.File](t)(os.Create(path))
-	defer f.Close()
+	defer func() { _ = f.Close() }()
 	const size = 1 << 40
 	binary.LittleEndian.PutUint64(end[64:], size)
 	must[int](t)(f.WriteString("PK\x03\x04"))

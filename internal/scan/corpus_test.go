@@ -99,6 +99,7 @@ type box struct {
 }
 
 func must[T any](t testing.TB) func(T, error) T {
+	t.Helper()
 	return func(v T, err error) T {
 		t.Helper()
 		if err != nil {
@@ -109,6 +110,7 @@ func must[T any](t testing.TB) func(T, error) T {
 }
 
 func gzipped(t testing.TB, file []byte) []byte {
+	t.Helper()
 	var b bytes.Buffer
 	z := gzip.NewWriter(&b)
 	must[int](t)(z.Write(file))
@@ -118,6 +120,7 @@ func gzipped(t testing.TB, file []byte) []byte {
 
 func tarred(format tar.Format) func(testing.TB, []byte) []byte {
 	return func(t testing.TB, file []byte) []byte {
+		t.Helper()
 		var b bytes.Buffer
 		w := tar.NewWriter(&b)
 		for _, m := range []struct {
@@ -134,6 +137,7 @@ func tarred(format tar.Format) func(testing.TB, []byte) []byte {
 
 func zipped(method uint16) func(testing.TB, []byte) []byte {
 	return func(t testing.TB, file []byte) []byte {
+		t.Helper()
 		var b bytes.Buffer
 		z := zip.NewWriter(&b)
 		z.RegisterCompressor(zstd.ZipMethodWinZip, zstd.ZipCompressor())
@@ -156,9 +160,11 @@ var boxes = []box{
 	{"a page of SQLite", nil, around([]byte("SQLite format 3\x00"+strings.Repeat("\x00", 4000)+"\x81\x2c\x07\x04"), make([]byte, 100))},
 	{"gzip", nil, gzipped},
 	{"gzip, in two members", nil, func(t testing.TB, file []byte) []byte {
+		t.Helper()
 		return slices.Concat(gzipped(t, file[:len(file)/2]), gzipped(t, file[len(file)/2:]))
 	}},
 	{"gzip without compression, and more after it", nil, func(t testing.TB, file []byte) []byte {
+		t.Helper()
 		var b bytes.Buffer
 		z := must[*gzip.Writer](t)(gzip.NewWriterLevel(&b, gzip.NoCompression))
 		must[int](t)(z.Write(file))
@@ -166,6 +172,7 @@ var boxes = []box{
 		return append(b.Bytes(), "something else"...)
 	}},
 	{"zstd", nil, func(t testing.TB, file []byte) []byte {
+		t.Helper()
 		return must[*zstd.Encoder](t)(zstd.NewWriter(nil)).EncodeAll(file, nil)
 	}},
 	{"ustar", []string{"file"}, tarred(tar.FormatUSTAR)},
@@ -197,7 +204,10 @@ func nested(outer ...string) box {
 		i := slices.IndexFunc(boxes, func(b box) bool { return b.name == name })
 		inner := b.pack
 		b.inside = append(slices.Clone(boxes[i].inside), b.inside...)
-		b.pack = func(t testing.TB, file []byte) []byte { return boxes[i].pack(t, inner(t, file)) }
+		b.pack = func(t testing.TB, file []byte) []byte {
+			t.Helper()
+			return boxes[i].pack(t, inner(t, file))
+		}
 	}
 	return b
 }
@@ -210,6 +220,7 @@ var allBoxes = append(boxes,
 
 // TestEverySpellingIsFoundInEveryBox looks in files, and in the same as streams.
 func TestEverySpellingIsFoundInEveryBox(t *testing.T) {
+	t.Helper()
 	for _, secret := range []string{token, password} {
 		s, r := scanner(value("secret", secret), value("other", "dckr_pat_FAKE9zY8xW7vU6tS5rQ4pO3nM2l"))
 		for _, b := range allBoxes {

@@ -38,7 +38,7 @@ func (s *Scanner) walk(ctx context.Context, root string, found chan<- string) {
 		root = real
 	}
 	objects := map[string]bool{}                                                   // the folders of repositories' objects
-	_ = filepath.WalkDir(root, func(path string, d fs.DirEntry, err error) error { //nolint:errcheck // only ctx ends it
+	_ = filepath.WalkDir(root, func(path string, d fs.DirEntry, err error) error { // only ctx ends it
 		switch {
 		case ctx.Err() != nil:
 			return ctx.Err()
@@ -99,7 +99,7 @@ func (s *Scanner) file(ctx context.Context, path string) {
 		return
 	}
 	defer f.Close()       //nolint:errcheck // it was only read
-	_ = s.Look(ctx, w, f) //nolint:errcheck // the caller asks ctx
+	_ = s.Look(ctx, w, f) // the caller asks ctx
 }
 
 // openFile opens a regular file, and never waits for a pipe that took its place.

@@ -56,7 +56,7 @@ func TestMemoryIsBounded(t *testing.T) {
 	encoder := must[*zstd.Encoder](t)(zstd.NewWriter(nil, zstd.WithWindowSize(64<<20)))
 	window := encoder.EncodeAll(append(make([]byte, 70<<20), token...), nil)
 	_ = encoder.Close()
-	stored, encoder = nil, nil
+	stored, encoder = nil, nil //nolint:ineffassign // lets the collector have them
 	runtime.GC()
 	var before, now runtime.MemStats
 	runtime.ReadMemStats(&before)

@@ -242,7 +242,7 @@ func (im *image) layer(d v1.Descriptor, step string) {
 }
 
 func (im *image) look(w Where, r io.Reader) {
-	_ = im.s.Look(im.ctx, w, r) //nolint:errcheck // the caller asks ctx
+	_ = im.s.Look(im.ctx, w, r) // the caller asks ctx
 }
 
 // firstBlob reports whether a part of an image is new: images share layers.
@@ -297,7 +297,7 @@ func (b *blob) Read(p []byte) (n int, err error) {
 
 func (b *blob) why(err error) error {
 	switch {
-	case err == nil || err == io.EOF:
+	case err == nil || err == io.EOF: //nolint:errorlint // an end that something wraps is none
 		return err
 	case b.ctx.Err() != nil:
 		return context.Cause(b.ctx)
@@ -350,7 +350,7 @@ type guarded struct {
 
 // RoundTrip sends a request.
 func (g guarded) RoundTrip(r *http.Request) (*http.Response, error) {
-	if r.URL.Scheme != "https" && !(g.loopback && credential.IsLoopbackHost(r.URL.Hostname())) {
+	if r.URL.Scheme != "https" && (!g.loopback || !credential.IsLoopbackHost(r.URL.Hostname())) {
 		return nil, errors.New("purser reads no image over plain http from " + r.URL.Host)
 	}
 	return g.next.RoundTrip(r)

@@ -46,6 +46,7 @@ func imageValues() []scan.Value {
 }
 
 func layer(t testing.TB, mediaType types.MediaType, pack func(testing.TB, []byte) []byte, files map[string]string) v1.Layer {
+	t.Helper()
 	text := archive(t, func(w *tar.Writer) {
 		for name, data := range files {
 			must[any](t)(nil, w.WriteHeader(&tar.Header{Name: name, Mode: 0o600, Size: int64(len(data))}))
@@ -58,6 +59,7 @@ func layer(t testing.TB, mediaType types.MediaType, pack func(testing.TB, []byte
 // image has a secret in each of its parts: a file that a later layer deletes, a layer of
 // another compression, history, environment, label and annotation.
 func image(t testing.TB) v1.Image {
+	t.Helper()
 	zst := boxes[slices.IndexFunc(boxes, func(b box) bool { return b.name == "zstd" })].pack
 	img := must[v1.Image](t)(mutate.Append(empty.Image,
 		mutate.Addendum{Layer: layer(t, types.OCILayer, gzipped, map[string]string{"app/.env": "TOKEN=" + secrets[0]}), History: v1.History{CreatedBy: "COPY . /app"}},
@@ -91,6 +93,7 @@ func partsFound(found *[]string) func(scan.Finding) {
 
 // registryHost serves images on loopback, through handler if there is one.
 func registryHost(t *testing.T, handler func(http.Handler) http.Handler) string {
+	t.Helper()
 	images := registry.New(registry.Logger(log.New(io.Discard, "", 0)), registry.WithReferrersSupport(true))
 	if handler != nil {
 		images = handler(images)
@@ -101,6 +104,7 @@ func registryHost(t *testing.T, handler func(http.Handler) http.Handler) string 
 }
 
 func push(t *testing.T, address string, img v1.Image) {
+	t.Helper()
 	must[any](t)(nil, remote.Write(must[name.Reference](t)(name.ParseReference(address)), img))
 }
 

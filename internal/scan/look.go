@@ -76,7 +76,7 @@ func (st *stream) text(one *search, r io.Reader, n int, err error) {
 // miss tells that a stream could not be read, unless it was read to its end, or what it
 // comes out of told so.
 func (st *stream) miss(err error) {
-	if err != io.EOF && st.ctx.Err() == nil && !errors.Is(err, errTold) {
+	if err != io.EOF && st.ctx.Err() == nil && !errors.Is(err, errTold) { //nolint:errorlint // an end that something wraps is none
 		st.s.Miss(st.where, why(err))
 	}
 }

@@ -53,7 +53,7 @@ func (in *rawBytes) fill() error {
 	if in.end > 0 {
 		return nil
 	}
-	if in.err != io.EOF {
+	if in.err != io.EOF { //nolint:errorlint // an end that something wraps is none
 		in.st.miss(in.err)
 		in.err = errTold
 	}

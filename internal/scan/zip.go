@@ -106,7 +106,7 @@ func claimsTooMany(file whole) bool {
 	const locator, record, comment = 20, 56, 1 << 16
 	from := max(0, file.Size()-comment-locator-record)
 	tail := make([]byte, file.Size()-from)
-	if n, err := file.ReadAt(tail, from); n < len(tail) || err != nil && err != io.EOF {
+	if n, err := file.ReadAt(tail, from); n < len(tail) || err != nil && err != io.EOF { //nolint:errorlint // an end that something wraps is none
 		return false // the library says why
 	}
 	for {
@@ -118,7 +118,7 @@ func claimsTooMany(file whole) bool {
 			return false
 		}
 		end := make([]byte, record)
-		_, _ = file.ReadAt(end, int64(binary.LittleEndian.Uint64(tail[4:])&(1<<62-1))) //nolint:errcheck // what cannot be read lists none
+		_, _ = file.ReadAt(end, int64(binary.LittleEndian.Uint64(tail[4:])&(1<<62-1))) // what cannot be read lists none
 		if binary.LittleEndian.Uint64(end[32:]) > mostMembers {
 			return true
 		}
