@@ -111,7 +111,7 @@ var rows = map[credential.Reason]row{
 		return a
 	}},
 	credential.TokenFound:   {ExitFailed, meaning("Tokens that purser replaced may still work until they are revoked; of other tokens it knows only the form. --prove asks the registries.", "take them out of the places above")},
-	credential.NotLookedFor: {ExitUnknown, nil},
+	credential.NotLookedFor: {ExitUnknown, next("correct what it says, or leave the place out, and scan again")},
 
 	credential.TokenRefused: {ExitBad, func(f *credential.Fault) advice {
 		return advice{"The token of " + account(f) + " is expired, revoked or mistyped; the registry does not say which.", makeToken(f)}
