@@ -1,9 +1,9 @@
-// Package audit finds out from CloudTrail who read a secret.
+// Package audit finds out from CloudTrail who read a secret (reads.go), and who read or changed
+// many of them (history.go): from the event history (search.go) or a trail's files (logs.go).
 package audit
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"slices"
 	"strings"
@@ -151,34 +151,12 @@ var reasonsByCode = map[string]credential.Reason{
 	"InvalidSignatureException": credential.NotSignedIn,
 }
 
-// trailEvent is the part of an event's JSON that purser reads (CloudTrail User Guide, "record
-// contents").
-type trailEvent struct {
-	UserIdentity struct {
-		ARN            string `json:"arn"`
-		PrincipalID    string `json:"principalId"`
-		InvokedBy      string `json:"invokedBy"`
-		SessionContext struct {
-			SessionIssuer struct {
-				ARN string `json:"arn"`
-			} `json:"sessionIssuer"`
-		} `json:"sessionContext"`
-	} `json:"userIdentity"`
-	EventTime         time.Time `json:"eventTime"`
-	SourceIPAddress   string    `json:"sourceIPAddress"`
-	UserAgent         string    `json:"userAgent"`
-	ErrorCode         string    `json:"errorCode"`
-	RequestParameters struct {
-		SecretID     string   `json:"secretId"`
-		SecretIDs    []string `json:"secretIdList"`
-		VersionID    string   `json:"versionId"`
-		VersionStage string   `json:"versionStage"`
-	} `json:"requestParameters"`
-}
-
 func (r *Reads) add(e types.Event, name, arn string) {
-	var t trailEvent
-	if json.Unmarshal([]byte(aws.ToString(e.CloudTrailEvent)), &t) != nil {
+	t, err := parse([]byte(aws.ToString(e.CloudTrailEvent)))
+	if errors.Is(err, errOther) {
+		return
+	}
+	if err != nil {
 		r.Unreadable++
 		return
 	}
@@ -187,21 +165,14 @@ func (r *Reads) add(e types.Event, name, arn string) {
 		return
 	}
 	read := Read{
-		At: aws.ToTime(e.EventTime).UTC(), Principal: t.UserIdentity.ARN, Service: credential.Quote(t.UserIdentity.InvokedBy), Source: credential.Quote(t.SourceIPAddress),
+		At: aws.ToTime(e.EventTime).UTC(), Source: credential.Quote(t.SourceIPAddress),
 		Agent: credential.Quote(t.UserAgent), Version: credential.VersionID(credential.Quote(t.RequestParameters.VersionID)),
 		Stage: credential.Stage(credential.Quote(t.RequestParameters.VersionStage)), Denied: credential.Quote(t.ErrorCode),
 	}
 	if e.EventTime == nil {
 		read.At = t.EventTime.UTC()
 	}
-	if issuer := t.UserIdentity.SessionContext.SessionIssuer.ARN; issuer != "" {
-		_, session, _ := strings.Cut(t.UserIdentity.PrincipalID, ":")
-		read.Principal, read.Session = issuer, credential.Quote(session)
-	}
-	if read.Principal == "" {
-		read.Principal = t.UserIdentity.InvokedBy
-	}
-	read.Principal = credential.Quote(read.Principal)
+	read.Principal, read.Session, read.Service = t.who()
 	r.Reads = append(r.Reads, read)
 }
 

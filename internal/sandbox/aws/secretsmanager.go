@@ -1,6 +1,7 @@
 // Package aws is a stand-in for AWS: Secrets Manager with replicas and faults, STS, CloudTrail,
-// IAM Identity Center's sign-in, EC2 instance metadata, and Lambda's runtime API. It follows AWS's
-// API references, and moto where these are silent.
+// IAM Identity Center's sign-in, EC2 instance metadata, Lambda's runtime API, and what an audit reads
+// of IAM, KMS, Organizations and EC2. It follows AWS's API references, and moto where these are
+// silent.
 package aws
 
 import (
@@ -10,6 +11,7 @@ import (
 	"io"
 	"maps"
 	"net/http"
+	"net/url"
 	"slices"
 	"strings"
 	"sync"
@@ -26,6 +28,8 @@ type SecretsManagerConfig struct {
 	// Invoke runs the rotation function on an event; nil: there is no function, and a rotation
 	// stays at its start.
 	Invoke func(event []byte) error
+	// PageSize caps the pages of IAM, KMS, Organizations and EC2; 0: the services' own sizes.
+	PageSize int
 }
 
 // SecretsManager is an http.Handler that speaks Secrets Manager's AWS JSON 1.1 and, on the same
@@ -35,7 +39,8 @@ type SecretsManagerConfig struct {
 // pending deletions. It answers with the service's codes and, where they are on record, its
 // messages. A request needs a Signature Version 4 header for the right service and time, but the
 // signature is not verified: there are no keys. There is no IAM and no KMS encryption; use Fault
-// for their refusals. services.go has EventBridge, CloudTrail and KMS signing.
+// for their refusals. services.go has EventBridge, CloudTrail and KMS signing; iam.go, kms.go,
+// organizations.go and ec2.go answer what tests and people put into them, and refuse nobody.
 type SecretsManager struct {
 	cfg      SecretsManagerConfig
 	requests atomic.Uint64 // counts answers, for request ids
@@ -47,6 +52,10 @@ type SecretsManager struct {
 	events    events
 	trail     trail
 	keys      keys
+	kms       auditedKeys
+	iam       identities
+	org       organization
+	ec2       instances
 	callers   callers
 	rotations sync.WaitGroup // running rotations
 
@@ -131,8 +140,9 @@ func (s *SecretsManager) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 
 // awsCall is a parsed request.
 type awsCall struct {
-	operation string // "PutSecretValue"; empty if the request names none
-	query     bool   // STS's query protocol instead of AWS JSON
+	operation string        // "PutSecretValue"; empty if the request names none
+	query     *queryService // of a call in the query protocol; nil: AWS JSON
+	form      url.Values    // of such a call
 	service   awsService
 	key       string // access key in the signature
 	region    string // region in the signature
@@ -161,21 +171,22 @@ func (s *SecretsManager) readCall(w http.ResponseWriter, r *http.Request) (awsCa
 	call.key, call.region = signedBy(r)
 	target := r.Header.Get("X-Amz-Target")
 	if target == "" && strings.HasPrefix(r.Header.Get("Content-Type"), "application/x-www-form-urlencoded") {
-		call.query, call.operation = true, stsAction(body)
-		return call, s.checkSignature(r, stsSigning)
+		call.query, call.form = queryOf(body)
+		call.operation = call.form.Get("Action")
+		return call, s.checkSignature(r, call.query.signing)
 	}
 	service, operation, known := findService(r)
 	if !known {
 		return call, smError("UnknownOperationException",
-			"the stand-in supports POST with an X-Amz-Target of secretsmanager, events, cloudtrail or kms, and STS GetCallerIdentity and AssumeRole")
+			"the stand-in supports POST with an X-Amz-Target of secretsmanager, events, cloudtrail, kms or organizations, and the query protocol of STS, IAM and EC2")
 	}
 	call.operation, call.service = operation, service
 	return call, s.checkSignature(r, service.signing)
 }
 
 func (s *SecretsManager) perform(call awsCall) (any, error) {
-	if call.query {
-		return s.stsPerform(call)
+	if call.query != nil {
+		return call.query.perform(s.in(call.region), call, call.form)
 	}
 	return call.service.perform(s.in(call.region), call.operation, call.body)
 }
@@ -281,8 +292,8 @@ func smError(code, format string, a ...any) error {
 
 // answer writes a result or an error in the call's protocol.
 func (s *SecretsManager) answer(w http.ResponseWriter, call awsCall, out any, err error) {
-	if call.query {
-		s.stsAnswer(w, out, err)
+	if call.query != nil {
+		s.answerQuery(w, call.query, out, err)
 		return
 	}
 	status := http.StatusOK

@@ -36,9 +36,8 @@ func awsServices() []awsService {
 		{"CloudTrail_20131101.", named("cloudtrail"), func(s smRegion, operation string, body []byte) (any, error) {
 			return s.trail.perform(operation, body)
 		}},
-		{"TrentService.", named("kms"), func(s smRegion, operation string, body []byte) (any, error) {
-			return s.keys.perform(operation, body)
-		}},
+		{"TrentService.", named("kms"), smRegion.performKeys},
+		{"AWSOrganizationsV20161128.", named("organizations"), smRegion.performOrganizations},
 	}
 }
 

@@ -9,11 +9,17 @@ import (
 	"purser/internal/sandbox/saved"
 )
 
-// State is the saved form of the AWS stand-ins: secrets, signing key, and CloudTrail's history.
+// State is the saved form of the AWS stand-ins: secrets, signing key, CloudTrail's history, and what
+// an audit reads.
 type State struct {
 	Secrets []secretState
 	Key     []byte // SEC 1
 	Trail   []TrailEvent
+
+	IAM          Identities
+	Keys         []KMSKey
+	Organization *Organization
+	Instances    []EC2Instance
 }
 
 type secretState struct {
@@ -62,6 +68,16 @@ func (s *SecretsManager) State() (State, error) {
 	s.trail.mu.Lock()
 	out.Trail = slices.Clone(s.trail.events)
 	s.trail.mu.Unlock()
+	out.IAM = s.IAM()
+	s.kms.mu.Lock()
+	out.Keys = slices.Clone(s.kms.all)
+	s.kms.mu.Unlock()
+	s.ec2.mu.Lock()
+	out.Instances = slices.Clone(s.ec2.all)
+	s.ec2.mu.Unlock()
+	s.org.mu.Lock()
+	out.Organization = s.org.at
+	s.org.mu.Unlock()
 	s.keys.make()
 	var err error
 	out.Key, err = x509.MarshalECPrivateKey(s.keys.key)
@@ -76,6 +92,10 @@ func (s *SecretsManager) Restore(from State) error {
 	}
 	s.keys.once.Do(func() {}) // do not generate a key
 	s.keys.key, s.trail.events = key, from.Trail
+	s.SetIAM(from.IAM)
+	s.SetKeys(from.Keys...)
+	s.SetInstances(from.Instances...)
+	s.SetOrganization(from.Organization)
 	s.restore(from.Secrets)
 	return nil
 }

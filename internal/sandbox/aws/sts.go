@@ -20,14 +20,6 @@ import (
 // stsNamespace is the XML namespace of STS's query protocol (API reference).
 const stsNamespace = "https://sts.amazonaws.com/doc/2011-06-15/"
 
-func stsAction(body []byte) string {
-	form, err := url.ParseQuery(string(body))
-	if err != nil {
-		return "" // an unknown action
-	}
-	return form.Get("Action")
-}
-
 type stsIdentity struct {
 	XMLName   xml.Name `xml:"GetCallerIdentityResponse"`
 	Namespace string   `xml:"xmlns,attr"`
@@ -124,23 +116,6 @@ func stsUserID(arn string) string {
 		return "AROA" + id + ":" + arn[strings.LastIndex(arn, "/")+1:]
 	}
 	return "AIDA" + id
-}
-
-func (s *SecretsManager) stsAnswer(w http.ResponseWriter, out any, err error) {
-	status := http.StatusOK
-	if err != nil {
-		failure := asAWSError(err)
-		status = failure.status
-		out = &stsFailure{
-			Namespace: stsNamespace, Type: "Sender", Code: failure.code, Message: failure.message,
-			RequestID: s.requestID(),
-		}
-	}
-	raw, err := xml.Marshal(out)
-	if err != nil {
-		raw, status = []byte("<ErrorResponse/>"), http.StatusInternalServerError
-	}
-	s.send(w, status, "text/xml", raw)
 }
 
 func asAWSError(err error) *awsError {
