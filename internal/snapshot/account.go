@@ -42,7 +42,7 @@ func (t *taking) keep(out *iam.GetAccountAuthorizationDetailsOutput) {
 	var users []User
 	for _, u := range out.UserDetailList {
 		users = append(users, User{
-			ARN: aws.ToString(u.Arn), ID: aws.ToString(u.UserId), Created: utc(u.CreateDate), Tags: t.iamTags(u.Tags), Groups: u.GroupList,
+			ARN: aws.ToString(u.Arn), ID: aws.ToString(u.UserId), Created: utc(u.CreateDate), Tags: t.iamTags(u.Tags), Groups: slices.Sorted(slices.Values(u.GroupList)),
 			Inline: t.inline(u.UserPolicyList), Attached: attached(u.AttachedManagedPolicies), Boundary: boundary(u.PermissionsBoundary),
 		})
 	}

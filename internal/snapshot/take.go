@@ -97,7 +97,7 @@ const (
 func Take(ctx context.Context, c Clients, refs []Ref, o Options) (*Snapshot, error) {
 	arn, account, err := c.Caller(ctx)
 	if err != nil {
-		return nil, err
+		return nil, refused(ctx, err)
 	}
 	t := &taking{Clients: c, ctx: ctx, o: o, room: make(chan struct{}, atOnce), slot: make(map[string]*Key)}
 	t.out.About = About{Schema: Schema, Account: account, Partition: partition(arn), Caller: arn, Taken: o.Now().UTC().Truncate(time.Second)}
@@ -110,6 +110,18 @@ func Take(ctx context.Context, c Clients, refs []Ref, o Options) (*Snapshot, err
 	}
 	t.out.sort()
 	return &t.out, credential.Stopped(ctx, "reading the AWS account")
+}
+
+// refused is the error about the caller himself.
+func refused(ctx context.Context, err error) error {
+	if ended := credential.Ended(ctx, "asking AWS who is calling"); ended != nil {
+		return ended
+	}
+	f := &credential.Fault{Reason: credential.StoreUnreachable, What: "purser could not ask AWS who is calling", Why: why(err), Err: err}
+	if _, unsigned := errors.AsType[*credential.Unsigned](err); unsigned || codeOf(err) != "" {
+		f.Reason, f.What = credential.NotSignedIn, "AWS rejected your credentials"
+	}
+	return f
 }
 
 func partition(arn string) string {
@@ -226,6 +238,7 @@ func (t *taking) pages(ask func(page string) (next string, err error)) error {
 
 // text keeps what people wrote. A token does not belong there, and must not get into a file.
 func (t *taking) text(s string) string {
+	s = strings.ToValidUTF8(s, "\uFFFD") // as JSON has it in the files
 	if !credential.HoldsToken(s) {
 		return s
 	}

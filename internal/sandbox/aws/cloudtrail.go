@@ -1,6 +1,7 @@
 package aws
 
 import (
+	"cmp"
 	"encoding/json"
 	"fmt"
 	"slices"
@@ -10,8 +11,10 @@ import (
 	"time"
 )
 
-// TrailEvent is a CloudTrail record of reading a secret.
+// TrailEvent is a CloudTrail record of reading or changing a secret.
 type TrailEvent struct {
+	ID        string // of the event; "": its place in the answer makes one
+	Region    string // where it happened; "": in any region that is asked
 	Name      string // "GetSecretValue"
 	At        time.Time
 	Caller    string // the ARN of a user, or role session
@@ -20,13 +23,14 @@ type TrailEvent struct {
 	Agent     string
 	SecretID  string // as the caller sent it
 	SecretIDs []string
+	Version   string
 	Stage     string
 	ErrorCode string
 	Raw       string // replaces the record if not empty
 }
 
-// trail is CloudTrail's event history (API reference, LookupEvents). It records reads of the
-// Secrets Manager stand-in without CloudTrail's delay.
+// trail is CloudTrail's event history (API reference, LookupEvents). It records what is done to
+// the secrets of the stand-in without CloudTrail's delay.
 type trail struct {
 	mu     sync.Mutex
 	events []TrailEvent
@@ -42,11 +46,11 @@ func (s *SecretsManager) Record(e TrailEvent) {
 	s.trail.events = append(s.trail.events, e)
 }
 
-// Reads returns the history, oldest first.
+// Reads returns the reads in the history, oldest first.
 func (s *SecretsManager) Reads() []TrailEvent {
 	s.trail.mu.Lock()
 	defer s.trail.mu.Unlock()
-	return slices.Clone(s.trail.events)
+	return slices.DeleteFunc(slices.Clone(s.trail.events), func(e TrailEvent) bool { return !strings.HasSuffix(e.Name, "GetSecretValue") })
 }
 
 // maxTrail bounds the history. A full history drops its older half.
@@ -54,7 +58,7 @@ const maxTrail = 1 << 17
 
 const trailPage = 50
 
-func (t *trail) perform(operation string, body []byte) (any, error) {
+func (t *trail) perform(region, operation string, body []byte) (any, error) {
 	if operation != "LookupEvents" {
 		return nil, smError("UnknownOperationException", "the stand-in has no operation %s", operation)
 	}
@@ -90,7 +94,7 @@ func (t *trail) perform(operation string, body []byte) (any, error) {
 	var found []TrailEvent
 	for _, e := range slices.Backward(t.events) {
 		at := float64(e.At.Unix())
-		if (len(in.LookupAttributes) == 0 || e.Name == in.LookupAttributes[0].AttributeValue) && at >= in.StartTime && (in.EndTime == 0 || at <= in.EndTime) {
+		if (e.Region == "" || e.Region == region) && (len(in.LookupAttributes) == 0 || e.Name == in.LookupAttributes[0].AttributeValue) && at >= in.StartTime && (in.EndTime == 0 || at <= in.EndTime) {
 			found = append(found, e)
 		}
 	}
@@ -101,7 +105,7 @@ func (t *trail) perform(operation string, body []byte) (any, error) {
 	events := []map[string]any{}
 	for i, e := range found[from:to] {
 		events = append(events, map[string]any{
-			"EventId": fmt.Sprintf("00000000-0000-4000-8000-%012x", from+i), "EventName": e.Name, "EventTime": e.At.Unix(), "CloudTrailEvent": e.text(),
+			"EventId": cmp.Or(e.ID, fmt.Sprintf("00000000-0000-4000-8000-%012x", from+i)), "EventName": e.Name, "EventTime": e.At.Unix(), "CloudTrailEvent": e.text(),
 		})
 	}
 	if out["Events"] = events; to < len(found) {
@@ -128,7 +132,7 @@ func (e TrailEvent) text() string {
 		identity["invokedBy"] = e.Service
 	}
 	asked := map[string]any{}
-	for name, v := range map[string]string{"secretId": e.SecretID, "versionStage": e.Stage} {
+	for name, v := range map[string]string{"secretId": e.SecretID, "versionId": e.Version, "versionStage": e.Stage} {
 		if v != "" {
 			asked[name] = v
 		}
@@ -138,7 +142,10 @@ func (e TrailEvent) text() string {
 	}
 	record := map[string]any{
 		"eventVersion": "1.11", "userIdentity": identity, "eventTime": e.At.UTC().Format(time.RFC3339), "eventSource": "secretsmanager.amazonaws.com",
-		"eventName": e.Name, "awsRegion": "eu-west-2", "sourceIPAddress": e.Source, "userAgent": e.Agent, "requestParameters": asked, "responseElements": nil,
+		"eventName": e.Name, "awsRegion": cmp.Or(e.Region, "eu-west-2"), "sourceIPAddress": e.Source, "userAgent": e.Agent, "requestParameters": asked, "responseElements": nil,
+	}
+	if e.ID != "" {
+		record["eventID"] = e.ID
 	}
 	if e.ErrorCode != "" {
 		record["errorCode"] = e.ErrorCode

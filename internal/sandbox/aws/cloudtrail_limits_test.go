@@ -17,7 +17,7 @@ func TestTheTrailChecksItsLimits(t *testing.T) {
 					t.Errorf("panic %v", p)
 				}
 			}()
-			_, err := new(trail).perform("LookupEvents", []byte(body))
+			_, err := new(trail).perform("eu-west-2", "LookupEvents", []byte(body))
 			if err == nil || asAWSError(err).code != want {
 				t.Errorf("%v", err)
 			}

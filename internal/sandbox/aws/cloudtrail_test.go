@@ -17,7 +17,7 @@ type trailAnswer struct {
 
 func lookupTrail(t *testing.T, tr *trail, body string) (out trailAnswer) {
 	t.Helper()
-	answer, err := tr.perform("LookupEvents", []byte(body))
+	answer, err := tr.perform("eu-west-2", "LookupEvents", []byte(body))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -80,7 +80,7 @@ func TestTheTrailRefusesUnknownLookups(t *testing.T) {
 		{"LookupEvents", `{"LookupAttributes":7}`, "SerializationException"},
 		{"CreateTrail", `{}`, "UnknownOperationException"},
 	} {
-		if _, err := new(trail).perform(c.operation, []byte(c.body)); err == nil || asAWSError(err).code != c.code {
+		if _, err := new(trail).perform("eu-west-2", c.operation, []byte(c.body)); err == nil || asAWSError(err).code != c.code {
 			t.Errorf("%s %s: %v", c.operation, c.body, err)
 		}
 	}

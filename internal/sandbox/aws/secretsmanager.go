@@ -88,21 +88,21 @@ func (s *SecretsManager) Give(name, account string) (arn string) {
 	return arn
 }
 
-// recordRead adds reads, successful or not, to CloudTrail's history.
-func (s *SecretsManager) recordRead(r *http.Request, call awsCall, err error) {
-	if call.operation != "GetSecretValue" && call.operation != "BatchGetSecretValue" {
-		return
+// record adds reads and changes, successful or not, to CloudTrail's history.
+func (s *SecretsManager) record(r *http.Request, call awsCall, err error) {
+	if call.service.target != "secretsmanager." || strings.HasPrefix(call.operation, "List") || strings.HasPrefix(call.operation, "Describe") || call.operation == "GetRandomPassword" {
+		return // nobody looks for them
 	}
 	in, bad := smDecode[struct {
-		SecretId, VersionStage string
-		SecretIdList           []string
+		SecretId, Name, VersionId, VersionStage string
+		SecretIdList                            []string
 	}](call.body)
 	if bad != nil {
 		return
 	}
 	e := TrailEvent{
-		Name: call.operation, At: s.cfg.Now(), Caller: s.caller(call.key), Source: "127.0.0.1", Agent: r.UserAgent(),
-		SecretID: in.SecretId, SecretIDs: in.SecretIdList, Stage: in.VersionStage,
+		Name: call.operation, At: s.cfg.Now(), Region: cmp.Or(call.region, s.cfg.Region), Caller: s.caller(call.key), Source: "127.0.0.1", Agent: r.UserAgent(),
+		SecretID: cmp.Or(in.SecretId, in.Name), SecretIDs: in.SecretIdList, Version: in.VersionId, Stage: in.VersionStage,
 	}
 	if err != nil {
 		e.ErrorCode = asAWSError(err).code
@@ -120,7 +120,7 @@ func (s *SecretsManager) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	fault, faulty := s.note(call.operation)
 	if faulty && fault.Stale && err == nil {
 		out, err := fault.past.perform(call)
-		s.recordRead(r, call, err)
+		s.record(r, call, err)
 		s.answer(w, call, out, err)
 		return
 	}
@@ -130,7 +130,7 @@ func (s *SecretsManager) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	var out any
 	if err == nil {
 		out, err = s.perform(call)
-		s.recordRead(r, call, err)
+		s.record(r, call, err)
 	}
 	if faulty && fault.After && s.misbehave(w, r, call, fault) {
 		return

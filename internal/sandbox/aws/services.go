@@ -34,7 +34,7 @@ func awsServices() []awsService {
 			return s.events.perform(operation, body)
 		}},
 		{"CloudTrail_20131101.", named("cloudtrail"), func(s smRegion, operation string, body []byte) (any, error) {
-			return s.trail.perform(operation, body)
+			return s.trail.perform(s.name, operation, body)
 		}},
 		{"TrentService.", named("kms"), smRegion.performKeys},
 		{"AWSOrganizationsV20161128.", named("organizations"), smRegion.performOrganizations},
