@@ -49,7 +49,8 @@ var mayImport = map[string][]string{
 	"internal/receipt":          {"internal/credential", "internal/filelock"},
 	"internal/filelock":         {},
 	"internal/fileaccess":       {},
-	"internal/audit":            {"internal/credential"},
+	"internal/audit":            {"internal/boundedfile", "internal/credential"},
+	"internal/snapshot":         {"internal/atomicfile", "internal/audit", "internal/boundedfile", "internal/credential"},
 	"internal/scan/fingerprint": {"internal/credential", "internal/redact"},
 	"internal/scan":             {"internal/credential", "internal/redact", "internal/scan/fingerprint"},
 	"internal/iam":              {"internal/credential"},
@@ -58,6 +59,7 @@ var mayImport = map[string][]string{
 	"internal/wire/kinds":       {"internal/registry", "internal/registry/*", "internal/store", "internal/store/*"},
 	"internal/awsaccount":       {"internal/config", "internal/credential", "internal/signin"},
 	"internal/wire":             {"internal/wire/kinds", "internal/awsaccount", "internal/boundedfile", "internal/credential", "internal/config", "internal/source", "internal/registry", "internal/store", "internal/store/*", "internal/transport", "internal/signin", "internal/audit"},
+	"internal/wire/audits":      {"internal/credential", "internal/snapshot", "internal/wire"},                                           // apart for the same reason as receipts
 	"internal/wire/receipts":    {"internal/boundedfile", "internal/config", "internal/credential", "internal/receipt", "internal/wire"}, // apart, since the helper needs none of it
 	"internal/arguments":        {"internal/credential", "internal/config"},
 	"internal/practice":         {"internal/arguments", "internal/boundedfile", "internal/childproc", "internal/config", "internal/credential", "internal/lifecycle", "internal/namespace", "internal/present", "internal/sandbox", "internal/sandbox/aws", "internal/sandbox/hub", "internal/sandbox/registry", "internal/signin", "internal/wire"},
@@ -91,28 +93,30 @@ var mayImport = map[string][]string{
 
 // maySee restricts modules to some packages. Any package may import a module that is not listed.
 var maySee = map[string][]string{
-	"github.com/aws/":                                  {"internal/store/secretsmanager", "internal/awsaccount", "internal/wire", "internal/wire/receipts", "internal/signin", "internal/audit", "cmd/purser-lambda"},
-	"github.com/aws/aws-sdk-go-v2/service/kms":         {"internal/wire/receipts"}, // not in the helper, which it would slow down
-	"github.com/aws/aws-sdk-go-v2/service/eventbridge": {"internal/wire/receipts"},
-	"github.com/aws/aws-lambda-go/":                    {"cmd/purser-lambda"},
-	"github.com/spf13/":                                {"cmd/purser", "internal/arguments", "internal/completion", "internal/manual", "internal/practice"},
-	"github.com/zalando/go-keyring":                    {"internal/keychain"},
-	"github.com/godbus/dbus":                           {"internal/keychain"},
-	"filippo.io/age":                                   {"internal/store/agefile"},
-	"github.com/docker/":                               {"internal/source", "cmd/docker-credential-purser"},
-	"github.com/google/go-containerregistry":           {"internal/sandbox/registry", "internal/realservers", "internal/scan", "internal/scope"}, // never in the helper or the Lambda
-	"github.com/goccy/go-yaml":                         {"internal/config"},
-	"golang.org/x/net/publicsuffix":                    {"internal/registry"},
-	"github.com/hiddeco/sshsig":                        {"internal/receipt"},
-	"golang.org/x/crypto/ssh":                          {"internal/receipt", "internal/wire/receipts"},
-	"golang.org/x/crypto/argon2":                       {"internal/scan/fingerprint"},
-	"golang.org/x/term":                                {"internal/present", "internal/childproc"},
-	"charm.land/huh/":                                  {"cmd/purser"}, // never in the helper or the Lambda
-	"github.com/aymanbagabas/go-udiff":                 {"cmd/purser"},
-	"github.com/creack/pty":                            {"internal/exposure", "internal/childproc"},
-	"github.com/modelcontextprotocol/":                 {"cmd/purser", "internal/agent"},
-	"github.com/hashicorp/":                            {"internal/terraform"},
-	module + "internal/realservers":                    {}, // tests only
+	"github.com/aws/":                                    {"internal/store/secretsmanager", "internal/awsaccount", "internal/wire", "internal/wire/receipts", "internal/wire/audits", "internal/signin", "internal/audit", "internal/snapshot", "cmd/purser-lambda"},
+	"github.com/aws/aws-sdk-go-v2/service/kms":           {"internal/wire/receipts", "internal/wire/audits", "internal/snapshot"}, // not in the helper, which it would slow down
+	"github.com/aws/aws-sdk-go-v2/service/eventbridge":   {"internal/wire/receipts"},
+	"github.com/aws/aws-sdk-go-v2/service/iam":           {"internal/wire/audits", "internal/snapshot"},
+	"github.com/aws/aws-sdk-go-v2/service/organizations": {"internal/wire/audits", "internal/snapshot"},
+	"github.com/aws/aws-lambda-go/":                      {"cmd/purser-lambda"},
+	"github.com/spf13/":                                  {"cmd/purser", "internal/arguments", "internal/completion", "internal/manual", "internal/practice"},
+	"github.com/zalando/go-keyring":                      {"internal/keychain"},
+	"github.com/godbus/dbus":                             {"internal/keychain"},
+	"filippo.io/age":                                     {"internal/store/agefile"},
+	"github.com/docker/":                                 {"internal/source", "cmd/docker-credential-purser"},
+	"github.com/google/go-containerregistry":             {"internal/sandbox/registry", "internal/realservers", "internal/scan", "internal/scope"}, // never in the helper or the Lambda
+	"github.com/goccy/go-yaml":                           {"internal/config"},
+	"golang.org/x/net/publicsuffix":                      {"internal/registry"},
+	"github.com/hiddeco/sshsig":                          {"internal/receipt"},
+	"golang.org/x/crypto/ssh":                            {"internal/receipt", "internal/wire/receipts"},
+	"golang.org/x/crypto/argon2":                         {"internal/scan/fingerprint"},
+	"golang.org/x/term":                                  {"internal/present", "internal/childproc"},
+	"charm.land/huh/":                                    {"cmd/purser"}, // never in the helper or the Lambda
+	"github.com/aymanbagabas/go-udiff":                   {"cmd/purser"},
+	"github.com/creack/pty":                              {"internal/exposure", "internal/childproc"},
+	"github.com/modelcontextprotocol/":                   {"cmd/purser", "internal/agent"},
+	"github.com/hashicorp/":                              {"internal/terraform"},
+	module + "internal/realservers":                      {}, // tests only
 }
 
 type goPackage struct {
@@ -169,6 +173,22 @@ func TestEveryPackageSaysWhatItIsFor(t *testing.T) {
 	for _, p := range goPackages(t) {
 		if len(p.Doc) < len("Package x does y.")+len(path.Base(p.ImportPath)) {
 			t.Errorf("%s has no package comment", p.ImportPath)
+		}
+	}
+}
+
+// Only purser audits: docker starts the helper several times for a command, and AWS starts the
+// function within a time limit.
+func TestSmallProgramsDoNotLinkAnAudit(t *testing.T) {
+	for _, program := range []string{"./cmd/docker-credential-purser", "./cmd/purser-lambda"} {
+		out, err := exec.CommandContext(t.Context(), "go", "list", "-deps", program).Output()
+		if err != nil || !strings.Contains(string(out), module+"internal/wire\n") {
+			t.Fatalf("%s: %v", program, err)
+		}
+		for _, big := range []string{module + "internal/snapshot", module + "internal/iam", module + "internal/wire/audits", "github.com/aws/aws-sdk-go-v2/service/iam", "github.com/aws/aws-sdk-go-v2/service/organizations"} {
+			if slices.Contains(strings.Fields(string(out)), big) {
+				t.Errorf("%s links %s", program, big)
+			}
 		}
 	}
 }

@@ -205,6 +205,8 @@ func (f *folder) decode(name string, do func(dec *json.Decoder, renew func()) er
 		at = in.at + offsetIn(in.error)
 	} else if syntax, ok := errors.AsType[*json.SyntaxError](err); ok {
 		at = syntax.Offset
+	} else if info, unknown := file.Stat(); unknown == nil && (errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF)) {
+		at = info.Size()
 	}
 	return f.bad(name, lineAt(file, at), problem)
 }

@@ -109,10 +109,18 @@ func ec2Selects(form url.Values, i EC2Instance) bool {
 		for v := 1; form.Get(at+"Value."+strconv.Itoa(v)) != ""; v++ {
 			// In a filter, * crosses slashes.
 			matched, err := path.Match(strings.ReplaceAll(form.Get(at+"Value."+strconv.Itoa(v)), "/", ":"), strings.ReplaceAll(has, "/", ":"))
-			hit = hit || err == nil && matched
+			hit = hit || err == nil && matched && has != ""
 		}
 		if !hit {
 			return false
 		}
 	}
+}
+
+// Tags makes tags of keys and values in turn.
+func Tags(pairs ...string) (tags []smTag) {
+	for i := 0; i+1 < len(pairs); i += 2 {
+		tags = append(tags, smTag{Key: pairs[i], Value: pairs[i+1]})
+	}
+	return tags
 }

@@ -19,6 +19,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/aws/retry"
 	"github.com/aws/aws-sdk-go-v2/aws/signer/v4"
 	"github.com/aws/smithy-go"
+	smithyhttp "github.com/aws/smithy-go/transport/http"
 
 	"purser/internal/credential"
 	"purser/internal/snapshot"
@@ -152,23 +153,21 @@ func (c *ec2) once(ctx context.Context, form string) ([]byte, error) {
 	case len(raw) > mostAnswer:
 		return nil, errors.New("EC2's answer is larger than 32 MiB")
 	case res.StatusCode != http.StatusOK:
-		return nil, refusal(res.StatusCode, raw)
+		return nil, refusal(res, raw)
 	}
 	return raw, nil
 }
 
-// refusal is EC2's error. Its retryer knows the codes of throttling, and counts server errors as
-// temporary.
-func refusal(status int, raw []byte) error {
+// refusal is EC2's error. The retryer looks at its code and its status.
+func refusal(res *http.Response, raw []byte) error {
 	var said struct {
 		Code    string `xml:"Errors>Error>Code"`
 		Message string `xml:"Errors>Error>Message"`
 	}
 	_ = xml.Unmarshal(raw, &said) // a proxy may answer anything
-	if said.Code == "" && status >= http.StatusInternalServerError {
-		said.Code = "ServiceUnavailable"
+	return &smithyhttp.ResponseError{
+		Response: &smithyhttp.Response{Response: res}, Err: &smithy.GenericAPIError{Code: cmp.Or(said.Code, "HTTP "+strconv.Itoa(res.StatusCode)), Message: said.Message},
 	}
-	return &smithy.GenericAPIError{Code: cmp.Or(said.Code, "HTTP "+strconv.Itoa(status)), Message: said.Message}
 }
 
 // endpoint is where the environment's settings of AWS lead, or the region's own address.
