@@ -44,7 +44,7 @@ type area[P any] struct {
 
 // areas lists the tables in the document's order.
 func areas() []asker {
-	return []asker{secretsManagerArea(), awsClientsArea(), registryArea(), registryClientsArea(), hubArea()}
+	return []asker{secretsManagerArea(), auditArea(), awsClientsArea(), registryArea(), registryClientsArea(), hubArea()}
 }
 
 // An asker is an area with any kind of part.

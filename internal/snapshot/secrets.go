@@ -138,7 +138,7 @@ func (t *taking) readKey(region, name string) {
 	if !t.first(key, name) {
 		return
 	}
-	if policy, err := in.KMS.GetKeyPolicy(t.ctx, &kms.GetKeyPolicyInput{KeyId: &key.ARN}); err != nil {
+	if policy, err := in.KMS.GetKeyPolicy(t.ctx, &kms.GetKeyPolicyInput{KeyId: &key.ARN, PolicyName: aws.String("default")}); err != nil {
 		t.miss("the key's policy", "kms:GetKeyPolicy", key.ARN, err)
 	} else {
 		key.Policy = Document(t.text(aws.ToString(policy.Policy)))

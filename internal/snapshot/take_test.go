@@ -20,6 +20,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/credentials"
 	"github.com/aws/aws-sdk-go-v2/service/iam"
 	"github.com/aws/aws-sdk-go-v2/service/kms"
+	kmstypes "github.com/aws/aws-sdk-go-v2/service/kms/types"
 	"github.com/aws/aws-sdk-go-v2/service/organizations"
 	sm "github.com/aws/aws-sdk-go-v2/service/secretsmanager"
 	"github.com/aws/aws-sdk-go-v2/service/secretsmanager/types"
@@ -27,6 +28,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"purser/internal/credential"
+	"purser/internal/realservers"
 	sandboxaws "purser/internal/sandbox/aws"
 	"purser/internal/snapshot"
 )
@@ -421,5 +423,75 @@ func TestASecretFindsItsKeyByAnyName(t *testing.T) {
 		t.Error("a policy is not found")
 	} else if d, ok := p.Document(); !ok || string(d) != readPolicy {
 		t.Errorf("%q", d)
+	}
+}
+
+// moto is a server that nobody here wrote.
+func TestASnapshotOfMotoIsOneOfTheStandIn(t *testing.T) {
+	got := map[string]*snapshot.Snapshot{}
+	for _, server := range []string{"moto", "stand-in"} {
+		url := ""
+		if server == "moto" {
+			url = realservers.Moto(t)
+		} else {
+			standin := httptest.NewServer(sandboxaws.NewSecretsManager(sandboxaws.SecretsManagerConfig{}))
+			defer standin.Close()
+			url = standin.URL
+		}
+		c := aws.Config{Region: "eu-west-2", BaseEndpoint: &url, Credentials: credentials.NewStaticCredentialsProvider("FAKE", "FAKE", "")}
+		people, keys, secrets := iam.NewFromConfig(c), kms.NewFromConfig(c), sm.NewFromConfig(c)
+		role, made := aws.String("agents"), &sm.CreateSecretInput{Name: aws.String(secret), SecretString: aws.String("FAKE"), Description: aws.String("for CI")}
+		_, err1 := people.CreateRole(t.Context(), &iam.CreateRoleInput{RoleName: role, AssumeRolePolicyDocument: aws.String(readPolicy)})
+		_, err2 := people.PutRolePolicy(t.Context(), &iam.PutRolePolicyInput{RoleName: role, PolicyName: aws.String("read"), PolicyDocument: aws.String(readPolicy)})
+		_, err3 := people.CreatePolicy(t.Context(), &iam.CreatePolicyInput{PolicyName: aws.String("all"), PolicyDocument: aws.String(readPolicy)})
+		_, err4 := people.AttachRolePolicy(t.Context(), &iam.AttachRolePolicyInput{RoleName: role, PolicyArn: aws.String("arn:aws:iam::" + account + ":policy/all")})
+		k, err5 := keys.CreateKey(t.Context(), &kms.CreateKeyInput{})
+		if err := errors.Join(err1, err2, err3, err4, err5); err != nil {
+			t.Fatalf("%s: %v", server, err)
+		}
+		made.KmsKeyId = k.KeyMetadata.Arn
+		_, err := secrets.CreateSecret(t.Context(), made)
+		_, err2 = keys.CreateGrant(t.Context(), &kms.CreateGrantInput{KeyId: made.KmsKeyId, GranteePrincipal: aws.String("arn:aws:iam::" + account + ":root"), Operations: []kmstypes.GrantOperation{kmstypes.GrantOperationDecrypt}})
+		if err := errors.Join(err, err2); err != nil {
+			t.Fatalf("%s: %v", server, err)
+		}
+		s, err := snapshot.Take(t.Context(), snapshot.Clients{
+			Caller: func(context.Context) (string, string, error) {
+				return "arn:aws:iam::" + account + ":user/ada", account, nil
+			},
+			IAM: people, Organizations: organizations.NewFromConfig(c),
+			In: func(string) (snapshot.Regional, error) {
+				return snapshot.Regional{Secrets: secrets, KMS: keys, EC2: machines(nil)}, nil
+			},
+		}, refs()[:1], options())
+		if err != nil {
+			t.Fatal(err)
+		}
+		got[server] = s
+	}
+	strip := func(s *snapshot.Snapshot) *snapshot.Snapshot { // what differs between two accounts
+		for i := range s.Roles {
+			s.Roles[i].ID, s.Roles[i].Created = "", time.Time{}
+		}
+		for i := range s.Policies {
+			for j := range s.Policies[i].Versions {
+				s.Policies[i].Versions[j].Created = time.Time{}
+			}
+		}
+		for i := range s.Secrets {
+			x := &s.Secrets[i]
+			x.ARN, x.Key, x.Created, x.Changed, x.Accessed, x.Stages = "", "", time.Time{}, time.Time{}, time.Time{}, nil
+		}
+		for i := range s.Keys {
+			k := &s.Keys[i]
+			k.ARN, k.Names, k.Policy = "", nil, ""
+			for j := range k.Grants {
+				k.Grants[j].ID, k.Grants[j].Created, k.Grants[j].Issuer = "", time.Time{}, ""
+			}
+		}
+		return s
+	}
+	if diff := cmp.Diff(strip(got["stand-in"]), strip(got["moto"])); diff != "" {
+		t.Errorf("stand-in (-) and moto (+):\n%s", diff)
 	}
 }

@@ -250,11 +250,16 @@ func iamMissing(message string) error {
 	return &awsError{"NoSuchEntity", message, http.StatusNotFound}
 }
 
-// iamDone is the answer of a call that changes something. Nothing reads its content.
+// iamDone is the answer of a call that changes something, with what it made.
 type iamDone struct {
 	XMLName   xml.Name
-	Namespace string `xml:"xmlns,attr"`
-	RequestID string `xml:"ResponseMetadata>RequestId"`
+	Namespace string      `xml:"xmlns,attr"`
+	User      *IAMUser    `xml:"CreateUserResult>User"`
+	Group     *IAMGroup   `xml:"CreateGroupResult>Group"`
+	Role      *IAMRole    `xml:"CreateRoleResult>Role"`
+	Policy    *IAMPolicy  `xml:"CreatePolicyResult>Policy"`
+	Profile   *IAMProfile `xml:"CreateInstanceProfileResult>InstanceProfile"`
+	RequestID string      `xml:"ResponseMetadata>RequestId"`
 }
 
 // iamChange performs the calls with which people make entities. It checks that what they name exists.
@@ -263,49 +268,54 @@ func (s smRegion) iamChange(operation string, form url.Values) (any, error) {
 	if !known {
 		return nil, smError("InvalidAction", "the stand-in has no IAM action %s", operation)
 	}
-	if err := change(s, form); err != nil {
+	out := &iamDone{XMLName: xml.Name{Local: operation + "Response"}, Namespace: iamNamespace, RequestID: s.requestID()}
+	if err := change(s, form, out); err != nil {
 		return nil, err
 	}
-	return &iamDone{XMLName: xml.Name{Local: operation + "Response"}, Namespace: iamNamespace, RequestID: s.requestID()}, nil
+	return out, nil
 }
 
-func iamChanges() map[string]func(smRegion, url.Values) error {
-	return map[string]func(smRegion, url.Values) error{
-		"CreateUser": func(s smRegion, form url.Values) error {
+// iamChanger performs a call, and sets what it made.
+type iamChanger func(s smRegion, form url.Values, made *iamDone) error
+
+func iamChanges() map[string]iamChanger {
+	return map[string]iamChanger{
+		"CreateUser": func(s smRegion, form url.Values, made *iamDone) error {
 			name := form.Get("UserName")
 			if find(s.iam.Users, func(u IAMUser) bool { return u.UserName == name }) != nil {
 				return iamExists("User with name " + name + " already exists.")
 			}
-			s.iam.Users = append(s.iam.Users, IAMUser{
-				Path: "/", UserName: name, ARN: s.iamARN("user/" + name), UserID: stsUserID(s.iamARN("user/" + name)), CreateDate: s.now(), Tags: formTags(form),
-			})
+			made.User = &IAMUser{Path: "/", UserName: name, ARN: s.iamARN("user/" + name), UserID: stsUserID(s.iamARN("user/" + name)), CreateDate: s.now(), Tags: formTags(form)}
+			s.iam.Users = append(s.iam.Users, *made.User)
 			return nil
 		},
-		"CreateGroup": func(s smRegion, form url.Values) error {
+		"CreateGroup": func(s smRegion, form url.Values, made *iamDone) error {
 			name := form.Get("GroupName")
-			s.iam.Groups = append(s.iam.Groups, IAMGroup{Path: "/", GroupName: name, ARN: s.iamARN("group/" + name), GroupID: "AGPA" + stsUserID(name)[4:], CreateDate: s.now()})
+			made.Group = &IAMGroup{Path: "/", GroupName: name, ARN: s.iamARN("group/" + name), GroupID: "AGPA" + stsUserID(name)[4:], CreateDate: s.now()}
+			s.iam.Groups = append(s.iam.Groups, *made.Group)
 			return nil
 		},
-		"CreateRole": func(s smRegion, form url.Values) error {
+		"CreateRole": func(s smRegion, form url.Values, made *iamDone) error {
 			name := form.Get("RoleName")
 			if find(s.iam.Roles, func(r IAMRole) bool { return r.RoleName == name }) != nil {
 				return iamExists("Role with name " + name + " already exists.")
 			}
-			role := IAMRole{
+			made.Role = &IAMRole{
 				Path: "/", RoleName: name, ARN: s.iamARN("role/" + name), RoleID: "AROA" + stsUserID(name)[4:], CreateDate: s.now(),
 				Trust: IAMDocument(form.Get("AssumeRolePolicyDocument")), Tags: formTags(form),
 			}
 			if limit := form.Get("PermissionsBoundary"); limit != "" {
-				role.Boundary = &IAMBoundary{"Policy", limit}
+				made.Role.Boundary = &IAMBoundary{"Policy", limit}
 			}
-			s.iam.Roles = append(s.iam.Roles, role)
+			s.iam.Roles = append(s.iam.Roles, *made.Role)
 			return nil
 		},
-		"CreatePolicy": func(s smRegion, form url.Values) error {
+		"CreatePolicy": func(s smRegion, form url.Values, made *iamDone) error {
 			name := form.Get("PolicyName")
-			s.iam.Policies = append(s.iam.Policies, IAMPolicy{
+			made.Policy = &IAMPolicy{
 				PolicyName: name, ARN: s.iamARN("policy/" + name), Default: "v1", Versions: []IAMVersion{{IAMDocument(form.Get("PolicyDocument")), "v1", true, s.now()}},
-			})
+			}
+			s.iam.Policies = append(s.iam.Policies, *made.Policy)
 			return nil
 		},
 		"AddUserToGroup": onUser(func(u *IAMUser, form url.Values) { u.Groups = append(u.Groups, form.Get("GroupName")) }),
@@ -320,8 +330,10 @@ func iamChanges() map[string]func(smRegion, url.Values) error {
 		}),
 		"AttachGroupPolicy": onGroup(func(g *IAMGroup, form url.Values) { g.Attached = append(g.Attached, attachedBy(form)) }),
 		"PutGroupPolicy":    onGroup(func(g *IAMGroup, form url.Values) { g.Inline = putInline(g.Inline, form) }),
-		"CreateInstanceProfile": func(smRegion, url.Values) error {
-			return nil // it shows once it holds a role
+		"CreateInstanceProfile": func(s smRegion, form url.Values, made *iamDone) error {
+			name := form.Get("InstanceProfileName")
+			made.Profile = &IAMProfile{name, s.iamARN("instance-profile/" + name)}
+			return nil // IAM shows it with the role that it holds
 		},
 		"AddRoleToInstanceProfile": onRole(func(s smRegion, r *IAMRole, form url.Values) {
 			name := form.Get("InstanceProfileName")
@@ -338,8 +350,8 @@ func (s smRegion) iamARN(rest string) string { return "arn:aws:iam::" + s.cfg.Ac
 
 func (s smRegion) now() time.Time { return s.cfg.Now().UTC().Truncate(time.Second) }
 
-func onUser(change func(*IAMUser, url.Values)) func(smRegion, url.Values) error {
-	return func(s smRegion, form url.Values) error {
+func onUser(change func(*IAMUser, url.Values)) iamChanger {
+	return func(s smRegion, form url.Values, _ *iamDone) error {
 		u := find(s.iam.Users, func(u IAMUser) bool { return u.UserName == form.Get("UserName") })
 		if u == nil {
 			return iamMissing("The user with name " + form.Get("UserName") + " cannot be found.")
@@ -349,8 +361,8 @@ func onUser(change func(*IAMUser, url.Values)) func(smRegion, url.Values) error 
 	}
 }
 
-func onGroup(change func(*IAMGroup, url.Values)) func(smRegion, url.Values) error {
-	return func(s smRegion, form url.Values) error {
+func onGroup(change func(*IAMGroup, url.Values)) iamChanger {
+	return func(s smRegion, form url.Values, _ *iamDone) error {
 		g := find(s.iam.Groups, func(g IAMGroup) bool { return g.GroupName == form.Get("GroupName") })
 		if g == nil {
 			return iamMissing("The group with name " + form.Get("GroupName") + " cannot be found.")
@@ -360,8 +372,8 @@ func onGroup(change func(*IAMGroup, url.Values)) func(smRegion, url.Values) erro
 	}
 }
 
-func onRole(change func(smRegion, *IAMRole, url.Values)) func(smRegion, url.Values) error {
-	return func(s smRegion, form url.Values) error {
+func onRole(change func(smRegion, *IAMRole, url.Values)) iamChanger {
+	return func(s smRegion, form url.Values, _ *iamDone) error {
 		r := find(s.iam.Roles, func(r IAMRole) bool { return r.RoleName == form.Get("RoleName") })
 		if r == nil {
 			return iamMissing("The role with name " + form.Get("RoleName") + " cannot be found.")
