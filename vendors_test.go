@@ -24,6 +24,7 @@ var mayName = []string{
 	"cmd/purser-lambda/", // serves AWS's rotation
 	"internal/sandbox/", "internal/realservers/", "internal/conformance/", "internal/exposure/",
 	"internal/practice/", "cmd/purser-exposure/",
+	"internal/audit/", "internal/snapshot/", // ask AWS, and nobody else
 	"internal/scan/", // knows where programs and CI services keep what they are told
 }
 

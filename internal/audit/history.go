@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"encoding/hex"
 	"errors"
+	"fmt"
 	"slices"
 	"strings"
 	"time"
@@ -78,11 +79,10 @@ type Search struct {
 // Miss is a file, or the rest of one, that could not be read.
 type Miss struct{ File, Why string }
 
-const (
-	// mostUses bounds a history. A hostile caller can change session and user agent with each call.
-	mostUses = 50_000
-	mostSeen = 1 << 20
-)
+// mostUses bounds a history. A hostile caller can change session and user agent with each call.
+var mostUses = 50_000
+
+const mostSeen = 1 << 20
 
 // readEvents and changeEvents are the calls that matter (Secrets Manager User Guide, "Log events
 // with CloudTrail"). The last of them are the service's own.
@@ -116,6 +116,33 @@ func (h *History) Complete() bool {
 // events of the kind "read" looks like that.
 func (h *History) Silent() bool {
 	return len(h.Uses) > 0 && !slices.ContainsFunc(h.Uses, func(u Use) bool { return !u.Changes() })
+}
+
+// Lacks says what the history cannot tell, a sentence each.
+func (h *History) Lacks() []string {
+	var all []string
+	for _, s := range h.Searches {
+		switch {
+		case s.Done:
+		case s.Back.IsZero():
+			all = append(all, "purser has not asked CloudTrail in "+s.Region+" about "+s.Event)
+		default:
+			all = append(all, "purser has asked CloudTrail in "+s.Region+" about "+s.Event+" back to "+s.Back.Format("2006-01-02 15:04")+" UTC only")
+		}
+	}
+	for _, m := range h.Misses {
+		all = append(all, m.File+": "+m.Why)
+	}
+	if h.Unreadable > 0 {
+		all = append(all, fmt.Sprintf("CloudTrail events that purser cannot parse: %d", h.Unreadable))
+	}
+	if h.Dropped > 0 {
+		all = append(all, fmt.Sprintf("more than %d kinds of use: purser did not count %d events", mostUses, h.Dropped))
+	}
+	if h.Silent() {
+		all = append(all, "there are changes but no reads: perhaps the trail does not log management events of the kind read")
+	}
+	return all
 }
 
 // take adds an event, if it is about one of the subjects.

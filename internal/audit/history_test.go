@@ -210,6 +210,9 @@ func TestBrokenLogFilesAreNamedAndHideNoOthers(t *testing.T) {
 	if len(got) != len(want) {
 		t.Errorf("misses %v", got)
 	}
+	if len(h.Lacks()) != len(want) {
+		t.Errorf("it lacks %q", h.Lacks())
+	}
 	if len(h.Uses) != 1 || h.Uses[0].Count != 3 || h.Complete() {
 		t.Errorf("%+v", h.Uses)
 	}
@@ -244,19 +247,20 @@ func TestAFolderWithoutLogsIsAMistake(t *testing.T) {
 func TestATrailWithoutReadsIsSilent(t *testing.T) {
 	h := window()
 	err := h.ReadLogs(t.Context(), logs(t, record("PutSecretValue", now.Add(-time.Hour), asked(map[string]any{"secretId": arn}))), subjects(), now, nil)
-	if err != nil || !h.Silent() || !h.Uses[0].Changes() {
+	if err != nil || !h.Silent() || !h.Uses[0].Changes() || len(h.Lacks()) != 1 || !strings.Contains(h.Lacks()[0], "no reads") {
 		t.Errorf("%+v: %v", h, err)
 	}
 }
 
 // A caller who changes his session's name with each call must not fill the memory.
 func TestAHistoryIsBounded(t *testing.T) {
+	defer audit.LimitUses(100)()
 	var all []string
-	for i := range 50_010 {
+	for i := range 110 {
 		all = append(all, record("GetSecretValue", now.Add(-time.Hour), map[string]any{"userAgent": fmt.Sprint("x", i), "requestParameters": map[string]any{"secretId": arn}}))
 	}
 	h := window()
-	if err := h.ReadLogs(t.Context(), logs(t, all...), subjects(), now, nil); err != nil || len(h.Uses) != 50_000 || h.Dropped != 10 || h.Complete() {
+	if err := h.ReadLogs(t.Context(), logs(t, all...), subjects(), now, nil); err != nil || len(h.Uses) != 100 || h.Dropped != 10 || h.Complete() || len(h.Lacks()) != 1 {
 		t.Errorf("%d uses, %d dropped: %v", len(h.Uses), h.Dropped, err)
 	}
 }
@@ -382,6 +386,10 @@ func TestWhatCloudTrailRefusesIsAnErrorAndKeepsTheRest(t *testing.T) {
 	}
 	h := window()
 	err := trail.Search(t.Context(), h, subjects(), now, nil)
+	lacks := strings.Join(h.Lacks(), "\n")
+	if !strings.Contains(lacks, "about GetSecretValue back to 2026-11-23 11:") || !strings.Contains(lacks, "has not asked CloudTrail in eu-west-2 about PutSecretValue") {
+		t.Error(lacks)
+	}
 	if credential.ReasonOf(err) != credential.AccessDenied || counts(h)["GetSecretValue buildkite-agents"] == 0 || h.Complete() {
 		t.Errorf("%v %+v", err, h.Searches)
 	}

@@ -29,6 +29,9 @@ func (t Trail) Search(ctx context.Context, h *History, subjects []Subject, now t
 	defer h.sort()
 	events := slices.Concat(readEvents, changeEvents)
 	asked := false
+	for _, event := range events {
+		h.search(t.Region, event) // so that Lacks knows of those that are never asked
+	}
 	for i, event := range events {
 		state := h.search(t.Region, event)
 		if state.Done {

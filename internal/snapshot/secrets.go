@@ -11,7 +11,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/secretsmanager/types"
 )
 
-var errEmpty = errors.New("AWS's answer lacks what was asked for")
+var errEmpty = errors.New("AWS gave an empty answer")
 
 // readSecrets reads the secrets, their replicas, and the keys of all of them.
 func (t *taking) readSecrets(refs []Ref) {

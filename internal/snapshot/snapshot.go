@@ -1,6 +1,9 @@
 // Package snapshot reads everything that an audit of an AWS account needs, once, and keeps it as
 // files (save.go, load.go). It evaluates nothing and reads no secret's value. What it may not
 // read, it names.
+//
+// Names, tags and documents are as people wrote them, apart from texts that hold a token: quote them
+// before you show them.
 package snapshot
 
 import (
@@ -139,7 +142,7 @@ func (p Policy) Document() (Document, bool) {
 type Secret struct {
 	Asked       string // the name or ARN that it was looked up by
 	Region      string
-	Missing     bool   `json:",omitempty"` // AWS says that there is none; only Asked and Region are set
+	Missing     bool   `json:",omitempty"` // AWS knows none of that name; only Asked and Region are set
 	ARN, Name   string `json:",omitempty"`
 	ReplicaOf   string `json:",omitempty"` // the ARN of the primary
 	Description string `json:",omitempty"`
@@ -213,7 +216,8 @@ type Organization struct {
 	Levels []Level `json:",omitempty"`
 }
 
-// Level is a root, an organizational unit, or the account.
+// Level is a root, an organizational unit, or the account. While the organization uses a kind of
+// policy, each level has at least one. None at any level means that the kind is not in use.
 type Level struct {
 	ID         string
 	SCPs, RCPs []Control

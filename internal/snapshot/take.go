@@ -1,6 +1,7 @@
 package snapshot
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -73,6 +74,17 @@ type EC2 interface {
 // Ref names a secret by name or ARN, and its region.
 type Ref struct{ Secret, Region string }
 
+// Rights are the actions that a snapshot takes. Without one, only what it reads is missing.
+func Rights() []string {
+	return []string{
+		"ec2:DescribeInstances",
+		"iam:GetAccountAuthorizationDetails", "iam:GetPolicy", "iam:GetPolicyVersion",
+		"kms:DescribeKey", "kms:GetKeyPolicy", "kms:GetKeyRotationStatus", "kms:ListGrants",
+		"organizations:DescribeOrganization", "organizations:DescribePolicy", "organizations:ListParents", "organizations:ListPoliciesForTarget",
+		"secretsmanager:DescribeSecret", "secretsmanager:GetResourcePolicy",
+	}
+}
+
 // Progress is how far a snapshot is. Total is 0 while nobody knows it.
 type Progress struct {
 	What        string // "secrets"
@@ -101,6 +113,9 @@ func Take(ctx context.Context, c Clients, refs []Ref, o Options) (*Snapshot, err
 	}
 	t := &taking{Clients: c, ctx: ctx, o: o, room: make(chan struct{}, atOnce), slot: make(map[string]*Key)}
 	t.out.About = About{Schema: Schema, Account: account, Partition: partition(arn), Caller: arn, Taken: o.Now().UTC().Truncate(time.Second)}
+	refs = slices.Clone(refs)
+	slices.SortFunc(refs, func(a, b Ref) int { return cmp.Or(cmp.Compare(a.Region, b.Region), cmp.Compare(a.Secret, b.Secret)) })
+	refs = slices.Compact(refs) // credentials may share a secret
 	for _, r := range refs {
 		t.region(r.Region)
 	}

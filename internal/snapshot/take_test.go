@@ -312,6 +312,45 @@ func TestAMissingRightCostsOnlyItsOwnLines(t *testing.T) {
 	}
 }
 
+func TestRightsAreThoseOfTheCalls(t *testing.T) {
+	var want []string
+	for action := range lost {
+		want = append(want, action)
+	}
+	want = append(want, "ec2:DescribeInstances") // wire/audits
+	slices.Sort(want)
+	if diff := cmp.Diff(want, snapshot.Rights()); diff != "" {
+		t.Error(diff)
+	}
+}
+
+func TestEC2sRefusalCostsOnlyTheInstances(t *testing.T) {
+	r := newRig(t)
+	in := r.clients.In
+	r.clients.In = func(region string) (snapshot.Regional, error) {
+		c, err := in(region)
+		c.EC2 = noMachines{}
+		return c, err
+	}
+	if s := r.take(t); len(s.About.NotLookedAt) != 1 || s.About.NotLookedAt[0].Action != "ec2:DescribeInstances" || !s.About.NotLookedAt[0].Denied {
+		t.Errorf("%+v", s.About.NotLookedAt)
+	}
+}
+
+type noMachines struct{}
+
+func (noMachines) Instances(context.Context, string) ([]snapshot.Instance, string, error) {
+	return nil, "", &smithy.GenericAPIError{Code: "UnauthorizedOperation", Message: "You are not authorized to perform this operation."}
+}
+
+func TestASecretOfTwoCredentialsIsReadOnce(t *testing.T) {
+	r := newRig(t)
+	s, err := snapshot.Take(t.Context(), r.clients, append(refs(), refs()...), options())
+	if err != nil || len(s.Secrets) != len(refs()) {
+		t.Errorf("%d secrets: %v", len(s.Secrets), err)
+	}
+}
+
 func TestThrottledCallsAreTriedAgain(t *testing.T) {
 	for _, l := range lost {
 		r := newRig(t)

@@ -14,7 +14,7 @@ import (
 // TrailEvent is a CloudTrail record of reading or changing a secret.
 type TrailEvent struct {
 	ID        string // of the event; "": its place in the answer makes one
-	Region    string // where it happened; "": in any region that is asked
+	Region    string // where it happened; "": every region answers it
 	Name      string // "GetSecretValue"
 	At        time.Time
 	Caller    string // the ARN of a user, or role session
