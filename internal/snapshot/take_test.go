@@ -19,6 +19,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/aws/retry"
 	"github.com/aws/aws-sdk-go-v2/credentials"
 	"github.com/aws/aws-sdk-go-v2/service/iam"
+	iamtypes "github.com/aws/aws-sdk-go-v2/service/iam/types"
 	"github.com/aws/aws-sdk-go-v2/service/kms"
 	kmstypes "github.com/aws/aws-sdk-go-v2/service/kms/types"
 	"github.com/aws/aws-sdk-go-v2/service/organizations"
@@ -532,5 +533,32 @@ func TestASnapshotOfMotoIsOneOfTheStandIn(t *testing.T) {
 	}
 	if diff := cmp.Diff(strip(got["stand-in"]), strip(got["moto"])); diff != "" {
 		t.Errorf("stand-in (-) and moto (+):\n%s", diff)
+	}
+}
+
+// documents is an IAM with a role whose document is sent in a given form.
+type documents struct {
+	snapshot.IAM
+	text string
+}
+
+func (d documents) GetAccountAuthorizationDetails(context.Context, *iam.GetAccountAuthorizationDetailsInput, ...func(*iam.Options)) (*iam.GetAccountAuthorizationDetailsOutput, error) {
+	return &iam.GetAccountAuthorizationDetailsOutput{RoleDetailList: []iamtypes.RoleDetail{{AssumeRolePolicyDocument: &d.text}}}, nil
+}
+
+func TestDocumentsAreDecodedAsIAMSendsThem(t *testing.T) {
+	for sent, want := range map[string]snapshot.Document{
+		"%7B%22a%22%3A%22x+y%20%2B%25%22%7D": `{"a":"x+y +%"}`, // a plus is a plus
+		` {"a":"x+y %2B"}`:                   ` {"a":"x+y %2B"}`,
+		"%zz":                                "%zz",
+		"":                                   "",
+		"%7B%22" + token + "%22%7D":          "(a text that contains a token, not shown)",
+		"%7B%ff%7D":                          "{\uFFFD}",
+	} {
+		r := newRig(t)
+		r.clients.IAM = documents{text: sent}
+		if s := r.take(t); s.Roles[0].Trust != want {
+			t.Errorf("%q: %q, want %q", sent, s.Roles[0].Trust, want)
+		}
 	}
 }
