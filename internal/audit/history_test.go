@@ -339,7 +339,7 @@ func TestASearchGoesOnWhereItEnded(t *testing.T) {
 func TestProgressSaysHowLongItTakes(t *testing.T) {
 	next := "more"
 	trail := audit.Trail{Region: "eu-west-2", Wait: func(context.Context, time.Duration) error { return context.Canceled },
-		API: lookup(func(in *cloudtrail.LookupEventsInput) (*cloudtrail.LookupEventsOutput, error) {
+		API: lookup(func(_ *cloudtrail.LookupEventsInput) (*cloudtrail.LookupEventsOutput, error) {
 			at := now.AddDate(0, 0, -1)
 			return &cloudtrail.LookupEventsOutput{NextToken: &next, Events: eventsAt(at)}, nil
 		})}

@@ -17,7 +17,7 @@ const deepest = 10
 // and delegated administrators may list them.
 func (t *taking) readOrganization() {
 	out, err := t.Organizations.DescribeOrganization(t.ctx, &organizations.DescribeOrganizationInput{})
-	if none, ok := errors.AsType[*types.AWSOrganizationsNotInUseException](err); ok && none != nil {
+	if _, none := errors.AsType[*types.AWSOrganizationsNotInUseException](err); none {
 		t.add(func(s *Snapshot) { s.Organization = Organization{Known: true} })
 		return
 	}
@@ -89,10 +89,7 @@ func (t *taking) controls(target string, kind types.PolicyType, read map[string]
 		}
 		return aws.ToString(out.NextToken), nil
 	})
-	if off, ok := errors.AsType[*types.PolicyTypeNotEnabledException](err); ok && off != nil {
-		return action, nil
-	}
-	if err != nil {
+	if _, off := errors.AsType[*types.PolicyTypeNotEnabledException](err); err != nil && !off {
 		return action, err
 	}
 	slices.Sort(ids)

@@ -52,7 +52,7 @@ func (t *taking) readSecret(s Secret) *Secret {
 		return nil
 	}
 	out, err := in.Secrets.DescribeSecret(t.ctx, &sm.DescribeSecretInput{SecretId: &s.Asked})
-	if missing, ok := errors.AsType[*types.ResourceNotFoundException](err); ok && missing != nil {
+	if _, missing := errors.AsType[*types.ResourceNotFoundException](err); missing {
 		s.Missing = true
 		t.add(func(all *Snapshot) { all.Secrets = append(all.Secrets, s) })
 		return nil

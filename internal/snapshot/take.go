@@ -149,7 +149,7 @@ func partition(arn string) string {
 // taking is a snapshot in the making.
 type taking struct {
 	Clients
-	ctx  context.Context //nolint:containedctx // a taking is one call
+	ctx  context.Context // a taking is one call
 	o    Options
 	room chan struct{}
 

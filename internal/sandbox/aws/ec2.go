@@ -84,7 +84,7 @@ func (s smRegion) ec2Perform(call awsCall, form url.Values) (any, error) {
 		if i.Region == s.name && ec2Selects(form, i) {
 			item := ec2Item{EC2Instance: i}
 			for _, t := range i.Tags {
-				item.Tags = append(item.Tags, ec2Tag{t.Key, t.Value})
+				item.Tags = append(item.Tags, ec2Tag(t))
 			}
 			found = append(found, item)
 		}
