@@ -76,7 +76,7 @@ func run(out io.Writer, folder, repository string, rounds int) error {
 	if err != nil {
 		return err
 	}
-	found := []int{0, 1}
+	found := []int{0, 1, 6} // trees of source have damaged archives as test data
 	for _, place := range []struct {
 		name  string
 		bytes int64
