@@ -3,6 +3,7 @@ package main
 import (
 	"fmt"
 	"net/http"
+	"os/exec"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -300,9 +301,25 @@ func scanFlows() []flow {
 			return s.file("leak/"+s.box.PushToken.Reveal(), "", false)
 		}), "leak"),
 		run("this machine", present.ExitBad, all(stored(pushToken, "dockerhub"), dockerLogin(pushToken, ""), leaked(".bash_history", "docker login -p %s\n")), "--here"),
+		run("fingerprints", present.ExitOK, stored(pushToken, "dockerhub"), "dockerhub", "--export", "prints.json"),
+		run("git's history", present.ExitBad, all(there, committed), "."),
 		run("another token", present.ExitFailed, all(stored(secondToken, "dockerhub"), leaked("leak/x", "%s")), "leak"),
 		run("AWS repeats what it got", present.ExitFailed, all(there, awsFault("GetSecretValue", sandboxaws.Fault{Echo: true, Times: -1})), "leak"),
 	}
+}
+
+// committed puts the scene's leak into a git history, and removes it from the checkout.
+func committed(s *scene) error {
+	for _, args := range [][]string{
+		{"init", "-q"}, {"add", "leak"}, {"-c", "user.name=Ann", "-c", "user.email=ann@example.com", "commit", "-q", "-m", "add"}, {"rm", "-q", "-r", "leak"},
+	} {
+		git := exec.CommandContext(s.ctx, "git", args...) //nolint:gosec // constant
+		git.Dir, git.Env = s.run.Dir, append(git.Environ(), "HOME="+s.run.Dir, "GIT_CONFIG_NOSYSTEM=1")
+		if said, err := git.CombinedOutput(); err != nil {
+			return fmt.Errorf("git %s: %w: %s", args[0], err, said)
+		}
+	}
+	return nil
 }
 
 // signInFlows sign in to AWS. The session's tokens belong in the cache file of AWS's tools and nowhere
