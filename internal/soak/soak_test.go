@@ -47,6 +47,9 @@ type account struct {
 	credentials []*kept
 	env         []string // for its runs
 	signers     string   // allowed signers of its receipts; "": no receipts
+
+	mu   sync.Mutex
+	runs []string // the latest, for failures
 }
 
 type kept struct {
@@ -285,7 +288,18 @@ func (s *soak) run(a *account, armed func(*exec.Cmd), args ...string) ended {
 	if took := time.Since(began); took > slow {
 		s.Logf("%6.1f s, %2d: purser %s", took.Seconds(), cmd.ProcessState.ExitCode(), strings.Join(args, " "))
 	}
-	return ended{args, cmd.ProcessState.ExitCode(), out.String()}
+	done := ended{args, cmd.ProcessState.ExitCode(), out.String()}
+	a.remember(began, done)
+	return done
+}
+
+// recent is how many runs of an account a failure shows.
+const recent = 12
+
+func (a *account) remember(began time.Time, done ended) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	a.runs = append(a.runs[max(0, len(a.runs)-recent+1):], fmt.Sprintf("%s, %d: purser %s\n%s", began.UTC().Format("15:04:05.000"), done.code, strings.Join(done.args, " "), done.out))
 }
 
 // step runs one random command.
@@ -485,7 +499,7 @@ func (s *soak) leftOver(a *account) {
 	}
 	for _, t := range s.box.Accounts.Tokens(a.name) {
 		if l, ours := credential.ParseLabel(t.Label); ours && t.Active && !held[l.Version] {
-			s.Errorf("no place has the live token %s", t.Label)
+			s.Errorf("no place has the live token %s, made at %s; the runs before:\n%s", t.Label, t.Created.UTC().Format("15:04:05"), strings.Join(a.runs, "\n"))
 		}
 	}
 }
