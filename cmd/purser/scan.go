@@ -138,11 +138,7 @@ func (a *app) exported(file string, n int, faults []error, err error) error {
 	if err != nil {
 		return err
 	}
-	codes := []int{present.ExitOK}
-	for _, err := range faults {
-		codes = append(codes, present.ExitCode(err))
-	}
-	code := present.Worst(codes...)
+	code := present.WorstOf(faults)
 	if a.output.JSON {
 		a.writeJSON(present.Exited(code).With("fingerprints", n))
 	} else {

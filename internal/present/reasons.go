@@ -318,6 +318,15 @@ func Worst(codes ...int) int {
 	return ExitOK
 }
 
+// WorstOf returns the exit code for several failures.
+func WorstOf(errs []error) int {
+	var codes []int
+	for _, err := range errs {
+		codes = append(codes, ExitCode(err))
+	}
+	return Worst(codes...)
+}
+
 // ask returns the command that asks the host that failed.
 func ask(f *credential.Fault) string {
 	address := "https://" + f.Host + "/"

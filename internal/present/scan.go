@@ -139,11 +139,7 @@ func ScanExit(r *scan.Result, onlyLive bool) int {
 	case len(r.Missed) > 0:
 		return ExitUnknown
 	}
-	codes := []int{ExitOK}
-	for _, err := range r.Faults {
-		codes = append(codes, ExitCode(err))
-	}
-	return Worst(codes...)
+	return WorstOf(r.Faults)
 }
 
 // ScanJSON is the scan part of a report.

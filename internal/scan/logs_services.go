@@ -42,6 +42,22 @@ func builds[B any](c *logClient, all []B, search func(B) error) (more bool, err 
 	return len(all) > 0, nil
 }
 
+// job is a part of a build that has a log.
+type job struct {
+	ID   int
+	Name string
+}
+
+// eachJob calls each for the logs of a build's jobs, whose ids are between the parts of a path.
+func eachJob(build int, all []job, before, after string, each func(buildLog) error) error {
+	for _, j := range all {
+		if err := each(buildLog{strconv.Itoa(build), j.Name, before + strconv.Itoa(j.ID) + after}); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
 // buildkite is https://buildkite.com/docs/apis/rest-api/builds and …/jobs.
 var buildkite = service{
 	base: "https://api.buildkite.com/v2", sign: signBearer, token: "an API token with the scopes read_builds and read_build_logs",
@@ -84,20 +100,10 @@ var githubActions = service{
 	list: func(ctx context.Context, c *logClient, each func(buildLog) error) error {
 		path := "/repos/" + c.Project + "/actions"
 		type run struct{ ID int }
-		type jobs struct {
-			Jobs []struct {
-				ID   int
-				Name string
-			}
-		}
+		type jobs struct{ Jobs []job }
 		search := func(r run) error {
 			return pages(ctx, c, fmt.Sprintf("%s/runs/%d/jobs?filter=all&per_page=100", path, r.ID), func(page jobs) (bool, error) {
-				for _, j := range page.Jobs {
-					if err := each(buildLog{strconv.Itoa(r.ID), j.Name, fmt.Sprintf("%s/jobs/%d/logs", path, j.ID)}); err != nil {
-						return false, err
-					}
-				}
-				return true, nil
+				return true, eachJob(r.ID, page.Jobs, path+"/jobs/", "/logs", each)
 			})
 		}
 		if c.Build != "" {
@@ -126,18 +132,9 @@ var gitlabCI = service{
 	list: func(ctx context.Context, c *logClient, each func(buildLog) error) error {
 		path := "/projects/" + url.PathEscape(c.Project)
 		type pipeline struct{ ID int }
-		type jobs []struct {
-			ID   int
-			Name string
-		}
 		search := func(p pipeline) error {
-			return pages(ctx, c, fmt.Sprintf("%s/pipelines/%d/jobs?include_retried=true&per_page=100", path, p.ID), func(page jobs) (bool, error) {
-				for _, j := range page {
-					if err := each(buildLog{strconv.Itoa(p.ID), j.Name, fmt.Sprintf("%s/jobs/%d/trace", path, j.ID)}); err != nil {
-						return false, err
-					}
-				}
-				return true, nil
+			return pages(ctx, c, fmt.Sprintf("%s/pipelines/%d/jobs?include_retried=true&per_page=100", path, p.ID), func(page []job) (bool, error) {
+				return true, eachJob(p.ID, page, path+"/jobs/", "/trace", each)
 			})
 		}
 		if c.Build != "" {

@@ -217,11 +217,17 @@ func feed(to interface {
 	_, _ = to.Write(p)
 }
 
-func (one *search) found(p redact.Place) {
+// at is the place of a line of the stream, if that has lines.
+func (one *search) at(line int) Where {
 	w := one.where
 	if one.kind == content {
-		w.Line = p.Line
+		w.Line = line
 	}
+	return w
+}
+
+func (one *search) found(p redact.Place) {
+	w := one.at(p.Line)
 	for i := range one.s.values { // equal values share a place
 		if v := &one.s.values[i]; i == p.Login || sameToken(v, &one.s.values[p.Login]) {
 			one.tell(Finding{Where: w, Value: v, As: p.As, Whole: p.Whole})
@@ -232,12 +238,8 @@ func (one *search) found(p redact.Place) {
 // recognized tells a token that a fingerprint is of. It was in its stage when the fingerprint
 // was made.
 func (one *search) recognized(p fingerprint.Place, token credential.Secret) {
-	w := one.where
-	if one.kind == content {
-		w.Line = p.Line
-	}
 	e := one.s.Fingerprints.Entries[p.Entry]
-	one.tell(Finding{Where: w, Value: &Value{Credential: e.Credential, Stage: e.Stage, Login: credential.Login{Token: token}, Since: one.s.Fingerprints.Made}, As: p.As, Whole: true})
+	one.tell(Finding{Where: one.at(p.Line), Value: &Value{Credential: e.Credential, Stage: e.Stage, Login: credential.Login{Token: token}, Since: one.s.Fingerprints.Made}, As: p.As, Whole: true})
 }
 
 // tell tells what was found. What is in the bytes of an archive waits for what is in its
@@ -304,11 +306,7 @@ func (one *search) form(data []byte, lines int, counts func(from, to int) bool) 
 		if one.s.Fingerprints != nil && one.s.Fingerprints.Recognizes(token) {
 			return
 		}
-		w := one.where
-		if one.kind == content {
-			w.Line = lines + bytes.Count(data[:from], newline) + 1
-		}
-		one.tell(Finding{Where: w, As: redact.Plain, Whole: true, Rule: rule, Token: token})
+		one.tell(Finding{Where: one.at(lines + bytes.Count(data[:from], newline) + 1), As: redact.Plain, Whole: true, Rule: rule, Token: token})
 	})
 }
 
